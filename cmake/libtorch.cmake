@@ -1,0 +1,27 @@
+# Target `libtorch`: headers and libraries of the pip wheel `torch` (2.11 to 2.13).
+# Own imported target, because find_package(Torch) demands the CUDA toolkit on a CUDA wheel.
+# LORALENS_TORCH: the folder of the Python package (.../site-packages/torch).
+if(NOT LORALENS_TORCH)
+  file(GLOB LORALENS_TORCH ${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch)
+endif()
+if(NOT EXISTS ${LORALENS_TORCH}/lib/libtorch_cpu.so)
+  message(FATAL_ERROR "No LibTorch at '${LORALENS_TORCH}': run ./run-tests once, or give -DLORALENS_TORCH=.../site-packages/torch")
+endif()
+
+# The wheel's include/ also holds fmt, google, ... of other versions than Debian's:
+# include through a folder of links to the parts that are LibTorch's own.
+set(torch_include ${CMAKE_BINARY_DIR}/torch-include)
+file(MAKE_DIRECTORY ${torch_include})
+foreach(part ATen c10 torch caffe2)
+  file(CREATE_LINK ${LORALENS_TORCH}/include/${part} ${torch_include}/${part} SYMBOLIC)
+endforeach()
+
+add_library(libtorch INTERFACE)
+target_include_directories(libtorch SYSTEM INTERFACE ${torch_include})
+target_link_directories(libtorch INTERFACE ${LORALENS_TORCH}/lib)
+target_link_options(libtorch INTERFACE -Wl,--no-as-needed)
+target_link_libraries(libtorch INTERFACE torch torch_cpu c10)
+if(EXISTS ${LORALENS_TORCH}/lib/libtorch_cuda.so)
+  target_link_libraries(libtorch INTERFACE torch_cuda c10_cuda)
+endif()
+target_compile_definitions(libtorch INTERFACE AT_PER_OPERATOR_HEADERS)

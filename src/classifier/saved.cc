@@ -1,0 +1,213 @@
+// A model's folder on disk: PEFT's files where PEFT has the method, transformers' names throughout.
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "checkpoint/safetensors.h"
+#include "classifier/model.h"
+
+namespace loralens {
+namespace {
+
+using at::Tensor;
+using nlohmann::json;
+
+constexpr std::string_view peft_prefix = "base_model.model.";
+
+json read_json(const Path& file) {
+  json value = json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+  if (!value.is_object()) fail("{}: not a JSON object", file.string());
+  return value;
+}
+
+void write_json(const Path& file, const json& value) { write_file(file, value.dump(2) + "\n"); }
+
+json saved_config(const EmotionModel& model) {
+  json config = model.adapted.encoder.config.json;
+  json id2label = json::object(), label2id = json::object();
+  for (size_t i = 0; i < model.classes.size(); ++i) {
+    id2label[std::to_string(i)] = model.classes[i];
+    label2id[model.classes[i]] = i;
+  }
+  config["architectures"] = {"WhisperForAudioClassification"};
+  config["id2label"] = id2label;
+  config["label2id"] = label2id;
+  config["classifier_proj_size"] = model.head.projector.weight.size(0);
+  config["use_weighted_layer_sum"] = model.head.layer_weights.defined();
+  config.erase("torch_dtype");
+  config["dtype"] = "float32";
+  config["loralens"] = {{"method", model.options.method},
+                        {"base", model.base},
+                        {"encoder_sha256", model.base_sha256},
+                        {"input", model.input.padded ? "padded" : "speech"},
+                        {"tail_seconds", model.input.tail},
+                        {"long_clips", model.input.cut ? "cut" : "windows"},
+                        {"version", LORALENS_VERSION}};
+  return config;
+}
+
+Tensors by_name(const std::vector<NamedTensor>& tensors, std::string_view prefix) {
+  Tensors named;
+  for (const auto& [name, tensor] : tensors) named[std::string(prefix) + name] = tensor.detach().contiguous();
+  return named;
+}
+
+// Takes tensors out of a file by name and remembers which were used.
+class Source {
+ public:
+  Source(const Path& file, std::string_view prefix) : file_(file), prefix_(prefix), tensors_(read_safetensors(file)) {}
+
+  bool contains(const std::string& name) const { return tensors_.contains(prefix_ + name); }
+
+  const Tensor& tensor(const std::string& name) {
+    const auto found = tensors_.find(prefix_ + name);
+    if (found == tensors_.end()) fail("{}: the tensor {} is missing", file_.string(), prefix_ + name);
+    used_.insert(found->first);
+    return found->second;
+  }
+
+  // Copies into `target`, in its type and place. Error on another shape.
+  void fill(const NamedTensor& target) {
+    const Tensor& value = tensor(target.name);
+    if (value.sizes() != target.tensor.sizes())
+      fail("{}: {} has the shape [{}], [{}] was expected; is it for another model size?", file_.string(),
+           prefix_ + target.name, fmt::join(value.sizes(), ", "), fmt::join(target.tensor.sizes(), ", "));
+    target.tensor.detach().copy_(value);
+  }
+
+  void expect_all_used() const {
+    for (const auto& [name, tensor] : tensors_)
+      if (!used_.contains(name)) fail("{}: nothing in this model is called {}", file_.string(), name);
+  }
+
+ private:
+  Path file_;
+  std::string prefix_;
+  Tensors tensors_;
+  std::set<std::string> used_;
+};
+
+// What a folder's config.json says; empty for a bare PEFT folder.
+struct Description {
+  json config;
+  json own;  // config["loralens"]
+};
+
+Description describe(const Path& folder) {
+  Description d{json::object(), json::object()};
+  if (std::filesystem::exists(folder / "config.json")) d.config = read_json(folder / "config.json");
+  if (const auto own = d.config.find("loralens"); own != d.config.end() && own->is_object()) d.own = *own;
+  return d;
+}
+
+std::vector<std::string> class_names(const json& config, const LoadOptions& options, int64_t count, const Path& folder) {
+  std::vector<std::string> names = options.classes;
+  const auto id2label = config.find("id2label");
+  for (int64_t c = 0; c < count && options.classes.empty(); ++c) {
+    const std::string number = std::to_string(c);
+    if (id2label == config.end())
+      names.push_back(number);
+    else if (const auto label = id2label->find(number); label != id2label->end() && label->is_string())
+      names.push_back(*label);
+    else
+      fail("{}: \"id2label\" has no name for class {}", (folder / "config.json").string(), number);
+  }
+  if (static_cast<int64_t>(names.size()) != count)
+    fail("{}: the head has {} classes, {} names were given", folder.string(), count, names.size());
+  return names;
+}
+
+// The head's shapes are read off its tensors, so that a bare PEFT folder needs no config.json.
+void load_head(EmotionModel& model, Source& source, Source* layer_weights) {
+  const Tensor& projector = source.tensor("projector.weight");
+  const Tensor& classifier = source.tensor("classifier.weight");
+  if (projector.dim() != 2 || classifier.dim() != 2) fail("the saved head's projector and classifier are no matrices");
+  model.head = make_head(model.adapted.encoder, classifier.size(0),
+                         {projector.size(0), layer_weights != nullptr}, /*seed=*/0);
+  for (const auto& tensor : tensors_of(model.head))
+    (tensor.name == "layer_weights" ? *layer_weights : source).fill(tensor);
+}
+
+}  // namespace
+
+void save_model(const Path& folder, const EmotionModel& model) {
+  write_json(folder / "config.json", saved_config(model));
+  const bool weighted = model.head.layer_weights.defined();
+  const auto peft = method_named(model.options.method).peft_config(model.options);
+  if (peft) {
+    json config = *peft;
+    config["modules_to_save"] = {"projector", "classifier"};
+    config["base_model_name_or_path"] = model.base;
+    config["task_type"] = nullptr;
+    config["inference_mode"] = true;
+    write_json(folder / "adapter_config.json", config);
+    Tensors tensors = by_name(model.trained(), peft_prefix);
+    tensors.erase(std::string(peft_prefix) + "layer_weights");
+    write_safetensors(folder / "adapter_model.safetensors", tensors);
+    if (weighted) write_safetensors(folder / "head.safetensors", {{"layer_weights", model.head.layer_weights.detach()}});
+  } else if (model.adapted.encoder_trained) {
+    Tensors tensors = by_name(tensors_of(model.head), "");
+    visit_tensors(model.adapted.encoder,
+                  [&](const std::string& name, const Tensor& tensor) { tensors[name] = tensor.detach().contiguous(); });
+    write_safetensors(folder / "model.safetensors", tensors);
+  } else {
+    write_safetensors(folder / "head.safetensors", by_name(model.trained(), ""));
+  }
+}
+
+bool is_model_folder(const Path& folder) {
+  return std::filesystem::exists(folder / "adapter_config.json") ||
+         (std::filesystem::exists(folder / "config.json") && !describe(folder).own.empty());
+}
+
+std::string base_name_of(const Path& folder) {
+  if (const auto own = describe(folder).own; own.contains("base")) return own.at("base").get<std::string>();
+  if (!std::filesystem::exists(folder / "adapter_config.json")) return "";
+  const json config = read_json(folder / "adapter_config.json");
+  const auto name = config.find("base_model_name_or_path");
+  return name != config.end() && name->is_string() ? name->get<std::string>() : "";
+}
+
+EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions& options) {
+  if (!is_model_folder(folder))
+    fail("{}: neither a model that loralens saved nor a PEFT adapter (no adapter_config.json)", folder.string());
+  const auto [config, own] = describe(folder);
+  if (const std::string sha256 = own.value("encoder_sha256", ""); !sha256.empty() && sha256 != base.sha256)
+    fail("{} was trained on another base encoder than {}: give the right one with --model (it says {})",
+         folder.string(), base.name, own.value("base", "no name"));
+
+  EmotionModel model;
+  const bool peft = std::filesystem::exists(folder / "adapter_config.json");
+  if (peft)
+    model.options = read_peft_config(folder / "adapter_config.json");
+  else
+    model.options.method = own.value("method", "");
+  model.adapted = method_named(model.options.method).attach(base.encoder, model.options, /*seed=*/0);
+  const bool full = model.adapted.encoder_trained;
+
+  Source source(folder / (peft ? "adapter_model.safetensors" : full ? "model.safetensors" : "head.safetensors"),
+                peft ? peft_prefix : "");
+  std::optional<Source> second;  // layer weights beside PEFT's file
+  if (config.value("use_weighted_layer_sum", false) && peft) second.emplace(folder / "head.safetensors", "");
+  const bool weighted = config.value("use_weighted_layer_sum", false);
+  load_head(model, source, weighted ? (second ? &*second : &source) : nullptr);
+  for (const auto& tensor : model.adapted.trained) source.fill(tensor);
+  if (full) source.fill({"encoder.embed_positions.weight", model.adapted.encoder.positions});
+  source.expect_all_used();
+  if (second) second->expect_all_used();
+
+  if (!full) model.adapted.encoder = base.compute;
+  model.precision = base.precision;
+  model.classes = class_names(config, options, model.head.classifier.weight.size(0), folder);
+  model.input = options.input;
+  if (!own.empty()) {
+    model.input.padded = own.value("input", "speech") == "padded";
+    model.input.tail = own.value("tail_seconds", 0.5);
+    model.input.cut = own.value("long_clips", "windows") == "cut";
+  }
+  model.base = base.name;
+  model.base_sha256 = base.sha256;
+  return model;
+}
+
+}  // namespace loralens

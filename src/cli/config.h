@@ -1,0 +1,24 @@
+// Options from and to TOML: every flag of a command can stand in a file, and the resolved ones are written beside the
+// results, so that they reproduce the run.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <map>
+#include <string>
+
+#include "base/files.h"
+
+namespace loralens {
+
+// Adds --config FILE to a command: flags it gives are used unless the command line gives them too. Error for a file
+// that is no TOML or names a flag that the command does not have.
+void add_config_option(CLI::App& command);
+
+// Gives an option the value of a preset unless the command line or the configuration file gave it.
+void apply_preset(CLI::App& command, const std::map<std::string, std::string>& values);
+
+// The command's options as they are after parsing, in TOML; what `left_out` names is not written.
+std::string resolved_config(const CLI::App& command, const std::vector<std::string>& left_out);
+
+}  // namespace loralens

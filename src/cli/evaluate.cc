@@ -1,0 +1,113 @@
+// loralens evaluate: a trained run on its own test folds, or on another corpus.
+#include <algorithm>
+#include <numeric>
+#include <toml++/toml.h>
+
+#include "base/error.h"
+#include "base/progress.h"
+#include "cli/commands.h"
+#include "cli/machine.h"
+#include "corpus/labels.h"
+#include "inference/predict.h"
+#include "training/results.h"
+#include "training/run.h"
+
+namespace loralens {
+namespace {
+
+struct EvaluateArguments {
+  std::string run, corpus, labels, model, out, classes;
+  InputOptions input;
+  MachineOptions machine;
+  bool json = false, force = false;
+};
+
+// The clips whose label is a class of the run; the others are said.
+Clips clips_for(const EvaluateArguments& a, const std::vector<std::string>& classes) {
+  Clips clips = read_clips(a.corpus);
+  if (!a.labels.empty()) apply_labels(clips, label_map_of(a.labels));
+  std::map<std::string, int64_t> other;
+  std::erase_if(clips.clips, [&](const Clip& clip) {
+    if (std::find(classes.begin(), classes.end(), clip.label) != classes.end()) return false;
+    ++other[clip.label];
+    return true;
+  });
+  for (const auto& [label, count] : other)
+    log_line(fmt::format("left out: {} clips labelled {}, which is no class of the run", count, label));
+  if (clips.clips.empty())
+    fail("{}: no clip has a label among {}: map them with --labels", a.corpus, fmt::join(classes, " "));
+  if (const std::string missing = check_files(clips); !missing.empty()) fail("{}", missing);
+  return clips;
+}
+
+std::vector<Prediction> predict_all(const LoadedRun& loaded, const Clips& clips, const MachineOptions& machine) {
+  std::vector<int64_t> numbers(clips.clips.size());
+  std::iota(numbers.begin(), numbers.end(), int64_t{0});
+  std::vector<Prediction> predictions;
+  const auto& first = loaded.models.front();
+  SourceOptions options;
+  options.input = first.input;
+  options.threads = thread_count(machine);
+  ClipSource source(loaded.base.compute, clips.clips, first.first_adapted_layer(), options);
+  for (size_t m = 0; m < loaded.models.size(); ++m) {
+    const EmotionModel& model = loaded.models[m];
+    Progress progress(fmt::format("model {}/{}", m + 1, loaded.models.size()), std::ssize(numbers));
+    const auto states = clip_states(model, source, numbers, [&](int64_t done) { progress.step(done); });
+    for (auto& p : predictions_of(clips, numbers, model.classes, probabilities(model, states), static_cast<int64_t>(m)))
+      predictions.push_back(std::move(p));
+  }
+  return predictions;
+}
+
+void evaluate(const EvaluateArguments& a) {
+  std::vector<Prediction> predictions;
+  std::vector<std::string> classes;
+  int ddof = 1;
+  if (a.corpus.empty()) {  // the predictions were made when the run was trained
+    const Path metrics_file = Path(a.run) / "metrics.json";
+    if (!std::filesystem::exists(metrics_file))
+      fail("{} is no finished run (no metrics.json): give a run, or a corpus with --corpus", a.run);
+    const auto metrics = nlohmann::json::parse(read_file(metrics_file), nullptr, false);
+    if (!metrics.is_object() || !metrics.contains("classes")) fail("{}: not a run's metrics", metrics_file.string());
+    classes = metrics.at("classes").get<std::vector<std::string>>();
+    ddof = metrics.value("ddof", 1);
+    predictions = read_predictions(Path(a.run) / "predictions.csv", classes);
+  } else {
+    const LoadedRun loaded = load_run(a.run, a.model, split(a.classes), a.input, a.machine, /*folds=*/true);
+    classes = loaded.models.front().classes;
+    predictions = predict_all(loaded, clips_for(a, classes), a.machine);
+  }
+  const auto metrics = metrics_of(predictions, classes, ddof, /*seed=*/42);
+  if (!a.out.empty()) {
+    OutputFolder out(a.out, a.force);
+    write_file(out.path() / "predictions.csv", format_predictions(predictions, classes));
+    write_file(out.path() / "metrics.json", metrics.dump(2) + "\n");
+    out.commit();
+  }
+  fmt::print("{}", a.json ? metrics.dump(2) + "\n" : describe_metrics(metrics));
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app) {
+  auto a = std::make_shared<EvaluateArguments>();
+  auto* command = app.add_subcommand(
+      "evaluate",
+      "Scores a trained run on its own test folds, or all its folds' models on another corpus, whose\n"
+      "classes are matched by name.\n\n"
+      "Examples:\n  loralens evaluate run\n  loralens evaluate run --corpus other.csv --labels four -o run-on-other");
+  command->option_defaults()->always_capture_default();
+  command->add_option("run", a->run, "a run of `loralens train`, one of its folds, or a PEFT folder")->required();
+  command->add_option("--corpus", a->corpus, "table of clips to score instead");
+  command->add_option("--labels", a->labels, "map of the corpus's labels: four, or a list such as ang=anger");
+  command->add_option("--model", a->model, "base model, where the run names none");
+  command->add_option("--classes", a->classes, "names of a bare PEFT folder's classes, in order");
+  command->add_option("-o,--output", a->out, "folder for predictions.csv and metrics.json");
+  command->add_flag("--json", a->json, "print metrics.json instead of a table");
+  command->add_flag("--force", a->force, "replace the output folder if it exists");
+  add_input_options(*command, a->input);
+  add_machine_options(*command, a->machine);
+  command->callback([a] { evaluate(*a); });
+}
+
+}  // namespace loralens

@@ -1,0 +1,29 @@
+// loralens import: a CTranslate2 model as a Hugging Face folder.
+#include "base/error.h"
+#include "base/files.h"
+#include "checkpoint/ctranslate2.h"
+#include "cli/commands.h"
+
+namespace loralens {
+
+void add_import(CLI::App& app) {
+  struct Arguments {
+    std::string source, to;
+    bool force = false;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  auto* command = app.add_subcommand("import",
+                                     "Converts a Whisper model of CTranslate2 (float16 or float32) to a Hugging Face "
+                                     "folder.\n\nExample: loralens import model.bin --to whisper-base");
+  command->add_option("source", arguments->source, "folder with model.bin, or that file")->required();
+  command->add_option("--to", arguments->to, "folder to write")->required();
+  command->add_flag("--force", arguments->force, "replace the folder if it exists");
+  command->callback([arguments] {
+    OutputFolder out(arguments->to, arguments->force);
+    import_ctranslate2(arguments->source, out.path());
+    out.commit();
+    fmt::print("{}\n", arguments->to);
+  });
+}
+
+}  // namespace loralens

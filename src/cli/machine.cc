@@ -1,0 +1,93 @@
+#include "cli/machine.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+
+#include <sstream>
+#include <thread>
+
+#include "base/error.h"
+#include "hub/hub.h"
+#include "training/run.h"
+
+namespace loralens {
+
+void add_machine_options(CLI::App& command, MachineOptions& options) {
+  command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")->group("Machine");
+  command.add_option("--precision", options.precision, "of matrix products: auto, fp32, bf16, fp16 (GPU)")
+      ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}))
+      ->group("Machine");
+  command.add_option("--threads", options.threads, "0: as many as there are cores")
+      ->check(CLI::Range(0, 1024))
+      ->group("Machine");
+}
+
+int thread_count(const MachineOptions& options) {
+  return options.threads > 0 ? options.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
+c10::Device device_of(const MachineOptions& options) {
+  if (options.threads > 0) at::set_num_threads(options.threads);
+  const bool gpu = at::globalContext().hasCUDA();
+  if (options.device == "auto") return c10::Device(gpu ? c10::kCUDA : c10::kCPU);
+  if (options.device == "cpu") return c10::Device(c10::kCPU);
+  if (options.device != "cuda" && !options.device.starts_with("cuda:"))
+    fail("there is no device '{}': choose auto, cpu, cuda or cuda:N", options.device);
+  if (!gpu) fail("no GPU can be used here (--device {}): choose cpu or auto", options.device);
+  return c10::Device(options.device);
+}
+
+Precision precision_of(const MachineOptions& options, c10::Device device) {
+  const bool fast_bf16 = device.is_cuda() || __builtin_cpu_supports("avx512bf16");
+  if (options.precision == "bf16" || (options.precision == "auto" && fast_bf16))
+    return {c10::ScalarType::BFloat16, c10::ScalarType::Float};
+  if (options.precision == "fp16") {
+    if (!device.is_cuda()) fail("--precision fp16 needs a GPU: choose bf16 or fp32");
+    return {c10::ScalarType::Half, c10::ScalarType::Float};
+  }
+  return {};
+}
+
+Base base_of(const std::string& model, const MachineOptions& options) {
+  const Path folder = resolve_model(model);
+  const c10::Device device = device_of(options);
+  const std::string name = std::filesystem::exists(Path(model) / "config.json")
+                               ? std::filesystem::absolute(model).lexically_normal().string()
+                               : repository_of(model);
+  return make_base(load_encoder(folder), name, precision_of(options, device), device);
+}
+
+void add_input_options(CLI::App& command, InputOptions& options) {
+  command
+      .add_option_function<std::string>(
+          "--input", [&options](const std::string& input) { options.padded = input == "padded"; },
+          "speech: the clip's own length and a tail; padded: 30 s, as Whisper was trained")
+      ->default_str("speech")
+      ->check(CLI::IsMember({"speech", "padded"}))
+      ->group("Input");
+  command.add_option("--tail", options.tail, "seconds of silence after a clip (speech input)")
+      ->check(CLI::Range(0.0, 10.0))
+      ->group("Input");
+}
+
+LoadedRun load_run(const Path& run, const std::string& model, const std::vector<std::string>& classes,
+                   const InputOptions& bare_input, const MachineOptions& machine, bool folds) {
+  if (!std::filesystem::exists(run)) fail("{} does not exist: give a run that `loralens train` wrote", run.string());
+  std::vector<Path> folders = {run / "final"};
+  if (folds || !is_model_folder(folders[0])) folders = model_folders(run);
+  const std::string name = model.empty() ? base_name_of(folders[0]) : model;
+  if (name.empty()) fail("{} does not name its base model: give it with --model", run.string());
+  LoadedRun loaded{base_of(name, machine), {}};
+  for (const Path& folder : folders) loaded.models.push_back(load_model(folder, loaded.base, {classes, bare_input}));
+  return loaded;
+}
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  std::istringstream in(text);
+  for (std::string part; std::getline(in, part, separator);)
+    if (!part.empty()) parts.push_back(part);
+  return parts;
+}
+
+}  // namespace loralens

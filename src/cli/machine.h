@@ -1,0 +1,48 @@
+// Where and how precisely a command computes: --device, --precision, --threads.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <c10/core/Device.h>
+
+#include <string>
+#include <vector>
+
+#include "classifier/model.h"
+
+namespace loralens {
+
+struct MachineOptions {
+  std::string device = "auto";     // auto, cpu, cuda, cuda:1
+  std::string precision = "auto";  // auto, fp32, bf16, fp16
+  int threads = 0;                 // 0: as many as there are cores
+};
+
+void add_machine_options(CLI::App& command, MachineOptions& options);
+
+// auto: the first GPU if there is one. Error if a device is asked for that is not there. Sets the number of threads.
+c10::Device device_of(const MachineOptions& options);
+
+// auto: bfloat16 where the device multiplies it fast (GPUs; CPUs with AVX512-BF16), else float32. fp16 needs a GPU.
+Precision precision_of(const MachineOptions& options, c10::Device device);
+
+int thread_count(const MachineOptions& options);
+
+// The base encoder of a model name, folder or Hugging Face id, ready to compute.
+Base base_of(const std::string& model, const MachineOptions& options);
+
+// --input speech|padded and --tail.
+void add_input_options(CLI::App& command, InputOptions& options);
+
+// A run, one fold, final/ or a bare PEFT folder, loaded for use.
+struct LoadedRun {
+  Base base;
+  std::vector<EmotionModel> models;  // final/ alone if it is there and `folds` is false, else the folds
+};
+// model: overrides the base that the run names; empty: as the run says.
+LoadedRun load_run(const Path& run, const std::string& model, const std::vector<std::string>& classes,
+                   const InputOptions& bare_input, const MachineOptions& machine, bool folds);
+
+// "a,b,c" as a list; empty parts are left out.
+std::vector<std::string> split(const std::string& text, char separator = ',');
+
+}  // namespace loralens

@@ -1,0 +1,77 @@
+// loralens predict: a JSON line per file.
+#include <csignal>
+#include <iostream>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/machine.h"
+#include "inference/files.h"
+
+namespace loralens {
+namespace {
+
+struct PredictArguments {
+  std::string run, model, classes;
+  std::vector<std::string> files;
+  InputOptions input;
+  MachineOptions machine;
+};
+
+std::vector<std::string> paths_of(const std::vector<std::string>& files) {
+  std::vector<std::string> paths;
+  for (const std::string& file : files) {
+    if (file != "-") {
+      paths.push_back(file);
+      continue;
+    }
+    for (std::string line; std::getline(std::cin, line);)
+      if (!line.empty()) paths.push_back(line);
+  }
+  return paths;
+}
+
+void print(const FilePrediction& file, const std::vector<std::string>& classes) {
+  nlohmann::ordered_json line = {{"path", file.path}};
+  if (!file.error.empty()) {
+    line["error"] = file.error;
+  } else {
+    const auto best = std::max_element(file.probabilities.begin(), file.probabilities.end()) - file.probabilities.begin();
+    line["label"] = classes[static_cast<size_t>(best)];
+    for (size_t c = 0; c < classes.size(); ++c) line["probabilities"][classes[c]] = file.probabilities[c];
+    line["seconds"] = file.seconds;
+  }
+  std::cout << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n' << std::flush;
+  if (!std::cout) fail("cannot write to standard output");
+}
+
+void predict(const PredictArguments& a) {
+  const LoadedRun run = load_run(a.run, a.model, split(a.classes), a.input, a.machine, /*folds=*/false);
+  bool failed = false;
+  predict_files(run.models, paths_of(a.files), thread_count(a.machine), [&](const FilePrediction& file) {
+    failed |= !file.error.empty();
+    print(file, run.models.front().classes);
+  });
+  if (failed) throw PartlyFailed{};
+}
+
+}  // namespace
+
+void add_predict(CLI::App& app) {
+  auto a = std::make_shared<PredictArguments>();
+  auto* command = app.add_subcommand(
+      "predict",
+      "Prints a JSON line per audio file: label, probabilities, length. Uses the run's final model if it has\n"
+      "one, else the mean of its folds' probabilities. A file that cannot be read gets an \"error\" and the exit\n"
+      "status is 1; the others go on.\n\n"
+      "Examples:\n  loralens predict run a.wav b.flac\n  find . -name '*.wav' | loralens predict run -");
+  command->option_defaults()->always_capture_default();
+  command->add_option("run", a->run, "a run of `loralens train`, one of its folds, or a PEFT folder")->required();
+  command->add_option("files", a->files, "audio files; - reads paths from standard input")->required();
+  command->add_option("--model", a->model, "base model, where the run names none");
+  command->add_option("--classes", a->classes, "names of a bare PEFT folder's classes, in order");
+  add_input_options(*command, a->input);
+  add_machine_options(*command, a->machine);
+  command->callback([a] { predict(*a); });
+}
+
+}  // namespace loralens

@@ -1,0 +1,223 @@
+// loralens train: cross-validation of one method on one corpus.
+#include <set>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/progress.h"
+#include "cli/commands.h"
+#include "cli/config.h"
+#include "cli/machine.h"
+#include "corpus/labels.h"
+#include "training/presets.h"
+#include "training/results.h"
+#include "training/run.h"
+
+namespace loralens {
+namespace {
+
+struct TrainArguments {
+  std::string model = "base", corpus, out, resume, labels, preset = "small", protocol = "strict";
+  std::string select = "auto", layers = "all", rank_pattern, alpha_pattern, targets = "v_proj", excluded;
+  FoldOptions folds;
+  RunOptions run;
+  MachineOptions machine;
+  int64_t cache_megabytes = 400;
+  bool force = false, resuming = false;
+};
+
+// "0-2,5" -> 0 1 2 5; "upper" -> the upper half of `count` layers; "all" -> none, which means all
+std::vector<int64_t> parse_layers(const std::string& text, int64_t count) {
+  std::set<int64_t> layers;
+  if (text == "all") return {};
+  if (text == "upper") return parse_layers(fmt::format("{}-{}", count / 2, count - 1), count);
+  for (const std::string& part : split(text)) {
+    long first = 0, last = 0;
+    char rest = 0;
+    const int fields = std::sscanf(part.c_str(), "%ld-%ld%c", &first, &last, &rest);
+    if (fields < 1 || fields > 2 || part.find_first_not_of("0123456789-") != std::string::npos)
+      fail("--layers {}: '{}' is neither a number nor a range such as 0-5, nor all, nor upper", text, part);
+    if (fields == 1) last = first;
+    if (last < first || last > 1000) fail("--layers {}: the range '{}' is empty", text, part);
+    for (long layer = first; layer <= last; ++layer) layers.insert(layer);
+  }
+  return {layers.begin(), layers.end()};
+}
+
+// "fc1=8,q_proj=16"
+template <typename T>
+std::map<std::string, T> parse_pattern(const std::string& text, const char* flag) {
+  std::map<std::string, T> pattern;
+  for (const std::string& part : split(text)) {
+    const size_t equals = part.rfind('=');
+    T value{};
+    if (equals == std::string::npos || !CLI::detail::lexical_cast(part.substr(equals + 1), value))
+      fail("--{} {}: '{}' is not of the form module=number", flag, text, part);
+    pattern[part.substr(0, equals)] = value;
+  }
+  return pattern;
+}
+
+void add_adapter_options(CLI::App& command, TrainArguments& a) {
+  AdapterOptions& o = a.run.adapter;
+  std::string names;
+  for (const Method* method : methods()) names += fmt::format("{}{}: {}", names.empty() ? "" : "; ", method->name(), method->summary());
+  const char* group = "Adapter";
+  command.add_option("--method", o.method, names)->group(group);
+  command.add_option("--targets", a.targets, "modules, a list of q_proj k_proj v_proj out_proj fc1 fc2")->group(group);
+  command.add_option("--target-pattern", o.target_pattern, "regular expression for a module's whole name instead")->group(group);
+  command.add_option("--exclude", a.excluded, "modules left out")->group(group);
+  command.add_option("--layers", a.layers, "all, upper (half), or such as 0-2,5")->group(group);
+  command.add_option("--rank", o.rank, "of the update")->group(group);
+  command.add_option("--alpha", o.alpha, "the update is scaled by alpha/rank")->group(group);
+  command.add_option("--dropout", o.dropout, "of the adapter's input")->group(group);
+  command.add_flag("--rslora", o.rslora, "scale by alpha/sqrt(rank)")->group(group);
+  command.add_option("--rank-pattern", a.rank_pattern, "other ranks, such as fc1=8,q_proj=16")->group(group);
+  command.add_option("--alpha-pattern", a.alpha_pattern, "other alphas, such as fc1=16")->group(group);
+  command.add_option("--projection", a.run.head.projection, "width of the head's projector")->group(group);
+  command.add_flag("--weighted-layer-sum", a.run.head.weighted_layer_sum, "the head reads a learned mean of all layers")->group(group);
+}
+
+void add_training_options(CLI::App& command, TrainArguments& a) {
+  TrainOptions& o = a.run.train;
+  const char* group = "Training";
+  command.add_option("--epochs", o.epochs, "passes over the training part")->group(group);
+  command.add_option("--head-epochs", o.head_epochs, "passes that train the head alone, before")->group(group);
+  command.add_option("--batch", o.batch, "clips in a batch")->group(group);
+  command.add_option("--batch-frames", o.batch_frames, "fill batches by positions (50 a second) instead")->group(group);
+  command.add_option("--by-length", o.by_length, "clips of similar length together")->group(group);
+  command.add_option("--accumulate", o.accumulate, "batches to a step")->group(group);
+  command.add_option("--learning-rate", o.learning_rate, "of the adapters")->group(group);
+  command.add_option("--head-learning-rate", o.head_learning_rate, "of the emotion head")->group(group);
+  command.add_option("--schedule", o.schedule, "linear, cosine or constant")->group(group);
+  command.add_option("--warmup", o.warmup, "share of the steps")->group(group);
+  command.add_option("--weight-decay", o.weight_decay, "decoupled (AdamW)")->group(group);
+  command.add_option("--clip-norm", o.clip_norm, "largest norm of a step's gradient; 0: any")->group(group);
+  command.add_option("--position-dropout", o.position_dropout, "share of a clip's positions left out of each step")->group(group);
+  command.add_option("--average", o.average, "keep a running mean of the weights with this decay; 0: the weights")->group(group);
+  command.add_option("--class-weights", o.class_weights, "weigh the loss by the inverse of each class's share")->group(group);
+  command.add_option("--label-smoothing", o.label_smoothing, "")->group(group);
+  command.add_option("--patience", o.patience, "stop after so many epochs without a better one; 0: never")->group(group);
+  command.add_option("--select", a.select, "epoch kept: last, development, test (as published, not fair); auto: the protocol's")
+      ->check(CLI::IsMember({"auto", "last", "development", "test"}))->group(group);
+  command.add_option("--time-masks", o.augment.time_masks, "SpecAugment: masks over time")->group(group);
+  command.add_option("--time-share", o.augment.time_share, "SpecAugment: longest, as a share of the clip")->group(group);
+  command.add_option("--mel-masks", o.augment.mel_masks, "SpecAugment: masks over mel bins")->group(group);
+  command.add_option("--mel-width", o.augment.mel_width, "SpecAugment: widest, in bins")->group(group);
+  command.add_option("--seed", o.seed, "of initial values, folds, order, dropout")->group(group);
+}
+
+void resolve(CLI::App& command, TrainArguments& a) {
+  if (a.protocol == "paper" && command.get_option("--preset")->count() == 0) a.preset = "paper";
+  apply_preset(command, preset_named(a.preset));
+  AdapterOptions& adapter = a.run.adapter;
+  adapter.targets = split(a.targets);
+  adapter.excluded = split(a.excluded);
+  adapter.rank_pattern = parse_pattern<int64_t>(a.rank_pattern, "rank-pattern");
+  adapter.alpha_pattern = parse_pattern<double>(a.alpha_pattern, "alpha-pattern");
+  a.run.paper = a.protocol == "paper";
+  a.run.source.input.cut = a.run.paper;
+  a.run.source.cache_bytes = a.cache_megabytes << 20;
+  a.run.source.threads = thread_count(a.machine);
+  if (a.select == "auto") a.select = a.run.paper ? "test" : "development";
+  a.run.train.selection = a.select == "test"          ? Selection::test
+                          : a.select == "development" ? Selection::development
+                                                      : Selection::last;
+  a.folds.seed = a.run.train.seed;
+  a.run.train.validate();
+}
+
+Clips load_clips(const TrainArguments& a) {
+  Clips clips = read_clips(a.corpus);
+  if (!a.labels.empty())
+    for (const auto& [label, count] : apply_labels(clips, label_map_of(a.labels)))
+      log_line(fmt::format("left out: {} clips labelled {}", count, label));
+  if (const std::string missing = check_files(clips); !missing.empty()) fail("{}", missing);
+  return clips;
+}
+
+// Whether an interrupted run has anything that is worth going on from.
+bool has_progress(const Path& partial) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(partial))
+    if (entry.path().filename() == "checkpoint.safetensors" || entry.path().filename() == "history.csv") return true;
+  return false;
+}
+
+void train(CLI::App& command, TrainArguments& a) {
+  resolve(command, a);
+  OutputFolder out(a.out, a.force, a.resuming ? Unfinished::take_up : Unfinished::refuse);
+  const Clips clips = load_clips(a);
+  const auto folds = make_folds(clips, a.folds, a.run.train.selection == Selection::development);
+  const Base base = base_of(a.model, a.machine);
+  a.run.adapter.layers = parse_layers(a.layers, base.encoder.config.layers);
+  write_file(out.path() / "config.toml", resolved_config(command, {"output", "resume", "force"}));
+  log_line(fmt::format("{} clips, {} folds, {} on {}, {}", clips.clips.size(), folds.size(), a.run.adapter.method,
+                       base.name, base.precision.compute == c10::ScalarType::BFloat16 ? "bf16" : "fp32"));
+  try {
+    const auto metrics = cross_validate(base, clips, folds, a.run, out.path());
+    out.commit();
+    fmt::print("{}", describe_metrics(metrics));
+  } catch (...) {
+    if (has_progress(out.path())) out.keep();
+    throw;
+  }
+}
+
+void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a);
+
+// Runs again what the interrupted run's own configuration says.
+void resume(const std::string& run) {
+  Path target(run);
+  if (target.filename().empty()) target = target.parent_path();
+  const Path config = Path(target.string() + ".partial") / "config.toml";
+  if (std::filesystem::exists(target)) fail("{} is finished: there is nothing to resume", target.string());
+  if (!std::filesystem::exists(config)) fail("{}: no interrupted run is there ({})", target.string(), config.string());
+  auto arguments = std::make_shared<TrainArguments>();
+  arguments->resuming = true;
+  CLI::App app;
+  add_train_command(app, arguments);
+  std::vector<std::string> words = {target.string(), "-o", config.string(), "--config", "train"};  // CLI11 wants them reversed
+  app.parse(words);
+}
+
+std::string absolute(const std::string& path) { return std::filesystem::absolute(path).lexically_normal().string(); }
+
+void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
+  auto* command = app.add_subcommand(
+      "train",
+      "Adapts a Whisper encoder to the emotions of a corpus, over folds of speakers.\n\n"
+      "Examples:\n"
+      "  loralens train --model base --corpus clips.csv --folds speaker:10 -o run\n"
+      "  loralens train --model base --corpus clips.csv --method frozen -o frozen\n"
+      "  loralens train --resume run");
+  command->option_defaults()->always_capture_default();
+  command->add_option("--model", a->model, "a name (tiny base small medium large-v3 ...), folder or Hugging Face id");
+  command->add_option("--corpus", a->corpus, "table of clips: path,label,speaker[,...]")->transform(absolute);
+  command->add_option("-o,--output", a->out, "folder of the run");
+  command->add_option("--resume", a->resume, "go on with this interrupted run");
+  command->add_flag("--force", a->force, "replace the output folder if it exists");
+  command->add_option("--labels", a->labels, "four, or a list such as ang=anger,exc=happiness; all if not given");
+  command->add_option("--folds", a->folds.scheme, "speaker:K, speaker, session, column:NAME, prefix, file:PATH, random:K");
+  command->add_flag("--allow-leaks", a->folds.allow_leaks, "let a speaker be on both sides of a fold");
+  command->add_flag("--final", a->run.final_model, "also train on all clips, into final/");
+  command->add_option("--protocol", a->protocol, "strict; paper: as the published code does, defects included")
+      ->check(CLI::IsMember({"strict", "paper"}));
+  command->add_option("--preset", a->preset, preset_summary())->check(CLI::IsMember(preset_names()));
+  command->add_option("--cache-megabytes", a->cache_megabytes, "of encoded clips kept in memory")->check(CLI::Range(0, 1 << 20));
+  add_adapter_options(*command, *a);
+  add_training_options(*command, *a);
+  add_input_options(*command, a->run.source.input);
+  add_machine_options(*command, a->machine);
+  add_config_option(*command);
+  command->callback([a, command] {
+    if (!a->resume.empty()) return resume(a->resume);
+    if (a->corpus.empty()) throw CLI::RequiredError("--corpus");
+    if (a->out.empty()) throw CLI::RequiredError("--output");
+    train(*command, *a);
+  });
+}
+
+}  // namespace
+
+void add_train(CLI::App& app) { add_train_command(app, std::make_shared<TrainArguments>()); }
+
+}  // namespace loralens

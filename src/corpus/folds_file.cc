@@ -1,0 +1,95 @@
+// folds.csv, written and read.
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/csv.h"
+#include "base/error.h"
+#include "corpus/folds.h"
+
+namespace loralens {
+namespace {
+
+constexpr std::array<std::string_view, 3> part_names = {"train", "development", "test"};
+constexpr int8_t no_part = -1;
+constexpr int64_t most_folds = 100000;
+
+std::vector<int64_t>& part_of(Fold& fold, size_t part) {
+  return part == 0 ? fold.train : part == 1 ? fold.development : fold.test;
+}
+
+using Parts = std::vector<int8_t>;  // of one fold: the part of each clip
+
+int64_t fold_number(const std::string& cell, const std::string& name, size_t row) {
+  int64_t fold = -1;
+  const auto [stop, error] = std::from_chars(cell.data(), cell.data() + cell.size(), fold);
+  if (error != std::errc() || stop != cell.data() + cell.size() || fold < 0 || fold >= most_folds)
+    fail("{}: row {}: '{}' is no number of a fold: they count from 0", name, row, cell);
+  return fold;
+}
+
+Fold fold_of(const Parts& parts, size_t number, const std::string& name, const Clips& clips) {
+  Fold fold;
+  for (size_t clip = 0; clip < parts.size(); ++clip) {
+    if (parts[clip] == no_part)
+      fail("{}: fold {} has no row for the clip {}: give every clip a part in each fold", name, number,
+           clips.clips[clip].id);
+    part_of(fold, static_cast<size_t>(parts[clip])).push_back(static_cast<int64_t>(clip));
+  }
+  if (fold.train.empty() || fold.test.empty())
+    fail("{}: fold {} has no {} part", name, number, fold.train.empty() ? "train" : "test");
+  return fold;
+}
+
+}  // namespace
+
+void write_folds(const Path& csv, const Clips& clips, const std::vector<Fold>& folds) {
+  std::string text = "id,fold,part\n";
+  for (size_t f = 0; f < folds.size(); ++f) {
+    Fold fold = folds[f];
+    Parts parts(clips.clips.size(), no_part);
+    for (size_t part = 0; part < part_names.size(); ++part)
+      for (const int64_t clip : part_of(fold, part)) parts[static_cast<size_t>(clip)] = static_cast<int8_t>(part);
+    for (size_t clip = 0; clip < parts.size(); ++clip)
+      if (parts[clip] != no_part)
+        text += format_csv_row({clips.clips[clip].id, std::to_string(f),
+                                std::string(part_names[static_cast<size_t>(parts[clip])])});
+  }
+  write_file(csv, text);
+}
+
+std::vector<Fold> read_folds(const Path& csv, const Clips& clips) {
+  const auto table = read_csv(csv);
+  const std::string name = csv.string();
+  const int id = table.column("id"), fold = table.column("fold"), part = table.column("part");
+  if (id < 0 || fold < 0 || part < 0) fail("{}: a table of folds has the columns id,fold,part", name);
+  std::unordered_map<std::string_view, size_t> numbers;
+  for (size_t i = 0; i < clips.clips.size(); ++i) numbers.emplace(clips.clips[i].id, i);
+
+  std::vector<Parts> parts;
+  for (size_t i = 0; i < table.rows.size(); ++i) {
+    const auto cell = [&](int column) -> const std::string& { return table.rows[i][static_cast<size_t>(column)]; };
+    const auto clip = numbers.find(cell(id));
+    if (clip == numbers.end()) fail("{}: row {}: no clip of the corpus has the id {}", name, i + 2, cell(id));
+    const auto found = std::find(part_names.begin(), part_names.end(), cell(part));
+    if (found == part_names.end())
+      fail("{}: row {}: '{}' is no part: write train, development or test", name, i + 2, cell(part));
+    const auto f = static_cast<size_t>(fold_number(cell(fold), name, i + 2));
+    while (parts.size() <= f) parts.emplace_back();
+    if (parts[f].empty()) parts[f].assign(clips.clips.size(), no_part);
+    auto& slot = parts[f][clip->second];
+    if (slot != no_part) fail("{}: row {}: the clip {} is in fold {} already", name, i + 2, cell(id), f);
+    slot = static_cast<int8_t>(found - part_names.begin());
+  }
+  if (parts.empty()) fail("{}: there are no folds below the header", name);
+  std::vector<Fold> folds;
+  for (size_t f = 0; f < parts.size(); ++f) {
+    if (parts[f].empty()) fail("{}: fold {} has no rows: folds count from 0 without gaps", name, f);
+    folds.push_back(fold_of(parts[f], f, name, clips));
+  }
+  return folds;
+}
+
+}  // namespace loralens

@@ -1,0 +1,87 @@
+#include "corpus/labels.h"
+
+#include "base/error.h"
+
+namespace loralens {
+namespace {
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t\r");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
+}
+
+void add_item(LabelMap& map, std::string_view item, const std::string& name) {
+  if (item == "*") {
+    map.drop_rest = false;
+    return;
+  }
+  const auto equals = item.find('=');
+  const auto from = trimmed(item.substr(0, equals));
+  const auto to = equals == std::string_view::npos ? from : trimmed(item.substr(equals + 1));
+  if (from.empty() || to.empty()) fail("{}: '{}' is no pair label=class", name, item);
+  if (!map.to.emplace(from, to).second) fail("{}: the label '{}' is given twice", name, from);
+}
+
+}  // namespace
+
+LabelMap parse_label_map(std::string_view text, const std::string& name) {
+  LabelMap map;
+  while (!text.empty()) {
+    const auto line_end = text.find('\n');
+    auto line = trimmed(text.substr(0, line_end));
+    text.remove_prefix(line_end == std::string_view::npos ? text.size() : line_end + 1);
+    if (line.starts_with('#')) continue;
+    while (!line.empty()) {
+      const auto comma = line.find(',');
+      const auto item = trimmed(line.substr(0, comma));
+      line.remove_prefix(comma == std::string_view::npos ? line.size() : comma + 1);
+      if (!item.empty()) add_item(map, item, name);
+    }
+  }
+  if (map.to.empty() && map.drop_rest) fail("{}: the label map is empty: give pairs such as ang=anger", name);
+  return map;
+}
+
+LabelMap four_classes() {
+  return parse_label_map(
+      "ang=anger, ANG=anger, angry=anger, anger=anger,"
+      "hap=happiness, HAP=happiness, happy=happiness, happiness=happiness, joy=happiness,"
+      "exc=happiness, excited=happiness, excitement=happiness,"
+      "neu=neutral, NEU=neutral, neutral=neutral,"
+      "sad=sadness, SAD=sadness, sadness=sadness",
+      "four");
+}
+
+LabelMap label_map_of(const std::string& option) {
+  if (option == "four") return four_classes();
+  if (option == "*" || option.find_first_of("=,") != std::string::npos) return parse_label_map(option, "labels");
+  std::error_code code;
+  if (!std::filesystem::is_regular_file(option, code))
+    fail("labels '{}' is neither 'four', a list such as ang=anger,sad=sadness, nor a file that holds one", option);
+  return parse_label_map(read_file(option), option);
+}
+
+std::map<std::string, int64_t> apply_labels(Clips& clips, const LabelMap& map) {
+  std::map<std::string, int64_t> dropped;
+  std::vector<Clip> kept;
+  kept.reserve(clips.clips.size());
+  for (auto& clip : clips.clips) {
+    const auto found = map.to.find(clip.label);
+    if (found == map.to.end() && map.drop_rest) {
+      ++dropped[clip.label];
+      continue;
+    }
+    if (found != map.to.end()) clip.label = found->second;
+    kept.push_back(std::move(clip));
+  }
+  clips.clips = std::move(kept);
+  if (clips.clips.empty()) {
+    std::string labels;
+    for (const auto& [label, count] : dropped) labels += (labels.empty() ? "" : ", ") + label;
+    fail("the label map keeps no clip: it names none of the labels {}", labels);
+  }
+  return dropped;
+}
+
+}  // namespace loralens

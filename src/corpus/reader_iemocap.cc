@@ -1,0 +1,145 @@
+// IEMOCAP: Busso et al., IEMOCAP: interactive emotional dyadic motion capture database, 2008. Five dialogues' sessions
+// of two actors. The prefix of a name (Ses01F) says who wore the markers in that dialogue, not who speaks: that is the
+// letter in the utterance's own suffix (_F012, _M012).
+#include <map>
+#include <regex>
+#include <sstream>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "corpus/readers.h"
+#include "corpus/tree.h"
+
+namespace loralens {
+namespace {
+
+constexpr size_t longest_name = 100;
+
+using Transcripts = std::unordered_map<std::string, std::string>;
+
+// Lines "Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me."; other lines (turns that were not segmented) are not
+// utterances.
+void add_transcripts(const Path& file, Transcripts& transcripts) {
+  std::istringstream lines(read_file(file));
+  for (std::string line; std::getline(lines, line);) {
+    const auto bracket = line.find(" [");
+    const auto colon = line.find("]:", bracket == std::string::npos ? 0 : bracket);
+    if (!line.starts_with("Ses") || bracket == std::string::npos || colon == std::string::npos) continue;
+    const auto first = line.find_first_not_of(" \t\r", colon + 2);
+    if (first == std::string::npos) continue;
+    transcripts[line.substr(0, bracket)] = line.substr(first, line.find_last_not_of(" \t\r") - first + 1);
+  }
+}
+
+// A name such as Ses01F_script01_1_F000 or Ses05M_impro04_MXX3.
+const std::regex& name_pattern() {
+  static const std::regex pattern("(Ses0[1-5][FM])_(\\w+)_([FM])\\w+");
+  return pattern;
+}
+
+Clip clip_of(const Path& root, const std::string& session, const std::string& name, const std::string& label,
+             const std::string& where) {
+  std::smatch parts;
+  if (name.size() > longest_name || !std::regex_match(name, parts, name_pattern()))
+    fail("{}: '{}' is no name of an utterance such as Ses01F_impro01_F000", where, name);
+  if (name.substr(4, 1) != session) fail("{}: '{}' is no utterance of Session{}", where, name, session);
+  const bool improvised = parts[2].str().starts_with("impro");
+  if (!improvised && !parts[2].str().starts_with("script"))
+    fail("{}: '{}' is neither improvised (_impro01) nor scripted (_script01_1)", where, name);
+  Clip clip;
+  const std::string dialogue = parts[1].str() + "_" + parts[2].str();
+  clip.id = fmt::format("Session{}/sentences/wav/{}/{}.wav", session, dialogue, name);
+  clip.path = root / clip.id;
+  clip.label = label;
+  clip.speaker = session + parts[3].str();
+  clip.session = session;
+  clip.corpus = "iemocap";
+  clip.language = "en";
+  clip.gender = parts[3] == "F" ? "female" : "male";
+  clip.extra = {parts[1], improvised ? "improvised" : "scripted"};
+  return clip;
+}
+
+std::vector<std::string> cells_of(const std::string& line) {
+  std::vector<std::string> cells;
+  std::istringstream rest(line);
+  for (std::string cell; std::getline(rest, cell, '\t');) cells.push_back(cell);
+  return cells;
+}
+
+// The summary lines "[6.2901 - 8.2357]\tSes01F_impro01_F000\tneu\t[2.5000, 2.5000, 2.5000]" of one dialogue; what the
+// single raters said stands between them.
+void add_labels(const Path& file, const Path& root, const std::string& session, std::vector<Clip>& clips) {
+  std::istringstream lines(read_file(file));
+  int64_t number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    if (!line.starts_with('[')) continue;
+    const auto where = fmt::format("{}: line {}", file.string(), number);
+    const auto cells = cells_of(line);
+    if (cells.size() != 4 || cells[2].empty() || !cells[3].starts_with('['))
+      fail("{} is no summary of an utterance ([start - end], name, label, [v, a, d])", where);
+    clips.push_back(clip_of(root, session, cells[1], cells[2], where));
+  }
+}
+
+class IemocapReader : public Reader {
+ public:
+  std::string name() const override { return "iemocap"; }
+  std::string description() const override {
+    return "IEMOCAP, English: the folder with Session1 to Session5 (licence from USC SAIL)";
+  }
+
+  RawCorpus read(const Path& root, const ReaderOptions&) const override {
+    RawCorpus corpus;
+    corpus.clips.folder = root;
+    corpus.clips.extra_columns = {"prefix_speaker", "scenario"};
+    Transcripts transcripts;
+    for (const std::string session : {"1", "2", "3", "4", "5"}) {
+      const Path dialogues = root / ("Session" + session) / "dialog";
+      if (!is_directory(dialogues / "EmoEvaluation")) {
+        corpus.notes.push_back(fmt::format("Session{} is not there", session));
+        continue;
+      }
+      for (const auto& file : files_in(dialogues / "EmoEvaluation"))
+        if (file.extension() == ".txt") add_labels(file, root, session, corpus.clips.clips);
+      if (!is_directory(dialogues / "transcriptions")) continue;
+      for (const auto& file : files_in(dialogues / "transcriptions"))
+        if (file.extension() == ".txt") add_transcripts(file, transcripts);
+    }
+    if (corpus.clips.clips.empty())
+      fail("{} holds no labels of IEMOCAP: give the folder with Session1/dialog/EmoEvaluation", root.string());
+    add_texts(transcripts, corpus);
+    return corpus;
+  }
+
+  LabelMap default_labels() const override { return four_classes(); }
+
+  PublishedCounts published() const override {
+    return {{{"ang", 1103}, {"hap", 595}, {"exc", 1041}, {"neu", 1708}, {"sad", 1084}, {"fru", 1849}, {"sur", 107},
+             {"fea", 40}, {"dis", 2}, {"oth", 3}, {"xxx", 2507}},
+            {{"1F", 528}, {"1M", 557}, {"2F", 481}, {"2M", 542}, {"3F", 522}, {"3M", 629}, {"4F", 528}, {"4M", 503},
+             {"5F", 590}, {"5M", 651}},
+            {{"1", 1085}, {"2", 1023}, {"3", 1151}, {"4", 1031}, {"5", 1241}}};
+  }
+
+ private:
+  static void add_texts(const Transcripts& transcripts, RawCorpus& corpus) {
+    int64_t without = 0;
+    for (auto& clip : corpus.clips.clips) {
+      const auto found = transcripts.find(clip.path.stem().string());
+      if (found == transcripts.end()) ++without;
+      else clip.text = found->second;
+    }
+    if (without) corpus.notes.push_back(fmt::format("{} utterances have no transcript", without));
+  }
+};
+
+}  // namespace
+
+const Reader& iemocap_reader() {
+  static const IemocapReader reader;
+  return reader;
+}
+
+}  // namespace loralens

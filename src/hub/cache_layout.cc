@@ -1,0 +1,52 @@
+#include "hub/cache_layout.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+
+namespace loralens {
+namespace {
+
+bool only(std::string_view text, std::string_view letters) {
+  return text.find_first_not_of(letters) == std::string_view::npos;
+}
+
+}  // namespace
+
+Path hugging_face_cache() {
+  const auto set = [](const char* name) {
+    const char* value = std::getenv(name);
+    return value && *value ? value : nullptr;
+  };
+  if (const char* hub = set("HF_HUB_CACHE")) return hub;
+  if (const char* home = set("HF_HOME")) return Path(home) / "hub";
+  if (const char* cache = set("XDG_CACHE_HOME")) return Path(cache) / "huggingface" / "hub";
+  if (const char* home = set("HOME")) return Path(home) / ".cache" / "huggingface" / "hub";
+  fail("neither HF_HOME nor HOME is set: there is no place for the Hugging Face cache");
+}
+
+std::string folder_name(std::string repository) { return repository.replace(repository.find('/'), 1, "--"); }
+
+bool is_commit(std::string_view text) { return text.size() == 40 && only(text, "0123456789abcdef"); }
+
+bool is_plain_name(std::string_view name) {
+  return !name.empty() && name.size() <= 200 && name[0] != '.' &&
+         only(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+}
+
+std::set<std::string> shards_of(const std::string& index, const std::string& where) {
+  const auto root = nlohmann::json::parse(index, nullptr, false);
+  const auto map = root.is_object() ? root.find("weight_map") : root.end();
+  if (map == root.end() || !map->is_object() || map->empty()) fail("{}: there is no 'weight_map' in it", where);
+  std::set<std::string> shards;
+  for (const auto& shard : *map) {
+    if (!shard.is_string() || !is_plain_name(shard.get<std::string>()))
+      fail("{}: a shard in it is no plain file name; it is not used", where);
+    shards.insert(shard.get<std::string>());
+  }
+  return shards;
+}
+
+}  // namespace loralens

@@ -1,0 +1,53 @@
+#include "hub/partial_file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace loralens {
+
+PartialFile::PartialFile(const Path& target) : target_(target), part_(target) {
+  part_ += ".incomplete";
+  file_ = ::open(part_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (file_ < 0) fail("cannot write {}: {}", part_.string(), std::strerror(errno));
+  if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
+    ::close(file_);
+    fail("another process is fetching {}: wait for it", target_.string());
+  }
+  size_ = ::lseek(file_, 0, SEEK_END);
+}
+
+PartialFile::~PartialFile() {
+  if (!finished_ && size_ == 0) ::unlink(part_.c_str());
+  ::close(file_);
+}
+
+void PartialFile::append(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(file_, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0)
+      fail("cannot write {}: {}; what has arrived is kept, run the same command again", part_.string(),
+           std::strerror(n < 0 ? errno : ENOSPC));
+    size_ += n;
+    bytes.remove_prefix(static_cast<size_t>(n));
+  }
+}
+
+void PartialFile::restart() {
+  if (::ftruncate(file_, 0) != 0) fail("cannot write {}: {}", part_.string(), std::strerror(errno));
+  size_ = 0;
+}
+
+void PartialFile::finish() {
+  if ((::fsync(file_) != 0 && errno != EINVAL && errno != ENOTSUP) || ::rename(part_.c_str(), target_.c_str()) != 0)
+    fail("cannot write {}: {}", target_.string(), std::strerror(errno));
+  finished_ = true;
+}
+
+}  // namespace loralens

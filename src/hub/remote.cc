@@ -1,0 +1,172 @@
+// The protocol of the Hugging Face hub.
+#include "hub/remote.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "base/digest.h"
+#include "base/progress.h"
+#include "hub/cache_layout.h"
+
+namespace loralens {
+namespace {
+
+constexpr int tries = 4;
+constexpr int most_redirects = 5;
+constexpr size_t largest_listing = 64 << 20;  // bytes; the list of a model's files
+
+std::string environment(const char* name, const char* otherwise) {
+  const char* value = std::getenv(name);
+  return value && *value ? value : otherwise;
+}
+
+// The tag without its weak mark and quotes.
+std::string bare_tag(std::string tag) {
+  if (tag.starts_with("W/")) tag.erase(0, 2);
+  std::erase(tag, '"');
+  return tag;
+}
+
+bool is_sha256(const std::string& text) {
+  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+// A number of bytes in a header, or -1.
+int64_t bytes_in(const std::string& text) {
+  if (text.empty() || text.size() > 18 || text.find_first_not_of("0123456789") != std::string::npos) return -1;
+  return std::stoll(text);
+}
+
+}  // namespace
+
+RemoteModel::RemoteModel(std::string repository, double first_wait_seconds)
+    : repository_(std::move(repository)),
+      endpoint_(environment("HF_ENDPOINT", "https://huggingface.co")),
+      token_(environment("HF_TOKEN", "")),
+      first_wait_seconds_(first_wait_seconds) {
+  while (endpoint_.ends_with('/')) endpoint_.pop_back();
+  if (!endpoint_.starts_with("https://") && !endpoint_.starts_with("http://"))
+    fail("HF_ENDPOINT is '{}': it must begin with https:// or http://", endpoint_);
+  const auto printable = [](char c) { return c > ' ' && c < 127; };
+  if (!std::all_of(token_.begin(), token_.end(), printable))
+    fail("HF_TOKEN holds a space, a line break or a control character: set it to the token alone");
+  list();
+}
+
+std::string RemoteModel::url_of(const std::string& file) const {
+  return endpoint_ + "/" + repository_ + "/resolve/" + commit_ + "/" + file;
+}
+
+void RemoteModel::list() {
+  const std::string url = endpoint_ + "/api/models/" + repository_ + "/revision/main";
+  std::string text;
+  with_retries([&] {
+    text.clear();
+    send({.url = url, .body = [&](const HttpReply&, std::string_view bytes) {
+            if (text.size() + bytes.size() > largest_listing) fail("{}: the answer has no end", url);
+            text += bytes;
+          }});
+  });
+  const auto root = nlohmann::json::parse(text, nullptr, false);
+  const auto sha = root.is_object() ? root.find("sha") : root.end();
+  if (sha == root.end() || !sha->is_string() || !is_commit(sha->get<std::string>()))
+    fail("{}: the answer names no commit; is HF_ENDPOINT a Hugging Face hub?", url);
+  commit_ = sha->get<std::string>();
+  if (const auto siblings = root.find("siblings"); siblings != root.end())
+    for (const auto& sibling : *siblings)
+      if (sibling.is_object() && sibling.contains("rfilename") && sibling["rfilename"].is_string())
+        files_.insert(sibling["rfilename"].get<std::string>());
+}
+
+void RemoteModel::with_retries(const std::function<void()>& attempt) const {
+  double wait = first_wait_seconds_;
+  for (int left = tries - 1;; --left, wait *= 2) {
+    try {
+      return attempt();
+    } catch (const Unreachable& error) {
+      if (left == 0) throw;
+      log_line(fmt::format("{}; trying again in {}", error.what(), duration_text(wait)));
+      std::this_thread::sleep_for(std::chrono::duration<double>(wait));
+    }
+  }
+}
+
+HttpReply RemoteModel::send(HttpRequest request) const {
+  for (int left = most_redirects; left >= 0; --left) {
+    request.token = same_origin(request.url, endpoint_) ? token_ : "";
+    HttpReply reply = http_request(request);
+    if (reply.redirect.empty()) {
+      check_status(reply, request.url);
+      return reply;
+    }
+    // What the hub itself says of a large file; the storage behind it knows less.
+    if (request.head && !reply.header("x-linked-etag").empty()) return reply;
+    if (endpoint_.starts_with("https:") && !reply.redirect.starts_with("https:"))
+      fail("{} sends us on to an unprotected address; not followed", request.url);
+    request.url = reply.redirect;
+  }
+  fail("{}: more than {} redirects", request.url, most_redirects);
+}
+
+void RemoteModel::check_status(const HttpReply& reply, const std::string& url) const {
+  if (reply.status / 100 == 2) return;
+  if (reply.status == 401 || reply.status == 403)
+    fail("{} (HTTP {}): {} does not exist, or is private or gated: check the name, or accept its terms at {}/{} and "
+         "set HF_TOKEN to a token that may read it",
+         url, reply.status, repository_, endpoint_, repository_);
+  if (reply.status == 404) fail("{} (HTTP 404): there is no such model or file: check the name {}", url, repository_);
+  if (reply.status >= 500 || reply.status == 429) throw Unreachable(fmt::format("{} (HTTP {})", url, reply.status));
+  fail("{}: unexpected answer (HTTP {})", url, reply.status);
+}
+
+RemoteFile RemoteModel::look_up(const std::string& file) const {
+  HttpReply reply;
+  with_retries([&] { reply = send({.url = url_of(file), .head = true}); });
+  const std::string linked = bare_tag(reply.header("x-linked-etag"));
+  RemoteFile found{file, linked.empty() ? bare_tag(reply.header("etag")) : linked, is_sha256(linked) ? linked : "", -1};
+  found.size = bytes_in(reply.header("x-linked-size"));
+  if (found.size < 0 && reply.redirect.empty()) found.size = bytes_in(reply.header("content-length"));
+  if (!is_plain_name(found.etag)) fail("{}: the hub gives no usable ETag for it", url_of(file));
+  return found;
+}
+
+void RemoteModel::download(const RemoteFile& file, PartialFile& part) const {
+  const std::string url = url_of(file.name);
+  const bool sized = file.size >= 0;
+  if (!sized || part.size() > file.size) part.restart();  // nothing says where to go on
+  Progress progress(file.name, std::max<int64_t>(file.size >> 20, 1));
+  const auto take = [&](const HttpReply& reply, std::string_view bytes, int64_t from, bool& first) {
+    if (first && from > 0 && reply.status != 206) part.restart();  // the server sends the whole file
+    if (first && reply.status == 206 && !reply.header("content-range").starts_with(fmt::format("bytes {}-", from)))
+      fail("{}: the server sends another range than was asked for", url);
+    first = false;
+    if (sized && part.size() + static_cast<int64_t>(bytes.size()) > file.size) {
+      part.restart();
+      fail("{}: more than the announced {} bytes arrive; the part is deleted, fetch again", url, file.size);
+    }
+    part.append(bytes);
+    progress.step(part.size() >> 20, "MiB");
+  };
+  with_retries([&] {
+    if (!sized) part.restart();
+    const int64_t from = part.size();
+    if (sized && from == file.size) return;
+    bool first = true;
+    send({.url = url, .from = from, .body = [&](const HttpReply& reply, std::string_view bytes) {
+            take(reply, bytes, from, first);
+          }});
+    if (sized && part.size() < file.size)
+      throw Unreachable(fmt::format("{}: {} of {} bytes arrived", url, part.size(), file.size));
+  });
+  if (file.sha256.empty()) return;
+  if (const std::string arrived = sha256_of_file(part.path()); arrived != file.sha256) {
+    part.restart();
+    fail("{}: what arrived has the sha256 {}, the hub says {}: the part is deleted, fetch again", url, arrived,
+         file.sha256);
+  }
+}
+
+}  // namespace loralens

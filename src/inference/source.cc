@@ -1,0 +1,172 @@
+#include "inference/source.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+
+#include <algorithm>
+
+#include "audio/decode.h"
+#include "base/error.h"
+#include "base/random.h"
+
+namespace loralens {
+namespace {
+
+using at::Tensor;
+
+// The mel with masked stretches at its own mean, after Park et al., 2019.
+Tensor masked(const Tensor& mel, const SpecAugmentOptions& augment, uint64_t key) {
+  Tensor out = mel.clone();
+  Random random(key);
+  const double mean = mel.mean().item<double>();
+  const auto mask = [&](int64_t dimension, int64_t widest) {
+    const int64_t size = mel.size(dimension);
+    const int64_t width = static_cast<int64_t>(random.below(static_cast<uint64_t>(std::min(widest, size)) + 1));
+    const int64_t begin = static_cast<int64_t>(random.below(static_cast<uint64_t>(size - width) + 1));
+    out.narrow(dimension, begin, width).fill_(mean);
+  };
+  for (int64_t i = 0; i < augment.time_masks; ++i)
+    mask(1, static_cast<int64_t>(augment.time_share * static_cast<double>(mel.size(1))));
+  for (int64_t i = 0; i < augment.mel_masks; ++i) mask(0, augment.mel_width);
+  return out;
+}
+
+}  // namespace
+
+std::vector<Tensor> mel_segments(const Clip& clip, const LogMel& mel, const InputOptions& input, double* seconds) {
+  try {
+    Audio audio = load_audio(clip.path, {clip.start, clip.end});
+    if (seconds) *seconds = audio.seconds;
+    if (input.cut && std::ssize(audio.samples) > padded_length) audio.samples.resize(padded_length);
+    std::vector<float> samples =
+        input.padded ? std::move(audio.samples) : speech_samples(audio.samples, input.tail);
+    std::vector<Tensor> segments;
+    for (size_t begin = 0; begin < samples.size(); begin += padded_length) {
+      const auto window = std::span(samples).subspan(begin, std::min<size_t>(padded_length, samples.size() - begin));
+      segments.push_back(input.padded ? mel(padded_samples(window)) : mel(window));
+    }
+    return segments;
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    if (message.find(clip.path.string()) != std::string::npos) throw;
+    fail("{}: {}", clip.path.string(), message);
+  }
+}
+
+ClipSource::ClipSource(const Encoder& encoder, const std::vector<Clip>& clips, int64_t first_layer,
+                       const SourceOptions& options)
+    : encoder_(encoder), clips_(clips), first_layer_(first_layer), options_(options), mel_(encoder.config.mels) {
+  for (const Clip& clip : clips) keys_.push_back(hash_of(clip.id));
+}
+
+ClipSource::~ClipSource() = default;
+
+const std::vector<int64_t>& ClipSource::positions() {
+  if (!positions_.empty()) return positions_;
+  for (const Clip& clip : clips_) {
+    double seconds = audio_seconds(clip.path, {clip.start, clip.end});
+    if (options_.input.cut) seconds = std::min(seconds, 30.0);
+    const int64_t samples = static_cast<int64_t>(seconds * sample_rate);
+    if (options_.input.padded)
+      positions_.push_back((samples + padded_length - 1) / padded_length * (padded_length / position_samples));
+    else
+      positions_.push_back((samples + static_cast<int64_t>(options_.input.tail * sample_rate)) / position_samples + 1);
+  }
+  return positions_;
+}
+
+void ClipSource::prefetch(std::span<const int64_t> clips) {
+  for (const int64_t clip : clips) {
+    if (std::ssize(ahead_) >= 8 * options_.threads) return;
+    if (rows_.contains(clip) || mels_.contains(clip) || ahead_.contains(clip)) continue;
+    ahead_[clip] = std::async(std::launch::async, [this, clip] {
+      const at::NoGradGuard no_grad;
+      return mel_segments(clips_[static_cast<size_t>(clip)], mel_, options_.input);
+    });
+  }
+}
+
+ClipSource::Segments ClipSource::mels(int64_t clip) {
+  if (const auto kept = mels_.find(clip); kept != mels_.end()) return kept->second;
+  if (const auto task = ahead_.find(clip); task != ahead_.end()) {
+    Segments segments = task->second.get();
+    ahead_.erase(task);
+    return segments;
+  }
+  return mel_segments(clips_[static_cast<size_t>(clip)], mel_, options_.input);
+}
+
+// Each clip alone, so that its bits do not depend on who is beside it.
+ClipSource::Segments ClipSource::rows(const Encoder& encoder, int64_t clip, const Segments& mels) const {
+  Segments rows;
+  for (const Tensor& mel : mels) {
+    Tensor x = stem(encoder, mel.to(encoder.positions.options().requires_grad(false)));
+    Pass pass;
+    pass.lengths = {x.size(0)};
+    rows.push_back(run(encoder, {}, x, {0, first_layer()}, pass));
+  }
+  return rows;
+}
+
+void ClipSource::keep(std::unordered_map<int64_t, Segments>& cache, int64_t clip, const Segments& segments) {
+  int64_t bytes = 0;
+  for (const Tensor& segment : segments) bytes += static_cast<int64_t>(segment.nbytes());
+  if (kept_bytes_ + bytes > options_.cache_bytes || !cache.emplace(clip, segments).second) return;
+  kept_bytes_ += bytes;
+}
+
+Batch pack(const std::vector<std::vector<Tensor>>& rows) {
+  Batch batch;
+  std::vector<Tensor> parts;
+  for (const auto& segments : rows) {
+    batch.pass.segments.push_back(std::ssize(segments));
+    for (const Tensor& segment : segments) {
+      parts.push_back(segment);
+      batch.pass.lengths.push_back(segment.size(0));
+    }
+  }
+  batch.x = parts.size() == 1 ? parts[0] : at::cat(parts);
+  return batch;
+}
+
+Batch ClipSource::assemble(std::span<const int64_t> clips, const std::vector<Segments>& rows) const {
+  Batch batch = pack(rows);
+  for (size_t i = 0; i < clips.size(); ++i)
+    for (size_t s = 0; s < rows[i].size(); ++s) batch.pass.keys.push_back(hash_of(key(clips[i]), s));
+  return batch;
+}
+
+Batch ClipSource::batch(std::span<const int64_t> clips, const Encoder* encoder) {
+  std::vector<Segments> parts;
+  for (const int64_t clip : clips) {
+    if (first_layer_ < 0) {  // the stem is trained: only the features can be kept
+      const Segments segments = mels(clip);
+      keep(mels_, clip, segments);
+      parts.push_back(rows(encoder ? *encoder : encoder_, clip, segments));
+    } else if (const auto kept = rows_.find(clip); kept != rows_.end()) {
+      parts.push_back(kept->second);
+    } else {
+      const at::NoGradGuard no_grad;
+      parts.push_back(rows(encoder_, clip, mels(clip)));
+      keep(rows_, clip, parts.back());
+    }
+  }
+  return assemble(clips, parts);
+}
+
+Batch ClipSource::augmented_batch(std::span<const int64_t> clips, const SpecAugmentOptions& augment, uint64_t seed,
+                                  uint64_t epoch, const Encoder* encoder) {
+  std::vector<Segments> parts;
+  for (const int64_t clip : clips) {
+    Segments segments = mels(clip);
+    keep(mels_, clip, segments);
+    for (size_t s = 0; s < segments.size(); ++s)
+      segments[s] = masked(segments[s], augment,
+                           hash_of(seed, hash_of("spec-augment"), epoch, keys_[static_cast<size_t>(clip)], s));
+    const at::AutoGradMode gradients(first_layer_ < 0 && at::GradMode::is_enabled());
+    parts.push_back(rows(encoder ? *encoder : encoder_, clip, segments));
+  }
+  return assemble(clips, parts);
+}
+
+}  // namespace loralens

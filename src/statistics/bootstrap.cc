@@ -1,0 +1,109 @@
+#include "statistics/bootstrap.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "base/error.h"
+#include "base/random.h"
+
+namespace loralens {
+namespace {
+
+constexpr size_t exact_pairs = 16;       // up to here all 2^n signs are tried
+constexpr int64_t random_signs = 10000;  // beyond
+
+// The q-quantile of sorted values, linear between neighbours.
+double quantile(const std::vector<double>& sorted, double q) {
+  const double place = q * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<size_t>(place);
+  const size_t above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+}
+
+void check(const BootstrapOptions& options) {
+  if (options.resamples <= 0) fail("the bootstrap needs at least 1 resample, not {}", options.resamples);
+  if (!(options.level > 0 && options.level < 1))
+    fail("the level of an interval must lie between 0 and 1, not at {}", options.level);
+}
+
+}  // namespace
+
+Interval bootstrap_groups(size_t groups, const GroupStatistic& statistic, const BootstrapOptions& options) {
+  check(options);
+  if (groups == 0) fail("the bootstrap needs at least one group");
+  if (groups == 1) return {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN()};
+  Random random(options.seed);
+  std::vector<int64_t> times(groups);
+  std::vector<double> values;
+  for (int64_t resample = 0; resample < options.resamples; ++resample) {
+    std::fill(times.begin(), times.end(), 0);
+    for (size_t draw = 0; draw < groups; ++draw) ++times[random.below(groups)];
+    values.push_back(statistic(times));
+    if (std::isnan(values.back())) fail("a statistic has no value on resample {} of the bootstrap", resample);
+  }
+  std::sort(values.begin(), values.end());
+  const double tail = (1 - options.level) / 2;
+  return {quantile(values, tail), quantile(values, 1 - tail)};
+}
+
+Interval bootstrap_confusions(std::span<const Confusion> speakers, const ConfusionMetric& metric,
+                              const BootstrapOptions& options) {
+  return bootstrap_groups(
+      speakers.size(), [&](std::span<const int64_t> times) { return metric(pooled(speakers, times)); }, options);
+}
+
+double sign_flip_p(std::span<const double> differences, uint64_t seed) {
+  const size_t n = differences.size();
+  if (n == 0) fail("a permutation test needs at least one pair");
+  double observed = 0, scale = 0;
+  for (const double difference : differences) {
+    observed += difference;
+    scale += std::abs(difference);
+  }
+  // Sums of the same numbers in another order may differ in the last bits, and still are ties.
+  const double threshold = std::abs(observed) - 1e-12 * scale;
+  const auto reaches = [&](auto&& flips) {  // flips(i): whether pair i changes its sign
+    double sum = 0;
+    for (size_t i = 0; i < n; ++i) sum += flips(i) ? -differences[i] : differences[i];
+    return std::abs(sum) >= threshold;
+  };
+  int64_t hits = 0;
+  if (n <= exact_pairs) {
+    for (uint64_t signs = 0; signs < uint64_t{1} << n; ++signs)
+      hits += reaches([signs](size_t i) { return (signs >> i & 1) != 0; });
+    return static_cast<double>(hits) / static_cast<double>(uint64_t{1} << n);
+  }
+  Random random(seed);
+  for (int64_t draw = 0; draw < random_signs; ++draw)
+    hits += reaches([&random](size_t) { return random.bits() >> 63 != 0; });
+  return static_cast<double>(hits + 1) / static_cast<double>(random_signs + 1);
+}
+
+PairedTest compare_runs(std::span<const double> first_folds, std::span<const double> second_folds,
+                        std::span<const Confusion> first_speakers, std::span<const Confusion> second_speakers,
+                        const ConfusionMetric& metric, const BootstrapOptions& options) {
+  if (first_folds.size() != second_folds.size())
+    fail("runs of {} and {} folds cannot be paired: compare runs on the same folds", first_folds.size(),
+         second_folds.size());
+  if (first_speakers.size() != second_speakers.size())
+    fail("runs of {} and {} speakers cannot be paired: compare runs on the same clips", first_speakers.size(),
+         second_speakers.size());
+  std::vector<double> differences;
+  for (size_t i = 0; i < first_folds.size(); ++i) differences.push_back(first_folds[i] - second_folds[i]);
+  PairedTest test;
+  test.p = sign_flip_p(differences, options.seed);
+  test.difference = summarise(differences, 0).mean;
+  const auto interval = bootstrap_groups(
+      first_speakers.size(),
+      [&](std::span<const int64_t> times) {
+        return metric(pooled(first_speakers, times)) - metric(pooled(second_speakers, times));
+      },
+      options);
+  test.low = interval.low;
+  test.high = interval.high;
+  return test;
+}
+
+}  // namespace loralens

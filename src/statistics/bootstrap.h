@@ -1,0 +1,52 @@
+// Intervals and paired tests that respect speakers: the clips of one speaker are not independent, so whole speakers
+// are drawn. Percentile bootstrap: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+
+#include "statistics/metrics.h"
+
+namespace loralens {
+
+struct BootstrapOptions {
+  int64_t resamples = 2000;  // > 0
+  double level = 0.95;       // coverage, in (0, 1)
+  uint64_t seed = 42;
+};
+
+struct Interval {
+  double low = 0, high = 0;
+};
+
+// A statistic of groups that were drawn with replacement: times_drawn[g] >= 0 says how often group g was.
+using GroupStatistic = std::function<double(std::span<const int64_t> times_drawn)>;
+
+// Percentile interval (linear interpolation) of `statistic` over resampled groups. One group alone says nothing about
+// the spread between groups: both ends are NaN then. Error for no groups, bad options, or a statistic that is NaN.
+Interval bootstrap_groups(size_t groups, const GroupStatistic& statistic, const BootstrapOptions& options = {});
+
+using ConfusionMetric = std::function<double(const Confusion&)>;  // such as uar
+
+// The same for a metric of pooled confusions, one confusion per speaker.
+Interval bootstrap_confusions(std::span<const Confusion> speakers, const ConfusionMetric& metric,
+                              const BootstrapOptions& options = {});
+
+// Two-sided p of paired differences under random signs, for the statistic |mean|: all 2^n signs when n <= 16, else
+// 10,000 seeded ones, where p = (hits + 1) / (10,000 + 1). The smallest p possible is 2^(1-n). Error for n = 0.
+double sign_flip_p(std::span<const double> differences, uint64_t seed);
+
+struct PairedTest {
+  double difference = 0;    // mean over folds of first - second
+  double low = 0, high = 0; // bootstrap interval over speakers of metric(first pooled) - metric(second pooled)
+  double p = 1;             // sign_flip_p of the folds' differences
+};
+
+// Compares two runs on the same folds. *_folds: the metric of each fold. *_speakers: each speaker's confusion, in the
+// same order of speakers. Error if the two runs differ in the number of folds, speakers or classes.
+PairedTest compare_runs(std::span<const double> first_folds, std::span<const double> second_folds,
+                        std::span<const Confusion> first_speakers, std::span<const Confusion> second_speakers,
+                        const ConfusionMetric& metric, const BootstrapOptions& options = {});
+
+}  // namespace loralens

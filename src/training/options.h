@@ -1,0 +1,44 @@
+// How a model is trained.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "inference/source.h"
+
+namespace loralens {
+
+// Which clips decide the epoch whose weights are kept.
+enum class Selection {
+  last,         // none: the last epoch is kept
+  development,  // best UAR on the development part, then least loss
+  test,         // best accuracy on the test part, as the published code does; never a fair result
+};
+
+struct TrainOptions {
+  int64_t epochs = 12;
+  int64_t head_epochs = 0;    // before these: passes that train the head alone, on the unadapted encoder's states
+  int64_t batch = 8;          // clips in a batch
+  int64_t batch_frames = 0;   // > 0: fill batches by positions instead
+  bool by_length = true;      // clips of similar length together
+  int64_t accumulate = 1;     // batches whose gradients make one step
+  double learning_rate = 1e-3;
+  double head_learning_rate = 1e-3;
+  std::string schedule = "cosine";  // linear, cosine, constant
+  double warmup = 0.1;        // share of the steps
+  double weight_decay = 0;
+  double clip_norm = 1;       // 0: never
+  double position_dropout = 0;  // share of each clip's positions left out of a training step
+  double average = 0;         // > 0: the weights kept are a running mean of the trained ones with this decay
+  bool class_weights = false;  // loss weighted by the inverse of each class's share
+  double label_smoothing = 0;
+  int64_t patience = 0;       // stop after this many epochs without a better development part; 0: never
+  Selection selection = Selection::development;
+  SpecAugmentOptions augment;
+  uint64_t seed = 42;
+
+  // Error, with the option's name, for a number out of range.
+  void validate() const;
+};
+
+}  // namespace loralens

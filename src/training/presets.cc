@@ -1,0 +1,73 @@
+#include "training/presets.h"
+
+#include "base/error.h"
+
+namespace loralens {
+namespace {
+
+struct Preset {
+  std::string summary;
+  std::map<std::string, std::string> flags;
+};
+
+const std::map<std::string, Preset>& presets() {
+  static const std::map<std::string, Preset> all = {
+      {"small",
+       {"for corpora of some hundred clips",
+        {{"targets", "q_proj,k_proj,v_proj,out_proj,fc1,fc2"},
+         {"layers", "upper"},
+         {"rank", "16"},
+         {"alpha", "32"},
+         {"dropout", "0"},
+         {"position-dropout", "0.5"},
+         {"average", "0.98"},
+         {"epochs", "10"},
+         {"head-epochs", "30"},
+         {"learning-rate", "0.001"},
+         {"head-learning-rate", "0.001"},
+         {"schedule", "cosine"},
+         {"warmup", "0.1"},
+         {"clip-norm", "1"}}}},
+      {"paper",
+       {"arXiv 2509.08454",
+        {{"targets", "v_proj"},
+         {"layers", "all"},
+         {"rank", "32"},
+         {"alpha", "64"},
+         {"dropout", "0.1"},
+         {"epochs", "20"},
+         {"head-epochs", "0"},
+         {"learning-rate", "5e-05"},
+         {"head-learning-rate", "5e-05"},
+         {"position-dropout", "0"},
+         {"average", "0"},
+         {"schedule", "linear"},
+         {"warmup", "0"},
+         {"clip-norm", "1"},
+         {"by-length", "false"},
+         {"input", "padded"}}}},
+  };
+  return all;
+}
+
+}  // namespace
+
+const std::map<std::string, std::string>& preset_named(const std::string& name) {
+  const auto found = presets().find(name);
+  if (found == presets().end()) fail("there is no preset '{}': choose among {}", name, fmt::join(preset_names(), " "));
+  return found->second.flags;
+}
+
+std::vector<std::string> preset_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, preset] : presets()) names.push_back(name);
+  return names;
+}
+
+std::string preset_summary() {
+  std::string text;
+  for (const auto& [name, preset] : presets()) text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", name, preset.summary);
+  return text;
+}
+
+}  // namespace loralens

@@ -1,0 +1,16 @@
+// Settings of training under a name: the paper's, and those found to serve on small corpora (docs/presets.md).
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace loralens {
+
+// Flags of `loralens train` and their values. Error, with the list, if there is no preset of this name.
+const std::map<std::string, std::string>& preset_named(const std::string& name);
+
+std::vector<std::string> preset_names();
+std::string preset_summary();  // for --help
+
+}  // namespace loralens

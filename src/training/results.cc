@@ -1,0 +1,154 @@
+#include "training/results.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <map>
+
+#include "base/csv.h"
+#include "base/error.h"
+#include "statistics/bootstrap.h"
+
+namespace loralens {
+namespace {
+
+using nlohmann::json;
+
+double parse_number(const std::string& text, const std::string& where) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) fail("{}: '{}' is no number", where, text);
+  return value;
+}
+
+std::map<std::string, Confusion> by_speaker(std::span<const Prediction> predictions, int64_t classes) {
+  std::map<std::string, Confusion> groups;
+  for (const auto& p : predictions) {
+    // A clip of an unknown speaker is a group of its own.
+    const std::string key = p.speaker.empty() ? "clip " + p.id : "speaker " + p.speaker;
+    groups.try_emplace(key, classes).first->second.add(p.truth, p.predicted);
+  }
+  return groups;
+}
+
+json finite(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
+
+}  // namespace
+
+std::vector<Prediction> predictions_of(const Clips& clips, std::span<const int64_t> numbers,
+                                       const std::vector<std::string>& classes, const at::Tensor& probabilities,
+                                       int64_t fold) {
+  std::vector<Prediction> predictions;
+  const auto table = probabilities.contiguous();
+  const float* values = table.const_data_ptr<float>();
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    const Clip& clip = clips.clips[static_cast<size_t>(numbers[i])];
+    const float* row = values + i * classes.size();
+    Prediction p{clip.id, clip.speaker, clip.label, fold, 0, 0, {row, row + classes.size()}};
+    p.truth = std::find(classes.begin(), classes.end(), clip.label) - classes.begin();
+    p.predicted = std::max_element(row, row + classes.size()) - row;
+    predictions.push_back(std::move(p));
+  }
+  return predictions;
+}
+
+std::string format_predictions(std::span<const Prediction> predictions, const std::vector<std::string>& classes) {
+  Table table{{"id", "fold", "speaker", "label", "predicted"}, {}};
+  for (const auto& name : classes) table.header.push_back("p_" + name);
+  for (const auto& p : predictions) {
+    table.rows.push_back({p.id, std::to_string(p.fold), p.speaker, p.label, classes[static_cast<size_t>(p.predicted)]});
+    for (const double value : p.probabilities) table.rows.back().push_back(fmt::format("{:.6g}", value));
+  }
+  return format_csv(table);
+}
+
+std::vector<Prediction> read_predictions(const Path& csv, const std::vector<std::string>& classes) {
+  const Table table = read_csv(csv);
+  if (table.header.size() != 5 + classes.size()) fail("{}: not a table of predictions for these classes", csv.string());
+  const auto number_of = [&](const std::string& label, const std::string& where) {
+    const auto found = std::find(classes.begin(), classes.end(), label);
+    if (found == classes.end()) fail("{}: there is no class '{}'", where, label);
+    return found - classes.begin();
+  };
+  std::vector<Prediction> predictions;
+  for (size_t i = 0; i < table.rows.size(); ++i) {
+    const auto& row = table.rows[i];
+    const std::string where = fmt::format("{}, row {}", csv.string(), i + 2);
+    Prediction p{row[0], row[2], row[3], static_cast<int64_t>(parse_number(row[1], where)), 0, 0, {}};
+    p.truth = number_of(row[3], where);
+    p.predicted = number_of(row[4], where);
+    for (size_t c = 0; c < classes.size(); ++c) p.probabilities.push_back(parse_number(row[5 + c], where));
+    predictions.push_back(std::move(p));
+  }
+  return predictions;
+}
+
+json metrics_of(std::span<const Prediction> predictions, const std::vector<std::string>& classes, int ddof,
+                uint64_t seed) {
+  if (predictions.empty()) fail("there is no prediction to score");
+  const int64_t count = std::ssize(classes);
+  std::map<int64_t, Confusion> folds;
+  Confusion all(count);
+  for (const auto& p : predictions) {
+    folds.try_emplace(p.fold, count).first->second.add(p.truth, p.predicted);
+    all.add(p.truth, p.predicted);
+  }
+  const auto groups = by_speaker(predictions, count);
+  std::vector<Confusion> speakers;
+  for (const auto& [name, confusion] : groups) speakers.push_back(confusion);
+
+  json result = {{"classes", classes}, {"clips", predictions.size()}, {"speakers", speakers.size()}, {"ddof", ddof}};
+  const std::pair<const char*, double (*)(const Confusion&)> metrics[] = {{"uar", uar}, {"war", war}, {"macro_f1", macro_f1}};
+  for (const auto& [name, metric] : metrics) {
+    std::vector<double> values;
+    for (const auto& [fold, confusion] : folds) values.push_back(metric(confusion));
+    const Summary summary = summarise(values, ddof);
+    const Interval interval = bootstrap_confusions(speakers, metric, {.seed = seed});
+    result[name] = {{"mean", summary.mean}, {"std", summary.std}, {"low", finite(interval.low)}, {"high", finite(interval.high)}};
+  }
+  result["folds"] = json::array();
+  for (const auto& [fold, confusion] : folds) {
+    json row = {{"fold", fold}};
+    for (const auto& [name, metric] : metrics) row[name] = metric(confusion);
+    result["folds"].push_back(row);
+  }
+  result["recall"] = json::object();
+  const auto recall = recalls(all);
+  for (size_t c = 0; c < classes.size(); ++c) result["recall"][classes[c]] = finite(recall[c]);
+  result["confusion"] = json::array();
+  for (int64_t truth = 0; truth < count; ++truth) {
+    json row = json::array();
+    for (int64_t predicted = 0; predicted < count; ++predicted) row.push_back(all.at(truth, predicted));
+    result["confusion"].push_back(row);
+  }
+  return result;
+}
+
+std::string describe_metrics(const json& metrics) {
+  std::string text;
+  const std::pair<const char*, const char*> names[] = {{"uar", "UAR"}, {"war", "WAR"}, {"macro_f1", "macro F1"}};
+  const size_t folds = metrics.at("folds").size();
+  for (const auto& [key, title] : names) {
+    const json& m = metrics.at(key);
+    text += fmt::format("{:<9} {:.3f}", title, m.at("mean").get<double>());
+    if (folds > 1) text += fmt::format(" ± {:.3f} over {} folds", m.at("std").get<double>(), folds);
+    if (!m.at("low").is_null())
+      text += fmt::format("   95 % interval over speakers {:.3f} to {:.3f}", m.at("low").get<double>(), m.at("high").get<double>());
+    text += '\n';
+  }
+  const auto classes = metrics.at("classes").get<std::vector<std::string>>();
+  size_t width = 10;
+  for (const auto& name : classes) width = std::max(width, name.size() + 2);
+  text += fmt::format("\n{:<{}}", "true \\ as", width);
+  for (const auto& name : classes) text += fmt::format("{:>{}}", name, width);
+  text += fmt::format("{:>{}}\n", "recall", width);
+  for (size_t c = 0; c < classes.size(); ++c) {
+    text += fmt::format("{:<{}}", classes[c], width);
+    for (const auto& n : metrics.at("confusion")[c]) text += fmt::format("{:>{}}", n.get<int64_t>(), width);
+    const json& recall = metrics.at("recall").at(classes[c]);
+    text += recall.is_null() ? fmt::format("{:>{}}\n", "-", width) : fmt::format("{:>{}.3f}\n", recall.get<double>(), width);
+  }
+  return text;
+}
+
+}  // namespace loralens

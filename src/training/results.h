@@ -1,0 +1,42 @@
+// What a run found: predictions.csv and metrics.json.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "corpus/clips.h"
+#include "statistics/metrics.h"
+
+namespace loralens {
+
+struct Prediction {
+  std::string id, speaker, label;
+  int64_t fold = 0;
+  int64_t truth = 0, predicted = 0;   // class numbers
+  std::vector<double> probabilities;  // C
+};
+
+// Rows of `probabilities` (n×C, CPU float32) for these clips.
+std::vector<Prediction> predictions_of(const Clips& clips, std::span<const int64_t> numbers,
+                                       const std::vector<std::string>& classes, const at::Tensor& probabilities,
+                                       int64_t fold);
+
+// id,fold,speaker,label,predicted,p_<class>...
+std::string format_predictions(std::span<const Prediction> predictions, const std::vector<std::string>& classes);
+// Error, with the row, on what format_predictions does not write.
+std::vector<Prediction> read_predictions(const Path& csv, const std::vector<std::string>& classes);
+
+// uar, war, macro_f1: mean and std over folds (ddof), low and high: 95 % bootstrap over speakers of the folds' clips
+// taken together; "folds": the same per fold; "confusion": rows are true classes; "classes"; "clips".
+nlohmann::json metrics_of(std::span<const Prediction> predictions, const std::vector<std::string>& classes, int ddof,
+                          uint64_t seed);
+
+// A few lines for a terminal: UAR, WAR and macro F1 with interval, recall of each class, the confusion matrix.
+std::string describe_metrics(const nlohmann::json& metrics);
+
+}  // namespace loralens

@@ -1,0 +1,170 @@
+#include "training/run.h"
+
+#include <ATen/ops/stack.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "base/error.h"
+#include "base/progress.h"
+#include "checkpoint/safetensors.h"
+#include "inference/predict.h"
+#include "training/fold.h"
+#include "training/results.h"
+
+namespace loralens {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<int64_t> all_numbers(const Clips& clips) {
+  std::vector<int64_t> numbers(clips.clips.size());
+  std::iota(numbers.begin(), numbers.end(), int64_t{0});
+  return numbers;
+}
+
+class Run {
+ public:
+  Run(const Base& base, const Clips& clips, const RunOptions& options, const Path& folder)
+      : base_(base),
+        clips_(clips),
+        options_(options),
+        folder_(folder),
+        classes_(classes_of(clips)),
+        labels_(class_numbers(clips, classes_)),
+        frozen_(options.adapter.method == "frozen" && !options.train.augment.active()),
+        source_(base.compute, clips.clips, frozen_ ? 0 : new_model().first_adapted_layer(), source_options()) {}
+
+  std::vector<Prediction> fold(const Fold& fold, int64_t number, int64_t count) {
+    const std::string title = fmt::format("fold {}/{}", number + 1, count);
+    const Path done = folder_ / fold_name(number);
+    if (fs::exists(done)) {
+      log_line(fmt::format("{}: done before", title));
+      return read_predictions(done / "predictions.csv", classes_);
+    }
+    EmotionModel model = train(fold, fold_name(number), title, options_.train);
+    const Path partial = folder_ / (fold_name(number) + ".partial");
+    const at::Tensor states = frozen_ ? rows_of(start_states_, fold.test) : clip_states(model, source_, fold.test);
+    const auto predictions = predictions_of(clips_, fold.test, classes_, probabilities(model, states), number);
+    write_file(partial / "predictions.csv", format_predictions(predictions, classes_));
+    finish(fold_name(number));
+    const auto metrics = metrics_of(predictions, classes_, 1, options_.train.seed);
+    log_line(fmt::format("{}: test UAR {:.3f}  WAR {:.3f}", title, metrics["uar"]["mean"].get<double>(),
+                         metrics["war"]["mean"].get<double>()));
+    return predictions;
+  }
+
+  // All clips train; there is nothing to choose an epoch on, so the last one is kept.
+  void final_model() {
+    if (fs::exists(folder_ / "final")) return;
+    Fold everything{all_numbers(clips_), {}, {}};
+    TrainOptions options = options_.train;
+    options.selection = Selection::last;
+    train(everything, "final", "final model", options);
+    finish("final");
+  }
+
+  const std::vector<std::string>& classes() const { return classes_; }
+
+ private:
+  EmotionModel new_model() const {
+    EmotionModel model = make_model(base_, options_.adapter, options_.head, classes_, options_.train.seed);
+    model.input = options_.source.input;
+    return model;
+  }
+
+  // Frozen clips pass once: nothing needs to be kept.
+  SourceOptions source_options() const {
+    SourceOptions source = options_.source;
+    if (frozen_) source.cache_bytes = 0;
+    return source;
+  }
+
+  static at::Tensor rows_of(const at::Tensor& states, const std::vector<int64_t>& numbers) {
+    std::vector<at::Tensor> rows;
+    for (const int64_t number : numbers) rows.push_back(states[number]);
+    return at::stack(rows);
+  }
+
+  // Trains into <name>.partial, which finish() renames.
+  EmotionModel train(const Fold& fold, const std::string& name, const std::string& title, const TrainOptions& options) {
+    EmotionModel model = new_model();
+    if ((frozen_ || options.head_epochs > 0) && !start_states_.defined()) encode_once(model);
+    const Path partial = folder_ / (name + ".partial");
+    fs::create_directories(partial);
+    Tensors start;
+    for (const auto& [tensor_name, tensor] : model.adapted.trained)
+      if (!model.adapted.encoder_trained) start[tensor_name] = tensor.detach().clone();
+    if (!start.empty()) write_safetensors(partial / "initial.safetensors", start);
+
+    std::optional<Progress> progress;
+    // A frozen encoder's fold takes a second: a checkpoint would cost more than it saves.
+    FoldTask task{fold, labels_, options, start_states_, frozen_, frozen_ ? Path() : partial / "checkpoint.safetensors", {}};
+    task.progress = [&](const TrainProgress& p) {
+      if (!progress) progress.emplace(title, p.steps);
+      progress->step(p.step, fmt::format("epoch {}  loss {:.3f}{}", p.epoch + 1, p.loss,
+                                         std::isfinite(p.uar) ? fmt::format("  best UAR {:.3f}", p.uar) : ""));
+    };
+    const auto history = train_fold(model, source_, task);
+    write_file(partial / "history.csv", format_history(history));
+    save_model(partial, model);
+    return model;
+  }
+
+  void finish(const std::string& name) {
+    const Path partial = folder_ / (name + ".partial");
+    fs::remove(partial / "checkpoint.safetensors");
+    fs::rename(partial, folder_ / name);
+  }
+
+  void encode_once(const EmotionModel& model) {
+    Progress progress("encoding clips", std::ssize(clips_.clips));
+    start_states_ = clip_states(model, source_, all_numbers(clips_), [&](int64_t done) { progress.step(done); });
+  }
+
+  const Base& base_;
+  const Clips& clips_;
+  const RunOptions& options_;
+  Path folder_;
+  std::vector<std::string> classes_;
+  std::vector<int64_t> labels_;
+  bool frozen_;  // the encoder gives a clip the same states in every fold and epoch
+  ClipSource source_;
+  at::Tensor start_states_;
+};
+
+}  // namespace
+
+std::string fold_name(int64_t number) { return fmt::format("fold-{:02}", number); }
+
+nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::vector<Fold>& folds,
+                              const RunOptions& options, const Path& folder) {
+  options.train.validate();
+  if (classes_of(clips).size() < 2)
+    fail("all clips have the label '{}': at least two classes are needed", clips.clips.front().label);
+  Run run(base, clips, options, folder);
+  write_folds(folder / "folds.csv", clips, folds);
+  std::vector<Prediction> predictions;
+  for (size_t f = 0; f < folds.size(); ++f)
+    for (auto& prediction : run.fold(folds[f], static_cast<int64_t>(f), std::ssize(folds)))
+      predictions.push_back(std::move(prediction));
+  if (options.final_model) run.final_model();
+  write_file(folder / "predictions.csv", format_predictions(predictions, run.classes()));
+  nlohmann::json metrics = metrics_of(predictions, run.classes(), options.paper ? 0 : 1, options.train.seed);
+  metrics["protocol"] = options.paper ? "paper" : "strict";
+  metrics["method"] = options.adapter.method;
+  metrics["base"] = base.name;
+  write_file(folder / "metrics.json", metrics.dump(2) + "\n");
+  return metrics;
+}
+
+std::vector<Path> model_folders(const Path& run) {
+  if (is_model_folder(run)) return {run};
+  std::vector<Path> folders;
+  while (fs::exists(run / fold_name(std::ssize(folders)))) folders.push_back(run / fold_name(std::ssize(folders)));
+  if (folders.empty())
+    fail("{} is neither a run (no fold-00) nor a model folder (no adapter_config.json)", run.string());
+  return folders;
+}
+
+}  // namespace loralens

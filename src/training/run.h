@@ -1,0 +1,37 @@
+// Cross-validation: one model a fold, and the RUN folder that holds them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/files.h"
+#include "classifier/model.h"
+#include "corpus/clips.h"
+#include "corpus/folds.h"
+#include "training/options.h"
+
+namespace loralens {
+
+struct RunOptions {
+  AdapterOptions adapter;
+  HeadOptions head;
+  SourceOptions source;  // with the input
+  TrainOptions train;
+  bool final_model = false;  // also train on all clips, into final/
+  bool paper = false;        // std over folds with ddof 0 instead of 1
+};
+
+// Trains and tests every fold inside `folder`: fold-00/ (the model, history.csv, initial.safetensors,
+// predictions.csv), ..., and writes folds.csv, predictions.csv and metrics.json. Folds that are there already are not
+// trained again, and a fold that was interrupted goes on after its last whole epoch. Returns metrics.json.
+nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::vector<Fold>& folds,
+                              const RunOptions& options, const Path& folder);
+
+// The folder of fold `number`: "fold-03".
+std::string fold_name(int64_t number);
+
+// The model folders of a run: fold-00, fold-01, ...; or just `run` if it is itself a model or a bare PEFT folder.
+// Error if it is neither.
+std::vector<Path> model_folders(const Path& run);
+
+}  // namespace loralens

@@ -1,0 +1,85 @@
+// Whisper's audio encoder on packed rows (Radford et al., 2022; the reference is transformers' WhisperEncoder).
+//
+// A batch is one matrix of all clips' positions, one clip below the other, and a list of lengths. Linear layers and
+// norms see one long matrix; attention runs inside each segment. There are no masks and no padding, so a clip's
+// result cannot depend on its neighbours.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/files.h"
+#include "whisper/adapter_set.h"
+#include "whisper/config.h"
+#include "whisper/sites.h"
+
+namespace loralens {
+
+struct Norm {
+  at::Tensor weight, bias;  // D
+};
+
+struct EncoderLayer {
+  Norm attention_norm;
+  Linear q, k, v, out;  // D×D
+  Norm mlp_norm;
+  Linear fc1, fc2;  // F×D, D×F
+};
+
+struct Encoder {
+  WhisperConfig config;
+  Linear conv1, conv2;   // D×M×3, D×D×3
+  at::Tensor positions;  // 1500×D
+  std::vector<EncoderLayer> layers;
+  Norm norm;  // after the last layer
+
+  const Linear& linear(int64_t layer, Module module) const;
+  Linear& linear(int64_t layer, Module module);
+  c10::Device device() const { return positions.device(); }
+};
+
+// Calls visit(name, tensor, shape) for each tensor of an encoder of this config, in a fixed order, with its name in
+// transformers' WhisperForAudioClassification ("encoder.layers.0.self_attn.q_proj.weight"). The one registry:
+// loading, saving, hashing, casting and full fine-tuning all go through it.
+using TensorVisitor = std::function<void(const std::string& name, at::Tensor& tensor, std::vector<int64_t> shape)>;
+void visit_tensors(Encoder& encoder, const TensorVisitor& visit);
+void visit_tensors(const Encoder& encoder,
+                   const std::function<void(const std::string& name, const at::Tensor& tensor)>& visit);
+
+// Reads the encoder of a Hugging Face Whisper folder (of any head: "model.encoder.", "encoder.") as float32 on the CPU.
+// Error on a missing tensor or a wrong shape.
+Encoder load_encoder(const Path& folder);
+
+// SHA-256 over names, shapes and float16 values of all tensors: equal for float32 and float16 copies of the same
+// checkpoint, different for base and base.en. 64 hexadecimal digits.
+std::string sha256_of(const Encoder& encoder);
+
+// Types of a pass: products in `compute`, the residual stream, norms and sums in `sums`.
+struct Precision {
+  c10::ScalarType compute = c10::ScalarType::Float;
+  c10::ScalarType sums = c10::ScalarType::Float;
+};
+
+// The same encoder elsewhere: linear layers in precision.compute, all else in precision.sums. Differentiable: leaves
+// that require a gradient receive it through the copy.
+Encoder convert(const Encoder& encoder, Precision precision, c10::Device device);
+
+// Conv stem and positions of one segment. mel: M×frames, frames even and at most 3,000. Returns (frames/2)×D.
+at::Tensor stem(const Encoder& encoder, const at::Tensor& mel);
+
+struct LayerRange {
+  int64_t begin = 0, end = 0;  // layers begin..end-1
+};
+
+// The residual stream x (ΣT×D) that enters layer range.begin, carried to the input of layer range.end.
+at::Tensor run(const Encoder& encoder, const AdapterSet& adapters, at::Tensor x, LayerRange range, const Pass& pass);
+
+// The final layer norm.
+at::Tensor finish(const Encoder& encoder, const at::Tensor& x, const Pass& pass);
+
+}  // namespace loralens

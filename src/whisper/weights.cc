@@ -1,0 +1,88 @@
+// Loading, hashing and casting of an encoder's tensors, all through the one registry of their names.
+#include <ATen/ops/empty.h>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "checkpoint/safetensors.h"
+#include "whisper/encoder.h"
+
+namespace loralens {
+
+void visit_tensors(Encoder& encoder, const TensorVisitor& visit) {
+  const auto& c = encoder.config;
+  const auto weights = [&](const std::string& name, auto& part, std::vector<int64_t> shape, bool bias = true) {
+    visit(name + ".weight", part.weight, shape);
+    if (bias) visit(name + ".bias", part.bias, {shape[0]});
+  };
+  weights("encoder.conv1", encoder.conv1, {c.width, c.mels, 3});
+  weights("encoder.conv2", encoder.conv2, {c.width, c.width, 3});
+  visit("encoder.embed_positions.weight", encoder.positions, {c.positions, c.width});
+  encoder.layers.resize(static_cast<size_t>(c.layers));
+  for (int64_t l = 0; l < c.layers; ++l) {
+    EncoderLayer& layer = encoder.layers[static_cast<size_t>(l)];
+    const std::string prefix = fmt::format("encoder.layers.{}.", l);
+    weights(prefix + "self_attn_layer_norm", layer.attention_norm, {c.width});
+    weights(prefix + "self_attn.q_proj", layer.q, {c.width, c.width});
+    weights(prefix + "self_attn.k_proj", layer.k, {c.width, c.width}, /*bias=*/false);
+    weights(prefix + "self_attn.v_proj", layer.v, {c.width, c.width});
+    weights(prefix + "self_attn.out_proj", layer.out, {c.width, c.width});
+    weights(prefix + "final_layer_norm", layer.mlp_norm, {c.width});
+    weights(prefix + "fc1", layer.fc1, {c.mlp_width, c.width});
+    weights(prefix + "fc2", layer.fc2, {c.width, c.mlp_width});
+  }
+  weights("encoder.layer_norm", encoder.norm, {c.width});
+}
+
+void visit_tensors(const Encoder& encoder,
+                   const std::function<void(const std::string&, const at::Tensor&)>& visit) {
+  visit_tensors(const_cast<Encoder&>(encoder),
+                [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t>) { visit(name, tensor); });
+}
+
+Encoder load_encoder(const Path& folder) {
+  Encoder encoder;
+  encoder.config = read_config(folder);
+  const Checkpoint checkpoint(folder);
+  visit_tensors(encoder, [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t> shape) {
+    const std::string file_name = checkpoint.contains("model." + name) ? "model." + name : name;
+    if (!checkpoint.contains(file_name))
+      fail("{}: the tensor {} is missing; is this a whole Whisper checkpoint?", folder.string(), name);
+    if (checkpoint.shape(file_name) != shape)
+      fail("{}: {} has the shape [{}], config.json asks for [{}]", folder.string(), file_name,
+           fmt::join(checkpoint.shape(file_name), ", "), fmt::join(shape, ", "));
+    tensor = checkpoint.read(file_name);
+    if (!tensor.is_floating_point()) fail("{}: {} holds no floating-point numbers", folder.string(), file_name);
+    tensor = tensor.to(c10::ScalarType::Float);
+  });
+  return encoder;
+}
+
+std::string sha256_of(const Encoder& encoder) {
+  Sha256 digest;
+  visit_tensors(encoder, [&](const std::string& name, const at::Tensor& tensor) {
+    digest.add(fmt::format("{}[{}]", name, fmt::join(tensor.sizes(), ",")));
+    const at::Tensor half = tensor.detach().cpu().to(c10::ScalarType::Half).contiguous();
+    digest.add({static_cast<const char*>(half.const_data_ptr()), half.nbytes()});
+  });
+  return digest.hex();
+}
+
+Encoder convert(const Encoder& encoder, Precision precision, c10::Device device) {
+  Encoder converted = encoder;
+  const auto all = [&](auto& part, c10::ScalarType type) {
+    part.weight = part.weight.to(device, type);
+    if (part.bias.defined()) part.bias = part.bias.to(device, type);
+  };
+  all(converted.conv1, precision.sums);
+  all(converted.conv2, precision.sums);
+  converted.positions = converted.positions.to(device, precision.sums);
+  for (int64_t l = 0; l < encoder.config.layers; ++l) {
+    for (const Module module : linear_modules) all(converted.linear(l, module), precision.compute);
+    all(converted.layers[static_cast<size_t>(l)].attention_norm, precision.sums);
+    all(converted.layers[static_cast<size_t>(l)].mlp_norm, precision.sums);
+  }
+  all(converted.norm, precision.sums);
+  return converted;
+}
+
+}  // namespace loralens
