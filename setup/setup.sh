@@ -80,13 +80,14 @@ install_torch() {
   torch_folder >/dev/null
 }
 
-# Configures a CMake preset, unless that is done with the same torch.
+# Configures a CMake preset, unless that is done with the same torch and with tests.
 configure() {  # PRESET
   local torch
   torch=$(torch_folder)
   if [[ ! -f $root/build/$1/build.ninja ]] ||
-     ! grep -qsFx "LORALENS_TORCH:PATH=$torch" "$root/build/$1/CMakeCache.txt"; then
-    (cd "$root" && cmake --preset "$1" -DLORALENS_TORCH:PATH="$torch" >&2)
+     ! grep -qsFx "LORALENS_TORCH:PATH=$torch" "$root/build/$1/CMakeCache.txt" ||
+     ! grep -qsFx "LORALENS_TESTS:BOOL=ON" "$root/build/$1/CMakeCache.txt"; then
+    (cd "$root" && cmake --preset "$1" -DLORALENS_TORCH:PATH="$torch" -DLORALENS_TESTS=ON >&2)
   fi
 }
 

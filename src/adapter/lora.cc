@@ -73,7 +73,7 @@ std::optional<json> LoraMethod::peft_config(const AdapterOptions& options) const
   return config;
 }
 
-std::optional<AdapterOptions> LoraMethod::from_peft(const json& config, const std::string& file) const {
+std::optional<AdapterOptions> LoraMethod::from_peft(const json& config, const std::string& file) const try {
   if (config.value("peft_type", "") != "LORA") return std::nullopt;
   const auto refuse = [&](const char* what) { fail("{}: {} is not supported", file, what); };
   if (config.value("use_dora", false)) refuse("use_dora");
@@ -90,33 +90,30 @@ std::optional<AdapterOptions> LoraMethod::from_peft(const json& config, const st
 
   AdapterOptions options;
   options.method = "lora";
-  const auto strings = [](const json& value) {
-    return value.is_string() ? std::vector<std::string>{value} : value.get<std::vector<std::string>>();
-  };
-  try {
-    options.rank = config.at("r");
-    options.alpha = config.at("lora_alpha");
-    options.dropout = config.value("lora_dropout", 0.0);
-    options.rslora = config.value("use_rslora", false);
-    const json& targets = config.at("target_modules");
-    if (targets == "all-linear")
-      options.targets = {"q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"};
-    else if (targets.is_string())
-      options.target_pattern = targets;
-    else
-      options.targets = strings(targets);
-    if (const auto found = config.find("exclude_modules"); found != config.end() && !found->is_null())
-      options.excluded = strings(*found);
-    if (const auto found = config.find("layers_to_transform"); found != config.end() && !found->is_null())
-      options.layers = found->is_number() ? std::vector<int64_t>{*found} : found->get<std::vector<int64_t>>();
-    if (const auto found = config.find("rank_pattern"); found != config.end() && !found->is_null())
-      options.rank_pattern = *found;
-    if (const auto found = config.find("alpha_pattern"); found != config.end() && !found->is_null())
-      options.alpha_pattern = *found;
-  } catch (const json::exception& error) {
-    fail("{}: not a LoRA configuration that PEFT writes ({})", file, error.what());
+  options.rank = config.at("r");
+  options.alpha = config.at("lora_alpha");
+  options.dropout = config.value("lora_dropout", 0.0);
+  options.rslora = config.value("use_rslora", false);
+  const json& targets = config.at("target_modules");
+  if (targets == "all-linear")
+    options.targets = {"q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"};
+  else if (targets.is_string())
+    options.target_pattern = targets;
+  else
+    options.targets = targets;
+  if (const auto found = config.find("exclude_modules"); found != config.end() && !found->is_null()) {
+    if (found->is_string()) refuse("a regular expression in \"exclude_modules\"");
+    options.excluded = *found;
   }
+  if (const auto found = config.find("layers_to_transform"); found != config.end() && !found->is_null())
+    options.layers = found->is_number() ? std::vector<int64_t>{*found} : found->get<std::vector<int64_t>>();
+  if (const auto found = config.find("rank_pattern"); found != config.end() && !found->is_null())
+    options.rank_pattern = *found;
+  if (const auto found = config.find("alpha_pattern"); found != config.end() && !found->is_null())
+    options.alpha_pattern = *found;
   return options;
+} catch (const json::exception& error) {
+  fail("{}: not a LoRA configuration that PEFT writes ({})", file, error.what());
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ T by_pattern(const std::map<std::string, T>& patterns, const std::string& path, 
 }
 
 void check(const WhisperConfig& config, const AdapterOptions& options) {
-  if (options.dropout < 0 || options.dropout >= 1)
+  if (!(options.dropout >= 0 && options.dropout < 1))
     fail("a dropout of {} is out of range: choose 0 or more and less than 1", options.dropout);
   for (const int64_t layer : options.layers)
     if (layer < 0 || layer >= config.layers)

@@ -74,8 +74,6 @@ OutputFolder::OutputFolder(const Path& target, bool force, Unfinished unfinished
     fail("{} exists already: choose another output folder, or give --force to replace it", target_.string());
   if (force_ && unfinished == Unfinished::refuse) unfinished = Unfinished::discard;
   const bool found = fs::exists(partial_);
-  if (found && unfinished == Unfinished::refuse)
-    fail("{} was interrupted: go on with --resume {}, or give --force to start again", target_.string(), target_.string());
   if (!found && unfinished == Unfinished::take_up) fail("{} is not there: nothing to resume", partial_.string());
   std::error_code code;
   fs::create_directories(partial_, code);
@@ -85,6 +83,10 @@ OutputFolder::OutputFolder(const Path& target, bool force, Unfinished unfinished
   if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
     ::close(lock_);
     fail("another process is writing {}: wait for it, or choose another output folder", target_.string());
+  }
+  if (found && unfinished == Unfinished::refuse) {
+    ::close(lock_);
+    fail("{0} was interrupted: go on with --resume {0}, or give --force to start again", target_.string());
   }
   if (found && unfinished == Unfinished::discard)
     for (const auto& entry : fs::directory_iterator(partial_))

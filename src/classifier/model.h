@@ -32,7 +32,7 @@ struct EmotionModel {
   // The encoder in the precision of a pass; a differentiable copy if the encoder itself is trained.
   Encoder compute_encoder() const;
   // The lowest layer whose input differs from the base model's, N if none: below it a pass can start from a cache.
-  // -1 if the stem is trained.
+  // 0 for a weighted layer sum, which reads every layer's state; -1 if the stem is trained.
   int64_t first_adapted_layer() const;
 };
 

@@ -3,6 +3,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/error.h"
+
 namespace loralens {
 
 void add_fetch(CLI::App& app);
@@ -13,7 +15,9 @@ void add_train(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_predict(CLI::App& app);
 
-// A command that ends with 1 although nothing was thrown, because part of its work failed and was said.
-struct PartlyFailed {};
+// The command line asks for what cannot be; ends with 2.
+struct UsageError : Error {
+  using Error::Error;
+};
 
 }  // namespace loralens

@@ -11,43 +11,33 @@
 namespace loralens {
 namespace {
 
-std::string scalar(const toml::node& node, const std::string& where) {
-  if (const auto text = node.value_exact<std::string>()) return *text;
-  if (const auto whole = node.value_exact<int64_t>()) return std::to_string(*whole);
-  if (const auto number = node.value_exact<double>()) return fmt::format("{}", *number);
-  if (const auto truth = node.value_exact<bool>()) return *truth ? "true" : "false";
-  throw CLI::FileError(where + ": a text, number, true or false was expected");
+// Where a key stands, for errors; throws them as errors of usage.
+[[noreturn]] void refuse(const std::string& file, const std::string& key, const std::string& reason) {
+  throw CLI::ConfigError(fmt::format("{}: '{}' {}", file, key, reason));
 }
 
-// Hands a parsed TOML file to CLI11, whose own reader knows only a part of the language.
-class Toml : public CLI::ConfigTOML {
- public:
-  explicit Toml(std::string command) : command_(std::move(command)) {}
+// The texts of a value or of a list of values, as they would stand on the command line.
+std::vector<std::string> texts(const toml::node& node, const std::string& file, const std::string& key) {
+  if (const auto text = node.value_exact<std::string>()) return {*text};
+  if (const auto whole = node.value_exact<int64_t>()) return {std::to_string(*whole)};
+  if (const auto number = node.value_exact<double>()) return {fmt::format("{}", *number)};
+  if (const auto truth = node.value_exact<bool>()) return {*truth ? "true" : "false"};
+  const auto* list = node.as_array();
+  if (!list) refuse(file, key, "is neither a text, a number, true or false, nor a list of these");
+  std::vector<std::string> all;
+  for (const auto& element : *list)
+    for (auto& text : texts(element, file, key)) all.push_back(std::move(text));
+  return all;
+}
 
-  std::vector<CLI::ConfigItem> from_config(std::istream& in) const override {
-    toml::table table;
-    try {
-      table = toml::parse(in);
-    } catch (const toml::parse_error& error) {
-      throw CLI::FileError(fmt::format("the configuration file is no valid TOML: {} (line {})",
-                                       std::string(error.description()), error.source().begin.line));
-    }
-    std::vector<CLI::ConfigItem> items;
-    for (const auto& [key, node] : table) {
-      CLI::ConfigItem item;
-      item.name = std::string(key.str());
-      if (const auto* array = node.as_array())
-        for (const auto& element : *array) item.inputs.push_back(scalar(element, item.name));
-      else
-        item.inputs.push_back(scalar(node, item.name));
-      items.push_back(std::move(item));
-    }
-    return items;
+toml::table read_toml(const std::string& file) {
+  try {
+    return toml::parse(read_file(file), file);
+  } catch (const toml::parse_error& error) {
+    throw CLI::ConfigError(fmt::format("{}: no valid TOML in line {}: {}", file, error.source().begin.line,
+                                       std::string(error.description())));
   }
-
- private:
-  std::string command_;
-};
+}
 
 bool is_bare(const std::string& value) {  // a TOML number or boolean as it stands
   if (value == "true" || value == "false") return true;
@@ -67,9 +57,29 @@ std::string toml_value(const std::string& value) {
 }  // namespace
 
 void add_config_option(CLI::App& command) {
-  command.config_formatter(std::make_shared<Toml>(command.get_name()));
-  command.set_config("--config", "", "TOML file with any of these flags");
-  command.allow_config_extras(CLI::config_extras_mode::error);
+  const std::string description = "TOML file with any of these flags";
+  command.add_option("--config", description)->check(CLI::ExistingFile);
+}
+
+void apply_config(CLI::App& command) {
+  const CLI::Option* config = command.get_option("--config");
+  if (config->count() == 0) return;
+  const std::string file = config->results().front();
+  for (const auto& [name, node] : read_toml(file)) {
+    const std::string key(name.str());
+    CLI::Option* option = command.get_option_no_throw("--" + key);
+    if (!option || option == config || option == command.get_help_ptr())
+      refuse(file, key, "is no flag of this command");
+    if (option->count() > 0) continue;
+    const auto values = texts(node, file, key);
+    try {
+      for (const auto& value : values)
+        option->add_result(option->get_items_expected_max() == 0 ? option->get_flag_value(key, value) : value);
+      option->run_callback();
+    } catch (const CLI::ParseError& error) {
+      refuse(file, key, fmt::format("has a value that the flag does not take ({})", error.what()));
+    }
+  }
 }
 
 void apply_preset(CLI::App& command, const std::map<std::string, std::string>& values) {

@@ -11,9 +11,13 @@
 
 namespace loralens {
 
-// Adds --config FILE to a command: flags it gives are used unless the command line gives them too. Error for a file
-// that is no TOML or names a flag that the command does not have.
+// Adds --config FILE to a command.
 void add_config_option(CLI::App& command);
+
+// Gives the options their values of that file, if there is one, unless the command line gave them. To be called first in
+// the command's callback. CLI::ConfigError for a file that is no TOML, a flag that the command does not have, or a value
+// that the flag does not take.
+void apply_config(CLI::App& command);
 
 // Gives an option the value of a preset unless the command line or the configuration file gave it.
 void apply_preset(CLI::App& command, const std::map<std::string, std::string>& values);

@@ -1,7 +1,6 @@
 // loralens evaluate: a trained run on its own test folds, or on another corpus.
 #include <algorithm>
 #include <numeric>
-#include <toml++/toml.h>
 
 #include "base/error.h"
 #include "base/progress.h"
@@ -59,28 +58,36 @@ std::vector<Prediction> predict_all(const LoadedRun& loaded, const Clips& clips,
   return predictions;
 }
 
+// What a run wrote when it was trained: predictions of its own test parts, and their scores.
+nlohmann::json own_metrics(const Path& run) {
+  const Path file = run / "metrics.json";
+  if (!std::filesystem::exists(file))
+    fail("{} is no finished run (no metrics.json): give a run, or a corpus with --corpus", run.string());
+  nlohmann::json metrics = nlohmann::json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+  try {
+    describe_metrics(metrics);
+  } catch (const nlohmann::json::exception&) {
+    fail("{}: not the scores of a run", file.string());
+  }
+  return metrics;
+}
+
 void evaluate(const EvaluateArguments& a) {
-  std::vector<Prediction> predictions;
-  std::vector<std::string> classes;
-  int ddof = 1;
-  if (a.corpus.empty()) {  // the predictions were made when the run was trained
-    const Path metrics_file = Path(a.run) / "metrics.json";
-    if (!std::filesystem::exists(metrics_file))
-      fail("{} is no finished run (no metrics.json): give a run, or a corpus with --corpus", a.run);
-    const auto metrics = nlohmann::json::parse(read_file(metrics_file), nullptr, false);
-    if (!metrics.is_object() || !metrics.contains("classes")) fail("{}: not a run's metrics", metrics_file.string());
-    classes = metrics.at("classes").get<std::vector<std::string>>();
-    ddof = metrics.value("ddof", 1);
-    predictions = read_predictions(Path(a.run) / "predictions.csv", classes);
+  nlohmann::json metrics;
+  std::string predictions;
+  if (a.corpus.empty()) {
+    metrics = own_metrics(a.run);
+    predictions = read_file(Path(a.run) / "predictions.csv");
   } else {
     const LoadedRun loaded = load_run(a.run, a.model, split(a.classes), a.input, a.machine, /*folds=*/true);
-    classes = loaded.models.front().classes;
-    predictions = predict_all(loaded, clips_for(a, classes), a.machine);
+    const auto& classes = loaded.models.front().classes;
+    const auto made = predict_all(loaded, clips_for(a, classes), a.machine);
+    metrics = metrics_of(made, classes, /*ddof=*/1, /*seed=*/42);
+    predictions = format_predictions(made, classes);
   }
-  const auto metrics = metrics_of(predictions, classes, ddof, /*seed=*/42);
   if (!a.out.empty()) {
     OutputFolder out(a.out, a.force);
-    write_file(out.path() / "predictions.csv", format_predictions(predictions, classes));
+    write_file(out.path() / "predictions.csv", predictions);
     write_file(out.path() / "metrics.json", metrics.dump(2) + "\n");
     out.commit();
   }

@@ -2,6 +2,7 @@
 #include <c10/util/Exception.h>
 
 #include <csignal>
+#include <cstdio>
 #include <new>
 #include <string>
 
@@ -29,6 +30,16 @@ int fail_with(std::string_view message, int status) {
   return status;
 }
 
+// What CLI11 has to say of a command line that it does not understand.
+std::string explain(const CLI::App& app, const CLI::ParseError& error) {
+  const auto unknown = app.remaining();
+  if (!app.get_subcommands().empty() || unknown.empty() || unknown[0].starts_with('-')) return error.what();
+  std::string names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    names += " " + command->get_name();
+  return fmt::format("there is no command '{}': choose among{}", unknown[0], names);
+}
+
 int run(int argc, char** argv) {
   CLI::App app(description, "loralens");
   app.set_version_flag("--version", "loralens " LORALENS_VERSION);
@@ -49,7 +60,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    return fail_with(std::string(error.what()) + " (see loralens --help)", 2);
+    return fail_with(explain(app, error) + " (see loralens --help)", 2);
   }
 }
 
@@ -58,9 +69,11 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   try {
-    return run(argc, argv);
-  } catch (const loralens::PartlyFailed&) {
-    return 1;
+    const int status = run(argc, argv);
+    if (std::fflush(stdout) != 0 || std::ferror(stdout)) loralens::fail("cannot write to standard output");
+    return status;
+  } catch (const loralens::UsageError& error) {
+    return fail_with(error.what(), 2);
   } catch (const loralens::Error& error) {
     return fail_with(error.what(), 1);
   } catch (const c10::OutOfMemoryError& error) {

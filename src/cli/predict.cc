@@ -46,12 +46,13 @@ void print(const FilePrediction& file, const std::vector<std::string>& classes) 
 
 void predict(const PredictArguments& a) {
   const LoadedRun run = load_run(a.run, a.model, split(a.classes), a.input, a.machine, /*folds=*/false);
-  bool failed = false;
-  predict_files(run.models, paths_of(a.files), thread_count(a.machine), [&](const FilePrediction& file) {
-    failed |= !file.error.empty();
+  const auto paths = paths_of(a.files);
+  size_t failed = 0;
+  predict_files(run.models, paths, thread_count(a.machine), [&](const FilePrediction& file) {
+    failed += !file.error.empty();
     print(file, run.models.front().classes);
   });
-  if (failed) throw PartlyFailed{};
+  if (failed > 0) fail("{} of {} files could not be read: \"error\" in their lines says why", failed, paths.size());
 }
 
 }  // namespace

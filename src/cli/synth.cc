@@ -17,7 +17,8 @@ void add_synth(CLI::App& app) {
                                      "Makes a small SYNTHETIC emotional corpus with espeak-ng: for trying the program, "
                                      "not for results.\n\nExample: loralens synth -o synthetic");
   command->add_option("-o,--output", arguments->out, "folder to write: audio/ and clips.csv")->required();
-  command->add_option("--seed", arguments->options.seed, "of everything that is drawn");
+  command->add_option("--seed", arguments->options.seed, "of everything that is drawn")
+      ->check(CLI::Range(uint64_t{0}, uint64_t{INT64_MAX}));
   command->add_option("--voices", arguments->options.voices, "speakers, 1 to 12");
   command->add_option("--sentences", arguments->options.sentences, "texts, 1 to 12");
   command->add_flag("--force", arguments->force, "replace the folder if it exists");

@@ -25,6 +25,11 @@ struct TrainArguments {
   bool force = false, resuming = false;
 };
 
+template <typename... Args>
+[[noreturn]] void usage(fmt::format_string<Args...> message, Args&&... args) {
+  throw UsageError(fmt::format(message, std::forward<Args>(args)...));
+}
+
 // "0-2,5" -> 0 1 2 5; "upper" -> the upper half of `count` layers; "all" -> none, which means all
 std::vector<int64_t> parse_layers(const std::string& text, int64_t count) {
   std::set<int64_t> layers;
@@ -35,11 +40,12 @@ std::vector<int64_t> parse_layers(const std::string& text, int64_t count) {
     char rest = 0;
     const int fields = std::sscanf(part.c_str(), "%ld-%ld%c", &first, &last, &rest);
     if (fields < 1 || fields > 2 || part.find_first_not_of("0123456789-") != std::string::npos)
-      fail("--layers {}: '{}' is neither a number nor a range such as 0-5, nor all, nor upper", text, part);
+      usage("--layers {}: '{}' is neither a number nor a range such as 0-5, nor all, nor upper", text, part);
     if (fields == 1) last = first;
-    if (last < first || last > 1000) fail("--layers {}: the range '{}' is empty", text, part);
+    if (last < first || last > 1000) usage("--layers {}: the range '{}' is empty", text, part);
     for (long layer = first; layer <= last; ++layer) layers.insert(layer);
   }
+  if (layers.empty()) usage("--layers '{}' names no layer: give numbers, a range such as 0-5, all or upper", text);
   return {layers.begin(), layers.end()};
 }
 
@@ -51,7 +57,7 @@ std::map<std::string, T> parse_pattern(const std::string& text, const char* flag
     const size_t equals = part.rfind('=');
     T value{};
     if (equals == std::string::npos || !CLI::detail::lexical_cast(part.substr(equals + 1), value))
-      fail("--{} {}: '{}' is not of the form module=number", flag, text, part);
+      usage("--{} {}: '{}' is not of the form module=number", flag, text, part);
     pattern[part.substr(0, equals)] = value;
   }
   return pattern;
@@ -59,10 +65,14 @@ std::map<std::string, T> parse_pattern(const std::string& text, const char* flag
 
 void add_adapter_options(CLI::App& command, TrainArguments& a) {
   AdapterOptions& o = a.run.adapter;
-  std::string names;
-  for (const Method* method : methods()) names += fmt::format("{}{}: {}", names.empty() ? "" : "; ", method->name(), method->summary());
+  std::string summaries;
+  std::vector<std::string> names;
+  for (const Method* method : methods()) {
+    summaries += fmt::format("{}{}: {}", names.empty() ? "" : "; ", method->name(), method->summary());
+    names.emplace_back(method->name());
+  }
   const char* group = "Adapter";
-  command.add_option("--method", o.method, names)->group(group);
+  command.add_option("--method", o.method, summaries)->check(CLI::IsMember(names))->group(group);
   command.add_option("--targets", a.targets, "modules, a list of q_proj k_proj v_proj out_proj fc1 fc2")->group(group);
   command.add_option("--target-pattern", o.target_pattern, "regular expression for a module's whole name instead")->group(group);
   command.add_option("--exclude", a.excluded, "modules left out")->group(group);
@@ -88,7 +98,8 @@ void add_training_options(CLI::App& command, TrainArguments& a) {
   command.add_option("--accumulate", o.accumulate, "batches to a step")->group(group);
   command.add_option("--learning-rate", o.learning_rate, "of the adapters")->group(group);
   command.add_option("--head-learning-rate", o.head_learning_rate, "of the emotion head")->group(group);
-  command.add_option("--schedule", o.schedule, "linear, cosine or constant")->group(group);
+  command.add_option("--schedule", o.schedule, "linear, cosine or constant")
+      ->check(CLI::IsMember({"linear", "cosine", "constant"}))->group(group);
   command.add_option("--warmup", o.warmup, "share of the steps")->group(group);
   command.add_option("--weight-decay", o.weight_decay, "decoupled (AdamW)")->group(group);
   command.add_option("--clip-norm", o.clip_norm, "largest norm of a step's gradient; 0: any")->group(group);
@@ -103,7 +114,15 @@ void add_training_options(CLI::App& command, TrainArguments& a) {
   command.add_option("--time-share", o.augment.time_share, "SpecAugment: longest, as a share of the clip")->group(group);
   command.add_option("--mel-masks", o.augment.mel_masks, "SpecAugment: masks over mel bins")->group(group);
   command.add_option("--mel-width", o.augment.mel_width, "SpecAugment: widest, in bins")->group(group);
-  command.add_option("--seed", o.seed, "of initial values, folds, order, dropout")->group(group);
+  command.add_option("--seed", o.seed, "of initial values, folds, order, dropout")
+      ->check(CLI::Range(uint64_t{0}, uint64_t{INT64_MAX}))->group(group);
+}
+
+// A resumed run's flags are those that it began with.
+void check_resume_alone(const CLI::App& command) {
+  for (const CLI::Option* option : command.get_options())
+    if (option->count() > 0 && option->get_name() != "--resume")
+      usage("--resume goes on with the flags in the run's own config.toml: leave out {}", option->get_name());
 }
 
 void resolve(CLI::App& command, TrainArguments& a) {
@@ -123,7 +142,11 @@ void resolve(CLI::App& command, TrainArguments& a) {
                           : a.select == "development" ? Selection::development
                                                       : Selection::last;
   a.folds.seed = a.run.train.seed;
-  a.run.train.validate();
+  try {
+    a.run.train.validate();
+  } catch (const Error& error) {
+    usage("{}", error.what());
+  }
 }
 
 Clips load_clips(const TrainArguments& a) {
@@ -170,7 +193,9 @@ void resume(const std::string& run) {
   if (target.filename().empty()) target = target.parent_path();
   const Path config = Path(target.string() + ".partial") / "config.toml";
   if (std::filesystem::exists(target)) fail("{} is finished: there is nothing to resume", target.string());
-  if (!std::filesystem::exists(config)) fail("{}: no interrupted run is there ({})", target.string(), config.string());
+  if (!std::filesystem::exists(config))
+    fail("{}: no interrupted run is there (no {}): start it with -o {} --force", target.string(), config.string(),
+         target.string());
   auto arguments = std::make_shared<TrainArguments>();
   arguments->resuming = true;
   CLI::App app;
@@ -179,7 +204,17 @@ void resume(const std::string& run) {
   app.parse(words);
 }
 
+// config.toml must mean the same from any folder: relative paths become absolute.
 std::string absolute(const std::string& path) { return std::filesystem::absolute(path).lexically_normal().string(); }
+std::string absolute_model(const std::string& name) {
+  return std::filesystem::exists(Path(name) / "config.json") ? absolute(name) : name;
+}
+std::string absolute_labels(const std::string& labels) {
+  return std::filesystem::is_regular_file(labels) ? absolute(labels) : labels;
+}
+std::string absolute_folds(const std::string& scheme) {
+  return scheme.starts_with("file:") ? "file:" + absolute(scheme.substr(5)) : scheme;
+}
 
 void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
   auto* command = app.add_subcommand(
@@ -190,13 +225,16 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
       "  loralens train --model base --corpus clips.csv --method frozen -o frozen\n"
       "  loralens train --resume run");
   command->option_defaults()->always_capture_default();
-  command->add_option("--model", a->model, "a name (tiny base small medium large-v3 ...), folder or Hugging Face id");
+  command->add_option("--model", a->model, "a name (tiny base small medium large-v3 ...), folder or Hugging Face id")
+      ->transform(absolute_model);
   command->add_option("--corpus", a->corpus, "table of clips: path,label,speaker[,...]")->transform(absolute);
   command->add_option("-o,--output", a->out, "folder of the run");
   command->add_option("--resume", a->resume, "go on with this interrupted run");
   command->add_flag("--force", a->force, "replace the output folder if it exists");
-  command->add_option("--labels", a->labels, "four, or a list such as ang=anger,exc=happiness; all if not given");
-  command->add_option("--folds", a->folds.scheme, "speaker:K, speaker, session, column:NAME, prefix, file:PATH, random:K");
+  command->add_option("--labels", a->labels, "four, or a list such as ang=anger,exc=happiness; all if not given")
+      ->transform(absolute_labels);
+  command->add_option("--folds", a->folds.scheme, "speaker:K, speaker, session, column:NAME, prefix, file:PATH, random:K")
+      ->transform(absolute_folds);
   command->add_flag("--allow-leaks", a->folds.allow_leaks, "let a speaker be on both sides of a fold");
   command->add_flag("--final", a->run.final_model, "also train on all clips, into final/");
   command->add_option("--protocol", a->protocol, "strict; paper: as the published code does, defects included")
@@ -209,7 +247,11 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
   add_machine_options(*command, a->machine);
   add_config_option(*command);
   command->callback([a, command] {
-    if (!a->resume.empty()) return resume(a->resume);
+    if (!a->resume.empty()) {
+      check_resume_alone(*command);
+      return resume(a->resume);
+    }
+    apply_config(*command);
     if (a->corpus.empty()) throw CLI::RequiredError("--corpus");
     if (a->out.empty()) throw CLI::RequiredError("--output");
     train(*command, *a);

@@ -4,6 +4,7 @@
 #include <ATen/ops/cat.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "audio/decode.h"
 #include "base/error.h"
@@ -37,9 +38,9 @@ std::vector<Tensor> mel_segments(const Clip& clip, const LogMel& mel, const Inpu
   try {
     Audio audio = load_audio(clip.path, {clip.start, clip.end});
     if (seconds) *seconds = audio.seconds;
-    if (input.cut && std::ssize(audio.samples) > padded_length) audio.samples.resize(padded_length);
     std::vector<float> samples =
         input.padded ? std::move(audio.samples) : speech_samples(audio.samples, input.tail);
+    if (input.cut && std::ssize(samples) > padded_length) samples.resize(padded_length);
     std::vector<Tensor> segments;
     for (size_t begin = 0; begin < samples.size(); begin += padded_length) {
       const auto window = std::span(samples).subspan(begin, std::min<size_t>(padded_length, samples.size() - begin));
@@ -65,12 +66,11 @@ const std::vector<int64_t>& ClipSource::positions() {
   if (!positions_.empty()) return positions_;
   for (const Clip& clip : clips_) {
     double seconds = audio_seconds(clip.path, {clip.start, clip.end});
+    if (!options_.input.padded) seconds += options_.input.tail;
     if (options_.input.cut) seconds = std::min(seconds, 30.0);
-    const int64_t samples = static_cast<int64_t>(seconds * sample_rate);
-    if (options_.input.padded)
-      positions_.push_back((samples + padded_length - 1) / padded_length * (padded_length / position_samples));
-    else
-      positions_.push_back((samples + static_cast<int64_t>(options_.input.tail * sample_rate)) / position_samples + 1);
+    const int64_t samples = std::llround(seconds * sample_rate);
+    const int64_t unit = options_.input.padded ? padded_length : position_samples;
+    positions_.push_back((samples + unit - 1) / unit * (unit / position_samples));
   }
   return positions_;
 }

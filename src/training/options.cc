@@ -26,7 +26,8 @@ void TrainOptions::validate() const {
   expect(clip_norm >= 0, "clip-norm", clip_norm, "0 (off) or more");
   expect(label_smoothing >= 0 && label_smoothing < 1, "label-smoothing", label_smoothing, "0 or more and less than 1");
   expect(patience >= 0, "patience", patience, "0 (off) or more");
-  expect(augment.time_masks >= 0 && augment.mel_masks >= 0, "time-masks", augment.time_masks, "0 or more");
+  expect(augment.time_masks >= 0, "time-masks", augment.time_masks, "0 or more");
+  expect(augment.mel_masks >= 0, "mel-masks", augment.mel_masks, "0 or more");
   if (schedule != "linear" && schedule != "cosine" && schedule != "constant")
     fail("there is no schedule '{}': choose linear, cosine or constant", schedule);
 }

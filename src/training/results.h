@@ -36,7 +36,8 @@ std::vector<Prediction> read_predictions(const Path& csv, const std::vector<std:
 nlohmann::json metrics_of(std::span<const Prediction> predictions, const std::vector<std::string>& classes, int ddof,
                           uint64_t seed);
 
-// A few lines for a terminal: UAR, WAR and macro F1 with interval, recall of each class, the confusion matrix.
+// A few lines for a terminal: UAR, WAR and macro F1 with interval, recall of each class, the confusion matrix; beside
+// them the published scores, if "corpus", "protocol", "method" and "base" are those of the paper.
 std::string describe_metrics(const nlohmann::json& metrics);
 
 }  // namespace loralens

@@ -154,6 +154,8 @@ nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::v
   metrics["protocol"] = options.paper ? "paper" : "strict";
   metrics["method"] = options.adapter.method;
   metrics["base"] = base.name;
+  metrics["corpus"] = nlohmann::json::array();
+  for (const auto& [corpus, count] : counts_by(clips, "corpus")) metrics["corpus"].push_back(corpus);
   write_file(folder / "metrics.json", metrics.dump(2) + "\n");
   return metrics;
 }

@@ -1,0 +1,327 @@
+#include "adapter/lora.h"
+
+#include <ATen/ops/matmul.h>
+#include <gmock/gmock.h>
+
+#include "adapter/method.h"
+#include "base/test_folder.h"
+#include "whisper/test_encoder.h"
+
+namespace loralens {
+namespace {
+
+using at::Tensor;
+using nlohmann::json;
+using testing::HasSubstr;
+
+constexpr LayerRange all_layers{0, 3};
+
+AdapterOptions everywhere(int64_t rank = 4) {
+  AdapterOptions options;
+  options.targets = {"q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"};
+  options.rank = rank;
+  options.alpha = 6;
+  options.dropout = 0;
+  return options;
+}
+
+// LoRA as if it had been trained: B is not 0 any more.
+Adapted trained_lora(const Encoder& encoder, const AdapterOptions& options) {
+  Adapted adapted = method_named("lora").attach(encoder, options, 42);
+  for (const auto& [name, tensor] : adapted.trained)
+    if (name.ends_with("lora_B.weight"))
+      tensor.detach().copy_(random_tensor(tensor.sizes().vec(), hash_of(name), 0.2));
+  return adapted;
+}
+
+const Lora& lora_at(const Adapted& adapted, int64_t layer, Module module) {
+  return dynamic_cast<const Lora&>(*adapted.adapters.at({layer, module}));
+}
+
+TEST(Methods, AreFoundByName) {
+  for (const Method* method : methods()) {
+    EXPECT_EQ(&method_named(method->name()), method);
+    EXPECT_FALSE(method->summary().empty());
+  }
+  EXPECT_THAT(error_of([] { method_named("dora"); }),
+              HasSubstr("there is no method 'dora': choose among lora frozen full"));
+}
+
+TEST(LoraStart, IsTheBaseModel) {
+  const Encoder encoder = tiny_encoder(in_double);
+  const Adapted adapted = method_named("lora").attach(encoder, everywhere(), 42);
+  EXPECT_EQ(adapted.adapters.size(), 18u);
+  EXPECT_EQ(adapted.trained.size(), 36u);
+  EXPECT_FALSE(adapted.encoder_trained);
+  const Tensor x = random_tensor({9, 16}, 1);
+  EXPECT_TRUE(same_bits(run(encoder, adapted.adapters, x, all_layers, pass_of({9})),
+                        run(encoder, {}, x, all_layers, pass_of({9}))));
+  for (const auto& [name, tensor] : adapted.trained) {
+    EXPECT_TRUE(tensor.requires_grad() && tensor.is_leaf()) << name;
+    EXPECT_EQ(tensor.scalar_type(), c10::ScalarType::Double);
+    EXPECT_EQ(largest(tensor) == 0, name.ends_with("lora_B.weight")) << name;
+  }
+  EXPECT_EQ(adapted.trained[0].name, "encoder.layers.0.self_attn.q_proj.lora_A.weight");
+}
+
+TEST(LoraStart, IsUniformWithinOneOverTheRootOfTheInputs) {
+  const Adapted adapted = method_named("lora").attach(tiny_encoder(in_double), everywhere(4096), 42);
+  for (const Module module : linear_modules) {
+    const Tensor a = lora_at(adapted, 1, module).a.detach();
+    const double in = module == Module::fc2 ? 32 : 16;
+    EXPECT_EQ(a.sizes(), (std::vector<int64_t>{4096, static_cast<int64_t>(in)}));
+    EXPECT_LE(largest(a), 1 / std::sqrt(in));
+    EXPECT_GT(largest(a), 0.99 / std::sqrt(in));
+    const auto n = static_cast<double>(a.numel());
+    EXPECT_NEAR(a.mean().item<double>(), 0, 5 / std::sqrt(3 * in * n));
+    EXPECT_NEAR(a.square().mean().item<double>() * 3 * in, 1, 5 * std::sqrt(0.8 / n));
+  }
+}
+
+TEST(LoraStart, DependsOnSeedLayerAndModuleAlone) {
+  const Encoder encoder = tiny_encoder(), other_weights = tiny_encoder(2);
+  const Adapted all = method_named("lora").attach(encoder, everywhere(), 42);
+  AdapterOptions few = everywhere();
+  few.targets = {"v_proj"};
+  few.layers = {2};
+  few.alpha = 1;
+  EXPECT_TRUE(same_bits(lora_at(method_named("lora").attach(other_weights, few, 42), 2, Module::v_proj).a,
+                        lora_at(all, 2, Module::v_proj).a));
+  const Tensor a = lora_at(all, 2, Module::v_proj).a;
+  EXPECT_FALSE(same_bits(lora_at(method_named("lora").attach(encoder, few, 43), 2, Module::v_proj).a, a));
+  EXPECT_FALSE(same_bits(lora_at(all, 1, Module::v_proj).a, a));
+  EXPECT_FALSE(same_bits(lora_at(all, 2, Module::q_proj).a, a));
+}
+
+TEST(Lora, MergedIsTheSameFunction) {
+  const Encoder encoder = tiny_encoder(in_double);
+  for (const bool rslora : {false, true}) {
+    AdapterOptions options = everywhere();
+    options.rslora = rslora;
+    options.rank_pattern = {{"fc1", 2}};
+    const Adapted adapted = trained_lora(encoder, options);
+    const Encoder merged = merge(adapted);
+    const Tensor x = random_tensor({21, 16}, 1);
+    const Pass pass = pass_of({8, 13});
+    const Tensor with = run(encoder, adapted.adapters, x, all_layers, pass);
+    EXPECT_LT(difference(run(merged, {}, x, all_layers, pass), with), 1e-13);
+    EXPECT_GT(difference(run(encoder, {}, x, all_layers, pass), with), 1e-3) << "the adapters do something";
+  }
+}
+
+TEST(Lora, ComputesInTheTypeOfItsInput) {
+  const Encoder base = tiny_encoder();
+  const Adapted adapted = trained_lora(base, everywhere());
+  const Encoder half = convert(base, {c10::ScalarType::BFloat16, c10::ScalarType::Float}, c10::kCPU);
+  const Tensor x = random_tensor({21, 16}, 1).to(c10::ScalarType::Float);
+  const Tensor exact = run(base, adapted.adapters, x, all_layers, pass_of({21}));
+  EXPECT_LT(difference(run(half, adapted.adapters, x, all_layers, pass_of({21})), exact), 0.03);
+}
+
+// ---- Sites of the adapter
+
+TEST(Lora, ItsSitesHoldADownAndAnUpProjection) {
+  struct Recorder : Observer {
+    bool wants(const Site& site) const override {
+      return site.module != Module::none || site.kind == SiteKind::attention_in;
+    }
+    void see(const Pass&, const Site& site, const Tensor& value, int64_t) override { seen.push_back({site, value}); }
+    std::vector<std::pair<Site, Tensor>> seen;
+  } recorder;
+  const Encoder encoder = tiny_encoder(in_double);
+  const Adapted adapted = trained_lora(encoder, everywhere());
+  const Tensor x = random_tensor({9, 16}, 1);
+  Pass pass = pass_of({4, 5});
+  const Tensor plain = run(encoder, adapted.adapters, x, all_layers, pass);
+  const Taps taps{{}, {&recorder}};
+  pass.taps = &taps;
+  EXPECT_TRUE(same_bits(run(encoder, adapted.adapters, x, all_layers, pass), plain));
+
+  ASSERT_EQ(recorder.seen.size(), 3u * (1 + 2 * 6));
+  size_t i = 0;
+  for (int64_t layer = 0; layer < 3; ++layer) {
+    const Tensor in = recorder.seen[i].second;
+    EXPECT_EQ(recorder.seen[i++].first, (Site{SiteKind::attention_in, layer}));
+    for (const Module module : linear_modules) {
+      const auto& [down_site, down] = recorder.seen[i++];
+      const auto& [up_site, up] = recorder.seen[i++];
+      EXPECT_EQ(down_site, (Site{SiteKind::adapter_down, layer, module}));
+      EXPECT_EQ(up_site, (Site{SiteKind::adapter_up, layer, module}));
+      EXPECT_EQ(down.sizes(), (std::vector<int64_t>{9, 4}));
+      EXPECT_EQ(up.sizes(), (std::vector<int64_t>{9, module == Module::fc1 ? 32 : 16}));
+      const Lora& lora = lora_at(adapted, layer, module);
+      EXPECT_LT(difference(up, at::matmul(down, lora.b.t())), 1e-14) << "unscaled";
+      if (module == Module::q_proj) {
+        EXPECT_LT(difference(down, at::matmul(in, lora.a.t())), 1e-14);
+      }
+    }
+  }
+}
+
+TEST(Lora, ZeroAtItsSiteIsTheAdapterOff) {
+  struct Off : Intervention {
+    bool wants(const Site& site) const override { return site.kind == kind && site.module == Module::v_proj; }
+    Tensor replace(const Pass&, const Site&, const Tensor& value, int64_t) override { return value * 0; }
+    SiteKind kind = SiteKind::adapter_up;
+  } off;
+  const Encoder encoder = tiny_encoder(in_double);
+  AdapterOptions options = everywhere();
+  options.targets = {"v_proj"};
+  const Adapted adapted = trained_lora(encoder, options);
+  const Tensor x = random_tensor({9, 16}, 1);
+  Pass pass = pass_of({9});
+  const Tensor base = run(encoder, {}, x, all_layers, pass);
+  const Taps taps{{&off}, {}};
+  pass.taps = &taps;
+  for (const SiteKind kind : {SiteKind::adapter_up, SiteKind::adapter_down}) {
+    off.kind = kind;
+    EXPECT_TRUE(same_bits(run(encoder, adapted.adapters, x, all_layers, pass), base)) << name_of(kind);
+  }
+}
+
+// ---- A batch and its clips
+
+TEST(Lora, GradientsOfABatchAreThoseOfItsClips) {
+  for (const Precision precision : {in_float, in_double}) {
+    const Encoder encoder = tiny_encoder(precision);
+    AdapterOptions options = everywhere();
+    options.dropout = 0.2;
+    const Adapted adapted = trained_lora(encoder, options);
+    const std::vector<int64_t> lengths = {30, 4, 4, 17, 1};
+    const Tensor x = random_tensor({56, 16}, 1).to(precision.sums),
+                 direction = random_tensor({16}, 2).to(precision.sums);
+    const auto add_gradients = [&](const Tensor& rows, const Pass& pass) {
+      (run(encoder, adapted.adapters, rows, all_layers, pass) * direction).sum().backward();
+    };
+    Pass batch = pass_of(lengths);
+    batch.dropout = {true, 42, 0};
+    add_gradients(x, batch);
+    std::vector<Tensor> together;
+    for (const auto& one : adapted.trained) {
+      together.push_back(one.tensor.grad().clone());
+      one.tensor.mutable_grad().reset();
+    }
+    int64_t row = 0;
+    for (size_t i = 0; i < lengths.size(); ++i) {
+      Pass alone = pass_of({lengths[i]});
+      alone.keys = {batch.keys[i]};
+      alone.dropout = batch.dropout;
+      add_gradients(x.narrow(0, row, lengths[i]), alone);
+      row += lengths[i];
+    }
+    for (size_t i = 0; i < together.size(); ++i)
+      EXPECT_LT(difference(adapted.trained[i].tensor.grad(), together[i]),
+                precision.sums == c10::ScalarType::Double ? 1e-12 : 1e-5)
+          << adapted.trained[i].name;
+  }
+}
+
+// ---- The two ends
+
+TEST(Ends, FrozenTrainsNothingAndFullTrainsACopy) {
+  const Encoder encoder = tiny_encoder();
+  const Adapted frozen = method_named("frozen").attach(encoder, {}, 42);
+  EXPECT_TRUE(frozen.trained.empty() && frozen.adapters.empty() && !frozen.encoder_trained);
+  const Adapted full = method_named("full").attach(encoder, {}, 42);
+  EXPECT_TRUE(full.encoder_trained);
+  EXPECT_EQ(full.trained.size(), 51u);  // all but the positions
+  const std::string before = sha256_of(encoder);
+  EXPECT_EQ(sha256_of(full.encoder), before);
+  for (const auto& [name, tensor] : full.trained) {
+    EXPECT_TRUE(tensor.requires_grad() && tensor.is_leaf()) << name;
+    EXPECT_NE(name, "encoder.embed_positions.weight");
+    tensor.detach().add_(1);
+  }
+  EXPECT_EQ(sha256_of(encoder), before) << "the base model stays as it is";
+}
+
+// ---- PEFT's file
+
+AdapterOptions through_json(const AdapterOptions& options) {
+  const json config = method_named("lora").peft_config(options).value();
+  return method_named("lora").from_peft(json::parse(config.dump()), "adapter_config.json").value();
+}
+
+TEST(PeftConfig, ComesBack) {
+  AdapterOptions options;
+  options.targets = {"fc1", "encoder.layers.0.self_attn.q_proj"};
+  options.excluded = {"2.fc1"};
+  options.layers = {0, 2};
+  options.rank = 7;
+  options.alpha = 2.5;
+  options.rslora = true;
+  options.dropout = 0.25;
+  options.rank_pattern = {{"fc1", 3}};
+  options.alpha_pattern = {{"q_proj", 1.5}};
+  const AdapterOptions back = through_json(options);
+  EXPECT_EQ(back.method, "lora");
+  EXPECT_EQ(back.targets, options.targets);
+  EXPECT_EQ(back.target_pattern, "");
+  EXPECT_EQ(back.excluded, options.excluded);
+  EXPECT_EQ(back.layers, options.layers);
+  EXPECT_EQ(back.rank, options.rank);
+  EXPECT_EQ(back.alpha, options.alpha);
+  EXPECT_EQ(back.rslora, options.rslora);
+  EXPECT_EQ(back.dropout, options.dropout);
+  EXPECT_EQ(back.rank_pattern, options.rank_pattern);
+  EXPECT_EQ(back.alpha_pattern, options.alpha_pattern);
+  AdapterOptions by_pattern;
+  by_pattern.target_pattern = ".*fc1";
+  EXPECT_EQ(through_json(by_pattern).target_pattern, ".*fc1");
+}
+
+TEST(PeftConfig, MayLeaveOutOrShorten) {
+  const auto read = [](json config) { return method_named("lora").from_peft(config, "adapter_config.json").value(); };
+  const AdapterOptions least =
+      read({{"peft_type", "LORA"}, {"r", 4}, {"lora_alpha", 8}, {"target_modules", {"v_proj"}}});
+  EXPECT_EQ(least.dropout, 0);
+  EXPECT_FALSE(least.rslora);
+  const AdapterOptions all = read({{"peft_type", "LORA"}, {"r", 4}, {"lora_alpha", 8}, {"target_modules", "all-linear"},
+                                   {"layers_to_transform", 1}, {"exclude_modules", {"fc1"}}, {"rank_pattern", nullptr},
+                                   {"init_lora_weights", "gaussian"}});
+  EXPECT_EQ(all.targets.size(), 6u);
+  EXPECT_EQ(all.layers, (std::vector<int64_t>{1}));
+  EXPECT_EQ(attachments(tiny_config(), all).size(), 5u);
+}
+
+TEST(PeftConfig, WhatIsNotSupportedIsRefused) {
+  const auto error_with = [](const std::string& key, json value) {
+    json config = {{"peft_type", "LORA"}, {"r", 4}, {"lora_alpha", 8}, {"target_modules", {"v_proj"}}};
+    if (value.is_null())
+      config.erase(key);
+    else
+      config[key] = std::move(value);
+    const TestFolder folder;
+    const Path file = folder.write("adapter_config.json", config.dump());
+    return error_of([&] { read_peft_config(file); });
+  };
+  EXPECT_EQ(error_with("r", 5), "");
+  EXPECT_THAT(error_with("use_dora", true), HasSubstr("adapter_config.json: use_dora is not supported"));
+  EXPECT_THAT(error_with("fan_in_fan_out", true), HasSubstr("fan_in_fan_out is not supported"));
+  EXPECT_THAT(error_with("lora_bias", true), HasSubstr("lora_bias is not supported"));
+  EXPECT_THAT(error_with("bias", "lora_only"), HasSubstr("a trained bias"));
+  EXPECT_THAT(error_with("target_parameters", json{"x"}), HasSubstr("target_parameters is not supported"));
+  EXPECT_THAT(error_with("layer_replication", json{{0, 1}}), HasSubstr("layer_replication is not supported"));
+  for (const char* start : {"pissa", "pissa_niter_16", "olora", "corda", "eva", "loftq"})
+    EXPECT_THAT(error_with("init_lora_weights", start), HasSubstr("changes the base weights")) << start;
+  EXPECT_THAT(error_with("r", nullptr), HasSubstr("not a LoRA configuration that PEFT writes"));
+  EXPECT_THAT(error_with("r", "eight"), HasSubstr("not a LoRA configuration that PEFT writes"));
+  EXPECT_THAT(error_with("r", json::array()), HasSubstr("not a LoRA configuration that PEFT writes"));
+  EXPECT_THAT(error_with("bias", 1), HasSubstr("not a LoRA configuration that PEFT writes"));
+  EXPECT_THAT(error_with("peft_type", 1), HasSubstr("not a LoRA configuration that PEFT writes"));
+  EXPECT_THAT(error_with("target_modules", json{1}), HasSubstr("not a LoRA configuration that PEFT writes"));
+  EXPECT_THAT(error_with("exclude_modules", ".*fc1"), HasSubstr("a regular expression in \"exclude_modules\""));
+  EXPECT_THAT(error_with("peft_type", "IA3"), HasSubstr("adapters of the type \"IA3\" are not supported"));
+  EXPECT_THAT(error_with("peft_type", nullptr), HasSubstr("(missing peft_type)"));
+  const TestFolder folder;
+  EXPECT_THAT(error_of([&] { read_peft_config(folder.write("a.json", "[1")); }),
+              HasSubstr("a.json: not a JSON object"));
+}
+
+TEST(PeftConfig, IsOnlyOfMethodsThatPeftHas) {
+  EXPECT_FALSE(method_named("frozen").peft_config({}).has_value());
+  EXPECT_FALSE(method_named("full").peft_config({}).has_value());
+}
+
+}  // namespace
+}  // namespace loralens

@@ -1,0 +1,51 @@
+// For tests: a temporary folder, and the message of an error.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "base/error.h"
+#include "base/files.h"
+
+namespace loralens {
+
+// An empty folder of this test's own, removed at the end.
+class TestFolder {
+ public:
+  TestFolder() {
+    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    path_ = std::filesystem::temp_directory_path() /
+            fmt::format("loralens-{}-{}-{}", test->test_suite_name(), test->name(), ::getpid());
+    std::filesystem::remove_all(path_);
+    std::filesystem::create_directories(path_);
+  }
+  ~TestFolder() { std::filesystem::remove_all(path_); }
+  TestFolder(const TestFolder&) = delete;
+  TestFolder& operator=(const TestFolder&) = delete;
+
+  const Path& path() const { return path_; }
+  // Writes a file, with the folders above it.
+  Path write(const std::string& name, std::string_view bytes) const {
+    std::filesystem::create_directories((path_ / name).parent_path());
+    write_file(path_ / name, bytes);
+    return path_ / name;
+  }
+
+ private:
+  Path path_;
+};
+
+// What Error says, or "" if none is thrown.
+template <typename Work>
+std::string error_of(Work&& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace loralens

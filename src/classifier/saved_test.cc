@@ -1,0 +1,192 @@
+#include <ATen/ops/zeros.h>
+#include <gmock/gmock.h>
+
+#include "base/test_folder.h"
+#include "checkpoint/safetensors.h"
+#include "classifier/test_model.h"
+
+namespace loralens {
+namespace {
+
+using at::Tensor;
+using nlohmann::json;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+Tensor test_logits(const EmotionModel& model) {
+  const Tensor mel = random_tensor({80, 36}, 7).to(c10::ScalarType::Float);  // the stem is trained too in "full"
+  return logits_of(model, stem(model.compute_encoder(), mel), pass_of({11, 7})).detach();
+}
+
+struct Saved {
+  std::string method;
+  bool weighted;
+};
+
+class SavedModels : public testing::TestWithParam<Saved> {};
+
+TEST_P(SavedModels, ComeBackBitForBit) {
+  const auto [method, weighted] = GetParam();
+  const Base base = tiny_base();
+  EmotionModel model = tiny_model(base, tiny_adapter(method, 0.1), weighted);
+  model.input = {true, 0.25, true};
+  const TestFolder folder;
+  save_model(folder.path(), model);
+  EXPECT_TRUE(is_model_folder(folder.path()));
+  EXPECT_EQ(base_name_of(folder.path()), "tiny");
+
+  const EmotionModel back = load_model(folder.path(), base);
+  EXPECT_TRUE(same_bits(test_logits(back), test_logits(model)));
+  EXPECT_THAT(back.classes, ElementsAre("anger", "joy", "sadness"));
+  EXPECT_TRUE(back.input.padded);
+  EXPECT_EQ(back.input.tail, 0.25);
+  EXPECT_TRUE(back.input.cut);
+  EXPECT_EQ(back.options.method, method);
+  EXPECT_EQ(back.base_sha256, base.sha256);
+  const auto before = model.trained(), after = back.trained();
+  ASSERT_EQ(after.size(), before.size());
+  for (size_t i = 0; i < after.size(); ++i) {
+    EXPECT_EQ(after[i].name, before[i].name);
+    EXPECT_TRUE(same_bits(after[i].tensor, before[i].tensor)) << after[i].name;
+  }
+  // And again: what a loaded model writes is what it was read from.
+  const Path second = folder.path() / "second";
+  std::filesystem::create_directories(second);
+  save_model(second, back);
+  for (const auto& entry : std::filesystem::directory_iterator(second))
+    EXPECT_EQ(read_file(entry.path()), read_file(folder.path() / entry.path().filename())) << entry.path();
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, SavedModels,
+                         testing::Values(Saved{"lora", false}, Saved{"lora", true}, Saved{"frozen", false},
+                                         Saved{"frozen", true}, Saved{"full", false}, Saved{"full", true}),
+                         [](const auto& info) { return info.param.method + (info.param.weighted ? "_weighted" : ""); });
+
+TEST(SavedModel, OfLoraIsAPeftFolder) {
+  const TestFolder folder;
+  save_model(folder.path(), tiny_model(tiny_base(), tiny_adapter("lora"), true));
+  const json config = json::parse(read_file(folder.path() / "adapter_config.json"));
+  EXPECT_EQ(config.at("peft_type"), "LORA");
+  EXPECT_EQ(config.at("modules_to_save"), (json{"projector", "classifier"}));
+  const Tensors tensors = read_safetensors(folder.path() / "adapter_model.safetensors");
+  EXPECT_EQ(tensors.size(), 36u + 4);
+  EXPECT_EQ(tensors.at("base_model.model.encoder.layers.1.self_attn.v_proj.lora_A.weight").sizes(),
+            (std::vector<int64_t>{4, 16}));
+  EXPECT_EQ(tensors.at("base_model.model.encoder.layers.1.fc1.lora_B.weight").sizes(), (std::vector<int64_t>{32, 4}));
+  EXPECT_TRUE(tensors.contains("base_model.model.classifier.bias"));
+  EXPECT_EQ(read_safetensors(folder.path() / "head.safetensors").size(), 1u);
+  const json whole = json::parse(read_file(folder.path() / "config.json"));
+  EXPECT_EQ(whole.at("id2label").at("2"), "sadness");
+  EXPECT_EQ(whole.at("label2id").at("sadness"), 2);
+  EXPECT_EQ(whole.at("d_model"), 16);
+  EXPECT_EQ(whole.at("classifier_proj_size"), 8);
+  EXPECT_EQ(whole.at("use_weighted_layer_sum"), true);
+}
+
+// A folder as PEFT writes it, which knows neither classes nor base.
+TEST(SavedModel, BarePeftFoldersTakeClassesFromTheCaller) {
+  const Base base = tiny_base();
+  const EmotionModel model = tiny_model(base, tiny_adapter("lora"));
+  const TestFolder folder;
+  save_model(folder.path(), model);
+  std::filesystem::remove(folder.path() / "config.json");
+  EXPECT_TRUE(is_model_folder(folder.path()));
+  EXPECT_EQ(base_name_of(folder.path()), "tiny");
+  const EmotionModel unnamed = load_model(folder.path(), base);
+  EXPECT_THAT(unnamed.classes, ElementsAre("0", "1", "2"));
+  EXPECT_TRUE(same_bits(test_logits(unnamed), test_logits(model)));
+  const EmotionModel named = load_model(folder.path(), base, {{"a", "b", "c"}, {true, 0, true}});
+  EXPECT_THAT(named.classes, ElementsAre("a", "b", "c"));
+  EXPECT_TRUE(named.input.padded && named.input.cut);
+  EXPECT_THAT(error_of([&] { load_model(folder.path(), base, {{"a", "b"}, {}}); }),
+              HasSubstr("the head has 3 classes, 2 names were given"));
+}
+
+// Saves a model, changes one of its files of tensors, and returns what loading it says.
+std::string error_after(const std::string& method, bool weighted, const std::string& file,
+                        const std::function<void(Tensors&)>& change) {
+  const Base base = tiny_base();
+  const TestFolder folder;
+  save_model(folder.path(), tiny_model(base, tiny_adapter(method), weighted));
+  Tensors tensors = read_safetensors(folder.path() / file);
+  change(tensors);
+  write_safetensors(folder.path() / file, tensors);
+  return error_of([&] { load_model(folder.path(), base); });
+}
+
+TEST(SavedModel, MissingSurplusOrMisshapenTensorsAreErrors) {
+  struct Case {
+    std::string method, file, prefix, encoder_tensor;
+  };
+  for (const auto& [method, file, prefix, own] :
+       {Case{"lora", "adapter_model.safetensors", "base_model.model.",
+             "encoder.layers.1.self_attn.v_proj.lora_A.weight"},
+        Case{"full", "model.safetensors", "", "encoder.layers.1.self_attn.v_proj.weight"},
+        Case{"full", "model.safetensors", "", "encoder.embed_positions.weight"},
+        Case{"frozen", "head.safetensors", "", "projector.bias"}}) {
+    const auto error_with = [&](const std::function<void(Tensors&)>& change) {
+      return error_after(method, false, file, change);
+    };
+    EXPECT_EQ(error_with([](Tensors&) {}), "");
+    for (const std::string& name :
+         {own, std::string("classifier.weight"), std::string("projector.weight"), std::string("classifier.bias")}) {
+      EXPECT_THAT(error_with([&](Tensors& t) { t.erase(prefix + name); }),
+                  HasSubstr("the tensor " + prefix + name + " is missing"));
+      EXPECT_THAT(error_with([&](Tensors& t) { t[prefix + name] = at::zeros({2, 3, 5}); }),
+                  testing::Not(testing::IsEmpty()))
+          << name;
+    }
+    EXPECT_THAT(error_with([&](Tensors& t) { t[prefix + own] = at::zeros({4, 24}); }),
+                testing::AllOf(HasSubstr(prefix + own + " has the shape [4, 24]"), HasSubstr("another model size")));
+    EXPECT_THAT(error_with([&](Tensors& t) { t[prefix + "encoder.layers.3.fc1.lora_A.weight"] = at::zeros({4, 16}); }),
+                HasSubstr("nothing in this model is called " + prefix + "encoder.layers.3.fc1.lora_A.weight"));
+    EXPECT_THAT(error_with([&](Tensors& t) { t["layer_weights"] = at::zeros({4}); }),
+                HasSubstr("nothing in this model is called"));
+  }
+  EXPECT_THAT(error_after("lora", true, "head.safetensors", [](Tensors& t) { t = {{"other", at::zeros({4})}}; }),
+              HasSubstr("the tensor layer_weights is missing"));
+  EXPECT_THAT(error_after("lora", true, "head.safetensors", [](Tensors& t) { t["layer_weights"] = at::zeros({5}); }),
+              HasSubstr("layer_weights has the shape [5], [4] was expected"));
+}
+
+TEST(SavedModel, OfAnotherBaseIsRefused) {
+  const TestFolder folder;
+  for (const char* method : {"lora", "frozen", "full"}) {
+    save_model(folder.path(), tiny_model(tiny_base(), tiny_adapter(method)));
+    EXPECT_THAT(
+        error_of([&] { load_model(folder.path(), tiny_base({}, 2)); }),
+        HasSubstr("was trained on another base encoder than tiny: give the right one with --model (it says tiny)"));
+  }
+}
+
+TEST(SavedModel, ClassesAreThoseOfItsConfigUnlessNamed) {
+  const Base base = tiny_base();
+  const TestFolder folder;
+  save_model(folder.path(), tiny_model(base, tiny_adapter("lora")));
+  EXPECT_THAT(load_model(folder.path(), base, {{"x", "y", "z"}, {}}).classes, ElementsAre("x", "y", "z"));
+  EXPECT_THAT(error_of([&] { load_model(folder.path(), base, {{"x"}, {}}); }), HasSubstr("3 classes, 1 names"));
+  json config = json::parse(read_file(folder.path() / "config.json"));
+  config["id2label"].erase("1");
+  folder.write("config.json", config.dump());
+  EXPECT_THAT(error_of([&] { load_model(folder.path(), base); }), HasSubstr("\"id2label\" has no name for class 1"));
+}
+
+TEST(SavedModel, OtherFoldersAreNoModels) {
+  const TestFolder folder;
+  const auto error = [&] { return error_of([&] { load_model(folder.path(), tiny_base()); }); };
+  EXPECT_FALSE(is_model_folder(folder.path()));
+  EXPECT_EQ(base_name_of(folder.path()), "");
+  EXPECT_THAT(error(), HasSubstr("neither a model that loralens saved nor a PEFT adapter"));
+  folder.write("config.json", tiny_config().json.dump());  // a plain Whisper folder
+  EXPECT_FALSE(is_model_folder(folder.path()));
+  EXPECT_THAT(error(), HasSubstr("neither a model that loralens saved nor a PEFT adapter"));
+  folder.write("config.json", "{");
+  EXPECT_THAT(error(), HasSubstr("config.json: not a JSON object"));
+  std::filesystem::remove(folder.path() / "config.json");
+  folder.write("adapter_config.json",
+               R"({"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["v_proj"]})");
+  EXPECT_THAT(error(), HasSubstr("adapter_model.safetensors"));
+}
+
+}  // namespace
+}  // namespace loralens

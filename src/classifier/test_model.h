@@ -1,0 +1,36 @@
+// For tests: emotion models on the tiny encoder whose adapters and head are as if trained.
+#pragma once
+
+#include "classifier/model.h"
+#include "whisper/test_encoder.h"
+
+namespace loralens {
+
+inline Base tiny_base(Precision precision = {}, uint64_t seed = 1) {
+  return make_base(tiny_encoder(seed), "tiny", precision, c10::kCPU);
+}
+
+inline AdapterOptions tiny_adapter(const std::string& method, double dropout = 0) {
+  AdapterOptions options;
+  options.method = method;
+  options.targets = {"q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"};
+  options.rank = 4;
+  options.alpha = 6;
+  options.dropout = dropout;
+  return options;
+}
+
+// Every trained tensor of a small model changed by random numbers: B is not 0, and the encoder of "full" not the base.
+inline EmotionModel tiny_model(const Base& base, const AdapterOptions& options, bool weighted_layer_sum = false) {
+  EmotionModel model = make_model(base, options, {8, weighted_layer_sum}, {"anger", "joy", "sadness"}, 42);
+  for (const auto& [name, tensor] : model.trained())
+    tensor.detach().add_(random_tensor(tensor.sizes().vec(), hash_of(name), 0.2));
+  return model;
+}
+
+// From the residual stream that enters layer 0.
+inline at::Tensor logits_of(const EmotionModel& model, const at::Tensor& x, const Pass& pass) {
+  return logits(model.head, head_states(model, model.compute_encoder(), x, 0, pass), pass);
+}
+
+}  // namespace loralens

@@ -1,0 +1,332 @@
+#include "training/fold.h"
+
+#include <ATen/ops/log_softmax.h>
+#include <ATen/ops/tensor.h>
+#include <gmock/gmock.h>
+
+#include <numeric>
+
+#include "classifier/test_model.h"
+#include "inference/predict.h"
+#include "inference/test_clips.h"
+
+namespace loralens {
+namespace {
+
+using at::Tensor;
+using testing::HasSubstr;
+
+// Twelve clips to train on, four to choose the epoch, four to test.
+class FoldTest : public testing::Test {
+ protected:
+  FoldTest() {
+    for (int64_t i = 0; i < 20; ++i) (i < 12 ? fold_.train : i < 16 ? fold_.development : fold_.test).push_back(i);
+    labels_ = class_numbers(clips_, classes_);
+    options_.epochs = 3;
+    options_.batch = 4;
+    options_.learning_rate = 0.01;
+    options_.head_learning_rate = 0.01;
+    options_.selection = Selection::last;
+  }
+
+  EmotionModel new_model(const AdapterOptions& adapter, bool weighted = false) const {
+    return make_model(base_, adapter, {8, weighted}, classes_, options_.seed);
+  }
+
+  std::vector<EpochRecord> train(EmotionModel& model, const Path& checkpoint = {},
+                                 const std::function<void(const TrainProgress&)>& progress = {}) const {
+    ClipSource source(base_.compute, clips_.clips, model.first_adapted_layer(), {});
+    const bool frozen = model.options.method == "frozen";
+    Tensor states;
+    if (frozen || options_.head_epochs > 0) states = clip_states(model, source, everything());
+    return train_fold(model, source, {fold_, labels_, options_, states, frozen, checkpoint, progress});
+  }
+
+  std::vector<int64_t> everything() const {
+    std::vector<int64_t> numbers(clips_.clips.size());
+    std::iota(numbers.begin(), numbers.end(), 0);
+    return numbers;
+  }
+
+  // Logits of some clips by a trained model.
+  Tensor answers(const EmotionModel& model, const std::vector<int64_t>& numbers) const {
+    ClipSource source(base_.compute, clips_.clips, model.first_adapted_layer(), {});
+    return logits(model.head, clip_states(model, source, numbers), {}).detach();
+  }
+
+  double uar_of(const EmotionModel& model, const std::vector<int64_t>& numbers) const {
+    const Tensor predicted = answers(model, numbers).argmax(1);
+    Confusion confusion(2);
+    for (size_t i = 0; i < numbers.size(); ++i)
+      confusion.add(labels_[static_cast<size_t>(numbers[i])], predicted[static_cast<int64_t>(i)].item<int64_t>());
+    return uar(confusion);
+  }
+
+  static void expect_same(const EmotionModel& a, const EmotionModel& b) {
+    const auto first = a.trained(), second = b.trained();
+    ASSERT_EQ(first.size(), second.size());
+    for (size_t i = 0; i < first.size(); ++i)
+      EXPECT_TRUE(same_bits(first[i].tensor, second[i].tensor)) << first[i].name;
+  }
+
+  TestFolder folder_;
+  Clips clips_ = tone_corpus(folder_, 20);
+  Base base_ = tiny_base();
+  std::vector<std::string> classes_ = classes_of(clips_);
+  Fold fold_;
+  std::vector<int64_t> labels_;
+  TrainOptions options_;
+};
+
+TEST_F(FoldTest, EveryMethodLearns) {
+  for (const char* method : {"lora", "frozen", "full"}) {
+    options_.epochs = method == std::string("frozen") ? 60 : 12;  // a head alone, on random features
+    EmotionModel model = new_model(tiny_adapter(method, 0.1));
+    const auto history = train(model);
+    ASSERT_EQ(std::ssize(history), options_.epochs);
+    EXPECT_LT(history.back().loss, 0.5 * history.front().loss) << method;
+    EXPECT_EQ(uar_of(model, fold_.train), 1) << method;
+    EXPECT_GE(uar_of(model, fold_.test), 0.75) << method;
+    EXPECT_EQ(history.back().steps, 3 * options_.epochs);
+    const bool lora = model.options.method == "lora";
+    EXPECT_EQ(std::isfinite(history[0].norm_a), lora);
+    EXPECT_EQ(std::isfinite(history[0].norm_b), lora);
+    EXPECT_EQ(std::isfinite(history[0].norm_other), model.options.method == "full");
+    EXPECT_GT(history[0].norm_head, 0);
+    EXPECT_EQ(sha256_of(base_.compute), base_.sha256) << "the base stays as it is";
+  }
+}
+
+TEST_F(FoldTest, AWeightedLayerSumAndAllOptionsLearn) {
+  options_.epochs = 40;
+  options_.accumulate = 2;
+  options_.class_weights = true;
+  options_.label_smoothing = 0.05;
+  options_.head_epochs = 5;
+  options_.batch_frames = 200;
+  options_.average = 0.5;
+  for (const char* method : {"lora", "frozen"}) {
+    EmotionModel model = new_model(tiny_adapter(method), true);
+    train(model);
+    EXPECT_EQ(uar_of(model, fold_.train), 1) << method;
+    EXPECT_GT(difference(model.head.layer_weights, at::empty({4}).fill_(0.25)), 0) << method;
+  }
+}
+
+TEST_F(FoldTest, HeadEpochsTrainTheHeadAlone) {
+  options_.epochs = 1;
+  options_.learning_rate = options_.head_learning_rate = 1e-30;  // nothing happens in the epoch itself
+  EmotionModel without = new_model(tiny_adapter("lora")), with = new_model(tiny_adapter("lora"));
+  const double loss = train(without)[0].loss;
+  EXPECT_GT(loss, 0.6);  // a head that knows nothing of two classes: ln 2
+  options_.head_epochs = 30;
+  options_.head_learning_rate = 0.01;
+  const auto history = train(with);
+  EXPECT_LT(history[0].loss, 0.7 * loss) << "the first epoch meets a trained head";
+  EXPECT_GT(difference(with.head.classifier.weight, without.head.classifier.weight), 0.1);
+  for (const auto& [name, tensor] : with.adapted.trained)
+    EXPECT_EQ(name.ends_with("lora_B.weight"), largest(tensor.detach()) < 1e-20)
+        << name << ": adapters stay as they start";
+}
+
+// What the passes of two batches add up to is what one of them gives: the mean over all clips of the step.
+TEST_F(FoldTest, AccumulatedBatchesMakeOneStep) {
+  const auto gradient_norms = [&](int64_t batch, int64_t accumulate) {
+    options_.epochs = 1;
+    options_.batch = batch;
+    options_.accumulate = accumulate;
+    options_.by_length = false;
+    EmotionModel model = new_model(tiny_adapter("lora"));
+    const auto record = train(model)[0];
+    EXPECT_EQ(record.steps, 1);
+    return std::pair(record.norm_head, record.loss);
+  };
+  const auto [norm, loss] = gradient_norms(12, 1);
+  for (const auto& [batch, accumulate] : {std::pair{5, 3}, {4, 3}, {1, 12}}) {
+    const auto [other_norm, other_loss] = gradient_norms(batch, accumulate);
+    EXPECT_NEAR(other_norm / norm, 1, 1e-5) << batch;
+    EXPECT_NEAR(other_loss / loss, 1, 1e-6) << batch;
+  }
+}
+
+TEST_F(FoldTest, ClassWeightsAreInverseShares) {
+  fold_.train = {0, 2, 4, 6, 8, 1};  // five "high", one "low"
+  options_.epochs = 1;
+  options_.batch = 6;
+  options_.learning_rate = options_.head_learning_rate = 1e-30;
+  options_.class_weights = true;
+  EmotionModel model = new_model(tiny_adapter("lora"));
+  const Tensor nll = -at::log_softmax(answers(model, fold_.train), 1);
+  double expected = 0;  // each class counts a half
+  for (int64_t i = 0; i < 6; ++i) expected += nll[i][i < 5 ? 0 : 1].item<double>() * (i < 5 ? 0.1 : 0.5);
+  EXPECT_NEAR(train(model)[0].loss, expected, 1e-6);
+}
+
+// ---- The same bits
+
+// Everything random and everything that has state.
+TrainOptions everything_on(TrainOptions options) {
+  options.epochs = 4;
+  options.batch = 1;
+  options.position_dropout = 0.3;
+  options.average = 0.9;
+  options.head_epochs = 2;
+  options.augment = {.time_masks = 1, .mel_masks = 1};
+  options.selection = Selection::development;
+  return options;
+}
+
+TEST_F(FoldTest, TheSeedDecidesEveryBit) {
+  options_ = everything_on(options_);
+  options_.epochs = 2;
+  EmotionModel first = new_model(tiny_adapter("lora", 0.2)), second = new_model(tiny_adapter("lora", 0.2));
+  const auto history = train(first);
+  EXPECT_EQ(format_history(train(second)), format_history(history));
+  expect_same(first, second);
+  EmotionModel third = new_model(tiny_adapter("lora", 0.2));  // from the same start
+  options_.seed = 43;
+  EXPECT_NE(format_history(train(third)), format_history(history));
+  EXPECT_FALSE(same_bits(third.head.classifier.weight, first.head.classifier.weight));
+}
+
+class Resumed : public FoldTest, public testing::WithParamInterface<std::string> {};
+
+TEST_P(Resumed, EndsWithTheBitsOfAnUninterruptedRun) {
+  options_ = everything_on(options_);
+  if (GetParam() == "frozen") options_.augment = {};
+  const Path checkpoint = folder_.path() / "checkpoint.safetensors";
+  EmotionModel whole = new_model(tiny_adapter(GetParam(), 0.2));
+  const auto history = train(whole);
+
+  struct Stop {};
+  EmotionModel stopped = new_model(tiny_adapter(GetParam(), 0.2));
+  const auto stop = [](const TrainProgress& p) {
+    if (p.step == 32) throw Stop();  // 12 steps an epoch: in the middle of the third
+  };
+  EXPECT_THROW(train(stopped, checkpoint, stop), Stop);
+  EXPECT_TRUE(std::filesystem::exists(checkpoint));
+  EmotionModel resumed = new_model(tiny_adapter(GetParam(), 0.2));
+  std::vector<int64_t> epochs;
+  const auto rest = train(resumed, checkpoint, [&](const TrainProgress& p) { epochs.push_back(p.epoch); });
+  EXPECT_EQ(epochs.front(), 2) << "whole epochs are not trained again";
+  EXPECT_EQ(format_history(rest), format_history(history));
+  expect_same(resumed, whole);
+  // A run that is whole has nothing left to do.
+  EmotionModel again = new_model(tiny_adapter(GetParam(), 0.2));
+  EXPECT_EQ(format_history(train(again, checkpoint, [](const TrainProgress&) { throw Stop(); })),
+            format_history(history));
+  expect_same(again, whole);
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, Resumed, testing::Values("lora", "frozen", "full"),
+                         [](const auto& info) { return info.param; });
+
+// ---- Which epoch is kept
+
+int64_t kept_epoch(const std::vector<EpochRecord>& history) {
+  int64_t kept = -1;
+  for (const auto& record : history) {
+    if (!record.kept) continue;
+    EXPECT_EQ(kept, -1) << "only one is kept";
+    kept = record.epoch;
+  }
+  return kept;
+}
+
+TEST_F(FoldTest, DevelopmentKeepsTheBestUarThenTheLeastLoss) {
+  options_.selection = Selection::development;
+  options_.epochs = 8;
+  options_.schedule = "constant";
+  options_.learning_rate = options_.head_learning_rate = 0.05;
+  bool loss_decided = false;
+  for (uint64_t seed = 1; seed <= 4; ++seed) {
+    options_.seed = seed;
+    EmotionModel model = new_model(tiny_adapter("lora"));
+    const auto history = train(model);
+    const auto best = std::max_element(history.begin(), history.end(), [](const EpochRecord& a, const EpochRecord& b) {
+      return std::pair(a.uar, -a.loss_chosen_by) < std::pair(b.uar, -b.loss_chosen_by);
+    });
+    EXPECT_EQ(kept_epoch(history), best->epoch);
+    const auto first = std::max_element(history.begin(), history.end(), [](auto& a, auto& b) { return a.uar < b.uar; });
+    loss_decided |= first->epoch != best->epoch;
+    // The model that comes out is that epoch's.
+    const std::vector<int64_t>& numbers = fold_.development;
+    std::vector<int64_t> truth;
+    for (const int64_t i : numbers) truth.push_back(labels_[static_cast<size_t>(i)]);
+    EXPECT_EQ(cross_entropy(answers(model, numbers), at::tensor(truth), {}).item<double>(), best->loss_chosen_by);
+    EXPECT_EQ(uar_of(model, numbers), best->uar);
+  }
+  EXPECT_TRUE(loss_decided) << "no case of equal UAR was seen";
+}
+
+TEST_F(FoldTest, TestKeepsTheFirstOfTheBestAccuracies) {
+  options_.selection = Selection::test;
+  options_.epochs = 8;
+  EmotionModel model = new_model(tiny_adapter("lora"));
+  const auto history = train(model);
+  const auto best = std::max_element(history.begin(), history.end(), [](auto& a, auto& b) { return a.war < b.war; });
+  EXPECT_EQ(kept_epoch(history), best->epoch);
+  EXPECT_LT(best->epoch, 7) << "the last is not the only best";
+  EXPECT_EQ(uar_of(model, fold_.test), best->uar);
+}
+
+TEST_F(FoldTest, LastKeepsTheLastAndScoresNothing) {
+  fold_.development.clear();
+  EmotionModel model = new_model(tiny_adapter("lora"));
+  const auto history = train(model);
+  EXPECT_EQ(kept_epoch(history), 2);
+  for (const auto& record : history) EXPECT_TRUE(std::isnan(record.uar) && std::isnan(record.loss_chosen_by));
+  options_.selection = Selection::development;
+  EXPECT_THAT(error_of([&] { train(model); }), HasSubstr("no development part to choose the epoch on"));
+}
+
+TEST_F(FoldTest, TrainingStopsWhenPatienceEnds) {
+  for (const int64_t i : fold_.development) labels_[static_cast<size_t>(i)] ^= 1;  // learning makes it only worse
+  options_.selection = Selection::development;
+  options_.epochs = 30;
+  options_.patience = 3;
+  EmotionModel model = new_model(tiny_adapter("lora"));
+  const auto history = train(model);
+  EXPECT_LT(history.size(), 30u);
+  EXPECT_EQ(std::ssize(history), kept_epoch(history) + 1 + 3);
+}
+
+// From the end of the first epoch on, by one step an epoch so that every step is seen.
+TEST_F(FoldTest, AnAverageOfTheWeightsIsKept) {
+  options_.epochs = 5;
+  options_.batch = 12;
+  options_.average = 0.9;
+  EmotionModel averaged = new_model(tiny_adapter("lora")), watched = new_model(tiny_adapter("lora"));
+  train(averaged);
+  options_.average = 0;
+  Tensor mean;
+  train(watched, {}, [&](const TrainProgress& p) {
+    const Tensor now = watched.head.classifier.weight.detach().to(c10::ScalarType::Double);
+    mean = p.epoch == 0 ? now.clone() : mean * 0.9 + now * 0.1;
+  });
+  EXPECT_LT(difference(averaged.head.classifier.weight, mean), 1e-6);
+  EXPECT_GT(difference(averaged.head.classifier.weight, watched.head.classifier.weight), 1e-3);
+}
+
+TEST_F(FoldTest, ALossThatIsNotFiniteIsAnError) {
+  EmotionModel model = new_model(tiny_adapter("lora"));
+  model.head.classifier.bias.detach().fill_(NAN);
+  EXPECT_THAT(error_of([&] { train(model); }),
+              HasSubstr("no finite number any more in epoch 1: lower the learning rate"));
+}
+
+TEST(History, HasALineForEachEpoch) {
+  EpochRecord record;
+  record.epoch = 1;
+  record.steps = 20;
+  record.loss = 0.25;
+  record.uar = NAN;
+  record.kept = true;
+  const std::string text = format_history(std::vector<EpochRecord>{record});
+  EXPECT_EQ(text,
+            "epoch,steps,loss,learning_rate,gradient_norm_A,gradient_norm_B,gradient_norm_encoder,gradient_norm_head,"
+            "selection_loss,selection_uar,selection_war,kept\n1,20,0.25,0,0,0,0,0,0,,0,1\n");
+}
+
+}  // namespace
+}  // namespace loralens

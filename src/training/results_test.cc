@@ -1,0 +1,119 @@
+#include "training/results.h"
+
+#include <ATen/ops/tensor.h>
+#include <gmock/gmock.h>
+
+#include "base/test_folder.h"
+
+namespace loralens {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+const std::vector<std::string> classes = {"joy", "rage, cold"};
+
+std::vector<Prediction> some_predictions() {
+  // Fold 0: recalls 1 and 1/2; fold 1: 1/2 and 1.
+  return {{"a.wav", "s1", "joy", 0, 0, 0, {0.75, 0.25}},        {"b.wav", "s1", "rage, cold", 0, 1, 1, {0.125, 0.875}},
+          {"c \"c\".wav", "s2", "rage, cold", 0, 1, 0, {0.5, 0.5}}, {"d.wav", "s2", "joy", 1, 0, 0, {0.75, 0.25}},
+          {"e.wav#1-2", "", "joy", 1, 0, 1, {0.25, 0.75}},      {"f.wav", "", "rage, cold", 1, 1, 1, {0, 1}}};
+}
+
+TEST(Predictions, ComeFromRowsOfProbabilities) {
+  Clips clips;
+  clips.clips = {{"a", "a", "joy", "s1", "", "", "", "", "", "", 0, -1, {}},
+                 {"b", "b", "rage, cold", "s2", "", "", "", "", "", "", 0, -1, {}}};
+  const auto predictions = predictions_of(clips, std::vector<int64_t>{1, 0}, classes,
+                                          at::tensor(std::vector<float>{0.25, 0.75, 0.125, 0.875}).view({2, 2}), 3);
+  ASSERT_EQ(predictions.size(), 2u);
+  EXPECT_EQ(predictions[0].id, "b");
+  EXPECT_EQ(predictions[0].truth, 1);
+  EXPECT_EQ(predictions[0].predicted, 1);
+  EXPECT_EQ(predictions[0].fold, 3);
+  EXPECT_THAT(predictions[0].probabilities, ElementsAre(0.25, 0.75));
+  EXPECT_EQ(predictions[1].speaker, "s1");
+  EXPECT_EQ(predictions[1].truth, 0);
+  EXPECT_EQ(predictions[1].predicted, 1);
+}
+
+TEST(Predictions, ComeBackFromTheirTable) {
+  const TestFolder folder;
+  const auto before = some_predictions();
+  const Path csv = folder.write("predictions.csv", format_predictions(before, classes));
+  EXPECT_THAT(
+      read_file(csv),
+      testing::StartsWith("id,fold,speaker,label,predicted,p_joy,\"p_rage, cold\"\na.wav,0,s1,joy,joy,0.75,0.25\n"));
+  const auto after = read_predictions(csv, classes);
+  ASSERT_EQ(after.size(), before.size());
+  for (size_t i = 0; i < after.size(); ++i) {
+    EXPECT_EQ(after[i].id, before[i].id);
+    EXPECT_EQ(after[i].speaker, before[i].speaker);
+    EXPECT_EQ(after[i].label, before[i].label);
+    EXPECT_EQ(after[i].fold, before[i].fold);
+    EXPECT_EQ(after[i].truth, before[i].truth);
+    EXPECT_EQ(after[i].predicted, before[i].predicted);
+    EXPECT_EQ(after[i].probabilities, before[i].probabilities);
+  }
+}
+
+TEST(Predictions, OfOtherTablesAreErrors) {
+  const TestFolder folder;
+  const auto error_with = [&](const std::string& text) {
+    const Path csv = folder.write("p.csv", text);
+    return error_of([&] { read_predictions(csv, {"x", "y"}); });
+  };
+  const std::string header = "id,fold,speaker,label,predicted,p_x,p_y\n";
+  EXPECT_EQ(error_with(header + "a,0,s,x,y,0.25,0.75\n"), "");
+  EXPECT_THAT(error_with("id,fold,speaker,label,predicted,p_x\na,0,s,x,y,1\n"),
+              HasSubstr("not a table of predictions"));
+  EXPECT_THAT(error_with(header + "a,0,s,z,y,0.25,0.75\n"), HasSubstr("p.csv, row 2: there is no class 'z'"));
+  EXPECT_THAT(error_with(header + "a,0,s,x,y,0.25,0.75\nb,0,s,x,y,0.25,much\n"),
+              HasSubstr("p.csv, row 3: 'much' is no number"));
+  EXPECT_THAT(error_with(header + "a,first,s,x,y,0.25,0.75\n"), HasSubstr("'first' is no number"));
+}
+
+TEST(RunMetrics, AreThoseOfTheFoldsAndOfAllClips) {
+  const auto metrics = metrics_of(some_predictions(), classes, 1, 42);
+  EXPECT_EQ(metrics.at("clips"), 6);
+  EXPECT_EQ(metrics.at("speakers"), 4) << "two clips of unknown speakers stand alone";
+  EXPECT_DOUBLE_EQ(metrics.at("uar").at("mean"), 0.75);
+  EXPECT_DOUBLE_EQ(metrics.at("uar").at("std"), 0);
+  EXPECT_DOUBLE_EQ(metrics.at("war").at("mean"), 2.0 / 3);
+  ASSERT_EQ(metrics.at("folds").size(), 2u);
+  EXPECT_EQ(metrics.at("folds")[1].at("fold"), 1);
+  EXPECT_DOUBLE_EQ(metrics.at("folds")[1].at("uar"), 0.75);
+  EXPECT_DOUBLE_EQ(metrics.at("folds")[0].at("macro_f1"), 2.0 / 3);  // F1 of both classes: 2/3
+  EXPECT_EQ(metrics.at("confusion"), (nlohmann::json{{2, 1}, {1, 2}}));
+  EXPECT_DOUBLE_EQ(metrics.at("recall").at("joy"), 2.0 / 3);
+  EXPECT_LE(metrics.at("uar").at("low"), metrics.at("uar").at("mean"));
+  EXPECT_GE(metrics.at("uar").at("high"), metrics.at("uar").at("mean"));
+  EXPECT_EQ(metrics_of(some_predictions(), classes, 1, 42), metrics);
+}
+
+TEST(RunMetrics, SpreadOverFoldsByTheDegreesOfFreedom) {
+  std::vector<Prediction> predictions = some_predictions();
+  predictions[2].predicted = 1;  // fold 0 is all right: UAR 1 and 0.75
+  EXPECT_NEAR(metrics_of(predictions, classes, 1, 42).at("uar").at("std").get<double>(), 0.25 / std::sqrt(2), 1e-15);
+  EXPECT_NEAR(metrics_of(predictions, classes, 0, 42).at("uar").at("std").get<double>(), 0.125, 1e-15);
+  EXPECT_THAT(error_of([] { metrics_of({}, classes, 1, 42); }), HasSubstr("no prediction to score"));
+}
+
+TEST(RunMetrics, WithoutClipsOfAClassAreStillJson) {
+  const std::vector<Prediction> one = {{"a.wav", "s1", "joy", 0, 0, 0, {0.75, 0.25}}};
+  const auto metrics = metrics_of(one, classes, 1, 42);
+  EXPECT_TRUE(metrics.at("recall").at("rage, cold").is_null());
+  EXPECT_EQ(metrics.at("uar").at("mean"), 1);
+  EXPECT_EQ(nlohmann::json::parse(metrics.dump()), metrics);
+  EXPECT_THAT(describe_metrics(metrics), HasSubstr("UAR       1.000"));
+}
+
+TEST(RunMetrics, AreDescribedInWords) {
+  const std::string text = describe_metrics(metrics_of(some_predictions(), classes, 1, 42));
+  EXPECT_THAT(text, HasSubstr("UAR       0.750 ± 0.000 over 2 folds"));
+  EXPECT_THAT(text, HasSubstr("WAR       0.667"));
+  EXPECT_THAT(text, HasSubstr("rage, cold"));
+}
+
+}  // namespace
+}  // namespace loralens

@@ -1,0 +1,99 @@
+#include "training/run.h"
+
+#include <gmock/gmock.h>
+
+#include <set>
+
+#include "base/progress.h"
+#include "classifier/test_model.h"
+#include "inference/test_clips.h"
+#include "training/results.h"
+
+namespace loralens {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class Runs : public testing::TestWithParam<std::string> {
+ protected:
+  Runs() {
+    set_quiet(true);
+    options_.adapter = tiny_adapter(GetParam(), 0.1);
+    options_.head.projection = 8;
+    options_.train.epochs = 2;
+    options_.train.head_epochs = 2;
+    options_.train.batch = 4;
+    options_.final_model = true;
+  }
+  ~Runs() override { set_quiet(false); }
+
+  nlohmann::json run(const Path& folder) {
+    fs::create_directories(folder);
+    return cross_validate(base_, clips_, folds_, options_, folder);
+  }
+
+  TestFolder folder_;
+  Clips clips_ = tone_corpus(folder_, 16);
+  Base base_ = tiny_base();
+  RunOptions options_;
+  std::vector<Fold> folds_ = make_folds(clips_, {.scheme = "speaker:2"}, true);
+};
+
+TEST_P(Runs, HoldAModelAFoldAndPredictionsForEveryClip) {
+  const Path folder = folder_.path() / "run";
+  const auto metrics = run(folder);
+  EXPECT_EQ(nlohmann::json::parse(read_file(folder / "metrics.json")), metrics);
+  EXPECT_EQ(metrics.at("folds").size(), 2u);
+  EXPECT_EQ(metrics.at("clips"), 16);
+  EXPECT_EQ(metrics.at("method"), GetParam());
+  const auto predictions = read_predictions(folder / "predictions.csv", classes_of(clips_));
+  std::set<std::string> ids;
+  for (const auto& one : predictions) ids.insert(one.id);
+  EXPECT_EQ(ids.size(), 16u);
+  EXPECT_THAT(model_folders(folder), ElementsAre(folder / "fold-00", folder / "fold-01"));
+  EXPECT_THAT(model_folders(folder / "final"), ElementsAre(folder / "final"));
+  for (const char* name : {"fold-00", "fold-01", "final"}) {
+    EXPECT_EQ(load_model(folder / name, base_).classes, classes_of(clips_));
+    EXPECT_THAT(read_file(folder / name / "history.csv"), HasSubstr("\n1,"));
+    EXPECT_FALSE(fs::exists(folder / name / "checkpoint.safetensors"));
+    EXPECT_EQ(fs::exists(folder / name / "initial.safetensors"), GetParam() == "lora");
+  }
+  const auto folds = read_folds(folder / "folds.csv", clips_);
+  for (size_t f = 0; f < 2; ++f) EXPECT_EQ(folds[f].test, folds_[f].test);
+}
+
+TEST_P(Runs, GoOnWithTheFoldThatIsMissing) {
+  const Path whole = folder_.path() / "whole", parts = folder_.path() / "parts";
+  const auto metrics = run(whole);
+  run(parts);
+  fs::remove_all(parts / "fold-01");
+  fs::remove_all(parts / "final");
+  const auto kept = fs::last_write_time(parts / "fold-00" / "predictions.csv");
+  EXPECT_EQ(run(parts), metrics);
+  EXPECT_EQ(fs::last_write_time(parts / "fold-00" / "predictions.csv"), kept);
+  for (const auto& entry : fs::recursive_directory_iterator(whole))
+    if (entry.is_regular_file()) {
+      EXPECT_EQ(read_file(entry.path()), read_file(parts / fs::relative(entry.path(), whole))) << entry.path();
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, Runs, testing::Values("lora", "frozen", "full"),
+                         [](const auto& info) { return info.param; });
+
+TEST(Run, NeedsTwoClasses) {
+  const TestFolder folder;
+  Clips clips = tone_corpus(folder, 4);
+  for (auto& clip : clips.clips) clip.label = "high";
+  const Base base = tiny_base();
+  RunOptions options;
+  options.adapter = tiny_adapter("lora");
+  EXPECT_THAT(error_of([&] { cross_validate(base, clips, {}, options, folder.path()); }),
+              HasSubstr("at least two classes"));
+  EXPECT_THAT(error_of([&] { model_folders(folder.path()); }),
+              HasSubstr("neither a run (no fold-00) nor a model folder"));
+}
+
+}  // namespace
+}  // namespace loralens

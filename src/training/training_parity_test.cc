@@ -1,0 +1,103 @@
+// Gradients and optimiser steps against torch's autograd and AdamW on transformers' and PEFT's modules.
+#include <gtest/gtest.h>
+
+#include "classifier/model.h"
+#include "training/optimiser.h"
+#include "whisper/test_parity.h"
+
+namespace loralens {
+namespace {
+
+using at::Tensor;
+
+class TrainingParity : public testing::Test {
+ protected:
+  // The case's model of tests/oracle/training_parity.py, at its start.
+  EmotionModel model_of(const std::string& name, const AdapterOptions& options, const HeadOptions& head) const {
+    const Base base = make_base(load_encoder(resolve_model("tiny.en")), "tiny.en", {}, c10::kCPU);
+    const EmotionModel model = make_model(base, options, head, {"a", "b", "c", "d"}, 0);
+    for (const auto& [path, tensor] : model.trained()) tensor.detach().copy_(read(name, "start", path));
+    size_t expected = 0;
+    for (const auto& key : oracle_.names()) expected += key.starts_with(name + "/start/");
+    EXPECT_EQ(model.trained().size(), expected);
+    return model;
+  }
+
+  Tensor read(const std::string& name, const std::string& kind, const std::string& path) const {
+    return oracle_.read(fmt::format("{}/{}/{}", name, kind, path));
+  }
+
+  // The mean loss of all clips in one batch, and its gradients.
+  double backward(const EmotionModel& model) const {
+    const Encoder encoder = model.compute_encoder();
+    const auto [x, pass] = stems(encoder, mels_);
+    const Tensor loss = cross_entropy(logits(model.head, head_states(model, encoder, x, 0, pass), pass), labels_, {});
+    loss.backward();
+    return loss.item<double>();
+  }
+
+  // One backward pass, then `steps` of the optimiser.
+  void compare(const std::string& name, const EmotionModel& model) const {
+    const Tensor losses = oracle_.read(name + "/loss");
+    const int64_t steps = losses.numel();
+    AdamW optimiser(model.trained(), tensors_of(model.head).size(),
+                    {.learning_rate = 1e-3, .head_learning_rate = 1e-3, .weight_decay = 0.01, .clip_norm = 1});
+    for (int64_t step = 0; step < steps; ++step) {
+      const double loss = backward(model), expected = losses[step].item<double>();
+      EXPECT_NEAR(loss, expected, 1e-4 * expected + 1e-6) << name << ", step " << step;
+      if (step == 0) compare_gradients(name, model);
+      optimiser.step(schedule_factor("linear", 0, step, steps));
+    }
+    compare_ends(name, model);
+  }
+
+  void compare_gradients(const std::string& name, const EmotionModel& model) const {
+    double worst = 0;
+    for (const auto& [path, tensor] : model.trained()) {
+      ASSERT_TRUE(tensor.grad().defined()) << path;
+      const double error = relative_error(tensor.grad(), read(name, "gradient", path));
+      worst = std::max(worst, error);
+      EXPECT_LE(error, 1e-4) << name << ": " << path;
+    }
+    show(name + ", gradients: largest relative error", worst);
+  }
+
+  void compare_ends(const std::string& name, const EmotionModel& model) const {
+    double worst = 0, moved = 0;
+    for (const auto& [path, tensor] : model.trained()) {
+      const Tensor start = read(name, "start", path), end = read(name, "end", path);
+      const double error = relative_error(tensor, end);
+      worst = std::max(worst, error);
+      moved = std::max(moved, relative_error(tensor.detach() - start, end - start));
+      EXPECT_LE(error, 1e-3) << name << ": " << path;
+    }
+    show(name + ", after the steps: largest relative error of a parameter", worst);
+    show(name + ", after the steps: largest relative error of a change", moved);
+  }
+
+  const Safetensors oracle_{oracle_folder / "training.safetensors"};
+  const std::vector<Tensor> mels_ = numbered(oracle_, "mel");
+  const Tensor labels_ = oracle_.read("labels");
+};
+
+TEST_F(TrainingParity, LoraOnEveryLinearLayer) {
+  AdapterOptions options;
+  options.targets = {"q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"};
+  options.rank = 8;
+  options.alpha = 4;
+  options.rslora = true;
+  compare("lora", model_of("lora", options, {}));
+}
+
+TEST_F(TrainingParity, WeightedLayerSum) {
+  compare("weighted", model_of("weighted", {}, {.weighted_layer_sum = true}));
+}
+
+TEST_F(TrainingParity, FullFineTuning) {
+  AdapterOptions options;
+  options.method = "full";
+  compare("full", model_of("full", options, {}));
+}
+
+}  // namespace
+}  // namespace loralens

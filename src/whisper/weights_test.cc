@@ -1,0 +1,128 @@
+#include <ATen/ops/zeros.h>
+#include <gmock/gmock.h>
+
+#include <set>
+
+#include "base/test_folder.h"
+#include "checkpoint/safetensors.h"
+#include "whisper/encoder.h"
+#include "whisper/test_encoder.h"
+
+namespace loralens {
+namespace {
+
+using at::Tensor;
+using testing::HasSubstr;
+
+Tensors tensors_of(const Encoder& encoder, const std::string& prefix) {
+  Tensors tensors;
+  visit_tensors(encoder, [&](const std::string& name, const Tensor& tensor) { tensors[prefix + name] = tensor; });
+  return tensors;
+}
+
+void write_model(const TestFolder& folder, const Tensors& tensors) {
+  folder.write("config.json", tiny_config().json.dump());
+  write_safetensors(folder.path() / "model.safetensors", tensors);
+}
+
+TEST(Weights, AreNamedAsTransformersNamesThem) {
+  const Tensors tensors = tensors_of(tiny_encoder(), "");
+  EXPECT_EQ(tensors.size(), 4u + 1 + 3 * 15 + 2);
+  EXPECT_EQ(tensors.at("encoder.conv1.weight").sizes(), (std::vector<int64_t>{16, 80, 3}));
+  EXPECT_EQ(tensors.at("encoder.conv2.weight").sizes(), (std::vector<int64_t>{16, 16, 3}));
+  EXPECT_EQ(tensors.at("encoder.embed_positions.weight").sizes(), (std::vector<int64_t>{1500, 16}));
+  EXPECT_EQ(tensors.at("encoder.layers.2.fc1.weight").sizes(), (std::vector<int64_t>{32, 16}));
+  EXPECT_EQ(tensors.at("encoder.layers.2.fc2.weight").sizes(), (std::vector<int64_t>{16, 32}));
+  EXPECT_TRUE(tensors.contains("encoder.layers.0.self_attn.k_proj.weight"));
+  EXPECT_FALSE(tensors.contains("encoder.layers.0.self_attn.k_proj.bias"));
+  EXPECT_TRUE(tensors.contains("encoder.layers.1.final_layer_norm.bias"));
+  EXPECT_TRUE(tensors.contains("encoder.layer_norm.weight"));
+}
+
+TEST(Weights, AreFoundUnderAnyHead) {
+  const Encoder encoder = tiny_encoder();
+  for (const std::string prefix : {"", "model."}) {
+    const TestFolder folder;
+    Tensors tensors = tensors_of(encoder, prefix);
+    tensors[prefix + "decoder.layer_norm.weight"] = at::zeros({16});
+    write_model(folder, tensors);
+    const Tensors loaded = tensors_of(load_encoder(folder.path()), prefix);
+    for (const auto& [name, tensor] : loaded) EXPECT_TRUE(same_bits(tensor, tensors.at(name))) << name;
+  }
+}
+
+TEST(Weights, OfHalfPrecisionBecomeFloat32) {
+  const TestFolder folder;
+  Tensors tensors = tensors_of(tiny_encoder(), "model.");
+  for (auto& [name, tensor] : tensors) tensor = tensor.to(c10::ScalarType::Half);
+  write_model(folder, tensors);
+  const Encoder loaded = load_encoder(folder.path());
+  EXPECT_TRUE(same_bits(loaded.conv1.weight, tensors.at("model.encoder.conv1.weight").to(c10::ScalarType::Float)));
+}
+
+TEST(Weights, MissingMisshapenOrWholeNumbersAreErrors) {
+  const auto error_with = [](const std::function<void(Tensors&)>& change) {
+    const TestFolder folder;
+    Tensors tensors = tensors_of(tiny_encoder(), "model.");
+    change(tensors);
+    write_model(folder, tensors);
+    return error_of([&] { load_encoder(folder.path()); });
+  };
+  EXPECT_EQ(error_with([](Tensors&) {}), "");
+  EXPECT_THAT(error_with([](Tensors& t) { t.erase("model.encoder.layers.1.fc2.bias"); }),
+              HasSubstr("the tensor encoder.layers.1.fc2.bias is missing"));
+  EXPECT_THAT(error_with([](Tensors& t) { t["model.encoder.layers.1.fc2.bias"] = at::zeros({17}); }),
+              HasSubstr("model.encoder.layers.1.fc2.bias has the shape [17], config.json asks for [16]"));
+  EXPECT_THAT(
+      error_with([](Tensors& t) { t["model.encoder.layer_norm.bias"] = at::zeros({16}, c10::ScalarType::Long); }),
+      HasSubstr("holds no floating-point numbers"));
+}
+
+TEST(Weights, TheirDigestTellsModelsApartButNotTheirPrecision) {
+  const Encoder encoder = tiny_encoder();
+  const std::string digest = sha256_of(encoder);
+  EXPECT_THAT(digest, testing::MatchesRegex("[0-9a-f]{64}"));
+  EXPECT_EQ(sha256_of(convert(encoder, {c10::ScalarType::Half, c10::ScalarType::Half}, c10::kCPU)), digest);
+  EXPECT_EQ(sha256_of(tiny_encoder(in_double)), digest);
+  EXPECT_NE(sha256_of(tiny_encoder(2)), digest);
+  std::set<std::string> digests = {digest};
+  visit_tensors(encoder, [&](const std::string& name, const Tensor&) {
+    Encoder changed = encoder;
+    visit_tensors(changed, [&](const std::string& other, Tensor& tensor, std::vector<int64_t>) {
+      if (other != name) return;
+      tensor = tensor.clone();
+      tensor.view({-1})[tensor.numel() - 1] += 0.25;
+    });
+    digests.insert(sha256_of(changed));
+  });
+  EXPECT_EQ(digests.size(), 1u + 52);  // a change in any tensor
+}
+
+TEST(Configs, WithSizesThatDoNotFitAreErrors) {
+  const auto error_with = [](const std::string& key, nlohmann::json value) {
+    nlohmann::json json = tiny_config().json;
+    json[key] = std::move(value);
+    return error_of([&] { parse_config(json, "config.json"); });
+  };
+  EXPECT_EQ(error_with("d_model", 18), "");
+  EXPECT_THAT(error_with("d_model", 17), HasSubstr("cannot be split over 2 heads"));
+  EXPECT_THAT(error_with("d_model", "16"), HasSubstr("\"d_model\" is missing or no whole number"));
+  EXPECT_THAT(error_with("encoder_layers", 0), HasSubstr("expected 1 to 256"));
+  EXPECT_THAT(error_with("max_source_positions", 1501), HasSubstr("expected 1 to 1500"));
+  EXPECT_THAT(error_with("num_mel_bins", 96), HasSubstr("Whisper has 80 or 128"));
+  EXPECT_THAT(error_with("model_type", "bert"), HasSubstr("not \"whisper\""));
+  EXPECT_THAT(error_of([] { parse_config(nlohmann::json::array(), "config.json"); }), HasSubstr("not a JSON object"));
+}
+
+// A gradient reaches the trained leaves through the copy that a pass computes with.
+TEST(Weights, ConversionIsDifferentiable) {
+  Encoder encoder = tiny_encoder();
+  encoder.layers[1].fc1.weight.requires_grad_();
+  const Encoder copy = convert(encoder, {c10::ScalarType::BFloat16, c10::ScalarType::Float}, c10::kCPU);
+  (copy.layers[1].fc1.weight * 3).sum().backward();
+  EXPECT_EQ(encoder.layers[1].fc1.weight.grad().scalar_type(), c10::ScalarType::Float);
+  EXPECT_EQ(encoder.layers[1].fc1.weight.grad().min().item<float>(), 3);
+}
+
+}  // namespace
+}  // namespace loralens

@@ -1,0 +1,120 @@
+"""What the command tests share: running the program, judging its errors, and making audio and tables."""
+import csv
+import json
+import os
+import struct
+import subprocess
+import wave
+from pathlib import Path
+
+import numpy
+import pytest
+
+PROGRAM = os.environ.get("LORALENS", "")
+MODEL = "tiny.en"
+CLASSES = ["anger", "happiness", "neutral", "sadness"]
+
+# Trainings beyond a small one take too long in the build with sanitizers.
+slow = pytest.mark.skipif(os.environ.get("LORALENS_SANITIZED") == "1", reason="too slow with sanitizers")
+
+
+# No network; and one thread, as the tests run beside each other.
+ENVIRONMENT = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+
+
+def start(*arguments, **options):
+    """Starts the program; the caller waits for it."""
+    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    return subprocess.Popen([PROGRAM, *map(str, arguments)], text=True, env=ENVIRONMENT, **options)
+
+
+def run(*arguments, input="", **options):
+    """Runs the program to its end."""
+    process = start(*arguments, **options)
+    stdout, stderr = process.communicate(input, timeout=600)
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def succeed(*arguments, **options):
+    """Standard output of a command that must end with 0."""
+    result = run(*arguments, **options)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def expect_error(result, status, *words):
+    """One line on standard error that holds the words, nothing on standard output, and this exit status."""
+    assert result.returncode == status, result.stderr
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("loralens: ")
+    for word in words:
+        assert str(word) in lines[0]
+    assert not result.stdout
+
+
+def expect_no_trace(output):
+    """Nothing of an output folder or file is there, under its own or a temporary name."""
+    output = Path(output)
+    if output.parent.is_dir():
+        assert [path.name for path in output.parent.iterdir() if path.name.startswith(output.name)] == []
+
+
+def files_of(folder):
+    """The bytes of every file below a folder, by relative path."""
+    files = [path for path in sorted(Path(folder).rglob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def table_of(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def write_table(path, rows, header=("path", "label", "speaker")):
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+    return path
+
+
+def noise(seconds, rate=16000, channels=1, loudness=0.1):
+    """Samples in [-1, 1]: frames x channels."""
+    return loudness * numpy.random.default_rng(7).uniform(-1, 1, (round(seconds * rate), channels))
+
+
+def write_wav(path, samples, rate=16000, width=2):
+    """A WAV of whole numbers, `width` bytes each (1: unsigned, as WAV has it)."""
+    path = Path(path)
+    values = numpy.rint(samples * (2 ** (8 * width - 1) - 1)).astype(f"<i{width}")
+    if width == 1:
+        values = (values.astype(numpy.int16) + 128).astype(numpy.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(samples.shape[1])
+        file.setsampwidth(width)
+        file.setframerate(rate)
+        file.writeframes(values.tobytes())
+    return path
+
+
+def write_float_wav(path, samples, rate=16000):
+    """A mono WAV of 32-bit floats, which the module wave cannot write."""
+    data = numpy.asarray(samples, "<f4").tobytes()
+    form = struct.pack("<IHHIIHH", 16, 3, 1, rate, 4 * rate, 4, 32)
+    chunks = b"WAVEfmt " + form + b"data" + struct.pack("<I", len(data)) + data
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(chunks)) + chunks)
+    return path
+
+
+def read_safetensors(path):
+    """The header and the data of a safetensors file."""
+    content = path.read_bytes()
+    length = struct.unpack("<Q", content[:8])[0]
+    return json.loads(content[8:8 + length]), content[8 + length:]
+
+
+def write_safetensors(path, header, data):
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)

@@ -1,0 +1,138 @@
+"""Every kind of audio that users have, good and bad, through `predict`, and bad clips in a training."""
+import json
+import struct
+
+import numpy
+import pytest
+import soundfile
+
+from support import (expect_error, expect_no_trace, noise, run, slow, table_of, write_float_wav, write_table, write_wav)
+
+
+def good_audio(name, path):
+    """Writes a file that must work; returns its length in seconds."""
+    if name == "8-bit":
+        write_wav(path, noise(1), width=1)
+    elif name == "24-bit":
+        soundfile.write(path, noise(1), 16000, format="WAV", subtype="PCM_24")
+    elif name == "float":
+        write_float_wav(path, noise(1)[:, 0])
+    elif name == "8-kHz":
+        write_wav(path, noise(1, 8000), 8000)
+    elif name == "96-kHz":
+        write_wav(path, noise(1, 96000), 96000)
+    elif name == "8-channels":
+        write_wav(path, noise(1, channels=8))
+    elif name == "silent":
+        write_wav(path, noise(1, loudness=0))
+    elif name == "flac":
+        soundfile.write(path, noise(1), 16000, format="FLAC")
+    elif name == "ogg":
+        soundfile.write(path, noise(1), 16000, format="OGG")
+    elif name == "a-tenth-of-a-second":
+        write_wav(path, noise(0.1))
+        return 0.1
+    elif name == "40-seconds":  # more than one window of 30 s
+        write_wav(path, noise(40))
+        return 40
+    return 1
+
+
+def bad_audio(name, path):
+    """Writes a file that cannot work, or none."""
+    if name == "empty":
+        path.write_bytes(b"")
+    elif name == "no-audio":
+        path.write_text("path,label,speaker\n" * 20)
+    elif name == "no-samples":
+        write_wav(path, noise(0))
+    elif name == "truncated":
+        write_wav(path, noise(2))
+        path.write_bytes(path.read_bytes()[:20000])
+    elif name == "header-only":
+        write_wav(path, noise(1))
+        path.write_bytes(path.read_bytes()[:40])
+    elif name == "not-a-number":
+        samples = noise(1)[:, 0]
+        samples[4000] = numpy.nan
+        write_float_wav(path, samples)
+    elif name == "infinite":
+        samples = noise(1)[:, 0]
+        samples[12000] = numpy.inf
+        write_float_wav(path, samples)
+    elif name == "no-rate":
+        content = bytearray(write_wav(path, noise(1)).read_bytes())
+        content[24:28] = struct.pack("<I", 0)
+        path.write_bytes(content)
+    elif name == "folder":
+        path.mkdir()
+
+
+GOOD = ["8-bit", "24-bit", "float", "8-kHz", "96-kHz", "8-channels", "silent", "flac", "ogg", "a-tenth-of-a-second",
+        "40-seconds"]
+BAD = {"missing": ["no such file"], "empty": [], "no-audio": ["not audio"], "no-samples": ["no samples"],
+       "truncated": ["cut off", "copy the file again"], "header-only": [],
+       "not-a-number": ["0.25", "not a finite number"],
+       "infinite": ["0.75", "not a finite number"], "no-rate": [], "folder": ["folder"]}
+
+
+def predict(trained, *files):
+    result = run("predict", trained, *files)
+    return result, [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_every_kind_of_good_audio(trained, tmp_path):
+    paths = [tmp_path / f"{name}.audio" for name in GOOD]
+    lengths = [good_audio(name, path) for name, path in zip(GOOD, paths)]
+    result, lines = predict(trained, *paths)
+    assert result.returncode == 0 and not result.stderr
+    assert [line["path"] for line in lines] == [str(path) for path in paths]
+    assert [line["seconds"] for line in lines] == pytest.approx(lengths, abs=1e-3)
+    for line in lines:
+        assert sum(line["probabilities"].values()) == pytest.approx(1, abs=1e-6)
+
+
+def test_every_kind_of_bad_audio_is_named_and_the_rest_go_on(trained, tmp_path):
+    paths = [tmp_path / f"{name}.audio" for name in BAD]
+    for name, path in zip(BAD, paths):
+        bad_audio(name, path)
+    good = write_wav(tmp_path / "good.wav", noise(1))
+    result, lines = predict(trained, *[file for path in paths for file in (path, good)])
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"loralens: {len(BAD)} of {2 * len(BAD)} files")
+    for (name, words), line, fine in zip(BAD.items(), lines[::2], lines[1::2]):
+        assert set(line) == {"path", "error"}, name
+        assert "\n" not in line["error"] and f"{name}.audio" in line["error"]
+        for word in words:
+            assert word in line["error"], name
+        assert fine["probabilities"] == pytest.approx(lines[1]["probabilities"], abs=1e-5)
+    assert "label" in lines[1]
+
+
+def test_formats_of_the_same_sound_give_the_same_answer(trained, tmp_path):
+    samples = numpy.rint(noise(1) * 32767) / 32767
+    files = [write_wav(tmp_path / "a.wav", samples), write_wav(tmp_path / "b.wav", numpy.repeat(samples, 8, axis=1))]
+    soundfile.write(tmp_path / "c.flac", samples, 16000)
+    _, lines = predict(trained, *files, tmp_path / "c.flac")
+    for line in lines[1:]:
+        assert line["probabilities"] == pytest.approx(lines[0]["probabilities"], abs=0.01)
+
+
+@slow
+def test_an_hour_long_clip(trained, tmp_path):
+    hour = write_wav(tmp_path / "hour.wav", noise(3600, 8000, loudness=0.02), 8000, width=1)
+    result, lines = predict(trained / "fold-00", hour)
+    assert result.returncode == 0
+    assert lines[0]["seconds"] == pytest.approx(3600)
+    assert sum(lines[0]["probabilities"].values()) == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name in BAD if name not in ("missing", "folder")])
+def test_a_bad_clip_stops_a_training(name, quick, corpus, tmp_path):
+    bad = tmp_path / "bad.wav"
+    bad_audio(name, bad)
+    rows = [(corpus.parent / row["path"], row["label"], row["speaker"]) for row in table_of(corpus)]
+    clips = write_table(tmp_path / "clips.csv", [*rows, (bad, "anger", rows[-1][2])])
+    result = run("-q", "train", *quick, "--corpus", clips, "-o", tmp_path / "run")
+    expect_error(result, 1, bad, *BAD[name])
+    expect_no_trace(tmp_path / "run")

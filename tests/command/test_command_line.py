@@ -1,0 +1,163 @@
+"""Help, usage errors, configuration files, and what becomes of output that nobody reads."""
+import os
+import subprocess
+
+import pytest
+
+from support import PROGRAM, expect_error, expect_no_trace, run, start, succeed
+
+COMMANDS = ["fetch", "import", "corpus", "synth", "train", "evaluate", "predict"]
+
+
+def test_version():
+    assert succeed("--version").startswith("loralens ")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_an_example(command):
+    text = succeed(command, "--help")
+    assert f"loralens {command}" in text[text.index("Example"):]
+    assert "--help" in text
+
+
+def test_help_lists_the_commands():
+    text = succeed("--help")
+    for command in COMMANDS:
+        assert f"\n  {command} " in text
+    assert "Examples:" in text
+
+
+TRAIN = ["train", "--corpus", "clips.csv", "-o", "run"]
+USAGE_ERRORS = {
+    "no-command": ([], ["subcommand", "--help"]),
+    "unknown-command": (["trian", "--model", "base"], ["'trian'", "train", "predict"]),
+    "unknown-flag": ([*TRAIN, "--ranc", "4"], ["--ranc"]),
+    "unknown-global-flag": (["--bogus", *TRAIN], ["--bogus"]),
+    "missing-value": ([*TRAIN, "--rank"], ["--rank"]),
+    "flag-twice": ([*TRAIN, "--rank", "4", "--rank", "8"], ["--rank"]),
+    "no-corpus": (["train", "-o", "run"], ["--corpus"]),
+    "no-output": (["train", "--corpus", "clips.csv"], ["--output"]),
+    "no-number": ([*TRAIN, "--epochs", "many"], ["--epochs", "many"]),
+    "no-whole-number": ([*TRAIN, "--epochs", "2.5"], ["--epochs", "2.5"]),
+    "negative-epochs": ([*TRAIN, "--epochs", "-3"], ["--epochs", "-3", "1 to 10000"]),
+    "zero-batch": ([*TRAIN, "--batch", "0"], ["--batch", "1 to 4096"]),
+    "endless-number": ([*TRAIN, "--seed", "99999999999999999999999"], ["--seed"]),
+    "negative-seed": ([*TRAIN, "--seed", "-1"], ["--seed"]),
+    "learning-rate": ([*TRAIN, "--learning-rate", "0"], ["--learning-rate", "more than 0"]),
+    "learning-rate-nan": ([*TRAIN, "--learning-rate", "nan"], ["--learning-rate"]),
+    "warmup": ([*TRAIN, "--warmup", "1.5"], ["--warmup", "less than 1"]),
+    "method": ([*TRAIN, "--method", "magic"], ["--method", "magic", "lora"]),
+    "schedule": ([*TRAIN, "--schedule", "steps"], ["--schedule", "steps", "cosine"]),
+    "preset": ([*TRAIN, "--preset", "huge"], ["--preset", "huge", "paper"]),
+    "protocol": ([*TRAIN, "--protocol", "lax"], ["--protocol", "lax", "strict"]),
+    "input": ([*TRAIN, "--input", "text"], ["--input", "text", "padded"]),
+    "precision": ([*TRAIN, "--precision", "fp8"], ["--precision", "fp8", "bf16"]),
+    "threads": ([*TRAIN, "--threads", "-1"], ["--threads", "-1"]),
+    "rank-pattern": ([*TRAIN, "--rank-pattern", "fc1"], ["--rank-pattern", "module=number"]),
+    "predict-nothing": (["predict", "run"], ["files"]),
+    "evaluate-nothing": (["evaluate"], ["run"]),
+    "no-such-configuration": (["train", "--config", "none.toml"], ["--config", "none.toml"]),
+}
+
+
+@pytest.mark.parametrize("name", USAGE_ERRORS)
+def test_usage_errors(name, tmp_path):
+    arguments, words = USAGE_ERRORS[name]
+    expect_error(run(*arguments, cwd=tmp_path), 2, *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+OTHER_ERRORS = {
+    "layers": (["--layers", "some"], 2, ["--layers", "some", "0-5"]),
+    "no-layers": (["--layers", ","], 2, ["--layers"]),
+    "backward-layers": (["--layers", "3-1"], 2, ["--layers", "3-1"]),
+    "layers-beyond-the-last": (["--layers", "0-9"], 1, ["layer 4", "0 to 3"]),
+    "rank": (["--rank", "0"], 1, ["rank of 0", "1 to 4096"]),
+    "alpha": (["--alpha", "-1"], 1, ["alpha", "greater than 0"]),
+    "dropout": (["--dropout", "1"], 1, ["dropout of 1", "less than 1"]),
+    "targets": (["--targets", "w_proj"], 1, ["w_proj", "v_proj"]),
+    "target-pattern": (["--target-pattern", "("], 1, ["regular expression"]),
+    "device": (["--device", "tpu"], 1, ["'tpu'", "cpu"]),
+    "folds": (["--folds", "sixfold"], 1, ["'sixfold'", "speaker:K"]),
+    "no-folds": (["--folds", "speaker:0"], 1, ["speaker:0"]),
+    "model": (["--model", "huge"], 1, ["'huge'", "tiny"]),
+    "model-folder": (["--model", "./none"], 1, ["./none"]),
+    "model-that-is-not-here": (["--model", "nobody/whisper"], 1, ["nobody/whisper", "loralens fetch"]),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_ERRORS)
+def test_flags_that_do_not_fit(name, model, corpus, tmp_path):
+    flags, status, words = OTHER_ERRORS[name]
+    given = {"--model": model, "--folds": "speaker:2", "--preset": "paper", "--layers": "all"}
+    given |= dict(zip(flags[::2], flags[1::2]))
+    out = tmp_path / "run"
+    arguments = [word for pair in given.items() for word in pair]
+    expect_error(run("-q", "train", "--corpus", corpus, *arguments, "-o", out), status, *words)
+    expect_no_trace(out)
+
+
+BAD_CONFIGURATIONS = {
+    "no-toml": ("epochs = \n", ["line 1"]),
+    "unclosed-text": ('\nmethod = "lora\n', ["line 2"]),
+    "key-twice": ("epochs = 1\nepochs = 2\n", ["line 2"]),
+    "unknown-key": ("epocs = 3\n", ["'epocs'", "no flag"]),
+    "section": ("[train]\nepochs = 3\n", ["'train'", "no flag"]),
+    "other-type": ('epochs = "many"\n', ["'epochs'", "many"]),
+    "date": ("epochs = 2020-01-01\n", ["'epochs'"]),
+    "not-among-the-choices": ('protocol = "lax"\n', ["'protocol'", "lax", "strict"]),
+    "two-values": ("epochs = [1, 2]\n", ["'epochs'"]),
+    "out-of-range": ("epochs = 0\n", ["--epochs 0", "1 to 10000"]),
+    "another-configuration": ('config = "other.toml"\n', ["'config'"]),
+    "binary": ("\0\1\2", ["line 1"]),
+}
+
+
+@pytest.mark.parametrize("name", BAD_CONFIGURATIONS)
+def test_a_bad_configuration_file_is_refused(name, corpus, tmp_path):
+    text, words = BAD_CONFIGURATIONS[name]
+    file, out = tmp_path / "config.toml", tmp_path / "run"
+    file.write_text(text)
+    result = run("train", "--config", file, "--corpus", corpus, "--folds", "speaker:2", "-o", out)
+    expect_error(result, 2, *words)
+    if name != "out-of-range":  # an error of the flag, wherever it came from
+        expect_error(result, 2, file)
+    expect_no_trace(out)
+
+
+def test_a_configuration_file_may_be_any_toml(model, corpus, tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('# mine\n"method" = "frozen"\nfinal = true\nlearning-rate = 1_0e-4\nfolds = """speaker:4"""\n')
+    given = ["--model", model, "--corpus", corpus, "--epochs", 1]
+    succeed("train", "--config", file, *given, "-o", tmp_path / "run")
+    written = (tmp_path / "run" / "config.toml").read_text()
+    for line in ("method = 'frozen'", "final = true", "learning-rate = 0.001", "folds = 'speaker:4'", "epochs = 1"):
+        assert line in written.splitlines()
+    assert (tmp_path / "run" / "fold-03").is_dir() and (tmp_path / "run" / "final").is_dir()
+
+
+def test_a_reader_that_leaves_early(trained, clips):
+    """As in `loralens predict run ... | head -1`: no crash, no trace of one."""
+    process = start("predict", trained, *clips)
+    assert process.stdout.readline().startswith("{")
+    process.stdout.close()
+    message = process.stderr.read()
+    assert process.wait() == 1
+    assert message == "loralens: cannot write to standard output\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+@pytest.mark.parametrize("command", ["evaluate", "predict", "help"])
+def test_a_full_disk_behind_standard_output(command, trained, clips):
+    arguments = {"evaluate": ["evaluate", trained], "predict": ["predict", trained, clips[0]], "help": ["--help"]}
+    with open("/dev/full", "w") as full:
+        result = run(*arguments[command], stdout=full)
+    assert result.returncode == 1
+    assert result.stderr == "loralens: cannot write to standard output\n"
+
+
+def test_many_errors_at_once_are_one_line():
+    result = subprocess.run([PROGRAM, "predict", "line\nbreak", "x.wav"], capture_output=True, text=True)
+    expect_error(result, 1, "line break")
+
+
