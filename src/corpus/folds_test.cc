@@ -9,8 +9,8 @@
 #include <set>
 
 #include "base/random.h"
+#include "base/test_folder.h"
 #include "corpus/balance.h"
-#include "corpus/test_folder.h"
 
 namespace loralens {
 namespace {

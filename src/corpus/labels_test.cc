@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "corpus/test_folder.h"
+#include "base/test_folder.h"
 
 namespace loralens {
 namespace {

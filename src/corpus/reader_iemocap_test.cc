@@ -6,9 +6,9 @@
 #include <map>
 
 #include "base/random.h"
+#include "base/test_folder.h"
 #include "corpus/folds.h"
 #include "corpus/readers.h"
-#include "corpus/test_folder.h"
 
 namespace loralens {
 namespace {

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/test_folder.h"
 #include "corpus/folds.h"
-#include "corpus/test_folder.h"
 
 namespace loralens {
 namespace {

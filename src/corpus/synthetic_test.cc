@@ -12,8 +12,8 @@
 
 #include "audio/decode.h"
 #include "base/digest.h"
+#include "base/test_folder.h"
 #include "corpus/clips.h"
-#include "corpus/test_folder.h"
 
 namespace loralens {
 namespace {
