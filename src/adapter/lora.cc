@@ -73,24 +73,54 @@ std::optional<json> LoraMethod::peft_config(const AdapterOptions& options) const
   return config;
 }
 
+// Whether a key is there and switches something on: PEFT writes null, false or nothing in it otherwise.
+bool is_on(const json& config, const char* key) {
+  const auto found = config.find(key);
+  if (found == config.end() || found->is_null()) return false;
+  return found->is_boolean() ? found->get<bool>() : !found->empty();
+}
+
+// Starts that leave the base weights as they are. The others (pissa, olora, corda, loftq, lora_ga) put a part of the
+// weights into the adapter and change the base, which an adapter's file does not hold.
+bool keeps_the_base(const json& start) {
+  if (!start.is_string()) return true;
+  const std::string name = start;
+  return name == "gaussian" || name == "eva" || name == "orthogonal" || name == "mica";
+}
+
+// The first thing in a LoRA configuration, as of PEFT 0.21, that makes it compute (or, for velora, differentiate)
+// otherwise than y = W x + b + s B A x; "" if there is none. Other keys (runtime, Megatron, sub-configurations of
+// initialisation, weight tying) change nothing once an adapter is trained.
+std::string unsupported(const json& config) {
+  for (const char* key : {"use_dora", "fan_in_fan_out", "lora_bias", "target_parameters", "layer_replication",
+                          "trainable_token_indices", "alora_invocation_tokens", "use_qalora", "use_bdlora",
+                          "arrow_config", "kasa_config", "monteclora_config", "velora_config"})
+    if (is_on(config, key)) return key;
+  if (config.value("bias", "none") != "none") return "a trained bias (\"bias\" other than \"none\")";
+  if (!keeps_the_base(config.value("init_lora_weights", json())))
+    return fmt::format("the initialisation {}, which changes the base weights,", config.at("init_lora_weights").dump());
+  // Which list of modules layers_to_transform counts in; an encoder has one, "layers".
+  if (is_on(config, "layers_to_transform")) {
+    const json pattern = config.value("layers_pattern", json());
+    for (const json& name : pattern.is_array() ? pattern : json::array({pattern}))
+      if (!name.is_null() && name != "" && name != "layers") return "layers_pattern " + name.dump();
+  }
+  return "";
+}
+
+// A whole number, which json would otherwise make of a fraction.
+int64_t whole(const json& value, const char* key, const std::string& file) {
+  if (!value.is_number_integer()) fail("{}: {} is {}: a whole number is expected", file, key, value.dump());
+  return value;
+}
+
 std::optional<AdapterOptions> LoraMethod::from_peft(const json& config, const std::string& file) const try {
   if (config.value("peft_type", "") != "LORA") return std::nullopt;
-  const auto refuse = [&](const char* what) { fail("{}: {} is not supported", file, what); };
-  if (config.value("use_dora", false)) refuse("use_dora");
-  if (config.value("fan_in_fan_out", false)) refuse("fan_in_fan_out");
-  if (config.value("lora_bias", false)) refuse("lora_bias");
-  if (config.value("bias", "none") != "none") refuse("a trained bias (\"bias\" other than \"none\")");
-  for (const char* key : {"target_parameters", "layer_replication", "trainable_token_indices", "alora_invocation_tokens"})
-    if (const auto found = config.find(key); found != config.end() && !found->is_null() && !found->empty()) refuse(key);
-  if (const auto init = config.find("init_lora_weights"); init != config.end() && init->is_string()) {
-    const std::string start = *init;
-    if (start.starts_with("pissa") || start == "olora" || start == "corda" || start == "eva" || start == "loftq")
-      refuse("an initialisation that changes the base weights");
-  }
+  if (const std::string key = unsupported(config); !key.empty()) fail("{}: {} is not supported", file, key);
 
   AdapterOptions options;
   options.method = "lora";
-  options.rank = config.at("r");
+  options.rank = whole(config.at("r"), "r", file);
   options.alpha = config.at("lora_alpha");
   options.dropout = config.value("lora_dropout", 0.0);
   options.rslora = config.value("use_rslora", false);
@@ -102,13 +132,15 @@ std::optional<AdapterOptions> LoraMethod::from_peft(const json& config, const st
   else
     options.targets = targets;
   if (const auto found = config.find("exclude_modules"); found != config.end() && !found->is_null()) {
-    if (found->is_string()) refuse("a regular expression in \"exclude_modules\"");
+    if (found->is_string()) fail("{}: a regular expression in \"exclude_modules\" is not supported", file);
     options.excluded = *found;
   }
   if (const auto found = config.find("layers_to_transform"); found != config.end() && !found->is_null())
-    options.layers = found->is_number() ? std::vector<int64_t>{*found} : found->get<std::vector<int64_t>>();
+    for (const json& layer : found->is_array() ? *found : json::array({*found}))
+      options.layers.push_back(whole(layer, "layers_to_transform", file));
   if (const auto found = config.find("rank_pattern"); found != config.end() && !found->is_null())
-    options.rank_pattern = *found;
+    for (const auto& [pattern, rank] : found->get<std::map<std::string, json>>())
+      options.rank_pattern[pattern] = whole(rank, "rank_pattern", file);
   if (const auto found = config.find("alpha_pattern"); found != config.end() && !found->is_null())
     options.alpha_pattern = *found;
   return options;

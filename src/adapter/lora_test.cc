@@ -296,17 +296,30 @@ TEST(PeftConfig, WhatIsNotSupportedIsRefused) {
     return error_of([&] { read_peft_config(file); });
   };
   EXPECT_EQ(error_with("r", 5), "");
-  EXPECT_THAT(error_with("use_dora", true), HasSubstr("adapter_config.json: use_dora is not supported"));
-  EXPECT_THAT(error_with("fan_in_fan_out", true), HasSubstr("fan_in_fan_out is not supported"));
-  EXPECT_THAT(error_with("lora_bias", true), HasSubstr("lora_bias is not supported"));
+  for (const char* key : {"use_dora", "fan_in_fan_out", "lora_bias", "use_qalora"}) {
+    EXPECT_THAT(error_with(key, true), HasSubstr(fmt::format("adapter_config.json: {} is not supported", key)));
+    EXPECT_EQ(error_with(key, false), "") << key;
+  }
   EXPECT_THAT(error_with("bias", "lora_only"), HasSubstr("a trained bias"));
-  EXPECT_THAT(error_with("target_parameters", json{"x"}), HasSubstr("target_parameters is not supported"));
-  EXPECT_THAT(error_with("layer_replication", json{{0, 1}}), HasSubstr("layer_replication is not supported"));
-  for (const char* start : {"pissa", "pissa_niter_16", "olora", "corda", "eva", "loftq"})
-    EXPECT_THAT(error_with("init_lora_weights", start), HasSubstr("changes the base weights")) << start;
+  for (const char* key : {"target_parameters", "layer_replication", "trainable_token_indices", "alora_invocation_tokens"}) {
+    EXPECT_THAT(error_with(key, json::array({1})), HasSubstr(fmt::format("{} is not supported", key)));
+    EXPECT_EQ(error_with(key, json::array()), "") << key;
+  }
+  for (const char* key : {"use_bdlora", "arrow_config", "kasa_config", "monteclora_config", "velora_config"})
+    EXPECT_THAT(error_with(key, {{"gamma", 0.001}}), HasSubstr(fmt::format("{} is not supported", key)));
+  for (const char* start : {"pissa", "pissa_niter_16", "olora", "corda", "loftq", "lora_ga"})
+    EXPECT_THAT(error_with("init_lora_weights", start),
+                HasSubstr(fmt::format("the initialisation \"{}\", which changes the base weights", start)));
+  for (const json& start : {json("eva"), json("gaussian"), json("orthogonal"), json("mica"), json(true), json(false)})
+    EXPECT_EQ(error_with("init_lora_weights", start), "") << start;
+  for (const char* key : {"eva_config", "corda_config", "lora_ga_config", "loftq_config", "runtime_config", "megatron_config"})
+    EXPECT_EQ(error_with(key, {{"rho", 2}}), "") << key;
+  for (const json& number : {json(4.5), json(4.0), json("eight"), json::array(), json(true)})
+    EXPECT_THAT(error_with("r", number), HasSubstr(fmt::format("r is {}: a whole number", number.dump())));
+  EXPECT_THAT(error_with("rank_pattern", {{"fc1", 2.5}}), HasSubstr("rank_pattern is 2.5: a whole number"));
+  EXPECT_THAT(error_with("layers_to_transform", json::array({1.5})), HasSubstr("layers_to_transform is 1.5"));
+  EXPECT_THAT(error_with("rank_pattern", "fc1"), HasSubstr("not a LoRA configuration that PEFT writes"));
   EXPECT_THAT(error_with("r", nullptr), HasSubstr("not a LoRA configuration that PEFT writes"));
-  EXPECT_THAT(error_with("r", "eight"), HasSubstr("not a LoRA configuration that PEFT writes"));
-  EXPECT_THAT(error_with("r", json::array()), HasSubstr("not a LoRA configuration that PEFT writes"));
   EXPECT_THAT(error_with("bias", 1), HasSubstr("not a LoRA configuration that PEFT writes"));
   EXPECT_THAT(error_with("peft_type", 1), HasSubstr("not a LoRA configuration that PEFT writes"));
   EXPECT_THAT(error_with("target_modules", json{1}), HasSubstr("not a LoRA configuration that PEFT writes"));
@@ -316,6 +329,21 @@ TEST(PeftConfig, WhatIsNotSupportedIsRefused) {
   const TestFolder folder;
   EXPECT_THAT(error_of([&] { read_peft_config(folder.write("a.json", "[1")); }),
               HasSubstr("a.json: not a JSON object"));
+}
+
+TEST(PeftConfig, LayersAreCountedInTheListThatAnEncoderHas) {
+  const auto error_with = [](json pattern, json layers) {
+    const json config = {{"peft_type", "LORA"}, {"r", 4}, {"lora_alpha", 8}, {"target_modules", {"v_proj"}},
+                         {"layers_pattern", std::move(pattern)}, {"layers_to_transform", std::move(layers)}};
+    return error_of([&] { method_named("lora").from_peft(config, "adapter_config.json"); });
+  };
+  for (const json& layers : {json(0), json::array({0, 2})}) {
+    for (const json& pattern : {json(nullptr), json::array(), json("layers"), json::array({"layers"})})
+      EXPECT_EQ(error_with(pattern, layers), "") << pattern;
+    EXPECT_THAT(error_with("h", layers), HasSubstr("layers_pattern \"h\" is not supported"));
+    EXPECT_THAT(error_with(json::array({"layers", "h"}), layers), HasSubstr("layers_pattern \"h\""));
+  }
+  EXPECT_EQ(error_with("h", nullptr), "") << "all layers: there is nothing to count";
 }
 
 TEST(PeftConfig, IsOnlyOfMethodsThatPeftHas) {

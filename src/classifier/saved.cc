@@ -89,14 +89,36 @@ class Source {
 
 // What a folder's config.json says; empty for a bare PEFT folder.
 struct Description {
+  Path file;
   json config;
   json own;  // config["loralens"]
+
+  // A value of either, or `otherwise` where there is none. Error on a value of another type.
+  template <typename T>
+  T value(const json& object, const char* key, T otherwise) const {
+    try {
+      return object.value(key, otherwise);
+    } catch (const json::exception&) {
+      fail("{}: \"{}\" is {}, which is not of the type it is saved with", file.string(), key, object.at(key).dump());
+    }
+  }
+  std::string text(const char* key, const char* otherwise = "") const {
+    return value<std::string>(own, key, otherwise);
+  }
+  // Whether `own` says the first of two words, or nothing and it is the default.
+  bool chooses(const char* key, const char* word, const char* default_word) const {
+    const std::string chosen = text(key, default_word);
+    if (chosen != word && chosen != default_word)
+      fail("{}: \"{}\" is \"{}\": expected \"{}\" or \"{}\"", file.string(), key, chosen, default_word, word);
+    return chosen == word;
+  }
 };
 
 Description describe(const Path& folder) {
-  Description d{json::object(), json::object()};
-  if (std::filesystem::exists(folder / "config.json")) d.config = read_json(folder / "config.json");
-  if (const auto own = d.config.find("loralens"); own != d.config.end() && own->is_object()) d.own = *own;
+  Description d{folder / "config.json", json::object(), json::object()};
+  if (std::filesystem::exists(d.file)) d.config = read_json(d.file);
+  if (const auto own = d.config.find("loralens"); own != d.config.end()) d.own = *own;
+  if (!d.own.is_object()) fail("{}: \"loralens\" is {}, not an object", d.file.string(), d.own.dump());
   return d;
 }
 
@@ -161,7 +183,7 @@ bool is_model_folder(const Path& folder) {
 }
 
 std::string base_name_of(const Path& folder) {
-  if (const auto own = describe(folder).own; own.contains("base")) return own.at("base").get<std::string>();
+  if (const std::string base = describe(folder).text("base"); !base.empty()) return base;
   if (!std::filesystem::exists(folder / "adapter_config.json")) return "";
   const json config = read_json(folder / "adapter_config.json");
   const auto name = config.find("base_model_name_or_path");
@@ -171,25 +193,25 @@ std::string base_name_of(const Path& folder) {
 EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions& options) {
   if (!is_model_folder(folder))
     fail("{}: neither a model that loralens saved nor a PEFT adapter (no adapter_config.json)", folder.string());
-  const auto [config, own] = describe(folder);
-  if (const std::string sha256 = own.value("encoder_sha256", ""); !sha256.empty() && sha256 != base.sha256)
+  const Description description = describe(folder);
+  if (const std::string sha256 = description.text("encoder_sha256"); !sha256.empty() && sha256 != base.sha256)
     fail("{} was trained on another base encoder than {}: give the right one with --model (it says {})",
-         folder.string(), base.name, own.value("base", "no name"));
+         folder.string(), base.name, description.text("base", "no name"));
 
   EmotionModel model;
   const bool peft = std::filesystem::exists(folder / "adapter_config.json");
   if (peft)
     model.options = read_peft_config(folder / "adapter_config.json");
   else
-    model.options.method = own.value("method", "");
+    model.options.method = description.text("method");
   model.adapted = method_named(model.options.method).attach(base.encoder, model.options, /*seed=*/0);
   const bool full = model.adapted.encoder_trained;
 
   Source source(folder / (peft ? "adapter_model.safetensors" : full ? "model.safetensors" : "head.safetensors"),
                 peft ? peft_prefix : "");
   std::optional<Source> second;  // layer weights beside PEFT's file
-  if (config.value("use_weighted_layer_sum", false) && peft) second.emplace(folder / "head.safetensors", "");
-  const bool weighted = config.value("use_weighted_layer_sum", false);
+  const bool weighted = description.value(description.config, "use_weighted_layer_sum", false);
+  if (weighted && peft) second.emplace(folder / "head.safetensors", "");
   load_head(model, source, weighted ? (second ? &*second : &source) : nullptr);
   for (const auto& tensor : model.adapted.trained) source.fill(tensor);
   if (full) source.fill({"encoder.embed_positions.weight", model.adapted.encoder.positions});
@@ -198,12 +220,12 @@ EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions&
 
   if (!full) model.adapted.encoder = base.compute;
   model.precision = base.precision;
-  model.classes = class_names(config, options, model.head.classifier.weight.size(0), folder);
+  model.classes = class_names(description.config, options, model.head.classifier.weight.size(0), folder);
   model.input = options.input;
-  if (!own.empty()) {
-    model.input.padded = own.value("input", "speech") == "padded";
-    model.input.tail = own.value("tail_seconds", 0.5);
-    model.input.cut = own.value("long_clips", "windows") == "cut";
+  if (!description.own.empty()) {
+    model.input.padded = description.chooses("input", "padded", "speech");
+    model.input.tail = description.value(description.own, "tail_seconds", 0.5);
+    model.input.cut = description.chooses("long_clips", "cut", "windows");
   }
   model.base = base.name;
   model.base_sha256 = base.sha256;

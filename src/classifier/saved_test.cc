@@ -171,6 +171,38 @@ TEST(SavedModel, ClassesAreThoseOfItsConfigUnlessNamed) {
   EXPECT_THAT(error_of([&] { load_model(folder.path(), base); }), HasSubstr("\"id2label\" has no name for class 1"));
 }
 
+TEST(SavedModel, AConfigOfWrongTypesIsRefusedByFileAndKey) {
+  const Base base = tiny_base();
+  const TestFolder folder;
+  save_model(folder.path(), tiny_model(base, tiny_adapter("lora")));
+  const json good = json::parse(read_file(folder.path() / "config.json"));
+  const auto error_with = [&](const json& config) {
+    folder.write("config.json", config.dump());
+    return error_of([&] { load_model(folder.path(), base); });
+  };
+  for (const char* key : {"encoder_sha256", "input", "tail_seconds", "long_clips"})
+    for (const json& value : {json(true), json::array(), json(nullptr)}) {
+      json config = good;
+      config["loralens"][key] = value;
+      EXPECT_THAT(error_with(config), HasSubstr(fmt::format("config.json: \"{}\" is {}", key, value.dump())));
+    }
+  json config = good;
+  config["loralens"]["input"] = "phonemes";
+  EXPECT_THAT(error_with(config), HasSubstr("\"input\" is \"phonemes\": expected \"speech\" or \"padded\""));
+  config["loralens"]["input"] = "padded";
+  EXPECT_EQ(error_with(config), "");
+  EXPECT_TRUE(load_model(folder.path(), base).input.padded);
+  config["loralens"] = 3;
+  EXPECT_THAT(error_with(config), HasSubstr("config.json: \"loralens\" is 3, not an object"));
+  config = good;
+  config["use_weighted_layer_sum"] = "yes";
+  EXPECT_THAT(error_with(config), HasSubstr("\"use_weighted_layer_sum\" is \"yes\""));
+  config = good;
+  config["loralens"]["base"] = 1;
+  folder.write("config.json", config.dump());
+  EXPECT_THAT(error_of([&] { base_name_of(folder.path()); }), HasSubstr("\"base\" is 1"));
+}
+
 TEST(SavedModel, OtherFoldersAreNoModels) {
   const TestFolder folder;
   const auto error = [&] { return error_of([&] { load_model(folder.path(), tiny_base()); }); };

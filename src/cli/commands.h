@@ -14,6 +14,8 @@ void add_synth(CLI::App& app);
 void add_train(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_predict(CLI::App& app);
+void add_analyze(CLI::App& app);
+void add_report(CLI::App& app);
 
 // The command line asks for what cannot be; ends with 2.
 struct UsageError : Error {

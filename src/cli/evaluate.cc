@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/progress.h"
 #include "cli/commands.h"
+#include "cli/config.h"
 #include "cli/machine.h"
 #include "corpus/labels.h"
 #include "inference/predict.h"
@@ -114,7 +115,11 @@ void add_evaluate(CLI::App& app) {
   command->add_flag("--force", a->force, "replace the output folder if it exists");
   add_input_options(*command, a->input);
   add_machine_options(*command, a->machine);
-  command->callback([a] { evaluate(*a); });
+  add_config_option(*command);
+  command->callback([a, command] {
+    apply_config(*command);
+    evaluate(*a);
+  });
 }
 
 }  // namespace loralens

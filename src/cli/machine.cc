@@ -11,9 +11,20 @@
 #include "training/run.h"
 
 namespace loralens {
+namespace {
+
+// Why --device does not take this name; empty if it does.
+std::string device_error(const std::string& name) {
+  const bool numbered = name.starts_with("cuda:") && name.size() > 5 && name.size() < 8 &&
+                        name.find_first_not_of("0123456789", 5) == std::string::npos;
+  if (name == "auto" || name == "cpu" || name == "cuda" || numbered) return "";
+  return fmt::format("there is no device '{}': choose auto, cpu, cuda or cuda:N", name);
+}
+
+}  // namespace
 
 void add_machine_options(CLI::App& command, MachineOptions& options) {
-  command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")->group("Machine");
+  command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")->check(device_error)->group("Machine");
   command.add_option("--precision", options.precision, "of matrix products: auto, fp32, bf16, fp16 (GPU)")
       ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}))
       ->group("Machine");
@@ -31,8 +42,6 @@ c10::Device device_of(const MachineOptions& options) {
   const bool gpu = at::globalContext().hasCUDA();
   if (options.device == "auto") return c10::Device(gpu ? c10::kCUDA : c10::kCPU);
   if (options.device == "cpu") return c10::Device(c10::kCPU);
-  if (options.device != "cuda" && !options.device.starts_with("cuda:"))
-    fail("there is no device '{}': choose auto, cpu, cuda or cuda:N", options.device);
   if (!gpu) fail("no GPU can be used here (--device {}): choose cpu or auto", options.device);
   return c10::Device(options.device);
 }

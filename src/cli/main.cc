@@ -1,8 +1,10 @@
 // The program `loralens`: reads the command line, runs one command, turns errors into one line and an exit status.
 #include <c10/util/Exception.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <new>
 #include <string>
 
@@ -15,11 +17,12 @@ namespace {
 
 constexpr const char* description =
     "Adapts Whisper's encoder to speech emotion recognition with low-rank adapters,\n"
-    "trains and evaluates it over folds of speakers, and predicts.\n\n"
+    "trains and evaluates it over folds of speakers, predicts, and shows what the adaptation did.\n\n"
     "Examples:\n"
     "  loralens corpus ravdess DIR --labels four -o ravdess.csv\n"
     "  loralens train --model base --corpus ravdess.csv --folds speaker:8 -o run\n"
-    "  loralens predict run speech.wav";
+    "  loralens predict run speech.wav\n"
+    "  loralens analyze run -o analysis";
 
 int fail_with(std::string_view message, int status) {
   std::string line(message);
@@ -54,6 +57,8 @@ int run(int argc, char** argv) {
   loralens::add_train(app);
   loralens::add_evaluate(app);
   loralens::add_predict(app);
+  loralens::add_analyze(app);
+  loralens::add_report(app);
   try {
     app.parse(argc, argv);
     return 0;
@@ -63,6 +68,30 @@ int run(int argc, char** argv) {
     return fail_with(explain(app, error) + " (see loralens --help)", 2);
   }
 }
+
+#ifndef __SANITIZE_ADDRESS__  // whose run-time library wants to be first itself
+// LibTorch's OpenMP threads spin for milliseconds before they sleep. Where other programs want the cores too, that makes
+// all of them several times slower; a short spin is as fast where none does. libgomp reads the number as it is loaded,
+// so the program starts itself again with it, unless the user has set one of the two variables. Called by the dynamic
+// linker before any library is initialised, when this costs least; if it fails, the program goes on as it is.
+void start_with_short_spins(int, char** arguments, char** environment) {
+  size_t count = 0;
+  for (; environment[count]; ++count)
+    for (const char* set : {"GOMP_SPINCOUNT=", "OMP_WAIT_POLICY="})
+      if (std::strncmp(environment[count], set, std::strlen(set)) == 0) return;
+  char program[4096];
+  const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+  if (length < 0) return;
+  program[length] = 0;
+  char spins[] = "GOMP_SPINCOUNT=1000";
+  auto** extended = static_cast<char**>(__builtin_alloca((count + 2) * sizeof(char*)));
+  std::memcpy(extended, environment, count * sizeof(char*));
+  extended[count] = spins;
+  extended[count + 1] = nullptr;
+  execve(program, arguments, extended);
+}
+__attribute__((section(".preinit_array"), used)) void (*const before_libraries)(int, char**, char**) = start_with_short_spins;
+#endif
 
 }  // namespace
 

@@ -3,7 +3,9 @@
 #include <iostream>
 
 #include "base/error.h"
+#include "base/progress.h"
 #include "cli/commands.h"
+#include "cli/config.h"
 #include "cli/machine.h"
 #include "inference/files.h"
 
@@ -44,14 +46,27 @@ void print(const FilePrediction& file, const std::vector<std::string>& classes) 
   if (!std::cout) fail("cannot write to standard output");
 }
 
+// What became of files that are longer than Whisper's 30 s.
+void tell_of(const std::vector<FilePrediction>& long_files, bool cut) {
+  if (long_files.empty()) return;
+  const size_t more = long_files.size() - 1;
+  log_line(fmt::format("{} ({:.1f} s){}: {}", long_files[0].path, long_files[0].seconds,
+                       more ? fmt::format(" and {} more are longer than 30 s", more) : " is longer than 30 s",
+                       cut ? "only the first 30 s were heard, as in training"
+                           : "the answer is one for windows of 30 s, pooled over all"));
+}
+
 void predict(const PredictArguments& a) {
   const LoadedRun run = load_run(a.run, a.model, split(a.classes), a.input, a.machine, /*folds=*/false);
   const auto paths = paths_of(a.files);
   size_t failed = 0;
+  std::vector<FilePrediction> long_files;
   predict_files(run.models, paths, thread_count(a.machine), [&](const FilePrediction& file) {
     failed += !file.error.empty();
+    if (file.seconds > 30) long_files.push_back(file);
     print(file, run.models.front().classes);
   });
+  tell_of(long_files, run.models.front().input.cut);
   if (failed > 0) fail("{} of {} files could not be read: \"error\" in their lines says why", failed, paths.size());
 }
 
@@ -72,7 +87,11 @@ void add_predict(CLI::App& app) {
   command->add_option("--classes", a->classes, "names of a bare PEFT folder's classes, in order");
   add_input_options(*command, a->input);
   add_machine_options(*command, a->machine);
-  command->callback([a] { predict(*a); });
+  add_config_option(*command);
+  command->callback([a, command] {
+    apply_config(*command);
+    predict(*a);
+  });
 }
 
 }  // namespace loralens

@@ -19,8 +19,8 @@ void add_synth(CLI::App& app) {
   command->add_option("-o,--output", arguments->out, "folder to write: audio/ and clips.csv")->required();
   command->add_option("--seed", arguments->options.seed, "of everything that is drawn")
       ->check(CLI::Range(uint64_t{0}, uint64_t{INT64_MAX}));
-  command->add_option("--voices", arguments->options.voices, "speakers, 1 to 12");
-  command->add_option("--sentences", arguments->options.sentences, "texts, 1 to 12");
+  command->add_option("--voices", arguments->options.voices, "speakers, 1 to 12")->check(CLI::Range(1, 12));
+  command->add_option("--sentences", arguments->options.sentences, "texts, 1 to 12")->check(CLI::Range(1, 12));
   command->add_flag("--force", arguments->force, "replace the folder if it exists");
   command->callback([arguments] {
     OutputFolder out(arguments->out, arguments->force);

@@ -110,6 +110,8 @@ void add_training_options(CLI::App& command, TrainArguments& a) {
   command.add_option("--patience", o.patience, "stop after so many epochs without a better one; 0: never")->group(group);
   command.add_option("--select", a.select, "epoch kept: last, development, test (as published, not fair); auto: the protocol's")
       ->check(CLI::IsMember({"auto", "last", "development", "test"}))->group(group);
+  command.add_option("--watch", o.watch, "steps between the lines of watch.csv (gradients, adapters, lens); 0: none")
+      ->group(group);
   command.add_option("--time-masks", o.augment.time_masks, "SpecAugment: masks over time")->group(group);
   command.add_option("--time-share", o.augment.time_share, "SpecAugment: longest, as a share of the clip")->group(group);
   command.add_option("--mel-masks", o.augment.mel_masks, "SpecAugment: masks over mel bins")->group(group);
@@ -125,6 +127,12 @@ void check_resume_alone(const CLI::App& command) {
       usage("--resume goes on with the flags in the run's own config.toml: leave out {}", option->get_name());
 }
 
+void check_adapter(const AdapterOptions& o) {
+  if (o.rank < 1 || o.rank > 4096) usage("--rank {} is out of range: choose 1 to 4096", o.rank);
+  if (!(o.alpha > 0)) usage("--alpha {} is out of range: choose more than 0", o.alpha);
+  if (!(o.dropout >= 0 && o.dropout < 1)) usage("--dropout {} is out of range: choose 0 or more and less than 1", o.dropout);
+}
+
 void resolve(CLI::App& command, TrainArguments& a) {
   if (a.protocol == "paper" && command.get_option("--preset")->count() == 0) a.preset = "paper";
   apply_preset(command, preset_named(a.preset));
@@ -133,6 +141,7 @@ void resolve(CLI::App& command, TrainArguments& a) {
   adapter.excluded = split(a.excluded);
   adapter.rank_pattern = parse_pattern<int64_t>(a.rank_pattern, "rank-pattern");
   adapter.alpha_pattern = parse_pattern<double>(a.alpha_pattern, "alpha-pattern");
+  check_adapter(adapter);
   a.run.paper = a.protocol == "paper";
   a.run.source.input.cut = a.run.paper;
   a.run.source.cache_bytes = a.cache_megabytes << 20;
@@ -212,6 +221,14 @@ std::string absolute_model(const std::string& name) {
 std::string absolute_labels(const std::string& labels) {
   return std::filesystem::is_regular_file(labels) ? absolute(labels) : labels;
 }
+std::string scheme_error(const std::string& scheme) {
+  try {
+    check_scheme(scheme);
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
 std::string absolute_folds(const std::string& scheme) {
   return scheme.starts_with("file:") ? "file:" + absolute(scheme.substr(5)) : scheme;
 }
@@ -234,7 +251,7 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
   command->add_option("--labels", a->labels, "four, or a list such as ang=anger,exc=happiness; all if not given")
       ->transform(absolute_labels);
   command->add_option("--folds", a->folds.scheme, "speaker:K, speaker, session, column:NAME, prefix, file:PATH, random:K")
-      ->transform(absolute_folds);
+      ->check(scheme_error)->transform(absolute_folds);
   command->add_flag("--allow-leaks", a->folds.allow_leaks, "let a speaker be on both sides of a fold");
   command->add_flag("--final", a->run.final_model, "also train on all clips, into final/");
   command->add_option("--protocol", a->protocol, "strict; paper: as the published code does, defects included")

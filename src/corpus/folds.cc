@@ -126,6 +126,7 @@ int64_t number_of_folds(std::string_view text, const std::string& scheme) {
   return folds;
 }
 
+// Of a scheme that check_scheme let pass and that is no file.
 Assignment assignment_of(const Clips& clips, const FoldOptions& options) {
   const std::string& scheme = options.scheme;
   const auto colon = scheme.find(':');
@@ -133,16 +134,12 @@ Assignment assignment_of(const Clips& clips, const FoldOptions& options) {
   const auto value = colon == std::string::npos ? "" : scheme.substr(colon + 1);
   if (scheme == "speaker" || scheme == "session") return leave_one_out(full_groups(clips, scheme, scheme));
   if (scheme == "prefix") return leave_one_out(full_groups(clips, "prefix_speaker", scheme));
-  if (kind == "column" && !value.empty()) return leave_one_out(full_groups(clips, value, scheme));
-  if (kind == "speaker") return speaker_folds(clips, number_of_folds(value, scheme), options);
-  if (kind == "random") {
-    const int64_t folds = number_of_folds(value, scheme);
-    if (!options.allow_leaks)
-      fail("folds {}: clips of one speaker come to both sides: choose speaker:{}, or allow leaks", scheme, folds);
-    return random_folds(clips, folds, options);
-  }
-  fail("folds '{}' are not known: choose speaker:K, speaker, session, column:NAME, prefix, random:K or file:PATH",
-       scheme);
+  if (kind == "column") return leave_one_out(full_groups(clips, value, scheme));
+  const int64_t folds = number_of_folds(value, scheme);
+  if (kind == "speaker") return speaker_folds(clips, folds, options);
+  if (!options.allow_leaks)
+    fail("folds {}: clips of one speaker come to both sides: choose speaker:{}, or allow leaks", scheme, folds);
+  return random_folds(clips, folds, options);
 }
 
 std::vector<Fold> folds_of(const Assignment& assignment) {
@@ -179,7 +176,20 @@ void hold_out(std::vector<Fold>& folds, const Groups& groups, const Classes& cla
 
 }  // namespace
 
+void check_scheme(const std::string& scheme) {
+  if (scheme == "speaker" || scheme == "session" || scheme == "prefix") return;
+  const auto colon = scheme.find(':');
+  const auto kind = scheme.substr(0, colon);
+  const auto value = colon == std::string::npos ? "" : scheme.substr(colon + 1);
+  if ((kind == "column" || kind == "file") && !value.empty()) return;
+  if (kind != "speaker" && kind != "random")
+    fail("folds '{}' are not known: choose speaker:K, speaker, session, column:NAME, prefix, random:K or file:PATH",
+         scheme);
+  number_of_folds(value, scheme);
+}
+
 std::vector<Fold> make_folds(const Clips& clips, const FoldOptions& options, bool development) {
+  check_scheme(options.scheme);
   if (clips.clips.empty()) fail("folds {}: there are no clips", options.scheme);
   const bool from_file = options.scheme.starts_with("file:");
   auto folds = from_file ? read_folds(options.scheme.substr(5), clips) : folds_of(assignment_of(clips, options));

@@ -26,6 +26,9 @@ struct Fold {
   std::vector<int64_t> train, development, test;  // numbers of clips, each ascending
 };
 
+// Error, with the choices, for a scheme that is none of FoldOptions's.
+void check_scheme(const std::string& scheme);
+
 // Every fold's parts are disjoint and hold all clips; the test parts are disjoint and hold all clips too (for file:
 // as it says). The same table, options and `development` give the same folds, and the test parts do not depend on
 // `development`.

@@ -32,15 +32,22 @@ Tensor masked(const Tensor& mel, const SpecAugmentOptions& augment, uint64_t key
   return out;
 }
 
+// The most samples of input that a clip may become: to the end of the window that holds its own last sample, so that no
+// window holds the tail alone.
+int64_t input_end(int64_t samples, const InputOptions& input) {
+  return input.cut ? padded_length : (samples + padded_length - 1) / padded_length * padded_length;
+}
+
 }  // namespace
 
 std::vector<Tensor> mel_segments(const Clip& clip, const LogMel& mel, const InputOptions& input, double* seconds) {
   try {
     Audio audio = load_audio(clip.path, {clip.start, clip.end});
     if (seconds) *seconds = audio.seconds;
+    const int64_t end = input_end(std::ssize(audio.samples), input);
     std::vector<float> samples =
         input.padded ? std::move(audio.samples) : speech_samples(audio.samples, input.tail);
-    if (input.cut && std::ssize(samples) > padded_length) samples.resize(padded_length);
+    if (std::ssize(samples) > end) samples.resize(static_cast<size_t>(end));
     std::vector<Tensor> segments;
     for (size_t begin = 0; begin < samples.size(); begin += padded_length) {
       const auto window = std::span(samples).subspan(begin, std::min<size_t>(padded_length, samples.size() - begin));
@@ -63,16 +70,25 @@ ClipSource::ClipSource(const Encoder& encoder, const std::vector<Clip>& clips, i
 ClipSource::~ClipSource() = default;
 
 const std::vector<int64_t>& ClipSource::positions() {
-  if (!positions_.empty()) return positions_;
-  for (const Clip& clip : clips_) {
-    double seconds = audio_seconds(clip.path, {clip.start, clip.end});
-    if (!options_.input.padded) seconds += options_.input.tail;
-    if (options_.input.cut) seconds = std::min(seconds, 30.0);
-    const int64_t samples = std::llround(seconds * sample_rate);
-    const int64_t unit = options_.input.padded ? padded_length : position_samples;
-    positions_.push_back((samples + unit - 1) / unit * (unit / position_samples));
-  }
+  if (positions_.empty()) measure();
   return positions_;
+}
+
+const std::vector<int64_t>& ClipSource::speech_positions() {
+  if (positions_.empty()) measure();
+  return speech_positions_;
+}
+
+void ClipSource::measure() {
+  const auto in_units = [](int64_t samples, int64_t unit) { return (samples + unit - 1) / unit * (unit / position_samples); };
+  const InputOptions& input = options_.input;
+  for (const Clip& clip : clips_) {
+    const int64_t speech = std::llround(audio_seconds(clip.path, {clip.start, clip.end}) * sample_rate);
+    const int64_t longest = input.padded ? speech : speech + std::llround(input.tail * sample_rate);
+    const int64_t samples = std::min(longest, input_end(speech, input));
+    positions_.push_back(in_units(samples, input.padded ? padded_length : position_samples));
+    speech_positions_.push_back(std::min(in_units(speech, position_samples), positions_.back()));
+  }
 }
 
 void ClipSource::prefetch(std::span<const int64_t> clips) {

@@ -37,7 +37,8 @@ struct Batch {
   Pass pass;
 };
 
-// The log-mel segments of one clip (M×frames each): one, or the 30 s windows of a longer clip. seconds: its length.
+// The log-mel segments of one clip (M×frames each): one, or the 30 s windows of a longer clip. A tail ends with the
+// window that the clip itself ends in. seconds: the clip's length.
 // What cannot be read is an Error that names the file.
 std::vector<at::Tensor> mel_segments(const Clip& clip, const LogMel& mel, const InputOptions& input,
                                      double* seconds = nullptr);
@@ -60,6 +61,9 @@ class ClipSource {
   // Positions of each clip, from the files' headers alone (batches of similar length are made of these).
   const std::vector<int64_t>& positions();
 
+  // How many of these, from the clip's first, are the clip itself: without tail or padding.
+  const std::vector<int64_t>& speech_positions();
+
   // Starts to decode these clips (numbers in the table) unless they are kept already.
   void prefetch(std::span<const int64_t> clips);
 
@@ -74,6 +78,7 @@ class ClipSource {
  private:
   using Segments = std::vector<at::Tensor>;
 
+  void measure();  // reads the files' headers for positions_ and speech_positions_
   Segments mels(int64_t clip);
   Segments rows(const Encoder& encoder, int64_t clip, const Segments& mels) const;
   Batch assemble(std::span<const int64_t> clips, const std::vector<Segments>& rows) const;  // pack, with keys
@@ -84,7 +89,7 @@ class ClipSource {
   int64_t first_layer_;
   SourceOptions options_;
   LogMel mel_;
-  std::vector<int64_t> positions_;
+  std::vector<int64_t> positions_, speech_positions_;
   std::vector<uint64_t> keys_;
   std::unordered_map<int64_t, Segments> mels_, rows_;  // kept
   int64_t kept_bytes_ = 0;

@@ -130,6 +130,10 @@ INSTANTIATE_TEST_SUITE_P(
                     Lengths{"speech_that_fills_no_position", 1.001, {}, {76}},      // rounded up
                     Lengths{"no_tail", 1.0, {.tail = 0}, {50}},                     //
                     Lengths{"windows", 61.0, {}, {1500, 1500, 75}},                 //
+                    Lengths{"no_window_of_silence", 29.75, {}, {1500}},             // the tail ends at 30 s
+                    Lengths{"no_third_window_of_silence", 59.9, {}, {1500, 1500}},  //
+                    Lengths{"a_whole_window", 30.0, {}, {1500}},                    //
+                    Lengths{"a_window_of_little_speech", 30.1, {}, {1500, 30}},     //
                     Lengths{"cut", 61.0, {.cut = true}, {1500}},                    // 30 s, the tail included
                     Lengths{"cut_just_below", 29.75, {.cut = true}, {1500}},        //
                     Lengths{"cut_short", 1.0, {.cut = true}, {75}},                 //

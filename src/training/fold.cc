@@ -12,10 +12,12 @@
 
 #include "base/csv.h"
 #include "base/error.h"
+#include "base/progress.h"
 #include "corpus/batches.h"
 #include "inference/predict.h"
 #include "training/optimiser.h"
 #include "training/position_dropout.h"
+#include "training/watch.h"
 
 namespace loralens {
 namespace {
@@ -80,6 +82,7 @@ class FoldTraining {
     loss_.label_smoothing = options_.label_smoothing;
     if (options_.class_weights) loss_.class_weights = balanced_weights();
     for (const int64_t clip : task.fold.train) lengths_.push_back(source.positions()[static_cast<size_t>(clip)]);
+    if (options_.watch > 0 && !task.watch.empty() && !model.adapted.trained.empty()) watch_.emplace(model, options_.watch);
   }
 
   std::vector<EpochRecord> run() {
@@ -98,6 +101,7 @@ class FoldTraining {
       consider(record);
       set_weights(trained);
       history_.push_back(record);
+      if (watch_) watch_->write(task_.watch);  // before the checkpoint: what is ahead of that is made again
       if (!task_.checkpoint.empty()) save();
     }
     set_weights(best_);
@@ -131,7 +135,7 @@ class FoldTraining {
     return (std::ssize(batches) + options_.accumulate - 1) / options_.accumulate;
   }
 
-  Tensor loss_of(const std::vector<int64_t>& clips, int64_t epoch) {
+  Tensor loss_of(const std::vector<int64_t>& clips, int64_t epoch, const Taps* taps) {
     if (task_.frozen) return head_loss(start_states(clips), clips);
     const Encoder encoder = model_.compute_encoder();
     Batch batch = options_.augment.active()
@@ -140,7 +144,8 @@ class FoldTraining {
     if (options_.position_dropout > 0)
       batch = drop_positions(batch, options_.position_dropout, options_.seed, static_cast<uint64_t>(epoch));
     batch.pass.dropout = {true, options_.seed, static_cast<uint64_t>(epoch)};
-    return head_loss(head_states(model_, encoder, batch.x, source_.first_layer(), batch.pass), clips);
+    batch.pass.taps = taps;
+    return head_loss(head_states(model_, encoder, batch.x, source_.first_layer(), batch.pass), clips, batch.pass);
   }
 
   Tensor start_states(const std::vector<int64_t>& clips) const {
@@ -148,8 +153,8 @@ class FoldTraining {
   }
 
   // The loss of these clips from what the head reads (B×D or B×(N+1)×D).
-  Tensor head_loss(const Tensor& states, const std::vector<int64_t>& clips) const {
-    return cross_entropy(logits(model_.head, states, Pass{}), labels_of(clips), loss_);
+  Tensor head_loss(const Tensor& states, const std::vector<int64_t>& clips, const Pass& pass = {}) const {
+    return cross_entropy(logits(model_.head, states, pass), labels_of(clips), loss_);
   }
 
   // Trains the head alone on the start states, so that the adapters meet a head that already tells them something.
@@ -183,13 +188,15 @@ class FoldTraining {
       const size_t end = std::min(all.size(), first + static_cast<size_t>(options_.accumulate));
       int64_t clips = 0;
       for (size_t b = first; b < end; ++b) clips += std::ssize(all[b]);
+      const Taps* taps = watch_ ? watch_->begin(step_, epoch) : nullptr;
       for (size_t b = first; b < end; ++b) {
         if (!task_.frozen)
           for (size_t next = b; next < std::min(b + 3, all.size()); ++next) source_.prefetch(all[next]);
-        const Tensor loss = loss_of(all[b], epoch);
+        const Tensor loss = loss_of(all[b], epoch, taps);
         (loss * (static_cast<double>(all[b].size()) / static_cast<double>(clips))).backward();
         sums.add_loss(loss, std::ssize(all[b]));
       }
+      if (taps) watch_->end();
       const double factor = schedule_factor(options_.schedule, options_.warmup, step_, steps_in_all_);
       record.learning_rate = factor * options_.learning_rate;
       sums.add_norms(optimiser_.step(factor));
@@ -286,6 +293,7 @@ class FoldTraining {
   LossOptions loss_;
   std::vector<int64_t> lengths_;  // positions of the training clips
   std::vector<EpochRecord> history_;
+  std::optional<Watch> watch_;
   int64_t step_ = 0, steps_in_all_ = 0;
   Tensors best_, average_;
   double best_value_ = -1, best_loss_ = none, best_uar_ = none;
@@ -313,6 +321,10 @@ void FoldTraining::restore() {
   const Safetensors file(task_.checkpoint);
   const json state = json::parse(file.metadata().at("state"));
   step_ = state.at("step");
+  if (watch_ && std::filesystem::exists(task_.watch))
+    watch_->restore(task_.watch, step_);
+  else if (watch_)
+    log_line(fmt::format("{} is not there: its lines begin again at step {}", task_.watch.string(), step_));
   best_value_ = state.at("best_value");
   best_loss_ = number(state.at("best_loss"));
   best_uar_ = number(state.at("best_uar"));

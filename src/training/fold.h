@@ -42,6 +42,7 @@ struct FoldTask {
   bool frozen;  // whether the start states are the states of every epoch
   Path checkpoint;  // written after every epoch, read if it is there; empty: none
   std::function<void(const TrainProgress&)> progress;
+  Path watch = {};  // watch.csv, written after every epoch, gone on with where there is a checkpoint; empty: none
 };
 
 // Trains the model in place; it ends with the chosen epoch's weights. A run continued from its checkpoint ends with

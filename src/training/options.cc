@@ -26,6 +26,7 @@ void TrainOptions::validate() const {
   expect(clip_norm >= 0, "clip-norm", clip_norm, "0 (off) or more");
   expect(label_smoothing >= 0 && label_smoothing < 1, "label-smoothing", label_smoothing, "0 or more and less than 1");
   expect(patience >= 0, "patience", patience, "0 (off) or more");
+  expect(watch >= 0, "watch", watch, "0 (off) or more");
   expect(augment.time_masks >= 0, "time-masks", augment.time_masks, "0 or more");
   expect(augment.mel_masks >= 0, "mel-masks", augment.mel_masks, "0 or more");
   if (schedule != "linear" && schedule != "cosine" && schedule != "constant")

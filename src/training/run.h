@@ -21,7 +21,7 @@ struct RunOptions {
   bool paper = false;        // std over folds with ddof 0 instead of 1
 };
 
-// Trains and tests every fold inside `folder`: fold-00/ (the model, history.csv, initial.safetensors,
+// Trains and tests every fold inside `folder`: fold-00/ (the model, history.csv, watch.csv, initial.safetensors,
 // predictions.csv), ..., and writes folds.csv, predictions.csv and metrics.json. Folds that are there already are not
 // trained again, and a fold that was interrupted goes on after its last whole epoch. Returns metrics.json.
 nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::vector<Fold>& folds,

@@ -85,11 +85,22 @@ def test_every_kind_of_good_audio(trained, tmp_path):
     paths = [tmp_path / f"{name}.audio" for name in GOOD]
     lengths = [good_audio(name, path) for name, path in zip(GOOD, paths)]
     result, lines = predict(trained, *paths)
-    assert result.returncode == 0 and not result.stderr
+    assert result.returncode == 0
+    assert result.stderr.splitlines() == [f"{paths[-1]} (40.0 s) is longer than 30 s: the answer is one for windows of "
+                                          "30 s, pooled over all"]
     assert [line["path"] for line in lines] == [str(path) for path in paths]
     assert [line["seconds"] for line in lines] == pytest.approx(lengths, abs=1e-3)
     for line in lines:
         assert sum(line["probabilities"].values()) == pytest.approx(1, abs=1e-6)
+
+
+def test_a_clip_of_just_under_30_seconds_is_one_window(trained, tmp_path):
+    """The half second of silence after a clip ends with the window: it is no second one, and nothing is said."""
+    files = [write_wav(tmp_path / f"{seconds}.wav", noise(seconds)) for seconds in (29.8, 30, 30.5, 31)]
+    result, lines = predict(trained, *files)
+    assert [line["seconds"] for line in lines] == pytest.approx([29.8, 30, 30.5, 31], abs=1e-3)
+    assert result.stderr.startswith(f"{files[2]} (30.5 s) and 1 more are longer than 30 s: ")
+    assert "longer" not in run("-q", "predict", trained, files[3]).stderr
 
 
 def test_every_kind_of_bad_audio_is_named_and_the_rest_go_on(trained, tmp_path):

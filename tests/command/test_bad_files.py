@@ -108,7 +108,11 @@ BAD_PEFT_CONFIGS = {
     "other-type": ('{"peft_type": "PREFIX_TUNING"}', ["PREFIX_TUNING", "not supported"]),
     "no-rank": ('{"peft_type": "LORA"}', ["LoRA configuration"]),
     "rank-of-text": ('{"peft_type": "LORA", "r": "x", "lora_alpha": 1, "target_modules": ["v_proj"]}',
-                     ["LoRA configuration"]),
+                     ["r is", "whole number"]),
+    "fractional-rank": ('{"peft_type": "LORA", "r": 4.5, "lora_alpha": 1, "target_modules": ["v_proj"]}',
+                        ["r is 4.5", "whole number"]),
+    "kasa": ('{"peft_type": "LORA", "r": 4, "lora_alpha": 1, "target_modules": ["v_proj"], '
+             '"kasa_config": {"beta": 1e-4, "gamma": 1e-3}}', ["kasa_config"]),
     "no-such-module": ('{"peft_type": "LORA", "r": 4, "lora_alpha": 1, "target_modules": ["w_proj"]}', ["w_proj"]),
     "no-such-layer": ('{"peft_type": "LORA", "r": 4, "lora_alpha": 1, "target_modules": ["v_proj"], '
                       '"layers_to_transform": [9]}', ["layer 9"]),
@@ -123,6 +127,16 @@ def test_a_bad_peft_configuration_is_refused(name, adapter, model, clips):
     text, words = BAD_PEFT_CONFIGS[name]
     (adapter / "adapter_config.json").write_text(text)
     expect_error(run("predict", adapter, clips[0], "--model", model), 1, *words)
+
+
+def test_a_configuration_of_wrong_types_is_refused(trained, clips, tmp_path):
+    folder = tmp_path / "fold"
+    shutil.copytree(trained / "fold-00", folder)
+    config = json.loads((folder / "config.json").read_text())
+    for key, value in {"tail_seconds": "half", "input": "text", "encoder_sha256": 7, "base": []}.items():
+        changed = config | {"loralens": config["loralens"] | {key: value}}
+        (folder / "config.json").write_text(json.dumps(changed))
+        expect_error(run("predict", folder, clips[0]), 1, folder / "config.json", f'"{key}" is', json.dumps(value))
 
 
 def test_an_adapter_of_another_base_is_refused(trained, adapter, clips, tmp_path, corpus):

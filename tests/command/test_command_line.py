@@ -53,6 +53,16 @@ USAGE_ERRORS = {
     "input": ([*TRAIN, "--input", "text"], ["--input", "text", "padded"]),
     "precision": ([*TRAIN, "--precision", "fp8"], ["--precision", "fp8", "bf16"]),
     "threads": ([*TRAIN, "--threads", "-1"], ["--threads", "-1"]),
+    "rank": ([*TRAIN, "--rank", "0"], ["--rank 0", "1 to 4096"]),
+    "alpha": ([*TRAIN, "--alpha", "-1"], ["--alpha -1", "more than 0"]),
+    "dropout": ([*TRAIN, "--dropout", "1"], ["--dropout 1", "less than 1"]),
+    "watch": ([*TRAIN, "--watch", "-5"], ["--watch -5", "0 (off)"]),
+    "device": ([*TRAIN, "--device", "tpu"], ["--device", "'tpu'", "cpu"]),
+    "device-number": (["predict", "run", "a.wav", "--device", "cuda:x"], ["--device", "'cuda:x'", "cuda:N"]),
+    "folds": ([*TRAIN, "--folds", "sixfold"], ["--folds", "'sixfold'", "speaker:K"]),
+    "one-fold": ([*TRAIN, "--folds", "speaker:1"], ["--folds", "speaker:1", "at least 2"]),
+    "voices": (["synth", "-o", "corpus", "--voices", "0"], ["--voices", "0", "1 to 12"]),
+    "sentences": (["synth", "-o", "corpus", "--sentences", "13"], ["--sentences", "13", "1 to 12"]),
     "rank-pattern": ([*TRAIN, "--rank-pattern", "fc1"], ["--rank-pattern", "module=number"]),
     "predict-nothing": (["predict", "run"], ["files"]),
     "evaluate-nothing": (["evaluate"], ["run"]),
@@ -72,14 +82,10 @@ OTHER_ERRORS = {
     "no-layers": (["--layers", ","], 2, ["--layers"]),
     "backward-layers": (["--layers", "3-1"], 2, ["--layers", "3-1"]),
     "layers-beyond-the-last": (["--layers", "0-9"], 1, ["layer 4", "0 to 3"]),
-    "rank": (["--rank", "0"], 1, ["rank of 0", "1 to 4096"]),
-    "alpha": (["--alpha", "-1"], 1, ["alpha", "greater than 0"]),
-    "dropout": (["--dropout", "1"], 1, ["dropout of 1", "less than 1"]),
+    "rank-pattern": (["--rank-pattern", "v_proj=0"], 1, ["rank of 0", "1 to 4096"]),
     "targets": (["--targets", "w_proj"], 1, ["w_proj", "v_proj"]),
     "target-pattern": (["--target-pattern", "("], 1, ["regular expression"]),
-    "device": (["--device", "tpu"], 1, ["'tpu'", "cpu"]),
-    "folds": (["--folds", "sixfold"], 1, ["'sixfold'", "speaker:K"]),
-    "no-folds": (["--folds", "speaker:0"], 1, ["speaker:0"]),
+    "folds": (["--folds", "speaker:9"], 1, ["speaker:9", "only 4 speakers"]),
     "model": (["--model", "huge"], 1, ["'huge'", "tiny"]),
     "model-folder": (["--model", "./none"], 1, ["./none"]),
     "model-that-is-not-here": (["--model", "nobody/whisper"], 1, ["nobody/whisper", "loralens fetch"]),
@@ -134,6 +140,31 @@ def test_a_configuration_file_may_be_any_toml(model, corpus, tmp_path):
     for line in ("method = 'frozen'", "final = true", "learning-rate = 0.001", "folds = 'speaker:4'", "epochs = 1"):
         assert line in written.splitlines()
     assert (tmp_path / "run" / "fold-03").is_dir() and (tmp_path / "run" / "final").is_dir()
+
+
+def test_predict_and_evaluate_take_a_configuration_file(trained, corpus, clips, tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text(f'corpus = "{corpus}"\njson = true\nthreads = 1\n')
+    assert succeed("evaluate", trained, "--config", file) == succeed("evaluate", trained, "--corpus", corpus, "--json",
+                                                                     "--threads", 1)
+    file.write_text("classes = 'a,b,c,d'\nthreads = 1\n")
+    assert succeed("predict", trained, clips[0], "--config", file) == succeed("predict", trained, clips[0], "--classes",
+                                                                              "a,b,c,d", "--threads", 1)
+    file.write_text("rank = 4\n")
+    for command in (["evaluate", trained], ["predict", trained, clips[0]]):
+        expect_error(run(*command, "--config", file), 2, file, "'rank'", "no flag")
+
+
+@pytest.mark.skipif(os.environ.get("LORALENS_SANITIZED") == "1", reason="the sanitizer's library comes first")
+def test_threads_spin_briefly_unless_told_otherwise():
+    """libgomp says what it was set to as it is loaded."""
+    def said(**variables):
+        plain = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+        return subprocess.run([PROGRAM, "--version"], env=plain | {"OMP_DISPLAY_ENV": "verbose"} | variables,
+                              capture_output=True, text=True, check=True).stderr
+    assert "GOMP_SPINCOUNT = '1000'" in said()
+    assert "GOMP_SPINCOUNT = '7'" in said(GOMP_SPINCOUNT="7")
+    assert "OMP_WAIT_POLICY = 'ACTIVE'" in said(OMP_WAIT_POLICY="active")
 
 
 def test_a_reader_that_leaves_early(trained, clips):

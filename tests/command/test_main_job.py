@@ -44,11 +44,27 @@ def test_synth_makes_a_balanced_corpus(corpus):
 
 
 def test_a_run_holds_what_the_contract_says(lora):
-    model = {"adapter_config.json", "adapter_model.safetensors", "config.json", "history.csv", "initial.safetensors"}
+    model = {"adapter_config.json", "adapter_model.safetensors", "config.json", "history.csv", "initial.safetensors",
+             "watch.csv"}
     expected = {"config.toml", "folds.csv", "metrics.json", "predictions.csv"}
     expected |= {f"final/{name}" for name in model}
     expected |= {f"{fold}/{name}" for fold in ("fold-00", "fold-01") for name in model | {"predictions.csv"}}
     assert set(files_of(lora)) == expected
+
+
+def test_training_is_watched_without_a_trace_in_its_results(lora, tmp_path):
+    rows = table_of(lora / "fold-00" / "watch.csv")
+    assert list(rows[0]) == ["step", "epoch", "layer", "module", "component", "metric", "value"]
+    assert {row["step"] for row in rows} == {"0"}  # every 50 steps, and there are fewer
+    assert {row["layer"] for row in rows if row["component"] == "BA"} == {"2", "3"}
+    succeed("train", "--config", lora / "config.toml", "--watch", 1, "-o", tmp_path / "often")
+    succeed("train", "--config", lora / "config.toml", "--watch", 0, "-o", tmp_path / "never")
+    often, never = files_of(tmp_path / "often"), files_of(tmp_path / "never")
+    steps = [row["step"] for row in table_of(tmp_path / "often" / "fold-00" / "watch.csv")]
+    assert set(steps) == set(map(str, range(int(table_of(lora / "fold-00" / "history.csv")[-1]["steps"]))))
+    for name, content in never.items():
+        assert name == "config.toml" or often[name] == content
+    assert set(often) - set(never) == {f"{folder}/watch.csv" for folder in ("fold-00", "fold-01", "final")}
 
 
 def test_folds_keep_speakers_apart(lora, corpus):

@@ -15,7 +15,7 @@ FINAL = "final.partial/checkpoint.safetensors"
 def longer(model, corpus):
     """A training with time to be killed in: several epochs, and averages and head epochs to be carried over."""
     return ["--model", model, "--corpus", corpus, "--folds", "speaker:2", "--epochs", 4, "--head-epochs", 2,
-            "--dropout", 0.1, "--final", "--threads", 1]
+            "--dropout", 0.1, "--watch", 3, "--final", "--threads", 1]
 
 
 @pytest.fixture(scope="session")

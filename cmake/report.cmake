@@ -1,0 +1,6 @@
+# What the report's page is made of besides C++.
+include(embed)
+foreach(part html css js)
+  embed(loralens_library page_${part} ${CMAKE_SOURCE_DIR}/src/report/page.${part})
+endforeach()
+embed_vega(loralens_library)

@@ -1,0 +1,27 @@
+// Where an adapter stands in the encoder, and what it reads.
+#pragma once
+
+#include <utility>
+
+#include "base/error.h"
+#include "whisper/sites.h"
+
+namespace loralens {
+
+using Place = std::pair<int64_t, Module>;  // layer, module
+
+// The site whose value is the input x of this module's adapter.
+inline SiteKind input_of(Module module) {
+  switch (module) {
+    case Module::q_proj:
+    case Module::k_proj:
+    case Module::v_proj: return SiteKind::attention_in;
+    case Module::out_proj: return SiteKind::heads;
+    case Module::fc1: return SiteKind::mlp_in;
+    case Module::fc2: return SiteKind::mlp_hidden;
+    case Module::none: break;
+  }
+  fail("no such linear layer");
+}
+
+}  // namespace loralens

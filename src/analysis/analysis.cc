@@ -1,0 +1,65 @@
+#include "analysis/analysis.h"
+
+#include <ATen/ops/stack.h>
+
+#include "base/error.h"
+
+namespace loralens {
+
+using at::Tensor;
+
+std::string_view name_of(Role role) {
+  constexpr std::string_view names[] = {"adapted", "frozen", "untrained"};
+  return names[static_cast<size_t>(role)];
+}
+
+std::string Setting::group_of(int64_t clip) const {
+  const Clip& c = clips->clips[static_cast<size_t>(clip)];
+  return c.speaker.empty() ? "clip " + c.id : c.speaker;
+}
+
+const Subject& FoldSubjects::of(Role role) const {
+  return role == Role::adapted ? adapted : role == Role::frozen ? frozen : untrained;
+}
+
+const std::vector<int64_t>& FoldSubjects::of(Part part) const {
+  switch (part) {
+    case Part::fit: return fit;
+    case Part::development: return development;
+    case Part::test: return test;
+    case Part::sample: break;
+  }
+  return sample;
+}
+
+std::vector<Tensor> BatchView::speech_of(const Tensor& x) const {
+  std::vector<Tensor> clips = x.split_with_sizes(clip_rows);
+  for (size_t i = 0; i < clips.size(); ++i) clips[i] = clips[i].narrow(0, 0, speech_rows[i]);
+  return clips;
+}
+
+Tensor BatchView::logits_from(int64_t layer, const Tensor& x, std::vector<Intervention*> interventions) const {
+  Taps taps;
+  taps.interventions = std::move(interventions);
+  Pass continued = pass;
+  continued.taps = &taps;
+  const auto& model = subject.model;
+  const int64_t layers = subject.encoder.config.layers;
+  if (!model.head.layer_weights.defined()) {
+    const Tensor h = run(subject.encoder, model.adapted.adapters, x, {layer, layers}, continued);
+    return loralens::logits(model.head, mean_over_clips(finish(subject.encoder, h, continued), continued), continued);
+  }
+  // A weighted layer sum reads every layer's input: below `layer` those of the batch as it passed.
+  std::vector<Tensor> states;
+  for (int64_t l = 0; l < layer && l < layers; ++l)
+    states.push_back(mean_over_clips(residuals.at(static_cast<size_t>(l)), continued));
+  Tensor h = x;
+  for (int64_t l = layer; l < layers; ++l) {
+    states.push_back(mean_over_clips(h, continued));
+    h = run(subject.encoder, model.adapted.adapters, h, {l, l + 1}, continued);
+  }
+  states.push_back(mean_over_clips(finish(subject.encoder, h, continued), continued));
+  return loralens::logits(model.head, at::stack(states, 1), continued);
+}
+
+}  // namespace loralens

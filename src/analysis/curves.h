@@ -1,0 +1,72 @@
+// From values per clip or per fold to rows with intervals.
+#pragma once
+
+#include <cmath>
+#include <map>
+#include <vector>
+
+#include "analysis/analysis.h"
+#include "statistics/metrics.h"
+
+namespace loralens {
+
+// Means over clips. Memory: one number a clip and key.
+class ClipCurves {
+ public:
+  explicit ClipCurves(const Setting& setting) : setting_(setting) {}
+
+  void add(int64_t fold, int64_t clip, const RowKey& key, double value);
+  // For each key: the mean over all clips with a bootstrap interval over speakers (clips, where the speaker is unknown;
+  // none in `paper`). With several folds also each fold's mean.
+  std::vector<Row> rows() const;
+  // The pooled rows' difference first - second, paired by clip, as model "<first>-<second>" ("adapted-frozen").
+  std::vector<Row> differences(const std::string& first_model, const std::string& second_model) const;
+
+ private:
+  struct Value {
+    int64_t fold, clip;
+    double value;
+  };
+  std::vector<Row> rows_of(const RowKey& key, const std::vector<Value>& values) const;
+
+  const Setting& setting_;
+  std::map<RowKey, std::vector<Value>> values_;
+};
+
+// Scores of classification per key (accuracy, uar): pooled over folds with a bootstrap interval over speakers.
+class ConfusionCurves {
+ public:
+  explicit ConfusionCurves(const Setting& setting) : setting_(setting) {}
+  void add(int64_t fold, int64_t clip, const RowKey& key_without_metric, int64_t predicted);
+  std::vector<Row> rows() const;  // metrics accuracy and uar
+
+ private:
+  struct Value {
+    int64_t fold, clip, predicted;
+  };
+  const Setting& setting_;
+  std::map<RowKey, std::vector<Value>> values_;
+};
+
+// Numbers that each fold has one of (spectra, CKA): each fold's with its own interval, and with several folds the mean
+// over folds with the t interval over them.
+class FoldCurves {
+ public:
+  explicit FoldCurves(const Setting& setting) : setting_(setting) {}
+  void add(int64_t fold, const RowKey& key, double value, double low = NAN, double high = NAN, int64_t n = 0);
+  std::vector<Row> rows() const;
+
+ private:
+  struct Value {
+    int64_t fold;
+    double value, low, high;
+    int64_t n;
+  };
+  const Setting& setting_;
+  std::map<RowKey, std::vector<Value>> values_;
+};
+
+// The row of this key over all folds (or of the only fold), or nullptr.
+const Row* find_row(const std::vector<Row>& rows, const RowKey& key);
+
+}  // namespace loralens

@@ -1,0 +1,11 @@
+// What erasure says, in words and figures.
+#pragma once
+
+#include "analysis/analysis.h"
+
+namespace loralens {
+
+// Fills in what is measured, source, caveat, reading and figures from the rows of the analysis.
+void describe_erasure(const Setting& setting, Findings& findings);
+
+}  // namespace loralens

@@ -1,0 +1,12 @@
+// What the logit lens says, in words and figures.
+#pragma once
+
+#include "analysis/analysis.h"
+
+namespace loralens {
+
+// Fills in what is measured, source, caveat, reading and figures from the rows of the analysis. tuned: whether there
+// are rows of the tuned lens.
+void describe_logit_lens(const Setting& setting, bool tuned, Findings& findings);
+
+}  // namespace loralens

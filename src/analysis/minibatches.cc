@@ -1,0 +1,78 @@
+#include "analysis/minibatches.h"
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/mean.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/random.h"
+
+namespace loralens {
+
+using at::Tensor;
+
+std::vector<int64_t> sampled_frames(uint64_t seed, std::string_view clip_id, int64_t rows) {
+  Random random(hash_of(seed, hash_of("frames"), hash_of(clip_id)));
+  std::vector<int64_t> frames;
+  for (int64_t f = 0; f < frames_of_clip; ++f)
+    frames.push_back(static_cast<int64_t>(random.below(static_cast<uint64_t>(rows))));
+  return frames;
+}
+
+void Minibatches::see(const BatchView& view, const SampledSite& where, const Tensor& value) {
+  if (!std::ranges::equal(view.clips, batch_)) begin_batch(view);
+  const auto kind = value.scalar_type() == c10::ScalarType::Double ? c10::ScalarType::Double : c10::ScalarType::Float;
+  const auto clips = view.speech_of(value);
+  std::vector<Tensor> means;
+  for (const Tensor& clip : clips) means.push_back(at::mean(clip, {0}, true, c10::ScalarType::Double));
+  const Tensor mean = at::cat(means).to(kind).cpu();
+  const Tensor rows = at::tensor(frames_, c10::ScalarType::Long).to(value.device());
+  const Tensor frames = value.index_select(0, rows).to(kind).cpu();
+  auto& gathered = samples_[where];
+  for (int64_t i = 0; i < mean.size(0); ++i)
+    gathered.push_back(at::cat({mean.narrow(0, i, 1), frames.narrow(0, i * frames_of_clip, frames_of_clip)}));
+}
+
+void Minibatches::begin_batch(const BatchView& view) {
+  if (std::ssize(groups_) + std::ssize(view.clips) > clips_in_minibatch) flush();
+  batch_.assign(view.clips.begin(), view.clips.end());
+  frames_.clear();
+  for (int64_t i = 0, first = 0; i < std::ssize(batch_); first += view.clip_rows[static_cast<size_t>(i++)]) {
+    const int64_t clip = batch_[static_cast<size_t>(i)];
+    groups_.push_back(setting_.group_of(clip));
+    for (const int64_t frame : sampled_frames(setting_.seed, setting_.clips->clips[static_cast<size_t>(clip)].id,
+                                              view.speech_rows[static_cast<size_t>(i)]))
+      frames_.push_back(first + frame);
+  }
+}
+
+// A batch of more clips than a minibatch may have is cut into even parts.
+void Minibatches::flush() {
+  const int64_t clips = std::ssize(groups_), parts = (clips + clips_in_minibatch - 1) / clips_in_minibatch;
+  for (int64_t part = 0; part < parts; ++part)
+    give(clips * part / parts, clips * (part + 1) / parts - clips * part / parts);
+  batch_.clear();
+  groups_.clear();
+  samples_.clear();
+}
+
+void Minibatches::give(int64_t begin, int64_t count) {
+  if (count < 4) {
+    dropped_ += count;
+    return;
+  }
+  Minibatch minibatch{{groups_.begin() + begin, groups_.begin() + begin + count}, {}};
+  for (const auto& [where, gathered] : samples_) {
+    if (gathered.size() != groups_.size())
+      fail("{} of layer {} was seen for {} of {} clips: a site must be there in all batches or in none",
+           name_of(where.site.kind), where.site.layer, gathered.size(), groups_.size());
+    minibatch.samples[where] = at::stack(at::TensorList(gathered.data() + begin, static_cast<size_t>(count)), 1);
+  }
+  used_ += count;
+  use_(minibatch);
+}
+
+}  // namespace loralens

@@ -1,0 +1,86 @@
+#include "analysis/parts.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "base/error.h"
+#include "base/random.h"
+
+namespace loralens {
+namespace {
+
+// Clips class by class, each class in seeded order.
+std::map<int64_t, std::vector<int64_t>> by_class(std::vector<int64_t> clips, const std::vector<int64_t>& labels,
+                                                 uint64_t key) {
+  Random(key).shuffle(clips);
+  std::map<int64_t, std::vector<int64_t>> classes;
+  for (const int64_t clip : clips) classes[labels[static_cast<size_t>(clip)]].push_back(clip);
+  return classes;
+}
+
+// At most `count` of the clips, drawn round the classes.
+std::vector<int64_t> drawn(const std::vector<int64_t>& clips, const std::vector<int64_t>& labels, int64_t count,
+                           uint64_t key) {
+  const auto classes = by_class(clips, labels, key);
+  std::vector<int64_t> chosen;
+  for (size_t turn = 0; std::ssize(chosen) < std::min<int64_t>(count, std::ssize(clips)); ++turn)
+    for (const auto& [label, of_class] : classes)
+      if (turn < of_class.size() && std::ssize(chosen) < count) chosen.push_back(of_class[turn]);
+  return chosen;
+}
+
+}  // namespace
+
+Parts choose_parts(const Fold& fold, const std::vector<int64_t>& labels, const PartOptions& options) {
+  Parts parts;
+  parts.test = fold.test;
+  if (options.paper) {
+    if (!options.listed.empty()) parts.test = options.listed;
+    parts.sample = options.listed_sample;
+    if (!parts.sample.empty()) return parts;
+    std::vector<int64_t> training = fold.train;
+    training.insert(training.end(), fold.development.begin(), fold.development.end());
+    if (training.empty()) training = fold.test;
+    for (const auto& [label, clips] : by_class(training, labels, hash_of(options.seed, hash_of("sample"))))
+      for (size_t i = 0; i < clips.size() && std::cmp_less(i, options.sample_per_class); ++i)
+        parts.sample.push_back(clips[i]);
+    return parts;
+  }
+  if (!options.listed.empty()) {
+    const std::set<int64_t> test(fold.test.begin(), fold.test.end());
+    parts.test.clear();
+    for (const int64_t clip : options.listed)
+      if (test.contains(clip)) parts.test.push_back(clip);
+  }
+  parts.fit = drawn(fold.train, labels, options.fit_clips, hash_of(options.seed, hash_of("fit")));
+  parts.development = drawn(fold.development, labels, options.fit_clips, hash_of(options.seed, hash_of("development")));
+  return parts;
+}
+
+std::vector<int64_t> read_clip_list(const Path& list, const Clips& clips) {
+  std::map<std::string, int64_t> numbers;
+  for (size_t i = 0; i < clips.clips.size(); ++i) {
+    const Clip& clip = clips.clips[i];
+    numbers[clip.id] = numbers[clip.path.string() + segment_suffix(clip)] = static_cast<int64_t>(i);
+  }
+  std::istringstream in(read_file(list));
+  std::vector<int64_t> chosen;
+  std::set<int64_t> seen;
+  int64_t number = 0;
+  for (std::string line; std::getline(in, line);) {
+    ++number;
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (line.empty()) continue;
+    const auto found = numbers.find(line);
+    if (found == numbers.end())
+      fail("{}, line {}: '{}' is no clip of the corpus table: give its path as it stands there", list.string(), number, line);
+    if (!seen.insert(found->second).second) fail("{}, line {}: '{}' stands there twice", list.string(), number, line);
+    chosen.push_back(found->second);
+  }
+  if (chosen.empty()) fail("{}: the list names no clip", list.string());
+  return chosen;
+}
+
+}  // namespace loralens

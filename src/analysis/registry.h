@@ -1,0 +1,19 @@
+// The makers of all analyses; registry.cc lists them in the order of the report.
+#pragma once
+
+#include <memory>
+
+#include "analysis/analysis.h"
+
+namespace loralens {
+
+std::unique_ptr<Analysis> make_contribution(const Setting& setting);
+std::unique_ptr<Analysis> make_logit_lens(const Setting& setting);
+std::unique_ptr<Analysis> make_erasure(const Setting& setting);
+std::unique_ptr<Analysis> make_spectrum(const Setting& setting);
+std::unique_ptr<Analysis> make_alignment(const Setting& setting);
+std::unique_ptr<Analysis> make_gradients(const Setting& setting);
+std::unique_ptr<Analysis> make_embedding(const Setting& setting);
+std::unique_ptr<Analysis> make_dynamics(const Setting& setting);
+
+}  // namespace loralens

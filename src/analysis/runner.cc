@@ -1,0 +1,269 @@
+#include "analysis/runner.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <chrono>
+
+#include "adapter/lora.h"
+#include "base/random.h"
+
+namespace loralens {
+namespace {
+
+using at::Tensor;
+
+constexpr Role roles[] = {Role::adapted, Role::frozen, Role::untrained};
+constexpr Part parts[] = {Part::fit, Part::development, Part::test, Part::sample};
+constexpr int64_t positions_in_batch = 2000;
+
+class Stopwatch {
+ public:
+  explicit Stopwatch(double& sum) : sum_(sum), start_(std::chrono::steady_clock::now()) {}
+  ~Stopwatch() { sum_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+
+ private:
+  double& sum_;
+  std::chrono::steady_clock::time_point start_;
+};
+
+void fill_normal(Tensor& tensor, double deviation, uint64_t seed) {
+  Tensor values = at::empty(tensor.sizes(), c10::ScalarType::Double);
+  Random random(seed);
+  double* out = values.mutable_data_ptr<double>();
+  for (int64_t i = 0; i < values.numel(); ++i) out[i] = deviation * random.normal();
+  tensor.detach().copy_(values);
+}
+
+// Hands what passes to the analyses, and keeps what gradients or interventions need later.
+class Watch : public Observer {
+ public:
+  Watch(const std::vector<Analysis*>& analyses, BatchView& view, bool residuals, bool gradients)
+      : analyses_(analyses), view_(view), residuals_(residuals), gradients_(gradients) {}
+
+  bool wants(const Site& site) const override {
+    if (residuals_ && is_residual(site)) return true;
+    for (const Analysis* analysis : analyses_)
+      if (analysis->wants(view_.part, view_.subject.role, site) || wants_gradient(*analysis, site)) return true;
+    return false;
+  }
+
+  void see(const Pass& pass, const Site& site, const Tensor& value, int64_t segment) override {
+    const Tensor seen = value.detach();
+    if (residuals_ && is_residual(site)) view_.residuals.push_back(seen);
+    for (Analysis* analysis : analyses_) {
+      if (analysis->wants(view_.part, view_.subject.role, site)) analysis->see(view_, site, seen);
+      if (value.requires_grad() && wants_gradient(*analysis, site) && (sites.empty() || sites.back() != site)) {
+        sites.push_back(site);
+        values.push_back(value);
+      }
+    }
+  }
+
+  std::vector<Site> sites;     // whose gradient is wanted and exists
+  std::vector<Tensor> values;  // as in the graph
+
+ private:
+  bool is_residual(const Site& site) const {
+    return site.kind == SiteKind::residual_in ||
+           (site.kind == SiteKind::residual_out && site.layer == view_.setting.layers - 1);
+  }
+  bool wants_gradient(const Analysis& analysis, const Site& site) const {
+    return gradients_ && analysis.wants_gradient(view_.part, view_.subject.role, site);
+  }
+
+  const std::vector<Analysis*>& analyses_;
+  BatchView& view_;
+  bool residuals_, gradients_;
+};
+
+// Every site whose gradient an analysis may ask for.
+std::vector<Site> gradient_sites(const Setting& setting) {
+  std::vector<Site> sites;
+  for (int64_t l = 0; l < setting.layers; ++l)
+    for (const SiteKind kind : {SiteKind::residual_in, SiteKind::residual_out}) sites.push_back({kind, l});
+  for (const auto& [layer, module] : setting.adapted)
+    for (const SiteKind kind : {SiteKind::adapter_down, SiteKind::adapter_up}) sites.push_back({kind, layer, module});
+  return sites;
+}
+
+// A direction of unit length for each clip's logits, the same in every batch.
+Tensor random_cotangent(const BatchView& view, const std::vector<uint64_t>& keys) {
+  Tensor directions = at::empty(view.logits.sizes(), c10::ScalarType::Double);
+  double* out = directions.mutable_data_ptr<double>();
+  for (int64_t b = 0, i = 0; b < directions.size(0); ++b) {
+    Random random(hash_of(view.setting.seed, hash_of("cotangent"), keys[static_cast<size_t>(b)]));
+    for (int64_t c = 0; c < directions.size(1); ++c) out[i++] = random.normal();
+  }
+  return (directions / directions.norm(2, {1}, true)).to(view.logits.options());
+}
+
+}  // namespace
+
+Subject make_subject(Role role, EmotionModel model) {
+  Subject subject{role, std::move(model), {}};
+  subject.encoder = subject.model.compute_encoder();
+  if (subject.model.adapted.encoder_trained)
+    visit_tensors(subject.encoder, [](const std::string&, Tensor& tensor, std::vector<int64_t>) { tensor = tensor.detach(); });
+  return subject;
+}
+
+EmotionModel untrained_like(const EmotionModel& model, const Base& base, uint64_t seed) {
+  EmotionModel fresh =
+      make_model(base, model.options, {model.head.projector.weight.size(0), model.head.layer_weights.defined()}, model.classes,
+                 hash_of(seed, hash_of("untrained")));
+  fresh.input = model.input;
+  for (const auto& [place, adapter] : fresh.adapted.adapters) {
+    const auto* lora = dynamic_cast<const Lora*>(adapter.get());
+    if (!lora) continue;
+    const uint64_t key = hash_of(seed, hash_of("untrained"), place.first, static_cast<uint64_t>(place.second));
+    Tensor a = lora->a, b = lora->b;
+    fill_normal(a, 0.02, hash_of(key, 0));
+    fill_normal(b, 0.02, hash_of(key, 1));
+  }
+  return fresh;
+}
+
+AnalysisRunner::AnalysisRunner(const Setting& setting, std::vector<Analysis*> analyses)
+    : setting_(setting), analyses_(std::move(analyses)) {}
+
+bool AnalysisRunner::wanted(Part part, Role role) const {
+  for (const Analysis* analysis : analyses_)
+    if (analysis->wants(part, role)) return true;
+  return false;
+}
+
+int64_t AnalysisRunner::clips_in(const FoldSubjects& fold) const {
+  int64_t count = 0;
+  for (const Part part : parts)
+    for (const Role role : roles)
+      if (wanted(part, role)) {
+        count += std::ssize(fold.of(part));
+        break;
+      }
+  return count;
+}
+
+void AnalysisRunner::run(const FoldSubjects& fold, const Encoder& base, const SourceOptions& options,
+                         const std::function<void(int64_t)>& progress) {
+  const bool trained_stem = fold.adapted.model.adapted.encoder_trained;
+  SourceOptions source_options = options;
+  source_options.cache_bytes = 0;  // each clip passes once, through all models at a time
+  ClipSource source(base, setting_.clips->clips, trained_stem ? -1 : 0, source_options);
+  for (Analysis* analysis : analyses_) analysis->begin_fold(fold);
+  int64_t done = 0;
+  for (const Part part : parts) {
+    if (!wanted(part, Role::adapted) && !wanted(part, Role::frozen) && !wanted(part, Role::untrained)) continue;
+    std::vector<int64_t> order = fold.of(part);
+    if (!setting_.paper) Random(hash_of(setting_.seed, hash_of("order"), static_cast<uint64_t>(part))).shuffle(order);
+    std::vector<std::vector<int64_t>> batches;
+    int64_t filled = positions_in_batch;
+    for (const int64_t clip : order) {
+      const int64_t positions = source.positions()[static_cast<size_t>(clip)];
+      if (filled + positions > positions_in_batch) {
+        batches.emplace_back();
+        filled = 0;
+      }
+      batches.back().push_back(clip);
+      filled += positions;
+    }
+    for (size_t b = 0; b < batches.size(); ++b) {
+      for (size_t next = b; next < std::min(b + 3, batches.size()); ++next) source.prefetch(batches[next]);
+      const Batch shared = trained_stem ? Batch{} : source.batch(batches[b]);
+      for (const Role role : roles) {
+        if (!wanted(part, role)) continue;
+        const Subject& subject = fold.of(role);
+        const at::NoGradGuard no_grad;
+        pass(fold, part, role, batches[b], trained_stem ? source.batch(batches[b], &subject.encoder) : shared,
+             source.speech_positions());
+      }
+      costs_.clips += std::ssize(batches[b]);
+      done += std::ssize(batches[b]);
+      if (progress) progress(done);
+    }
+    for (Analysis* analysis : analyses_) analysis->end_part(fold, part);
+  }
+  for (Analysis* analysis : analyses_) analysis->end_fold(fold);
+}
+
+void AnalysisRunner::pass(const FoldSubjects& fold, Part part, Role role, std::span<const int64_t> clips,
+                          const Batch& batch, const std::vector<int64_t>& speech) {
+  const Subject& subject = fold.of(role);
+  Pass passing = batch.pass;
+  BatchView view{setting_, fold, subject, part, clips, passing, {}, {}, {}, {}};
+  size_t segment = 0;
+  std::vector<uint64_t> clip_keys;
+  for (size_t i = 0; i < clips.size(); ++i) {
+    clip_keys.push_back(passing.keys[segment]);
+    view.clip_rows.push_back(0);
+    for (int64_t s = 0; s < passing.segments[i]; ++s) view.clip_rows.back() += passing.lengths[segment++];
+    view.speech_rows.push_back(setting_.paper ? view.clip_rows.back() : speech[static_cast<size_t>(clips[i])]);
+  }
+
+  std::vector<Analysis*> here;
+  bool residuals = false, gradients = false, random = false, stream = false;
+  const auto sites = gradient_sites(setting_);
+  for (Analysis* analysis : analyses_) {
+    if (!analysis->wants(part, role)) continue;
+    here.push_back(analysis);
+    residuals |= analysis->wants_residuals(part, role);
+    random |= analysis->wants_random_cotangent(part, role);
+    for (const Site& site : sites)
+      if (analysis->wants_gradient(part, role, site)) {
+        gradients = true;
+        stream |= site.module == Module::none;
+      }
+  }
+
+  Watch watch(here, view, residuals, gradients);
+  Taps taps;
+  taps.observers.push_back(&watch);
+  passing.taps = &taps;
+  Tensor graph;  // the logits with their graph
+  {
+    const Stopwatch time(costs_.forward_seconds);
+    const at::AutoGradMode enabled(gradients);
+    Tensor x = batch.x;
+    if (stream) x = x.detach().requires_grad_();
+    graph = logits(subject.model.head, head_states(subject.model, subject.encoder, x, 0, passing), passing);
+  }
+  passing.taps = nullptr;
+  view.logits = graph.detach();
+  ++costs_.passes;
+  {
+    const Stopwatch time(costs_.analysis_seconds);
+    for (Analysis* analysis : here) analysis->end_batch(view);
+  }
+  if (!gradients || watch.values.empty()) return;
+
+  std::vector<int64_t> labels;
+  for (const int64_t clip : clips) labels.push_back(setting_.labels[static_cast<size_t>(clip)]);
+  const auto backward = [&](const Tensor& output, const Tensor& cotangent, bool retain) {
+    const Stopwatch time(costs_.gradient_seconds);
+    const auto found = torch::autograd::grad({output}, watch.values, {cotangent}, retain, false, /*allow_unused=*/true);
+    for (size_t i = 0; i < found.size(); ++i) {
+      if (!found[i].defined()) continue;
+      for (Analysis* analysis : here)
+        if (analysis->wants_gradient(part, role, watch.sites[i]) &&
+            (!view.random_cotangent || analysis->wants_random_cotangent(part, role)))
+          analysis->see_gradient(view, watch.sites[i], found[i]);
+    }
+    for (Analysis* analysis : here)
+      if (!view.random_cotangent || analysis->wants_random_cotangent(part, role)) analysis->end_gradients(view);
+  };
+  Tensor loss;
+  {
+    const at::AutoGradMode enabled(true);
+    loss = at::cross_entropy_loss(graph, at::tensor(labels, c10::ScalarType::Long).to(graph.device()), {}, /*sum*/ 2);
+  }
+  backward(loss, Tensor(), random);
+  if (!random) return;
+  view.random_cotangent = true;
+  backward(graph, random_cotangent(view, clip_keys), false);
+}
+
+}  // namespace loralens

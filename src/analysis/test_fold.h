@@ -1,0 +1,112 @@
+// For tests: one fold of a tiny model over clips of tones, passed by the runner; and one clip's way through a model,
+// site by site, for naive twins.
+#pragma once
+
+#include <ATen/core/grad_mode.h>
+
+#include <map>
+
+#include "analysis/curves.h"
+#include "analysis/registry.h"
+#include "analysis/runner.h"
+#include "classifier/test_model.h"
+#include "inference/test_clips.h"
+
+namespace loralens {
+
+// In float64. 20 clips of three classes and four speakers: 8 to fit on, 4 for development, 8 to test.
+class TestFold {
+ public:
+  explicit TestFold(const TestFolder& folder, bool weighted_layer_sum = false) : clips_(tone_corpus(folder, 20)) {
+    const EmotionModel model = tiny_model(base_, tiny_adapter("lora"), weighted_layer_sum);
+    EmotionModel frozen = model;
+    frozen.adapted.adapters.clear();
+    subjects.adapted = make_subject(Role::adapted, model);
+    subjects.frozen = make_subject(Role::frozen, frozen);
+    subjects.untrained = make_subject(Role::untrained, model);
+    setting.clips = &clips_;
+    setting.classes = model.classes;
+    setting.layers = base_.encoder.config.layers;
+    setting.width = base_.encoder.config.width;
+    for (const auto& [place, adapter] : model.adapted.adapters) setting.adapted.push_back(place);
+    for (int64_t i = 0; i < 20; ++i) {
+      setting.labels.push_back(i % 3);
+      (i < 8 ? subjects.fit : i < 12 ? subjects.development : subjects.test).push_back(i);
+    }
+  }
+
+  TestFold(const TestFold&) = delete;
+
+  // What an analysis finds in this fold.
+  Findings find(std::unique_ptr<Analysis> analysis) const {
+    AnalysisRunner(setting, {analysis.get()}).run(subjects, base_.compute, options());
+    return analysis->finish();
+  }
+
+  // One clip alone, and what passes at the sites of a model.
+  struct Seen {
+    at::Tensor x;  // T×D, the embedding
+    Pass pass;
+    int64_t speech = 0;  // positions of the clip's own
+    std::map<Site, at::Tensor> sites;
+    at::Tensor logits;  // C
+  };
+  Seen see(const Subject& subject, int64_t clip, std::vector<Intervention*> interventions = {}) const {
+    struct Recorder : Observer {
+      std::map<Site, at::Tensor> sites;
+      bool wants(const Site& site) const override { return site.kind != SiteKind::pattern; }
+      void see(const Pass&, const Site& site, const at::Tensor& value, int64_t) override { sites[site] = value; }
+    };
+    const at::NoGradGuard no_grad;
+    Recorder recorder;
+    Taps taps;
+    taps.observers.push_back(&recorder);
+    taps.interventions = std::move(interventions);
+    Seen seen = start(clip);
+    if (setting.paper) seen.speech = seen.pass.rows();
+    Pass pass = seen.pass;
+    pass.taps = &taps;
+    seen.logits = logits(subject.model.head, head_states(subject.model, subject.encoder, seen.x, 0, pass), pass)[0];
+    seen.sites = std::move(recorder.sites);
+    return seen;
+  }
+
+  const Clip& clip(int64_t number) const { return clips_.clips[static_cast<size_t>(number)]; }
+  int64_t label(int64_t number) const { return setting.labels[static_cast<size_t>(number)]; }
+
+  Setting setting;
+  FoldSubjects subjects;
+
+ private:
+  static SourceOptions options() {
+    SourceOptions options;
+    options.input.tail = 0.1;
+    return options;
+  }
+
+  // The clip before it enters a model.
+  const Seen& start(int64_t clip) const {
+    Seen& start = starts_[clip];
+    if (start.x.defined()) return start;
+    ClipSource source(base_.compute, clips_.clips, 0, options());
+    Batch batch = source.batch({{clip}});
+    start.x = batch.x;
+    start.pass = batch.pass;
+    start.speech = source.speech_positions()[static_cast<size_t>(clip)];
+    return start;
+  }
+
+  Clips clips_;
+  mutable std::map<int64_t, Seen> starts_;
+  Base base_ = tiny_base(in_double);
+};
+
+// Value of a row that must be there.
+inline double value_of(const Findings& findings, const RowKey& key) {
+  const Row* row = find_row(findings.rows, key);
+  EXPECT_NE(row, nullptr) << key.model << " " << key.variant << " " << key.layer.value_or(-9) << " " << key.component
+                          << " " << key.metric << " " << key.class_name;
+  return row ? row->value : NAN;
+}
+
+}  // namespace loralens

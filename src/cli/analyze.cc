@@ -1,0 +1,334 @@
+// loralens analyze: what the adaptation of a run did, layer by layer.
+#include <torch/csrc/api/include/torch/version.h>
+
+#include <algorithm>
+#include <numeric>
+#include <set>
+
+#include "analysis/parts.h"
+#include "analysis/runner.h"
+#include "base/error.h"
+#include "base/progress.h"
+#include "cli/commands.h"
+#include "cli/config.h"
+#include "cli/machine.h"
+#include "corpus/labels.h"
+#include "report/page.h"
+#include "report/tables.h"
+#include "training/run.h"
+
+namespace loralens {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+struct AnalyzeArguments {
+  std::string run, against, corpus, labels, model, classes, only, protocol = "strict", clips, gradient_clips, untrained, out;
+  uint64_t seed = 42;
+  InputOptions input;
+  MachineOptions machine;
+  bool verbose = false, force = false;
+};
+
+// The published code draws ten training clips a class for these.
+constexpr std::string_view gradient_analyses[] = {"spectrum", "alignment", "gradients", "embedding"};
+
+bool takes_gradient_clips(std::string_view name) {
+  return std::find(std::begin(gradient_analyses), std::end(gradient_analyses), name) != std::end(gradient_analyses);
+}
+
+// What is read from disk: the run, whom it is compared with, the corpus and its folds.
+struct Material {
+  Path run;  // the folder with config.toml and folds.csv, which may be above the model's own
+  std::vector<Path> folders;  // a model's each
+  Base base;
+  std::vector<EmotionModel> adapted, frozen;
+  std::optional<EmotionModel> untrained;
+  Clips clips;
+  std::vector<int64_t> labels;
+  std::vector<Fold> folds;  // of each model
+};
+
+// A run; or one fold of a run; or a folder that only holds a model.
+Path run_of(const Path& folder) {
+  if (fs::exists(folder / "folds.csv")) return folder;
+  const Path above = fs::absolute(folder).lexically_normal().parent_path();
+  return is_model_folder(folder) && fs::exists(above / "folds.csv") ? above : folder;
+}
+
+Clips clips_of(const AnalyzeArguments& a, const Path& run, const std::vector<std::string>& classes) {
+  const Path config = run / "config.toml";
+  const bool known = fs::exists(config);
+  const std::string corpus = !a.corpus.empty() ? a.corpus : known ? config_text(config, "corpus") : "";
+  if (corpus.empty()) fail("{} does not name its corpus: give the table with --corpus", run.string());
+  Clips clips = read_clips(corpus);
+  const std::string labels = !a.labels.empty() ? a.labels : known ? config_text(config, "labels") : "";
+  if (!labels.empty()) apply_labels(clips, label_map_of(labels));
+  const auto left_out = std::erase_if(clips.clips, [&](const Clip& clip) {
+    return std::find(classes.begin(), classes.end(), clip.label) == classes.end();
+  });
+  if (left_out > 0) log_line(fmt::format("left out: {} clips whose label is no class of the run", left_out));
+  if (clips.clips.empty()) fail("{}: no clip has a label among {}: map them with --labels", corpus, fmt::join(classes, " "));
+  if (const std::string missing = check_files(clips); !missing.empty()) fail("{}", missing);
+  return clips;
+}
+
+// The folds that the models were trained in; for a corpus that is not the run's, or a model of which nothing is known,
+// every clip is a test clip.
+std::vector<Fold> folds_of(const AnalyzeArguments& a, const Material& m) {
+  const Path csv = m.run / "folds.csv";
+  std::vector<Fold> folds;
+  if (fs::exists(csv)) {
+    try {
+      folds = read_folds(csv, m.clips);
+    } catch (const Error& error) {
+      if (a.corpus.empty()) throw;
+      log_line(fmt::format("{} is not the corpus of the run's folds: all its clips are test clips", a.corpus));
+    }
+  }
+  if (folds.empty()) {
+    std::vector<int64_t> all(m.clips.clips.size());
+    std::iota(all.begin(), all.end(), int64_t{0});
+    return std::vector<Fold>(m.folders.size(), Fold{{}, {}, all});
+  }
+  if (m.run == Path(a.run) || folds.size() == m.folders.size()) return folds;
+  for (size_t f = 0; f < folds.size(); ++f)
+    if (fs::absolute(a.run).lexically_normal().filename() == fold_name(static_cast<int64_t>(f))) return {folds[f]};
+  fail("{} is no fold of {}: name the run, or one of its folds", a.run, m.run.string());
+}
+
+std::vector<EmotionModel> frozen_models(const AnalyzeArguments& a, const Material& m) {
+  std::vector<EmotionModel> models;
+  if (a.against.empty()) {  // the same heads, adapters off
+    for (const EmotionModel& model : m.adapted) {
+      models.push_back(model);
+      models.back().adapted = Adapted{m.base.compute, {}, {}, false};
+    }
+    return models;
+  }
+  for (const Path& folder : model_folders(a.against))
+    models.push_back(load_model(folder, m.base, {m.adapted.front().classes, a.input}));
+  if (models.size() == 1) models.resize(m.adapted.size(), models.front());
+  if (models.size() != m.adapted.size())
+    fail("--against {} has {} folds, {} has {}: train both on the same folds", a.against, models.size(), a.run,
+         m.adapted.size());
+  for (const EmotionModel& model : models) {
+    if (model.classes != m.adapted.front().classes)
+      fail("--against {} knows other classes than {}", a.against, a.run);
+    if (model.input.padded != m.adapted.front().input.padded)
+      fail("--against {} hears padded input and {} does not, or the reverse: compare runs of the same --input", a.against,
+           a.run);
+  }
+  const Path theirs = run_of(a.against) / "folds.csv", ours = m.run / "folds.csv";
+  if (models.size() > 1 && fs::exists(theirs) && fs::exists(ours) && fs::exists(m.run / "config.toml")) {
+    const auto other = read_folds(theirs, m.clips);
+    for (size_t f = 0; f < std::min(other.size(), m.folds.size()); ++f)
+      if (other[f].test != m.folds[f].test)
+        fail("--against {} was tested on other clips than {} in fold {}: train both on the same folds", a.against, a.run, f);
+  }
+  return models;
+}
+
+Material load(const AnalyzeArguments& a) {
+  Material m;
+  m.run = run_of(a.run);
+  LoadedRun loaded = load_run(a.run, a.model, split(a.classes), a.input, a.machine, /*folds=*/true);
+  m.folders = model_folders(a.run);
+  m.base = std::move(loaded.base);
+  m.adapted = std::move(loaded.models);
+  m.clips = clips_of(a, m.run, m.adapted.front().classes);
+  m.labels = class_numbers(m.clips, m.adapted.front().classes);
+  m.folds = folds_of(a, m);
+  if (m.folds.size() != m.adapted.size())
+    fail("{} has {} models and {} folds: it is no whole run", a.run, m.adapted.size(), m.folds.size());
+  m.frozen = frozen_models(a, m);
+  if (!a.untrained.empty())
+    m.untrained = load_model(a.untrained, m.base, {m.adapted.front().classes, m.adapted.front().input});
+  if (a.protocol == "paper") {  // the published analyses are of the first fold
+    m.folders.resize(1);
+    m.adapted.resize(1, m.adapted.front());
+    m.frozen.resize(1, m.frozen.front());
+    m.folds.resize(1);
+  }
+  return m;
+}
+
+Setting setting_of(const AnalyzeArguments& a, const Material& m) {
+  const EmotionModel& model = m.adapted.front();
+  Setting setting;
+  setting.paper = a.protocol == "paper";
+  setting.seed = a.seed;
+  setting.clips = &m.clips;
+  setting.classes = model.classes;
+  setting.labels = m.labels;
+  setting.layers = m.base.encoder.config.layers;
+  setting.width = m.base.encoder.config.width;
+  setting.folds = std::ssize(m.folds);
+  setting.model_folders = m.folders;
+  for (const auto& [place, adapter] : model.adapted.adapters) setting.adapted.push_back(place);
+  return setting;
+}
+
+// Runs these analyses over all folds. listed: the clips of --clips (or of --gradient-clips, in `strict`).
+std::vector<NamedFindings> analyse(const AnalyzeArguments& a, const Material& m, const Setting& setting,
+                                   const std::vector<AnalysisEntry>& entries, const PartOptions& options,
+                                   std::set<int64_t>& used) {
+  std::vector<std::unique_ptr<Analysis>> analyses;
+  std::vector<Analysis*> pointers;
+  for (const AnalysisEntry& entry : entries) {
+    analyses.push_back(entry.make(setting));
+    pointers.push_back(analyses.back().get());
+  }
+  AnalysisRunner runner(setting, pointers);
+  SourceOptions source;
+  source.input = m.adapted.front().input;
+  source.threads = thread_count(a.machine);
+  for (size_t f = 0; f < m.folds.size(); ++f) {
+    const Parts parts = choose_parts(m.folds[f], m.labels, options);
+    if (parts.test.empty()) continue;
+    used.insert(parts.test.begin(), parts.test.end());
+    const FoldSubjects fold{static_cast<int64_t>(f),
+                            make_subject(Role::adapted, m.adapted[f]),
+                            make_subject(Role::frozen, m.frozen[f]),
+                            make_subject(Role::untrained, m.untrained ? *m.untrained
+                                                                      : untrained_like(m.adapted[f], m.base, a.seed)),
+                            parts.fit,
+                            parts.development,
+                            parts.test,
+                            parts.sample};
+    Progress progress(fmt::format("fold {}/{}", f + 1, m.folds.size()), std::max<int64_t>(runner.clips_in(fold), 1));
+    runner.run(fold, m.base.compute, source, [&](int64_t done) { progress.step(done); });
+  }
+  std::vector<NamedFindings> findings;
+  for (size_t i = 0; i < entries.size(); ++i) findings.push_back({std::string(entries[i].name), analyses[i]->finish()});
+  const RunnerCosts& costs = runner.costs();
+  if (a.verbose)
+    log_line(fmt::format("{} clips, {} passes of batches: {} forward, {} gradients, {} analyses", costs.clips, costs.passes,
+                         duration_text(costs.forward_seconds), duration_text(costs.gradient_seconds),
+                         duration_text(costs.analysis_seconds)));
+  return findings;
+}
+
+std::vector<AnalysisEntry> chosen_analyses(const std::string& only) {
+  const auto names = split(only);
+  std::vector<AnalysisEntry> chosen;
+  for (const AnalysisEntry& entry : analyses())
+    if (names.empty() || std::find(names.begin(), names.end(), entry.name) != names.end()) chosen.push_back(entry);
+  if (!names.empty() && chosen.size() != std::set(names.begin(), names.end()).size()) {
+    std::string known;
+    for (const AnalysisEntry& entry : analyses()) known += fmt::format(" {}", entry.name);
+    throw UsageError(fmt::format("--only {}: choose among{}", only, known));
+  }
+  return chosen;
+}
+
+json about(const AnalyzeArguments& a, const Material& m, size_t clips) {
+  const EmotionModel& model = m.adapted.front();
+  std::set<std::string> speakers, corpora;
+  for (const Clip& clip : m.clips.clips) {
+    speakers.insert(clip.speaker);
+    corpora.insert(clip.corpus.empty() ? "(unnamed)" : clip.corpus);
+  }
+  json result = {{"run", fs::absolute(a.run).lexically_normal().string()},
+                 {"base", model.base},
+                 {"method", model.options.method},
+                 {"corpus", corpora},
+                 {"folds", m.folds.size()},
+                 {"clips", clips},
+                 {"speakers", speakers.size()},
+                 {"against", a.against.empty() ? "the same head, adapter off" : a.against},
+                 {"untrained", a.untrained.empty() ? fmt::format("A, B and head N(0, 0.02), seed {}", a.seed) : a.untrained},
+                 {"precision", m.base.precision.compute == c10::ScalarType::Float ? "fp32" : "16 bit products"},
+                 {"device", m.base.encoder.device().str()},
+                 {"versions", {{"loralens", LORALENS_VERSION}, {"libtorch", TORCH_VERSION}}}};
+  const Path metrics = m.run / "metrics.json";
+  if (fs::exists(metrics)) {
+    json parsed = json::parse(read_file(metrics), nullptr, false);
+    if (!parsed.is_discarded()) result["metrics"] = std::move(parsed);
+  }
+  return result;
+}
+
+void analyze(AnalyzeArguments& a) {
+  const auto entries = chosen_analyses(a.only);
+  if (a.machine.precision == "auto") a.machine.precision = "fp32";
+  OutputFolder out(a.out, a.force);
+  const Material m = load(a);
+  const Setting setting = setting_of(a, m);
+  PartOptions options{.paper = setting.paper, .seed = a.seed, .fit_clips = setting.fit_clips};
+  if (!a.clips.empty()) options.listed = read_clip_list(a.clips, m.clips);
+  std::vector<int64_t> gradient_clips;
+  if (!a.gradient_clips.empty()) gradient_clips = read_clip_list(a.gradient_clips, m.clips);
+  options.listed_sample = gradient_clips;
+  log_line(fmt::format("{} of {} folds, {}, {}", entries.size() == 1 ? std::string(entries[0].name) : "analyses",
+                       m.folds.size(), m.base.name, a.protocol));
+
+  std::set<int64_t> used;
+  std::vector<NamedFindings> findings;
+  if (setting.paper || gradient_clips.empty()) {
+    findings = analyse(a, m, setting, entries, options, used);
+  } else {  // in `strict` both lists name test clips
+    std::vector<AnalysisEntry> plain, gradient;
+    for (const AnalysisEntry& entry : entries) (takes_gradient_clips(entry.name) ? gradient : plain).push_back(entry);
+    if (!plain.empty()) findings = analyse(a, m, setting, plain, options, used);
+    options.listed = gradient_clips;
+    if (!gradient.empty())
+      for (auto& found : analyse(a, m, setting, gradient, options, used)) findings.push_back(std::move(found));
+  }
+  if (used.empty()) fail("none of the listed clips is a test clip of the run");
+  for (const NamedFindings& found : findings)
+    for (const std::string& note : found.findings.notes) log_line(fmt::format("{}: {}", found.name, note));
+
+  std::string list;
+  if (!options.listed.empty() && gradient_clips.empty())
+    for (const int64_t clip : options.listed) list += m.clips.clips[static_cast<size_t>(clip)].id + "\n";
+  else
+    for (const int64_t clip : used) list += m.clips.clips[static_cast<size_t>(clip)].id + "\n";
+  write_file(out.path() / "clips.txt", list);
+  write_findings(out.path(), a.protocol, a.seed, findings, m.clips, setting.classes, about(a, m, used.size()));
+  write_page(out.path());
+  out.commit();
+  fmt::print("{}\n", (Path(a.out) / "report.html").string());
+}
+
+}  // namespace
+
+void add_analyze(CLI::App& app) {
+  auto a = std::make_shared<AnalyzeArguments>();
+  std::string names;
+  for (const AnalysisEntry& entry : analyses()) names += fmt::format("\n  {:<13} {}", entry.name, entry.summary);
+  auto* command = app.add_subcommand(
+      "analyze",
+      "Shows what the adaptation did inside the encoder, layer by layer: tables, figures and a report that opens\n"
+      "in a browser. The adapted model is compared with the frozen and with an untrained one.\n\n"
+      "Analyses:" + names + "\n\n"
+      "Examples:\n"
+      "  loralens analyze run -o analysis\n"
+      "  loralens analyze run --against frozen-run --only contribution,logit-lens -o analysis\n"
+      "  loralens analyze run --protocol paper --clips list.txt -o as-published");
+  command->option_defaults()->always_capture_default();
+  command->add_option("run", a->run, "a run of `loralens train`, one of its folds, or a PEFT folder")->required();
+  command->add_option("-o,--output", a->out, "folder for tables, arrays, figures and report.html")->required();
+  command->add_option("--against", a->against, "a run of the frozen encoder on the same folds; if not given: the adapter off");
+  command->add_option("--only", a->only, "analyses, such as contribution,logit-lens; if not given: all");
+  command->add_option("--protocol", a->protocol, "strict; paper: as the published code does, first fold, defects included")
+      ->check(CLI::IsMember({"strict", "paper"}));
+  command->add_option("--corpus", a->corpus, "table of clips, where it is not the run's own");
+  command->add_option("--labels", a->labels, "map of the corpus's labels: four, or a list such as ang=anger");
+  command->add_option("--clips", a->clips, "list of clips to analyse, one path a line as in the table")->check(CLI::ExistingFile);
+  command->add_option("--gradient-clips", a->gradient_clips, "list of clips for spectrum, alignment, gradients and embedding")
+      ->check(CLI::ExistingFile);
+  command->add_option("--untrained", a->untrained, "PEFT folder that serves as the untrained model");
+  command->add_option("--model", a->model, "base model, where the run names none");
+  command->add_option("--classes", a->classes, "names of a bare PEFT folder's classes, in order");
+  command->add_option("--seed", a->seed, "of random baselines and of which clips are drawn")
+      ->check(CLI::Range(uint64_t{0}, uint64_t{INT64_MAX}));
+  command->add_flag("--verbose", a->verbose, "say what the passes cost");
+  command->add_flag("--force", a->force, "replace the output folder if it exists");
+  add_input_options(*command, a->input);
+  add_machine_options(*command, a->machine);
+  command->callback([a] { analyze(*a); });
+}
+
+}  // namespace loralens

@@ -1,0 +1,49 @@
+// loralens report: the page over an analysis, or one page that compares several.
+#include "base/error.h"
+#include "cli/commands.h"
+#include "report/page.h"
+
+namespace loralens {
+namespace {
+
+struct ReportArguments {
+  std::vector<std::string> dirs;
+  std::string out;
+  bool force = false;
+};
+
+void report(const ReportArguments& a) {
+  Path out = a.out;
+  if (out.empty()) {
+    if (a.dirs.size() > 1) throw UsageError("a page over several folders needs a file to go to: -o comparison.html");
+    out = Path(a.dirs.front()) / "report.html";  // the folder's own page is made again
+  } else if (std::filesystem::is_directory(out)) {
+    fail("{} is a folder: -o names the page's file, such as {}", out.string(), (out / "report.html").string());
+  } else if (std::filesystem::exists(out) && !a.force) {
+    fail("{} exists already: choose another name, or replace it with --force", out.string());
+  }
+  const std::vector<Path> dirs(a.dirs.begin(), a.dirs.end());
+  if (dirs.size() > 1)
+    write_comparison(dirs, out);
+  else
+    write_file(out, report_page(dirs.front(), out.has_parent_path() ? out.parent_path() : Path(".")));
+  fmt::print("{}\n", out.string());
+}
+
+}  // namespace
+
+void add_report(CLI::App& app) {
+  auto a = std::make_shared<ReportArguments>();
+  auto* command = app.add_subcommand(
+      "report",
+      "Makes the page of an analysis again, from its folder alone; or one page that compares several.\n"
+      "A page is one file that works offline; its figures can be saved as SVG or PNG from their menus.\n"
+      "Prints the page's path.\n\n"
+      "Examples:\n  loralens report analysis\n  loralens report lora frozen dora -o comparison.html");
+  command->add_option("dir", a->dirs, "folders that `loralens analyze` wrote")->required();
+  command->add_option("-o,--output", a->out, "file of the page; one folder: DIR/report.html where not given");
+  command->add_flag("--force", a->force, "replace the file if it exists");
+  command->callback([a] { report(*a); });
+}
+
+}  // namespace loralens

@@ -1,0 +1,150 @@
+#include <algorithm>
+#include <set>
+
+#include "report/figures.h"
+#include "report/folder.h"
+#include "report/html.h"
+#include "report/page.h"
+#include "report/scores.h"
+
+namespace loralens {
+namespace {
+
+using nlohmann::json;
+
+struct Run {
+  std::string name;
+  Path dir;
+  json summary;
+};
+
+std::vector<std::string> parts_of(const Path& dir) {
+  std::vector<std::string> parts;
+  for (const auto& part : std::filesystem::weakly_canonical(dir))
+    if (!part.empty()) parts.push_back(part.string());
+  return parts;
+}
+
+std::string text_of(const json& about, const char* key) {
+  for (const auto& [label, text] : facts_of({{key, about.value(key, json())}})) return escaped(text);
+  return "";
+}
+
+std::string runs_table(const std::vector<Run>& runs, const Path& folder) {
+  std::vector<std::vector<std::string>> rows;
+  for (const Run& run : runs) {
+    const json& about = run.summary.at("about");
+    const json metrics = about.value("metrics", json::object());
+    std::vector<std::string> row = {
+        fmt::format("<a href=\"{}\">{}</a>", link_to(run.dir / "report.html", folder), escaped(run.name))};
+    for (const char* key : {"base", "method", "corpus", "folds", "protocol"}) row.push_back(text_of(about, key));
+    for (const char* key : {"uar", "war", "macro_f1"}) row.push_back(score_cell(metrics, key));
+    rows.push_back(std::move(row));
+  }
+  return html_table("Mean over folds, and the 95 % interval over speakers",
+                    {"Run", "Model", "Method", "Corpus", "Folds", "Protocol", "UAR", "WAR", "Macro F1"}, rows);
+}
+
+std::string protocol_note(const std::vector<Run>& runs) {
+  std::set<std::string> protocols;
+  for (const Run& run : runs) protocols.insert(text_of(run.summary.at("about"), "protocol"));
+  if (protocols.size() < 2) return "";
+  return "<p class=\"caveat\"><strong>Caveat.</strong> These runs were analysed by different protocols, whose numbers "
+         "measure different "
+         "things.</p>\n";
+}
+
+// The analyses of all runs by name, in the order in which they first occur.
+std::vector<std::string> analyses_of(const std::vector<Run>& runs) {
+  std::vector<std::string> names;
+  for (const Run& run : runs)
+    for (const json& a : run.summary.at("analyses"))
+      if (const std::string name = a.at("name"); std::ranges::count(names, name) == 0) names.push_back(name);
+  return names;
+}
+
+// An analysis's figures by name, with the runs that have them.
+std::vector<std::pair<std::string, std::vector<RunFigure>>> figures_of(const std::vector<Run>& runs,
+                                                                       const std::string& analysis) {
+  std::vector<std::pair<std::string, std::vector<RunFigure>>> figures;
+  for (const Run& run : runs)
+    for (const json& a : run.summary.at("analyses"))
+      for (const json& f : a.at("name") == analysis ? a.at("figures") : json::array()) {
+        const std::string name = f.at("name");
+        auto known = std::ranges::find(figures, name, [](const auto& figure) { return figure.first; });
+        if (known == figures.end()) known = figures.insert(figures.end(), {name, {}});
+        known->second.push_back({run.name, read_figure(run.dir, name)});
+      }
+  return figures;
+}
+
+std::string measures_of(const std::vector<Run>& runs, const std::string& analysis) {
+  for (const Run& run : runs)
+    for (const json& a : run.summary.at("analyses"))
+      if (a.at("name") == analysis) return a.at("measures");
+  return "";
+}
+
+// "" if the analysis has no figure that two runs share.
+std::string analysis_html(const std::vector<Run>& runs, const std::string& analysis) {
+  std::string figures;
+  for (const auto& [name, of_runs] : figures_of(runs, analysis)) {
+    if (of_runs.size() < 2) continue;
+    if (const json spec = combined_figure(of_runs); !spec.is_null()) figures += figure_html(name, spec);
+  }
+  if (figures.empty()) return "";
+  return fmt::format(
+      "<section id=\"{}\">\n<h2>{}</h2>\n<p class=\"measures\">{}</p>\n<div class=\"figures\">\n{}</div>\n</section>\n",
+      escaped(analysis), escaped(title_of(analysis)), escaped(measures_of(runs, analysis)), figures);
+}
+
+}  // namespace
+
+std::vector<std::string> distinct_names(const std::vector<Path>& dirs) {
+  std::vector<std::vector<std::string>> paths;
+  for (const Path& dir : dirs) paths.push_back(parts_of(dir));
+  // How many parts at the beginning, then at the end, are the same in all.
+  size_t shortest = paths.front().size();
+  for (const auto& p : paths) shortest = std::min(shortest, p.size());
+  const auto agree = [&](auto part) {
+    return std::ranges::all_of(paths, [&](const auto& p) { return part(p) == part(paths.front()); });
+  };
+  size_t before = 0, after = 0;
+  while (before < shortest && agree([&](const auto& p) { return p[before]; })) ++before;
+  while (before + after < shortest && agree([&](const auto& p) { return p[p.size() - 1 - after]; })) ++after;
+  std::vector<std::string> names;
+  for (const auto& parts : paths) {
+    std::string name;
+    for (size_t i = before; i + after < parts.size(); ++i) name += (name.empty() ? "" : "/") + parts[i];
+    names.push_back(name.empty() ? std::filesystem::weakly_canonical(dirs[names.size()]).string() : name);
+  }
+  for (size_t i = 0; i < names.size(); ++i)
+    if (std::ranges::count(names, names[i]) > 1) fail("the folder {} is given twice", dirs[i].string());
+  return names;
+}
+
+std::string comparison_page(const std::vector<Path>& dirs, const Path& folder) {
+  const auto names = distinct_names(dirs);
+  std::vector<Run> runs;
+  for (size_t i = 0; i < dirs.size(); ++i) runs.push_back({names[i], dirs[i], read_summary(dirs[i])});
+  return from_folder("one of the folders", [&] {
+    const std::string title = fmt::format("Comparison of {} runs", runs.size());
+    std::vector<std::pair<std::string, std::string>> contents = {{"runs", "Runs"}};
+    std::string main =
+        fmt::format("<header>\n<p class=\"kind\">Interpretability report</p>\n<h1>{}</h1>\n</header>\n", title);
+    main += "<section id=\"runs\">\n<h2>Runs</h2>\n" + runs_table(runs, folder) + protocol_note(runs) + "</section>\n";
+    for (const auto& name : analyses_of(runs)) {
+      const std::string html = analysis_html(runs, name);
+      if (html.empty()) continue;
+      contents.push_back({name, title_of(name)});
+      main += html;
+    }
+    return whole_page(title, contents, main);
+  });
+}
+
+void write_comparison(const std::vector<Path>& dirs, const Path& out) {
+  write_file(out, comparison_page(dirs, out.has_parent_path() ? out.parent_path() : Path(".")));
+}
+
+}  // namespace loralens

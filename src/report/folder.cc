@@ -1,0 +1,77 @@
+#include "report/folder.h"
+
+#include <algorithm>
+#include <array>
+
+namespace loralens {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::array<std::pair<const char*, const char*>, 13> known_facts = {{{"run", "Run"},
+                                                                              {"base", "Model"},
+                                                                              {"method", "Method"},
+                                                                              {"corpus", "Corpus"},
+                                                                              {"folds", "Folds"},
+                                                                              {"protocol", "Protocol"},
+                                                                              {"clips", "Clips"},
+                                                                              {"speakers", "Speakers"},
+                                                                              {"against", "Compared with"},
+                                                                              {"untrained", "Untrained baseline"},
+                                                                              {"precision", "Precision"},
+                                                                              {"device", "Device"},
+                                                                              {"seed", "Seed"}}};
+
+std::string fact_text(const json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  std::string text;
+  const auto add = [&](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
+  if (value.is_array())
+    for (const json& part : value) add(fact_text(part));
+  else if (value.is_object())
+    for (const auto& [key, part] : value.items()) add(key + " " + fact_text(part));
+  else if (!value.is_null())
+    add(value.dump());
+  return text;
+}
+
+json read_json(const Path& path) {
+  json value = json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+  if (!value.is_object()) fail("{} is damaged: analyse again", path.string());
+  return value;
+}
+
+}  // namespace
+
+json read_summary(const Path& dir) {
+  const Path path = dir / "summary.json";
+  if (!std::filesystem::exists(path))
+    fail("{} holds no summary.json: give a folder that `loralens analyze` wrote", dir.string());
+  return read_json(path);
+}
+
+json read_figure(const Path& dir, const std::string& name) { return read_json(dir / "figures" / (name + ".vl.json")); }
+
+std::vector<std::pair<std::string, std::string>> facts_of(const json& about) {
+  std::vector<std::pair<std::string, std::string>> facts;
+  const auto add = [&](const std::string& label, const json& value) {
+    if (const std::string text = fact_text(value); !text.empty()) facts.push_back({label, text});
+  };
+  for (const auto& [key, label] : known_facts)
+    if (about.contains(key)) add(label, about.at(key));
+  for (const auto& [key, value] : about.items()) {
+    const bool known = std::ranges::any_of(known_facts, [&](const auto& fact) { return key == fact.first; });
+    if (!known && key != "metrics" && key != "versions") add(key, value);
+  }
+  if (about.contains("versions")) add("Versions", about.at("versions"));
+  return facts;
+}
+
+std::string run_title(const json& about) {
+  std::string title;
+  for (const char* key : {"base", "method", "corpus"})
+    if (about.contains(key)) title += (title.empty() ? "" : ", ") + fact_text(about.at(key));
+  return title.empty() ? "Analysis" : title;
+}
+
+}  // namespace loralens

@@ -1,0 +1,34 @@
+// Reading back what write_findings wrote.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/files.h"
+
+namespace loralens {
+
+// DIR/summary.json. Error if it is missing or no JSON.
+nlohmann::json read_summary(const Path& dir);
+
+// DIR/figures/<name>.vl.json. Error if it is missing or no JSON.
+nlohmann::json read_figure(const Path& dir, const std::string& name);
+
+// What was run, as label and text, in the order of write_findings; without the scores.
+std::vector<std::pair<std::string, std::string>> facts_of(const nlohmann::json& about);
+
+// "openai/whisper-base, lora, emo-db"
+std::string run_title(const nlohmann::json& about);
+
+// work(), whose JSON comes from a folder: an Error that names the folder if it is not of the shape that is expected.
+template <typename Work>
+auto from_folder(const Path& dir, Work&& work) try {
+  return work();
+} catch (const nlohmann::json::exception&) {
+  fail("{} holds something else than `loralens analyze` writes: analyse again", dir.string());
+}
+
+}  // namespace loralens

@@ -1,0 +1,43 @@
+// Pieces of a page.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/csv.h"
+#include "base/files.h"
+
+namespace loralens {
+
+// Text as HTML, in content and in quoted attributes.
+std::string escaped(std::string_view text);
+
+// JSON in a <script> element that no browser runs; `attributes` such as "id=\"explorer\"".
+std::string json_script(const std::string& attributes, const nlohmann::json& value);
+
+// A caption and a <table>. Cells are HTML already; the first cell of a row is its header.
+std::string html_table(const std::string& caption, const std::vector<std::string>& header,
+                       const std::vector<std::vector<std::string>>& rows);
+
+// Paragraphs, or a list where there are several. Empty for none.
+std::string sentences(const nlohmann::json& texts, const std::string& class_name);
+
+// "logit-lens" as a title: "Logit lens".
+std::string title_of(const std::string& name);
+
+// The page around `main`. `contents`: anchors and what the list of contents calls them.
+std::string whole_page(const std::string& title, const std::vector<std::pair<std::string, std::string>>& contents,
+                       const std::string& main);
+
+// A link to a file as seen from a page in `folder`; percent-encoded.
+std::string link_to(const Path& file, const Path& folder);
+// "file:///..." of a file on this machine.
+std::string file_url(const Path& file);
+
+// A figure that page.js draws.
+std::string figure_html(const std::string& name, const nlohmann::json& spec);
+
+}  // namespace loralens

@@ -1,0 +1,27 @@
+// NumPy's archive of arrays: an uncompressed zip of .npy files
+// (numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "analysis/findings.h"
+#include "base/files.h"
+
+namespace loralens {
+
+// The archive's bytes; member "<name>.npy" for each array, in this order, C order, little endian. Names may hold
+// slashes. Tensors may be on any device and of any strides, of type float32, float64 or int64. Error for another type,
+// a name that is empty or occurs twice, and what needs zip's 64-bit form: an array or archive of 4 GiB, or over 65,535
+// arrays.
+std::string format_npz(const std::vector<NamedArray>& arrays);
+void write_npz(const Path& path, const std::vector<NamedArray>& arrays);
+
+// One .npy file.
+std::string format_npy(const NamedArray& array);
+
+// CRC-32 as zip uses it (ISO 3309, polynomial 0xEDB88320).
+uint32_t crc32(std::string_view bytes);
+
+}  // namespace loralens

@@ -1,0 +1,159 @@
+#include "report/page.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/csv.h"
+#include "report/folder.h"
+#include "report/html.h"
+#include "report/scores.h"
+
+namespace loralens {
+namespace {
+
+using nlohmann::json;
+
+constexpr size_t rows_shown = 400;  // of a table on the page; the file has all
+
+std::string head_html(const json& about) {
+  std::string html =
+      fmt::format("<header>\n<p class=\"kind\">Interpretability report</p>\n<h1>{}</h1>\n<dl class=\"facts\">\n",
+                  escaped(run_title(about)));
+  for (const auto& [label, text] : facts_of(about))
+    html += fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", escaped(label), escaped(text));
+  return html + "</dl>\n</header>\n";
+}
+
+// The columns of a table that tell something here: not what is the same on the whole page, and not what is empty.
+std::vector<size_t> columns_shown(const Table& table) {
+  std::vector<size_t> columns;
+  for (size_t c = 0; c < table.header.size(); ++c) {
+    const std::string& name = table.header[c];
+    const bool filled = std::ranges::any_of(table.rows, [&](const auto& row) { return !row[c].empty(); });
+    if (filled && name != "analysis" && name != "protocol" && name != "seed") columns.push_back(c);
+  }
+  return columns;
+}
+
+// A cell as the page shows it: numbers to four digits.
+std::string cell_html(const std::string& column, const std::string& cell) {
+  if (cell.empty() || (column != "value" && column != "low" && column != "high")) return escaped(cell);
+  return fmt::format("{:.4g}", std::strtod(cell.c_str(), nullptr));
+}
+
+std::string table_html(const Path& dir, const std::string& analysis, bool arrays, const Path& folder) {
+  const Path file = dir / "tables" / (analysis + ".csv");
+  Table table = read_csv(file);
+  const int fold = table.column("fold");
+  const size_t all = table.rows.size();
+  if (fold < 0) fail("{} has no column fold: analyse again", file.string());
+  const auto is_pooled = [&](const auto& row) { return row[static_cast<size_t>(fold)].empty(); };
+  const bool pooled = std::ranges::any_of(table.rows, is_pooled);
+  if (pooled) std::erase_if(table.rows, [&](const auto& row) { return !is_pooled(row); });
+  const size_t of_interest = table.rows.size();
+  if (of_interest > rows_shown) table.rows.resize(rows_shown);
+
+  const auto columns = columns_shown(table);
+  std::vector<std::string> header;
+  for (const size_t c : columns) header.push_back(table.header[c]);
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& row : table.rows) {
+    std::vector<std::string> cells;
+    for (const size_t c : columns) cells.push_back(cell_html(table.header[c], row[c]));
+    rows.push_back(std::move(cells));
+  }
+  std::string what = fmt::format("{} rows{}", of_interest, pooled && of_interest < all ? " over all folds" : "");
+  if (of_interest > rows_shown) what = fmt::format("the first {} of {}", rows_shown, what);
+  std::string files =
+      fmt::format("all {} rows: <a href=\"{}\">{}.csv</a>", all, link_to(file, folder), escaped(analysis));
+  if (arrays)
+    files += fmt::format(", arrays: <a href=\"{0}\">{1}.npz</a>", link_to(dir / "arrays" / (analysis + ".npz"), folder),
+                         escaped(analysis));
+  return fmt::format(
+      "<details class=\"table\"><summary>Table ({})</summary>\n<p class=\"files\">{}</p>\n{}</details>\n", what, files,
+      html_table("", header, rows));
+}
+
+std::string analysis_html(const Path& dir, const json& a, const Path& folder) {
+  const auto name = a.at("name").get<std::string>();
+  std::string html = fmt::format("<section id=\"{0}\">\n<h2>{1}</h2>\n<p class=\"measures\">{2}</p>\n", escaped(name),
+                                 escaped(title_of(name)), escaped(a.at("measures").get<std::string>()));
+  html += sentences(a.at("reading"), "reading");
+  if (!a.at("figures").empty()) {
+    html += "<div class=\"figures\">\n";
+    for (const json& figure : a.at("figures"))
+      html += figure_html(figure.at("name"), read_figure(dir, figure.at("name")));
+    html += "</div>\n";
+  }
+  if (a.at("rows").get<size_t>() > 0) html += table_html(dir, name, a.at("arrays").get<bool>(), folder);
+  html += sentences(a.at("notes"), "notes");
+  if (const auto caveat = a.at("caveat").get<std::string>(); !caveat.empty())
+    html += fmt::format("<p class=\"caveat\"><strong>Caveat.</strong> {}</p>\n", escaped(caveat));
+  if (const auto source = a.at("source").get<std::string>(); !source.empty())
+    html += fmt::format("<p class=\"source\">Source: {}</p>\n", escaped(source));
+  return html + "</section>\n";
+}
+
+std::string clip_button(const json& clip, size_t number) {
+  const bool right = clip.at("label") == clip.at("predicted");
+  std::string name = Path(clip.at("id").get<std::string>()).filename().string();
+  return fmt::format(
+      "<li><button type=\"button\" data-clip=\"{}\" title=\"{}\"><span>{}</span> "
+      "<small>{}{:.2f}</small></button></li>\n",
+      number, escaped(clip.at("id").get<std::string>()), escaped(name),
+      right ? "" : escaped(clip.at("predicted").get<std::string>()) + " ", clip.at("confidence").get<double>());
+}
+
+// For each class two lists of clips; page.js shows the one that is chosen.
+std::string explorer_html(json explorer) {
+  std::string html =
+      "<section id=\"clips\">\n<h2>Clips</h2>\n<p>The most confident errors and successes of each class: what the head "
+      "would say "
+      "after each layer, where the clip lies among the others, and how it sounds. The audio is played from where it "
+      "lies "
+      "on the machine that made this page.</p>\n<div class=\"explorer\">\n<div class=\"chooser\">\n";
+  for (const json& name : explorer.at("classes")) {
+    std::string errors, successes;
+    for (size_t i = 0; i < explorer.at("clips").size(); ++i) {
+      const json& clip = explorer.at("clips")[i];
+      if (clip.at("label") == name) (clip.at("predicted") == name ? successes : errors) += clip_button(clip, i);
+    }
+    html += fmt::format("<h3>{}</h3>\n", escaped(name.get<std::string>()));
+    html += errors.empty() ? "<p class=\"none\">no errors</p>\n"
+                           : "<p>errors, and what they were taken for</p>\n<ul>\n" + errors + "</ul>\n";
+    html +=
+        successes.empty() ? "<p class=\"none\">no successes</p>\n" : "<p>successes</p>\n<ul>\n" + successes + "</ul>\n";
+  }
+  html += "</div>\n<div class=\"clip\" aria-live=\"polite\"></div>\n</div>\n";
+  for (json& clip : explorer.at("clips")) clip["url"] = file_url(clip.at("path").get<std::string>());
+  return html + json_script("id=\"explorer-data\"", explorer) + "</section>\n";
+}
+
+}  // namespace
+
+std::string report_page(const Path& dir, const Path& folder) {
+  const json summary = read_summary(dir);
+  return from_folder(dir, [&] {
+    const json& about = summary.at("about");
+    std::vector<std::pair<std::string, std::string>> contents;
+    std::string main = head_html(about);
+    if (about.contains("metrics")) {
+      contents.push_back({"results", "Results"});
+      main += "<section id=\"results\">\n<h2>Results</h2>\n" + scores_html(about.at("metrics")) + "</section>\n";
+    }
+    for (const json& a : summary.at("analyses")) {
+      const auto name = a.at("name").get<std::string>();
+      contents.push_back({name, title_of(name)});
+      main += analysis_html(dir, a, folder);
+    }
+    if (const json& explorer = summary.at("explorer"); !explorer.at("clips").empty()) {
+      contents.push_back({"clips", "Clips"});
+      main += explorer_html(explorer);
+    }
+    return whole_page(run_title(about), contents, main);
+  });
+}
+
+void write_page(const Path& dir) { write_file(dir / "report.html", report_page(dir, dir)); }
+
+}  // namespace loralens

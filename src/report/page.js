@@ -1,0 +1,195 @@
+// Draws the page's figures (Vega-Lite specifications in <script data-spec>), shows clips, switches the theme.
+"use strict";
+
+const blue = "#0072B2", orange = "#E69F00";
+const palette = [blue, orange, "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C8C8C"];  // as in charts.cc
+const font = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
+
+// How figures look here; their colours of text and lines come from page.css.
+function look(width) {
+  return {
+    background: "white", font, padding: 4,
+    axis: { gridColor: "#e4e4e0", domain: false, tickColor: "#e4e4e0", tickSize: 4, labelPadding: 4, labelFontSize: 11.5, labelColor: "#555",
+            titleFontSize: 12, titleFontWeight: 400, titleColor: "#333", titlePadding: 8, labelLimit: 140 },
+    axisX: { grid: false },
+    view: { stroke: null },
+    header: { labelFontSize: 12, labelFontWeight: 600, labelColor: "#333", labelPadding: 6 },
+    legend: { orient: "top", titleOrient: "left", titleFontSize: 12, titleFontWeight: 400, titleColor: "#555", titlePadding: 10, labelFontSize: 12,
+              symbolSize: 90, symbolStrokeWidth: 2.5, columns: Math.max(1, Math.floor((width - 60) / 110)), columnPadding: 16, gradientLength: Math.min(220, width / 2),
+              layout: { top: { direction: "vertical", anchor: "start", margin: 6 } } },
+    facet: { spacing: 24 },
+  };
+}
+
+// The specification at this width: one view fills it, panels share it.
+function fitted(spec, width) {
+  spec = structuredClone(spec);
+  delete spec.title;  // stands in the caption
+  if (spec.spec) {
+    spec.columns = Math.max(1, Math.min(spec.columns, Math.floor(width / 200)));
+    spec.spec.width = Math.floor((width - 70) / spec.columns - 26);
+  } else {
+    spec.width = Math.min(width, 680);
+    spec.autosize = { type: "fit-x", contains: "padding" };
+  }
+  return spec;
+}
+
+// Panels whose axes took more room than thought become narrower.
+async function shrink(view, place, columns) {
+  const excess = place.querySelector("svg.marks").getBoundingClientRect().width - place.clientWidth;
+  const width = view.signal("child_width");
+  if (excess > 0) await view.signal("child_width", Math.max(60, Math.floor(width - excess / columns - 1))).resize().runAsync();
+}
+
+async function draw(place, spec, name) {
+  const width = place.clientWidth;
+  place.drawnAt = width;
+  const fit = fitted(spec, width);
+  const { view } = await vegaEmbed(place, fit, {
+    renderer: "svg", config: look(width), tooltip: { theme: "custom" }, downloadFileName: name, scaleFactor: 2,
+    actions: { export: true, source: false, compiled: false, editor: false },
+  });
+  if (fit.spec) await shrink(view, place, fit.columns);
+  // What was picked among labels says nothing about speakers.
+  if (fit.params?.some(p => p.name === "colour_by"))
+    view.addSignalListener("colour_by", () => setTimeout(() => view.data("picked_store", []).runAsync()));
+  place.classList.add("drawn");
+  return view;
+}
+
+const specs = new Map([...document.querySelectorAll("script[data-spec]")].map(s => [s.dataset.spec, JSON.parse(s.textContent)]));
+const places = [...document.querySelectorAll(".plot[data-figure]")];
+
+// One after another, so that the page stays quick; what is on the screen comes first.
+async function draw_all() {
+  const waiting = [...places];
+  const distance = place => Math.abs(place.getBoundingClientRect().top);
+  while (waiting.length > 0) {
+    waiting.sort((a, b) => distance(a) - distance(b));
+    const place = waiting.shift();
+    await draw(place, specs.get(place.dataset.figure), place.dataset.figure);
+    await new Promise(resolve => setTimeout(resolve));
+  }
+}
+
+let resized;
+window.addEventListener("resize", () => {
+  clearTimeout(resized);
+  resized = setTimeout(() => {
+    if (places.some(place => Math.abs(place.clientWidth - place.drawnAt) > 8)) draw_all().then(show_chosen);
+  }, 250);
+});
+
+// Clips
+
+const explorer = JSON.parse(document.getElementById("explorer-data")?.textContent ?? '{"classes": [], "clips": []}');
+let chosen = 0;
+
+// The head's probabilities after each layer, with the adapter on and off.
+function layer_spec(clip) {
+  const values = [];
+  for (const model of ["adapted", "frozen"])
+    (clip[model] ?? []).forEach((row, i) => row.forEach((p, c) => values.push({ adapter: model === "adapted" ? "on" : "off", layer: i - 1, class: explorer.classes[c], value: p })));
+  const encoding = {
+    x: { field: "layer", type: "quantitative", axis: { title: "layer", tickMinStep: 1, format: "d", labelExpr: "datum.value === -1 ? 'emb' : datum.label" }, scale: { nice: false, padding: 8 } },
+    y: { field: "value", type: "quantitative", axis: { title: "probability" }, scale: { domain: [0, 1] } },
+    color: { field: "class", type: "nominal", scale: { domain: explorer.classes, range: palette }, legend: { title: null } },
+  };
+  const dash = { field: "adapter", type: "nominal", scale: { domain: ["on", "off"], range: [[1, 0], [4, 3]] }, legend: { title: "adapter" } };
+  const tooltip = [{ field: "class" }, { field: "adapter" }, { field: "layer" }, { field: "value", type: "quantitative", format: ".3f", title: "probability" }];
+  return {
+    $schema: "https://vega.github.io/schema/vega-lite/v6.json", description: "Class probabilities layer by layer", data: { values }, height: 230, encoding,
+    layer: [{ mark: { type: "line", strokeWidth: 2, tooltip: null }, encoding: { strokeDash: dash } },
+            { mark: { type: "point", filled: true, size: 200, opacity: 0 }, encoding: { tooltip } }],
+  };
+}
+
+// The clip among the others in the t-SNE that its place is of.
+function place_spec(clip) {
+  const close = (a, b) => Math.abs(a - b) <= 1e-3 * Math.abs(b);
+  const is_place = p => p.id === clip.id && clip.place && close(p.x, clip.place[0]) && close(p.y, clip.place[1]);
+  for (const spec of specs.values()) {
+    const at = spec.usermeta?.figure?.kind === "scatter" && spec.data.values.find(is_place);
+    if (!at) continue;
+    const points = spec.data.values.filter(p => p.panel === at.panel);
+    const axis = { labels: false, ticks: false, title: null, grid: false };
+    const encoding = {
+      x: { field: "x", type: "quantitative", axis, scale: { zero: false, padding: 8 } }, y: { field: "y", type: "quantitative", axis, scale: { zero: false, padding: 8 } },
+      color: { field: "label", type: "nominal", scale: { domain: explorer.classes, range: palette }, legend: null },
+      tooltip: [{ field: "id", title: "clip" }, { field: "label" }, { field: "speaker" }],
+    };
+    return {
+      $schema: "https://vega.github.io/schema/vega-lite/v6.json", description: "Place in the t-SNE", title: [spec.title, at.panel].filter(Boolean).join(", "), height: 230, encoding,
+      layer: [{ data: { values: points }, mark: { type: "point", filled: true, size: 22, opacity: 0.35 } },
+              { data: { values: [at] }, mark: { type: "point", filled: true, size: 110, opacity: 1 } },
+              { data: { values: [at] }, mark: { type: "point", size: 320, strokeWidth: 1.5, opacity: 1, color: "#8C8C8C" }, encoding: { color: { value: "#8C8C8C" } } }],
+    };
+  }
+  return null;
+}
+
+function element(name, text, more = {}) {
+  return Object.assign(document.createElement(name), { textContent: text }, more);
+}
+
+async function add_figure(panel, caption, spec, name) {
+  const figure = element("figure", ""), place = element("div", "", { className: "plot" });
+  figure.append(element("figcaption", caption), place);
+  panel.append(figure);
+  await draw(place, spec, name);
+}
+
+function player(clip) {
+  const segment = clip.end === undefined ? "" : `#t=${clip.start},${clip.end}`;
+  const audio = element("audio", "", { controls: true, preload: "none", src: clip.url + segment });
+  const missing = element("p", `${clip.path} cannot be played from here.`, { className: "notes", hidden: true });
+  audio.addEventListener("error", () => { missing.hidden = false; });
+  return [audio, missing];
+}
+
+async function show(number) {
+  chosen = number;
+  for (const button of document.querySelectorAll(".chooser button")) button.setAttribute("aria-pressed", Number(button.dataset.clip) === number);
+  const clip = explorer.clips[number], panel = document.querySelector(".clip");
+  const verdict = clip.predicted === clip.label ? `${clip.label}, and taken for it` : `${clip.label}, taken for ${clip.predicted}`;
+  const facts = [`${verdict} (${clip.confidence.toFixed(3)})`, clip.speaker && `speaker ${clip.speaker}`, clip.text && `“${clip.text}”`].filter(Boolean);
+  panel.replaceChildren(element("h3", clip.id), element("p", facts.join(" · ")), ...player(clip));
+  await add_figure(panel, "What the head would say after each layer", layer_spec(clip), "clip-layers");
+  const place = place_spec(clip);
+  if (place && chosen === number) await add_figure(panel, place.title, place, "clip-place");
+}
+
+async function show_chosen() {
+  if (explorer.clips.length > 0) await show(chosen);
+}
+
+for (const button of document.querySelectorAll(".chooser button")) button.addEventListener("click", () => show(Number(button.dataset.clip)));
+
+// Theme and contents
+
+document.querySelector(".theme").addEventListener("click", () => {
+  const root = document.documentElement;
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+  try {
+    localStorage.setItem("loralens-theme", root.dataset.theme);
+  } catch (error) {
+    // Not kept, then.
+  }
+});
+
+if (matchMedia("(max-width: 62rem)").matches) document.querySelector(".side details").open = false;
+
+const links = new Map([...document.querySelectorAll(".side a")].map(a => [a.hash.slice(1), a]));
+const watch = new IntersectionObserver(entries => {
+  for (const entry of entries)
+    if (entry.isIntersecting) {
+      for (const link of links.values()) link.removeAttribute("aria-current");
+      links.get(entry.target.id)?.setAttribute("aria-current", "true");
+    }
+}, { rootMargin: "-15% 0px -75% 0px" });
+for (const section of document.querySelectorAll("main > section")) watch.observe(section);
+
+// Resolves when all is drawn.
+window.drawn = draw_all().then(show_chosen);

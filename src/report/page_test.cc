@@ -1,0 +1,88 @@
+#include "report/page.h"
+
+#include <gmock/gmock.h>
+
+#include <cstdlib>
+
+#include "base/test_folder.h"
+#include "report/html.h"
+#include "report/scores.h"
+#include "report/test_findings.h"
+
+namespace loralens {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+size_t count_of(const std::string& text, const std::string& part) {
+  size_t count = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+TEST(Html, TextCannotBecomeMarkup) {
+  EXPECT_EQ(escaped("<b> & \"c\""), "&lt;b&gt; &amp; &quot;c&quot;");
+  EXPECT_EQ(json_script("id=\"x\"", {{"a", "</script>"}}),
+            "<script type=\"application/json\" id=\"x\">{\"a\":\"\\u003c/script>\"}</script>\n");
+  EXPECT_EQ(file_url("/a b/ä#1.wav"), "file:///a%20b/%C3%A4%231.wav");
+}
+
+TEST(Html, NamesBecomeTitles) { EXPECT_EQ(title_of("logit-lens"), "Logit lens"); }
+
+TEST(Scores, RecallIsTheDiagonalsShareOfItsRow) {
+  const std::string html = scores_html(synthetic_about().at("metrics"));
+  EXPECT_THAT(html, HasSubstr("<td>0.867</td></tr>"));  // 26 of 30
+  EXPECT_THAT(html, HasSubstr("--share:0.867\">26</span>"));
+  EXPECT_EQ(score_cell(synthetic_about().at("metrics"), "uar"), "0.861<br><small>0.821 to 0.891</small>");
+}
+
+// Where LORALENS_REPORT_FOLDER names a folder, the analyses stay there, for the test that opens their pages in a
+// browser.
+TEST(Page, HoldsAllThatWasFound) {
+  TestFolder folder;
+  const char* kept = std::getenv("LORALENS_REPORT_FOLDER");
+  const Path place = kept ? Path(kept) : folder.path();
+  for (const uint64_t seed : {1, 2}) {
+    const Path dir = place / fmt::format("run-{}", seed);
+    std::filesystem::create_directories(dir);
+    write_synthetic_findings(dir, seed);
+    write_page(dir);
+  }
+  const std::string page = read_file(place / "run-1/report.html");
+  for (const char* text :
+       {"<h2>Contribution</h2>", "<h2>Logit lens</h2>", "Synthetic: accuracy passes 0.8", "Distances between clusters",
+        "openai/whisper-base", "<a href=\"tables/logit-lens.csv\">", "<a href=\"arrays/logit-lens.npz\">",
+        "54 rows over all folds", "all 216 rows", "file:///nowhere/wav/"})
+    EXPECT_THAT(page, HasSubstr(text)) << text;
+  EXPECT_EQ(count_of(page, "class=\"plot\" data-figure="), 6u);
+  EXPECT_EQ(count_of(page, "data-clip=\""), 32u);  // four errors and four successes of each of four classes
+  EXPECT_LT(page.size(), 3u << 20);
+  for (const char* text : {"src=\"http", "href=\"http", "url(http", "@import"})
+    EXPECT_THAT(page.substr(0, page.find("vegaEmbed")), Not(HasSubstr(text)));
+
+  const std::string comparison = comparison_page({place / "run-1", place / "run-2"}, place);
+  EXPECT_THAT(comparison, HasSubstr("<a href=\"run-1/report.html\">run-1</a>"));
+  EXPECT_EQ(count_of(comparison, "class=\"plot\" data-figure="), 4u);  // the curves and the bars
+}
+
+TEST(Page, SaysWhatIsWrongWithAFolder) {
+  TestFolder folder;
+  EXPECT_THAT(error_of([&] { write_page(folder.path()); }), HasSubstr("holds no summary.json"));
+  folder.write("summary.json", "{");
+  EXPECT_THAT(error_of([&] { write_page(folder.path()); }), HasSubstr("summary.json is damaged"));
+  folder.write("summary.json", "{\"about\": {}}");
+  EXPECT_THAT(error_of([&] { write_page(folder.path()); }), HasSubstr("holds something else"));
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "report.html"));
+}
+
+TEST(Comparison, RunsAreCalledByWhatTellsThemApart) {
+  EXPECT_THAT(distinct_names({"/x/a", "/x/b"}), ElementsAre("a", "b"));
+  EXPECT_THAT(distinct_names({"/x/lora/analysis", "/x/dora/8/analysis"}), ElementsAre("lora", "dora/8"));
+  EXPECT_THAT(distinct_names({"/x", "/x/y"}), ElementsAre("/x", "y"));
+  EXPECT_EQ(error_of([] { distinct_names({"/x/a", "/x/b", "/x/./a"}); }), "the folder /x/a is given twice");
+}
+
+}  // namespace
+}  // namespace loralens

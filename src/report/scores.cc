@@ -1,0 +1,102 @@
+#include "report/scores.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <numeric>
+
+#include "report/html.h"
+
+namespace loralens {
+namespace {
+
+using nlohmann::json;
+
+struct Score {
+  const char *key, *name;
+};
+constexpr std::array scores = {Score{"uar", "UAR"}, Score{"war", "WAR"}, Score{"macro_f1", "Macro F1"}};
+
+std::string interval_text(const json& score) {
+  if (score.at("low").is_null()) return "";
+  return fmt::format("{:.3f} to {:.3f}", score.at("low").get<double>(), score.at("high").get<double>());
+}
+
+// The interval on a line from 0 to 1.
+std::string interval_drawing(const json& score) {
+  const double mean = score.at("mean").get<double>();
+  const double low = score.at("low").is_null() ? mean : score.at("low").get<double>();
+  const double high = score.at("high").is_null() ? mean : score.at("high").get<double>();
+  return fmt::format(
+      "<span class=\"range\" style=\"--low:{:.4f};--high:{:.4f};--mean:{:.4f}\" aria-hidden=\"true\"></span>", low,
+      high, mean);
+}
+
+std::string score_table(const json& metrics) {
+  const bool folds = metrics.at("folds").size() > 1;
+  std::vector<std::string> header = {"Score", folds ? "Mean of folds" : "Value"};
+  if (folds) header.push_back("Standard deviation");
+  header.insert(header.end(), {"95 % interval over speakers", "0 to 1"});
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [key, name] : scores) {
+    const json& score = metrics.at(key);
+    std::vector<std::string> row = {name, fmt::format("{:.3f}", score.at("mean").get<double>())};
+    if (folds) row.push_back(fmt::format("{:.3f}", score.at("std").get<double>()));
+    row.insert(row.end(), {interval_text(score), interval_drawing(score)});
+    rows.push_back(row);
+  }
+  return "<div class=\"scores\">" + html_table("", header, rows) + "</div>";
+}
+
+std::string confusion_table(const json& metrics) {
+  const auto classes = metrics.at("classes").get<std::vector<std::string>>();
+  std::vector<std::string> header = {"Truth"};
+  for (const auto& name : classes) header.push_back(escaped(name));
+  header.push_back("Recall");
+  std::vector<std::vector<std::string>> rows;
+  for (size_t truth = 0; truth < classes.size(); ++truth) {
+    const auto counts = metrics.at("confusion").at(truth).get<std::vector<int64_t>>();
+    const auto total = static_cast<double>(std::accumulate(counts.begin(), counts.end(), int64_t{0}));
+    std::vector<std::string> row = {escaped(classes[truth])};
+    for (const int64_t count : counts)
+      row.push_back(fmt::format("<span class=\"share{}\" style=\"--share:{:.3f}\">{}</span>",
+                                total > 0 && count / total > 0.5 ? " strong" : "", total > 0 ? count / total : 0,
+                                count));
+    row.push_back(total > 0 ? fmt::format("{:.3f}", counts.at(truth) / total) : "no clip");
+    rows.push_back(row);
+  }
+  return "<div class=\"confusion\">" +
+         html_table("Confusion: how many clips of each class (row) were taken for which (column)", header, rows) +
+         "</div>";
+}
+
+std::string fold_table(const json& metrics) {
+  if (metrics.at("folds").size() < 2) return "";
+  std::vector<std::vector<std::string>> rows;
+  for (const json& fold : metrics.at("folds")) {
+    std::vector<std::string> row = {fold.at("fold").dump()};
+    for (const auto& [key, name] : scores) row.push_back(fmt::format("{:.3f}", fold.at(key).get<double>()));
+    rows.push_back(row);
+  }
+  return "<details><summary>Scores of each fold</summary>" + html_table("", {"Fold", "UAR", "WAR", "Macro F1"}, rows) +
+         "</details>\n";
+}
+
+}  // namespace
+
+std::string scores_html(const json& metrics) {
+  return "<p>UAR is the recall averaged over classes, WAR the accuracy. The interval is a bootstrap over speakers of "
+         "the folds' "
+         "clips taken together.</p>\n" +
+         score_table(metrics) + confusion_table(metrics) + fold_table(metrics);
+}
+
+std::string score_cell(const json& metrics, const std::string& metric) {
+  if (!metrics.contains(metric)) return "";
+  const json& score = metrics.at(metric);
+  const std::string interval = interval_text(score);
+  return fmt::format("{:.3f}", score.at("mean").get<double>()) +
+         (interval.empty() ? "" : "<br><small>" + interval + "</small>");
+}
+
+}  // namespace loralens

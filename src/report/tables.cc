@@ -1,0 +1,110 @@
+#include "report/tables.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <set>
+
+#include "base/error.h"
+#include "report/explorer.h"
+#include "report/figures.h"
+#include "report/npz.h"
+
+namespace loralens {
+namespace {
+
+using nlohmann::json;
+
+std::string cell(const std::optional<int64_t>& number) { return number ? std::to_string(*number) : ""; }
+
+// Text that is no UTF-8 (file names may be anything) is written with replacement characters.
+void write_json(const Path& path, const json& value, int indent) {
+  write_file(path, value.dump(indent, ' ', false, json::error_handler_t::replace) + "\n");
+}
+
+// Writes the analysis's files; what the summary says of it.
+json write_analysis(const NamedFindings& analysis, const Table& table, const Path& folder) {
+  const Findings& f = analysis.findings;
+  json notes = f.notes, figures = json::array();
+  write_file(folder / "tables" / (analysis.name + ".csv"), format_csv(table));
+  if (!f.arrays.empty()) write_npz(folder / "arrays" / (analysis.name + ".npz"), f.arrays);
+  for (const Figure& figure : f.figures) {
+    const json spec = vega_lite(figure, f.rows);
+    if (spec.at("data").at("values").empty()) {
+      notes.push_back(fmt::format("There is nothing to draw for \"{}\".", figure.title));
+      continue;
+    }
+    write_json(folder / "figures" / (figure.name + ".vl.json"), spec, -1);
+    figures.push_back({{"name", figure.name}, {"title", figure.title}});
+  }
+  return {{"name", analysis.name}, {"measures", f.measures}, {"source", f.source},
+          {"caveat", f.caveat},    {"reading", f.reading},   {"notes", notes},
+          {"figures", figures},    {"rows", f.rows.size()},  {"arrays", !f.arrays.empty()}};
+}
+
+}  // namespace
+
+const std::vector<std::string>& table_columns() {
+  static const std::vector<std::string> columns = {"analysis", "protocol", "model",  "variant",   "fold",   "seed",
+                                                   "step",     "layer",    "module", "component", "metric", "class",
+                                                   "value",    "low",      "high",   "n"};
+  return columns;
+}
+
+std::string cell_of(const Row& row, const std::string& column) {
+  const RowKey& key = row.key;
+  if (column == "model") return key.model;
+  if (column == "variant") return key.variant;
+  if (column == "fold") return cell(row.fold);
+  if (column == "step") return cell(key.step);
+  if (column == "layer") return cell(key.layer);
+  if (column == "module") return key.module;
+  if (column == "component") return key.component;
+  if (column == "metric") return key.metric;
+  if (column == "class") return key.class_name;
+  fail("a figure asks for the column '{}', which tells no rows apart", column);
+}
+
+Table table_of(const std::string& analysis, const std::string& protocol, uint64_t seed, const std::vector<Row>& rows) {
+  Table table{table_columns(), {}};
+  const auto end_of_interval = [](double value) { return std::isnan(value) ? "" : fmt::format("{}", value); };
+  for (const Row& row : rows) {
+    std::vector<std::string> cells = {analysis, protocol};
+    for (const char* column : {"model", "variant", "fold"}) cells.push_back(cell_of(row, column));
+    cells.push_back(std::to_string(seed));
+    for (const char* column : {"step", "layer", "module", "component", "metric", "class"})
+      cells.push_back(cell_of(row, column));
+    cells.push_back(fmt::format("{}", row.value));
+    cells.push_back(end_of_interval(row.low));
+    cells.push_back(end_of_interval(row.high));
+    cells.push_back(row.n == 0 ? "" : std::to_string(row.n));
+    table.rows.push_back(std::move(cells));
+  }
+  return table;
+}
+
+json rounded(double value, int digits) {
+  if (!std::isfinite(value)) return nullptr;
+  return std::strtod(fmt::format("{:.{}g}", value, digits).c_str(), nullptr);
+}
+
+void write_findings(const Path& folder, const std::string& protocol, uint64_t seed,
+                    const std::vector<NamedFindings>& analyses, const Clips& clips,
+                    const std::vector<std::string>& classes, json about) {
+  for (const char* part : {"tables", "arrays", "figures"}) std::filesystem::create_directories(folder / part);
+  about["protocol"] = protocol;
+  about["seed"] = seed;
+  json summary = {{"about", std::move(about)}, {"analyses", json::array()}};
+  std::vector<const ClipFinding*> told;
+  std::set<std::string> names;
+  for (const auto& analysis : analyses) {
+    for (const Figure& figure : analysis.findings.figures)
+      if (!names.insert(figure.name).second) fail("two figures are named '{}'", figure.name);
+    for (const auto& clip : analysis.findings.clips) told.push_back(&clip);
+    summary["analyses"].push_back(
+        write_analysis(analysis, table_of(analysis.name, protocol, seed, analysis.findings.rows), folder));
+  }
+  summary["explorer"] = explorer_of(told, clips, classes);
+  write_json(folder / "summary.json", summary, 1);
+}
+
+}  // namespace loralens
