@@ -12,13 +12,13 @@ die() { say "$(basename "$0"): $*"; exit 1; }
 # List without comments.
 lines_of() { grep -v '^#' "$1"; }
 
-debian_packages() {
-  local missing as_root=()
+debian_packages() {  # LIST
+  local list=$root/setup/$1 missing as_root=()
   if ! command -v dpkg-query >/dev/null; then
-    say "Not a Debian: the packages of setup/debian-packages.txt must be there under the names they have here."
+    say "Not a Debian: the packages of setup/$1 must be there under the names they have here."
     return
   fi
-  missing=$(comm -23 <(lines_of "$root/setup/debian-packages.txt" | sort) <(installed_packages))
+  missing=$(comm -23 <(lines_of "$list" | sort) <(installed_packages "$list"))
   [[ -z $missing ]] && return
   if [[ $EUID -ne 0 ]]; then
     if command -v sudo >/dev/null && { [[ -t 0 ]] || sudo -n true 2>/dev/null; }; then
@@ -32,8 +32,8 @@ debian_packages() {
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2
 }
 
-installed_packages() {
-  lines_of "$root/setup/debian-packages.txt" | xargs dpkg-query -W -f '${Package} ${db:Status-Status}\n' 2>/dev/null |
+installed_packages() {  # LIST
+  lines_of "$1" | xargs dpkg-query -W -f '${Package} ${db:Status-Status}\n' 2>/dev/null |
     sed -n 's/ installed$//p' | sort
 }
 
@@ -75,9 +75,15 @@ torch_folder() {
   fi
 }
 
+# The build's Python packages: torch, unless the user has one, and what the report's page is made of.
 install_torch() {
-  [[ -n ${LORALENS_TORCH:-} ]] || environment .venv requirements.txt torch_from_index
   torch_folder >/dev/null
+  if [[ -z ${LORALENS_TORCH:-} ]]; then
+    environment .venv requirements.txt torch_from_index
+  elif ! "$root/.venv/bin/python" -c 'import vl_convert' 2>/dev/null; then
+    [[ -x $root/.venv/bin/pip ]] || python3 -m venv "$root/.venv"
+    "$root/.venv/bin/pip" install --quiet "$(grep '^vl-convert-python==' "$root/setup/requirements.txt")"
+  fi
 }
 
 # Configures a CMake preset, unless that is done with the same torch and with tests.

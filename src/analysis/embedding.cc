@@ -205,8 +205,8 @@ void Embedding::draw(int64_t fold) {
   TsneOptions options{.perplexity = perplexity, .threads = at::get_num_threads()};
   if (!setting_.paper && options.perplexity > static_cast<double>(n - 1) / 3) {
     options.perplexity = static_cast<double>(n - 1) / 3;
-    note(fmt::format("The perplexity of t-SNE is {:.1f} instead of {:.0f}: a third of {} clips.", options.perplexity,
-                     perplexity, n - 1));
+    note(fmt::format("The perplexity of t-SNE is {:.1f} instead of {:.0f}, as there are only {} clips.",
+                     options.perplexity, perplexity, n));
   }
   picture_ = EmbeddingPicture{fold, clips_, {}};
   for (const auto& [space, features] : features_) {

@@ -22,7 +22,7 @@ const Row* best_layer(const Setting& setting, const std::vector<Row>& rows, Embe
 }
 
 std::string emotion_sentence(const Setting& setting, const std::vector<Row>& rows, EmbeddingSpace space) {
-  const std::string place = space.is_adapter() ? "of" : "behind";
+  const std::string place = space.is_adapter() ? "in" : "behind";
   const Row* best = best_layer(setting, rows, space, "silhouette_emotion");
   if (!best) return "";
   space.layer = *best->key.layer;
@@ -35,7 +35,7 @@ std::string emotion_sentence(const Setting& setting, const std::vector<Row>& row
                         100 * purity->value, 100 * chance->value);
   space.role = space.is_adapter() ? Role::untrained : Role::frozen;
   if (const Row* other = best_layer(setting, rows, space, "silhouette_emotion"))
-    text += fmt::format("; {} at best {:.3f}, {} layer {}", name_of(space.role), other->value, place,
+    text += fmt::format("; {} at best {:.3f} ({} layer {})", name_of(space.role), other->value, place,
                         *other->key.layer);
   return text + ".";
 }
@@ -52,8 +52,8 @@ std::string speaker_sentence(const Setting& setting, const std::vector<Row>& row
   const std::string verdict = change < -0.02  ? "makes speakers less plain"
                               : change > 0.02 ? "makes speakers plainer"
                                               : "keeps speakers as plain";
-  return fmt::format("Behind the last layer {:.0f} % of a clip's nearest are of its speaker when adapted, {:.0f} % when "
-                     "frozen, {:.0f} % by chance: adaptation {}.",
+  return fmt::format("Behind the last layer {:.0f} % of a clip's nearest are of its speaker when adapted, {:.0f} % "
+                     "when frozen, {:.0f} % by chance: adaptation {}.",
                      100 * after->value, 100 * before->value, 100 * chance->value, verdict);
 }
 

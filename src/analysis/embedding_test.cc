@@ -114,7 +114,8 @@ struct HandMade {
     }
     std::vector<Site> sites;
     for (int64_t l = 0; l < layers; ++l) {
-      if (fold.of(role).model.adapted.adapters.contains({l, module})) sites.push_back({SiteKind::adapter_down, l, module});
+      if (fold.of(role).model.adapted.adapters.contains({l, module}))
+        sites.push_back({SiteKind::adapter_down, l, module});
       sites.push_back({SiteKind::residual_out, l});
     }
     for (const Site& site : sites) {
@@ -306,8 +307,8 @@ TEST(Embedding, PaperFlattensAllPositions) {
 TEST(Embedding, PaperSaysWhatItCannotDraw) {
   const Findings few = HandMade(20, 4, true).find();
   EXPECT_TRUE(few.rows.empty());
-  EXPECT_THAT(few.notes, Contains("No t-SNE of A x: a perplexity of 30 does not fit 20 points: it must be at least 1 and "
-                                  "less than their number."));
+  EXPECT_THAT(few.notes, Contains("No t-SNE of A x: a perplexity of 30 does not fit 20 points: it must be at least 1 "
+                                  "and less than their number."));
   HandMade uneven(36, 4, true);
   uneven.rows[8] = uneven.speech[8] = 5;
   const Findings found = uneven.find();
@@ -341,7 +342,8 @@ TEST(Embedding, MeasuresEachFoldInItsOwnSpace) {
   EXPECT_FALSE(pooled.fold);
   EXPECT_NEAR(pooled.value, (values[0] + values[1]) / 2, 1e-6);
   EXPECT_EQ(find_row(findings.rows, key_of("adapted", "residual", 1, "purity_speaker")), nullptr);
-  EXPECT_THAT(findings.notes, Contains(HasSubstr("By speaker, nothing is measured in folds whose test clips have a single")));
+  EXPECT_THAT(findings.notes,
+              Contains(HasSubstr("By speaker, nothing is measured in folds whose test clips have a single")));
   EXPECT_THAT(findings.notes, Contains(HasSubstr("t-SNE shows the test clips of fold 1 alone")));
   ASSERT_EQ(findings.clips.size(), 32u);
   EXPECT_EQ(findings.clips[0].clip, 24);

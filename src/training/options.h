@@ -35,7 +35,7 @@ struct TrainOptions {
   int64_t patience = 0;       // stop after this many epochs without a better development part; 0: never
   Selection selection = Selection::development;
   SpecAugmentOptions augment;
-  int64_t watch = 50;         // steps from one look inside to the next (watch.csv); 0: none
+  int64_t watch = 20;         // steps from one look inside to the next (watch.csv); 0: none
   uint64_t seed = 42;
 
   // Error, with the option's name, for a number out of range.

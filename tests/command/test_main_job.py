@@ -55,7 +55,7 @@ def test_a_run_holds_what_the_contract_says(lora):
 def test_training_is_watched_without_a_trace_in_its_results(lora, tmp_path):
     rows = table_of(lora / "fold-00" / "watch.csv")
     assert list(rows[0]) == ["step", "epoch", "layer", "module", "component", "metric", "value"]
-    assert {row["step"] for row in rows} == {"0"}  # every 50 steps, and there are fewer
+    assert {row["step"] for row in rows} == {"0"}  # every 20 steps, and there are fewer
     assert {row["layer"] for row in rows if row["component"] == "BA"} == {"2", "3"}
     succeed("train", "--config", lora / "config.toml", "--watch", 1, "-o", tmp_path / "often")
     succeed("train", "--config", lora / "config.toml", "--watch", 0, "-o", tmp_path / "never")

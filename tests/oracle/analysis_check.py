@@ -48,33 +48,35 @@ def make_cases(command: pathlib.Path, folder: pathlib.Path) -> dict[str, tables.
     corpus = folder / "corpus" / "clips.csv"
     call(command, "synth", "-o", corpus.parent, "--voices", 4, "--sentences", 2)
     few = keep_few(corpus)
-    common = ["--model", MODEL, "--folds", "speaker:2", "--threads", 1, "--precision", "fp32"]
-    call(command, "train", *common, "--corpus", few, "-o", folder / "paper", "--protocol", "paper", "--epochs", 1,
+    training = ["--model", MODEL, "--folds", "speaker:2", "--threads", 1, "--precision", "fp32", "--watch", 2]
+    call(command, "train", *training, "--corpus", few, "-o", folder / "paper", "--protocol", "paper", "--epochs", 1,
          "--batch", 1, "--learning-rate", 2e-3, "--head-learning-rate", 1e-3)
-    call(command, "train", *common, "--corpus", corpus, "-o", folder / "strict", "--targets", "q_proj,v_proj,fc1",
+    call(command, "train", *training, "--corpus", corpus, "-o", folder / "strict", "--targets", "q_proj,v_proj,fc1",
          "--layers", "1-3", "--rank", 6, "--alpha", 12, "--learning-rate", 5e-3, "--epochs", 4, "--head-epochs", 10)
-    with open(few, newline="") as file:
-        paths = [row["path"] for row in csv.DictReader(file)]
-    lists = {"test": paths[6:2:-1], "sample": [*paths[4:], *paths[:2]]}
-    for name, chosen in lists.items():
-        (folder / f"{name}.txt").write_text("".join(f"{path}\n" for path in chosen))
-    machine = ["--threads", 1, "--precision", "fp32"]
-    cases = {}
-    for name, chosen in (("paper", lists), ("strict", None)):
-        untrained = folder / f"{name}-untrained"
-        oracle.write_untrained(untrained, folder / name / "fold-00", MODEL, seed=3)
-        options = ["--clips", folder / "test.txt", "--gradient-clips", folder / "sample.txt"] if chosen else []
-        out = folder / f"{name}-analysis"
-        call(command, "analyze", folder / name, "--protocol", name, "--untrained", untrained, *options, *machine, "-o", out)
-        dtype = torch.float32 if chosen else torch.float64  # 1,500 positions a clip cost too much in float64
-        cases[name] = tables.Case(folder / name, out, few if chosen else corpus, untrained, MODEL, dtype, chosen)
-    return cases
+    paths = {table: [row["path"] for row in read_csv(table)] for table in (few, corpus)}
+    lists = {"paper": {"test": paths[few][6:2:-1], "sample": [*paths[few][4:], *paths[few][:2]]},
+             "strict": {"test": paths[corpus][::2], "sample": [path for i, path in enumerate(paths[corpus]) if i % 4]}}
+    return {name: analysed(command, folder, name, few if name == "paper" else corpus, lists[name]) for name in lists}
+
+
+def analysed(command: pathlib.Path, folder: pathlib.Path, name: str, corpus: pathlib.Path, lists: dict) -> tables.Case:
+    run, out, untrained = folder / name, folder / f"{name}-analysis", folder / f"{name}-untrained"
+    oracle.write_untrained(untrained, run / "fold-00", MODEL, seed=3)
+    for part, paths in lists.items():
+        (folder / f"{name}-{part}.txt").write_text("".join(f"{path}\n" for path in paths))
+    call(command, "analyze", run, "--protocol", name, "--untrained", untrained, "--clips", folder / f"{name}-test.txt",
+         "--gradient-clips", folder / f"{name}-sample.txt", "--threads", 1, "--precision", "fp32", "-o", out)
+    return tables.Case(run, out, corpus, untrained, MODEL, name == "paper", lists)
+
+
+def read_csv(path: pathlib.Path) -> list[dict]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def keep_few(corpus: pathlib.Path) -> pathlib.Path:
     """A table of the first sentence of the first two speakers: 30 s a clip take long."""
-    with open(corpus, newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_csv(corpus)
     speakers = list(dict.fromkeys(row["speaker"] for row in rows))[:2]
     few = corpus.with_name("few.csv")
     with open(few, "w", newline="") as file:
@@ -100,8 +102,7 @@ def number(cell: str) -> float:
 
 
 def read_table(path: pathlib.Path) -> list[Found]:
-    with open(path, newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_csv(path)
     return [Found(Key(row["model"], row["variant"], row["fold"], row["layer"], row["module"], row["component"],
                       row["metric"], row["class"], row["step"]), number(row["value"]), number(row["low"]),
                   number(row["high"]), int(row["n"] or 0)) for row in rows]
@@ -146,6 +147,8 @@ class Comparison:
         self.groups[group(row.key)].append(difference / bound if bound else 0.0 if difference == 0 else math.inf)
         if not difference <= bound:
             self.errors.append(f"{describe(row.key)}: {row.value:.9g}, should be {expected.value:.9g} within {bound:.2g}")
+        if expected.n is not None and row.n != expected.n:
+            self.errors.append(f"{describe(row.key)}: n {row.n}, should be {expected.n}")
         for name in ("low", "high"):
             wanted, got = getattr(expected, name), getattr(row, name)
             if not math.isnan(wanted) and not abs(got - wanted) <= max(bound, self.tolerance * abs(wanted)) * 10:

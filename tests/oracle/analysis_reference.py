@@ -10,6 +10,9 @@ from collections import defaultdict
 import numpy
 import reference
 import scipy.stats
+import sklearn.metrics
+import sklearn.neighbors
+import sklearn.preprocessing
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file
@@ -104,9 +107,9 @@ class Clip:
 class Recording:
     """One clip through one model, seen by hooks. Arrays are T×width, float64.
 
-    residuals: N+1, the input of each layer and the output of the last; attention, mlp: N, what these add; down, up: A x
-    and B A x, unscaled, by (layer, module); with gradients also `gradients` of the cross-entropy with the clip's label:
-    ("residual", l), ("down", l, module), ("up", l, module), and of the matrices ("A", l, module), ("B", l, module).
+    residuals: N+1, the input of each layer and the output of the last; attention, mlp: N, what these add; x, down, up:
+    x, A x and B A x, unscaled, by (layer, module); with gradients also `gradients` of the cross-entropy with the clip's
+    label: ("residual", l), ("down", l, module), ("up", l, module), and of the matrices ("A", l, module), ("B", l, module).
     """
 
     def __init__(self, model, clip: Clip, gradients: bool = False):
@@ -130,6 +133,7 @@ class Recording:
         hooks.append(encoder.layer_norm.register_forward_pre_hook(enter(("residual", len(encoder.layers)))))
         hooks.append(encoder.layer_norm.register_forward_hook(keep(("normed",))))
         for place, linear in adapters(model).items():
+            hooks.append(linear.lora_A["default"].register_forward_pre_hook(enter(("x", *place))))
             hooks.append(linear.lora_A["default"].register_forward_hook(keep(("down", *place))))
             hooks.append(linear.lora_B["default"].register_forward_hook(keep(("up", *place))))
             parameters["A", *place] = linear.lora_A["default"].weight
@@ -155,7 +159,7 @@ class Recording:
         self.residuals = [arrays["residual", number] for number in range(layers + 1)]
         self.attention = [arrays["attention", number] for number in range(layers)]
         self.mlp = [arrays["mlp", number] for number in range(layers)]
-        self.down = {key[1:]: value for key, value in arrays.items() if key[0] == "down"}
+        self.x, self.down = ({key[1:]: value for key, value in arrays.items() if key[0] == site} for site in ("x", "down"))
         self.up = {place: self.down[place] @ matrices(linear)[1].T for place, linear in adapters(model).items()}
         for place, value in self.up.items():  # of rank R to the last digit, which float32 is not
             assert abs(value - arrays["up", *place]).max() <= 1e-5 * abs(value).max(), place
@@ -170,13 +174,12 @@ class Recording:
 def logits_from(model, layer: int, stream: numpy.ndarray, without: dict | None = None) -> numpy.ndarray:
     """Class logits if the residual stream that enters `layer` were this (T×D).
 
-    without: what is put in place of parts of the layers: {(layer, "attention"), (layer, "mlp"): T×D or a vector};
-    {(layer, "layer"): a vector} in place of what the layer adds.
+    without: {(layer, "layer" | "attention" | "mlp"): T×D or D, to be added to the stream in place of what that adds}.
     """
     model = inner(model)
     dtype = next(model.parameters()).dtype
-    replaced, hooks = {key: torch.as_tensor(value, dtype=dtype) for key, value in (without or {}).items()}, []
-    for (number, part), value in replaced.items():
+    without, hooks = {key: torch.as_tensor(value, dtype=dtype) for key, value in (without or {}).items()}, []
+    for (number, part), value in without.items():
         place = model.encoder.layers[number]
         if part == "attention":
             hooks.append(place.self_attn.register_forward_hook(
@@ -184,12 +187,10 @@ def logits_from(model, layer: int, stream: numpy.ndarray, without: dict | None =
         elif part == "mlp":
             hooks.append(place.fc2.register_forward_hook(
                 lambda module, inputs, output, value=value: value.expand_as(output)))
-        else:
-            hooks.append(place.register_forward_hook(lambda module, inputs, output, value=value: inputs[0] + value))
     with torch.no_grad():
         x = torch.as_tensor(stream, dtype=dtype)[None]
-        for module in model.encoder.layers[layer:]:
-            x = module(x, None)
+        for number, module in enumerate(model.encoder.layers[layer:], layer):
+            x = x + without[number, "layer"] if (number, "layer") in without else module(x, None)
         logits = model.classifier(model.projector(model.encoder.layer_norm(x)).mean(1))
     for hook in hooks:
         hook.remove()
@@ -220,6 +221,7 @@ class Expected:
     slack: float = 0  # by how much it may be off, since a count may flip where its margin is below rounding
     low: float = math.nan
     high: float = math.nan
+    n: int | None = None  # None: not compared
 
 
 Rows = dict[Key, Expected]
@@ -242,7 +244,7 @@ class ClipMeans:
             for name in ["", *folds] if len(folds) > 1 else [folds[0] if len(folds) == 1 else ""]:
                 part = [v for v in values if name == "" or v[0] == name]
                 rows[dataclasses.replace(key, fold=str(name))] = Expected(
-                    numpy.mean([v[2] for v in part]), sum(v[3] for v in part) / len(part))
+                    numpy.mean([v[2] for v in part]), sum(v[3] for v in part) / len(part), n=len(part))
         return rows
 
     def differences(self, first: str, second: str) -> "ClipMeans":
@@ -275,7 +277,8 @@ class FoldMeans:
                 numbers = [value for value, _ in values.values()]
                 mean, count = numpy.mean(numbers), len(numbers)
                 half = scipy.stats.t.ppf(0.975, count - 1) * numpy.std(numbers, ddof=1) / math.sqrt(count)
-                rows[key] = Expected(mean, sum(slack for _, slack in values.values()) / count, mean - half, mean + half)
+                rows[key] = Expected(mean, sum(slack for _, slack in values.values()) / count, mean - half, mean + half,
+                                     count)
         return rows
 
 
@@ -284,6 +287,11 @@ class FoldMeans:
 def log_softmax(logits: numpy.ndarray) -> numpy.ndarray:
     shifted = logits - logits.max(-1, keepdims=True)
     return shifted - numpy.log(numpy.exp(shifted).sum(-1, keepdims=True))
+
+
+def softmax(logits: numpy.ndarray) -> numpy.ndarray:
+    shares = numpy.exp(logits - logits.max())
+    return shares / shares.sum()
 
 
 def undecided(logits: numpy.ndarray) -> bool:
@@ -338,9 +346,10 @@ def lens_logits(model, stream: numpy.ndarray, norm: bool) -> numpy.ndarray:
 
 # ---- spectra ------------------------------------------------------------------------------------------------------
 
-def singular_values(x: numpy.ndarray) -> numpy.ndarray:
-    """Of x (n×d), descending."""
-    return numpy.linalg.svd(numpy.linalg.qr(x, mode="r") if len(x) > x.shape[1] else x, compute_uv=False)
+def singular_values(x: numpy.ndarray, image: numpy.ndarray | None = None) -> numpy.ndarray:
+    """Of x (n×d), or of x imageᵀ, descending."""
+    x = numpy.linalg.qr(x, mode="r") if len(x) > x.shape[1] else x
+    return numpy.linalg.svd(x if image is None else x @ image.T, compute_uv=False)
 
 
 def spectrum_measures(values: numpy.ndarray) -> dict[str, tuple[float, float]]:
@@ -414,15 +423,34 @@ def debiased_cka(x: numpy.ndarray, y: numpy.ndarray) -> float:
 
 # ---- embedding ----------------------------------------------------------------------------------------------------
 
-def purity(x: numpy.ndarray, labels, neighbours: int) -> tuple[float, float]:
-    """Mean share of each point's nearest neighbours (without itself) that have its label; and its slack."""
-    labels = numpy.asarray(labels)
-    distances = numpy.sqrt(((x[:, None] - x[None]) ** 2).sum(2))
-    numpy.fill_diagonal(distances, numpy.inf)
-    shares, unsure = [], 0
-    for i, row in enumerate(distances):
-        order = numpy.argsort(row, kind="stable")[:neighbours + 1]
-        shares.append((labels[order[:neighbours]] == labels[i]).mean())
-        if neighbours < len(row) - 1 and row[order[-1]] - row[order[-2]] < MARGIN * row[order[-1]]:
-            unsure += 1
-    return float(numpy.mean(shares)), unsure / len(x) / neighbours
+NEIGHBOURS = 10
+
+
+def standardised(x: numpy.ndarray) -> numpy.ndarray:
+    return sklearn.preprocessing.StandardScaler().fit_transform(x)
+
+
+def separation(x: numpy.ndarray, labels, name: str) -> dict[str, tuple[float, float]]:
+    """{metric: (value, slack)} of points and their labels."""
+    labels, count = numpy.unique(labels, return_inverse=True)[1], len(x)
+    distances, numbers = sklearn.neighbors.NearestNeighbors(n_neighbors=NEIGHBOURS + 1).fit(x).kneighbors()
+    same = labels[numbers] == labels[:, None]
+    unsure = (distances[:, -1] - distances[:, -2] < MARGIN * distances[:, -1]) & (same[:, -1] != same[:, -2])
+    sizes = numpy.bincount(labels)
+    return {f"silhouette_{name}": (float(sklearn.metrics.silhouette_score(x, labels)), 0),
+            f"purity_{name}": (float(same[:, :-1].mean()), float(unsure.mean()) / NEIGHBOURS),
+            f"purity_{name}_chance": (float((sizes * (sizes - 1)).sum() / (count * (count - 1))), 0)}
+
+
+# ---- dynamics -----------------------------------------------------------------------------------------------------
+
+def start_of(tensors: dict, layer: int, module: str, component: str) -> dict[str, float]:
+    """{metric: value} that are known of an adapter before its first step."""
+    place = f"encoder.layers.{layer}." + ("" if module.startswith("fc") else "self_attn.") + module
+    a, b = (float64(tensors[f"{place}.lora_{name}.weight"]) for name in "AB")
+    assert not b.any()
+    if component == "A":
+        measures = spectrum_measures(singular_values(a))
+        return {"norm": float(numpy.linalg.norm(a)), "gradient_norm": 0.0, "sv90": measures["sv90"][0],
+                "effective_rank": measures["effective_rank"][0]}
+    return {"norm": 0.0}

@@ -2,6 +2,7 @@
 
 A Case is a run with the clips and models of each fold. `paper` and `strict` give {analysis: Rows}.
 """
+import collections
 import copy
 import csv
 import dataclasses
@@ -15,6 +16,7 @@ import numpy
 import reference
 import torch
 from analysis_reference import Clip, ClipMeans, Expected, FoldMeans, Key, Recording, Rows
+from safetensors.torch import load_file
 
 
 @dataclasses.dataclass
@@ -22,35 +24,40 @@ class Fold:
     number: int
     models: dict  # by role
     quick: dict  # adapted and frozen in float32, for the many passes of erasure
-    parts: dict[str, list[Clip]]  # test; fit and development (strict), sample (paper)
+    parts: dict[str, list[Clip]]  # test, sample (for gradients, spectra, alignment, embedding); strict: fit (training)
 
 
 class Case:
     """A run, analysed into `out`, and its models in Python. base: the cached encoder's name."""
 
     def __init__(self, run: pathlib.Path, out: pathlib.Path, corpus: pathlib.Path, untrained: pathlib.Path, base: str,
-                 dtype: torch.dtype, lists: dict[str, list[str]] | None = None):
-        self.run, self.out, self.corpus, self.untrained, self.base, self.dtype = run, out, corpus, untrained, base, dtype
-        self.paper = lists is not None
+                 paper: bool, lists: dict[str, list[str]]):
+        self.run, self.out, self.corpus, self.untrained, self.base, self.paper = run, out, corpus, untrained, base, paper
+        self.dtype = torch.float32 if paper else torch.float64  # 1,500 positions a clip cost too much in float64
         config = json.loads((run / "fold-00" / "config.json").read_text())
         self.classes = [config["id2label"][str(i)] for i in range(len(config["id2label"]))]
         self.padded = config["loralens"]["input"] == "padded"
+        self.layers = config["encoder_layers"]
         self.extractor = reference.extractor_of(base)
         with open(corpus, newline="") as file:
             self.table = list(csv.DictReader(file))
-        self.parts = self.read_parts(lists)
-        self.layers = config["encoder_layers"]
+        self.parts = {0: lists} if paper else self.strict_parts(lists)
 
-    def read_parts(self, lists) -> dict[int, dict[str, list[str]]]:
-        if lists:
-            return {0: lists}
-        names = {"train": "fit", "development": "development", "test": "test"}
-        parts = {}
+    def strict_parts(self, lists: dict[str, list[str]]) -> dict[int, dict[str, list[str]]]:
+        """By fold: the listed clips in its test part, and its training part."""
         with open(self.run / "folds.csv", newline="") as file:
-            for row in csv.DictReader(file):
-                fold = parts.setdefault(int(row["fold"]), {part: [] for part in names.values()})
-                fold[names[row["part"]]].append(row["id"])
+            rows = list(csv.DictReader(file))
+        parts = {}
+        for fold in sorted({int(row["fold"]) for row in rows}):
+            held = {part: {row["id"] for row in rows if int(row["fold"]) == fold and row["part"] == part}
+                    for part in ("train", "test")}
+            parts[fold] = {name: [path for path in paths if path in held["test"]] for name, paths in lists.items()}
+            parts[fold]["fit"] = sorted(held["train"])
         return parts
+
+    def array(self, analysis: str, name: str) -> numpy.ndarray:
+        with numpy.load(self.out / "arrays" / f"{analysis}.npz") as file:
+            return file[name].astype(numpy.float64)
 
     @functools.cache
     def clip(self, identity: str) -> Clip:
@@ -71,12 +78,25 @@ class Case:
                       "frozen": oracle.frozen_model(folder, *common),
                       "untrained": oracle.adapted_model(self.untrained, *common)}
             quick = {role: copy.deepcopy(models[role]).float() for role in ("adapted", "frozen")}
-            found.append(Fold(number, models, quick, {part: list(map(self.clip, ids)) for part, ids in parts.items()}))
+            found.append(Fold(number, models, quick, {part: [self.clip(path) for path in paths]
+                                                      for part, paths in parts.items()}))
         return found
 
     def frames(self, clip: Clip, recording: Recording) -> int:
         """How many of a clip's rows are looked at."""
         return len(recording.normed) if self.paper else clip.speech
+
+    @functools.cache
+    def mean_parts(self, fold: int, role: str) -> dict:
+        """{(layer, part): D}: what each part adds to the stream, mean over the positions of all training clips."""
+        sums, count = collections.Counter(), 0
+        for recording in self.recordings(fold, "fit", role):
+            frames = self.frames(recording.clip, recording)
+            count += frames
+            for layer, (attention, mlp) in enumerate(zip(recording.attention, recording.mlp)):
+                for part, value in (("attention", attention), ("mlp", mlp), ("layer", attention + mlp)):
+                    sums[layer, part] = sums[layer, part] + value[:frames].sum(0)
+        return {place: total / count for place, total in sums.items()}
 
     @functools.cache
     def recordings(self, fold: int, part: str, role: str, gradients: bool = False) -> list[Recording]:
@@ -100,45 +120,42 @@ def contribution(case: Case) -> Rows:
                 for layer, component, metric, value in oracle.contributions(recording, frames):
                     means.add(fold.number, recording.clip.number, value, model=role, layer=text(layer),
                               component=component, metric=metric)
-    return means.rows() | pooled(means.differences("adapted", "frozen").rows())
-
-
-def pooled(rows: Rows) -> Rows:
-    """Of rows with folds and over all folds, the latter (or those of the only fold)."""
-    return {key: value for key, value in rows.items() if not key.fold} or rows
+    return means.rows() | means.differences("adapted", "frozen").rows()
 
 
 # ---- logit lens ---------------------------------------------------------------------------------------------------
 
 def logit_lens(case: Case) -> Rows:
-    means, predictions = ClipMeans(), {}
+    means, read = ClipMeans(), {}  # {(role, layer): [(fold, label, logits)]}
     for fold in case.folds:
-        for role in ("adapted", "frozen"):
+        for role in ("adapted",) if case.paper else ("adapted", "frozen"):
             for recording in case.recordings(fold.number, "test", role):
-                for layer in range(-1, case.layers):
+                for layer in range(0 if case.paper else -1, case.layers):
                     logits = oracle.lens_logits(fold.models[role], recording.residuals[layer + 1], norm=not case.paper)
                     add_lens(case, means, fold.number, recording, role, layer, logits)
-                    predictions.setdefault((role, layer), []).append((fold.number, recording.clip.label, logits))
-    return means.rows() | uar_rows(predictions)
+                    read.setdefault((role, layer), []).append((fold.number, recording.clip.label, logits))
+    return means.rows() | ({} if case.paper else uar_rows(read) | quantile_rows(case, read))
 
 
 def add_lens(case: Case, means: ClipMeans, fold: int, recording: Recording, role: str, layer: int, logits) -> None:
     clip, final = recording.clip, recording.logits
     unsure = oracle.undecided(logits)
     values = {"kl": (oracle.kl(final, logits), 0),
-              "overlap": (logits.argmax() == final.argmax(), unsure or oracle.undecided(final)),
-              "accuracy": (logits.argmax() == clip.label, unsure),
-              "entropy": (oracle.entropy(logits), 0)}
+              "overlap": (logits.argmax() == final.argmax(), unsure or oracle.undecided(final))}
+    if case.paper:
+        shares = oracle.softmax(logits.astype(numpy.float32))
+        values["underflow"] = (bool((shares == 0).any()), 0)
+    else:
+        values |= {"accuracy": (logits.argmax() == clip.label, unsure), "entropy": (oracle.entropy(logits), 0)}
     for metric, (value, slack) in values.items():
         means.add(fold, clip.number, value, slack, model=role, layer=text(layer), metric=metric)
     for name, value in zip(case.classes, logits):
         means.add(fold, clip.number, value, model=role, layer=text(layer), metric="logit", class_name=name)
 
 
-def uar_rows(predictions: dict) -> Rows:
-    """predictions: {(role, layer): [(fold, label, logits)]}."""
+def uar_rows(read: dict) -> Rows:
     rows = {}
-    for (role, layer), found in predictions.items():
+    for (role, layer), found in read.items():
         folds = sorted({fold for fold, *_ in found})
         for name in ["", *folds] if len(folds) > 1 else folds:
             part = [(label, logits) for fold, label, logits in found if name in ("", fold)]
@@ -147,7 +164,20 @@ def uar_rows(predictions: dict) -> Rows:
             unsure = sum(oracle.undecided(logits) for _, logits in part)
             value = oracle.uar(labels, [logits.argmax() for _, logits in part])
             rows[Key(model=role, layer=text(layer), fold=text(name), metric="uar")] = Expected(
-                value, unsure / rarest / len(set(labels)))
+                value, unsure / rarest / len(set(labels)), n=len(part))
+    return rows
+
+
+def quantile_rows(case: Case, read: dict) -> Rows:
+    """Of each class's logit over the clips whose true class (the component) is this, all folds."""
+    rows = {}
+    for (role, layer), found in read.items():
+        for true, component in enumerate(case.classes):
+            logits = numpy.array([logits for _, label, logits in found if label == true])
+            for percent in (10, 25, 50, 75, 90):
+                for name, value in zip(case.classes, numpy.quantile(logits, percent / 100, axis=0)):
+                    rows[Key(model=role, layer=text(layer), component=component, metric=f"logit_q{percent}",
+                             class_name=name)] = Expected(float(value), n=len(logits))
     return rows
 
 
@@ -183,12 +213,11 @@ def drops(whole: Answers, erased: Answers):
     yield "score", accuracy + 0.5 * confidence - 0.1 * loss, slack
 
 
-def erased(case: Case, fold: Fold, role: str, part: str, without) -> Answers:
-    """Answers of the model with something put in place of parts: without(recording) as in logits_from."""
+def erased(case: Case, fold: Fold, role: str, part: str, replaced: dict) -> Answers:
+    """Answers of the model with something put in place of parts: as logits_from takes it."""
     logits, labels = [], []
+    first = min(layer for layer, _ in replaced)
     for recording in case.recordings(fold.number, part, role):
-        replaced = without(recording)
-        first = min(layer for layer, _ in replaced)
         logits.append(oracle.logits_from(fold.quick[role], first, recording.residuals[first], replaced))
         labels.append(recording.clip.label)
     return Answers(logits, labels)
@@ -199,61 +228,65 @@ def whole(case: Case, fold: Fold, role: str, part: str) -> Answers:
     return Answers([r.logits for r in recordings], [r.clip.label for r in recordings])
 
 
-def zeros(case: Case, *places) -> dict:
+def zeros(case: Case, fold: Fold, role: str, places: list[tuple[int, str]]) -> dict:
     """Erasure of these (layer, part): nothing is added to the stream."""
-    width = case.folds[0].models["frozen"].config.d_model
+    width = fold.models["frozen"].config.d_model
     return {place: numpy.zeros(width) for place in places}
+
+
+def means_of(case: Case, fold: Fold, role: str, places: list[tuple[int, str]]) -> dict:
+    """Mean ablation: what these add to the stream, on average over the positions of the fold's training clips."""
+    return {place: case.mean_parts(fold.number, role)[place] for place in places}
 
 
 def erasure(case: Case) -> Rows:
     means = ClipMeans()
-    components = ("layer",) if case.paper else ("layer", "attention", "mlp")
     for fold in case.folds:
-        numbers = [clip.number for clip in fold.parts["test"]]
-        for role in ("adapted", "frozen"):
+        for role in ("adapted",) if case.paper else ("adapted", "frozen"):
             before = whole(case, fold, role, "test")
-            for layer in range(case.layers):
-                for component in components:
-                    after = erased(case, fold, role, "test", lambda _: zeros(case, (layer, component)))
-                    add_drops(means, fold, numbers, before, after, model=role, layer=text(layer), component=component)
-            add_progressive(case, means, fold, role, "first-k", lambda k: range(k))
-            if not case.paper:
-                add_progressive(case, means, fold, role, "last-k", lambda k: range(case.layers - k, case.layers))
-    return means.rows()
+            add_scores(means, fold, before, model=role, component="none")
+            for variant, source in (("", zeros),) if case.paper else (("", zeros), ("mean-ablation", means_of)):
+                def answers(*places):
+                    replaced = source(case, fold, role, places)
+                    return erased(case, fold, role, "test", replaced) if places else before
+
+                for layer, component in itertools.product(range(case.layers),
+                                                          ("layer",) if case.paper else ("layer", "attention", "mlp")):
+                    for metric, values, slacks in drops(before, answers((layer, component))):
+                        add_values(means, fold, values, slacks, model=role, variant=variant, layer=text(layer),
+                                   component=component, metric=metric)
+                for k in range(case.layers + 1):
+                    key = {"model": role, "variant": variant, "layer": text(k)}
+                    first = answers(*((layer, "layer") for layer in range(k)))
+                    add_scores(means, fold, first, component="first-k", **key)
+                    if not case.paper:
+                        last = answers(*((layer, "layer") for layer in range(case.layers - k, case.layers)))
+                        add_scores(means, fold, last, component="last-k", **key)
+    return means.rows() | means.differences("adapted", "frozen").rows()
 
 
-def add_drops(means: ClipMeans, fold: Fold, numbers, before: Answers, after: Answers, **key) -> None:
-    for metric, values, slacks in drops(before, after):
-        for number, value, slack in zip(numbers, values, slacks):
-            means.add(fold.number, number, value, slack, metric=metric, **key)
+def add_scores(means: ClipMeans, fold: Fold, answers: Answers, **key) -> None:
+    for metric, (values, slacks) in answers.scores().items():
+        add_values(means, fold, values, slacks, metric=metric, **key)
 
 
-def add_progressive(case: Case, means: ClipMeans, fold: Fold, role: str, component: str, layers) -> None:
-    for k in range(case.layers + 1):
-        places = [(layer, "layer") for layer in layers(k)]
-        answers = whole(case, fold, role, "test")
-        if places:
-            answers = erased(case, fold, role, "test", lambda _: zeros(case, *places))
-        for metric, (values, unsure) in answers.scores().items():
-            for clip, value, slack in zip(fold.parts["test"], values, unsure):
-                means.add(fold.number, clip.number, value, slack, model=role, layer=text(k), component=component,
-                          metric=metric)
+def add_values(means: ClipMeans, fold: Fold, values, slacks, **key) -> None:
+    for clip, value, slack in zip(fold.parts["test"], values, slacks):
+        means.add(fold.number, clip.number, value, slack, **key)
 
 
 # ---- spectra ------------------------------------------------------------------------------------------------------
 
-def stacked(case: Case, fold: Fold, part: str, role: str, component: str, layer: int, module: str) -> numpy.ndarray:
-    """All clips' frames of A x, B A x or of the loss's gradient there, one clip below the other."""
-    gradients = component.endswith("-gradient")
-    site = {"A": "down", "B": "up"}[component[0]]
-    frames = []
-    for recording in case.recordings(fold.number, part, role, gradients=True):
-        values = recording.gradients[site, layer, module] if gradients else getattr(recording, site)[layer, module]
-        frames.append(values[:case.frames(recording.clip, recording)])
-    return numpy.concatenate(frames)
+def stacked(case: Case, fold: Fold, role: str, of) -> numpy.ndarray:
+    """of(recording) of all clips, their frames one clip below the other."""
+    return numpy.concatenate([of(recording)[:case.frames(recording.clip, recording)]
+                              for recording in case.recordings(fold.number, "sample", role, gradients=True)])
 
 
-COMPONENTS = ("A", "B", "A-gradient", "B-gradient")
+COMPONENTS = {"A": lambda place: lambda recording: recording.down[place],
+              "B": lambda place: lambda recording: recording.up[place],
+              "A-gradient": lambda place: lambda recording: recording.gradients["down", *place],
+              "B-gradient": lambda place: lambda recording: recording.gradients["up", *place]}
 
 
 class Spectra:
@@ -278,21 +311,42 @@ class Spectra:
 
 def spectrum(case: Case) -> Spectra:
     spectra = Spectra()
-    part = "sample" if case.paper else "test"
     for fold in case.folds:
-        for role, component, (layer, module) in itertools.product(("adapted", "untrained"), COMPONENTS,
-                                                                  oracle.adapters(fold.models["adapted"])):
-            x = stacked(case, fold, part, role, component, layer, module)
-            for variant in ("",) if case.paper else ("", "centred"):
-                spectra.add(fold.number, oracle.singular_values(x - x.mean(0) if variant else x), model=role,
-                            variant=variant, layer=layer, module=module, component=component)
+        places = list(oracle.adapters(fold.models["adapted"]))
+        for role, place in itertools.product(("adapted", "untrained"), places):
+            def add(variant: str, component: str, x: numpy.ndarray, image: numpy.ndarray | None = None) -> None:
+                spectra.add(fold.number, oracle.singular_values(x, image), model=role, variant=variant, layer=place[0],
+                            module=place[1], component=component)
+
+            a, b, scale = oracle.matrices(oracle.adapters(fold.models[role])[place])
+            x = {name: stacked(case, fold, role, of(place)) for name, of in COMPONENTS.items()}
+            add("", "A", x["A"])
+            add("", "B", x["A"], b)
+            add("", "A-gradient", x["A-gradient"])
+            add("", "B-gradient", x["B-gradient"])
+            if case.paper:
+                continue
+            add("centred", "A", x["A"] - x["A"].mean(0))
+            add("centred", "B", x["A"] - x["A"].mean(0), b)
+            add("centred", "A-gradient", x["A-gradient"] - x["A-gradient"].mean(0))
+            add("centred", "B-gradient", x["B-gradient"] - x["B-gradient"].mean(0))
+            other_a, other_b = oracle.balanced(a, b, 1)
+            enters = stacked(case, fold, role, lambda recording: recording.x[place])
+            add("balanced", "A", enters, other_a)
+            add("balanced", "A-gradient", x["B-gradient"], other_b.T)
+            if role == "adapted":
+                random_a, random_b = (case.array("spectrum", f"random-{name}/{place[1]}/{place[0]}") for name in "AB")
+                add("random-A", "A", enters, random_a)
+                add("random-A", "B", enters @ random_a.T, b)
+                add("random-B", "B", x["A"], random_b)
+                add("random-B", "A-gradient", x["B-gradient"], random_b.T)
         if not case.paper:
             add_weight_spectra(fold, spectra)
         spectra.end_fold(fold.number)
     return spectra
 
 
-PAIRS = (1, 2, 4, 8, 16, 32)
+PAIRS = ((1, 16), (1, 64), (4, 16), (4, 64))
 
 
 def add_weight_spectra(fold: Fold, spectra: Spectra) -> None:
@@ -312,7 +366,7 @@ def add_weight_spectra(fold: Fold, spectra: Spectra) -> None:
         spectra.means.add(fold.number, value, slack, component="adapted-weight", metric="intruders", **place)
         for component, ours, theirs in (("output-directions", change, weight), ("input-directions", change.T, weight.T)):
             u, v = (numpy.linalg.svd(matrix, full_matrices=False)[0] for matrix in (ours, theirs))
-            for i, j in itertools.product(PAIRS, PAIRS):
+            for i, j in PAIRS:
                 if i <= len(a) and j < v.shape[1]:
                     for metric, value in (("overlap", oracle.overlap(u[:, :i], v[:, :j])),
                                           ("chance", max(i, j) / len(v))):
@@ -342,17 +396,142 @@ def paper_alignment(case: Case) -> Rows:
                  "gradient-untrained": (kernels(rbf, "untrained", "up-gradient"),
                                         kernels(rbf, "untrained", "down-gradient"))}
         for component, (k, l) in pairs.items():
-            rows[Key(fold="0", layer=text(layer), module=module, component=component, metric="cka")] = Expected(
-                oracle.biased_cka(k, l))
+            model = "adapted" if component.endswith("-trained") else "untrained"
+            rows[Key(model=model, fold="0", layer=text(layer), module=module, component=component, metric="cka")] = Expected(
+                oracle.biased_cka(k, l), n=len(k))
     return rows
+
+
+def strict_alignment(case: Case) -> Rows:
+    """Each fold's clips are one minibatch, so that its debiased CKA is that of all of them."""
+    means = FoldMeans()
+    for fold in case.folds:
+        def pooled(role: str, of) -> numpy.ndarray:
+            """clips × dim: the mean of of(recording) over the clip's own frames."""
+            return numpy.stack([of(recording)[:case.frames(recording.clip, recording)].mean(0)
+                                for recording in case.recordings(fold.number, "sample", role, gradients=True)])
+
+        for role in ("adapted", "untrained"):
+            for (layer, module), linear in oracle.adapters(fold.models[role]).items():
+                place = layer, module
+                key = {"model": role, "layer": text(layer), "module": module, "metric": "cka"}
+                x = {name: pooled(role, of(place)) for name, of in COMPONENTS.items()}
+                enters = pooled(role, lambda recording: recording.x[place])
+                a, b = oracle.balanced(*oracle.matrices(linear)[:2], 1)
+                for variant, component, first, second in (
+                        ("", "forward", x["A"], x["B"]), ("", "gradient", x["A-gradient"], x["B-gradient"]),
+                        ("balanced", "forward", enters @ a.T, x["B"]),
+                        ("balanced", "gradient", x["B-gradient"] @ b, x["B-gradient"])):
+                    means.add(fold.number, oracle.debiased_cka(first, second), variant=variant, component=component, **key)
+        for layer in range(-1, case.layers):
+            streams = [pooled(role, lambda recording: recording.residuals[layer + 1]) for role in ("adapted", "frozen")]
+            means.add(fold.number, oracle.debiased_cka(*streams), model="adapted-frozen", layer=text(layer),
+                      component="residual", metric="cka")
+    return means.rows()
+
+
+# ---- gradients ----------------------------------------------------------------------------------------------------
+
+def gradients(case: Case) -> Rows:
+    means = ClipMeans()
+    for fold, role in itertools.product(case.folds, ("adapted", "frozen", "untrained")):
+        for recording in case.recordings(fold.number, "sample", role, gradients=True):
+            error = oracle.softmax(recording.logits) - numpy.eye(len(case.classes))[recording.clip.label]
+            norms = {}  # of each curve: {layer: norm}
+            for (kind, layer, *module), value in recording.gradients.items():
+                if kind == "residual":
+                    value = value[:case.frames(recording.clip, recording)]
+                    norms.setdefault(("activations", ""), {})[layer - 1] = numpy.linalg.norm(value)
+                elif kind in "AB":
+                    norms.setdefault((kind, *module), {})[layer] = numpy.linalg.norm(value)
+            for (component, module), curve in norms.items():
+                key = {"model": role, "component": component, "module": module}
+                number = recording.clip.number
+                for layer, norm in curve.items():
+                    means.add(fold.number, number, norm, layer=text(layer), metric="norm", **key)
+                    means.add(fold.number, number, norm / numpy.linalg.norm(error), layer=text(layer),
+                              metric="norm_over_error", **key)
+                means.add(fold.number, number, numpy.log10(curve[max(curve)] / curve[min(curve)]),
+                          metric="log10_last_over_first", **key)
+    return means.rows()
+
+
+# ---- embedding ----------------------------------------------------------------------------------------------------
+
+def embedding(case: Case) -> Rows:
+    means = FoldMeans()
+    for fold in case.folds:
+        for role in ("adapted", "frozen", "untrained"):
+            recordings = case.recordings(fold.number, "sample", role, gradients=True)
+
+            def add(variant: str, layer: int, of, module: str = "", component: str = "residual") -> None:
+                x = numpy.stack([of(recording)[:recording.clip.speech].mean(0) for recording in recordings])
+                x = x if variant else oracle.standardised(x)
+                for name, labels in (("emotion", [recording.clip.label for recording in recordings]),
+                                     ("speaker", [recording.clip.speaker for recording in recordings])):
+                    for metric, (value, slack) in oracle.separation(x, labels, name).items():
+                        means.add(fold.number, value, slack, model=role, variant=variant, layer=text(layer), module=module,
+                                  component=component, metric=metric)
+
+            for layer in range(case.layers) if role != "untrained" else ():
+                add("", layer, lambda recording: recording.residuals[layer + 1])
+            for (layer, module), linear in oracle.adapters(fold.models[role]).items():
+                if module == "v_proj":
+                    a = oracle.balanced(*oracle.matrices(linear)[:2], 1)[0]
+                    add("", layer, lambda recording: recording.down[layer, module], module, "A")
+                    add("balanced", layer, lambda recording: recording.x[layer, module] @ a.T, module, "A")
+    return means.rows()
+
+
+# ---- dynamics -----------------------------------------------------------------------------------------------------
+
+def dynamics(case: Case) -> Rows:
+    """What the training wrote down (watch.csv), and what its start (initial.safetensors) says of step 0."""
+    means = FoldMeans()
+    for fold in case.folds:
+        folder = case.run / f"fold-{fold.number:02}"
+        with open(folder / "watch.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        start = load_file(folder / "initial.safetensors")
+        at_logits = {row["step"]: float(row["value"]) for row in rows if row["component"] == "logits"}
+        for row in rows:
+            key = {name: row[name] for name in ("step", "layer", "module", "component")} | {"model": "adapted"}
+            value, metric = float(row["value"]), row["metric"]
+            if row["step"] == "0" and row["module"]:
+                known = oracle.start_of(start, int(row["layer"]), row["module"], row["component"]).get(metric)
+                assert known is None or abs(value - known) <= 1e-5 * abs(known), (row, known)
+            means.add(fold.number, value, metric=metric, **key)
+            if metric == "gradient_norm" and row["component"] != "logits":
+                means.add(fold.number, value / at_logits[row["step"]], metric="relative_gradient", **key)
+    rows = means.rows()
+    return rows if case.paper else {key: value for key, value in rows.items() if not key.fold}
 
 
 # ---- all of it ----------------------------------------------------------------------------------------------------
 
 def expected(case: Case) -> dict[str, tuple[Rows, list]]:
     """{analysis: (rows, [(whether a key is one that is not compared, why)])}."""
+    def variant(*names):
+        return lambda key: key.variant in names
+
+    def words(name):
+        return lambda key: name in key.variant
+
+    drawn = "B is drawn anew and not in arrays"
+    lens, ablation, spectra, alignment, gradient = [], [], [], [], []
+    if case.paper:
+        spectra = [(variant("dropout"), "the masks of dropout are random")]
+        alignment = [(variant("float32"), "rounding noise")]
+    else:
+        lens = [(variant("tuned"), "the fitted map is not in arrays")]
+        ablation = [(variant("resample-ablation"), "which positions were drawn is not in arrays")]
+        alignment = [(words("random-B"), drawn), (words("frames"), "which frames were drawn is not in arrays")]
+        gradient = [(variant("random-cotangent"), "the direction at the logits is random")]
     return {"contribution": (contribution(case), []),
-            "logit-lens": (logit_lens(case), []),
-            "erasure": (erasure(case), []),
-            "spectrum": (spectrum(case).means.rows(), []),
-            "alignment": (paper_alignment(case) if case.paper else {}, [])}
+            "logit-lens": (logit_lens(case), lens),
+            "erasure": (erasure(case), ablation),
+            "spectrum": (spectrum(case).means.rows(), spectra),
+            "alignment": (paper_alignment(case) if case.paper else strict_alignment(case), alignment),
+            "gradients": ({} if case.paper else gradients(case), gradient),
+            "embedding": ({} if case.paper else embedding(case), []),
+            "dynamics": (dynamics(case), [])}
