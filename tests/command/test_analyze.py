@@ -1,0 +1,159 @@
+"""loralens analyze and the report of what it finds, from outside."""
+import json
+
+import numpy
+import pytest
+
+from support import expect_error, expect_no_trace, files_of, run, slow, succeed, table_of
+
+COLUMNS = "analysis,protocol,model,variant,fold,seed,step,layer,module,component,metric,class,value,low,high,n".split(",")
+ANALYSES = ["contribution", "logit-lens", "erasure", "spectrum", "alignment", "gradients", "embedding", "dynamics"]
+CHEAP = ["--only", "contribution,logit-lens", "--threads", 1]
+
+
+def rows(folder, analysis, **where):
+    table = table_of(folder / "tables" / f"{analysis}.csv")
+    return [row for row in table if all(row[column] == value for column, value in where.items())]
+
+
+@pytest.fixture(scope="module")
+def some(corpus, tmp_path_factory):
+    """A list of half of the clips: those of the first sentence."""
+    paths = [row["path"] for row in table_of(corpus) if row["text"] == table_of(corpus)[0]["text"]]
+    path = tmp_path_factory.mktemp("lists") / "some.txt"
+    path.write_text("\n".join(paths) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def strict(trained, tmp_path_factory):
+    """All analyses of a run of two folds."""
+    folder = tmp_path_factory.mktemp("strict") / "analysis"
+    succeed("analyze", trained, "--threads", 1, "-o", folder)
+    return folder
+
+
+@slow
+def test_all_analyses_leave_tables_figures_and_a_page(strict):
+    files = files_of(strict)
+    assert {f"tables/{name}.csv" for name in ANALYSES} <= set(files)
+    assert {"summary.json", "report.html", "clips.txt"} <= set(files)
+    for name in ANALYSES:
+        table = table_of(strict / "tables" / f"{name}.csv")
+        assert table and list(table[0]) == COLUMNS
+        for row in table:
+            assert row["analysis"] == name and row["protocol"] == "strict" and row["seed"] == "42"
+            assert numpy.isfinite(float(row["value"]))
+            assert not row["low"] or float(row["low"]) <= float(row["high"])
+    assert len(files["report.html"]) < 3_000_000
+    for name in files:
+        if name.startswith("figures/"):
+            assert json.loads(files[name])["$schema"].startswith("https://vega.github.io/schema/vega-lite/")
+
+
+@slow
+def test_a_run_of_two_folds_has_rows_of_both_and_of_all(strict, corpus):
+    assert {row["fold"] for row in rows(strict, "contribution")} == {"", "0", "1"}
+    pooled = rows(strict, "contribution", fold="", model="adapted")
+    assert {row["n"] for row in pooled} == {str(len(table_of(corpus)))}
+    assert (strict / "clips.txt").read_text().count("\n") == len(table_of(corpus))
+
+
+@slow
+def test_the_last_layer_of_the_lens_is_the_model(strict, trained):
+    accuracy = rows(strict, "logit-lens", fold="", model="adapted", variant="", metric="accuracy", layer="3")
+    scores = json.loads((trained / "metrics.json").read_text())
+    right = sum(scores["confusion"][i][i] for i in range(4)) / sum(map(sum, scores["confusion"]))
+    assert float(accuracy[0]["value"]) == pytest.approx(right, abs=1 / 32)  # bf16 against fp32: one clip may flip
+
+
+@slow
+def test_paper_names_what_the_contract_names(trained, some, tmp_path):
+    folder = tmp_path / "paper"
+    analyses = "contribution,logit-lens,erasure,spectrum,alignment"
+    few = tmp_path / "few.txt"
+    few.write_text("\n".join(some.read_text().splitlines()[:5]))
+    succeed("analyze", trained, "--protocol", "paper", "--only", analyses, "--clips", few, "--gradient-clips", few,
+            "--threads", 1, "-o", folder)
+    assert (folder / "clips.txt").read_text() == few.read_text() + "\n"
+    words = {analysis: {(row["component"], row["metric"]) for row in rows(folder, analysis, variant="")}
+             for analysis in analyses.split(",")}
+    kinds = ["attention", "mlp", "layer"]
+    assert words["contribution"] == {(c, m) for c in kinds for m in ("relative_norm", "cosine")}
+    assert {m for _, m in words["logit-lens"]} >= {"kl", "overlap", "logit"}
+    assert words["erasure"] >= {("layer", m) for m in ("accuracy_drop", "loss_increase", "confidence_drop", "score")}
+    assert words["erasure"] >= {("first-k", m) for m in ("accuracy", "loss", "confidence")}
+    measures = ("sv90", "effective_rank", "stable_rank", "participation_ratio")
+    assert words["spectrum"] == {(c, m) for c in ("A", "B", "A-gradient", "B-gradient") for m in measures}
+    assert not words.pop("alignment")  # flattened clips must be equally long, and this run's input is not padded
+    for analysis in words:
+        assert {row["fold"] for row in rows(folder, analysis)} == {"0"}
+        assert {row["low"] for row in rows(folder, analysis)} == {""}
+
+
+def test_a_list_says_which_clips(trained, some, tmp_path):
+    folder = tmp_path / "listed"
+    succeed("analyze", trained, *CHEAP, "--clips", some, "-o", folder)
+    assert (folder / "clips.txt").read_text() == some.read_text()
+    assert {row["n"] for row in rows(folder, "contribution", fold="")} == {"16"}
+
+
+def test_one_fold_of_a_run_is_tested_on_its_own_clips(trained, tmp_path):
+    folder = tmp_path / "fold"
+    succeed("analyze", trained / "fold-01", *CHEAP, "-o", folder)
+    tested = {row["id"] for row in table_of(trained / "predictions.csv") if row["fold"] == "1"}
+    assert set((folder / "clips.txt").read_text().splitlines()) == tested
+
+
+def test_a_bare_adapter_is_tested_on_the_table_it_is_given(adapter, corpus, model, some, tmp_path):
+    arguments = ["analyze", adapter, *CHEAP, "--model", model, "--classes", "anger,happiness,neutral,sadness"]
+    expect_error(run(*arguments, "-q", "-o", tmp_path / "none"), 1, "--corpus")
+    expect_no_trace(tmp_path / "none")
+    folder = tmp_path / "bare"
+    succeed(*arguments, "--corpus", corpus, "--clips", some, "-o", folder)
+    assert {row["n"] for row in rows(folder, "contribution")} == {"16"}
+
+
+def test_same_seed_same_tables(trained, some, tmp_path):
+    for name in "ab":
+        succeed("analyze", trained, *CHEAP, "--clips", some, "-o", tmp_path / name)
+    assert files_of(tmp_path / "a" / "tables") == files_of(tmp_path / "b" / "tables")
+
+
+def test_a_frozen_run_has_no_adapter_to_look_at_and_the_rest_goes_on(quick, corpus, some, tmp_path):
+    frozen = tmp_path / "frozen"
+    succeed("train", *quick, "--corpus", corpus, "--method", "frozen", "-o", frozen)
+    folder = tmp_path / "analysis"
+    result = run("analyze", frozen, "--only", "contribution,spectrum", "--clips", some, "--threads", 1, "-o", folder)
+    assert result.returncode == 0, result.stderr
+    assert "spectrum: " in result.stderr
+    assert rows(folder, "contribution") and not rows(folder, "spectrum", component="A")
+    assert {float(row["value"]) for row in rows(folder, "contribution", model="adapted-frozen")} == {0}
+
+
+def test_nothing_is_overwritten_unasked(trained, some, tmp_path):
+    folder = tmp_path / "taken"
+    folder.mkdir()
+    (folder / "mine.txt").write_text("mine")
+    expect_error(run("-q", "analyze", trained, *CHEAP, "--clips", some, "-o", folder), 1, "taken", "--force")
+    assert list(files_of(folder)) == ["mine.txt"]
+
+
+@pytest.mark.parametrize("arguments, status, words", [
+    (["--only", "contribution,lens"], 2, ["--only", "logit-lens"]),
+    (["--protocol", "loose"], 2, ["loose"]),
+    (["--clips", "absent.txt"], 2, ["absent.txt"]),
+    (["--against", "absent"], 1, ["absent"]),
+    (["--untrained", "absent"], 1, ["absent"]),
+    (["--corpus", "absent.csv"], 1, ["absent.csv"]),
+])
+def test_what_cannot_be_is_said_in_one_line(trained, tmp_path, arguments, status, words):
+    expect_error(run("-q", "analyze", trained, *arguments, "-o", tmp_path / "out"), status, *words)
+    expect_no_trace(tmp_path / "out")
+
+
+def test_a_list_that_names_no_clip_of_the_table(trained, tmp_path):
+    wrong = tmp_path / "wrong.txt"
+    wrong.write_text("no/such.wav\n")
+    expect_error(run("-q", "analyze", trained, "--clips", wrong, "-o", tmp_path / "out"), 1, "line 1", "no/such.wav")
+    expect_no_trace(tmp_path / "out")
