@@ -312,7 +312,8 @@ TEST(PeftConfig, WhatIsNotSupportedIsRefused) {
                 HasSubstr(fmt::format("the initialisation \"{}\", which changes the base weights", start)));
   for (const json& start : {json("eva"), json("gaussian"), json("orthogonal"), json("mica"), json(true), json(false)})
     EXPECT_EQ(error_with("init_lora_weights", start), "") << start;
-  for (const char* key : {"eva_config", "corda_config", "lora_ga_config", "loftq_config", "runtime_config", "megatron_config"})
+  for (const char* key :
+       {"eva_config", "corda_config", "lora_ga_config", "loftq_config", "runtime_config", "megatron_config"})
     EXPECT_EQ(error_with(key, {{"rho", 2}}), "") << key;
   for (const json& number : {json(4.5), json(4.0), json("eight"), json::array(), json(true)})
     EXPECT_THAT(error_with("r", number), HasSubstr(fmt::format("r is {}: a whole number", number.dump())));

@@ -159,8 +159,9 @@ class Dynamics : public Analysis {
       all.insert(steps.begin(), steps.end());
     }
     if (common.size() < all.size())
-      findings_.notes.push_back(fmt::format("{} of {} steps are not in all folds, whose trainings differ in length: left out.",
-                                            all.size() - common.size(), all.size()));
+      findings_.notes.push_back(
+          fmt::format("{} of {} steps are not in all folds, whose trainings differ in length: left out.",
+                      all.size() - common.size(), all.size()));
     return common;
   }
 
@@ -201,11 +202,14 @@ class Dynamics : public Analysis {
     if (half.empty()) return;
     const auto [first, latest] = extremes_of(half);
     const auto [smallest, largest] = extremes_of(last);
-    findings_.reading.push_back(fmt::format(
-        "The update BA grows first in layer {} (half of its last norm by step {:.0f}) and last in layer {} (step {:.0f}); at "
-        "step {} it is largest in layer {} ({:.3g}) and smallest in layer {} ({:.3g}).",
-        first.first, first.second, latest.first, latest.second, step, largest.first, largest.second, smallest.first,
-        smallest.second));
+    const std::string growth =
+        first.second == latest.second
+            ? fmt::format("has half of its last norm by step {:.4g} in every layer", first.second)
+            : fmt::format("grows first in layer {} (half of its last norm by step {:.4g}) and last in layer {} (step "
+                          "{:.4g})", first.first, first.second, latest.first, latest.second);
+    findings_.reading.push_back(
+        fmt::format("The update BA {}; at step {} it is largest in layer {} ({:.3g}) and smallest in layer {} ({:.3g}).",
+                    growth, step, largest.first, largest.second, smallest.first, smallest.second));
   }
 
   void tell_of_gradients() {
@@ -216,8 +220,8 @@ class Dynamics : public Analysis {
     if (!b.empty()) {
       const auto [least, greatest] = extremes_of(b);
       findings_.reading.push_back(
-          fmt::format("At the first step the gradient of B is largest in layer {} ({:.3g}) and smallest in layer {} ({:.3g}).",
-                      greatest.first, std::sqrt(greatest.second), least.first, std::sqrt(least.second)));
+          fmt::format("At the first step the gradient of B is largest in layer {} ({:.3g}) and smallest in layer {} "
+                      "({:.3g}).", greatest.first, std::sqrt(greatest.second), least.first, std::sqrt(least.second)));
     }
     for (const auto& [layer, curve] : by_layer(mean_, "residual", "relative_gradient"))
       if (curve.rbegin()->first >= settled && curve.begin()->second > 0)
@@ -229,8 +233,8 @@ class Dynamics : public Analysis {
     }
     const auto [least, greatest] = extremes_of(kept);
     findings_.reading.push_back(fmt::format(
-        "From step {} on the gradient of the residual stream, relative to that at the logits, is {:.2f} (layer {}) to {:.2f} "
-        "(layer {}) times what it was at the start: {}.",
+        "From step {} on the gradient of the residual stream, relative to that at the logits, is {:.2f} (layer {}) to "
+        "{:.2f} (layer {}) times what it was at the start: {}.",
         settled, least.second, least.first, greatest.second, greatest.first,
         least.second < vanished ? fmt::format("it vanishes in layer {} (below {})", least.first, vanished)
                                 : fmt::format("it vanishes nowhere (below {})", vanished)));

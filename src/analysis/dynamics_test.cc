@@ -110,7 +110,8 @@ TEST_F(DynamicsTest, SeveralModulesOfALayerGrowTogether) {
   add_fold(rows);
   const Findings findings = find();
   EXPECT_EQ(row_of(findings, 1, "", "BA", "half_norm_step", {})->value, 50);  // 3.0 of 5
-  EXPECT_THAT(findings.reading[0], HasSubstr("largest in layer 1 (5)"));
+  EXPECT_THAT(findings.reading[0], HasSubstr("has half of its last norm by step 50 in every layer; at step 100 it is largest "
+                                             "in layer 1 (5)"));
   EXPECT_EQ(findings.figures[0].facet, "module");
 }
 

@@ -130,7 +130,8 @@ void check_resume_alone(const CLI::App& command) {
 void check_adapter(const AdapterOptions& o) {
   if (o.rank < 1 || o.rank > 4096) usage("--rank {} is out of range: choose 1 to 4096", o.rank);
   if (!(o.alpha > 0)) usage("--alpha {} is out of range: choose more than 0", o.alpha);
-  if (!(o.dropout >= 0 && o.dropout < 1)) usage("--dropout {} is out of range: choose 0 or more and less than 1", o.dropout);
+  if (!(o.dropout >= 0 && o.dropout < 1))
+    usage("--dropout {} is out of range: choose 0 or more and less than 1", o.dropout);
 }
 
 void resolve(CLI::App& command, TrainArguments& a) {

@@ -5,7 +5,6 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <chrono>
 #include <set>
 
 #include "base/random.h"
@@ -288,7 +287,7 @@ constexpr size_t many = 10000;
 constexpr size_t many = 100000;
 #endif
 
-TEST(Folds, AHundredThousandRowsAreReadAndFoldedQuickly) {
+TEST(Folds, AHundredThousandRowsAreReadAndFoldedInLittleMemory) {
   const TestFolder folder;
   std::string text = "path,label,speaker,session,text,corpus,language,gender,take\n";
   for (size_t i = 0; i < many; ++i)
@@ -297,14 +296,10 @@ TEST(Folds, AHundredThousandRowsAreReadAndFoldedQuickly) {
   const auto path = folder.write("clips.csv", text);
   text = std::string();
   const auto before = peak_megabytes();
-  const auto start = std::chrono::steady_clock::now();
   const auto clips = read_clips(path);
   const auto folds = make_folds(clips, {}, true);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  EXPECT_LT(seconds, 3);
   expect_partition(clips, folds);
   EXPECT_LT(peak_megabytes() - before, 300);
-  RecordProperty("milliseconds", static_cast<int>(1000 * seconds));
   RecordProperty("megabytes", static_cast<int>(peak_megabytes() - before));
 }
 

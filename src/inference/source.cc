@@ -80,7 +80,9 @@ const std::vector<int64_t>& ClipSource::speech_positions() {
 }
 
 void ClipSource::measure() {
-  const auto in_units = [](int64_t samples, int64_t unit) { return (samples + unit - 1) / unit * (unit / position_samples); };
+  const auto in_units = [](int64_t samples, int64_t unit) {
+    return (samples + unit - 1) / unit * (unit / position_samples);
+  };
   const InputOptions& input = options_.input;
   for (const Clip& clip : clips_) {
     const int64_t speech = std::llround(audio_seconds(clip.path, {clip.start, clip.end}) * sample_rate);

@@ -82,7 +82,8 @@ class FoldTraining {
     loss_.label_smoothing = options_.label_smoothing;
     if (options_.class_weights) loss_.class_weights = balanced_weights();
     for (const int64_t clip : task.fold.train) lengths_.push_back(source.positions()[static_cast<size_t>(clip)]);
-    if (options_.watch > 0 && !task.watch.empty() && !model.adapted.trained.empty()) watch_.emplace(model, options_.watch);
+    if (options_.watch > 0 && !task.watch.empty() && !model.adapted.trained.empty())
+      watch_.emplace(model, options_.watch);
   }
 
   std::vector<EpochRecord> run() {

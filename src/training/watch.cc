@@ -49,7 +49,8 @@ T number(const std::string& text, const std::string& where) {
 
 std::vector<WatchRow> read_watch(const Path& csv) {
   const Table table = read_csv(csv);
-  if (table.header != header) fail("{}: not the table that training writes (columns {})", csv.string(), fmt::join(header, ","));
+  if (table.header != header)
+    fail("{}: not the table that training writes (columns {})", csv.string(), fmt::join(header, ","));
   std::vector<WatchRow> rows;
   for (size_t i = 0; i < table.rows.size(); ++i) {
     const auto& cells = table.rows[i];
@@ -77,7 +78,9 @@ const Taps* Watch::begin(int64_t step, int64_t epoch) {
   return &taps_;
 }
 
-bool Watch::wants(const Site& site) const { return site.kind == SiteKind::residual_out || site.kind == SiteKind::logits; }
+bool Watch::wants(const Site& site) const {
+  return site.kind == SiteKind::residual_out || site.kind == SiteKind::logits;
+}
 
 void Watch::see(const Pass& pass, const Site& site, const Tensor& value, int64_t segment) {
   Tensor& squares = site.kind == SiteKind::logits ? logit_squares_ : sums_[site.layer].squares;

@@ -16,11 +16,11 @@
 namespace loralens {
 
 // A line of watch.csv. component and metric, per layer (and module, for A, B and BA):
-//   A, B      gradient_norm (of the step's loss, before clipping), norm (Frobenius), sv90, effective_rank
-//   BA        norm (of the scaled update s·B A), sv90, effective_rank
-//   residual  gradient_norm (at the layer's output), kl (nats; of the final prediction from the layer's, which is the
-//             head on the layer's final-normed mean over rows; mean over the step's clips)
-//   logits    gradient_norm, without a layer: ‖p - y‖ divided by the step's clips for the plain loss
+//   A, B          gradient_norm (of the step's loss, before clipping), norm (Frobenius), sv90, effective_rank
+//   BA            norm (of the update s·B A), sv90, effective_rank
+//   residual      gradient_norm (at the layer's output), kl (nats; KL(final ‖ layer), where a layer's prediction is the
+//                 head on the mean over rows of its final-normed output; mean over the step's clips)
+//   logits        gradient_norm, without a layer: ‖p - y‖ divided by the step's clips for the plain loss
 // sv90 and effective_rank (statistics/spectrum.h) are left out where all singular values are 0.
 struct WatchRow {
   int64_t step = 0, epoch = 0;  // updates before this moment, in all epochs; both from 0
