@@ -21,17 +21,20 @@ Figure start(const Setting& setting, const std::string& name, const std::string&
   return figure;
 }
 
-Figure figure_of(const Setting& setting, const std::string& module, bool frames, const std::string& gauge) {
+// A panel for each module, if there are several (then of one component), else for each component.
+Figure figure_of(const Setting& setting, const std::vector<std::string>& of, bool several, bool frames,
+                 const std::string& gauge) {
   const std::string variant = alignment_variant(frames, gauge, false);
-  Figure figure = start(setting, fmt::format("alignment-{}{}{}", module, variant.empty() ? "" : "-", variant),
-                        fmt::format("A x with B A x, and their gradients: {}, {}{}", module,
-                                    gauge.empty() ? "as trained" : "balanced gauge", frames ? ", frames" : ""));
-  figure.where.push_back({"module", {module}});
+  const std::string words = of.size() > 1 ? "A x with B A x, and their gradients"
+                            : of[0] == "forward" ? "A x with B A x" : "Gradients at A x and at B A x";
+  Figure figure = start(setting,
+                        fmt::format("alignment{}{}{}", of.size() > 1 ? "" : "-" + of[0], variant.empty() ? "" : "-", variant),
+                        fmt::format("{}: {}{}", words, gauge.empty() ? "as trained" : "balanced gauge", frames ? ", frames" : ""));
   figure.where.push_back({"variant", {variant, alignment_variant(frames, gauge, true)}});
-  figure.where.push_back({"component", {"forward", "gradient"}});
+  figure.where.push_back({"component", of});
   figure.color = "variant";
   figure.dash = "model";
-  figure.facet = "component";
+  figure.facet = several ? "module" : "component";
   return figure;
 }
 
@@ -132,10 +135,14 @@ std::vector<int64_t> streams_of(const Setting& setting) {
 
 std::vector<Figure> alignment_figures(const Setting& setting, const std::set<std::string>& modules) {
   std::vector<Figure> figures;
-  for (const std::string& module : modules)
-    for (const auto& [frames, gauge] :
-         {std::pair{false, ""}, std::pair{false, "balanced"}, std::pair{true, "balanced"}})
-      figures.push_back(figure_of(setting, module, frames, gauge));
+  using Components = std::vector<std::string>;
+  const bool several = modules.size() > 1;
+  if (!modules.empty())
+    for (const auto& of : several ? std::vector<Components>{{"forward"}, {"gradient"}}
+                                  : std::vector<Components>{{"forward", "gradient"}})
+      for (const auto& [frames, gauge] :
+           {std::pair{false, ""}, std::pair{false, "balanced"}, std::pair{true, "balanced"}})
+        figures.push_back(figure_of(setting, of, several, frames, gauge));
   Figure curve = start(setting, "alignment-adapted-frozen", "Residual streams of the adapted and the frozen model");
   curve.where.push_back({"component", {"residual"}});
   curve.color = "variant";

@@ -60,6 +60,7 @@ struct Figure {
   std::string color = "model";  // column; a curve or a group of bars for each value
   std::string dash;             // column, or none
   std::string facet;            // column, a panel for each value, or none
+  bool own_scales = false;      // each panel has a y axis of its own, as its unit or size is another
   std::string y;                // heat map only: the column of the second axis
   std::vector<Point> points;
 };

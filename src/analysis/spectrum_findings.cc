@@ -97,43 +97,47 @@ std::vector<std::string> weight_reading(const std::vector<Row>& rows) {
   return sentences;
 }
 
+// A figure has a panel for each module, if there are several, else for each component.
 std::vector<Figure> figures_of(const Setting& setting, const std::vector<Row>& rows) {
   std::vector<Figure> figures;
-  const auto modules = modules_of(rows);
-  const bool several = modules.size() > 1;
-  for (const std::string& module : modules) {
-    const auto figure = [&](const std::string& name, const std::string& title, const std::string& y) {
-      Figure f{.name = name + (several ? "-" + module : ""), .title = title + (several ? ", " + module : ""), .y_title = y};
-      if (setting.folds > 1) f.where.push_back({"fold", {""}});
-      f.where.push_back({"module", {module}});
-      return f;
-    };
-    for (const auto& [metric, name, title, y] :
-         {std::array{"sv90", "spectrum-sv90", "Components for 90 % of the energy", "components"},
-          std::array{"effective_rank", "spectrum-effective-rank", "Effective rank", "effective rank"}}) {
-      if (!has(rows, "A")) continue;
-      Figure f = figure(name, title, y);
-      f.where.push_back({"metric", {metric}});
-      f.where.push_back({"component", {components.begin(), components.end()}});
-      f.where.push_back({"variant", {"", setting.paper ? "dropout" : "balanced"}});
-      f.facet = "component";
-      f.dash = "variant";
-      figures.push_back(f);
+  const bool several = modules_of(rows).size() > 1;
+  const auto add = [&](const std::string& name, const std::string& title, const std::string& y, const std::string& metric,
+                       const std::vector<std::string>& of, const std::string& inner) {
+    Figure f{.name = name, .title = title, .y_title = y};
+    if (setting.folds > 1) f.where.push_back({"fold", {""}});
+    f.where.push_back({"metric", {metric}});
+    f.where.push_back({"component", of});
+    f.facet = several ? "module" : "component";
+    f.own_scales = true;
+    if (several && !inner.empty()) f.color = inner;
+    figures.push_back(std::move(f));
+    return &figures.back();
+  };
+  const std::vector<std::string> all(components.begin(), components.end());
+  for (const auto& [metric, name, title, y] :
+       {std::array{"sv90", "spectrum-sv90", "Components for 90 % of the energy", "components"},
+        std::array{"effective_rank", "spectrum-effective-rank", "Effective rank", "effective rank"}}) {
+    if (!has(rows, "A")) break;
+    for (const auto& of : several ? std::vector<std::vector<std::string>>{{"A"}, {"B"}, {"A-gradient"}, {"B-gradient"}}
+                                  : std::vector<std::vector<std::string>>{all}) {
+      Figure* f = several ? add(fmt::format("{}-{}", name, of[0]), fmt::format("{}: {}", title, of[0]), y, metric, of, "")
+                          : add(name, title, y, metric, of, "");
+      f->where.push_back({"variant", {"", setting.paper ? "dropout" : "balanced"}});
+      f->dash = "variant";
     }
-    if (!has(rows, "weight")) continue;
-    Figure weights = figure("spectrum-weights", "Effective rank of the weights and of their change", "effective rank");
-    weights.where.push_back({"metric", {"effective_rank"}});
-    weights.where.push_back({"component", {"delta-weight", "weight", "adapted-weight"}});
-    weights.facet = "component";
-    figures.push_back(weights);
-    if (!has(rows, "output-directions")) continue;
-    Figure overlap = figure("spectrum-overlap", "Leading directions of ΔW within those of W", "share");
-    overlap.where.push_back({"metric", {"overlap", "chance"}});
-    overlap.where.push_back({"variant", {"top-1-in-64", "top-4-in-64", "top-16-in-64"}});
-    overlap.color = "variant";
-    overlap.dash = "metric";
-    overlap.facet = "component";
-    figures.push_back(overlap);
+  }
+  if (has(rows, "weight"))
+    add("spectrum-weights", "Effective rank of the weights and of their change", "effective rank", "effective_rank",
+        {"delta-weight", "weight", "adapted-weight"}, "component");
+  for (const std::string side : {"output", "input"}) {
+    if (!has(rows, side + "-directions")) continue;
+    Figure* f = add(fmt::format("spectrum-overlap-{}", side), fmt::format("Leading {} directions of ΔW within those of W", side),
+                    "share", "overlap", {side + "-directions"}, "");
+    f->where[f->where.size() - 2] = {"metric", {"overlap", "chance"}};
+    f->where.push_back({"variant", {"top-1-in-64", "top-4-in-64", "top-16-in-64"}});
+    f->color = "variant";
+    f->dash = "metric";
+    f->own_scales = false;
   }
   return figures;
 }

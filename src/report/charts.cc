@@ -175,8 +175,7 @@ struct Drawing {
     spec["facet"] = {{"field", figure.facet}, {"type", "nominal"}, {"sort", panels}, {"header", header}};
     spec["columns"] = std::min<size_t>(panels.size(), 3);
     spec["spec"] = std::move(panel);
-    // Different measures have different units.
-    if (figure.facet == "metric") spec["resolve"] = {{"scale", {{"y", "independent"}}}};
+    if (figure.own_scales || figure.facet == "metric") spec["resolve"] = {{"scale", {{"y", "independent"}}}};
     return spec;
   }
 };
