@@ -21,8 +21,7 @@ namespace {
 
 using at::Tensor;
 
-constexpr int64_t narrow_width = 256;   // up to here float64 products cost nothing worth saving
-constexpr int64_t rows_at_a_time = 2048;
+constexpr int64_t rows_at_a_time = 2048;  // in float64
 
 Tensor exact(const Tensor& x) { return x.detach().cpu().to(c10::ScalarType::Double); }
 
@@ -38,11 +37,10 @@ void Gram::add(const Tensor& rows) {
     products_ = at::zeros({width, width}, rows.options().dtype(c10::ScalarType::Double).requires_grad(false));
     sum_ = at::zeros({width}, products_.options());
   }
-  const bool in_double = width <= narrow_width || rows.scalar_type() == c10::ScalarType::Double;
   for (const Tensor& block : rows.detach().split(rows_at_a_time)) {
-    const Tensor x = block.to(in_double ? c10::ScalarType::Double : c10::ScalarType::Float);
+    const Tensor x = block.to(c10::ScalarType::Double);
     products_ += at::matmul(x.t(), x);
-    sum_ += x.sum(0, false, c10::ScalarType::Double);
+    sum_ += x.sum(0);
   }
   rows_ += rows.size(0);
 }

@@ -12,8 +12,8 @@ namespace loralens {
 // XᵀX and the sum of the rows, in float64 on the device of the rows. Memory: d×d, whatever n.
 class Gram {
  public:
-  // rows: n×d, of any floating type. float64 rows and rows of at most 256 columns are multiplied in float64, wider ones
-  // in float32 (at most 2,048 rows at a time). Error if d differs from that of earlier rows.
+  // rows: n×d, of any floating type, multiplied in float64: float32 products would disturb singular values below 3e-4 of
+  // the first, and with them effective ranks. Error if d differs from that of earlier rows.
   void add(const at::Tensor& rows);
 
   int64_t rows() const { return rows_; }
@@ -27,8 +27,7 @@ class Gram {
 };
 
 // Singular values of X from its Gram matrix (d×d): d of them, descending, float64. Eigenvalues that rounding made
-// negative count as 0; values below 1e-8 of the first are rounding too (below 3e-4, where Gram used float32: on
-// gradients of Whisper base that moved the effective rank by up to 0.3 % and SV90 not at all).
+// negative count as 0; values below 1e-8 of the first are rounding too.
 at::Tensor singular_values(const at::Tensor& gram);
 
 // The Gram matrix of X Mᵀ for a map M (m×d): M G Mᵀ, m×m.

@@ -56,16 +56,16 @@ TEST(Gram, HasTheSpectrumOfAllRowsAndOfTheCentredRows) {
   EXPECT_LT(difference(singular_values(gram.centred()), at::linalg_svdvals(x - x.mean(0))), 1e-12);
 }
 
-TEST(Gram, OfWideFloat32RowsIsSummedInBlocks) {
+TEST(Gram, OfManyRowsIsSummedInBlocks) {
   const Tensor x = (random_matrix(2500, 260, 2) + 0.5).to(kFloat);
   Gram gram;
   gram.add(x);
-  EXPECT_LT(difference(singular_values(gram.uncentred()), at::linalg_svdvals(x.to(kDouble))), 1e-6);
+  EXPECT_LT(difference(singular_values(gram.uncentred()), at::linalg_svdvals(x.to(kDouble))), 1e-9);
   const Tensor centred = x.to(kDouble) - x.to(kDouble).mean(0);
-  EXPECT_LT(difference(singular_values(gram.centred()), at::linalg_svdvals(centred)), 1e-6);
+  EXPECT_LT(difference(singular_values(gram.centred()), at::linalg_svdvals(centred)), 1e-9);
 }
 
-TEST(Gram, OfNarrowFloat32RowsIsExact) {
+TEST(Gram, OfFloat32RowsIsExact) {
   const Tensor x = (random_matrix(500, 6, 3) * vector_of({1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6})).to(kFloat);
   Gram gram;
   gram.add(x);

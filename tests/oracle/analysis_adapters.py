@@ -1,0 +1,240 @@
+"""What the tables of A and B should hold: spectrum, alignment, embedding."""
+import functools
+import itertools
+
+import analysis_models as whisper
+import analysis_reference as oracle
+import numpy
+from analysis_case import Case, Fold
+from analysis_models import Clip
+from analysis_rows import Expected, FoldMeans, Key, Rows, text
+
+
+# ---- spectra ------------------------------------------------------------------------------------------------------
+
+def stacked(case: Case, fold: Fold, role: str, of) -> numpy.ndarray:
+    """of(recording) of all clips, their frames one clip below the other."""
+    return numpy.concatenate([of(recording)[:case.frames(recording.clip, recording)]
+                              for recording in case.recordings(fold.number, "sample", role, gradients=True)])
+
+
+COMPONENTS = {"A": lambda place: lambda recording: recording.down[place],
+              "B": lambda place: lambda recording: recording.up[place],
+              "A-gradient": lambda place: lambda recording: recording.gradients["down", *place],
+              "B-gradient": lambda place: lambda recording: recording.gradients["up", *place]}
+
+
+class Spectra:
+    """Rows of spectra, with the means over layers, and the singular values that arrays/spectrum.npz should hold."""
+
+    def __init__(self):
+        self.means, self.arrays = FoldMeans(), {}
+
+    def add(self, fold: int, values: numpy.ndarray, *, layer: int, **key) -> None:
+        for metric, (value, slack) in oracle.spectrum_measures(values).items():
+            self.means.add(fold, value, slack, layer=text(layer), metric=metric, **key)
+        self.arrays[fold, layer, Key(**key)] = values
+
+    def end_fold(self, fold: int) -> None:
+        curves = {}
+        for key, values in self.means.values.items():
+            if key.layer and fold in values:
+                curves.setdefault(key.curve(), []).append(values[fold])
+        for key, found in curves.items():
+            self.means.values[key][fold] = Expected(numpy.mean([expected.value for expected in found]),
+                                                    numpy.mean([expected.slack for expected in found]))
+
+    def stacks(self, layers: int, several: bool) -> dict[str, numpy.ndarray]:
+        """What arrays/spectrum.npz should hold: [variant/]model/component[/module, if there are several], N×dim, the
+        mean over folds, zero where a layer has none; of the columns those that can differ from 0."""
+        stacks = {}
+        for (fold, layer, key), values in self.arrays.items():
+            name = "/".join(filter(None, (key.variant, key.model, key.component, key.module if several else "")))
+            stacks.setdefault(name, []).append((layer, values))
+        found = {}
+        for name, spectra in stacks.items():
+            found[name] = numpy.zeros((layers, max(len(values) for _, values in spectra)))
+            for layer, values in spectra:
+                found[name][layer, :len(values)] += values / sum(number == layer for number, _ in spectra)
+        return found
+
+
+@functools.cache
+def spectrum(case: Case) -> Spectra:
+    spectra = Spectra()
+    for fold in case.folds:
+        places = list(whisper.adapters(fold.models["adapted"]))
+        for role, place in itertools.product(("adapted", "untrained"), places):
+            def add(variant: str, component: str, x: numpy.ndarray, image: numpy.ndarray | None = None) -> None:
+                spectra.add(fold.number, oracle.singular_values(x, image), model=role, variant=variant, layer=place[0],
+                            module=place[1], component=component)
+
+            a, b, scale = whisper.matrices(whisper.adapters(fold.models[role])[place])
+            x = {name: stacked(case, fold, role, of(place)) for name, of in COMPONENTS.items()}
+            add("", "A", x["A"])
+            add("", "B", x["A"], b)
+            add("", "A-gradient", x["A-gradient"])
+            add("", "B-gradient", x["B-gradient"])
+            if case.paper:
+                continue
+            add("centred", "A", x["A"] - x["A"].mean(0))
+            add("centred", "B", x["A"] - x["A"].mean(0), b)
+            add("centred", "A-gradient", x["A-gradient"] - x["A-gradient"].mean(0))
+            add("centred", "B-gradient", x["B-gradient"] - x["B-gradient"].mean(0))
+            other_a, other_b = oracle.balanced(a, b, 1)
+            enters = stacked(case, fold, role, lambda recording: recording.x[place])
+            add("balanced", "A", enters, other_a)
+            add("balanced", "A-gradient", x["B-gradient"], other_b.T)
+            if role == "adapted":
+                random_a = oracle.like(case.array("spectrum", f"random-A/{place[1]}/{place[0]}"), a)
+                random_b = oracle.like(case.array("spectrum", f"random-B/{place[1]}/{place[0]}"), b)
+                add("random-A", "A", enters, random_a)
+                add("random-A", "B", enters @ random_a.T, b)
+                add("random-B", "B", x["A"], random_b)
+                add("random-B", "A-gradient", x["B-gradient"], random_b.T)
+        if not case.paper:
+            add_weight_spectra(fold, spectra)
+        spectra.end_fold(fold.number)
+    return spectra
+
+
+PAIRS = ((1, 16), (1, 64), (4, 16), (4, 64))
+
+
+def add_weight_spectra(fold: Fold, spectra: Spectra) -> None:
+    untrained = whisper.adapters(fold.models["untrained"])
+    for (layer, module), linear in whisper.adapters(fold.models["adapted"]).items():
+        a, b, scale = whisper.matrices(linear)
+        weight, change = whisper.float64(linear.base_layer.weight), scale * b @ a
+        other_a, other_b, other_scale = whisper.matrices(untrained[layer, module])
+        for model, component, matrix in (("adapted", "delta-weight", change), ("frozen", "weight", weight),
+                                         ("adapted", "adapted-weight", weight + change),
+                                         ("untrained", "delta-weight", other_scale * other_b @ other_a)):
+            values = oracle.singular_values(matrix)
+            values = values[:len(a)] if component == "delta-weight" else values  # the rest is rounding
+            spectra.add(fold.number, values, model=model, layer=layer, module=module, component=component)
+        place = {"model": "adapted", "layer": text(layer), "module": module}
+        value, slack = oracle.intruders(weight, weight + change)
+        spectra.means.add(fold.number, value, slack, component="adapted-weight", metric="intruders", **place)
+        for component in ("output-directions", "input-directions"):
+            u, v = (numpy.linalg.svd(matrix if component.startswith("output") else matrix.T, full_matrices=False)[0]
+                    for matrix in (change, weight))
+            for i, j in PAIRS:
+                if i <= len(a) and j < v.shape[1]:
+                    for metric, value in (("overlap", oracle.overlap(u[:, :i], v[:, :j])),
+                                          ("chance", max(i, j) / len(v))):
+                        spectra.means.add(fold.number, value, component=component, variant=f"top-{i}-in-{j}",
+                                          metric=metric, **place)
+
+
+# ---- alignment ----------------------------------------------------------------------------------------------------
+
+def flattened(case: Case, role: str, kind: str, layer: int, module: str) -> numpy.ndarray:
+    """clips × (frames·dim) of a site ("down", "up"), or of the loss's gradient there ("down-gradient")."""
+    fold, (site, _, gradient) = case.folds[0], kind.partition("-")
+    return numpy.stack([(r.gradients[site, layer, module] if gradient else getattr(r, site)[layer, module]).ravel()
+                        for r in case.recordings(fold.number, "sample", role, gradients=True)])
+
+
+def paper_alignment(case: Case) -> Rows:
+    rows = {}
+    for layer, module in whisper.adapters(case.folds[0].models["adapted"]):
+        def kernels(function, role, kind):
+            return function(flattened(case, role, kind, layer, module))
+
+        linear, rbf = oracle.linear_kernel, oracle.rbf_kernel
+        pairs = {"forward-trained": (kernels(linear, "adapted", "down"), kernels(linear, "untrained", "down")),
+                 "forward-untrained": (kernels(rbf, "adapted", "up"), kernels(rbf, "untrained", "up")),
+                 "gradient-trained": (kernels(rbf, "adapted", "up-gradient"), kernels(rbf, "adapted", "down-gradient")),
+                 "gradient-untrained": (kernels(rbf, "untrained", "up-gradient"),
+                                        kernels(rbf, "untrained", "down-gradient"))}
+        for component, (k, l) in pairs.items():
+            model = "adapted" if component.endswith("-trained") else "untrained"
+            key = Key(model=model, fold="0", layer=text(layer), module=module, component=component, metric="cka")
+            rows[key] = Expected(oracle.biased_cka(k, l), n=len(k))
+    return rows
+
+
+def strict_alignment(case: Case) -> Rows:
+    """Each fold's clips are one minibatch, so that its debiased CKA is that of all of them."""
+    means = FoldMeans()
+    for fold in case.folds:
+        speakers = [clip.speaker for clip in fold.parts["sample"]]
+
+        def add(x: numpy.ndarray, y: numpy.ndarray, **key) -> None:
+            value, without = oracle.left_out(oracle.debiased_cka, speakers, x, y)
+            means.add(fold.number, value, without=without, metric="cka", **key)
+
+        def pooled(role: str, of) -> numpy.ndarray:
+            """clips × dim: the mean of of(recording) over the clip's own frames."""
+            return numpy.stack([of(recording)[:case.frames(recording.clip, recording)].mean(0)
+                                for recording in case.recordings(fold.number, "sample", role, gradients=True)])
+
+        for role in ("adapted", "untrained"):
+            for (layer, module), linear in whisper.adapters(fold.models[role]).items():
+                place = layer, module
+                key = {"model": role, "layer": text(layer), "module": module}
+                x = {name: pooled(role, of(place)) for name, of in COMPONENTS.items()}
+                enters = pooled(role, lambda recording: recording.x[place])
+                a, b = oracle.balanced(*whisper.matrices(linear)[:2], 1)
+                for variant, component, first, second in (
+                        ("", "forward", x["A"], x["B"]), ("", "gradient", x["A-gradient"], x["B-gradient"]),
+                        ("balanced", "forward", enters @ a.T, x["B"]),
+                        ("balanced", "gradient", x["B-gradient"] @ b, x["B-gradient"])):
+                    add(first, second, variant=variant, component=component, **key)
+        for layer in range(-1, case.layers):
+            streams = [pooled(role, lambda recording: recording.residuals[layer + 1]) for role in ("adapted", "frozen")]
+            add(*streams, model="adapted-frozen", layer=text(layer), component="residual")
+            means.add(fold.number, 1, model="adapted", variant="frames", layer=text(layer), component=f"layer {layer}",
+                      metric="cka")  # with itself, whichever frames were drawn
+    return means.rows()
+
+
+# ---- embedding ----------------------------------------------------------------------------------------------------
+
+def embedding(case: Case) -> Rows:
+    means, pictured = FoldMeans(), None  # t-SNE: of the first fold that has enough clips
+    for fold in case.folds:
+        clips = fold.parts["sample"]
+        if pictured is None and len(clips) >= oracle.FEWEST_FOR_TSNE:
+            pictured = fold.number
+        for role in ("adapted", "frozen", "untrained"):
+            def pooled(of) -> numpy.ndarray:
+                return numpy.stack([of(recording)[:recording.clip.speech].mean(0)
+                                    for recording in case.recordings(fold.number, "sample", role, gradients=True)])
+
+            def add(x: numpy.ndarray, **key) -> None:
+                add_separation(means, fold.number, x, clips, model=role, **key)
+                if fold.number == pictured and role != "untrained" and not key.get("variant"):
+                    add_divergence(case, means, fold.number, x, model=role, **key)
+
+            for layer in range(case.layers) if role != "untrained" else ():
+                add(oracle.standardised(pooled(lambda recording: recording.residuals[layer + 1])), layer=text(layer),
+                    component="residual")
+            for (layer, module), linear in whisper.adapters(fold.models[role]).items():
+                if module == "v_proj":
+                    key = {"layer": text(layer), "module": module, "component": "A"}
+                    add(oracle.standardised(pooled(lambda recording: recording.down[layer, module])), **key)
+                    a = oracle.balanced(*whisper.matrices(linear)[:2], 1)[0]
+                    add(pooled(lambda recording: recording.x[layer, module] @ a.T), variant="balanced", **key)
+    return means.rows()
+
+
+def add_separation(means: FoldMeans, fold: int, x: numpy.ndarray, clips: list[Clip], **key) -> None:
+    speakers = numpy.array([clip.speaker for clip in clips])
+    for name, labels in (("emotion", numpy.array([clip.label for clip in clips])), ("speaker", speakers)):
+        value, without = oracle.left_out(oracle.silhouette, speakers, x, labels)
+        means.add(fold, value, without=without, metric=f"silhouette_{name}", **key)
+        value, without = oracle.left_out(oracle.purity, speakers, x, labels)
+        means.add(fold, value, oracle.ties(x), without=without, metric=f"purity_{name}", **key)
+        means.add(fold, oracle.chance_purity(labels), metric=f"purity_{name}_chance", **key)
+
+
+def add_divergence(case: Case, means: FoldMeans, fold: int, x: numpy.ndarray, **key) -> None:
+    """The divergence of the places in arrays. Where t-SNE ends is not compared: of so few points scikit-learn's own
+    divergence differs by a tenth and more between starts."""
+    name = "tsne/" + (f"{key['model']}/residual/" if key["component"] == "residual" else "") + f"layer-{key['layer']}"
+    clips = list(case.array("embedding", "tsne/clips").astype(int))
+    order = [clips.index(clip.number) for clip in case.folds[fold].parts["sample"]]
+    value = oracle.divergence_of(x, min(30, (len(x) - 1) / 3), case.array("embedding", name)[order])
+    means.add(fold, value, metric="kl_divergence", **key)

@@ -1,0 +1,106 @@
+"""What a table of an analysis should hold: means over clips or folds, and the intervals that are not random."""
+import dataclasses
+import math
+from collections import defaultdict
+
+import numpy
+import scipy.stats
+
+
+@dataclasses.dataclass(frozen=True)
+class Key:
+    model: str = ""
+    variant: str = ""
+    fold: str = ""
+    layer: str = ""
+    module: str = ""
+    component: str = ""
+    metric: str = ""
+    class_name: str = ""
+    step: str = ""
+
+    def curve(self) -> "Key":
+        return dataclasses.replace(self, layer="")
+
+
+@dataclasses.dataclass
+class Expected:
+    value: float
+    slack: float = 0  # by how much it may be off, since a count may flip where its margin is below rounding
+    low: float = math.nan  # of an interval that is not random
+    high: float = math.nan
+    stretch: float = 1  # by how much a value's error grows in its interval
+    n: int | None = None  # None: not compared
+
+
+Rows = dict[Key, Expected]
+
+
+class ClipMeans:
+    """Means over clips: of all, and of each fold where there are several."""
+
+    def __init__(self):
+        self.values = defaultdict(list)  # key without fold: (fold, clip, value, slack)
+
+    def add(self, fold: int, clip: int, value: float, slack: float = 0, **key) -> None:
+        self.values[Key(**key)].append((fold, clip, float(value), slack))
+
+    def rows(self) -> Rows:
+        rows = {}
+        for key, values in self.values.items():
+            folds = sorted({fold for fold, *_ in values})
+            for name in ["", *folds] if len(folds) > 1 else folds:
+                part = [v for v in values if name == "" or v[0] == name]
+                rows[dataclasses.replace(key, fold=str(name))] = Expected(
+                    numpy.mean([v[2] for v in part]), sum(v[3] for v in part) / len(part), n=len(part))
+        return rows
+
+    def differences(self, first: str, second: str) -> "ClipMeans":
+        """Of the same clips under two models, as model first-second."""
+        found = ClipMeans()
+        for key, values in self.values.items():
+            other = self.values.get(dataclasses.replace(key, model=second))
+            if key.model == first and other:
+                assert [v[:2] for v in values] == [v[:2] for v in other]
+                found.values[dataclasses.replace(key, model=f"{first}-{second}")] = [
+                    (*a[:2], a[2] - b[2], a[3] + b[3]) for a, b in zip(values, other)]
+        return found
+
+
+class FoldMeans:
+    """A number of each fold, with its own interval where it has one, and their mean with its t interval."""
+
+    def __init__(self):
+        self.values = defaultdict(dict)
+
+    def add(self, fold: int, value: float, slack: float = 0, without: list[float] = (), **key) -> None:
+        """without: the same number without each speaker, for the jackknife."""
+        low, high, stretch = jackknife(value, without)
+        self.values[Key(**key)][fold] = Expected(float(value), slack, low, high, stretch)
+
+    def rows(self) -> Rows:
+        rows = {}
+        for key, values in self.values.items():
+            rows |= {dataclasses.replace(key, fold=str(fold)): expected for fold, expected in values.items()}
+            if len(values) > 1:
+                numbers, count = [expected.value for expected in values.values()], len(values)
+                mean, t = numpy.mean(numbers), scipy.stats.t.ppf(0.975, count - 1)
+                half = t * numpy.std(numbers, ddof=1) / math.sqrt(count)
+                rows[key] = Expected(mean, sum(e.slack for e in values.values()) / count, mean - half, mean + half,
+                                     1 + t / math.sqrt(count - 1), count)
+        return rows
+
+
+def jackknife(value: float, without: list[float]) -> tuple[float, float, float]:
+    """Low, high (NaN where there is none) and stretch of the 95 % interval over groups that are left out in turn."""
+    count = len(without)
+    if count < 2 or not numpy.isfinite(without).all():
+        return math.nan, math.nan, 1
+    t = scipy.stats.t.ppf(0.975, count - 1)
+    pseudo = count * value - (count - 1) * numpy.asarray(without)
+    half = t * numpy.std(pseudo, ddof=1) / math.sqrt(count)
+    return value - half, value + half, 1 + t * (count - 1) / math.sqrt(count - 1)
+
+
+def text(value) -> str:
+    return str(value)
