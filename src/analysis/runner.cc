@@ -10,6 +10,7 @@
 #include <chrono>
 
 #include "adapter/lora.h"
+#include "base/memory.h"
 #include "base/random.h"
 
 namespace loralens {
@@ -184,10 +185,12 @@ void AnalysisRunner::run(const FoldSubjects& fold, const Encoder& base, const So
       costs_.clips += std::ssize(batches[b]);
       done += std::ssize(batches[b]);
       if (progress) progress(done);
+      if (b % 8 == 7) release_free_memory();
     }
     for (Analysis* analysis : analyses_) analysis->end_part(fold, part);
   }
   for (Analysis* analysis : analyses_) analysis->end_fold(fold);
+  release_free_memory();
 }
 
 void AnalysisRunner::pass(const FoldSubjects& fold, Part part, Role role, std::span<const int64_t> clips,

@@ -12,6 +12,7 @@
 
 #include "base/csv.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/progress.h"
 #include "corpus/batches.h"
 #include "inference/predict.h"
@@ -103,7 +104,10 @@ class FoldTraining {
       set_weights(trained);
       history_.push_back(record);
       if (watch_) watch_->write(task_.watch);  // before the checkpoint: what is ahead of that is made again
-      if (!task_.checkpoint.empty()) save();
+      if (!task_.checkpoint.empty()) {
+        save();
+        release_free_memory();
+      }
     }
     set_weights(best_);
     return history_;
