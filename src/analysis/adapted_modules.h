@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "adapter/lora.h"
+#include "analysis/analysis.h"
 #include "base/error.h"
 #include "whisper/sites.h"
 
@@ -22,6 +24,13 @@ inline SiteKind input_of(Module module) {
     case Module::none: break;
   }
   fail("no such linear layer");
+}
+
+// The LoRA adapter there, or nullptr if there is none or one of another method.
+inline const Lora* lora_at(const Subject& subject, const Place& place) {
+  const auto& adapters = subject.model.adapted.adapters;
+  const auto found = adapters.find(place);
+  return found == adapters.end() ? nullptr : dynamic_cast<const Lora*>(found->second.get());
 }
 
 }  // namespace loralens

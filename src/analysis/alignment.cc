@@ -95,7 +95,7 @@ void Alignment::begin_fold(const FoldSubjects& fold) {
   gauges_.clear();
   for (const Role role : {Role::adapted, Role::untrained})
     for (const auto& [place, adapter] : fold.of(role).model.adapted.adapters) {
-      const auto* lora = dynamic_cast<const Lora*>(adapter.get());
+      const Lora* lora = lora_at(fold.of(role), place);
       if (!lora) {
         other_.insert(std::string(name_of(place.second)));
         continue;

@@ -16,7 +16,6 @@ Figure start(const Setting& setting, const std::string& name, const std::string&
   figure.name = name;
   figure.title = title;
   figure.y_title = "CKA (debiased)";
-  if (setting.folds > 1) figure.where.push_back({"fold", {""}});
   figure.where.push_back({"metric", {"cka"}});
   return figure;
 }

@@ -132,8 +132,7 @@ void PaperAlignment::compare(const FoldSubjects& fold, const Place& place) {
     const auto found = held_.find({roles[i], place});
     if (found == held_.end()) return;
     held[i] = &found->second;
-    const auto& adapters = fold.of(roles[i]).model.adapted.adapters;
-    lora[i] = adapters.contains(place) ? dynamic_cast<const Lora*>(adapters.at(place).get()) : nullptr;
+    lora[i] = lora_at(fold.of(roles[i]), place);
     if (!lora[i]) {
       other_ = true;
       return;

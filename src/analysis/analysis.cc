@@ -1,6 +1,8 @@
 #include "analysis/analysis.h"
 
+#include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
 
 #include "base/error.h"
 
@@ -36,6 +38,13 @@ std::vector<Tensor> BatchView::speech_of(const Tensor& x) const {
   std::vector<Tensor> clips = x.split_with_sizes(clip_rows);
   for (size_t i = 0; i < clips.size(); ++i) clips[i] = clips[i].narrow(0, 0, speech_rows[i]);
   return clips;
+}
+
+Tensor BatchView::loss_of(const Tensor& logits) const {
+  std::vector<int64_t> labels;
+  for (const int64_t clip : clips) labels.push_back(setting.labels[static_cast<size_t>(clip)]);
+  const Tensor targets = at::tensor(labels, c10::ScalarType::Long).to(logits.device());
+  return at::cross_entropy_loss(logits, targets, {}, /*sum*/ 2);
 }
 
 Tensor BatchView::logits_from(int64_t layer, const Tensor& x, std::vector<Intervention*> interventions) const {

@@ -84,6 +84,9 @@ struct BatchView {
 
   // The clips' own frames (speech_rows) of x (ΣT×any), one tensor a clip.
   std::vector<at::Tensor> speech_of(const at::Tensor& x) const;
+  // Sum over the batch's clips of the cross-entropy of these logits (B×C), nats: each clip's gradient is that of a batch
+  // of one. Differentiable where gradients are on.
+  at::Tensor loss_of(const at::Tensor& logits) const;
   // Logits (B×C) if the residual stream that enters `layer` (N: the final norm) were x.
   at::Tensor logits_from(int64_t layer, const at::Tensor& x, std::vector<Intervention*> interventions = {}) const;
 };

@@ -162,15 +162,18 @@ std::vector<std::string> Contribution::reading(const std::vector<Row>& rows) con
                              [&](int64_t l) { return std::abs(change[static_cast<size_t>(l)]); });
     order.resize(std::max<size_t>(1, order.size() / 3));
     std::ranges::sort(order);
-    double top = 0, sign = 0;
+    double top = 0;
+    bool grows = true, falls = true;
     for (const int64_t l : order) {
-      top += std::abs(change[static_cast<size_t>(l)]);
-      sign += change[static_cast<size_t>(l)];
+      const double of_layer = change[static_cast<size_t>(l)];
+      top += std::abs(of_layer);
+      grows &= of_layer > 0;
+      falls &= of_layer < 0;
     }
     sentences.push_back(
         fmt::format("What {} adds goes from {:.3f} to {:.3f} of the residual stream's norm (mean over layers). It {} "
                     "most in layer{} {}: {:.0f} % of the total absolute change; the upper {} of {} layers hold {:.0f} %.",
-                    names[c], frozen, adapted, sign < 0 ? "falls" : "grows", order.size() > 1 ? "s" : "", listed(order),
+                    names[c], frozen, adapted, falls ? "falls" : grows ? "grows" : "changes", order.size() > 1 ? "s" : "", listed(order),
                     100 * top / total, setting_.layers / 2, setting_.layers, 100 * upper / total));
   }
   int64_t turned = 0;  // the layer whose update's direction changes most
@@ -201,7 +204,6 @@ Findings Contribution::finish() {
                                           : "Speech frames only; the mean of each clip, then over clips.");
   const auto figure = [&](const std::string& name, const std::string& title, const std::string& y) {
     Figure f{.name = name, .title = title, .y_title = y};
-    if (setting_.folds > 1) f.where.push_back({"fold", {""}});
     return f;
   };
   for (const auto& [metric, name, title, y] :

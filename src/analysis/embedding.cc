@@ -15,7 +15,7 @@
 #include <cmath>
 #include <set>
 
-#include "adapter/lora.h"
+#include "analysis/adapted_modules.h"
 #include "analysis/curves.h"
 #include "analysis/embedding_findings.h"
 #include "analysis/registry.h"
@@ -244,10 +244,7 @@ void Embedding::end_fold(const FoldSubjects& fold) {
   for (const auto& [space, features] : features_) {
     measure(fold.fold, space, "", standardised(features));
     if (!space.is_adapter()) continue;
-    const auto& adapters = fold.of(space.role).model.adapted.adapters;
-    const auto found = adapters.find({space.layer, module_});
-    const auto* lora = found == adapters.end() ? nullptr : dynamic_cast<const Lora*>(found->second.get());
-    if (lora)
+    if (const Lora* lora = lora_at(fold.of(space.role), {space.layer, module_}))
       measure(fold.fold, space, "balanced",
               at::matmul(features.to(c10::ScalarType::Double), balanced_gauge(lora->a, lora->b).change.t()));
   }

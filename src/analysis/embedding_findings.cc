@@ -122,7 +122,6 @@ void add_curves(const Setting& setting, Findings& findings) {
     if (metrics.size() > 1) figure.dash = "metric";
     figure.facet = "component";
     figure.where = {{"metric", std::move(metrics)}, {"variant", {""}}};
-    if (setting.folds > 1) figure.where.push_back({"fold", {""}});
     findings.figures.push_back(figure);
   };
   add("embedding-silhouette-emotion", "How well emotions separate", "silhouette", {"silhouette_emotion"});

@@ -10,7 +10,6 @@ namespace {
 std::vector<Figure> figures_of(const Setting& setting) {
   const auto curve = [&](const std::string& name, const std::string& title, const std::string& y) {
     Figure figure{.name = name, .title = title, .y_title = y, .color = "variant"};
-    if (setting.folds > 1) figure.where.push_back({"fold", {""}});
     if (!setting.paper) figure.dash = "model";
     figure.facet = "component";
     return figure;

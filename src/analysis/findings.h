@@ -49,6 +49,7 @@ struct Point {
 };
 
 // A figure over rows of the analysis's own table (over `points` for a scatter plot). Columns are named as in the table.
+// Where some of the rows are over all folds, only those are drawn.
 struct Figure {
   enum class Kind { curve, bars, heat_map, scatter };
   std::string name;   // of the file, "contribution-relative-norm"

@@ -1,12 +1,11 @@
 #include "analysis/gauges.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/eye.h>
 #include <ATen/ops/linalg_qr.h>
 #include <ATen/ops/matmul.h>
 
-#include "base/random.h"
+#include "statistics/normal_values.h"
 #include "statistics/spectrum.h"
 
 namespace loralens {
@@ -18,10 +17,7 @@ Factor factor_of(const Tensor& b) { return {b, std::get<1>(at::linalg_qr(b))}; }
 
 // Orthonormal columns (rows×columns), uniformly distributed: the signs make the decomposition unique (Mezzadri, 2007).
 Tensor random_directions(int64_t rows, int64_t columns, Random& random) {
-  Tensor values = at::empty({rows, columns}, c10::ScalarType::Double);
-  double* out = values.mutable_data_ptr<double>();
-  for (int64_t i = 0; i < values.numel(); ++i) out[i] = random.normal();
-  const auto [q, r] = at::linalg_qr(values);
+  const auto [q, r] = at::linalg_qr(normal_values({rows, columns}, random));
   return q * r.diagonal().sign();
 }
 

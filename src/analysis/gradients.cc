@@ -14,7 +14,6 @@
 #include <map>
 #include <set>
 
-#include "adapter/lora.h"
 #include "analysis/adapted_modules.h"
 #include "analysis/curves.h"
 #include "analysis/registry.h"
@@ -102,8 +101,7 @@ void Gradients::see_gradient(const BatchView& view, const Site& site, const Tens
     return;
   }
   const Place place{site.layer, site.module};
-  const auto& adapters = view.subject.model.adapted.adapters;
-  if (!dynamic_cast<const Lora*>(adapters.at(place).get())) {
+  if (!lora_at(view.subject, place)) {
     notes_.insert("Gradients of A and B are of LoRA adapters only; this model has others.");
     return;
   }
@@ -186,7 +184,6 @@ std::vector<Figure> Gradients::figures() const {
   std::vector<Figure> figures;
   const auto figure = [&](const std::string& name, const std::string& title, const std::string& y) {
     Figure f{.name = name, .title = title, .y_title = y};
-    if (setting_.folds > 1) f.where.push_back({"fold", {""}});
     f.facet = "component";
     return f;
   };

@@ -26,7 +26,6 @@ std::vector<Figure> figures_of(const Setting& setting, bool tuned) {
   for (const auto& [metric, name, title, y] : shapes) {
     Figure figure{.name = name, .title = title, .y_title = y};
     figure.where.push_back({"metric", {metric}});
-    if (setting.folds > 1) figure.where.push_back({"fold", {""}});
     if (std::string_view(metric) == "logit") {
       figure.color = "class";
       figure.facet = "model";

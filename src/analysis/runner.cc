@@ -2,9 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/cross_entropy_loss.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/tensor.h>
+#include <ATen/ops/stack.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <chrono>
@@ -12,6 +10,7 @@
 #include "adapter/lora.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "statistics/normal_values.h"
 
 namespace loralens {
 namespace {
@@ -31,14 +30,6 @@ class Stopwatch {
   double& sum_;
   std::chrono::steady_clock::time_point start_;
 };
-
-void fill_normal(Tensor& tensor, double deviation, uint64_t seed) {
-  Tensor values = at::empty(tensor.sizes(), c10::ScalarType::Double);
-  Random random(seed);
-  double* out = values.mutable_data_ptr<double>();
-  for (int64_t i = 0; i < values.numel(); ++i) out[i] = deviation * random.normal();
-  tensor.detach().copy_(values);
-}
 
 // Hands what passes to the analyses, and keeps what gradients or interventions need later.
 class Watch : public Observer {
@@ -94,13 +85,11 @@ std::vector<Site> gradient_sites(const Setting& setting) {
 
 // A direction of unit length for each clip's logits, the same in every batch.
 Tensor random_cotangent(const BatchView& view, const std::vector<uint64_t>& keys) {
-  Tensor directions = at::empty(view.logits.sizes(), c10::ScalarType::Double);
-  double* out = directions.mutable_data_ptr<double>();
-  for (int64_t b = 0, i = 0; b < directions.size(0); ++b) {
-    Random random(hash_of(view.setting.seed, hash_of("cotangent"), keys[static_cast<size_t>(b)]));
-    for (int64_t c = 0; c < directions.size(1); ++c) out[i++] = random.normal();
-  }
-  return (directions / directions.norm(2, {1}, true)).to(view.logits.options());
+  std::vector<Tensor> directions;
+  for (const uint64_t key : keys)
+    directions.push_back(normal_values({view.logits.size(1)}, hash_of(view.setting.seed, hash_of("cotangent"), key)));
+  const Tensor stacked = at::stack(directions);
+  return (stacked / stacked.norm(2, {1}, true)).to(view.logits.options());
 }
 
 }  // namespace
@@ -122,9 +111,8 @@ EmotionModel untrained_like(const EmotionModel& model, const Base& base, uint64_
     const auto* lora = dynamic_cast<const Lora*>(adapter.get());
     if (!lora) continue;
     const uint64_t key = hash_of(seed, hash_of("untrained"), place.first, static_cast<uint64_t>(place.second));
-    Tensor a = lora->a, b = lora->b;
-    fill_normal(a, 0.02, hash_of(key, 0));
-    fill_normal(b, 0.02, hash_of(key, 1));
+    lora->a.detach().copy_(normal_values(lora->a.sizes(), hash_of(key, 0)) * 0.02);
+    lora->b.detach().copy_(normal_values(lora->b.sizes(), hash_of(key, 1)) * 0.02);
   }
   return fresh;
 }
@@ -187,8 +175,10 @@ void AnalysisRunner::run(const FoldSubjects& fold, const Encoder& base, const So
       if (progress) progress(done);
       if (b % 8 == 7) release_free_memory();
     }
+    const Stopwatch time(costs_.analysis_seconds);
     for (Analysis* analysis : analyses_) analysis->end_part(fold, part);
   }
+  const Stopwatch time(costs_.analysis_seconds);
   for (Analysis* analysis : analyses_) analysis->end_fold(fold);
   release_free_memory();
 }
@@ -243,8 +233,6 @@ void AnalysisRunner::pass(const FoldSubjects& fold, Part part, Role role, std::s
   }
   if (!gradients || watch.values.empty()) return;
 
-  std::vector<int64_t> labels;
-  for (const int64_t clip : clips) labels.push_back(setting_.labels[static_cast<size_t>(clip)]);
   const auto backward = [&](const Tensor& output, const Tensor& cotangent, bool retain) {
     const Stopwatch time(costs_.gradient_seconds);
     const auto found = torch::autograd::grad({output}, watch.values, {cotangent}, retain, false, /*allow_unused=*/true);
@@ -261,7 +249,7 @@ void AnalysisRunner::pass(const FoldSubjects& fold, Part part, Role role, std::s
   Tensor loss;
   {
     const at::AutoGradMode enabled(true);
-    loss = at::cross_entropy_loss(graph, at::tensor(labels, c10::ScalarType::Long).to(graph.device()), {}, /*sum*/ 2);
+    loss = view.loss_of(graph);
   }
   backward(loss, Tensor(), random);
   if (!random) return;

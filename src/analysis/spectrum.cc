@@ -6,23 +6,20 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/cross_entropy_loss.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
-#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <set>
 
-#include "adapter/lora.h"
 #include "analysis/adapted_modules.h"
 #include "analysis/registry.h"
 #include "analysis/spectrum_curves.h"
 #include "analysis/spectrum_findings.h"
 #include "analysis/weight_spectra.h"
 #include "base/random.h"
+#include "statistics/normal_values.h"
 #include "statistics/spectrum.h"
 
 namespace loralens {
@@ -30,22 +27,9 @@ namespace {
 
 using at::Tensor;
 
-const Lora* lora_at(const Subject& subject, const Place& place) {
-  const auto found = subject.model.adapted.adapters.find(place);
-  return found == subject.model.adapted.adapters.end() ? nullptr : dynamic_cast<const Lora*>(found->second.get());
-}
-
 Tensor on_cpu(const Tensor& x) { return x.detach().cpu().to(c10::ScalarType::Double); }
 
 double norm_of(const Tensor& x) { return on_cpu(x).norm().item<double>(); }
-
-Tensor normal_values(at::IntArrayRef shape, uint64_t seed) {
-  Tensor values = at::empty(shape, c10::ScalarType::Float);
-  Random random(seed);
-  float* out = values.mutable_data_ptr<float>();
-  for (int64_t i = 0; i < values.numel(); ++i) out[i] = static_cast<float>(random.normal());
-  return values;
-}
 
 // The singular values followed by the zeros of a matrix of `width` columns.
 Tensor widened(const Tensor& values, int64_t width) {
@@ -143,7 +127,7 @@ void Spectrum::begin_fold(const FoldSubjects& fold) {
   if (fold.adapted.model.adapted.adapters.empty())
     notes_.insert("The model has no adapters, so there are no activations of A and B.");
   for (const auto& [place, adapter] : fold.adapted.model.adapted.adapters) {
-    const auto* lora = dynamic_cast<const Lora*>(adapter.get());
+    const Lora* lora = lora_at(fold.adapted, place);
     if (!lora)
       notes_.insert("Spectra of A and B are of LoRA adapters only; this model has others.");
     else if (setting_.paper && lora->dropout == 0)
@@ -188,13 +172,9 @@ void Spectrum::pass_with_dropout(const BatchView& view) {
   std::vector<Tensor> gradients;
   {
     const at::AutoGradMode enabled(true);
-    std::vector<int64_t> labels;
-    for (const int64_t clip : view.clips) labels.push_back(setting_.labels[static_cast<size_t>(clip)]);
     const Tensor x = view.residuals[static_cast<size_t>(first)].detach().requires_grad_();
     const Tensor out = logits(model.head, head_states(model, view.subject.encoder, x, first, pass), pass);
-    const Tensor targets = at::tensor(labels, c10::ScalarType::Long).to(out.device());
-    const Tensor loss = at::cross_entropy_loss(out, targets, {}, /*sum*/ 2);
-    gradients = torch::autograd::grad({loss}, watch.up);
+    gradients = torch::autograd::grad({view.loss_of(out)}, watch.up);
   }
   for (size_t i = 0; i < watch.places.size(); ++i) {
     if (!lora_at(view.subject, watch.places[i])) continue;
@@ -207,8 +187,8 @@ void Spectrum::pass_with_dropout(const BatchView& view) {
 const Tensor& Spectrum::random_factor(const char* name, const Place& place, at::IntArrayRef shape) {
   Tensor& values = random_factors_[{name, place}];
   if (!values.defined())
-    values = normal_values(
-        shape, hash_of(setting_.seed, hash_of(name), place.first, static_cast<uint64_t>(place.second)));
+    values = normal_values(shape, hash_of(setting_.seed, hash_of(name), place.first, static_cast<uint64_t>(place.second)))
+                 .to(c10::ScalarType::Float);
   return values;
 }
 

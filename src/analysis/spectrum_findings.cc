@@ -104,7 +104,6 @@ std::vector<Figure> figures_of(const Setting& setting, const std::vector<Row>& r
   const auto add = [&](const std::string& name, const std::string& title, const std::string& y, const std::string& metric,
                        const std::vector<std::string>& of, const std::string& inner) {
     Figure f{.name = name, .title = title, .y_title = y};
-    if (setting.folds > 1) f.where.push_back({"fold", {""}});
     f.where.push_back({"metric", {metric}});
     f.where.push_back({"component", of});
     f.facet = several ? "module" : "component";

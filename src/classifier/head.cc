@@ -2,7 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cross_entropy_loss.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/softmax.h>
@@ -12,18 +11,15 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "statistics/normal_values.h"
 
 namespace loralens {
 namespace {
 
 using at::Tensor;
 
-Tensor normal(std::vector<int64_t> shape, double deviation, uint64_t seed, const at::TensorOptions& options) {
-  Tensor values = at::empty(shape, c10::ScalarType::Double);
-  Random random(seed);
-  double* out = values.mutable_data_ptr<double>();
-  for (int64_t i = 0; i < values.numel(); ++i) out[i] = deviation * random.normal();
-  return values.to(options).requires_grad_();
+Tensor normal(at::IntArrayRef shape, double deviation, uint64_t seed, const at::TensorOptions& options) {
+  return (normal_values(shape, seed) * deviation).to(options).requires_grad_();
 }
 
 }  // namespace

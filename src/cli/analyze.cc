@@ -9,10 +9,10 @@
 #include "analysis/runner.h"
 #include "base/error.h"
 #include "base/progress.h"
+#include "cli/clips.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/machine.h"
-#include "corpus/labels.h"
 #include "report/page.h"
 #include "report/tables.h"
 #include "training/run.h"
@@ -62,16 +62,8 @@ Clips clips_of(const AnalyzeArguments& a, const Path& run, const std::vector<std
   const bool known = fs::exists(config);
   const std::string corpus = !a.corpus.empty() ? a.corpus : known ? config_text(config, "corpus") : "";
   if (corpus.empty()) fail("{} does not name its corpus: give the table with --corpus", run.string());
-  Clips clips = read_clips(corpus);
   const std::string labels = !a.labels.empty() ? a.labels : known ? config_text(config, "labels") : "";
-  if (!labels.empty()) apply_labels(clips, label_map_of(labels));
-  const auto left_out = std::erase_if(clips.clips, [&](const Clip& clip) {
-    return std::find(classes.begin(), classes.end(), clip.label) == classes.end();
-  });
-  if (left_out > 0) log_line(fmt::format("left out: {} clips whose label is no class of the run", left_out));
-  if (clips.clips.empty()) fail("{}: no clip has a label among {}: map them with --labels", corpus, fmt::join(classes, " "));
-  if (const std::string missing = check_files(clips); !missing.empty()) fail("{}", missing);
-  return clips;
+  return clips_of_classes(corpus, labels, classes);
 }
 
 // The folds that the models were trained in; for a corpus that is not the run's, or a model of which nothing is known,

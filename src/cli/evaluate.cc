@@ -1,13 +1,12 @@
 // loralens evaluate: a trained run on its own test folds, or on another corpus.
-#include <algorithm>
 #include <numeric>
 
 #include "base/error.h"
 #include "base/progress.h"
+#include "cli/clips.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/machine.h"
-#include "corpus/labels.h"
 #include "inference/predict.h"
 #include "training/results.h"
 #include "training/run.h"
@@ -21,24 +20,6 @@ struct EvaluateArguments {
   MachineOptions machine;
   bool json = false, force = false;
 };
-
-// The clips whose label is a class of the run; the others are said.
-Clips clips_for(const EvaluateArguments& a, const std::vector<std::string>& classes) {
-  Clips clips = read_clips(a.corpus);
-  if (!a.labels.empty()) apply_labels(clips, label_map_of(a.labels));
-  std::map<std::string, int64_t> other;
-  std::erase_if(clips.clips, [&](const Clip& clip) {
-    if (std::find(classes.begin(), classes.end(), clip.label) != classes.end()) return false;
-    ++other[clip.label];
-    return true;
-  });
-  for (const auto& [label, count] : other)
-    log_line(fmt::format("left out: {} clips labelled {}, which is no class of the run", count, label));
-  if (clips.clips.empty())
-    fail("{}: no clip has a label among {}: map them with --labels", a.corpus, fmt::join(classes, " "));
-  if (const std::string missing = check_files(clips); !missing.empty()) fail("{}", missing);
-  return clips;
-}
 
 std::vector<Prediction> predict_all(const LoadedRun& loaded, const Clips& clips, const MachineOptions& machine) {
   std::vector<int64_t> numbers(clips.clips.size());
@@ -82,7 +63,7 @@ void evaluate(const EvaluateArguments& a) {
   } else {
     const LoadedRun loaded = load_run(a.run, a.model, split(a.classes), a.input, a.machine, /*folds=*/true);
     const auto& classes = loaded.models.front().classes;
-    const auto made = predict_all(loaded, clips_for(a, classes), a.machine);
+    const auto made = predict_all(loaded, clips_of_classes(a.corpus, a.labels, classes), a.machine);
     metrics = metrics_of(made, classes, /*ddof=*/1, /*seed=*/42);
     predictions = format_predictions(made, classes);
   }

@@ -94,7 +94,8 @@ json description_of(const Figure& f) {
           {"y_title", f.y_title},
           {"color", f.color},
           {"dash", f.dash},
-          {"facet", f.facet}};
+          {"facet", f.facet},
+          {"own_scales", f.own_scales}};
 }
 
 Figure figure_of(const json& d) {
@@ -110,6 +111,7 @@ Figure figure_of(const json& d) {
           .color = d.at("color"),
           .dash = d.at("dash"),
           .facet = d.at("facet"),
+          .own_scales = d.at("own_scales"),
           .y = d.at("y"),
           .points = {}};
 }
@@ -158,9 +160,8 @@ json combined_figure(const std::vector<RunFigure>& figures) try {
   figure.color = "run";
   figure.dash = "";
   figure.facet = "panel";
-  json spec = chart(figure, values);
-  if (std::ranges::count(told, "metric") > 0) spec["resolve"] = {{"scale", {{"y", "independent"}}}};
-  return spec;
+  figure.own_scales |= std::ranges::count(told, "metric") > 0;
+  return chart(figure, values);
 } catch (const json::exception&) {
   fail("the specification of a figure is not one that `loralens analyze` wrote");
 }

@@ -14,7 +14,7 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "base/random.h"
+#include "statistics/normal_values.h"
 #include "statistics/neighbours.h"
 
 namespace loralens {
@@ -258,11 +258,7 @@ Tensor pca_start(const Tensor& x) {
 }
 
 Tensor random_start(int64_t n, uint64_t seed) {
-  Tensor start = at::empty({n, 2}, c10::ScalarType::Double);
-  Random random(seed);
-  double* values = start.mutable_data_ptr<double>();
-  for (int64_t i = 0; i < start.numel(); ++i) values[i] = start_deviation * random.normal();
-  return start;
+  return normal_values({n, 2}, seed) * start_deviation;
 }
 
 }  // namespace loralens

@@ -4,13 +4,13 @@
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "base/random.h"
+#include "statistics/normal_values.h"
 #include "whisper/encoder.h"
 
 namespace loralens {
@@ -32,11 +32,7 @@ inline WhisperConfig tiny_config() {
 
 // Normal values times `scale`, float64.
 inline at::Tensor random_tensor(std::vector<int64_t> shape, uint64_t seed, double scale = 1) {
-  at::Tensor values = at::empty(shape, c10::ScalarType::Double);
-  Random random(seed);
-  double* out = values.mutable_data_ptr<double>();
-  for (int64_t i = 0; i < values.numel(); ++i) out[i] = scale * random.normal();
-  return values;
+  return normal_values(shape, seed) * scale;
 }
 
 // Such products are too small to share among threads, which would only wait for each other.

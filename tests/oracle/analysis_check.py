@@ -97,18 +97,6 @@ def read_csv(path: pathlib.Path) -> list[dict]:
         return list(csv.DictReader(file))
 
 
-def keep_few(corpus: pathlib.Path) -> pathlib.Path:
-    """A table of the first sentence of the first two speakers: 30 s a clip take long."""
-    rows = read_csv(corpus)
-    speakers = list(dict.fromkeys(row["speaker"] for row in rows))[:2]
-    few = corpus.with_name("few.csv")
-    with open(few, "w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row for row in rows if row["speaker"] in speakers and row["text"] == rows[0]["text"])
-    return few
-
-
 # ---- comparison ---------------------------------------------------------------------------------------------------
 
 @dataclasses.dataclass
