@@ -127,5 +127,5 @@ def test_synth_is_the_same_for_the_same_seed(tmp_path):
     (["--sentences", 13], ["1 to 12", "13"]),
 ])
 def test_synth_refuses_what_it_has_not(flags, words, tmp_path):
-    expect_error(run("synth", "-o", tmp_path / "out", *flags), 1, *words)
+    expect_error(run("synth", "-o", tmp_path / "out", *flags), 2, *words)
     expect_no_trace(tmp_path / "out")
