@@ -1,39 +1,68 @@
-// loralens corpus: a public corpus as a table of clips.
+// loralens corpus: a public corpus as a table of clips. Each reader is a command below it with the options it takes.
 #include "base/error.h"
 #include "cli/commands.h"
 #include "corpus/readers.h"
 
 namespace loralens {
+namespace {
+
+struct CorpusArguments {
+  std::string root, out;
+  ReaderOptions options;
+  bool force = false;
+};
+
+void write_corpus(const Reader& reader, const CorpusArguments& a) {
+  if (!a.force && std::filesystem::exists(a.out))
+    fail("{} exists already: choose another name, or give --force to replace it", a.out);
+  const ReadCorpus corpus = read_corpus(reader.name(), a.root, a.options);
+  write_clips(a.out, corpus.clips);
+  fmt::print("{}", corpus.summary);
+}
+
+std::string complaint_about_labels(const std::string& labels) {
+  try {
+    if (labels != "default") label_map_of(labels);
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+void add_reader_option(CLI::App& command, const ReaderOption& option, ReaderOptions& options) {
+  if (const auto* flag = std::get_if<bool ReaderOptions::*>(&option.value)) {
+    command.add_flag(option.flag, options.**flag, option.description);
+    return;
+  }
+  auto* added = command.add_option(option.flag, options.*std::get<std::string ReaderOptions::*>(option.value),
+                                   option.description);
+  if (option.complaint) added->check(option.complaint);
+}
+
+void add_reader(CLI::App& corpus, const Reader& reader) {
+  auto a = std::make_shared<CorpusArguments>();
+  auto* command = corpus.add_subcommand(reader.name(), reader.description())->group("Readers");
+  command->add_option("root", a->root, "the corpus's folder (table: the user's file)")->required();
+  command->add_option("-o,--output", a->out, "the table to write")->required();
+  command->add_option("--labels", a->options.labels,
+                      "default: the reader's own; four (anger happiness neutral sadness); seven (and disgust fear\n"
+                      "surprise); a list such as ang=anger,exc=happiness; * for all as they are; or a file")
+      ->check(complaint_about_labels);
+  for (const auto& option : reader.options()) add_reader_option(*command, option, a->options);
+  command->add_flag("--force", a->force, "replace the table if it exists");
+  command->callback([a, &reader] { write_corpus(reader, *a); });
+}
+
+}  // namespace
 
 void add_corpus(CLI::App& app) {
-  struct Arguments {
-    std::string reader, root, out;
-    ReaderOptions options;
-    bool force = false;
-  };
-  auto arguments = std::make_shared<Arguments>();
-  std::string names;
-  for (const Reader* reader : readers()) names += fmt::format("\n  {:<10} {}", reader->name(), reader->description());
   auto* command = app.add_subcommand(
-      "corpus", "Reads a corpus as it is distributed and writes its table of clips.\n\nReaders:" + names +
-                    "\n\nExample: loralens corpus ravdess RAVDESS/ --labels four -o ravdess.csv");
-  command->add_option("reader", arguments->reader, "one of the readers above")->required();
-  command->add_option("root", arguments->root, "the corpus's folder, or the user's table")->required();
-  command->add_option("-o,--output", arguments->out, "the table to write")->required();
-  command->add_option("--labels", arguments->options.labels,
-                      "default; four (anger happiness neutral sadness); a list such as ang=anger,exc=happiness; "
-                      "* for all as they are; or a file");
-  command->add_option("--path-column", arguments->options.path_column, "of reader 'table'");
-  command->add_option("--label-column", arguments->options.label_column, "of reader 'table'");
-  command->add_option("--speaker-column", arguments->options.speaker_column, "of reader 'table'");
-  command->add_flag("--force", arguments->force, "replace the table if it exists");
-  command->callback([arguments] {
-    if (!arguments->force && std::filesystem::exists(arguments->out))
-      fail("{} exists already: choose another name, or give --force to replace it", arguments->out);
-    const ReadCorpus corpus = read_corpus(arguments->reader, arguments->root, arguments->options);
-    write_clips(arguments->out, corpus.clips);
-    fmt::print("{}", corpus.summary);
-  });
+      "corpus",
+      "Reads a corpus as it is distributed and writes its table of clips; prints the counts per class, session and\n"
+      "speaker, what was left out and why, and where the counts differ from the published ones.\n\n"
+      "Examples:\n  loralens corpus ravdess RAVDESS/ --labels four -o ravdess.csv\n  loralens corpus iemocap --help");
+  command->require_subcommand(1);
+  for (const Reader* reader : readers()) add_reader(*command, *reader);
 }
 
 }  // namespace loralens

@@ -33,14 +33,25 @@ int fail_with(std::string_view message, int status) {
   return status;
 }
 
-// What CLI11 has to say of a command line that it does not understand.
-std::string explain(const CLI::App& app, const CLI::ParseError& error) {
-  const auto unknown = app.remaining();
-  if (!app.get_subcommands().empty() || unknown.empty() || unknown[0].starts_with('-')) return error.what();
+std::string names_of_commands(const CLI::App& app) {
   std::string names;
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
     names += " " + command->get_name();
-  return fmt::format("there is no command '{}': choose among{}", unknown[0], names);
+  return names;
+}
+
+// What CLI11 has to say of a command line that it does not understand; better words for a command or reader that does
+// not exist or is missing.
+std::string explain(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App* last = &app;
+  while (!last->get_subcommands().empty()) last = last->get_subcommands().front();
+  const auto names = names_of_commands(*last);
+  if (names.empty()) return error.what();
+  const auto unknown = last->remaining();
+  if (!unknown.empty() && unknown[0].starts_with('-')) return error.what();
+  const char* kind = last == &app ? "command" : "reader";
+  return unknown.empty() ? fmt::format("a {} is missing: choose among{}", kind, names)
+                         : fmt::format("there is no {} '{}': choose among{}", kind, unknown[0], names);
 }
 
 int run(int argc, char** argv) {

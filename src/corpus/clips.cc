@@ -4,14 +4,18 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <regex>
 #include <set>
 #include <unordered_map>
 
+#include "audio/decode.h"
 #include "base/error.h"
 
 namespace loralens {
 namespace fs = std::filesystem;
 namespace {
+
+constexpr size_t longest_suffix = 64;
 
 struct TextField {
   std::string_view column;
@@ -178,6 +182,47 @@ std::string check_files(const Clips& clips) {
   }
   return fmt::format("{} of {} audio files are missing: {}{}", missing.size(), looked_at.size(), list,
                      missing.size() > named ? ", ..." : "");
+}
+
+std::string check_segments(const Clips& clips) {
+  std::map<Path, double> lengths;  // s; 0: missing or unreadable
+  const auto length_of = [&](const Path& path) {
+    const auto [place, fresh] = lengths.emplace(path, 0);
+    std::error_code code;
+    if (fresh && fs::is_regular_file(path, code)) try {
+        place->second = audio_seconds(path);
+      } catch (const Error&) {
+      }
+    return place->second;
+  };
+  int64_t segments = 0, outside = 0;
+  std::string first;
+  for (const auto& clip : clips.clips) {
+    segments += clip.is_segment();
+    if (!clip.is_segment() || length_of(clip.path) == 0 || clip.end <= length_of(clip.path)) continue;
+    try {
+      audio_seconds(clip.path, {clip.start, clip.end});  // which rounds to the file's samples
+    } catch (const Error& error) {
+      if (++outside == 1) first = error.what();
+    }
+  }
+  return outside ? fmt::format("{} of {} segments are not inside their file: {}", outside, segments, first) : "";
+}
+
+Clip clip_of_id(const std::string& id) {
+  static const std::regex segment("#(\\d+(?:\\.\\d+)?)-(\\d+(?:\\.\\d+)?)");
+  Clip clip;
+  clip.id = id;
+  clip.path = id;
+  const auto mark = std::min(id.rfind('#'), id.size());
+  const std::string suffix = id.substr(mark);
+  std::smatch parts;
+  std::error_code code;
+  if (suffix.size() > longest_suffix || !std::regex_match(suffix, parts, segment) || fs::exists(id, code)) return clip;
+  clip.path = id.substr(0, mark);
+  clip.start = std::stod(parts[1]);
+  clip.end = std::stod(parts[2]);
+  return clip;
 }
 
 bool has_column(const Clips& clips, std::string_view column) {

@@ -44,6 +44,14 @@ void write_clips(const Path& csv, const Clips& clips);
 // "" if every audio file is there, else one line: how many are not, and the first few.
 std::string check_files(const Clips& clips);
 
+// "" if every segment lies inside its file, as far as that is there, else one line: how many do not, and why the first
+// one does not.
+std::string check_segments(const Clips& clips);
+
+// The clip that an id means: a file of that name, or else the segment that its "#start-end" says. Path, start and end
+// are set, the rest is empty.
+Clip clip_of_id(const std::string& id);
+
 // "#start-end" with the shortest decimal digits that give the numbers back, or "" for a whole file.
 std::string segment_suffix(const Clip& clip);
 

@@ -1,5 +1,8 @@
 #include "corpus/labels.h"
 
+#include <cctype>
+#include <vector>
+
 #include "base/error.h"
 
 namespace loralens {
@@ -23,6 +26,32 @@ void add_item(LabelMap& map, std::string_view item, const std::string& name) {
   if (!map.to.emplace(from, to).second) fail("{}: the label '{}' is given twice", name, from);
 }
 
+// Words and codes of the public corpora for a class, in lower case.
+using Words = std::pair<const char*, std::vector<const char*>>;
+
+const std::vector<Words> four = {{"anger", {"anger", "angry", "ang"}},
+                                 {"happiness",
+                                  {"happiness", "happy", "hap", "joy", "excitement", "excited", "exc"}},
+                                 {"neutral", {"neutral", "neu"}},
+                                 {"sadness", {"sadness", "sad"}}};
+const std::vector<Words> three_more = {{"disgust", {"disgust", "disgusted", "dis"}},
+                                       {"fear", {"fear", "fearful", "fea"}},
+                                       {"surprise", {"surprise", "surprised", "sur"}}};
+
+// Each word in lower case, in capitals, and with a capital first.
+LabelMap map_of(const std::vector<Words>& classes) {
+  LabelMap map;
+  for (const auto& [name, words] : classes)
+    for (std::string word : words) {
+      map.to.emplace(word, name);
+      word[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(word[0])));
+      map.to.emplace(word, name);
+      for (char& c : word) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+      map.to.emplace(word, name);
+    }
+  return map;
+}
+
 }  // namespace
 
 LabelMap parse_label_map(std::string_view text, const std::string& name) {
@@ -43,22 +72,22 @@ LabelMap parse_label_map(std::string_view text, const std::string& name) {
   return map;
 }
 
-LabelMap four_classes() {
-  return parse_label_map(
-      "ang=anger, ANG=anger, angry=anger, anger=anger,"
-      "hap=happiness, HAP=happiness, happy=happiness, happiness=happiness, joy=happiness,"
-      "exc=happiness, excited=happiness, excitement=happiness,"
-      "neu=neutral, NEU=neutral, neutral=neutral,"
-      "sad=sadness, SAD=sadness, sadness=sadness",
-      "four");
+LabelMap four_classes() { return map_of(four); }
+
+LabelMap seven_classes() {
+  auto map = map_of(four);
+  map.to.merge(map_of(three_more).to);
+  return map;
 }
 
 LabelMap label_map_of(const std::string& option) {
   if (option == "four") return four_classes();
+  if (option == "seven") return seven_classes();
   if (option == "*" || option.find_first_of("=,") != std::string::npos) return parse_label_map(option, "labels");
   std::error_code code;
   if (!std::filesystem::is_regular_file(option, code))
-    fail("labels '{}' is neither 'four', a list such as ang=anger,sad=sadness, nor a file that holds one", option);
+    fail("labels '{}' is neither 'four', 'seven', a list such as ang=anger,sad=sadness, nor a file that holds one",
+         option);
   return parse_label_map(read_file(option), option);
 }
 

@@ -23,12 +23,15 @@ struct LabelMap {
 // call it.
 LabelMap parse_label_map(std::string_view text, const std::string& name);
 
-// The value of an option: "four", a list as above ("*" alone keeps every label), or the path of a file that holds one.
+// The value of an option: "four", "seven", a list as above ("*" alone keeps every label), or the path of a file that holds one.
 LabelMap label_map_of(const std::string& option);
 
-// Anger, happiness (with excitement), neutral, sadness, in the words and three-letter codes of the public corpora; the
-// rest is dropped. Single letters are not among them: F is joy in one corpus and fear in another.
+// Anger, happiness (with excitement), neutral, sadness, in the words and three-letter codes of the public corpora, in
+// lower case, capitals or with a capital first; the rest is dropped. Single letters are not among them: F is joy in one
+// corpus and fear in another; readers spell them out.
 LabelMap four_classes();
+// These and disgust, fear, surprise.
+LabelMap seven_classes();
 
 // Renames and drops clips; returns how many were dropped per label. Error if no clip stays.
 std::map<std::string, int64_t> apply_labels(Clips& clips, const LabelMap& map);

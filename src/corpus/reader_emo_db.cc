@@ -65,7 +65,7 @@ class EmoDbReader : public Reader {
     return corpus;
   }
 
-  PublishedCounts published() const override {
+  PublishedCounts published(const ReaderOptions&) const override {
     return {{{"anger", 127}, {"boredom", 81}, {"disgust", 46}, {"fear", 69}, {"happiness", 71},
              {"neutral", 79}, {"sadness", 62}},
             {{"03", 49}, {"08", 58}, {"09", 43}, {"10", 38}, {"11", 55}, {"12", 35},

@@ -67,7 +67,7 @@ class RavdessReader : public Reader {
     return corpus;
   }
 
-  PublishedCounts published() const override {
+  PublishedCounts published(const ReaderOptions&) const override {
     PublishedCounts counts;
     for (const char* emotion : emotions) counts.labels[emotion] = 192;
     counts.labels["neutral"] = 96;

@@ -7,14 +7,20 @@
 namespace loralens {
 
 // One line here and one in readers() for each reader_<name>.cc.
+const Reader& crema_d_reader();
 const Reader& emo_db_reader();
+const Reader& esd_reader();
+const Reader& folders_reader();
 const Reader& iemocap_reader();
+const Reader& meld_reader();
+const Reader& msp_improv_reader();
 const Reader& ravdess_reader();
 const Reader& table_reader();
 
 const std::vector<const Reader*>& readers() {
-  static const std::vector<const Reader*> all = {&emo_db_reader(), &iemocap_reader(), &ravdess_reader(),
-                                                 &table_reader()};
+  static const std::vector<const Reader*> all = {
+      &crema_d_reader(), &emo_db_reader(),     &esd_reader(),     &folders_reader(), &iemocap_reader(),
+      &meld_reader(),    &msp_improv_reader(), &ravdess_reader(), &table_reader()};
   return all;
 }
 
@@ -68,8 +74,8 @@ Counts mapped(const Counts& published, const LabelMap& map) {
   return counts;
 }
 
-std::string comparison(const Clips& clips, const Reader& reader, const LabelMap& map) {
-  const auto published = reader.published();
+std::string comparison(const Clips& clips, const Reader& reader, const ReaderOptions& options, const LabelMap& map) {
+  const auto published = reader.published(options);
   std::string text;
   int64_t compared = 0;
   const auto compare = [&](const char* column, const Counts& counts) {
@@ -80,6 +86,7 @@ std::string comparison(const Clips& clips, const Reader& reader, const LabelMap&
   };
   compare("label", mapped(published.labels, map));
   if (map == reader.default_labels()) {
+    compare("label", published.classes);
     compare("session", published.sessions);
     compare("speaker", published.speakers);
   }
@@ -97,9 +104,10 @@ std::string description_of(const Clips& clips, const std::vector<std::string>& n
     else if (counts.size() > 1 || !counts.contains(""))
       text += fmt::format("by {}: {}\n", column, list_of(counts));
   }
-  if (!dropped.empty()) text += fmt::format("dropped, as the labels ask: {}\n", list_of(dropped));
+  if (!dropped.empty()) text += fmt::format("dropped, as the labels asked for do not name them: {}\n", list_of(dropped));
   for (const auto& note : notes) text += note + "\n";
-  if (const auto missing = check_files(clips); !missing.empty()) text += missing + "\n";
+  for (const auto& problem : {check_files(clips), check_segments(clips)})
+    if (!problem.empty()) text += problem + "\n";
   return text;
 }
 
@@ -112,7 +120,7 @@ ReadCorpus read_corpus(const std::string& reader_name, const Path& root, const R
   const auto dropped = apply_labels(raw.clips, map);
   auto& clips = raw.clips.clips;
   std::sort(clips.begin(), clips.end(), [](const Clip& a, const Clip& b) { return a.id < b.id; });
-  auto summary = description_of(raw.clips, raw.notes, dropped) + comparison(raw.clips, chosen, map);
+  auto summary = description_of(raw.clips, raw.notes, dropped) + comparison(raw.clips, chosen, options, map);
   return {std::move(raw.clips), std::move(summary)};
 }
 

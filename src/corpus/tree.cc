@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <set>
 
 #include "base/error.h"
 
@@ -27,9 +28,10 @@ std::vector<Path> files_below(const Path& root) { return sorted_files<fs::recurs
 std::vector<Path> files_in(const Path& root) { return sorted_files<fs::directory_iterator>(root); }
 
 bool is_audio(const Path& path) {
+  static const std::set<std::string> extensions = {".wav", ".flac", ".mp3", ".ogg", ".opus", ".aif", ".aiff", ".au"};
   auto extension = path.extension().string();
   for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return extension == ".wav" || extension == ".flac";
+  return extensions.contains(extension);
 }
 
 std::string name_below(const Path& root, const Path& path) { return path.lexically_relative(root).generic_string(); }

@@ -13,7 +13,7 @@ std::vector<Path> files_below(const Path& root);
 // Those directly in `root`.
 std::vector<Path> files_in(const Path& root);
 
-// Whether the extension is one of .wav and .flac, in any case.
+// Whether the extension is one of audio (.wav .flac .mp3 .ogg .opus .aif .aiff .au), in any case.
 bool is_audio(const Path& path);
 
 // `path` relative to `root`, with '/'.

@@ -26,9 +26,7 @@ std::vector<Decoded> decode(std::span<const std::string> paths, const LogMel& me
   parallel_for(paths.size(), static_cast<size_t>(threads), [&](size_t i) {
     chunk[i].result.path = paths[i];
     try {
-      Clip clip;
-      clip.path = paths[i];
-      chunk[i].mels = mel_segments(clip, mel, input, &chunk[i].result.seconds);
+      chunk[i].mels = mel_segments(clip_of_id(paths[i]), mel, input, &chunk[i].result.seconds);
     } catch (const Error& error) {
       chunk[i].result.error = error.what();
     }
