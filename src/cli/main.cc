@@ -47,7 +47,7 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error) {
   while (!last->get_subcommands().empty()) last = last->get_subcommands().front();
   const auto names = names_of_commands(*last);
   if (names.empty()) return error.what();
-  const auto unknown = last->remaining();
+  const auto unknown = app.remaining(/*recurse=*/true);
   if (!unknown.empty() && unknown[0].starts_with('-')) return error.what();
   const char* kind = last == &app ? "command" : "reader";
   return unknown.empty() ? fmt::format("a {} is missing: choose among{}", kind, names)

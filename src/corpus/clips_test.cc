@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "base/test_folder.h"
+#include "corpus/test_audio.h"
 
 namespace loralens {
 namespace {
@@ -103,6 +106,40 @@ TEST(Clips, MissingFilesAreCountedAndTheFirstNamed) {
   EXPECT_THAT(message, testing::StartsWith("4 of 5 audio files are missing: "));
   EXPECT_THAT(message, testing::EndsWith("/b, " + (folder.path() / "c").string() + ", " +
                                          (folder.path() / "d").string() + ", ..."));
+}
+
+TEST(Clips, SegmentsBeyondTheEndAreCountedAndTheFirstNamed) {
+  const TestFolder folder;
+  folder.write("a.wav", silent_wav(2));
+  folder.write("bad.wav", "no audio");
+  auto clips = clips_of_table(parse_csv("path,label,speaker,start,end\n"
+                                        "a.wav,x,s,0,2\na.wav,x,s,1,2.00003\n"  // 2.00003 s is sample 32000.48
+                                        "a.wav,x,s,,\nbad.wav,x,s,0,9\ngone.wav,x,s,0,9\n", "t"),
+                              "t", folder.path());
+  EXPECT_EQ(check_segments(clips), "");
+  clips.clips[0].end = 2.0001;
+  clips.clips[1].start = 5;
+  clips.clips[1].end = 6;
+  EXPECT_EQ(check_segments(clips),
+            fmt::format("2 of 4 segments are not inside their file: {}: the segment from 0 s to 2.0001 s is not inside "
+                        "the file, which lasts 2.000000 s: correct start and end",
+                        (folder.path() / "a.wav").string()));
+}
+
+TEST(Clips, AnIdIsAFileOrASegment) {
+  const TestFolder folder;
+  const auto odd = folder.write("a#1-2", "").string();
+  const auto parts = [](const std::string& id) {
+    const Clip clip = clip_of_id(id);
+    EXPECT_EQ(clip.id, id);
+    return std::tuple(clip.path.string(), clip.start, clip.end);
+  };
+  EXPECT_EQ(parts("b/a.wav"), std::tuple("b/a.wav", 0., -1.));
+  EXPECT_EQ(parts("b/a.wav#1.25-30"), std::tuple("b/a.wav", 1.25, 30.));
+  EXPECT_EQ(parts("a#3.wav#0-0.5"), std::tuple("a#3.wav", 0., 0.5));
+  EXPECT_EQ(parts(odd), std::tuple(odd, 0., -1.));
+  for (const char* whole : {"a.wav#", "a.wav#1", "a.wav#1-", "a.wav#-2", "a.wav#1-2s", "a.wav#1e2-3", "a.wav#.5-1"})
+    EXPECT_EQ(parts(whole), std::tuple(whole, 0., -1.));
 }
 
 TEST(Clips, ColumnsAndClassesByName) {

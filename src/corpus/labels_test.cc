@@ -47,6 +47,16 @@ TEST(Labels, FourClassesOfEveryCorpus) {
   EXPECT_THAT(dropped, ElementsAre(Pair("F", 1), Pair("calm", 1), Pair("fru", 1)));
 }
 
+TEST(Labels, SevenClassesOfEveryCorpus) {
+  auto clips = clips_with({"Angry", "joy", "SAD", "neutral", "dis", "DIS", "disgust", "fearful", "FEA", "fear", "sur",
+                           "surprised", "Surprise", "boredom"});
+  const auto dropped = apply_labels(clips, label_map_of("seven"));
+  EXPECT_THAT(counts_by(clips, "label"),
+              ElementsAre(Pair("anger", 1), Pair("disgust", 3), Pair("fear", 3), Pair("happiness", 1),
+                          Pair("neutral", 1), Pair("sadness", 1), Pair("surprise", 3)));
+  EXPECT_THAT(dropped, ElementsAre(Pair("boredom", 1)));
+}
+
 TEST(Labels, AFileHoldsOnePairALine) {
   const TestFolder folder;
   const auto path = folder.write("labels.txt", "# four of IEMOCAP\nang=anger\r\n\nexc=happiness, hap=happiness\n");

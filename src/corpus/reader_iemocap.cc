@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "corpus/encoding.h"
 #include "corpus/readers.h"
 #include "corpus/tree.h"
 
@@ -22,7 +23,7 @@ using Transcripts = std::unordered_map<std::string, std::string>;
 // Lines "Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me."; other lines (turns that were not segmented) are not
 // utterances.
 void add_transcripts(const Path& file, Transcripts& transcripts) {
-  std::istringstream lines(read_file(file));
+  std::istringstream lines(utf8_of(read_file(file), "WINDOWS-1252", file.string()));
   for (std::string line; std::getline(lines, line);) {
     const auto bracket = line.find(" [");
     const auto colon = line.find("]:", bracket == std::string::npos ? 0 : bracket);

@@ -9,6 +9,7 @@
 #include "base/test_folder.h"
 #include "corpus/folds.h"
 #include "corpus/readers.h"
+#include "corpus/test_audio.h"
 
 namespace loralens {
 namespace {
@@ -58,13 +59,63 @@ TEST(Iemocap, ReadsNamesLabelsAndTranscripts) {
   EXPECT_THAT(column_values(corpus.clips, "text"),
               ElementsAre("Excuse me.", "Is there a problem [pause]: here?", "", "", ""));
   EXPECT_EQ(corpus.clips.clips[3].id, "Session5/sentences/wav/Ses05M_script01_1b/Ses05M_script01_1b_F012.wav");
-  EXPECT_THAT(corpus.summary, HasSubstr("dropped, as the labels ask: oth 1, xxx 1\n"));
+  EXPECT_THAT(corpus.summary, HasSubstr("dropped, as the labels asked for do not name them: oth 1, xxx 1\n"));
   EXPECT_THAT(corpus.summary, HasSubstr("Session2 is not there\n"));
   EXPECT_THAT(corpus.summary, HasSubstr("5 utterances have no transcript\n"));
   EXPECT_THAT(corpus.summary, HasSubstr("4 of 5 audio files are missing: "));
 
   const auto own = read_corpus("iemocap", folder.path(), {.labels = "exc=excited,oth"});
   EXPECT_THAT(column_values(own.clips, "label"), ElementsAre("excited", "oth"));
+}
+
+TEST(Iemocap, UtterancesCanBeSegmentsOfTheDialogues) {
+  const TestFolder folder;
+  const std::string labels =
+      "[6.2901 - 8.2357]\tSes01F_impro01_F000\tneu\t[2.5000, 2.5000, 2.5000]\nC-E2:\tNeutral;\t()\n"
+      "[10.0100 - 11.3925]\tSes01F_impro01_M000\tang\t[2.5000, 2.5000, 2.5000]\n";
+  folder.write("Session1/dialog/EmoEvaluation/Ses01F_impro01.txt", labels);
+  folder.write("Session1/dialog/transcriptions/Ses01F_impro01.txt",
+               "Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me.\n");
+  folder.write("Session1/dialog/wav/Ses01F_impro01.wav", silent_wav(11));
+  // The sentences are not there, so the dialogues are taken.
+  const auto corpus = read_corpus("iemocap", folder.path());
+  ASSERT_EQ(corpus.clips.clips.size(), 2u);
+  const auto& clip = corpus.clips.clips[1];
+  EXPECT_EQ(clip.id, "Session1/dialog/wav/Ses01F_impro01.wav#6.2901-8.2357");
+  EXPECT_EQ(clip.path, folder.path() / "Session1/dialog/wav/Ses01F_impro01.wav");
+  EXPECT_EQ(clip.start, 6.2901);
+  EXPECT_EQ(clip.end, 8.2357);
+  EXPECT_EQ(clip.text, "Excuse me.");
+  EXPECT_THAT(column_values(corpus.clips, "speaker"), ElementsAre("1M", "1F"));
+  EXPECT_THAT(column_values(corpus.clips, "utterance"), ElementsAre("Ses01F_impro01_M000", "Ses01F_impro01_F000"));
+  EXPECT_THAT(corpus.summary, HasSubstr("Session1: utterances are segments of dialog/wav\n"));
+  EXPECT_THAT(corpus.summary, HasSubstr("1 of 2 segments are not inside their file: "));
+  // With both, the sentences are taken unless segments are asked for.
+  std::filesystem::create_directories(folder.path() / "Session1/sentences/wav");
+  EXPECT_FALSE(read_corpus("iemocap", folder.path()).clips.clips[0].is_segment());
+  EXPECT_EQ(read_corpus("iemocap", folder.path(), {.segments = true}).clips.clips[1].id, clip.id);
+  const auto with_time = [&](const std::string& time) {
+    folder.write("Session1/dialog/EmoEvaluation/Ses01F_impro01.txt",
+                 time + "\tSes01F_impro01_F000\tneu\t[2.5000, 2.5000, 2.5000]\n");
+    return error_of([&] { read_corpus("iemocap", folder.path(), {.segments = true}); });
+  };
+  EXPECT_THAT(with_time("[6.2901 8.2357]"), HasSubstr("line 1: '[6.2901 8.2357]' is no time"));
+  EXPECT_THAT(with_time("[8.5 - 8.25]"), HasSubstr("line 1: the utterance ends at 8.25 s, not after its start at 8.5 s"));
+}
+
+TEST(Iemocap, AStyleCanBeChosen) {
+  const TestFolder folder;
+  folder.write("Session1/dialog/EmoEvaluation/Ses01F_impro01.txt", label_file({{"Ses01F_impro01_F000", "neu"}}));
+  EXPECT_THAT(error_of([&] { read_corpus("iemocap", folder.path(), {.style = "scripted"}); }),
+              HasSubstr("there is no scripted dialogue"));
+  folder.write("Session1/dialog/EmoEvaluation/Ses01F_script01_1.txt",
+               label_file({{"Ses01F_script01_1_F000", "hap"}, {"Ses01F_script01_1_F001", "oth"}}));
+  const auto improvised = read_corpus("iemocap", folder.path(), {.style = "improvised"});
+  EXPECT_THAT(column_values(improvised.clips, "utterance"), ElementsAre("Ses01F_impro01_F000"));
+  EXPECT_THAT(improvised.summary, HasSubstr("left out 2 utterances that are not improvised\n"));
+  EXPECT_THAT(improvised.summary, HasSubstr("anger 0 of 289, happiness 0 of 947, neutral 1 of 1099, sadness 0 of 608\n"));
+  const auto scripted = read_corpus("iemocap", folder.path(), {.style = "scripted"});
+  EXPECT_THAT(column_values(scripted.clips, "utterance"), ElementsAre("Ses01F_script01_1_F000"));
 }
 
 TEST(Iemocap, ErrorsSayWhere) {

@@ -120,6 +120,8 @@ ReadCorpus read_corpus(const std::string& reader_name, const Path& root, const R
   const auto dropped = apply_labels(raw.clips, map);
   auto& clips = raw.clips.clips;
   std::sort(clips.begin(), clips.end(), [](const Clip& a, const Clip& b) { return a.id < b.id; });
+  for (size_t i = 1; i < clips.size(); ++i)
+    if (clips[i].id == clips[i - 1].id) fail("{}: the clip '{}' is labelled twice: remove one", root.string(), clips[i].id);
   auto summary = description_of(raw.clips, raw.notes, dropped) + comparison(raw.clips, chosen, options, map);
   return {std::move(raw.clips), std::move(summary)};
 }

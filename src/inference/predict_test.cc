@@ -156,5 +156,18 @@ TEST_F(LooseFiles, LongOnesArePooledOverTheirWindows) {
   EXPECT_TRUE(predictions({model}, {}).empty());
 }
 
+TEST_F(LooseFiles, ASegmentIsPredictedAsTheFileCutThere) {
+  const auto samples = tone(400, 3, 1);
+  const std::string whole = (folder_.path() / "whole.wav").string(), part = (folder_.path() / "part.wav").string();
+  write_wav(whole, samples);
+  write_wav(part, {samples.begin() + 16000, samples.begin() + 40000});
+  const EmotionModel model = tiny_model(base_, tiny_adapter("lora"));
+  const auto given = predictions({model}, {whole + "#1-2.5", part, whole + "#1-4"});
+  EXPECT_EQ(given[0].path, whole + "#1-2.5");
+  EXPECT_EQ(given[0].seconds, 1.5);
+  EXPECT_EQ(given[0].probabilities, given[1].probabilities);
+  EXPECT_THAT(given[2].error, testing::HasSubstr("is not inside the file"));
+}
+
 }  // namespace
 }  // namespace loralens

@@ -3,6 +3,10 @@ import pytest
 
 from support import expect_error, expect_no_trace, files_of, noise, run, succeed, table_of, write_table, write_wav
 
+READERS = ["crema-d", "emo-db", "esd", "folders", "iemocap", "meld", "msp-improv", "ravdess", "table"]
+FLAGS = {"--style": "iemocap", "--segments": "iemocap", "--perceived": "crema-d", "--speaker-pattern": "folders",
+         "--path-column": "table", "--start-column": "table"}
+
 
 def tree(root, names):
     for name in names:
@@ -98,11 +102,110 @@ def test_labels_from_a_file(ravdess, tmp_path):
     (["iemocap", "."], ["Session1"]),
     (["iemocap", "none"], ["none"]),
     (["table", "none.csv"], ["none.csv"]),
-    (["casia", "."], ["'casia'", "ravdess"]),
+    (["crema-d", "."], ["no CREMA-D", "AudioWAV/1001_DFA_ANG_XX.wav"]),
+    (["esd", "."], ["no ESD", "0011/Angry/"]),
+    (["meld", "."], ["no MELD", "train_sent_emo.csv"]),
+    (["msp-improv", "."], ["no labels of MSP-IMPROV", "Evalution.txt"]),
+    (["folders", "."], ["no audio in folders"]),
 ])
 def test_what_is_no_such_corpus(arguments, words, tmp_path):
     expect_error(run("corpus", *arguments, "-o", "clips.csv", cwd=tmp_path), 1, *words)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["casia", "."], ["'casia'", "ravdess"]),
+    ([], ["reader", "ravdess"]),
+    (["emo-db", ".", "--style", "improvised"], ["--style"]),
+    (["iemocap", ".", "--path-column", "wav"], ["--path-column"]),
+    (["iemocap", ".", "--style", "natural"], ["--style", "'natural'", "improvised"]),
+    (["crema-d", ".", "--perceived", "smell"], ["--perceived", "'smell'", "voice"]),
+    (["folders", ".", "--speaker-pattern", "x"], ["--speaker-pattern", "group"]),
+    (["emo-db", ".", "--labels", "six"], ["--labels", "'six'", "four"]),
+    (["emo-db", ".", "--labels", "a=b,a=c"], ["--labels", "'a' is given twice"]),
+])
+def test_what_cannot_be_asked_for(arguments, words, tmp_path):
+    expect_error(run("corpus", *arguments, *(["-o", "clips.csv"] if arguments else []), cwd=tmp_path), 2, *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_names_the_readers_and_only_their_own_flags():
+    assert all(name in succeed("corpus", "--help") for name in READERS)
+    for name in READERS:
+        text = succeed("corpus", name, "--help")
+        assert "--labels" in text
+        assert {flag for flag in FLAGS if flag in text} == {flag for flag in FLAGS if FLAGS[flag] == name}
+
+
+@pytest.fixture
+def trees(tmp_path):
+    """A tree of each corpus with an angry clip of 1 s by one speaker and a neutral one by another."""
+    root = tmp_path / "corpora"
+    names = {
+        "crema-d": ["AudioWAV/1001_DFA_ANG_XX.wav", "AudioWAV/1002_DFA_NEU_XX.wav"],
+        "emo-db": ["wav/03a01Wa.wav", "wav/08a01Na.wav"],
+        "esd": ["0001/Angry/train/0001_000351.wav", "0011/Neutral/0011_000001.wav"],
+        "folders": ["Angry/1_a.wav", "neutral/2_a.wav"],
+        "iemocap": ["Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav",
+                    "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_M000.wav"],
+        "meld": ["train_splits/dia0_utt0.wav", "train_splits/dia0_utt1.wav"],
+        "msp-improv": ["session1/S01A/S/MSP-IMPROV-S01A-F01-S-FM01.wav",
+                       "session1/S01A/S/MSP-IMPROV-S01A-M01-S-FM02.wav"],
+        "ravdess": ["Actor_01/03-01-05-01-01-01-01.wav", "Actor_02/03-01-01-01-01-01-02.wav"],
+        "table": ["a.wav", "b.wav"],
+    }
+    for reader, clips in names.items():
+        for name in clips:
+            write_wav(root / reader / name, noise(1))
+    texts = {
+        "esd/0001/0001.txt": "0001_000351\t好\t生气\n".encode("gb2312"),
+        "esd/0011/0011.txt": "0011_000001\tGood.\tNeutral\r\n".encode("utf-16"),
+        "iemocap/Session1/dialog/EmoEvaluation/Ses01F_impro01.txt":
+            b"% header\n\n[1.0000 - 1.5000]\tSes01F_impro01_F000\tang\t[2.5, 2.5, 2.5]\nC-E2:\tAnger;\t()\n"
+            b"[1.5000 - 2.2500]\tSes01F_impro01_M000\tneu\t[2.5, 2.5, 2.5]\n",
+        "meld/train_sent_emo.csv":
+            b"Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID\n"
+            b"1,\"No, no!\",Ross,anger,negative,0,0\n2,Well.,Joey,neutral,neutral,0,1\n",
+        "msp-improv/Evalution.txt":
+            b"UTD-IMPROV-S01A-F01-S-FM01.avi; A; A:2.6; V:3.4; D:3.0 ; N:3.8;\nr-1; Angry; Angry; A:2; V:2; D:2; N:2;\n"
+            b"\nUTD-IMPROV-S01A-M01-S-FM02.avi; N; A:2.6; V:3.4; D:NaN ; N:3.8;\n",
+        "table/list.jsonl": b'{"path": "a.wav", "label": "Angry", "speaker": 1}\n'
+                            b'{"path": "b.wav", "label": "NEU", "speaker": 2}\n',
+    }
+    for name, content in texts.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    return root
+
+
+def test_four_classes_fit_every_reader(trees, tmp_path):
+    assert {folder.name for folder in trees.iterdir()} == set(READERS)
+    for name in READERS:
+        root = trees / name / "list.jsonl" if name == "table" else trees / name
+        flags = ["--speaker-pattern", r"/(\d)_"] if name == "folders" else []
+        out = tmp_path / f"{name}.csv"
+        printed = succeed("corpus", name, root, "--labels", "four", *flags, "-o", out)
+        assert printed.startswith("2 clips\nby label: anger 1, neutral 1\n"), printed
+        assert "missing" not in printed
+        rows = table_of(out)
+        assert [row["label"] for row in rows] == ["anger", "neutral"]
+        assert len({row["speaker"] for row in rows} - {""}) == 2
+        assert all((tmp_path / row["path"]).is_file() for row in rows)
+        assert name in ("folders", "table") or {row["corpus"] for row in rows} == {name}
+
+
+def test_utterances_of_iemocap_as_segments(trees, tmp_path):
+    root = trees / "iemocap"
+    write_wav(root / "Session1/dialog/wav/Ses01F_impro01.wav", noise(2.25, channels=2))
+    printed = succeed("corpus", "iemocap", root, "--segments", "-o", tmp_path / "clips.csv")
+    assert "segments of dialog/wav" in printed and "not inside" not in printed
+    rows = table_of(tmp_path / "clips.csv")
+    assert [(row["path"], row["start"], row["end"], row["speaker"]) for row in rows] == [
+        ("corpora/iemocap/Session1/dialog/wav/Ses01F_impro01.wav", "1", "1.5", "1F"),
+        ("corpora/iemocap/Session1/dialog/wav/Ses01F_impro01.wav", "1.5", "2.25", "1M")]
+    write_wav(root / "Session1/dialog/wav/Ses01F_impro01.wav", noise(2))
+    printed = succeed("corpus", "iemocap", root, "--segments", "--force", "-o", tmp_path / "clips.csv")
+    assert "1 of 2 segments are not inside their file" in printed and "2.25 s" in printed
 
 
 def test_an_existing_table_is_replaced_only_by_force(emo_db, tmp_path):
