@@ -40,18 +40,16 @@ std::string names_of_commands(const CLI::App& app) {
   return names;
 }
 
-// What CLI11 has to say of a command line that it does not understand; better words for a command or reader that does
-// not exist or is missing.
+// What CLI11 has to say of a command line that it does not understand, and which commands or readers there are where one
+// is missing or unknown.
 std::string explain(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App* last = &app;
   while (!last->get_subcommands().empty()) last = last->get_subcommands().front();
   const auto names = names_of_commands(*last);
-  if (names.empty()) return error.what();
   const auto unknown = app.remaining(/*recurse=*/true);
-  if (!unknown.empty() && unknown[0].starts_with('-')) return error.what();
-  const char* kind = last == &app ? "command" : "reader";
-  return unknown.empty() ? fmt::format("a {} is missing: choose among{}", kind, names)
-                         : fmt::format("there is no {} '{}': choose among{}", kind, unknown[0], names);
+  if (names.empty() || (!unknown.empty() && unknown[0].starts_with('-'))) return error.what();
+  if (unknown.empty()) return fmt::format("{}: choose among{}", error.what(), names);
+  return fmt::format("there is no {} '{}': choose among{}", last == &app ? "command" : "reader", unknown[0], names);
 }
 
 int run(int argc, char** argv) {

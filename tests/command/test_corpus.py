@@ -115,7 +115,7 @@ def test_what_is_no_such_corpus(arguments, words, tmp_path):
 
 @pytest.mark.parametrize("arguments, words", [
     (["casia", "."], ["'casia'", "ravdess"]),
-    ([], ["reader", "ravdess"]),
+    ([], ["subcommand", "ravdess"]),
     (["emo-db", ".", "--style", "improvised"], ["--style"]),
     (["iemocap", ".", "--path-column", "wav"], ["--path-column"]),
     (["iemocap", ".", "--style", "natural"], ["--style", "'natural'", "improvised"]),
