@@ -40,8 +40,8 @@ std::string names_of_commands(const CLI::App& app) {
   return names;
 }
 
-// What CLI11 has to say of a command line that it does not understand, and which commands or readers there are where one
-// is missing or unknown.
+// What CLI11 has to say of a command line that it does not understand, and which commands or readers there are where
+// one is missing or unknown.
 std::string explain(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App* last = &app;
   while (!last->get_subcommands().empty()) last = last->get_subcommands().front();

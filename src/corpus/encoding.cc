@@ -13,7 +13,8 @@ namespace {
 // False if the bytes are not valid in `encoding`.
 bool convert(const std::string& bytes, const char* encoding, std::string& text) {
   const iconv_t conversion = iconv_open("UTF-8", encoding);
-  if (conversion == iconv_t(-1)) fail("this system cannot convert texts from {}: install glibc's gconv modules", encoding);
+  if (conversion == iconv_t(-1))
+    fail("this system cannot convert texts from {}: install glibc's gconv modules", encoding);
   const std::unique_ptr<void, int (*)(iconv_t)> open(conversion, iconv_close);
   char* in = const_cast<char*>(bytes.data());
   size_t left = bytes.size();

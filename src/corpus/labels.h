@@ -23,7 +23,8 @@ struct LabelMap {
 // call it.
 LabelMap parse_label_map(std::string_view text, const std::string& name);
 
-// The value of an option: "four", "seven", a list as above ("*" alone keeps every label), or the path of a file that holds one.
+// The value of an option: "four", "seven", a list as above ("*" alone keeps every label), or the path of a file that
+// holds one.
 LabelMap label_map_of(const std::string& option);
 
 // Anger, happiness (with excitement), neutral, sadness, in the words and three-letter codes of the public corpora, in

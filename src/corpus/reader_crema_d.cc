@@ -143,8 +143,10 @@ class CremaDReader : public Reader {
     add_demographics(above / "VideoDemographics.csv", corpus);
     const Path summary = above / "processedResults" / "summaryTable.csv";
     std::error_code code;
-    if (std::filesystem::is_regular_file(summary, code)) add_votes(summary, corpus);
-    else if (!options.perceived.empty()) fail("{} is not there: --perceived takes the raters' votes from it", summary.string());
+    if (std::filesystem::is_regular_file(summary, code))
+      add_votes(summary, corpus);
+    else if (!options.perceived.empty())
+      fail("{} is not there: --perceived takes the raters' votes from it", summary.string());
     if (!options.perceived.empty()) label_by_vote(options.perceived, corpus);
     return corpus;
   }

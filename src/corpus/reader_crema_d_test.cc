@@ -13,8 +13,8 @@ using testing::HasSubstr;
 using testing::Not;
 
 void write_tree(const TestFolder& folder) {
-  for (const char* name : {"1001_DFA_ANG_XX", "1001_IEO_HAP_LO", "1001_IEO_SAD_HI", "1002_WSI_NEU_XX", "1002_IEO_FEA_MD",
-                           "1002_TIE_DIS_X"})
+  for (const char* name : {"1001_DFA_ANG_XX", "1001_IEO_HAP_LO", "1001_IEO_SAD_HI", "1002_WSI_NEU_XX",
+                           "1002_IEO_FEA_MD", "1002_TIE_DIS_X"})
     folder.write(fmt::format("AudioWAV/{}.wav", name), "");
   folder.write("AudioWAV/readme.wav", "");
   folder.write("AudioMP3/1001_DFA_ANG_XX.mp3", "");  // the same speech again
@@ -58,7 +58,8 @@ TEST(CremaD, TheVoteOfTheRatersCanBeTheLabel) {
   EXPECT_THAT(error_of([&] { read_corpus("crema-d", folder.path(), {.perceived = "voice"}); }),
               HasSubstr("summaryTable.csv is not there: --perceived takes"));
   folder.write("processedResults/summaryTable.csv",
-               "\"\",\"FileName\",\"VoiceVote\",\"VoiceLevel\",\"FaceVote\",\"FaceLevel\",\"MultiModalVote\",\"MultiModalLevel\"\n"
+               "\"\",\"FileName\",\"VoiceVote\",\"VoiceLevel\",\"FaceVote\",\"FaceLevel\","
+               "\"MultiModalVote\",\"MultiModalLevel\"\n"
                "\"1\",\"1001_DFA_ANG_XX\",\"N\",\"69\",\"A\",\"92\",\"A\",\"64\"\n"
                "\"2\",\"1001_IEO_HAP_LO\",\"H:N\",\"69:50\",\"H\",\"92\",\"H\",\"64\"\n"
                "\"3\",\"1002_WSI_NEU_XX\",\"S\",\"69\",\"N\",\"92\",\"N\",\"64\"\n");

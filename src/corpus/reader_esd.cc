@@ -1,6 +1,6 @@
 // ESD: Zhou, Sisman, Liu and Li, Emotional voice conversion: theory, databases and ESD, Speech Communication 137, 2022.
-// <speaker>/<Emotion>/[train|evaluation|test/]<speaker>_000351.wav, transcripts in <speaker>/<speaker>.txt. These are in
-// several encodings, label in English or Chinese, and not every line has all three fields.
+// <speaker>/<Emotion>/[train|evaluation|test/]<speaker>_000351.wav, transcripts in <speaker>/<speaker>.txt. These are
+// in several encodings, label in English or Chinese, and not every line has all three fields.
 #include <map>
 #include <regex>
 #include <set>

@@ -53,9 +53,11 @@ class FoldersReader : public Reader {
     }
     if (corpus.clips.clips.empty())
       fail("{} holds no audio in folders: give the folder that holds a folder for each class", root.string());
-    if (outside) corpus.notes.push_back(fmt::format("passed over {} audio files that are in no class's folder", outside));
+    if (outside)
+      corpus.notes.push_back(fmt::format("passed over {} audio files that are in no class's folder", outside));
     if (other) corpus.notes.push_back(fmt::format("passed over {} files that are no audio", other));
-    if (options.speaker_pattern.empty()) corpus.notes.push_back("no speakers: --speaker-pattern takes them from the names");
+    if (options.speaker_pattern.empty())
+      corpus.notes.push_back("no speakers: --speaker-pattern takes them from the names");
     return corpus;
   }
 

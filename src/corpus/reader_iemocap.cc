@@ -58,7 +58,8 @@ void read_times(const std::string& time, Clip& clip, const std::string& where) {
     fail("{}: '{}' is no time such as [6.2901 - 8.2357]", where, time);
   clip.start = std::stod(parts[1]);
   clip.end = std::stod(parts[2]);
-  if (clip.end <= clip.start) fail("{}: the utterance ends at {} s, not after its start at {} s", where, clip.end, clip.start);
+  if (clip.end <= clip.start)
+    fail("{}: the utterance ends at {} s, not after its start at {} s", where, clip.end, clip.start);
 }
 
 Clip clip_of(const Path& root, const Session& in, const Summary& summary, const std::string& where) {
@@ -120,7 +121,8 @@ std::string complaint_about_style(const std::string& style) {
 }
 
 void keep_style(const std::string& style, RawCorpus& corpus) {
-  const auto removed = std::erase_if(corpus.clips.clips, [&](const Clip& clip) { return clip.extra[style_column] != style; });
+  const auto removed =
+      std::erase_if(corpus.clips.clips, [&](const Clip& clip) { return clip.extra[style_column] != style; });
   if (corpus.clips.clips.empty()) fail("there is no {} dialogue among the labels: leave --style out", style);
   if (removed) corpus.notes.push_back(fmt::format("left out {} utterances that are not {}", removed, style));
 }
@@ -133,7 +135,8 @@ class IemocapReader : public Reader {
   }
 
   std::vector<ReaderOption> options() const override {
-    return {{"--style", "keep one kind of dialogue: improvised or scripted", &ReaderOptions::style, complaint_about_style},
+    return {{"--style", "keep one kind of dialogue: improvised or scripted", &ReaderOptions::style,
+             complaint_about_style},
             {"--segments",
              "utterances as segments (start, end) of dialog/wav, as where sentences/wav is not there",
              &ReaderOptions::segments}};
@@ -152,7 +155,8 @@ class IemocapReader : public Reader {
       }
       const bool only_dialogues = !is_directory(folder / "sentences" / "wav") && is_directory(dialogues / "wav");
       const Session session{number, options.segments || only_dialogues};
-      if (session.segments) corpus.notes.push_back(fmt::format("Session{}: utterances are segments of dialog/wav", number));
+      if (session.segments)
+        corpus.notes.push_back(fmt::format("Session{}: utterances are segments of dialog/wav", number));
       for (const auto& file : files_in(dialogues / "EmoEvaluation"))
         if (file.extension() == ".txt") add_labels(file, root, session, corpus.clips.clips);
       if (!is_directory(dialogues / "transcriptions")) continue;

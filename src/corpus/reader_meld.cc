@@ -80,7 +80,8 @@ void add_partition(const Path& root, const Partition& part, const Path& file, Ra
     Clip clip;
     clip.path = audio_file(folder, name);
     if (name == part.broken && !is_file(clip.path)) {
-      corpus.notes.push_back(fmt::format("left out {} of {}, whose video is damaged in the corpus itself", name, part.name));
+      corpus.notes.push_back(
+          fmt::format("left out {} of {}, whose video is damaged in the corpus itself", name, part.name));
       continue;
     }
     clip.id = name_below(root, clip.path);

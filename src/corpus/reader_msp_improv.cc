@@ -87,7 +87,8 @@ void add_labels(const Path& file, const Path& root, const Files& files, RawCorpu
     const std::string turn = line.substr(start, dot - start);
     if (const auto [place, fresh] = seen.emplace(turn, number); !fresh)
       fail("{}: the turn '{}' stands in line {} already: remove one", where, turn, place->second);
-    corpus.clips.clips.push_back(clip_of(root, turn, trimmed(line.substr(first + 1, second - first - 1)), files, where));
+    const std::string letter = trimmed(line.substr(first + 1, second - first - 1));
+    corpus.clips.clips.push_back(clip_of(root, turn, letter, files, where));
   }
   int64_t unlabelled = 0;
   for (const auto& [name, path] : files) unlabelled += !seen.contains(name.substr(std::string("MSP-IMPROV-").size()));

@@ -59,7 +59,8 @@ TEST(MspImprov, ErrorsSayWhere) {
   };
   EXPECT_THAT(error_of([&] { read_corpus("msp-improv", folder.path()); }), HasSubstr("holds no labels of MSP-IMPROV"));
   EXPECT_THAT(message("nothing\n"), HasSubstr("Evaluation.txt holds no line that begins with UTD-IMPROV-"));
-  EXPECT_THAT(message("\nUTD-IMPROV-S01A-F01-P-FM01.avi\n"), HasSubstr("Evaluation.txt: line 2 is no summary of a turn"));
+  EXPECT_THAT(message("\nUTD-IMPROV-S01A-F01-P-FM01.avi\n"),
+              HasSubstr("Evaluation.txt: line 2 is no summary of a turn"));
   EXPECT_THAT(message(entry("S01A-F07-P-FM01", "H")), HasSubstr("line 1: 'S01A-F07-P-FM01' is no name of a turn"));
   EXPECT_THAT(message(entry("S01A-F01-P-FM01", "Q")), HasSubstr("line 1: 'Q' is no label of MSP-IMPROV"));
   EXPECT_THAT(message(entry("S01A-F01-Z-FM01", "H")), HasSubstr("line 1: 'Z' is no scenario of MSP-IMPROV"));

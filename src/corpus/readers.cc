@@ -104,7 +104,8 @@ std::string description_of(const Clips& clips, const std::vector<std::string>& n
     else if (counts.size() > 1 || !counts.contains(""))
       text += fmt::format("by {}: {}\n", column, list_of(counts));
   }
-  if (!dropped.empty()) text += fmt::format("dropped, as the labels asked for do not name them: {}\n", list_of(dropped));
+  if (!dropped.empty())
+    text += fmt::format("dropped, as the labels asked for do not name them: {}\n", list_of(dropped));
   for (const auto& note : notes) text += note + "\n";
   for (const auto& problem : {check_files(clips), check_segments(clips)})
     if (!problem.empty()) text += problem + "\n";
@@ -121,7 +122,8 @@ ReadCorpus read_corpus(const std::string& reader_name, const Path& root, const R
   auto& clips = raw.clips.clips;
   std::sort(clips.begin(), clips.end(), [](const Clip& a, const Clip& b) { return a.id < b.id; });
   for (size_t i = 1; i < clips.size(); ++i)
-    if (clips[i].id == clips[i - 1].id) fail("{}: the clip '{}' is labelled twice: remove one", root.string(), clips[i].id);
+    if (clips[i].id == clips[i - 1].id)
+      fail("{}: the clip '{}' is labelled twice: remove one", root.string(), clips[i].id);
   auto summary = description_of(raw.clips, raw.notes, dropped) + comparison(raw.clips, chosen, options, map);
   return {std::move(raw.clips), std::move(summary)};
 }

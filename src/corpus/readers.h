@@ -35,7 +35,8 @@ struct ReaderOption {
 
 // What a reader found, before labels are mapped.
 struct RawCorpus {
-  Clips clips;                     // labels as the corpus writes them, single letters spelled out; ids relative to the root
+  // Labels as the corpus writes them (single letters spelled out); ids relative to the root.
+  Clips clips;
   std::vector<std::string> notes;  // one line each: what was passed over, how often, and why
 };
 

@@ -34,7 +34,8 @@ TEST(Readers, AreFoundByName) {
     EXPECT_FALSE(one->description().empty());
   }
   EXPECT_EQ(error_of([] { reader("emodb"); }),
-            "there is no reader 'emodb' for a corpus; there are: crema-d emo-db esd folders iemocap meld msp-improv ravdess table");
+            "there is no reader 'emodb' for a corpus; there are:"
+            " crema-d emo-db esd folders iemocap meld msp-improv ravdess table");
 }
 
 // ---- RAVDESS
@@ -266,7 +267,8 @@ TEST(TableReader, JsonLinesAreRows) {
   };
   const auto clips = read(
       "{\"wav\": \"b.wav\", \"emo\": \"sad\", \"spk\": 7, \"start\": 1.25, \"end\": 2}\r\n\n"
-      "{\"spk\": \"x\", \"emo\": \"ang\", \"wav\": \"a.wav\", \"text\": null, \"read\": true, \"note\": \"\\u00e9, \\\"\"}\n");
+      "{\"spk\": \"x\", \"emo\": \"ang\", \"wav\": \"a.wav\", \"text\": null, \"read\": true,"
+      " \"note\": \"\\u00e9, \\\"\"}\n");
   ASSERT_EQ(clips.clips.size(), 2u);
   EXPECT_EQ(clips.clips[0].id, "a.wav");
   EXPECT_EQ(clips.clips[1].id, "b.wav#1.25-2");
