@@ -52,13 +52,12 @@ void score(CrossCell& cell, const json& metrics, bool only) {
 
 bool has_groups(const json& metrics) { return metrics.contains("groups") && metrics.at("groups").contains("corpus"); }
 
-// What each cell's row is called: its training corpora, and its run where two runs share these, a panel and a column.
+// What each cell's row is called: its training corpora, and its run where another one has that place already.
 std::vector<std::string> row_names(const std::vector<CrossCell>& cells) {
-  std::map<std::tuple<std::string, std::vector<std::string>, std::string>, Names> runs;
-  for (const CrossCell& c : cells) runs[{c.method, c.trained, c.tested}].insert(c.run);
+  std::map<std::tuple<std::string, std::vector<std::string>, std::string>, std::string> first;
   Names ambiguous;
-  for (const auto& [place, names] : runs)
-    if (names.size() > 1) ambiguous.insert(names.begin(), names.end());
+  for (const CrossCell& c : cells)
+    if (first.try_emplace({c.method, c.trained, c.tested}, c.run).first->second != c.run) ambiguous.insert(c.run);
   std::map<std::string, Names> by_folder;
   for (const std::string& run : ambiguous) by_folder[Path(run).filename().string()].insert(run);
   std::vector<std::string> rows;
@@ -184,9 +183,8 @@ std::string across_html(const std::vector<ScoredRun>& runs) {
                     fmt::format("{:.3f}", cells[i].value), interval_text(cells[i]), std::to_string(cells[i].clips),
                     scored_by(cells[i])});
   std::string html =
-      "<p>UAR over the classes that both corpora have. On its own corpus a run is scored by cross-validation: each clip "
-      "by the "
-      "fold that did not train on it. On another corpus, all its folds' models are scored, and the mean is shown. "
+      "<p>UAR over the run's classes that the test corpus has. On its own corpus a run is scored by cross-validation: each clip "
+      "by the fold that did not train on it. On another corpus, all its folds' models are scored, and the mean is shown. "
       "Intervals: 95 % bootstrap over the speakers of the test corpus.</p>\n<div class=\"figures\">\n" +
       figure_html("across-corpora", figure) + "</div>\n";
   if (std::ranges::any_of(runs, [](const ScoredRun& r) { return r.metrics.value("trained_clips", 0) > 0; }))

@@ -195,7 +195,8 @@ std::string comparison_page(const std::vector<Path>& dirs, const Path& folder) {
     const std::string title = fmt::format("Comparison of {} runs", runs.size());
     std::vector<std::pair<std::string, std::string>> contents = {{"runs", "Runs"}};
     std::string main =
-        fmt::format("<header>\n<p class=\"kind\">Interpretability report</p>\n<h1>{}</h1>\n</header>\n", title);
+        fmt::format("<header>\n<p class=\"kind\">{}</p>\n<h1>{}</h1>\n</header>\n",
+                    analyses_of(runs).empty() ? "Results" : "Interpretability report", title);
     main += "<section id=\"runs\">\n<h2>Runs</h2>\n" + runs_table(runs, folder) + protocol_note(runs) + "</section>\n";
     const auto scores = scores_of(runs);
     const std::array<std::array<std::string, 3>, 3> sections = {{{"across", "Across corpora", across_of(scores)},

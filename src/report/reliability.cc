@@ -20,7 +20,7 @@ json reliability_figure(const std::vector<std::pair<std::string, json>>& runs) {
   Figure figure;
   figure.title = "Reliability: accuracy of the predictions at each confidence";
   figure.x = "confidence";
-  figure.x_title = "confidence in the predicted class (mean of 15 equal bins)";
+  figure.x_title = "confidence in the predicted class (mean of each of 15 bins)";
   figure.y_title = "accuracy";
   figure.color = "run";
   json spec = chart(figure, values);
