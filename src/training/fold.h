@@ -42,8 +42,8 @@ struct FoldTask {
   bool frozen;  // whether the start states are the states of every epoch
   Path checkpoint;  // written after every epoch, read if it is there; empty: none
   std::function<void(const TrainProgress&)> progress;
-  std::vector<int64_t> corpora = {};  // number of the corpus of every clip of the table, for a balance that names it
   Path watch = {};  // watch.csv, written after every epoch, gone on with where there is a checkpoint; empty: none
+  std::vector<int64_t> corpora = {};  // number of the corpus of every clip of the table, for a balance that names it
 };
 
 // Trains the model in place; it ends with the chosen epoch's weights. A run continued from its checkpoint ends with

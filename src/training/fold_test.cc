@@ -231,7 +231,7 @@ TEST_F(FoldTest, ABalancedEpochDrawsCorporaEquallyOftenAndGoesOnTheSame) {
   const Path checkpoint = folder_.path() / "balanced.safetensors";
   const auto train = [&](EmotionModel& model, const Path& place, const std::function<void(const TrainProgress&)>& progress) {
     ClipSource source(base_.compute, clips_.clips, model.first_adapted_layer(), {});
-    FoldTask task{fold_, labels_, options_, {}, false, place, progress, corpora};
+    FoldTask task{fold_, labels_, options_, {}, false, place, progress, {}, corpora};
     return train_fold(model, source, task);
   };
   EmotionModel whole = new_model(tiny_adapter("lora")), stopped = new_model(tiny_adapter("lora")),

@@ -134,7 +134,7 @@ class Run {
     std::optional<Progress> progress;
     // A frozen encoder's fold takes a second: a checkpoint would cost more than it saves.
     FoldTask task{fold, labels_, options, start_states_, frozen_, frozen_ ? Path() : partial / "checkpoint.safetensors", {},
-                  corpora_, partial / "watch.csv"};
+                  partial / "watch.csv", corpora_};
     task.progress = [&](const TrainProgress& p) {
       if (!progress) progress.emplace(title, p.steps);
       progress->step(p.step, fmt::format("epoch {}  loss {:.3f}{}", p.epoch + 1, p.loss,
