@@ -76,7 +76,9 @@ std::string interval_text(const CrossCell& c) {
   return std::isfinite(c.low) ? fmt::format("{:.3f} to {:.3f}", c.low, c.high) : "";
 }
 
-const char* scored_by(const CrossCell& c) { return c.own() ? "out of fold" : "models that saw nothing of it"; }
+const char* scored_by(const CrossCell& c) {
+  return c.own() ? "out of fold" : c.left_out ? "the fold that leaves it out" : "models that saw nothing of it";
+}
 
 json values_of(const std::vector<CrossCell>& cells) {
   const auto rows = row_names(cells);
@@ -108,7 +110,7 @@ json heat_map(const json& values) {
   const json colour = {{"field", "value"},
                        {"type", "quantitative"},
                        {"scale", {{"scheme", "viridis"}, {"domain", {0, 1}}}},
-                       {"legend", {{"title", "UAR"}}}};
+                       {"legend", nullptr}};  // the cells hold their numbers
   return {{"encoding", {{"x", axis("tested", "tested on")}, {"y", axis("trained", "trained on")}}},
           {"layer",
            {{{"mark", {{"type", "rect"}}}, {"encoding", {{"color", colour}, {"tooltip", tooltip}}}},
@@ -134,6 +136,7 @@ std::vector<CrossCell> cross_cells(const std::vector<ScoredRun>& runs) {
       cell.trained.assign(corpora.begin(), corpora.end());
       cell.tested = tested;
       cell.run = run;
+      cell.left_out = metrics.contains("trained_on") && metrics.at("trained_on").get<Names>() != corpora;
       score(cell, metrics, trained.size() == 1);
       const bool known = std::ranges::any_of(cells, [&](const CrossCell& c) {
         return c.run == cell.run && c.tested == cell.tested && c.trained == cell.trained && c.method == cell.method;
@@ -141,7 +144,8 @@ std::vector<CrossCell> cross_cells(const std::vector<ScoredRun>& runs) {
       if (!known) cells.push_back(std::move(cell));
     }
   }
-  std::ranges::stable_sort(cells, {}, [](const CrossCell& c) { return std::tuple(c.trained.size(), c.trained, c.tested); });
+  std::ranges::stable_sort(
+      cells, {}, [](const CrossCell& c) { return std::tuple(c.trained.size(), c.trained, c.tested, c.left_out); });
   return cells;
 }
 

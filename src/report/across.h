@@ -19,6 +19,7 @@ struct CrossCell {
   std::string tested, run;
   double value = 0, low = 0, high = 0;  // the interval is NaN where there is none
   int64_t clips = 0;
+  bool left_out = false;  // whether the run's other folds were trained on the tested corpus
 
   // Whether the test clips are out-of-fold clips of a corpus that other clips of trained the model.
   bool own() const;

@@ -60,6 +60,18 @@ TEST(Across, AFoldThatLeavesACorpusOutIsTrainedOnTheOthers) {
   EXPECT_EQ(cells[0].value, 0.5);
   EXPECT_EQ(cells[0].clips, 7);
   EXPECT_FALSE(cells[0].own());
+  EXPECT_TRUE(cells[0].left_out);
+}
+
+TEST(Across, ARunThatLeavesCorporaOutGivesWayToOneOfASingleCorpus) {
+  json metrics = metrics_of("lora", {"emo", "rav"}, {"emo", "rav"}, 0.7);
+  metrics["folds"] = {{{"fold", 0}, {"trained_on", {"rav"}}, {"tested_on", {"emo"}}},
+                      {{"fold", 1}, {"trained_on", {"emo"}}, {"tested_on", {"rav"}}}};
+  metrics["groups"]["corpus"] = {group("emo", 0.3), group("rav", 0.4)};
+  auto runs = two_by_two();
+  runs.insert(runs.begin(), {"/runs/a-out", metrics});
+  EXPECT_THAT(cross_figure(cross_cells(runs)).at("encoding").at("y").at("sort"),
+              ElementsAre("emo", "emo (a-out)", "rav", "rav (a-out)"));
 }
 
 TEST(Across, AJointRunIsARowOfItsOwn) {

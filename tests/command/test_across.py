@@ -232,6 +232,18 @@ def test_runs_on_the_same_clips_are_tested_against_each_other(runs, tmp_path):
         page.replace("-0.000", "+0.000")
 
 
+def test_an_analysis_tests_its_run_against_the_other(runs, tmp_path):
+    succeed("analyze", runs["lora-east"], "--against", runs["frozen-east"], "--only", "contribution", "-o",
+            tmp_path / "analysis")
+    comparison = json.loads((tmp_path / "analysis" / "summary.json").read_text())["about"]["comparison"]
+    assert comparison["folds"] == 2 and comparison["speakers"] == 4
+    folds = [[fold["war"] for fold in metrics_of(runs[name])["folds"]] for name in ("lora-east", "frozen-east")]
+    assert comparison["war"]["difference"] == pytest.approx(numpy.mean(numpy.subtract(*folds)))
+    assert comparison["war"]["low"] <= comparison["war"]["high"] and comparison["war"]["p_folds"] in (0.5, 1)
+    page = (tmp_path / "analysis" / "report.html").read_text()
+    assert '<h2>Differences</h2>' in page and "lora-east − frozen-east" in page
+
+
 def test_a_run_has_a_page_of_its_own(runs, open_page, tmp_path):
     page = tmp_path / "page.html"
     succeed("report", runs["lora-east"], "-o", page)
