@@ -109,7 +109,7 @@ void add_training_options(CLI::App& command, TrainArguments& a) {
   command.add_option("--position-dropout", o.position_dropout, "share of a clip's positions left out of each step")->group(group);
   command.add_option("--average", o.average, "keep a running mean of the weights with this decay; 0: the weights")->group(group);
   command.add_option("--balance", o.balance, "what an epoch draws equally often: none, corpora, classes, or corpora,classes")
-      ->check(CLI::IsMember({"none", "corpora", "classes", "corpora,classes"}))->group(group);
+      ->group(group);
   command.add_option("--class-weights", o.class_weights, "weigh the loss by the inverse of each class's share")->group(group);
   command.add_option("--label-smoothing", o.label_smoothing, "")->group(group);
   command.add_option("--patience", o.patience, "stop after so many epochs without a better one; 0: never")->group(group);

@@ -26,7 +26,7 @@ Balance parse_balance(const std::string& text) {
   if (text == "corpora") return Balance::corpora;
   if (text == "classes") return Balance::classes;
   if (text == "corpora,classes") return Balance::corpora_and_classes;
-  fail("there is no balance '{}': choose none, corpora, classes or corpora,classes", text);
+  fail("--balance '{}' is not known: choose none, corpora, classes or corpora,classes", text);
 }
 
 std::vector<SampleCell> sample_cells(std::span<const int64_t> clips, std::span<const int64_t> corpus_of,
