@@ -87,7 +87,7 @@ json values_of(const std::vector<CrossCell>& cells) {
     values.push_back({{"method", cells[i].method},
                       {"trained", rows[i]},
                       {"tested", cells[i].tested},
-                      {"value", rounded(cells[i].value, 4)},
+                      {"value", rounded(cells[i].value)},
                       {"interval", interval_text(cells[i])},
                       {"scored", scored_by(cells[i])},
                       {"n", cells[i].clips}});
