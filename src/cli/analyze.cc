@@ -15,6 +15,7 @@
 #include "cli/machine.h"
 #include "report/page.h"
 #include "report/tables.h"
+#include "training/compare.h"
 #include "training/run.h"
 
 namespace loralens {
@@ -24,7 +25,8 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 struct AnalyzeArguments {
-  std::string run, against, corpus, labels, model, classes, only, protocol = "strict", clips, gradient_clips, untrained, out;
+  std::vector<std::string> corpora;
+  std::string run, against, labels, model, classes, only, protocol = "strict", clips, gradient_clips, untrained, out;
   uint64_t seed = 42;
   InputOptions input;
   MachineOptions machine;
@@ -50,20 +52,14 @@ struct Material {
   std::vector<Fold> folds;  // of each model
 };
 
-// A run; or one fold of a run; or a folder that only holds a model.
-Path run_of(const Path& folder) {
-  if (fs::exists(folder / "folds.csv")) return folder;
-  const Path above = fs::absolute(folder).lexically_normal().parent_path();
-  return is_model_folder(folder) && fs::exists(above / "folds.csv") ? above : folder;
-}
-
 Clips clips_of(const AnalyzeArguments& a, const Path& run, const std::vector<std::string>& classes) {
   const Path config = run / "config.toml";
   const bool known = fs::exists(config);
-  const std::string corpus = !a.corpus.empty() ? a.corpus : known ? config_text(config, "corpus") : "";
-  if (corpus.empty()) fail("{} does not name its corpus: give the table with --corpus", run.string());
-  const std::string labels = !a.labels.empty() ? a.labels : known ? config_text(config, "labels") : "";
-  return clips_of_classes(corpus, labels, classes);
+  const auto of_run = [&](const char* key) { return known ? config_texts(config, key) : std::vector<std::string>{}; };
+  const auto corpora = a.corpora.empty() ? of_run("corpus") : a.corpora;
+  if (corpora.empty()) fail("{} does not name its corpus: give the table with --corpus", run.string());
+  const auto labels = a.labels.empty() ? of_run("labels") : std::vector<std::string>{a.labels};
+  return clips_of_classes(corpora, labels.empty() ? "" : labels.front(), classes);
 }
 
 // The folds that the models were trained in; for a corpus that is not the run's, or a model of which nothing is known,
@@ -75,8 +71,9 @@ std::vector<Fold> folds_of(const AnalyzeArguments& a, const Material& m) {
     try {
       folds = read_folds(csv, m.clips);
     } catch (const Error& error) {
-      if (a.corpus.empty()) throw;
-      log_line(fmt::format("{} is not the corpus of the run's folds: all its clips are test clips", a.corpus));
+      if (a.corpora.empty()) throw;
+      log_line(fmt::format("{} is not the corpus of the run's folds: all its clips are test clips",
+                           fmt::join(a.corpora, ", ")));
     }
   }
   if (folds.empty()) {
@@ -215,12 +212,20 @@ std::vector<AnalysisEntry> chosen_analyses(const std::string& only) {
   return chosen;
 }
 
+// How the scores of two runs differ; null unless both tested the same clips in the same folds.
+json difference_of(const Path& run, const Path& against, const std::vector<std::string>& classes) {
+  const Path first = run / "predictions.csv", second = against / "predictions.csv";
+  if (!fs::exists(first) || !fs::exists(second)) return nullptr;
+  const auto a = read_predictions(first, classes), b = read_predictions(second, classes);
+  return same_clips(a, b) ? compare_results(a, b, std::ssize(classes), /*seed=*/42) : json();
+}
+
 json about(const AnalyzeArguments& a, const Material& m, size_t clips) {
   const EmotionModel& model = m.adapted.front();
   std::set<std::string> speakers, corpora;
   for (const Clip& clip : m.clips.clips) {
     speakers.insert(clip.speaker);
-    corpora.insert(clip.corpus.empty() ? "(unnamed)" : clip.corpus);
+    corpora.insert(clip.corpus);
   }
   json result = {{"run", fs::absolute(a.run).lexically_normal().string()},
                  {"base", model.base},
@@ -238,6 +243,10 @@ json about(const AnalyzeArguments& a, const Material& m, size_t clips) {
   if (fs::exists(metrics)) {
     json parsed = json::parse(read_file(metrics), nullptr, false);
     if (!parsed.is_discarded()) result["metrics"] = std::move(parsed);
+  }
+  if (!a.against.empty()) {
+    const json difference = difference_of(m.run, run_of(a.against), model.classes);
+    if (!difference.is_null()) result["comparison"] = difference;
   }
   return result;
 }
@@ -306,7 +315,7 @@ void add_analyze(CLI::App& app) {
   command->add_option("--only", a->only, "analyses, such as contribution,logit-lens; if not given: all");
   command->add_option("--protocol", a->protocol, "strict; paper: as the published code does, first fold, defects included")
       ->check(CLI::IsMember({"strict", "paper"}));
-  command->add_option("--corpus", a->corpus, "table of clips, where it is not the run's own");
+  add_corpus_option(*command, a->corpora, "table of clips, where it is not the run's own; may be given several times");
   command->add_option("--labels", a->labels, "map of the corpus's labels: four, or a list such as ang=anger");
   command->add_option("--clips", a->clips, "list of clips to analyse, one path a line as in the table")->check(CLI::ExistingFile);
   command->add_option("--gradient-clips", a->gradient_clips, "list of clips for spectrum, alignment, gradients and embedding")

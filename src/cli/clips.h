@@ -1,15 +1,29 @@
 // The clips that a trained run can be tried on.
 #pragma once
 
+#include <CLI/CLI.hpp>
+
 #include <string>
 #include <vector>
 
+#include "base/files.h"
 #include "corpus/clips.h"
 
 namespace loralens {
 
-// Reads a table, maps its labels (if `labels` says how, see label_map_of) and keeps the clips whose label is one of the
-// classes; the others are said. Error if none is left or a file is missing.
-Clips clips_of_classes(const std::string& corpus, const std::string& labels, const std::vector<std::string>& classes);
+// --corpus TABLE, which may be given several times.
+CLI::Option* add_corpus_option(CLI::App& command, std::vector<std::string>& tables, const std::string& description);
+
+// Reads tables (read_corpora), maps their labels (if `labels` says how, see label_map_of) and keeps the clips whose
+// label is one of the classes; the others are said. Error if none is left or a file is missing.
+Clips clips_of_classes(const std::vector<std::string>& corpora, const std::string& labels,
+                       const std::vector<std::string>& classes);
+
+// The folder of the run that a folder is or, as one of its folds, lies in; else the folder itself.
+Path run_of(const Path& folder);
+
+// How many of these clips trained the run, as its config.toml and the tables there say; 0 if it has none. Audio is told
+// by its file, not by its id. A table that is gone is said, as nobody can tell then.
+int64_t clips_trained_on(const Path& run, const Clips& clips);
 
 }  // namespace loralens

@@ -113,10 +113,10 @@ std::string resolved_config(const CLI::App& command, const std::vector<std::stri
   return text;
 }
 
-std::string config_text(const Path& file, const std::string& key) {
+std::vector<std::string> config_texts(const Path& file, const std::string& key) {
   const toml::table table = read_toml(file.string());
   const auto* node = table.get(key);
-  return node ? texts(*node, file.string(), key).at(0) : "";
+  return node ? texts(*node, file.string(), key) : std::vector<std::string>{};
 }
 
 }  // namespace loralens

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/files.h"
 
@@ -25,7 +26,7 @@ void apply_preset(CLI::App& command, const std::map<std::string, std::string>& v
 // The command's options as they are after parsing, in TOML; what `left_out` names is not written.
 std::string resolved_config(const CLI::App& command, const std::vector<std::string>& left_out);
 
-// What a configuration file says of one flag ("corpus"), as text; empty if nothing.
-std::string config_text(const Path& file, const std::string& key);
+// What a configuration file says of one flag ("corpus"), each value as text; empty if nothing.
+std::vector<std::string> config_texts(const Path& file, const std::string& key);
 
 }  // namespace loralens

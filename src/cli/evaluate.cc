@@ -1,5 +1,6 @@
-// loralens evaluate: a trained run on its own test folds, or on another corpus.
+// loralens evaluate: a trained run on its own test folds, or on other corpora.
 #include <numeric>
+#include <set>
 
 #include "base/error.h"
 #include "base/progress.h"
@@ -8,6 +9,7 @@
 #include "cli/config.h"
 #include "cli/machine.h"
 #include "inference/predict.h"
+#include "training/groups.h"
 #include "training/results.h"
 #include "training/run.h"
 
@@ -15,7 +17,8 @@ namespace loralens {
 namespace {
 
 struct EvaluateArguments {
-  std::string run, corpus, labels, model, out, classes;
+  std::vector<std::string> corpora;
+  std::string run, labels, model, out, classes;
   InputOptions input;
   MachineOptions machine;
   bool json = false, force = false;
@@ -45,26 +48,53 @@ nlohmann::json own_metrics(const Path& run) {
   const Path file = run / "metrics.json";
   if (!std::filesystem::exists(file))
     fail("{} is no finished run (no metrics.json): give a run, or a corpus with --corpus", run.string());
-  nlohmann::json metrics = nlohmann::json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
-  try {
-    describe_metrics(metrics);
-  } catch (const nlohmann::json::exception&) {
-    fail("{}: not the scores of a run", file.string());
-  }
+  return read_metrics(file);
+}
+
+// The corpora that a run was trained on; empty where it does not say.
+nlohmann::json trained_on(const Path& run) {
+  const Path file = run / "metrics.json";
+  if (!std::filesystem::exists(file)) return nlohmann::json::array();
+  const nlohmann::json metrics = read_metrics(file);
+  return metrics.value("trained_on", metrics.value("corpus", nlohmann::json::array()));
+}
+
+// The folds' models on other corpora, and what a report needs to place the scores beside others.
+nlohmann::json other_metrics(const EvaluateArguments& a, const LoadedRun& loaded, const Clips& clips,
+                             const std::vector<Prediction>& predictions) {
+  constexpr uint64_t seed = 42;  // of the bootstrap
+  const EmotionModel& model = loaded.models.front();
+  const Path run = run_of(a.run);
+  nlohmann::json metrics = metrics_of(predictions, model.classes, /*ddof=*/1, seed);
+  metrics["groups"] = group_scores(predictions, model.classes, clips, seed);
+  std::set<std::string> corpora;
+  for (const Clip& clip : clips.clips) corpora.insert(clip.corpus);
+  metrics["corpus"] = metrics["tested_on"] = corpora;
+  metrics["trained_on"] = trained_on(run);
+  metrics["run"] = std::filesystem::weakly_canonical(run).string();
+  metrics["method"] = model.options.method;
+  metrics["base"] = model.base;
+  const int64_t seen = clips_trained_on(run, clips);
+  metrics["trained_clips"] = seen;
+  if (seen > 0)
+    log_line(fmt::format("{} of these {} clips trained the run: that is no test of it; `loralens evaluate {}` gives the "
+                         "scores on its own test folds",
+                         seen, clips.clips.size(), a.run));
   return metrics;
 }
 
 void evaluate(const EvaluateArguments& a) {
   nlohmann::json metrics;
   std::string predictions;
-  if (a.corpus.empty()) {
+  if (a.corpora.empty()) {
     metrics = own_metrics(a.run);
     predictions = read_file(Path(a.run) / "predictions.csv");
   } else {
     const LoadedRun loaded = load_run(a.run, a.model, split(a.classes), a.input, a.machine, /*folds=*/true);
     const auto& classes = loaded.models.front().classes;
-    const auto made = predict_all(loaded, clips_of_classes(a.corpus, a.labels, classes), a.machine);
-    metrics = metrics_of(made, classes, /*ddof=*/1, /*seed=*/42);
+    const Clips clips = clips_of_classes(a.corpora, a.labels, classes);
+    const auto made = predict_all(loaded, clips, a.machine);
+    metrics = other_metrics(a, loaded, clips, made);
     predictions = format_predictions(made, classes);
   }
   if (!a.out.empty()) {
@@ -82,12 +112,13 @@ void add_evaluate(CLI::App& app) {
   auto a = std::make_shared<EvaluateArguments>();
   auto* command = app.add_subcommand(
       "evaluate",
-      "Scores a trained run on its own test folds, or all its folds' models on another corpus, whose\n"
-      "classes are matched by name.\n\n"
+      "Scores a trained run on its own test folds, or all its folds' models on other corpora, whose\n"
+      "classes are matched by name. `loralens report` makes a table of training and test corpora of\n"
+      "runs and evaluations.\n\n"
       "Examples:\n  loralens evaluate run\n  loralens evaluate run --corpus other.csv --labels four -o run-on-other");
   command->option_defaults()->always_capture_default();
   command->add_option("run", a->run, "a run of `loralens train`, one of its folds, or a PEFT folder")->required();
-  command->add_option("--corpus", a->corpus, "table of clips to score instead");
+  add_corpus_option(*command, a->corpora, "table of clips to score instead; may be given several times");
   command->add_option("--labels", a->labels, "map of the corpus's labels: four, or a list such as ang=anger");
   command->add_option("--model", a->model, "base model, where the run names none");
   command->add_option("--classes", a->classes, "names of a bare PEFT folder's classes, in order");

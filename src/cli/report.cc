@@ -1,4 +1,4 @@
-// loralens report: the page over an analysis, or one page that compares several.
+// loralens report: the page over an analysis, a run or an evaluation, or one page that compares several.
 #include "base/error.h"
 #include "cli/commands.h"
 #include "report/page.h"
@@ -36,11 +36,14 @@ void add_report(CLI::App& app) {
   auto a = std::make_shared<ReportArguments>();
   auto* command = app.add_subcommand(
       "report",
-      "Makes the page of an analysis again, from its folder alone; or one page that compares several.\n"
+      "Makes the page of an analysis again, from its folder alone, or that of a run's or evaluation's scores; or\n"
+      "one page that compares several of these: scores with tests of their differences where the clips are the\n"
+      "same, and UAR by training and test corpus where there are several.\n"
       "A page is one file that works offline; its figures can be saved as SVG or PNG from their menus.\n"
       "Prints the page's path.\n\n"
-      "Examples:\n  loralens report analysis\n  loralens report lora frozen dora -o comparison.html");
-  command->add_option("dir", a->dirs, "folders that `loralens analyze` wrote")->required();
+      "Examples:\n  loralens report analysis\n  loralens report lora frozen dora -o comparison.html\n"
+      "  loralens report emo-db ravdess emo-db-on-ravdess ravdess-on-emo-db -o across.html");
+  command->add_option("dir", a->dirs, "folders that `loralens analyze`, `train` or `evaluate -o` wrote")->required();
   command->add_option("-o,--output", a->out, "file of the page; one folder: DIR/report.html where not given");
   command->add_flag("--force", a->force, "replace the file if it exists");
   command->callback([a] { report(*a); });

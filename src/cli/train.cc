@@ -4,9 +4,11 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/progress.h"
+#include "cli/clips.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/machine.h"
+#include "corpus/join.h"
 #include "corpus/labels.h"
 #include "training/presets.h"
 #include "training/results.h"
@@ -16,7 +18,8 @@ namespace loralens {
 namespace {
 
 struct TrainArguments {
-  std::string model = "base", corpus, out, resume, labels, preset = "small", protocol = "strict";
+  std::vector<std::string> corpora;
+  std::string model = "base", out, resume, labels, preset = "small", protocol = "strict";
   std::string select = "auto", layers = "all", rank_pattern, alpha_pattern, targets = "v_proj", excluded;
   FoldOptions folds;
   RunOptions run;
@@ -105,6 +108,8 @@ void add_training_options(CLI::App& command, TrainArguments& a) {
   command.add_option("--clip-norm", o.clip_norm, "largest norm of a step's gradient; 0: any")->group(group);
   command.add_option("--position-dropout", o.position_dropout, "share of a clip's positions left out of each step")->group(group);
   command.add_option("--average", o.average, "keep a running mean of the weights with this decay; 0: the weights")->group(group);
+  command.add_option("--balance", o.balance, "what an epoch draws equally often: none, corpora, classes, or corpora,classes")
+      ->group(group);
   command.add_option("--class-weights", o.class_weights, "weigh the loss by the inverse of each class's share")->group(group);
   command.add_option("--label-smoothing", o.label_smoothing, "")->group(group);
   command.add_option("--patience", o.patience, "stop after so many epochs without a better one; 0: never")->group(group);
@@ -160,11 +165,15 @@ void resolve(CLI::App& command, TrainArguments& a) {
 }
 
 Clips load_clips(const TrainArguments& a) {
-  Clips clips = read_clips(a.corpus);
+  Clips clips = read_corpora(a.corpora);
   if (!a.labels.empty())
     for (const auto& [label, count] : apply_labels(clips, label_map_of(a.labels)))
       log_line(fmt::format("left out: {} clips labelled {}", count, label));
   if (const std::string missing = check_files(clips); !missing.empty()) fail("{}", missing);
+  const auto corpora = counts_by(clips, "corpus");
+  if (a.run.train.balance.starts_with("corpora") && corpora.size() < 2)
+    fail("--balance {}: all clips are of the corpus '{}': give a second one with --corpus", a.run.train.balance,
+         corpora.begin()->first);
   return clips;
 }
 
@@ -241,11 +250,13 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
       "Examples:\n"
       "  loralens train --model base --corpus clips.csv --folds speaker:10 -o run\n"
       "  loralens train --model base --corpus clips.csv --method frozen -o frozen\n"
+      "  loralens train --corpus emo-db.csv --corpus ravdess.csv --balance corpora -o joint\n"
       "  loralens train --resume run");
   command->option_defaults()->always_capture_default();
   command->add_option("--model", a->model, "a name (tiny base small medium large-v3 ...), folder or Hugging Face id")
       ->transform(absolute_model);
-  command->add_option("--corpus", a->corpus, "table of clips: path,label,speaker[,...]")->transform(absolute);
+  add_corpus_option(*command, a->corpora, "table of clips: path,label,speaker[,...]; given again: trains on all of them")
+      ->transform(absolute);
   command->add_option("-o,--output", a->out, "folder of the run");
   command->add_option("--resume", a->resume, "go on with this interrupted run");
   command->add_flag("--force", a->force, "replace the output folder if it exists");
@@ -270,7 +281,7 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
       return resume(a->resume);
     }
     apply_config(*command);
-    if (a->corpus.empty()) throw CLI::RequiredError("--corpus");
+    if (a->corpora.empty()) throw CLI::RequiredError("--corpus");
     if (a->out.empty()) throw CLI::RequiredError("--output");
     train(*command, *a);
   });

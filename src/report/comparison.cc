@@ -1,11 +1,16 @@
 #include <algorithm>
+#include <array>
 #include <set>
 
+#include "report/across.h"
+#include "report/differences.h"
 #include "report/figures.h"
 #include "report/folder.h"
 #include "report/html.h"
 #include "report/page.h"
+#include "report/reliability.h"
 #include "report/scores.h"
+#include "training/compare.h"
 
 namespace loralens {
 namespace {
@@ -35,8 +40,10 @@ std::string runs_table(const std::vector<Run>& runs, const Path& folder) {
   for (const Run& run : runs) {
     const json& about = run.summary.at("about");
     const json metrics = about.value("metrics", json::object());
+    const Path page = run.dir / "report.html";
     std::vector<std::string> row = {
-        fmt::format("<a href=\"{}\">{}</a>", link_to(run.dir / "report.html", folder), escaped(run.name))};
+        std::filesystem::exists(page) ? fmt::format("<a href=\"{}\">{}</a>", link_to(page, folder), escaped(run.name))
+                                      : escaped(run.name)};
     for (const char* key : {"base", "method", "corpus", "folds", "protocol"}) row.push_back(text_of(about, key));
     for (const char* key : {"uar", "war", "macro_f1"}) row.push_back(score_cell(metrics, key));
     rows.push_back(std::move(row));
@@ -47,11 +54,68 @@ std::string runs_table(const std::vector<Run>& runs, const Path& folder) {
 
 std::string protocol_note(const std::vector<Run>& runs) {
   std::set<std::string> protocols;
-  for (const Run& run : runs) protocols.insert(text_of(run.summary.at("about"), "protocol"));
+  for (const Run& run : runs)
+    if (!run.summary.at("analyses").empty()) protocols.insert(text_of(run.summary.at("about"), "protocol"));
   if (protocols.size() < 2) return "";
   return "<p class=\"caveat\"><strong>Caveat.</strong> These runs were analysed by different protocols, whose numbers "
          "measure different "
          "things.</p>\n";
+}
+
+// A run's scores and predictions.
+struct Scores {
+  std::string name, run;
+  json metrics;
+  std::vector<Prediction> predictions;  // empty where they are not there any more
+};
+
+std::vector<Scores> scores_of(const std::vector<Run>& runs) {
+  std::vector<Scores> all;
+  for (const Run& run : runs) {
+    const json& about = run.summary.at("about");
+    if (!about.contains("metrics")) continue;
+    const json& metrics = about.at("metrics");
+    const Path folder = scores_folder(run.dir, about);
+    // An analysis of one fold shows the scores of the whole run.
+    const std::string place = folder.empty() || metrics.contains("run")
+                                  ? about.value("run", run.dir.string())
+                                  : std::filesystem::weakly_canonical(folder).string();
+    all.push_back({run.name, place, metrics, {}});
+    if (!folder.empty()) all.back().predictions = read_predictions(folder / "predictions.csv", metrics.at("classes"));
+  }
+  return all;
+}
+
+// Of every two runs on the same clips.
+std::string differences_of(const std::vector<Scores>& runs) {
+  std::vector<Difference> differences;
+  for (size_t i = 0; i < runs.size(); ++i)
+    for (size_t j = i + 1; j < runs.size(); ++j) {
+      const auto &a = runs[i].predictions, &b = runs[j].predictions;
+      const json& classes = runs[i].metrics.at("classes");
+      if (a.empty() || classes != runs[j].metrics.at("classes") || !same_clips(a, b)) continue;
+      differences.push_back({runs[i].name, runs[j].name, compare_results(a, b, std::ssize(classes), /*seed=*/42)});
+    }
+  return differences_html(differences);
+}
+
+std::string calibration_of(const std::vector<Scores>& runs) {
+  std::vector<std::pair<std::string, json>> named;
+  std::vector<std::vector<std::string>> rows;
+  for (const Scores& run : runs)
+    if (run.metrics.contains("calibration")) {
+      named.push_back({run.name, run.metrics});
+      rows.push_back({escaped(run.name), fmt::format("{:.3f}", run.metrics.at("calibration").at("ece").get<double>())});
+    }
+  if (named.size() < 2) return "";
+  return html_table("", {"Run", "Expected calibration error"}, rows) + "<div class=\"figures\">\n" +
+         figure_html("reliability", reliability_figure(named)) + "</div>\n";
+}
+
+std::string across_of(const std::vector<Scores>& runs) {
+  std::vector<ScoredRun> scored;
+  for (const Scores& run : runs) scored.push_back({run.run, run.metrics});
+  return across_html(scored);
 }
 
 // The analyses of all runs by name, in the order in which they first occur.
@@ -131,8 +195,18 @@ std::string comparison_page(const std::vector<Path>& dirs, const Path& folder) {
     const std::string title = fmt::format("Comparison of {} runs", runs.size());
     std::vector<std::pair<std::string, std::string>> contents = {{"runs", "Runs"}};
     std::string main =
-        fmt::format("<header>\n<p class=\"kind\">Interpretability report</p>\n<h1>{}</h1>\n</header>\n", title);
+        fmt::format("<header>\n<p class=\"kind\">{}</p>\n<h1>{}</h1>\n</header>\n",
+                    analyses_of(runs).empty() ? "Results" : "Interpretability report", title);
     main += "<section id=\"runs\">\n<h2>Runs</h2>\n" + runs_table(runs, folder) + protocol_note(runs) + "</section>\n";
+    const auto scores = scores_of(runs);
+    const std::array<std::array<std::string, 3>, 3> sections = {{{"across", "Across corpora", across_of(scores)},
+                                                                 {"differences", "Differences", differences_of(scores)},
+                                                                 {"calibration", "Calibration", calibration_of(scores)}}};
+    for (const auto& [anchor, heading, html] : sections) {
+      if (html.empty()) continue;
+      contents.push_back({anchor, heading});
+      main += fmt::format("<section id=\"{}\">\n<h2>{}</h2>\n{}</section>\n", anchor, heading, html);
+    }
     for (const auto& name : analyses_of(runs)) {
       const std::string html = analysis_html(runs, name);
       if (html.empty()) continue;

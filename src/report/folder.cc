@@ -3,14 +3,17 @@
 #include <algorithm>
 #include <array>
 
+#include "training/results.h"
+
 namespace loralens {
 namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::pair<const char*, const char*>, 13> known_facts = {{{"run", "Run"},
+constexpr std::array<std::pair<const char*, const char*>, 14> known_facts = {{{"run", "Run"},
                                                                               {"base", "Model"},
                                                                               {"method", "Method"},
+                                                                              {"trained_on", "Trained on"},
                                                                               {"corpus", "Corpus"},
                                                                               {"folds", "Folds"},
                                                                               {"protocol", "Protocol"},
@@ -35,6 +38,18 @@ std::string fact_text(const json& value) {
   return text;
 }
 
+// The summary of a run or an evaluation.
+json summary_of_scores(const Path& dir) {
+  const json metrics = read_metrics(dir / "metrics.json");
+  json about = {{"run", metrics.value("run", std::filesystem::weakly_canonical(dir).string())},
+                {"folds", metrics.at("folds").size()},
+                {"metrics", metrics}};
+  for (const char* key : {"base", "method", "corpus", "protocol", "clips", "speakers"})
+    if (metrics.contains(key)) about[key] = metrics.at(key);
+  if (metrics.contains("run") && metrics.contains("trained_on")) about["trained_on"] = metrics.at("trained_on");
+  return {{"about", std::move(about)}, {"analyses", json::array()}, {"explorer", {{"clips", json::array()}}}};
+}
+
 json read_json(const Path& path) {
   json value = json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
   if (!value.is_object()) fail("{} is damaged: analyse again", path.string());
@@ -45,9 +60,20 @@ json read_json(const Path& path) {
 
 json read_summary(const Path& dir) {
   const Path path = dir / "summary.json";
-  if (!std::filesystem::exists(path))
-    fail("{} holds no summary.json: give a folder that `loralens analyze` wrote", dir.string());
-  return read_json(path);
+  if (std::filesystem::exists(path)) return read_json(path);
+  if (std::filesystem::exists(dir / "metrics.json")) return summary_of_scores(dir);
+  fail("{} holds no summary.json and no metrics.json: give a folder that `loralens analyze`, `train` or `evaluate -o` "
+       "wrote",
+       dir.string());
+}
+
+Path scores_folder(const Path& dir, const json& about) {
+  const Path run = about.value("run", std::string());
+  for (const Path& folder : {dir, run, run.parent_path()})
+    if (!folder.empty() && std::filesystem::exists(folder / "metrics.json") &&
+        std::filesystem::exists(folder / "predictions.csv"))
+      return folder;
+  return {};
 }
 
 json read_figure(const Path& dir, const std::string& name) { return read_json(dir / "figures" / (name + ".vl.json")); }
@@ -61,7 +87,7 @@ std::vector<std::pair<std::string, std::string>> facts_of(const json& about) {
     if (about.contains(key)) add(label, about.at(key));
   for (const auto& [key, value] : about.items()) {
     const bool known = std::ranges::any_of(known_facts, [&](const auto& fact) { return key == fact.first; });
-    if (!known && key != "metrics" && key != "versions") add(key, value);
+    if (!known && key != "metrics" && key != "comparison" && key != "versions") add(key, value);
   }
   if (about.contains("versions")) add("Versions", about.at("versions"));
   return facts;

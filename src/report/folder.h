@@ -11,8 +11,13 @@
 
 namespace loralens {
 
-// DIR/summary.json. Error if it is missing or no JSON.
+// DIR/summary.json; of a run or an evaluation, which has none, the same without analyses, out of its metrics.json.
+// Error if both are missing or damaged.
 nlohmann::json read_summary(const Path& dir);
+
+// Where the scores on DIR's page come from: DIR itself for a run or an evaluation, the run that an analysis is of (or,
+// for one of its folds, the run above). Empty where there are no metrics.json and predictions.csv any more.
+Path scores_folder(const Path& dir, const nlohmann::json& about);
 
 // DIR/figures/<name>.vl.json. Error if it is missing or no JSON.
 nlohmann::json read_figure(const Path& dir, const std::string& name);

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "base/csv.h"
+#include "report/differences.h"
 #include "report/folder.h"
 #include "report/html.h"
 #include "report/scores.h"
@@ -15,13 +16,18 @@ using nlohmann::json;
 
 constexpr size_t rows_shown = 400;  // of a table on the page; the file has all
 
-std::string head_html(const json& about) {
-  std::string html =
-      fmt::format("<header>\n<p class=\"kind\">Interpretability report</p>\n<h1>{}</h1>\n<dl class=\"facts\">\n",
-                  escaped(run_title(about)));
+std::string head_html(const json& about, const char* kind) {
+  std::string html = fmt::format("<header>\n<p class=\"kind\">{}</p>\n<h1>{}</h1>\n<dl class=\"facts\">\n", kind,
+                                 escaped(run_title(about)));
   for (const auto& [label, text] : facts_of(about))
     html += fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", escaped(label), escaped(text));
   return html + "</dl>\n</header>\n";
+}
+
+// A run's folder as its last part.
+std::string run_name(const std::string& folder) {
+  const Path path(folder);
+  return (path.filename().empty() ? path.parent_path() : path).filename().string();
 }
 
 // The columns of a table that tell something here: not what is the same on the whole page, and not what is empty.
@@ -136,10 +142,16 @@ std::string report_page(const Path& dir, const Path& folder) {
   return from_folder(dir, [&] {
     const json& about = summary.at("about");
     std::vector<std::pair<std::string, std::string>> contents;
-    std::string main = head_html(about);
+    std::string main = head_html(about, summary.at("analyses").empty() ? "Results" : "Interpretability report");
     if (about.contains("metrics")) {
       contents.push_back({"results", "Results"});
       main += "<section id=\"results\">\n<h2>Results</h2>\n" + scores_html(about.at("metrics")) + "</section>\n";
+    }
+    if (about.contains("comparison")) {
+      contents.push_back({"differences", "Differences"});
+      main += "<section id=\"differences\">\n<h2>Differences</h2>\n" +
+              differences_html({{run_name(about.at("run")), run_name(about.at("against")), about.at("comparison")}}) +
+              "</section>\n";
     }
     for (const json& a : summary.at("analyses")) {
       const auto name = a.at("name").get<std::string>();

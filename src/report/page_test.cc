@@ -38,6 +38,40 @@ TEST(Scores, RecallIsTheDiagonalsShareOfItsRow) {
   EXPECT_EQ(score_cell(synthetic_about().at("metrics"), "uar"), "0.861<br><small>0.821 to 0.891</small>");
 }
 
+TEST(Scores, OfNewerRunsHoldIntervalsCalibrationAndGroups) {
+  nlohmann::json metrics = synthetic_about().at("metrics");
+  EXPECT_THAT(scores_html(metrics), Not(HasSubstr("calibration error"))) << "an older file has none";
+  for (const auto& name : synthetic_classes) metrics["recall_intervals"][name] = {{"low", 0.7}, {"high", 0.95}};
+  metrics["recall_intervals"]["anger"] = {{"low", nullptr}, {"high", nullptr}};
+  metrics["calibration"] = {{"ece", 0.0421},
+                            {"bins", {{{"predictions", 0}, {"confidence", nullptr}, {"accuracy", nullptr}},
+                                      {{"predictions", 9}, {"confidence", 0.91}, {"accuracy", 0.88}}}}};
+  const nlohmann::json score = {{"value", 0.812}, {"low", 0.7}, {"high", 0.9}};
+  metrics["groups"]["gender"] = {{{"value", "<female>"}, {"clips", 60}, {"speakers", 5}, {"uar", score}, {"war", score}}};
+  const std::string html = scores_html(metrics);
+  EXPECT_EQ(count_of(html, "<small>0.700 to 0.950</small>"), 3u);
+  EXPECT_THAT(html, HasSubstr("calibration error: 0.042"));
+  EXPECT_THAT(html, HasSubstr("data-figure=\"reliability\""));
+  EXPECT_THAT(html, HasSubstr("<th scope=\"row\">&lt;female&gt;</th><td>0.812 <small>0.700 to 0.900</small></td>"));
+  EXPECT_THAT(html, HasSubstr("<td>60</td><td>5</td>"));
+}
+
+TEST(Scores, OfARunAloneMakeAPage) {
+  TestFolder folder;
+  nlohmann::json metrics = synthetic_about().at("metrics");
+  metrics["recall"] = nlohmann::json::object();
+  for (const auto& name : synthetic_classes) metrics["recall"][name] = 0.9;
+  metrics.update({{"base", "openai/whisper-base"}, {"method", "lora"}});
+  folder.write("old/metrics.json", metrics.dump());  // without what newer runs add
+  const std::string page = report_page(folder.path() / "old", folder.path());
+  EXPECT_THAT(page, HasSubstr("<h1>openai/whisper-base, lora</h1>"));
+  EXPECT_THAT(page, HasSubstr("0.861"));
+  folder.write("new/metrics.json", metrics.dump());
+  EXPECT_THAT(comparison_page({folder.path() / "old", folder.path() / "new"}, folder.path()), HasSubstr("0.861"));
+  folder.write("bad/metrics.json", "{}");
+  EXPECT_THAT(error_of([&] { report_page(folder.path() / "bad", folder.path()); }), HasSubstr("not the scores of a run"));
+}
+
 // Where LORALENS_REPORT_FOLDER names a folder, the analyses stay there, for the test that opens their pages in a
 // browser.
 TEST(Page, HoldsAllThatWasFound) {

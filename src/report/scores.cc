@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "report/html.h"
+#include "report/reliability.h"
 
 namespace loralens {
 namespace {
@@ -48,6 +49,13 @@ std::string score_table(const json& metrics) {
   return "<div class=\"scores\">" + html_table("", header, rows) + "</div>";
 }
 
+// Below the recall of a class; "" where there is none.
+std::string recall_interval(const json& metrics, const std::string& name) {
+  if (!metrics.contains("recall_intervals")) return "";
+  const std::string interval = interval_text(metrics.at("recall_intervals").at(name));
+  return interval.empty() ? "" : "<br><small>" + interval + "</small>";
+}
+
 std::string confusion_table(const json& metrics) {
   const auto classes = metrics.at("classes").get<std::vector<std::string>>();
   std::vector<std::string> header = {"Truth"};
@@ -62,12 +70,43 @@ std::string confusion_table(const json& metrics) {
       row.push_back(fmt::format("<span class=\"share{}\" style=\"--share:{:.3f}\">{}</span>",
                                 total > 0 && count / total > 0.5 ? " strong" : "", total > 0 ? count / total : 0,
                                 count));
-    row.push_back(total > 0 ? fmt::format("{:.3f}", counts.at(truth) / total) : "no clip");
+    row.push_back(total > 0 ? fmt::format("{:.3f}", counts.at(truth) / total) + recall_interval(metrics, classes[truth])
+                            : "no clip");
     rows.push_back(row);
   }
   return "<div class=\"confusion\">" +
          html_table("Confusion: how many clips of each class (row) were taken for which (column)", header, rows) +
          "</div>";
+}
+
+std::string calibration_html(const json& metrics) {
+  if (!metrics.contains("calibration")) return "";
+  return fmt::format(
+             "<p>Expected calibration error: {:.3f}, the mean distance between the confidence in the predicted class "
+             "and the accuracy (15 bins of equal width, weighted by their predictions).</p>\n<div "
+             "class=\"figures\">\n",
+             metrics.at("calibration").at("ece").get<double>()) +
+         figure_html("reliability", reliability_figure({{metrics.value("method", "run"), metrics}})) + "</div>\n";
+}
+
+std::string group_cell(const json& score) {
+  const std::string interval = interval_text(score);
+  return fmt::format("{:.3f}", score.at("value").get<double>()) +
+         (interval.empty() ? "" : " <small>" + interval + "</small>");
+}
+
+std::string group_tables(const json& metrics) {
+  std::string html;
+  if (!metrics.contains("groups")) return html;
+  for (const auto& [column, groups] : metrics.at("groups").items()) {
+    std::vector<std::vector<std::string>> rows;
+    for (const json& group : groups)
+      rows.push_back({escaped(group.at("value").get<std::string>()), group_cell(group.at("uar")),
+                      group_cell(group.at("war")), group.at("clips").dump(), group.at("speakers").dump()});
+    html += html_table(fmt::format("By {}: all folds' predictions of a group's clips together", column),
+                       {title_of(column), "UAR", "WAR", "Clips", "Speakers"}, rows);
+  }
+  return html;
 }
 
 std::string fold_table(const json& metrics) {
@@ -88,7 +127,8 @@ std::string scores_html(const json& metrics) {
   return "<p>UAR is the recall averaged over classes, WAR the accuracy. The interval is a bootstrap over speakers of "
          "the folds' "
          "clips taken together.</p>\n" +
-         score_table(metrics) + confusion_table(metrics) + fold_table(metrics);
+         score_table(metrics) + confusion_table(metrics) + calibration_html(metrics) + group_tables(metrics) +
+         fold_table(metrics);
 }
 
 std::string score_cell(const json& metrics, const std::string& metric) {

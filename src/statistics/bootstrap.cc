@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "base/error.h"
@@ -54,6 +55,26 @@ Interval bootstrap_confusions(std::span<const Confusion> speakers, const Confusi
       speakers.size(), [&](std::span<const int64_t> times) { return metric(pooled(speakers, times)); }, options);
 }
 
+Interval bootstrap_recall(std::span<const Confusion> speakers, int64_t c, const BootstrapOptions& options) {
+  std::vector<int64_t> right, clips;
+  for (const Confusion& speaker : speakers) {
+    int64_t count = 0;
+    for (int64_t predicted = 0; predicted < speaker.classes; ++predicted) count += speaker.at(c, predicted);
+    if (count == 0) continue;
+    right.push_back(speaker.at(c, c));
+    clips.push_back(count);
+  }
+  if (clips.empty()) return {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN()};
+  return bootstrap_groups(
+      clips.size(),
+      [&](std::span<const int64_t> times) {
+        const auto right_drawn = std::inner_product(times.begin(), times.end(), right.begin(), int64_t{0});
+        const auto drawn = std::inner_product(times.begin(), times.end(), clips.begin(), int64_t{0});
+        return static_cast<double>(right_drawn) / static_cast<double>(drawn);
+      },
+      options);
+}
+
 double sign_flip_p(std::span<const double> differences, uint64_t seed) {
   const size_t n = differences.size();
   if (n == 0) fail("a permutation test needs at least one pair");
@@ -81,6 +102,27 @@ double sign_flip_p(std::span<const double> differences, uint64_t seed) {
   return static_cast<double>(hits + 1) / static_cast<double>(random_signs + 1);
 }
 
+double paired_effect(std::span<const double> differences) {
+  const Summary summary = summarise(differences, 1);
+  // Equal differences may leave a spread of the last bits.
+  if (differences.size() < 2 || summary.std <= 1e-12 * std::abs(summary.mean))
+    return std::numeric_limits<double>::quiet_NaN();
+  return summary.mean / summary.std;
+}
+
+std::vector<double> holm(std::span<const double> p) {
+  std::vector<size_t> order(p.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return p[a] < p[b]; });
+  std::vector<double> adjusted(p.size());
+  double largest = 0;
+  for (size_t rank = 0; rank < order.size(); ++rank) {
+    largest = std::max(largest, static_cast<double>(order.size() - rank) * p[order[rank]]);
+    adjusted[order[rank]] = std::min(1.0, largest);
+  }
+  return adjusted;
+}
+
 PairedTest compare_runs(std::span<const double> first_folds, std::span<const double> second_folds,
                         std::span<const Confusion> first_speakers, std::span<const Confusion> second_speakers,
                         const ConfusionMetric& metric, const BootstrapOptions& options) {
@@ -90,20 +132,23 @@ PairedTest compare_runs(std::span<const double> first_folds, std::span<const dou
   if (first_speakers.size() != second_speakers.size())
     fail("runs of {} and {} speakers cannot be paired: compare runs on the same clips", first_speakers.size(),
          second_speakers.size());
-  std::vector<double> differences;
-  for (size_t i = 0; i < first_folds.size(); ++i) differences.push_back(first_folds[i] - second_folds[i]);
-  PairedTest test;
-  test.p = sign_flip_p(differences, options.seed);
-  test.difference = summarise(differences, 0).mean;
+  std::vector<double> of_folds, of_speakers;
+  for (size_t i = 0; i < first_folds.size(); ++i) of_folds.push_back(first_folds[i] - second_folds[i]);
+  for (size_t i = 0; i < first_speakers.size(); ++i)
+    of_speakers.push_back(metric(first_speakers[i]) - metric(second_speakers[i]));
   const auto interval = bootstrap_groups(
       first_speakers.size(),
       [&](std::span<const int64_t> times) {
         return metric(pooled(first_speakers, times)) - metric(pooled(second_speakers, times));
       },
       options);
-  test.low = interval.low;
-  test.high = interval.high;
-  return test;
+  return {.difference = summarise(of_folds, 0).mean,
+          .low = interval.low,
+          .high = interval.high,
+          .p_folds = sign_flip_p(of_folds, options.seed),
+          .p_speakers = sign_flip_p(of_speakers, options.seed),
+          .effect_folds = paired_effect(of_folds),
+          .effect_speakers = paired_effect(of_speakers)};
 }
 
 }  // namespace loralens

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <vector>
 
 #include "statistics/metrics.h"
 
@@ -33,14 +34,26 @@ using ConfusionMetric = std::function<double(const Confusion&)>;  // such as uar
 Interval bootstrap_confusions(std::span<const Confusion> speakers, const ConfusionMetric& metric,
                               const BootstrapOptions& options = {});
 
+// Interval of the recall of class c. Only speakers who have clips of it are drawn: the others say nothing about it.
+// Both ends are NaN for fewer than two such speakers.
+Interval bootstrap_recall(std::span<const Confusion> speakers, int64_t c, const BootstrapOptions& options = {});
+
 // Two-sided p of paired differences under random signs, for the statistic |mean|: all 2^n signs when n <= 16, else
 // 10,000 seeded ones, where p = (hits + 1) / (10,000 + 1). The smallest p possible is 2^(1-n). Error for n = 0.
 double sign_flip_p(std::span<const double> differences, uint64_t seed);
 
+// Cohen's d of paired differences (d_z): their mean over their standard deviation (ddof 1). NaN for fewer than two, or
+// where all are equal. Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988, section 2.3.5.
+double paired_effect(std::span<const double> differences);
+
+// p values adjusted for so many tests, in the same order (Holm, Scandinavian Journal of Statistics 6, 1979).
+std::vector<double> holm(std::span<const double> p);
+
 struct PairedTest {
-  double difference = 0;    // mean over folds of first - second
-  double low = 0, high = 0; // bootstrap interval over speakers of metric(first pooled) - metric(second pooled)
-  double p = 1;             // sign_flip_p of the folds' differences
+  double difference = 0;     // mean over folds of first - second
+  double low = 0, high = 0;  // bootstrap interval over speakers of metric(first pooled) - metric(second pooled)
+  // sign_flip_p and paired_effect of the folds' differences, and of the speakers' (the metric of each one's clips)
+  double p_folds = 1, p_speakers = 1, effect_folds = 0, effect_speakers = 0;
 };
 
 // Compares two runs on the same folds. *_folds: the metric of each fold. *_speakers: each speaker's confusion, in the

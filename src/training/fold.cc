@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "corpus/batches.h"
+#include "corpus/sampling.h"
 #include "inference/predict.h"
 #include "training/optimiser.h"
 #include "training/position_dropout.h"
@@ -82,7 +83,7 @@ class FoldTraining {
                     .clip_norm = options_.clip_norm}) {
     loss_.label_smoothing = options_.label_smoothing;
     if (options_.class_weights) loss_.class_weights = balanced_weights();
-    for (const int64_t clip : task.fold.train) lengths_.push_back(source.positions()[static_cast<size_t>(clip)]);
+    cells_ = sample_cells(task.fold.train, task.corpora, task.labels, parse_balance(options_.balance));
     if (options_.watch > 0 && !task.watch.empty() && !model.adapted.trained.empty())
       watch_.emplace(model, options_.watch);
   }
@@ -128,7 +129,10 @@ class FoldTraining {
   int64_t label(int64_t clip) const { return task_.labels[static_cast<size_t>(clip)]; }
 
   std::vector<std::vector<int64_t>> batches(int64_t epoch) const {
-    return make_batches(task_.fold.train, lengths_,
+    const auto clips = cells_.empty() ? task_.fold.train : draw_epoch(cells_, options_.seed, epoch);
+    std::vector<int64_t> lengths;
+    for (const int64_t clip : clips) lengths.push_back(source_.positions()[static_cast<size_t>(clip)]);
+    return make_batches(clips, lengths,
                         {.clips = options_.batch,
                          .frames = options_.batch_frames,
                          .seed = options_.seed,
@@ -296,7 +300,7 @@ class FoldTraining {
   const TrainOptions& options_;
   AdamW optimiser_;
   LossOptions loss_;
-  std::vector<int64_t> lengths_;  // positions of the training clips
+  std::vector<SampleCell> cells_;  // empty: an epoch holds each training clip once
   std::vector<EpochRecord> history_;
   std::optional<Watch> watch_;
   int64_t step_ = 0, steps_in_all_ = 0;

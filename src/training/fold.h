@@ -43,6 +43,7 @@ struct FoldTask {
   Path checkpoint;  // written after every epoch, read if it is there; empty: none
   std::function<void(const TrainProgress&)> progress;
   Path watch = {};  // watch.csv, written after every epoch, gone on with where there is a checkpoint; empty: none
+  std::vector<int64_t> corpora = {};  // number of the corpus of every clip of the table, for a balance that names it
 };
 
 // Trains the model in place; it ends with the chosen epoch's weights. A run continued from its checkpoint ends with

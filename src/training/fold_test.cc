@@ -223,6 +223,33 @@ INSTANTIATE_TEST_SUITE_P(Methods, Resumed, testing::Values("lora", "frozen", "fu
 
 // ---- Which epoch is kept
 
+// Clips 0 to 9 of one corpus and 10 and 11 of another: each epoch draws six of either, in three batches of four.
+TEST_F(FoldTest, ABalancedEpochDrawsCorporaEquallyOftenAndGoesOnTheSame) {
+  std::vector<int64_t> corpora(20, 0);
+  corpora[10] = corpora[11] = 1;
+  options_.balance = "corpora";
+  const Path checkpoint = folder_.path() / "balanced.safetensors";
+  const auto train = [&](EmotionModel& model, const Path& place, const std::function<void(const TrainProgress&)>& progress) {
+    ClipSource source(base_.compute, clips_.clips, model.first_adapted_layer(), {});
+    FoldTask task{fold_, labels_, options_, {}, false, place, progress, {}, corpora};
+    return train_fold(model, source, task);
+  };
+  EmotionModel whole = new_model(tiny_adapter("lora")), stopped = new_model(tiny_adapter("lora")),
+               plain = new_model(tiny_adapter("lora"));
+  const auto history = train(whole, {}, {});
+  EXPECT_EQ(history.front().steps, 3);
+  struct Stop {};
+  EXPECT_THROW(train(stopped, checkpoint, [](const TrainProgress& p) { if (p.epoch == 1) throw Stop(); }), Stop);
+  EmotionModel resumed = new_model(tiny_adapter("lora"));
+  EXPECT_EQ(format_history(train(resumed, checkpoint, {})), format_history(history));
+  expect_same(resumed, whole);
+  options_.balance = "none";
+  EXPECT_NE(format_history(train(plain, {}, {})), format_history(history));
+  options_.balance = "classes";
+  options_.class_weights = true;
+  EXPECT_THAT(error_of([&] { options_.validate(); }), HasSubstr("twice: choose one"));
+}
+
 int64_t kept_epoch(const std::vector<EpochRecord>& history) {
   int64_t kept = -1;
   for (const auto& record : history) {

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "corpus/sampling.h"
 
 namespace loralens {
 
@@ -29,6 +30,9 @@ void TrainOptions::validate() const {
   expect(watch >= 0, "watch", watch, "0 (off) or more");
   expect(augment.time_masks >= 0, "time-masks", augment.time_masks, "0 or more");
   expect(augment.mel_masks >= 0, "mel-masks", augment.mel_masks, "0 or more");
+  const Balance balanced = parse_balance(balance);
+  if (class_weights && (balanced == Balance::classes || balanced == Balance::corpora_and_classes))
+    fail("--class-weights and --balance {} would make up for the classes' shares twice: choose one", balance);
   if (schedule != "linear" && schedule != "cosine" && schedule != "constant")
     fail("there is no schedule '{}': choose linear, cosine or constant", schedule);
 }

@@ -30,6 +30,7 @@ struct TrainOptions {
   double clip_norm = 1;       // 0: never
   double position_dropout = 0;  // share of each clip's positions left out of a training step
   double average = 0;         // > 0: the weights kept are a running mean of the trained ones with this decay
+  std::string balance = "none";  // what an epoch draws equally often: see parse_balance
   bool class_weights = false;  // loss weighted by the inverse of each class's share
   double label_smoothing = 0;
   int64_t patience = 0;       // stop after this many epochs without a better development part; 0: never

@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <map>
+#include <cstdlib>
+#include <set>
 
 #include "base/csv.h"
 #include "base/error.h"
-#include "statistics/bootstrap.h"
+#include "statistics/calibration.h"
 
 namespace loralens {
 namespace {
@@ -21,16 +22,6 @@ double parse_number(const std::string& text, const std::string& where) {
   return value;
 }
 
-std::map<std::string, Confusion> by_speaker(std::span<const Prediction> predictions, int64_t classes) {
-  std::map<std::string, Confusion> groups;
-  for (const auto& p : predictions) {
-    // A clip of an unknown speaker is a group of its own.
-    const std::string key = p.speaker.empty() ? "clip " + p.id : "speaker " + p.speaker;
-    groups.try_emplace(key, classes).first->second.add(p.truth, p.predicted);
-  }
-  return groups;
-}
-
 // The paper's own scores, where a run is of its corpus, model and protocol; else "".
 std::string published(const json& metrics) {
   if (metrics.value("protocol", "") != "paper" || metrics.value("method", "") != "lora" ||
@@ -40,6 +31,33 @@ std::string published(const json& metrics) {
 }
 
 json finite(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
+
+double rounded(float value) { return std::strtod(fmt::format("{:.6g}", value).c_str(), nullptr); }
+
+json recall_intervals(std::span<const Confusion> speakers, const std::vector<std::string>& classes, uint64_t seed) {
+  json intervals = json::object();
+  for (size_t c = 0; c < classes.size(); ++c)
+    intervals[classes[c]] = json_of(bootstrap_recall(speakers, static_cast<int64_t>(c), {.seed = seed}));
+  return intervals;
+}
+
+json calibration_of(std::span<const Prediction> predictions) {
+  std::vector<double> confidence;
+  std::vector<bool> right;
+  for (const auto& p : predictions) {
+    confidence.push_back(p.probabilities[static_cast<size_t>(p.predicted)]);
+    right.push_back(p.predicted == p.truth);
+  }
+  const Calibration found = calibration(confidence, right);
+  json bins = json::array();
+  for (const CalibrationBin& bin : found.bins)
+    bins.push_back({{"low", bin.low},
+                    {"high", bin.high},
+                    {"predictions", bin.predictions},
+                    {"confidence", finite(bin.confidence)},
+                    {"accuracy", finite(bin.accuracy)}});
+  return {{"ece", found.ece}, {"bins", std::move(bins)}};
+}
 
 }  // namespace
 
@@ -52,7 +70,8 @@ std::vector<Prediction> predictions_of(const Clips& clips, std::span<const int64
   for (size_t i = 0; i < numbers.size(); ++i) {
     const Clip& clip = clips.clips[static_cast<size_t>(numbers[i])];
     const float* row = values + i * classes.size();
-    Prediction p{clip.id, clip.speaker, clip.label, fold, 0, 0, {row, row + classes.size()}};
+    Prediction p{clip.id, clip.speaker, clip.label, fold, 0, 0, {}};
+    for (size_t c = 0; c < classes.size(); ++c) p.probabilities.push_back(rounded(row[c]));
     p.truth = std::find(classes.begin(), classes.end(), clip.label) - classes.begin();
     p.predicted = std::max_element(row, row + classes.size()) - row;
     predictions.push_back(std::move(p));
@@ -91,6 +110,17 @@ std::vector<Prediction> read_predictions(const Path& csv, const std::vector<std:
   return predictions;
 }
 
+std::map<std::string, Confusion> by_speaker(std::span<const Prediction> predictions, int64_t classes) {
+  std::map<std::string, Confusion> groups;
+  for (const auto& p : predictions) {
+    const std::string key = p.speaker.empty() ? "clip " + p.id : "speaker " + p.speaker;
+    groups.try_emplace(key, classes).first->second.add(p.truth, p.predicted);
+  }
+  return groups;
+}
+
+json json_of(const Interval& interval) { return {{"low", finite(interval.low)}, {"high", finite(interval.high)}}; }
+
 json metrics_of(std::span<const Prediction> predictions, const std::vector<std::string>& classes, int ddof,
                 uint64_t seed) {
   if (predictions.empty()) fail("there is no prediction to score");
@@ -101,18 +131,24 @@ json metrics_of(std::span<const Prediction> predictions, const std::vector<std::
     folds.try_emplace(p.fold, count).first->second.add(p.truth, p.predicted);
     all.add(p.truth, p.predicted);
   }
-  const auto groups = by_speaker(predictions, count);
   std::vector<Confusion> speakers;
-  for (const auto& [name, confusion] : groups) speakers.push_back(confusion);
+  for (const auto& [name, confusion] : by_speaker(predictions, count)) speakers.push_back(confusion);
+  std::set<std::string_view> clips;
+  for (const auto& p : predictions) clips.insert(p.id);
 
-  json result = {{"classes", classes}, {"clips", predictions.size()}, {"speakers", speakers.size()}, {"ddof", ddof}};
+  json result = {{"classes", classes},
+                 {"clips", clips.size()},
+                 {"predictions", predictions.size()},
+                 {"speakers", speakers.size()},
+                 {"ddof", ddof}};
   const std::pair<const char*, double (*)(const Confusion&)> metrics[] = {{"uar", uar}, {"war", war}, {"macro_f1", macro_f1}};
   for (const auto& [name, metric] : metrics) {
     std::vector<double> values;
     for (const auto& [fold, confusion] : folds) values.push_back(metric(confusion));
     const Summary summary = summarise(values, ddof);
     const Interval interval = bootstrap_confusions(speakers, metric, {.seed = seed});
-    result[name] = {{"mean", summary.mean}, {"std", summary.std}, {"low", finite(interval.low)}, {"high", finite(interval.high)}};
+    result[name] = json_of(interval);
+    result[name].update({{"mean", summary.mean}, {"std", summary.std}});
   }
   result["folds"] = json::array();
   for (const auto& [fold, confusion] : folds) {
@@ -123,6 +159,8 @@ json metrics_of(std::span<const Prediction> predictions, const std::vector<std::
   result["recall"] = json::object();
   const auto recall = recalls(all);
   for (size_t c = 0; c < classes.size(); ++c) result["recall"][classes[c]] = finite(recall[c]);
+  result["recall_intervals"] = recall_intervals(speakers, classes, seed);
+  result["calibration"] = calibration_of(predictions);
   result["confusion"] = json::array();
   for (int64_t truth = 0; truth < count; ++truth) {
     json row = json::array();
@@ -130,6 +168,16 @@ json metrics_of(std::span<const Prediction> predictions, const std::vector<std::
     result["confusion"].push_back(row);
   }
   return result;
+}
+
+json read_metrics(const Path& file) {
+  json metrics = json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+  try {
+    describe_metrics(metrics);
+  } catch (const json::exception&) {
+    fail("{}: not the scores of a run", file.string());
+  }
+  return metrics;
 }
 
 std::string describe_metrics(const json& metrics) {
@@ -144,6 +192,9 @@ std::string describe_metrics(const json& metrics) {
       text += fmt::format("   95 % interval over speakers {:.3f} to {:.3f}", m.at("low").get<double>(), m.at("high").get<double>());
     text += '\n';
   }
+  if (metrics.contains("calibration"))
+    text += fmt::format("{:<9} {:.3f}   calibration error of the predicted class\n", "ECE",
+                        metrics.at("calibration").at("ece").get<double>());
   text += published(metrics);
   const auto classes = metrics.at("classes").get<std::vector<std::string>>();
   size_t width = 10;

@@ -4,12 +4,14 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "corpus/clips.h"
+#include "statistics/bootstrap.h"
 #include "statistics/metrics.h"
 
 namespace loralens {
@@ -21,7 +23,8 @@ struct Prediction {
   std::vector<double> probabilities;  // C
 };
 
-// Rows of `probabilities` (n×C, CPU float32) for these clips.
+// Rows of `probabilities` (n×C, CPU float32) for these clips, to the six digits of predictions.csv: scores are the same
+// whether they come from a file or not.
 std::vector<Prediction> predictions_of(const Clips& clips, std::span<const int64_t> numbers,
                                        const std::vector<std::string>& classes, const at::Tensor& probabilities,
                                        int64_t fold);
@@ -31,10 +34,21 @@ std::string format_predictions(std::span<const Prediction> predictions, const st
 // Error, with the row, on what format_predictions does not write.
 std::vector<Prediction> read_predictions(const Path& csv, const std::vector<std::string>& classes);
 
+// Each speaker's confusion, by name; a clip of an unknown speaker is a group of its own.
+std::map<std::string, Confusion> by_speaker(std::span<const Prediction> predictions, int64_t classes);
+
+// {"low", "high"}, null where there is none.
+nlohmann::json json_of(const Interval& interval);
+
 // uar, war, macro_f1: mean and std over folds (ddof), low and high: 95 % bootstrap over speakers of the folds' clips
-// taken together; "folds": the same per fold; "confusion": rows are true classes; "classes"; "clips".
+// taken together; "folds": the same per fold; "recall" and "recall_intervals" of each class; "calibration": ece and its
+// bins; "confusion": rows are true classes; "classes"; "clips", "predictions" (more, where several folds tested a clip)
+// and "speakers".
 nlohmann::json metrics_of(std::span<const Prediction> predictions, const std::vector<std::string>& classes, int ddof,
                           uint64_t seed);
+
+// metrics.json of a run or an evaluation. Error if it is no such file.
+nlohmann::json read_metrics(const Path& file);
 
 // A few lines for a terminal: UAR, WAR and macro F1 with interval, recall of each class, the confusion matrix; beside
 // them the published scores, if "corpus", "protocol", "method" and "base" are those of the paper.

@@ -33,6 +33,9 @@ TEST(Predictions, ComeFromRowsOfProbabilities) {
   EXPECT_EQ(predictions[0].fold, 3);
   EXPECT_THAT(predictions[0].probabilities, ElementsAre(0.25, 0.75));
   EXPECT_EQ(predictions[1].speaker, "s1");
+  const auto third = predictions_of(clips, std::vector<int64_t>{0}, classes,
+                                    at::tensor(std::vector<float>{1.0f / 3, 2.0f / 3}).view({1, 2}), 0);
+  EXPECT_THAT(third[0].probabilities, ElementsAre(0.333333, 0.666667)) << "as in predictions.csv";
   EXPECT_EQ(predictions[1].truth, 0);
   EXPECT_EQ(predictions[1].predicted, 1);
 }
@@ -89,6 +92,40 @@ TEST(RunMetrics, AreThoseOfTheFoldsAndOfAllClips) {
   EXPECT_LE(metrics.at("uar").at("low"), metrics.at("uar").at("mean"));
   EXPECT_GE(metrics.at("uar").at("high"), metrics.at("uar").at("mean"));
   EXPECT_EQ(metrics_of(some_predictions(), classes, 1, 42), metrics);
+}
+
+TEST(RunMetrics, HoldTheIntervalOfEachRecallAndTheCalibration) {
+  const auto metrics = metrics_of(some_predictions(), classes, 1, 42);
+  const auto& joy = metrics.at("recall_intervals").at("joy");  // speakers with 1 of 1, 1 of 1 and 0 of 1 right
+  EXPECT_EQ(joy.at("low"), 0);
+  EXPECT_EQ(joy.at("high"), 1);
+  const auto& calibration = metrics.at("calibration");
+  // Sure of 0.5: wrong; of 0.75: two of three right; of 0.875 and 1: right.
+  EXPECT_NEAR(calibration.at("ece").get<double>(), (0.5 + 0.25 + 0.125 + 0) / 6, 1e-12);
+  ASSERT_EQ(calibration.at("bins").size(), 15u);
+  const auto& bin = calibration.at("bins")[11];
+  EXPECT_EQ(bin.at("predictions"), 3);
+  EXPECT_EQ(bin.at("confidence"), 0.75);
+  EXPECT_NEAR(bin.at("accuracy").get<double>(), 2.0 / 3, 1e-15);
+  EXPECT_TRUE(calibration.at("bins")[0].at("accuracy").is_null());
+}
+
+TEST(RunMetrics, CountAClipOnceThatSeveralFoldsTested) {
+  auto predictions = some_predictions();
+  for (auto p : some_predictions()) predictions.push_back({p.id, p.speaker, p.label, p.fold + 2, p.truth, p.truth, p.probabilities});
+  const auto metrics = metrics_of(predictions, classes, 1, 42);
+  EXPECT_EQ(metrics.at("clips"), 6);
+  EXPECT_EQ(metrics.at("predictions"), 12);
+  EXPECT_EQ(metrics.at("folds").size(), 4u);
+}
+
+TEST(RunMetrics, AreReadBack) {
+  const TestFolder folder;
+  const auto metrics = metrics_of(some_predictions(), classes, 1, 42);
+  EXPECT_EQ(read_metrics(folder.write("metrics.json", metrics.dump())), metrics);
+  for (const char* text : {"no JSON", "[]", "{\"uar\": 1}"})
+    EXPECT_THAT(error_of([&] { read_metrics(folder.write("metrics.json", text)); }), HasSubstr("not the scores of a run"))
+        << text;
 }
 
 TEST(RunMetrics, SpreadOverFoldsByTheDegreesOfFreedom) {

@@ -2,14 +2,17 @@
 
 #include <ATen/ops/stack.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <set>
 
 #include "base/error.h"
 #include "base/progress.h"
 #include "checkpoint/safetensors.h"
 #include "inference/predict.h"
 #include "training/fold.h"
+#include "training/groups.h"
 #include "training/results.h"
 
 namespace loralens {
@@ -23,6 +26,36 @@ std::vector<int64_t> all_numbers(const Clips& clips) {
   return numbers;
 }
 
+std::set<std::string> corpora_of(const Clips& clips, const std::vector<int64_t>& numbers) {
+  std::set<std::string> corpora;
+  for (const int64_t number : numbers) corpora.insert(clips.clips[static_cast<size_t>(number)].corpus);
+  return corpora;
+}
+
+// Each clip's place among the names of corpora.
+std::vector<int64_t> corpus_numbers(const Clips& clips) {
+  const auto names = corpora_of(clips, all_numbers(clips));
+  std::vector<int64_t> numbers;
+  for (const Clip& clip : clips.clips) numbers.push_back(std::distance(names.begin(), names.find(clip.corpus)));
+  return numbers;
+}
+
+// Which corpora trained and tested the run, and each of its folds: where a fold leaves a corpus out, they differ.
+void add_corpora(nlohmann::json& metrics, const Clips& clips, const std::vector<Fold>& folds) {
+  std::set<std::string> trained, tested;
+  for (nlohmann::json& row : metrics["folds"]) {
+    const Fold& fold = folds[row.at("fold").get<size_t>()];
+    const auto train = corpora_of(clips, fold.train), test = corpora_of(clips, fold.test);
+    row["trained_on"] = train;
+    row["tested_on"] = test;
+    trained.insert(train.begin(), train.end());
+    tested.insert(test.begin(), test.end());
+  }
+  metrics["trained_on"] = trained;
+  metrics["tested_on"] = tested;
+  metrics["corpus"] = corpora_of(clips, all_numbers(clips));
+}
+
 class Run {
  public:
   Run(const Base& base, const Clips& clips, const RunOptions& options, const Path& folder)
@@ -32,6 +65,7 @@ class Run {
         folder_(folder),
         classes_(classes_of(clips)),
         labels_(class_numbers(clips, classes_)),
+        corpora_(corpus_numbers(clips)),
         frozen_(options.adapter.method == "frozen" && !options.train.augment.active()),
         source_(base.compute, clips.clips, frozen_ ? 0 : new_model().first_adapted_layer(), source_options()) {}
 
@@ -100,7 +134,7 @@ class Run {
     std::optional<Progress> progress;
     // A frozen encoder's fold takes a second: a checkpoint would cost more than it saves.
     FoldTask task{fold, labels_, options, start_states_, frozen_, frozen_ ? Path() : partial / "checkpoint.safetensors", {},
-                  partial / "watch.csv"};
+                  partial / "watch.csv", corpora_};
     task.progress = [&](const TrainProgress& p) {
       if (!progress) progress.emplace(title, p.steps);
       progress->step(p.step, fmt::format("epoch {}  loss {:.3f}{}", p.epoch + 1, p.loss,
@@ -128,7 +162,7 @@ class Run {
   const RunOptions& options_;
   Path folder_;
   std::vector<std::string> classes_;
-  std::vector<int64_t> labels_;
+  std::vector<int64_t> labels_, corpora_;
   bool frozen_;  // the encoder gives a clip the same states in every fold and epoch
   ClipSource source_;
   at::Tensor start_states_;
@@ -155,8 +189,8 @@ nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::v
   metrics["protocol"] = options.paper ? "paper" : "strict";
   metrics["method"] = options.adapter.method;
   metrics["base"] = base.name;
-  metrics["corpus"] = nlohmann::json::array();
-  for (const auto& [corpus, count] : counts_by(clips, "corpus")) metrics["corpus"].push_back(corpus);
+  metrics["groups"] = group_scores(predictions, run.classes(), clips, options.train.seed);
+  add_corpora(metrics, clips, folds);
   write_file(folder / "metrics.json", metrics.dump(2) + "\n");
   return metrics;
 }

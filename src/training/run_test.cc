@@ -79,6 +79,25 @@ TEST_P(Runs, GoOnWithTheFoldThatIsMissing) {
     }
 }
 
+// Speakers s0 and s1 are one corpus, s2 and s3 another; each is tested by what the other trained.
+TEST_P(Runs, SayWhichCorporaTrainedAndTestedThem) {
+  for (Clip& clip : clips_.clips) clip.corpus = clip.speaker < "s2" ? "east" : "west";
+  folds_ = make_folds(clips_, {.scheme = "column:corpus"}, true);
+  options_.train.balance = "classes";
+  const auto metrics = run(folder_.path() / "run");
+  using nlohmann::json;
+  EXPECT_EQ(metrics.at("trained_on"), (json{"east", "west"}));
+  EXPECT_EQ(metrics.at("tested_on"), (json{"east", "west"}));
+  EXPECT_EQ(metrics.at("corpus"), (json{"east", "west"}));
+  EXPECT_EQ(metrics.at("folds")[0].at("trained_on"), json{"west"});
+  EXPECT_EQ(metrics.at("folds")[0].at("tested_on"), json{"east"});
+  const json& groups = metrics.at("groups").at("corpus");
+  ASSERT_EQ(groups.size(), 2u);
+  EXPECT_EQ(groups[1].at("value"), "west");
+  EXPECT_EQ(groups[1].at("clips"), 8);
+  EXPECT_EQ(groups[1].at("uar").at("value"), metrics.at("folds")[1].at("uar"));
+}
+
 INSTANTIATE_TEST_SUITE_P(Methods, Runs, testing::Values("lora", "frozen", "full"),
                          [](const auto& info) { return info.param; });
 

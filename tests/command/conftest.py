@@ -1,9 +1,12 @@
 """What is made once for the tests of a file: a small synthetic corpus, and runs that are trained on it."""
 import shutil
+from pathlib import Path
 
 import pytest
 
 from support import MODEL, PROGRAM, run, succeed
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -59,3 +62,37 @@ def adapter(trained, tmp_path):
 def clips(corpus):
     """The paths of all clips, in an order of their own."""
     return sorted(corpus.parent.rglob("*.wav"))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Debian's chromium, driven by playwright; where one of them is missing, the tests that need it are skipped."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not CHROMIUM:
+        pytest.skip("there is no chromium on this machine")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens a page, waits until all is drawn; at the end of the test it must have had no complaint."""
+    complaints, pages = [], []
+
+    def open_page(path, **options):
+        page = browser.new_page(**{"viewport": {"width": 1280, "height": 900}} | options)
+        pages.append(page)
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: request.url.startswith("file:") or request.url.startswith("data:") or
+                complaints.append(request.url))
+        page.goto(Path(path).as_uri())
+        page.evaluate("window.drawn")
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+    assert complaints == []

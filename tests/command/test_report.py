@@ -1,7 +1,6 @@
 """`loralens report`: the page of an analysis, opened in a browser.
 
-The analyses are synthetic: the unit tests write them (src/report/test_findings.h). The browser is Debian's chromium,
-driven by playwright; where one of them is missing, the tests that need it are skipped.
+The analyses are synthetic: the unit tests write them (src/report/test_findings.h).
 """
 import json
 import os
@@ -13,8 +12,6 @@ import numpy
 import pytest
 
 from support import PROGRAM, expect_error, run, succeed, table_of
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="session")
@@ -80,39 +77,6 @@ def test_errors_say_what_to_do(analyses, analysis, tmp_path):
 
 
 # In a browser
-
-
-@pytest.fixture(scope="session")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM:
-        pytest.skip("there is no chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def open_page(browser):
-    """Opens a page, waits until all is drawn; at the end of the test it must have had no complaint."""
-    complaints, pages = [], []
-
-    def open_page(path, **options):
-        page = browser.new_page(**{"viewport": {"width": 1280, "height": 900}} | options)
-        pages.append(page)
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: request.url.startswith("file:") or request.url.startswith("data:") or
-                complaints.append(request.url))
-        page.goto(Path(path).as_uri())
-        page.evaluate("window.drawn")
-        return page
-
-    yield open_page
-    for page in pages:
-        page.close()
-    assert complaints == []
 
 
 def figure(page, name):

@@ -1,4 +1,4 @@
-"""Oracle of the metrics, the bootstrap and the permutation test: scikit-learn and SciPy.
+"""Oracle of the metrics, calibration, the bootstrap and the permutation test: scikit-learn, NumPy and SciPy.
 
     python metrics.py > ../../src/statistics/metrics_expected.h
 """
@@ -7,7 +7,7 @@ import warnings
 
 import numpy
 from scipy import stats
-from sklearn import metrics
+from sklearn import calibration, metrics
 
 
 def braces(values) -> str:
@@ -25,6 +25,49 @@ def confusions(random):
     yield 4, truth, numpy.where(guess == 3, 0, guess)
     yield 5, truth[truth != 1], numpy.where(guess == 1, 0, guess)[truth != 1]
     yield 2, numpy.zeros(7, int), numpy.ones(7, int)
+
+
+def calibrations(random):
+    """Confidence of the top label and whether it is right: of four classes, of two, and on the bins' very edges."""
+    for classes, sharpness in ((4, 2.0), (2, 1.0)):
+        scores = numpy.exp(sharpness * random.normal(size=(150, classes)))
+        confidence = numpy.round((scores / scores.sum(1, keepdims=True)).max(1), 6)
+        yield confidence, (random.random(150) < confidence ** 1.5).astype(int)
+    edges = numpy.arange(16) / 15
+    yield numpy.concatenate([edges, edges[::3]]), numpy.arange(22) % 3 % 2
+
+
+def print_calibrations(random) -> None:
+    print("struct Calibrations {\n  std::vector<double> confidence;\n  std::vector<int64_t> right;\n  double ece;")
+    print("  std::vector<double> confidences, accuracies;  // of the bins that are not empty\n};\n")
+    print("// 15 bins (low, high]; the curve by scikit-learn's calibration_curve, ECE by NumPy.")
+    print("inline const std::vector<Calibrations> calibrations = {")
+    for confidence, right in calibrations(random):
+        accuracies, confidences = calibration.calibration_curve(right, confidence, n_bins=15, strategy="uniform")
+        bins = numpy.digitize(confidence, numpy.arange(1, 16) / 15, right=True)
+        ece = sum((bins == b).mean() * abs(right[bins == b].mean() - confidence[bins == b].mean())
+                  for b in range(15) if (bins == b).any())
+        print(f"    {{{braces(confidence)},\n     {braces(right)},\n     {float(ece)!r},\n"
+              f"     {braces(confidences)},\n     {braces(accuracies)}}},")
+    print("};\n")
+
+
+def print_paired_runs(random) -> None:
+    clips = random.integers(20, 40, 14)
+    first, second = random.binomial(clips, 0.72), random.binomial(clips, 0.66)
+    interval = stats.bootstrap((first, second, clips), lambda a, b, c, axis: (a.sum(axis) - b.sum(axis)) / c.sum(axis),
+                               paired=True, vectorized=True, method="percentile", n_resamples=200_000, batch=10_000,
+                               rng=random).confidence_interval
+    differences = first / clips - second / clips
+    test = stats.permutation_test((differences,), numpy.mean, permutation_type="samples", vectorized=True,
+                                  n_resamples=numpy.inf, batch=10_000)
+    print("// Two runs on the same speakers: clips right in each, of so many; 95 % interval of the difference of the")
+    print("// accuracies from 200,000 resamples, exact p of the speakers' differences, and their mean by their deviation.")
+    for name, values in (("clips", clips), ("first", first), ("second", second)):
+        print(f"inline const std::vector<int64_t> paired_{name} = {braces(values)};")
+    print(f"constexpr double paired_low = {float(interval.low)!r}, paired_high = {float(interval.high)!r};")
+    print(f"constexpr double paired_p = {float(test.pvalue)!r};")
+    print(f"constexpr double paired_effect_size = {float(differences.mean() / differences.std(ddof=1))!r};\n")
 
 
 def main() -> None:
@@ -62,6 +105,8 @@ def main() -> None:
     print(f"inline const std::vector<int64_t> right = {braces(right)};")
     print(f"inline const std::vector<int64_t> clips = {braces(clips)};")
     print(f"constexpr double accuracy_low = {float(interval.low)!r}, accuracy_high = {float(interval.high)!r};\n")
+    print_calibrations(random)
+    print_paired_runs(random)
     print("}  // namespace loralens::expected")
 
 

@@ -1,0 +1,20 @@
+// Two runs that tested the same clips in the same folds, side by side.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "training/results.h"
+
+namespace loralens {
+
+// Whether both predict the same clips, of the same classes, in the same folds.
+bool same_clips(std::span<const Prediction> first, std::span<const Prediction> second);
+
+// uar, war, macro_f1: compare_runs of first - second (difference, low, high, p_folds, p_speakers, effect_folds,
+// effect_speakers; null where there is none); "folds" and "speakers": how many there are.
+// Error unless same_clips.
+nlohmann::json compare_results(std::span<const Prediction> first, std::span<const Prediction> second, int64_t classes,
+                               uint64_t seed);
+
+}  // namespace loralens
