@@ -12,7 +12,9 @@
 namespace loralens {
 namespace {
 
-constexpr std::array<std::string_view, 3> part_names = {"train", "development", "test"};
+// Of the parts of a fold; `unused` is in none of them.
+constexpr std::array<std::string_view, 4> part_names = {"train", "development", "test", "unused"};
+constexpr int8_t unused = 3;
 constexpr int8_t no_part = -1;
 constexpr int64_t most_folds = 100000;
 
@@ -36,7 +38,7 @@ Fold fold_of(const Parts& parts, size_t number, const std::string& name, const C
     if (parts[clip] == no_part)
       fail("{}: fold {} has no row for the clip {}: give every clip a part in each fold", name, number,
            clips.clips[clip].id);
-    part_of(fold, static_cast<size_t>(parts[clip])).push_back(static_cast<int64_t>(clip));
+    if (parts[clip] != unused) part_of(fold, static_cast<size_t>(parts[clip])).push_back(static_cast<int64_t>(clip));
   }
   if (fold.train.empty() || fold.test.empty())
     fail("{}: fold {} has no {} part", name, number, fold.train.empty() ? "train" : "test");
@@ -49,13 +51,12 @@ void write_folds(const Path& csv, const Clips& clips, const std::vector<Fold>& f
   std::string text = "id,fold,part\n";
   for (size_t f = 0; f < folds.size(); ++f) {
     Fold fold = folds[f];
-    Parts parts(clips.clips.size(), no_part);
-    for (size_t part = 0; part < part_names.size(); ++part)
+    Parts parts(clips.clips.size(), unused);
+    for (size_t part = 0; part < unused; ++part)
       for (const int64_t clip : part_of(fold, part)) parts[static_cast<size_t>(clip)] = static_cast<int8_t>(part);
     for (size_t clip = 0; clip < parts.size(); ++clip)
-      if (parts[clip] != no_part)
-        text += format_csv_row({clips.clips[clip].id, std::to_string(f),
-                                std::string(part_names[static_cast<size_t>(parts[clip])])});
+      text += format_csv_row({clips.clips[clip].id, std::to_string(f),
+                              std::string(part_names[static_cast<size_t>(parts[clip])])});
   }
   write_file(csv, text);
 }
@@ -75,7 +76,7 @@ std::vector<Fold> read_folds(const Path& csv, const Clips& clips) {
     if (clip == numbers.end()) fail("{}: row {}: no clip of the corpus has the id {}", name, i + 2, cell(id));
     const auto found = std::find(part_names.begin(), part_names.end(), cell(part));
     if (found == part_names.end())
-      fail("{}: row {}: '{}' is no part: write train, development or test", name, i + 2, cell(part));
+      fail("{}: row {}: '{}' is no part: write train, development, test or unused", name, i + 2, cell(part));
     const auto f = static_cast<size_t>(fold_number(cell(fold), name, i + 2));
     while (parts.size() <= f) parts.emplace_back();
     if (parts[f].empty()) parts[f].assign(clips.clips.size(), no_part);
