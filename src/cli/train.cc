@@ -190,9 +190,9 @@ void train(CLI::App& command, TrainArguments& a) {
   OutputFolder out(a.out, a.force, a.resuming ? Unfinished::take_up : Unfinished::refuse);
   const Clips clips = load_clips(a);
   const auto folds = make_folds(clips, a.folds, a.run.train.selection == Selection::development);
-  if (!a.folds.allow_leaks && !a.resuming) check_audio(clips, folds, a);
   const Base base = base_of(a.model, a.machine);
   a.run.adapter.layers = parse_layers(a.layers, base.encoder.config.layers);
+  if (!a.folds.allow_leaks && !a.resuming) check_audio(clips, folds, a);
   write_file(out.path() / "config.toml", resolved_config(command, {"output", "resume", "force"}));
   log_line(fmt::format("{} clips, {} folds, {} on {}, {}", clips.clips.size(), folds.size(), a.run.adapter.method,
                        base.name, base.precision.compute == c10::ScalarType::BFloat16 ? "bf16" : "fp32"));

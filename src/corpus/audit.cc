@@ -154,10 +154,12 @@ class Audit {
     const std::pair<const char*, Pairs> kinds[] = {{"the same samples", pairs_of(identical_)},
                                                    {"overlapping segments of a file", segments_},
                                                    {"the same recording, changed a little,", pairs_of(near_)}};
-    for (const auto& [what, pairs] : kinds)
-      for (const auto& [sides, entry] : shared_pairs(pairs, clips_, parts).items())
-        return fmt::format("fold {} has {} in {}: {} and {}", number, what, sides, entry["examples"][0][0].get<std::string>(),
-                           entry["examples"][0][1].get<std::string>());
+    for (const auto& [what, pairs] : kinds) {
+      const json shared = shared_pairs(pairs, clips_, parts);
+      if (shared.empty()) continue;
+      const auto ids = shared.front()["examples"][0].get<std::vector<std::string>>();
+      return fmt::format("fold {} has {} in {}: {} and {}", number, what, shared.begin().key(), ids[0], ids[1]);
+    }
     return "";
   }
 

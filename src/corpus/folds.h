@@ -35,8 +35,8 @@ void check_scheme(const std::string& scheme);
 std::string scheme_summary();
 
 // Every fold's parts are disjoint, and hold all clips except in speaker-text:KxL and in a file that says so. The test
-// parts are disjoint and hold all clips too, except in meld and in a file. The same table, options and `development`
-// give the same folds, and the test parts do not depend on `development`.
+// parts are disjoint and hold all clips too, except in a file and in published folds that are a single partition. The
+// same table, options and `development` give the same folds, and the test parts do not depend on `development`.
 // development: hold 1/8 to 1/5 of the training speakers (at least one) out of each training part, with every class on
 // both sides where possible; without it that part is empty. text: holds out sentences instead; speaker-text: a quarter
 // of the speakers and a quarter of the sentences, and the development part is what is of both, so that it is related to

@@ -16,7 +16,7 @@ using testing::HasSubstr;
 // Two clips, of two classes, for each value that the definition names.
 Clips clips_for(const PublishedFolds& published) {
   Clips clips;
-  clips.extra_columns = {"prefix_speaker", "split"};
+  clips.extra_columns = {"prefix_speaker", "partition"};
   auto groups = published.test;
   groups.push_back(published.development);
   groups.push_back(published.training);
@@ -87,7 +87,7 @@ TEST(PublishedFolds, AreForTheirCorpusAlone) {
   EXPECT_THAT(message(), HasSubstr("fold 1 has no test clip in this table (speaker 04 10 12 14)"));
   clips = clips_for(*published_folds_named("meld"));
   clips.extra_columns = {"prefix_speaker", "part"};
-  EXPECT_THAT(error_of([&] { make_folds(clips, {.scheme = "meld"}, true); }), HasSubstr("need the column split"));
+  EXPECT_THAT(error_of([&] { make_folds(clips, {.scheme = "meld"}, true); }), HasSubstr("need the column partition"));
 }
 
 }  // namespace
