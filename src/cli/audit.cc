@@ -29,7 +29,8 @@ void run_audit(const AuditArguments& a) {
   Clips clips = read_clips(a.table);
   if (!a.labels.empty()) apply_labels(clips, label_map_of(a.labels));
   std::vector<Fold> folds;
-  if (!a.folds.scheme.empty()) folds = make_folds(clips, a.folds, !a.no_development);
+  const bool as_written = a.no_development || a.folds.scheme.starts_with("file:");
+  if (!a.folds.scheme.empty()) folds = make_folds(clips, a.folds, !as_written);
   std::vector<Recording> recordings;
   if (!a.no_audio) recordings = read_all(clips, thread_count(a.machine));
   auto result = audit(clips, folds, recordings);
@@ -71,7 +72,7 @@ void add_audit(CLI::App& app) {
       "  loralens audit clips.csv --folds run/folds.csv --no-audio");
   command->option_defaults()->always_capture_default();
   command->add_option("table", a->table, "table of clips: path,label,speaker[,...]")->required();
-  command->add_option("--folds", a->folds.scheme, "a folds.csv, or " + scheme_summary())
+  command->add_option("--folds", a->folds.scheme, "a folds.csv, taken as it is, or " + scheme_summary())
       ->check(scheme_error)->transform(scheme_of);
   command->add_option("--labels", a->labels, "four, or a list such as ang=anger,exc=happiness; all if not given");
   command->add_option("--seed", a->folds.seed, "of the folds, as in train");
