@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <limits>
-#include <vector>
 
 #include "base/progress.h"
 #include "corpus/audit.h"
+#include "corpus/audit_findings.h"
 
 namespace loralens {
 namespace {
@@ -36,20 +36,21 @@ std::string range_of_classes(const json& part) {
   return fmt::format("{}-{}", least, most);
 }
 
-// A line a fold: clips, speakers, and clips of the rarest and the most frequent class, of each part.
+// A line a fold: clips, speakers, clips of the rarest and the most frequent class, and length of each part.
 std::string folds_text(const json& folds) {
   if (folds.empty()) return "";
   std::string text = fmt::format("\n{:<6}", "fold");
-  for (const char* part : {"train", "development", "test"}) text += fmt::format("{:<28}", part);
-  text += "unused\n";
-  text += fmt::format("{:<6}", "");
-  for (int part = 0; part < 3; ++part) text += fmt::format("{:<7}{:<10}{:<11}", "clips", "speakers", "a class");
+  for (const char* part : part_names) text += fmt::format("{:<37}", part);
+  text += fmt::format("unused\n{:<6}", "");
+  for (size_t part = 0; part < part_names.size(); ++part)
+    text += fmt::format("{:<7}{:<9}{:<11}{:<10}", "clips", "speakers", "a class", "length");
   text += '\n';
   for (size_t f = 0; f < std::min(folds.size(), most_folds); ++f) {
     text += fmt::format("{:<6}", f);
-    for (const char* name : {"train", "development", "test"}) {
+    for (const char* name : part_names) {
       const json& part = folds[f]["parts"][name];
-      text += fmt::format("{:<7}{:<10}{:<11}", number(part["clips"]), number(part["speakers"]), range_of_classes(part));
+      text += fmt::format("{:<7}{:<9}{:<11}{:<10}", number(part["clips"]), number(part["speakers"]), range_of_classes(part),
+                          part.contains("seconds") ? duration_text(part["seconds"].get<double>()) : "-");
     }
     text += fmt::format("{}\n", number(folds[f]["unused"]));
   }
