@@ -28,9 +28,9 @@ int64_t loud_words(const Fingerprint& fingerprint);
 double distance(const Fingerprint& a, const Fingerprint& b, int64_t shift);
 
 // Up to this distance two clips are the same recording. Measured on RAVDESS (1,440 clips) and EMO-DB (339): clips that
-// were resampled to 8 or 44.1 kHz, made 12 dB softer, coded as Ogg Vorbis and delayed, all at once, differ by up to 0.13
-// where the delay is a multiple of the hop and by up to 0.19 half a hop beside it; the nearest two takes of a sentence by
-// one actor by 0.287.
+// were resampled to 8 or 44.1 kHz, made 12 dB softer, coded as Ogg Vorbis and delayed, all at once, differ by up to
+// 0.13 where the delay is a multiple of the hop and by up to 0.19 half a hop beside it; the nearest two takes of a
+// sentence by one actor by 0.287.
 constexpr double same_recording = 0.24;
 
 }  // namespace loralens

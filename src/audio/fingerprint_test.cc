@@ -18,7 +18,8 @@ namespace {
 std::vector<float> voice(uint64_t seed, double seconds) {
   Random random(seed);
   std::vector<float> samples(static_cast<size_t>(seconds * sample_rate));
-  double phase = 0, pitch = 100 + 100 * random.uniform(), loud = 0, formants[3] = {500, 1500, 2500}, wanted[3] = {500, 1500, 2500}, goal = 1;
+  double phase = 0, pitch = 100 + 100 * random.uniform(), loud = 0, goal = 1;
+  double formants[3] = {500, 1500, 2500}, wanted[3] = {500, 1500, 2500};
   for (size_t i = 0; i < samples.size(); ++i) {
     if (i % 2400 == 0) {
       for (int f = 0; f < 3; ++f) wanted[f] = 300 + 900 * f + 900 * random.uniform();
@@ -79,7 +80,9 @@ TEST(Fingerprint, SurvivesWhatDoesNotChangeTheRecording) {
   for (uint64_t seed = 0; seed < 4; ++seed) {
     const auto clip = voice(seed, 3);
     const auto original = fingerprint(clip);
-    const auto of = [&](const std::vector<float>& samples, int64_t shift) { return distance(original, fingerprint(samples), shift); };
+    const auto of = [&](const std::vector<float>& samples, int64_t shift) {
+      return distance(original, fingerprint(samples), shift);
+    };
     EXPECT_EQ(of(clip, 0), 0);
     EXPECT_LT(of(scaled(clip, -12), 0), 0.02);
     EXPECT_LT(of(delayed(clip, 0.05), -5), 0.02);
@@ -114,7 +117,8 @@ TEST(Fingerprint, ComparesEnoughOrNothing) {
   const auto clip = voice(2, 3);
   const auto whole = fingerprint(clip);
   const auto part = [&](double from, double to) {
-    return fingerprint(std::span(clip).subspan(static_cast<size_t>(from * sample_rate), static_cast<size_t>((to - from) * sample_rate)));
+    const auto begin = static_cast<size_t>(from * sample_rate), count = static_cast<size_t>((to - from) * sample_rate);
+    return fingerprint(std::span(clip).subspan(begin, count));
   };
   EXPECT_EQ(distance(whole, part(1, 2), 100), 0);    // a second out of three: all of the shorter one
   EXPECT_EQ(distance(whole, part(1, 1.3), 100), 1);  // 0.3 s tell nothing

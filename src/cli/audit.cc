@@ -76,11 +76,13 @@ void add_audit(CLI::App& app) {
       ->check(scheme_error)->transform(scheme_of);
   command->add_option("--labels", a->labels, "four, or a list such as ang=anger,exc=happiness; all if not given");
   command->add_option("--seed", a->folds.seed, "of the folds, as in train");
-  command->add_flag("--no-development", a->no_development, "folds without development parts, as train --select last makes them");
+  command->add_flag("--no-development", a->no_development,
+                    "folds without development parts, as train --select last makes them");
   command->add_flag("--no-audio", a->no_audio, "do not read the audio");
   command->add_option("-o,--output", a->out, "file for all numbers, as JSON");
   command->add_flag("--force", a->force, "replace that file if it exists");
-  command->add_option("--threads", a->machine.threads, "that read audio; 0: as many as there are cores")->check(CLI::Range(0, 4096));
+  command->add_option("--threads", a->machine.threads, "that read audio; 0: as many as there are cores")
+      ->check(CLI::Range(0, 1024));
   add_config_option(*command);
   command->callback([a, command] {
     apply_config(*command);

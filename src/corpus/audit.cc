@@ -42,7 +42,8 @@ json shared_groups(const Groups& groups, const std::vector<int8_t>& parts) {
     int64_t count = 0, clips = 0;
     json examples = json::array();
     for (size_t group = groups.names[0].empty() ? 1 : 0; group < counts.size(); ++group) {
-      const int64_t first = counts[group][static_cast<size_t>(pair[0])], second = counts[group][static_cast<size_t>(pair[1])];
+      const int64_t first = counts[group][static_cast<size_t>(pair[0])];
+      const int64_t second = counts[group][static_cast<size_t>(pair[1])];
       if (first == 0 || second == 0) continue;
       ++count;
       clips += second;
@@ -128,7 +129,8 @@ class Audit {
     json summary = part_summary(all_clips(clips_));
     summary["files"] = files_.size();
     summary["corpora"] = counts_by(clips_, "corpus");
-    summary["unknown_speakers"] = std::count_if(clips_.clips.begin(), clips_.clips.end(), [](const Clip& c) { return c.speaker.empty(); });
+    summary["unknown_speakers"] = std::count_if(clips_.clips.begin(), clips_.clips.end(),
+                                                [](const Clip& clip) { return clip.speaker.empty(); });
     return summary;
   }
 
@@ -204,7 +206,8 @@ class Audit {
       ++clips[c];
       if (!recordings_.empty()) seconds[c] += recordings_[clip].seconds;
     }
-    json summary = {{"clips", numbers.size()}, {"speakers", speakers.size()}, {"texts", texts.size()}, {"classes", json::object()}};
+    json summary = {{"clips", numbers.size()}, {"speakers", speakers.size()}, {"texts", texts.size()}};
+    summary["classes"] = json::object();
     double total = 0;
     for (size_t c = 0; c < classes_.size(); ++c) {
       json& of_class = summary["classes"][classes_[c]];
@@ -250,7 +253,10 @@ class Audit {
       if (recording.error.empty()) lengths.push_back(recording.seconds), total += recording.seconds;
     if (lengths.empty()) return nullptr;
     std::sort(lengths.begin(), lengths.end());
-    return {{"total", total}, {"shortest", lengths.front()}, {"median", lengths[lengths.size() / 2]}, {"longest", lengths.back()}};
+    return {{"total", total},
+            {"shortest", lengths.front()},
+            {"median", lengths[lengths.size() / 2]},
+            {"longest", lengths.back()}};
   }
 
   const Clips& clips_;

@@ -32,13 +32,14 @@ void add_overlaps(json& findings, const json& folds, const char* kind, const cha
     for (const auto& [name, entry] : shared.items()) {
       if (std::find(sides.begin(), sides.end(), name) == sides.end()) sides.push_back(name);
       if (first.empty())
-        first = fmt::format("in fold {} {} of {}, such as {}", fold["fold"].get<int64_t>(), entry["count"].get<int64_t>(),
-                            name, words_of(entry["examples"][0]));
+        first = fmt::format("in fold {} {} of {}, such as {}", fold["fold"].get<int64_t>(),
+                            entry["count"].get<int64_t>(), name, words_of(entry["examples"][0]));
     }
   }
   if (in_folds > 0)
     add(findings, severity, kind,
-        fmt::format("{} in two parts of {} of {} folds ({}): {}", what, in_folds, folds.size(), fmt::join(sides, ", "), first));
+        fmt::format("{} in two parts of {} of {} folds ({}): {}", what, in_folds, folds.size(), fmt::join(sides, ", "),
+                    first));
 }
 
 void add_missing_classes(json& findings, const json& folds) {
@@ -50,7 +51,8 @@ void add_missing_classes(json& findings, const json& folds) {
         if (of_class["clips"] == 0) missing.push_back(name);
       if (summary["clips"] > 0 && !missing.empty())
         add(findings, "remark", "missing_class",
-            fmt::format("fold {}: the {} part has no clip of {}", fold["fold"].get<int64_t>(), part, fmt::join(missing, ", ")));
+            fmt::format("fold {}: the {} part has no clip of {}", fold["fold"].get<int64_t>(), part,
+                        fmt::join(missing, ", ")));
     }
 }
 
@@ -60,8 +62,7 @@ void add_list(json& findings, const json& audio, const char* kind, const char* s
   if (list.empty()) return;
   const json& first = list[0];
   const json clips = first.is_array() ? first : first.contains("clips") ? first["clips"] : json::array({first["id"]});
-  std::string example = first.contains("error") ? first["error"].get<std::string>()
-                                                : fmt::format("{}", fmt::join(clips.get<std::vector<std::string>>(), " and "));
+  const std::string example = words_of(first.contains("error") ? first["error"] : clips);
   add(findings, severity, kind,
       fmt::format("{} {} ({}{})", list.size(), fmt::format(fmt::runtime(what), list.size() == 1 ? "" : "s"), example,
                   list.size() > 1 ? ", ..." : ""));

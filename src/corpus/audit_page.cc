@@ -22,7 +22,8 @@ std::string table_text(const json& clips) {
   text += fmt::format(", {} speakers, {} sentences", number(clips["speakers"]), number(clips["texts"]));
   if (clips.contains("seconds")) text += fmt::format(", {} of audio", duration_text(clips["seconds"].get<double>()));
   text += "\nclasses:";
-  for (const auto& [name, of_class] : clips["classes"].items()) text += fmt::format(" {} {}", name, number(of_class["clips"]));
+  for (const auto& [name, of_class] : clips["classes"].items())
+    text += fmt::format(" {} {}", name, number(of_class["clips"]));
   return text + "\n";
 }
 
@@ -49,7 +50,8 @@ std::string folds_text(const json& folds) {
     text += fmt::format("{:<6}", f);
     for (const char* name : part_names) {
       const json& part = folds[f]["parts"][name];
-      text += fmt::format("{:<7}{:<9}{:<11}{:<10}", number(part["clips"]), number(part["speakers"]), range_of_classes(part),
+      text += fmt::format("{:<7}{:<9}{:<11}{:<10}", number(part["clips"]), number(part["speakers"]),
+                          range_of_classes(part),
                           part.contains("seconds") ? duration_text(part["seconds"].get<double>()) : "-");
     }
     text += fmt::format("{}\n", number(folds[f]["unused"]));
@@ -59,8 +61,8 @@ std::string folds_text(const json& folds) {
 }
 
 std::string audio_text(const json& audio) {
-  std::string text = fmt::format("\naudio: {} of {} clips read", number(audio["examined"]) - static_cast<int64_t>(audio["unreadable"].size()),
-                                 number(audio["examined"]));
+  const int64_t examined = number(audio["examined"]), unreadable = std::ssize(audio["unreadable"]);
+  std::string text = fmt::format("\naudio: {} of {} clips read", examined - unreadable, examined);
   if (!audio["seconds"].is_null())
     text += fmt::format(", {:.1f} to {:.1f} s, median {:.1f} s", audio["seconds"]["shortest"].get<double>(),
                         audio["seconds"]["longest"].get<double>(), audio["seconds"]["median"].get<double>());

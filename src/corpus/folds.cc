@@ -127,8 +127,8 @@ std::vector<Fold> folds_by(const Scheme& scheme, const Clips& clips, const FoldO
   if (scheme.kind == "file") return read_folds(scheme.value, clips);
   if (const auto* published = published_folds_named(scheme.kind)) return folds_as_published(*published, clips);
   if (scheme.kind == "speaker-text")
-    return crossed(shared_out(clips, "speaker", scheme.folds, options), shared_out(clips, "text", scheme.texts, options),
-                   options.scheme);
+    return crossed(shared_out(clips, "speaker", scheme.folds, options),
+                   shared_out(clips, "text", scheme.texts, options), options.scheme);
   if (scheme.kind == "random") {
     if (!options.allow_leaks)
       fail("{}: clips of one speaker come to both sides: choose speaker:{}, or allow leaks", what, scheme.folds);
@@ -166,7 +166,8 @@ class HoldOut {
            "least 3 {}s, or no development part (train --select last)",
            fold, options_.scheme, noun, noun);
     std::vector<bool> held(groups.names.size()), result(groups.of_clip.size());
-    for (const int64_t group : held_out_groups(counts_of(groups, classes_, clips), present, wanted(present.size()), random))
+    const auto counts = counts_of(groups, classes_, clips);
+    for (const int64_t group : held_out_groups(counts, present, wanted(present.size()), random))
       held[static_cast<size_t>(group)] = true;
     for (size_t clip = 0; clip < result.size(); ++clip) result[clip] = held[static_cast<size_t>(groups.of_clip[clip])];
     return result;
@@ -203,7 +204,8 @@ void hold_out_both(std::vector<Fold>& folds, const Groups& speakers, const Group
     auto& train = folds[f].train;
     Random random = choice.random(f);
     const auto speaker = choice.of(speakers, train, quarter, f, "speaker", random);
-    const auto text = choice.of(texts, taken(train, [&](size_t clip) { return speaker[clip]; }), quarter, f, "sentence", random);
+    const auto theirs = taken(train, [&](size_t clip) { return speaker[clip]; });
+    const auto text = choice.of(texts, theirs, quarter, f, "sentence", random);
     folds[f].development = taken(train, [&](size_t clip) { return speaker[clip] && text[clip]; });
     train = taken(train, [&](size_t clip) { return !speaker[clip] && !text[clip]; });
     if (train.empty())
@@ -222,7 +224,8 @@ Groups each_clip_alone(size_t clips) {
 void add_development(std::vector<Fold>& folds, const Scheme& scheme, const Clips& clips, const FoldOptions& options) {
   const HoldOut choice(clips, options);
   const auto speakers = groups_of(group_values(clips, "speaker"));
-  if (scheme.kind == "speaker-text") return hold_out_both(folds, speakers, groups_of(group_values(clips, "text")), choice);
+  if (scheme.kind == "speaker-text")
+    return hold_out_both(folds, speakers, groups_of(group_values(clips, "text")), choice);
   if (scheme.kind == "text") return hold_out(folds, groups_of(group_values(clips, "text")), "sentence", choice);
   if (scheme.kind == "random" || speakers.names[0].empty())
     return hold_out(folds, each_clip_alone(clips.clips.size()), "clip", choice);

@@ -149,13 +149,14 @@ TEST(Folds, AreWithinAClipOfEvenWhereThatIsPossible) {
   int far = 0;
   for (uint64_t seed = 0; seed < 40; ++seed) {
     Random random(seed);
-    const int64_t folds = 2 + static_cast<int64_t>(random.below(4)), classes = 2 + static_cast<int64_t>(random.below(3));
-    const auto speakers_in_fold = 2 + static_cast<int64_t>(random.below(3)), in_class = int64_t{12};
+    const auto folds = 2 + static_cast<int64_t>(random.below(4)), classes = 2 + static_cast<int64_t>(random.below(3));
+    const uint64_t speakers_in_fold = 2 + random.below(3);
+    const int64_t in_class = 12;
     Clips clips;
     for (int64_t f = 0; f < folds; ++f)
       for (int64_t c = 0; c < classes; ++c)
         for (int64_t i = 0; i < in_class; ++i)
-          add_clip(clips, fmt::format("{}-{}", f, random.below(static_cast<uint64_t>(speakers_in_fold))), fmt::format("{}", c));
+          add_clip(clips, fmt::format("{}-{}", f, random.below(speakers_in_fold)), fmt::format("{}", c));
     random.shuffle(clips.clips);
     for (const auto& fold : make_folds(clips, {.scheme = fmt::format("speaker:{}", folds), .seed = seed}, false))
       for (int64_t c = 0; c < classes; ++c) {

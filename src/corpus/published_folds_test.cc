@@ -77,7 +77,8 @@ TEST(PublishedFolds, AreForTheirCorpusAlone) {
   EXPECT_EQ(message(), "");
   const auto whole = clips;
   clips.clips[3].corpus = "emo-db";
-  EXPECT_THAT(message(), HasSubstr("are defined for ravdess alone, and the corpus of " + clips.clips[3].id + " is 'emo-db'"));
+  EXPECT_THAT(message(),
+              HasSubstr("are defined for ravdess alone, and the corpus of " + clips.clips[3].id + " is 'emo-db'"));
   clips = whole;
   clips.clips[3].speaker = "25";
   EXPECT_THAT(message(), HasSubstr("has the speaker '25', which their definition"));

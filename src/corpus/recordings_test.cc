@@ -82,7 +82,8 @@ TEST(Recordings, SayWhatIsInTheSamples) {
   write_audio(path("shifted.wav"), shifted, wav, 22050);
   write_audio(path("quiet.flac"), quiet, flac);
   folder.write("text.wav", "no audio");
-  const auto recordings = examine_all(clips_of({path("loud.wav"), path("shifted.wav"), path("quiet.flac"), path("text.wav"), path("none.wav")}));
+  const auto recordings = examine_all(
+      clips_of({path("loud.wav"), path("shifted.wav"), path("quiet.flac"), path("text.wav"), path("none.wav")}));
   EXPECT_NEAR(recordings[0].clipped, 0.01, 1e-9);
   EXPECT_EQ(recordings[1].clipped, 0);
   EXPECT_EQ(recordings[1].rate, 22050);
@@ -103,7 +104,8 @@ TEST(Recordings, TheSameSamplesInAnotherFormatAreIdentical) {
   write_audio(folder.path() / "b.flac", samples, flac);
   write_audio(folder.path() / "c.ogg", samples, ogg);
   write_audio(folder.path() / "d.wav", noise(4, 2), wav);
-  const auto recordings = examine_all(clips_of({folder.path() / "a.wav", folder.path() / "b.flac", folder.path() / "c.ogg", folder.path() / "d.wav"}));
+  const auto recordings = examine_all(clips_of({folder.path() / "a.wav", folder.path() / "b.flac",
+                                                folder.path() / "c.ogg", folder.path() / "d.wav"}));
   EXPECT_EQ(recordings[0].digest, recordings[1].digest);
   EXPECT_NE(recordings[0].digest, recordings[2].digest);
   const auto pairs = near_pairs(recordings);
