@@ -7,8 +7,8 @@
 
 namespace loralens {
 
-constexpr std::array part_names = {"train", "development", "test"};  // of a fold
-constexpr std::array<std::array<int, 2>, 3> part_pairs = {{{0, 1}, {0, 2}, {1, 2}}};
+inline constexpr std::array part_names = {"train", "development", "test"};  // of a fold
+inline constexpr std::array<std::array<int, 2>, 3> part_pairs = {{{0, 1}, {0, 2}, {1, 2}}};
 
 // "train-test": what two parts of a fold are called in an audit.
 std::string pair_name(const std::array<int, 2>& pair);
