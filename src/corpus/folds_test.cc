@@ -257,6 +257,7 @@ TEST(Folds, ByCorpus) {
   EXPECT_EQ(values_of(clips, folds[0].development, &Clip::speaker).size(), 1u);
   EXPECT_EQ(speaker_leak(clips, folds), "");
   EXPECT_EQ(make_folds(clips, {.scheme = "speaker"}, false).size(), 8u);
+  EXPECT_THAT(speaker_leak(clips, {{{0}, {}, {4}}}), HasSubstr("fold 0 has speaker one/00 in training and test"));
   for (auto& clip : clips.clips) clip.corpus = "one";
   EXPECT_THAT(error_of([&] { make_folds(clips, {.scheme = "corpus"}, false); }),
               HasSubstr("all clips have the corpus 'one'"));

@@ -53,7 +53,8 @@ std::vector<std::string> group_values(const Clips& clips, const std::string& col
   const bool several = std::any_of(all.begin(), all.end(), [&](const Clip& c) { return c.corpus != all[0].corpus; });
   if (several)
     for (size_t i = 0; i < all.size(); ++i)
-      if (!values[i].empty() && !all[i].corpus.empty()) values[i] = all[i].corpus + " " + values[i];
+      if (!values[i].empty() && !all[i].corpus.empty() && !values[i].starts_with(all[i].corpus + "/"))
+        values[i] = all[i].corpus + "/" + values[i];
   return values;
 }
 

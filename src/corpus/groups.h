@@ -20,7 +20,7 @@ struct Groups {
 Groups groups_of(const std::vector<std::string>& values);
 
 // The values by which clips belong together: speaker is told apart from one of the same name in another corpus
-// ("ravdess 03", if the table has several), text is taken without case, punctuation and spaces between words
+// ("ravdess/03", if the table has several), text is taken without case, punctuation and spaces between words
 // (spoken_words), other columns are as they stand. Error for a column that the table does not have.
 std::vector<std::string> group_values(const Clips& clips, const std::string& column);
 

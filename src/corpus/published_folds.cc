@@ -35,7 +35,7 @@ const std::vector<PublishedFolds>& published_folds() {
        {range(1001, 1019), range(1020, 1037), range(1038, 1055), range(1056, 1073), range(1074, 1091)}, {}, {},
        "Feng and Narayanan, PEFT-SER, ACII 2023: usc-sail/peft-ser, train_split_gen/crema-d.py"},
       {"esd", "esd", "partition", {{"test"}}, {"evaluation"}, {"train"},
-       "Zhou et al., ICASSP 2021: the corpus's own folders"},
+       "Zhou et al., Speech Communication 137, 2022: the corpus's own folders"},
       {"esd-5", "esd", "speaker",
        {{"0005", "0011", "0016", "0018"},
         {"0012", "0014", "0015", "0019"},
