@@ -166,8 +166,29 @@ size_t mix(std::span<const float> interleaved, size_t channels, std::span<float>
   return mono.size();
 }
 
+// Counts the values of runs at full scale; a single one is only the peak of a file that was made as loud as it can be.
+class ClipCount {
+ public:
+  explicit ClipCount(size_t channels) : runs_(channels) {}
+
+  void add(std::span<const float> interleaved) {
+    for (size_t i = 0; i < interleaved.size(); ++i) {
+      int64_t& run = runs_[i % runs_.size()];
+      run = std::abs(interleaved[i]) >= full_scale ? run + 1 : 0;
+      if (run >= shortest) count_ += run == shortest ? shortest : 1;
+    }
+  }
+  int64_t count() const { return count_; }
+
+ private:
+  static constexpr float full_scale = 0.9999F;  // 16 bits end at 0.99997
+  static constexpr int64_t shortest = 3;
+  std::vector<int64_t> runs_;  // of each channel
+  int64_t count_ = 0;
+};
+
 // Reads on from `frames.begin` to `frames.end` or the file's end; returns how many frames there were.
-sf_count_t read_frames(OpenFile& file, const Path& path, Frames frames, Resampler& resampler) {
+sf_count_t read_frames(OpenFile& file, const Path& path, Frames frames, Resampler& resampler, ClipCount& clipped) {
   const sf_count_t channels = file.info.channels, block = std::max<sf_count_t>(1, block_values / channels);
   std::vector<float> interleaved(block * channels), mono(block);
   for (sf_count_t at = frames.begin;;) {
@@ -177,6 +198,7 @@ sf_count_t read_frames(OpenFile& file, const Path& path, Frames frames, Resample
     if (const size_t good = mix(interleaved, channels, mixed); good < mixed.size())
       fail("{}: the sample at {:.6f} s is not a finite number: repair the file or leave it out", path.string(),
            static_cast<double>(at + static_cast<sf_count_t>(good)) / file.info.samplerate);
+    clipped.add(std::span(interleaved).first(static_cast<size_t>(got * channels)));
     resampler.add(mixed);
     at += got;
   }
@@ -194,13 +216,17 @@ Audio load_audio(const Path& path, Segment segment) {
         std::min(static_cast<double>(frames.end - frames.begin) / rate + 0.01, 1800.) * sample_rate));
   go_to(file, path, frames.begin);
   Resampler resampler(file.info.samplerate, path, audio.samples);
-  const sf_count_t read = read_frames(file, path, frames, resampler);
+  ClipCount clipped(static_cast<size_t>(file.info.channels));
+  const sf_count_t read = read_frames(file, path, frames, resampler, clipped);
   if (frames.end != unknown_length && read < frames.end - frames.begin)
     fail("{}: cut off or damaged, it ends at {:.6f} s of {:.6f}: copy the file again", path.string(),
          static_cast<double>(frames.begin + read) / rate, static_cast<double>(frames.end) / rate);
   if (read == 0) fail("{}: the file holds no samples from {} s on: leave it out", path.string(), segment.start);
   resampler.finish();
   audio.seconds = static_cast<double>(read) / rate;
+  audio.rate = file.info.samplerate;
+  audio.channels = file.info.channels;
+  audio.clipped = clipped.count();
   return audio;
 }
 

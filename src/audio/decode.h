@@ -1,6 +1,7 @@
 // Audio files as 16 kHz mono samples: decoding by libsndfile, resampling by soxr.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "base/files.h"
@@ -18,6 +19,8 @@ struct Segment {
 struct Audio {
   std::vector<float> samples;  // 16 kHz mono, ±1 at full scale (float files may exceed it)
   double seconds = 0;          // length of what was read, counted in the file's own frames
+  int rate = 0, channels = 0;  // of the file, Hz
+  int64_t clipped = 0;         // the file's own values that are at full scale three or more times running
 };
 
 // Reads a file, or only `segment` of it, whatever format, rate and number of channels libsndfile reads (WAV, FLAC, Ogg,

@@ -1,32 +1,10 @@
 #include "base/csv.h"
 
-#include <csv.h>
-
 #include <algorithm>
-#include <set>
 
-#include "base/error.h"
+#include "base/csv_scan.h"
 
 namespace loralens {
-namespace {
-
-// What libcsv's callbacks fill.
-struct Filling {
-  std::vector<std::vector<std::string>> rows;
-  std::vector<std::string> row;
-};
-
-void end_field(void* text, size_t length, void* filling) {
-  static_cast<Filling*>(filling)->row.emplace_back(static_cast<const char*>(text), length);
-}
-
-void end_row(int, void* filling) {
-  auto& f = *static_cast<Filling*>(filling);
-  f.rows.push_back(std::move(f.row));
-  f.row.clear();
-}
-
-}  // namespace
 
 int Table::column(std::string_view name) const {
   const auto found = std::find(header.begin(), header.end(), name);
@@ -34,26 +12,11 @@ int Table::column(std::string_view name) const {
 }
 
 Table parse_csv(std::string_view text, const std::string& name, char separator) {
-  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
-  Filling filling;
-  csv_parser parser;
-  csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI);
-  csv_set_delim(&parser, static_cast<unsigned char>(separator));
-  const bool good = csv_parse(&parser, text.data(), text.size(), end_field, end_row, &filling) == text.size() &&
-                    csv_fini(&parser, end_field, end_row, &filling) == 0;
-  csv_free(&parser);
-  if (!good) fail("{}: a quote is out of place or never closed in row {}", name, filling.rows.size() + 1);
-  if (filling.rows.empty()) fail("{}: the table is empty; its first line must name the columns", name);
-
   Table table;
-  table.header = std::move(filling.rows.front());
-  table.rows.assign(std::make_move_iterator(filling.rows.begin() + 1), std::make_move_iterator(filling.rows.end()));
-  std::set<std::string> seen;
-  for (const auto& column : table.header)
-    if (!seen.insert(column).second) fail("{}: the header names the column '{}' twice", name, column);
-  for (size_t i = 0; i < table.rows.size(); ++i)
-    if (table.rows[i].size() != table.header.size())
-      fail("{}: row {} has {} cells, the header has {}", name, i + 2, table.rows[i].size(), table.header.size());
+  scan_csv_text(text, name, separator, [&](size_t number, std::vector<std::string>& row) {
+    if (number == 1) table.header = std::move(row);
+    else table.rows.push_back(std::move(row));
+  });
   return table;
 }
 

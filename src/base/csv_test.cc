@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "base/csv_scan.h"
 #include "base/error.h"
+#include "base/test_folder.h"
 
 namespace loralens {
 namespace {
@@ -35,6 +37,22 @@ TEST(Csv, BadTablesSayWhere) {
   EXPECT_EQ(message("a,b\n1\n"), "t.csv: row 2 has 1 cells, the header has 2");
   EXPECT_EQ(message("a,a\n"), "t.csv: the header names the column 'a' twice");
   EXPECT_NE(message("a,b\n1,\"2\n").find("never closed"), std::string::npos);
+}
+
+// Longer than the pieces that are parsed at a time, with cells and quotes across their ends.
+TEST(Csv, RowsAreHandedOnOneByOne) {
+  const TestFolder folder;
+  Table table{{"number", "text"}, {}};
+  for (int i = 0; i < 20000; ++i)
+    table.rows.push_back({std::to_string(i), i % 3 ? "plain" : fmt::format("a \"quoted\", {}\nline", i)});
+  const Path path = folder.write("t.csv", format_csv(table));
+  size_t rows = 0;
+  scan_csv(path, [&](size_t number, std::vector<std::string>& cells) {
+    EXPECT_EQ(number, ++rows);
+    EXPECT_EQ(cells, number == 1 ? table.header : table.rows[number - 2]);
+  });
+  EXPECT_EQ(rows, table.rows.size() + 1);
+  EXPECT_EQ(read_csv(path).rows, table.rows);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@ namespace loralens {
 void add_fetch(CLI::App& app);
 void add_import(CLI::App& app);
 void add_corpus(CLI::App& app);
+void add_audit(CLI::App& app);
 void add_synth(CLI::App& app);
 void add_train(CLI::App& app);
 void add_evaluate(CLI::App& app);

@@ -62,6 +62,7 @@ int run(int argc, char** argv) {
   loralens::add_fetch(app);
   loralens::add_import(app);
   loralens::add_corpus(app);
+  loralens::add_audit(app);
   loralens::add_synth(app);
   loralens::add_train(app);
   loralens::add_evaluate(app);

@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/machine.h"
+#include "corpus/audit.h"
 #include "corpus/join.h"
 #include "corpus/labels.h"
 #include "training/presets.h"
@@ -177,6 +178,15 @@ Clips load_clips(const TrainArguments& a) {
   return clips;
 }
 
+// No recording may be on two sides of a fold, whatever it is called there.
+void check_audio(const Clips& clips, const std::vector<Fold>& folds, const TrainArguments& a) {
+  Progress progress("checking audio", std::ssize(clips.clips));
+  const auto recordings = examine(clips, thread_count(a.machine), [&](int64_t done) { progress.step(done); });
+  if (const auto leak = audio_leak(clips, folds, recordings); !leak.empty())
+    fail("folds {}: {}: take one of them out of the table, choose other folds, or allow it with --allow-leaks (see "
+         "loralens audit)", a.folds.scheme, leak);
+}
+
 // Whether an interrupted run has anything that is worth going on from.
 bool has_progress(const Path& partial) {
   for (const auto& entry : std::filesystem::recursive_directory_iterator(partial))
@@ -191,6 +201,7 @@ void train(CLI::App& command, TrainArguments& a) {
   const auto folds = make_folds(clips, a.folds, a.run.train.selection == Selection::development);
   const Base base = base_of(a.model, a.machine);
   a.run.adapter.layers = parse_layers(a.layers, base.encoder.config.layers);
+  if (!a.folds.allow_leaks && !a.resuming) check_audio(clips, folds, a);
   write_file(out.path() / "config.toml", resolved_config(command, {"output", "resume", "force"}));
   log_line(fmt::format("{} clips, {} folds, {} on {}, {}", clips.clips.size(), folds.size(), a.run.adapter.method,
                        base.name, base.precision.compute == c10::ScalarType::BFloat16 ? "bf16" : "fp32"));
@@ -262,9 +273,9 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
   command->add_flag("--force", a->force, "replace the output folder if it exists");
   command->add_option("--labels", a->labels, "four, or a list such as ang=anger,exc=happiness; all if not given")
       ->transform(absolute_labels);
-  command->add_option("--folds", a->folds.scheme, "speaker:K, speaker, session, column:NAME, prefix, file:PATH, random:K")
+  command->add_option("--folds", a->folds.scheme, scheme_summary())
       ->check(scheme_error)->transform(absolute_folds);
-  command->add_flag("--allow-leaks", a->folds.allow_leaks, "let a speaker be on both sides of a fold");
+  command->add_flag("--allow-leaks", a->folds.allow_leaks, "let a speaker or a recording be on both sides of a fold");
   command->add_flag("--final", a->run.final_model, "also train on all clips, into final/");
   command->add_option("--protocol", a->protocol, "strict; paper: as the published code does, defects included")
       ->check(CLI::IsMember({"strict", "paper"}));

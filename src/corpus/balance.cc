@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 #include <tuple>
+#include <utility>
 
 namespace loralens {
 namespace {
@@ -138,17 +139,17 @@ std::vector<int64_t> balanced_folds(const GroupCounts& counts, int64_t folds, Ra
   return partition.result();
 }
 
-std::vector<int64_t> held_out_groups(const GroupCounts& counts, std::vector<int64_t> present, Random& random) {
-  // Of nine, one is nearer to the range than two.
-  const size_t wanted = present.size() < 10 ? 1 : (present.size() + 7) / 8;
+std::vector<int64_t> held_out_groups(const GroupCounts& counts, std::vector<int64_t> present, int64_t wanted,
+                                     Random& random) {
   const double share = static_cast<double>(wanted) / static_cast<double>(present.size());
   const auto all = totals_of(counts, present);
   std::vector<int64_t> best;
   std::tuple<int64_t, int64_t, double> least;
   int complete = 0;
   for (int draw = 0; draw < most_draws && complete < enough_complete; ++draw) {
-    for (size_t i = 0; i < wanted; ++i) std::swap(present[i], present[i + random.below(present.size() - i)]);
-    const auto held = std::span(present).first(wanted);
+    for (size_t i = 0; std::cmp_less(i, wanted); ++i)
+      std::swap(present[i], present[i + random.below(present.size() - i)]);
+    const auto held = std::span(present).first(static_cast<size_t>(wanted));
     const auto faults = faults_of(totals_of(counts, held), all, share);
     complete += std::get<0>(faults) == 0 && std::get<1>(faults) == 0;
     if (!best.empty() && faults >= least) continue;

@@ -28,9 +28,10 @@ struct GroupCounts {
 // `random` decides ties. No fold is empty. Needs 0 < folds <= groups.
 std::vector<int64_t> balanced_folds(const GroupCounts& counts, int64_t folds, Random& random);
 
-// The groups to hold out of `present` as a development part: 1/8 to 1/5 of them, at least one. Of several random
-// choices the one whose classes are most complete, first in what remains and then in what is held out, and whose share
-// of each class is most even. Ascending. Needs 2 present groups or more.
-std::vector<int64_t> held_out_groups(const GroupCounts& counts, std::vector<int64_t> present, Random& random);
+// The `wanted` groups to hold out of `present` as a development part, 0 < wanted < present. Of several random choices
+// the one whose classes are most complete, first in what remains and then in what is held out, and whose share of each
+// class is most even. Ascending.
+std::vector<int64_t> held_out_groups(const GroupCounts& counts, std::vector<int64_t> present, int64_t wanted,
+                                     Random& random);
 
 }  // namespace loralens

@@ -143,6 +143,48 @@ TEST(Folds, AreEvenInEachClassWhereTheyCanBe) {
     }
 }
 
+// A table whose speakers can be shared out so that all folds have the same clips of each class, as it was made from such
+// folds: they come within a clip of it.
+TEST(Folds, AreWithinAClipOfEvenWhereThatIsPossible) {
+  int far = 0;
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    Random random(seed);
+    const auto folds = 2 + static_cast<int64_t>(random.below(4)), classes = 2 + static_cast<int64_t>(random.below(3));
+    const uint64_t speakers_in_fold = 2 + random.below(3);
+    const int64_t in_class = 12;
+    Clips clips;
+    for (int64_t f = 0; f < folds; ++f)
+      for (int64_t c = 0; c < classes; ++c)
+        for (int64_t i = 0; i < in_class; ++i)
+          add_clip(clips, fmt::format("{}-{}", f, random.below(speakers_in_fold)), fmt::format("{}", c));
+    random.shuffle(clips.clips);
+    for (const auto& fold : make_folds(clips, {.scheme = fmt::format("speaker:{}", folds), .seed = seed}, false))
+      for (int64_t c = 0; c < classes; ++c) {
+        const auto count = std::count_if(fold.test.begin(), fold.test.end(), [&](int64_t clip) {
+          return clips.clips[static_cast<size_t>(clip)].label == fmt::format("{}", c);
+        });
+        far += std::abs(count - in_class) > 1;
+      }
+  }
+  EXPECT_EQ(far, 0);
+}
+
+// As many speakers in each fold, within one, where all have as many clips.
+TEST(Folds, EqualSpeakersAreCountedOutEvenly) {
+  for (uint64_t seed = 0; seed < 30; ++seed) {
+    Random random(seed);
+    const auto speakers = 5 + random.below(40), folds = 2 + random.below(std::min<uint64_t>(speakers - 2, 9));
+    Clips clips;
+    for (uint64_t s = 0; s < speakers; ++s)
+      for (const char* label : {"x", "y", "y"}) add_clip(clips, fmt::format("{:02}", s), label);
+    for (const auto& fold : make_folds(clips, {.scheme = fmt::format("speaker:{}", folds), .seed = seed}, false)) {
+      const auto count = values_of(clips, fold.test, &Clip::speaker).size();
+      EXPECT_GE(count, speakers / folds);
+      EXPECT_LE(count, (speakers + folds - 1) / folds);
+    }
+  }
+}
+
 // Brute force over all partitions of 6 speakers into 2 folds: the greedy start with moves and swaps comes within 10 %
 // of the best unevenness on average.
 TEST(Folds, AreNearlyAsEvenAsTheBestPartition) {
@@ -190,14 +232,35 @@ TEST(Folds, BySessionAndColumn) {
   EXPECT_EQ(values_of(clips, sessions[2].test, &Clip::session), std::set<std::string>{"2"});
   EXPECT_TRUE(same(sessions, make_folds(clips, {.scheme = "column:session"}, true)));
 
-  clips.extra_columns = {"prefix_speaker"};
+  clips.extra_columns = {"room"};
   for (size_t i = 0; i < clips.clips.size(); ++i) clips.clips[i].extra = {i % 2 ? "odd" : "even"};
-  EXPECT_THAT(error_of([&] { make_folds(clips, {.scheme = "prefix"}, false); }),
-              HasSubstr("folds prefix: fold 0 has speaker "));
-  const auto prefixes = make_folds(clips, {.scheme = "prefix", .allow_leaks = true}, false);
-  ASSERT_EQ(prefixes.size(), 2u);
-  expect_partition(clips, prefixes);
-  EXPECT_NE(speaker_leak(clips, prefixes), "");
+  EXPECT_THAT(error_of([&] { make_folds(clips, {.scheme = "column:room"}, false); }),
+              HasSubstr("folds column:room: fold 0 has speaker "));
+  const auto rooms = make_folds(clips, {.scheme = "column:room", .allow_leaks = true}, false);
+  ASSERT_EQ(rooms.size(), 2u);
+  expect_partition(clips, rooms);
+  EXPECT_NE(speaker_leak(clips, rooms), "");
+}
+
+// Speakers of two corpora may have the same name without being the same.
+TEST(Folds, ByCorpus) {
+  Clips clips;
+  for (int i = 0; i < 40; ++i) {
+    add_clip(clips, fmt::format("{:02}", i % 4), i % 8 < 4 ? "x" : "y");
+    clips.clips.back().corpus = i < 20 ? "one" : "two";
+  }
+  const auto folds = make_folds(clips, {.scheme = "corpus"}, true);
+  ASSERT_EQ(folds.size(), 2u);
+  expect_partition(clips, folds);
+  EXPECT_EQ(values_of(clips, folds[0].test, &Clip::corpus), std::set<std::string>{"one"});
+  EXPECT_EQ(values_of(clips, folds[0].train, &Clip::corpus), std::set<std::string>{"two"});
+  EXPECT_EQ(values_of(clips, folds[0].development, &Clip::speaker).size(), 1u);
+  EXPECT_EQ(speaker_leak(clips, folds), "");
+  EXPECT_EQ(make_folds(clips, {.scheme = "speaker"}, false).size(), 8u);
+  EXPECT_THAT(speaker_leak(clips, {{{0}, {}, {4}}}), HasSubstr("fold 0 has speaker one/00 in training and test"));
+  for (auto& clip : clips.clips) clip.corpus = "one";
+  EXPECT_THAT(error_of([&] { make_folds(clips, {.scheme = "corpus"}, false); }),
+              HasSubstr("all clips have the corpus 'one'"));
 }
 
 TEST(Folds, RandomOnesAreEvenByClassAndNeedPermission) {

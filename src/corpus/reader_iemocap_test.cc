@@ -201,9 +201,9 @@ TEST(Iemocap, FoldSizesFollowFromTheNames) {
               ElementsAre(1085, 1023, 1151, 1031, 1241));
   EXPECT_THAT(test_sizes(make_folds(corpus.clips, {}, true)),
               ElementsAre(528, 557, 481, 542, 522, 629, 528, 503, 590, 651));
-  EXPECT_THAT(error_of([&] { make_folds(corpus.clips, {.scheme = "prefix"}, false); }),
+  EXPECT_THAT(error_of([&] { make_folds(corpus.clips, {.scheme = "iemocap-10-prefix"}, false); }),
               HasSubstr("fold 0 has speaker 1F in training and test"));
-  EXPECT_THAT(test_sizes(make_folds(corpus.clips, {.scheme = "prefix", .allow_leaks = true}, false)),
+  EXPECT_THAT(test_sizes(make_folds(corpus.clips, {.scheme = "iemocap-10-prefix", .allow_leaks = true}, false)),
               ElementsAre(507, 578, 505, 518, 536, 615, 553, 478, 644, 597));
 
   const auto all = read_corpus("iemocap", folder.path(), {.labels = "*"});

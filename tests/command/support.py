@@ -79,9 +79,9 @@ def write_table(path, rows, header=("path", "label", "speaker")):
     return path
 
 
-def noise(seconds, rate=16000, channels=1, loudness=0.1):
+def noise(seconds, rate=16000, channels=1, loudness=0.1, seed=7):
     """Samples in [-1, 1]: frames x channels."""
-    return loudness * numpy.random.default_rng(7).uniform(-1, 1, (round(seconds * rate), channels))
+    return loudness * numpy.random.default_rng(seed).uniform(-1, 1, (round(seconds * rate), channels))
 
 
 def write_wav(path, samples, rate=16000, width=2):

@@ -6,7 +6,7 @@ import pytest
 
 from support import PROGRAM, expect_error, expect_no_trace, run, start, succeed
 
-COMMANDS = ["fetch", "import", "corpus", "synth", "train", "evaluate", "predict"]
+COMMANDS = ["fetch", "import", "corpus", "audit", "synth", "train", "evaluate", "predict"]
 
 
 def test_version():

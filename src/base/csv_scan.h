@@ -1,0 +1,20 @@
+// The rows of a comma-separated table one by one, for tables that are too long to keep.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/files.h"
+
+namespace loralens {
+
+// Calls row(number, cells) for each row of a table, in order; the header is number 1. The cells may be moved from.
+// Errors as for read_csv; rows before the one at fault have been handed on by then.
+void scan_csv(const Path& path, const std::function<void(size_t, std::vector<std::string>&)>& row);
+void scan_csv_text(std::string_view text, const std::string& name, char separator,
+                   const std::function<void(size_t, std::vector<std::string>&)>& row);
+
+}  // namespace loralens

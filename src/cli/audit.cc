@@ -1,0 +1,93 @@
+// loralens audit: what is wrong with a table of clips, its audio and its folds.
+#include "corpus/audit.h"
+
+#include "base/error.h"
+#include "base/progress.h"
+#include "cli/commands.h"
+#include "cli/config.h"
+#include "cli/machine.h"
+#include "corpus/labels.h"
+
+namespace loralens {
+namespace {
+
+struct AuditArguments {
+  std::string table, labels, out;
+  FoldOptions folds{.scheme = "", .allow_leaks = true};  // leaks are what it looks for
+  MachineOptions machine;
+  bool no_audio = false, no_development = false, force = false;
+};
+
+std::vector<Recording> read_all(const Clips& clips, int64_t threads) {
+  Progress progress("reading clips", std::ssize(clips.clips));
+  return examine(clips, threads, [&](int64_t done) { progress.step(done); });
+}
+
+void run_audit(const AuditArguments& a) {
+  if (!a.out.empty() && !a.force && std::filesystem::exists(a.out))
+    fail("{} exists already: choose another name, or give --force to replace it", a.out);
+  Clips clips = read_clips(a.table);
+  if (!a.labels.empty()) apply_labels(clips, label_map_of(a.labels));
+  std::vector<Fold> folds;
+  const bool as_written = a.no_development || a.folds.scheme.starts_with("file:");
+  if (!a.folds.scheme.empty()) folds = make_folds(clips, a.folds, !as_written);
+  std::vector<Recording> recordings;
+  if (!a.no_audio) recordings = read_all(clips, thread_count(a.machine));
+  auto result = audit(clips, folds, recordings);
+  result["table"] = a.table;
+  result["scheme"] = a.folds.scheme;
+  if (!a.out.empty()) write_file(a.out, result.dump(2) + "\n");
+  fmt::print("{}", describe_audit(result));
+}
+
+// A table of folds by its path, anything else as the scheme it is.
+std::string scheme_of(const std::string& text) {
+  return std::filesystem::is_regular_file(text) ? "file:" + text : text;
+}
+
+std::string scheme_error(const std::string& scheme) {
+  try {
+    check_scheme(scheme);
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+}  // namespace
+
+void add_audit(CLI::App& app) {
+  auto a = std::make_shared<AuditArguments>();
+  auto* command = app.add_subcommand(
+      "audit",
+      "Looks for what would falsify a score or spoil a training: speakers, sentences, files and audio that two\n"
+      "parts of a fold share, clips that are the same recording, labels that contradict each other, clipped,\n"
+      "silent, over-long or unreadable audio. Prints a page; -o writes every number.\n\n"
+      "Errors are what train refuses: a speaker or the same audio in two parts of a fold, unknown speakers,\n"
+      "unreadable audio. Everything else is a remark. The exit status is 0 when the audit was made, whatever\n"
+      "it found.\n\n"
+      "Examples:\n"
+      "  loralens audit clips.csv\n"
+      "  loralens audit clips.csv --folds speaker:10 -o audit.json\n"
+      "  loralens audit clips.csv --folds run/folds.csv --no-audio");
+  command->option_defaults()->always_capture_default();
+  command->add_option("table", a->table, "table of clips: path,label,speaker[,...]")->required();
+  command->add_option("--folds", a->folds.scheme, "a folds.csv, taken as it is, or " + scheme_summary())
+      ->check(scheme_error)->transform(scheme_of);
+  command->add_option("--labels", a->labels, "four, or a list such as ang=anger,exc=happiness; all if not given");
+  command->add_option("--seed", a->folds.seed, "of the folds, as in train");
+  command->add_flag("--no-development", a->no_development,
+                    "folds without development parts, as train --select last makes them");
+  command->add_flag("--no-audio", a->no_audio, "do not read the audio");
+  command->add_option("-o,--output", a->out, "file for all numbers, as JSON");
+  command->add_flag("--force", a->force, "replace that file if it exists");
+  command->add_option("--threads", a->machine.threads, "that read audio; 0: as many as there are cores")
+      ->check(CLI::Range(0, 1024));
+  add_config_option(*command);
+  command->callback([a, command] {
+    apply_config(*command);
+    run_audit(*a);
+  });
+}
+
+}  // namespace loralens
