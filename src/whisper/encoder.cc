@@ -6,7 +6,6 @@
 #include <ATen/ops/conv1d.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/softmax.h>
 
@@ -14,6 +13,7 @@
 
 #include "base/error.h"
 #include "whisper/attention.h"
+#include "whisper/linear.h"
 
 namespace loralens {
 namespace {
@@ -29,7 +29,7 @@ Tensor project(const Encoder& encoder, const AdapterSet& adapters, const Tensor&
                const Pass& pass) {
   const Linear& base = encoder.linear(layer, module);
   const auto adapter = adapters.find({layer, module});
-  if (adapter == adapters.end()) return at::linear(x, base.weight, base.bias);
+  if (adapter == adapters.end()) return linear(x, base.weight, base.bias);
   return adapter->second->forward(base, x, layer, module, pass);
 }
 
