@@ -3,7 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/add.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/zeros.h>
 
@@ -14,6 +13,7 @@
 #include "adapter/registry.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "whisper/linear.h"
 
 namespace loralens {
 namespace {
@@ -153,9 +153,9 @@ std::optional<AdapterOptions> LoraMethod::from_peft(const json& config, const st
 Tensor Lora::forward(const Linear& base, const Tensor& x, int64_t layer, Module module, const Pass& pass) const {
   const bool drop = pass.dropout.active && dropout > 0;
   const Tensor in = drop ? x * dropout_mask(pass, layer, module, dropout, x) : x;
-  const Tensor down = visit(pass, {SiteKind::adapter_down, layer, module}, at::linear(in, a.to(x.scalar_type())));
-  const Tensor up = visit(pass, {SiteKind::adapter_up, layer, module}, at::linear(down, b.to(x.scalar_type())));
-  return at::add(at::linear(x, base.weight, base.bias), up, drop ? scale / (1 - dropout) : scale);
+  const Tensor down = visit(pass, {SiteKind::adapter_down, layer, module}, linear(in, a.to(x.scalar_type()), {}));
+  const Tensor up = visit(pass, {SiteKind::adapter_up, layer, module}, linear(down, b.to(x.scalar_type()), {}));
+  return at::add(linear(x, base.weight, base.bias), up, drop ? scale / (1 - dropout) : scale);
 }
 
 Linear Lora::merged(const Linear& base) const {

@@ -6,14 +6,14 @@
 #include <ATen/ops/conv1d.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/matmul.h>
-#include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/softmax.h>
 
 #include <cmath>
 
 #include "base/error.h"
+#include "whisper/attention.h"
+#include "whisper/linear.h"
 
 namespace loralens {
 namespace {
@@ -29,18 +29,11 @@ Tensor project(const Encoder& encoder, const AdapterSet& adapters, const Tensor&
                const Pass& pass) {
   const Linear& base = encoder.linear(layer, module);
   const auto adapter = adapters.find({layer, module});
-  if (adapter == adapters.end()) return at::linear(x, base.weight, base.bias);
+  if (adapter == adapters.end()) return linear(x, base.weight, base.bias);
   return adapter->second->forward(base, x, layer, module, pass);
 }
 
-// q, k, v: (n·T)×D of n segments of T positions. Fused attention; the scale is applied to the products.
-Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, int64_t n, int64_t heads) {
-  const auto split = [&](const Tensor& x) { return x.view({n, -1, heads, x.size(1) / heads}).transpose(1, 2); };
-  const Tensor out = at::scaled_dot_product_attention(split(q), split(k), split(v));  // n×H×T×K
-  return out.transpose(1, 2).reshape({q.size(0), q.size(1)});
-}
-
-// The same for one segment, with the probabilities in hand.
+// Attention of one segment, with the probabilities in hand.
 Tensor attend_with_pattern(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads, int64_t layer,
                            const Pass& pass, int64_t segment) {
   const auto split = [&](const Tensor& x) { return x.view({-1, heads, x.size(1) / heads}).transpose(0, 1); };
@@ -50,26 +43,13 @@ Tensor attend_with_pattern(const Tensor& q, const Tensor& k, const Tensor& v, in
   return at::matmul(pattern, split(v)).transpose(0, 1).reshape(q.sizes());
 }
 
-// Attention inside each segment; neighbours of equal length go together.
-Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads, int64_t layer, const Pass& pass) {
-  const auto& lengths = pass.lengths;
-  const bool pattern = pass.taps && pass.taps->wanted({SiteKind::pattern, layer});
-  std::vector<int64_t> rows, counts;  // of each group of segments
-  for (size_t i = 0; i < lengths.size(); ++i) {
-    if (!pattern && i > 0 && lengths[i] == lengths[i - 1]) {
-      rows.back() += lengths[i];
-      ++counts.back();
-    } else {
-      rows.push_back(lengths[i]);
-      counts.push_back(1);
-    }
-  }
-  if (rows.size() == 1 && !pattern) return attend(q, k, v, counts[0], heads);
-  const auto qs = q.split_with_sizes(rows), ks = k.split_with_sizes(rows), vs = v.split_with_sizes(rows);
+// Attention inside each segment: fused, unless somebody is at the pattern.
+Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads, int64_t layer, const Pass& pass) {
+  if (!pass.taps || !pass.taps->wanted({SiteKind::pattern, layer})) return attention(q, k, v, heads, pass.lengths);
+  const auto qs = q.split_with_sizes(pass.lengths), ks = k.split_with_sizes(pass.lengths), vs = v.split_with_sizes(pass.lengths);
   std::vector<Tensor> outputs;
-  for (size_t g = 0; g < rows.size(); ++g)
-    outputs.push_back(pattern ? attend_with_pattern(qs[g], ks[g], vs[g], heads, layer, pass, static_cast<int64_t>(g))
-                              : attend(qs[g], ks[g], vs[g], counts[g], heads));
+  for (size_t s = 0; s < qs.size(); ++s)
+    outputs.push_back(attend_with_pattern(qs[s], ks[s], vs[s], heads, layer, pass, static_cast<int64_t>(s)));
   return at::cat(outputs);
 }
 
@@ -86,7 +66,7 @@ Tensor run_layer(const Encoder& encoder, const AdapterSet& adapters, Tensor x, i
   const Tensor q = at_site(SiteKind::query, linear(in, Module::q_proj));
   const Tensor k = at_site(SiteKind::key, linear(in, Module::k_proj));
   const Tensor v = at_site(SiteKind::value, linear(in, Module::v_proj));
-  Tensor heads = at_site(SiteKind::heads, attention(q, k, v, encoder.config.heads, l, pass));
+  Tensor heads = at_site(SiteKind::heads, attend(q, k, v, encoder.config.heads, l, pass));
   x = x + at_site(SiteKind::attention_out, linear(heads, Module::out_proj));
   x = at_site(SiteKind::residual_mid, std::move(x));
 

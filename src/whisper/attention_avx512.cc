@@ -1,0 +1,397 @@
+#include "whisper/attention_avx512.h"
+
+// No header with inline code but the intrinsics': what the linker keeps of it would be compiled for AVX-512.
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512BF16__)
+#include <immintrin.h>
+
+namespace loralens::avx512 {
+namespace {
+
+constexpr int64_t width = head_width;  // K
+constexpr int64_t tile_rows = 6;       // a tile of 6×64 sums stays in 24 registers
+constexpr int64_t lanes = 64;
+constexpr int vectors = 4;  // of 16 lanes
+constexpr float scale = 0.125f;  // K^-1/2, exact in both types
+
+// Matrices are seen as 32-bit units along the summed dimension: one float32 or a pair of bfloat16. A right-hand matrix is
+// packed as panels of 64 columns: panel[unit][column].
+template <typename T>
+constexpr int64_t per_unit = 4 / sizeof(T);
+
+constexpr int64_t rounded(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+template <typename T>
+constexpr int64_t units(int64_t n) {
+  return (n + per_unit<T> - 1) / per_unit<T>;
+}
+
+inline __m512 multiply_add(__m512 sum, __m512i a, __m512i b, float) {
+  return _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), sum);
+}
+inline __m512 multiply_add(__m512 sum, __m512i a, __m512i b, uint16_t) {
+  return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(a), reinterpret_cast<__m512bh>(b));
+}
+
+inline __m512 load(const float* x) { return _mm512_loadu_ps(x); }
+inline __m512 load(const uint16_t* x) {
+  return _mm512_castsi512_ps(
+      _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x))), 16));
+}
+inline void store(float* x, __m512 value) { _mm512_storeu_ps(x, value); }
+inline void store(uint16_t* x, __m512 value) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(x), reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(value)));
+}
+
+struct Tile {
+  __m512 sums[tile_rows][vectors];
+};
+
+// 6 rows of `a` (a_stride units apart) times one panel.
+template <typename T>
+inline Tile product(const uint32_t* a, int64_t a_stride, const uint32_t* panel, int64_t count) {
+  Tile tile;
+  for (auto& row : tile.sums)
+    for (auto& sum : row) sum = _mm512_setzero_ps();
+  for (int64_t u = 0; u < count; ++u) {
+    __m512i b[vectors];
+    for (int j = 0; j < vectors; ++j) b[j] = _mm512_loadu_si512(panel + u * lanes + 16 * j);
+    for (int i = 0; i < tile_rows; ++i) {
+      const __m512i value = _mm512_set1_epi32(static_cast<int>(a[i * a_stride + u]));
+      for (int j = 0; j < vectors; ++j) tile.sums[i][j] = multiply_add(tile.sums[i][j], value, b[j], T{});
+    }
+  }
+  return tile;
+}
+
+// e^x (relative error 2e-7; 1e-38 below -87, 1 above 0, where only surplus rows and lanes are; NaN stays): 2^n e^r with
+// |r| <= ln 2 / 2, and a polynomial for e^r (Cephes).
+inline __m512 exponential(__m512 x) {
+  x = _mm512_max_ps(_mm512_set1_ps(-87), _mm512_min_ps(_mm512_setzero_ps(), x));
+  const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)), 8);
+  __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375f), x);
+  r = _mm512_fnmadd_ps(n, _mm512_set1_ps(-2.12194440e-4f), r);
+  __m512 p = _mm512_set1_ps(1.9875691500e-4f);
+  constexpr float coefficients[] = {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
+  for (const float c : coefficients) p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(c));
+  p = _mm512_add_ps(_mm512_fmadd_ps(p, _mm512_mul_ps(r, r), r), _mm512_set1_ps(1));
+  return _mm512_scalef_ps(p, n);
+}
+
+// Rows of `in`, `factor` times, one below the other without gaps; rows beyond `count` are zero. As units, 64 elements
+// wide each.
+template <typename T>
+void copy_rows(const T* in, int64_t stride, int64_t count, int64_t rows, float factor, T* out) {
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t i = 0; i < width; i += 16)
+      store(out + r * width + i,
+            r < count ? _mm512_mul_ps(load(in + r * stride + i), _mm512_set1_ps(factor)) : _mm512_setzero_ps());
+}
+
+// out[c][r] = in[r][c] of 32-bit units; `columns` and `rows` are multiples of 16.
+void transpose(const uint32_t* in, int64_t in_stride, int64_t rows, int64_t columns, uint32_t* out, int64_t out_stride) {
+  for (int64_t r = 0; r < rows; r += 16)
+    for (int64_t c = 0; c < columns; c += 16) {
+      __m512i x[16], y[16];
+      for (int i = 0; i < 16; ++i) x[i] = _mm512_loadu_si512(in + (r + i) * in_stride + c);
+      for (int i = 0; i < 16; i += 2) {
+        y[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]);
+        y[i + 1] = _mm512_unpackhi_epi32(x[i], x[i + 1]);
+      }
+      for (int i = 0; i < 16; i += 4)
+        for (int j = 0; j < 2; ++j) {
+          x[i + 2 * j] = _mm512_unpacklo_epi64(y[i + j], y[i + j + 2]);
+          x[i + 2 * j + 1] = _mm512_unpackhi_epi64(y[i + j], y[i + j + 2]);
+        }
+      for (int i = 0; i < 4; ++i)  // rows i, i+4, i+8, i+12 hold columns i, i+4, ... in their 128-bit quarters
+        for (int half = 0; half < 2; ++half) {
+          y[i + 8 * half] = _mm512_shuffle_i32x4(x[8 * half + i], x[8 * half + 4 + i], 0x88);
+          y[i + 8 * half + 4] = _mm512_shuffle_i32x4(x[8 * half + i], x[8 * half + 4 + i], 0xdd);
+        }
+      for (int i = 0; i < 8; ++i) {
+        _mm512_storeu_si512(out + (c + i) * out_stride + r, _mm512_shuffle_i32x4(y[i], y[i + 8], 0x88));
+        _mm512_storeu_si512(out + (c + i + 8) * out_stride + r, _mm512_shuffle_i32x4(y[i], y[i + 8], 0xdd));
+      }
+    }
+}
+
+// The transposed of T rows of 64: panels of 64 columns (positions), summed along the width.
+// `rows`: as copy_rows leaves them, rounded up to 64.
+template <typename T>
+void pack_transposed(const T* rows, int64_t padded, uint32_t* panels) {
+  constexpr int64_t depth = units<T>(width);
+  const auto* in = reinterpret_cast<const uint32_t*>(rows);
+  for (int64_t p = 0; p < padded; p += lanes) transpose(in + p * depth, depth, lanes, depth, panels + p * depth, lanes);
+}
+
+// T rows of 64 as one panel of 64 columns (the width), summed along positions.
+void pack(const float* rows, int64_t padded, uint32_t* panel) {
+  __builtin_memcpy(panel, rows, static_cast<size_t>(padded * width) * sizeof(float));
+}
+void pack(const uint16_t* rows, int64_t padded, uint32_t* panel) {
+  for (int64_t u = 0; u < padded / 2; ++u)
+    for (int64_t i = 0; i < width; ++i)
+      panel[u * lanes + i] = rows[2 * u * width + i] | static_cast<uint32_t>(rows[(2 * u + 1) * width + i]) << 16;
+}
+
+// Scratch memory dealt out in pieces.
+struct Scratch {
+  char* next;
+  template <typename T>
+  T* take(int64_t count) {
+    T* piece = reinterpret_cast<T*>(next);
+    next += rounded(count * static_cast<int64_t>(sizeof(T)), 64);
+    return piece;
+  }
+};
+
+// One row of scores becomes exp(score - largest); returns its sum, and the largest score.
+struct RowSum {
+  float sum, largest;
+};
+template <typename T>
+RowSum exponentials(const float* scores, int64_t positions, int64_t padded, T* out) {
+  __m512 most = _mm512_set1_ps(-__builtin_inff());
+  int64_t whole = positions / 16 * 16;
+  const __mmask16 rest = static_cast<__mmask16>((1u << (positions - whole)) - 1);
+  for (int64_t t = 0; t < whole; t += 16) most = _mm512_max_ps(most, _mm512_loadu_ps(scores + t));
+  if (rest) most = _mm512_mask_max_ps(most, rest, most, _mm512_loadu_ps(scores + whole));
+  const float largest = _mm512_reduce_max_ps(most);
+  __m512 sum = _mm512_setzero_ps();
+  for (int64_t t = 0; t < padded; t += 16) {
+    const __mmask16 mask = t < whole ? __mmask16{0xffff} : t == whole ? rest : __mmask16{0};
+    const __m512 e = _mm512_maskz_mov_ps(mask, exponential(_mm512_sub_ps(_mm512_loadu_ps(scores + t), _mm512_set1_ps(largest))));
+    sum = _mm512_add_ps(sum, e);
+    store(out + t, e);
+  }
+  return {_mm512_reduce_add_ps(sum), largest};
+}
+
+template <typename T>
+size_t forward_bytes(int64_t positions) {
+  const int64_t padded = rounded(positions, lanes);
+  constexpr int64_t size = sizeof(T);
+  const int64_t in_elements = 3 * padded * width + tile_rows * padded + tile_rows * width;
+  return static_cast<size_t>(in_elements * size + tile_rows * padded * 4 + 8 * 64);  // at most 8 pieces, each rounded up
+}
+
+template <typename T>
+void forward_head(HeadShape shape, const T* q, const T* k, const T* v, T* out, float* log_sums, void* memory) {
+  const int64_t positions = shape.positions, padded = rounded(positions, lanes);
+  constexpr int64_t depth = units<T>(width);
+  Scratch scratch{static_cast<char*>(memory)};
+  T* rows = scratch.take<T>(padded * width);
+  auto* keys = scratch.take<uint32_t>(padded * depth);
+  auto* values = scratch.take<uint32_t>(padded * depth);
+  auto* scores = scratch.take<float>(tile_rows * padded);
+  T* weights = scratch.take<T>(tile_rows * padded);
+  T* queries = scratch.take<T>(tile_rows * width);
+  copy_rows(k, shape.stride, positions, padded, 1, rows);
+  pack_transposed(rows, padded, keys);
+  copy_rows(v, shape.stride, positions, padded, 1, rows);
+  pack(rows, padded, values);
+  for (int64_t first = 0; first < positions; first += tile_rows) {
+    const int64_t count = positions - first < tile_rows ? positions - first : tile_rows;
+    copy_rows(q + first * shape.stride, shape.stride, count, tile_rows, scale, queries);
+    for (int64_t p = 0; p < padded; p += lanes) {
+      const Tile tile = product<T>(reinterpret_cast<const uint32_t*>(queries), depth, keys + p * depth, depth);
+      for (int i = 0; i < tile_rows; ++i)
+        for (int j = 0; j < vectors; ++j) store(scores + i * padded + p + 16 * j, tile.sums[i][j]);
+    }
+    float sums[tile_rows];
+    for (int i = 0; i < tile_rows; ++i) {
+      const RowSum row = exponentials(scores + i * padded, positions, padded, weights + i * padded);
+      sums[i] = row.sum;
+      if (i < count) log_sums[first + i] = row.largest + __builtin_logf(row.sum);
+    }
+    const Tile tile = product<T>(reinterpret_cast<const uint32_t*>(weights), padded / per_unit<T>, values, units<T>(positions));
+    for (int i = 0; i < count; ++i)
+      for (int j = 0; j < vectors; ++j)
+        store(out + (first + i) * shape.stride + 16 * j, _mm512_div_ps(tile.sums[i][j], _mm512_set1_ps(sums[i])));
+  }
+}
+
+template <typename T>
+size_t backward_bytes(int64_t positions) {
+  const int64_t padded = rounded(positions, lanes), keys = rounded(positions, tile_rows), size = sizeof(T);
+  const int64_t in_elements = 5 * padded * width + (width + tile_rows) * keys + padded * keys + 2 * tile_rows * padded +
+                              2 * tile_rows * width;
+  const int64_t in_floats = 2 * padded + (width + tile_rows) * lanes;
+  return static_cast<size_t>(in_elements * size + in_floats * 4 + 16 * 64);  // at most 16 pieces, each rounded up
+}
+
+// What is known of every query when keys come one tile after the other.
+template <typename T>
+struct Queries {
+  const uint32_t *q_columns, *d_out_columns;  // panels of 64 queries, summed along the width; q is scaled
+  const uint32_t *q_rows, *d_out_rows;        // one panel, summed along queries
+  const float *log_sums, *deltas;             // padded; beyond T infinity and 0
+};
+
+// A tile of keys: P and dS, transposed (6 rows of T), and dS also in panels for dQ.
+template <typename T>
+void key_tile(const Queries<T>& queries, int64_t padded, const uint32_t* k, const uint32_t* v, T* p_row, T* ds_row) {
+  constexpr int64_t depth = units<T>(width);
+  for (int64_t p = 0; p < padded; p += lanes) {
+    const Tile scores = product<T>(k, depth, queries.q_columns + p * depth, depth);
+    Tile weights;
+    for (int i = 0; i < tile_rows; ++i)
+      for (int j = 0; j < vectors; ++j) {
+        weights.sums[i][j] =
+            exponential(_mm512_sub_ps(scores.sums[i][j], _mm512_loadu_ps(queries.log_sums + p + 16 * j)));
+        store(p_row + i * padded + p + 16 * j, weights.sums[i][j]);
+      }
+    const Tile d_weights = product<T>(v, depth, queries.d_out_columns + p * depth, depth);
+    for (int i = 0; i < tile_rows; ++i)
+      for (int j = 0; j < vectors; ++j)
+        store(ds_row + i * padded + p + 16 * j,
+              _mm512_mul_ps(weights.sums[i][j],
+                            _mm512_sub_ps(d_weights.sums[i][j], _mm512_loadu_ps(queries.deltas + p + 16 * j))));
+  }
+}
+
+// Adds 6 rows of dS (of keys first..first+5) to panels of 64 queries summed along keys.
+void add_to_panels(const float* ds_row, int64_t padded, int64_t key_units, int64_t first, uint32_t* panels) {
+  for (int64_t p = 0; p < padded; p += lanes)
+    for (int64_t i = 0; i < tile_rows; ++i)
+      __builtin_memcpy(panels + p * key_units + (first + i) * lanes, ds_row + i * padded + p, lanes * 4);
+}
+void add_to_panels(const uint16_t* ds_row, int64_t padded, int64_t key_units, int64_t first, uint32_t* panels) {
+  for (int64_t p = 0; p < padded; p += lanes)
+    for (int64_t i = 0; i < tile_rows; i += 2)
+      for (int64_t c = 0; c < lanes; ++c)
+        panels[p * key_units + (first + i) / 2 * lanes + c] =
+            ds_row[i * padded + p + c] | static_cast<uint32_t>(ds_row[(i + 1) * padded + p + c]) << 16;
+}
+
+// dQ = scale dS K, computed transposed: rows of Kᵀ times the panels of dS.
+template <typename T>
+void query_gradients(HeadShape shape, const uint32_t* k_units, const uint32_t* ds_panels, int64_t key_units, float* square,
+                     T* d_q) {
+  const int64_t padded = rounded(shape.positions, lanes);
+  for (int64_t p = 0; p < padded; p += lanes) {
+    const int64_t count = shape.positions - p < lanes ? shape.positions - p : lanes;
+    for (int64_t d = 0; d < width; d += tile_rows) {  // the last tile's surplus rows are never read
+      const Tile tile = product<T>(k_units + d * key_units, key_units, ds_panels + p * key_units, key_units);
+      for (int i = 0; i < tile_rows; ++i)
+        for (int j = 0; j < vectors; ++j) store(square + (d + i) * lanes + 16 * j, tile.sums[i][j]);
+    }
+    const __m512i down = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+                                            _mm512_set1_epi32(static_cast<int>(lanes)));
+    for (int64_t r = 0; r < count; ++r)
+      for (int64_t d = 0; d < width; d += 16)
+        store(d_q + (p + r) * shape.stride + d,
+              _mm512_mul_ps(_mm512_i32gather_ps(down, square + d * lanes + r, 4), _mm512_set1_ps(scale)));
+  }
+}
+
+template <typename T>
+void store_rows(const Tile& tile, int64_t count, int64_t stride, T* out) {
+  for (int i = 0; i < count; ++i)
+    for (int j = 0; j < vectors; ++j) store(out + i * stride + 16 * j, tile.sums[i][j]);
+}
+
+template <typename T>
+void backward_head(HeadShape shape, const T* q, const T* k, const T* v, const T* out, const T* d_out, const float* log_sums,
+                   T* d_q, T* d_k, T* d_v, void* memory) {
+  const int64_t positions = shape.positions, padded = rounded(positions, lanes);
+  constexpr int64_t depth = units<T>(width);
+  const int64_t key_units = units<T>(rounded(positions, tile_rows));
+  Scratch scratch{static_cast<char*>(memory)};
+  T* rows = scratch.take<T>(padded * width);
+  auto* q_columns = scratch.take<uint32_t>(padded * depth);
+  auto* d_out_columns = scratch.take<uint32_t>(padded * depth);
+  auto* q_rows = scratch.take<uint32_t>(padded * depth);
+  auto* d_out_rows = scratch.take<uint32_t>(padded * depth);
+  auto* k_units = scratch.take<uint32_t>((width + tile_rows) * key_units);
+  auto* sums = scratch.take<float>(padded);
+  auto* deltas = scratch.take<float>(padded);
+  auto* ds_panels = scratch.take<uint32_t>(padded * key_units);
+  T* p_row = scratch.take<T>(tile_rows * padded);
+  T* ds_row = scratch.take<T>(tile_rows * padded);
+  T* key = scratch.take<T>(tile_rows * width);
+  T* value = scratch.take<T>(tile_rows * width);
+  auto* square = scratch.take<float>((width + tile_rows) * lanes);
+
+  copy_rows(q, shape.stride, positions, padded, scale, rows);
+  pack_transposed(rows, padded, q_columns);
+  pack(rows, padded, q_rows);
+  copy_rows(d_out, shape.stride, positions, padded, 1, rows);
+  pack_transposed(rows, padded, d_out_columns);
+  pack(rows, padded, d_out_rows);
+  for (int64_t t = 0; t < padded; ++t) {
+    sums[t] = t < positions ? log_sums[t] : __builtin_inff();
+    __m512 delta = _mm512_setzero_ps();
+    for (int64_t i = 0; t < positions && i < width; i += 16)
+      delta = _mm512_fmadd_ps(load(out + t * shape.stride + i), load(d_out + t * shape.stride + i), delta);
+    deltas[t] = _mm512_reduce_add_ps(delta);
+  }
+  const Queries<T> queries{q_columns, d_out_columns, q_rows, d_out_rows, sums, deltas};
+
+  for (int64_t first = 0; first < positions; first += tile_rows) {
+    const int64_t count = positions - first < tile_rows ? positions - first : tile_rows;
+    copy_rows(k + first * shape.stride, shape.stride, count, tile_rows, 1, key);
+    copy_rows(v + first * shape.stride, shape.stride, count, tile_rows, 1, value);
+    key_tile(queries, padded, reinterpret_cast<const uint32_t*>(key), reinterpret_cast<const uint32_t*>(value), p_row, ds_row);
+    add_to_panels(ds_row, padded, key_units, first, ds_panels);
+    const int64_t along = padded / per_unit<T>;
+    store_rows(product<T>(reinterpret_cast<const uint32_t*>(p_row), along, d_out_rows, units<T>(positions)), count,
+               shape.stride, d_v + first * shape.stride);
+    store_rows(product<T>(reinterpret_cast<const uint32_t*>(ds_row), along, q_rows, units<T>(positions)), count,
+               shape.stride, d_k + first * shape.stride);
+  }
+
+  copy_rows(k, shape.stride, positions, padded, 1, rows);  // keys beyond T are zero, so dS's values there do not matter
+  uint32_t* k_rows = q_rows;
+  pack(rows, padded, k_rows);
+  for (int64_t d = 0; d < width + tile_rows; ++d)
+    for (int64_t u = 0; u < key_units; ++u) k_units[d * key_units + u] = d < width && u < padded / per_unit<T> ? k_rows[u * lanes + d] : 0;
+  query_gradients(shape, k_units, ds_panels, key_units, square, d_q);
+}
+
+}  // namespace
+
+bool available(bool bf16) {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+         (!bf16 || __builtin_cpu_supports("avx512bf16"));
+}
+
+size_t forward_scratch(int64_t positions, int64_t bytes) {
+  return bytes == 4 ? forward_bytes<float>(positions) : forward_bytes<uint16_t>(positions);
+}
+size_t backward_scratch(int64_t positions, int64_t bytes) {
+  return bytes == 4 ? backward_bytes<float>(positions) : backward_bytes<uint16_t>(positions);
+}
+
+void forward(HeadShape shape, const float* q, const float* k, const float* v, float* out, float* log_sums, void* scratch) {
+  forward_head(shape, q, k, v, out, log_sums, scratch);
+}
+void forward(HeadShape shape, const uint16_t* q, const uint16_t* k, const uint16_t* v, uint16_t* out, float* log_sums,
+             void* scratch) {
+  forward_head(shape, q, k, v, out, log_sums, scratch);
+}
+
+void backward(HeadShape shape, const float* q, const float* k, const float* v, const float* out, const float* d_out,
+              const float* log_sums, float* d_q, float* d_k, float* d_v, void* scratch) {
+  backward_head(shape, q, k, v, out, d_out, log_sums, d_q, d_k, d_v, scratch);
+}
+void backward(HeadShape shape, const uint16_t* q, const uint16_t* k, const uint16_t* v, const uint16_t* out,
+              const uint16_t* d_out, const float* log_sums, uint16_t* d_q, uint16_t* d_k, uint16_t* d_v, void* scratch) {
+  backward_head(shape, q, k, v, out, d_out, log_sums, d_q, d_k, d_v, scratch);
+}
+
+}  // namespace loralens::avx512
+#else
+namespace loralens::avx512 {
+
+// The compiler does not know AVX-512: the callers' other way is taken.
+bool available(bool) { return false; }
+size_t forward_scratch(int64_t, int64_t) { return 0; }
+size_t backward_scratch(int64_t, int64_t) { return 0; }
+void forward(HeadShape, const float*, const float*, const float*, float*, float*, void*) {}
+void forward(HeadShape, const uint16_t*, const uint16_t*, const uint16_t*, uint16_t*, float*, void*) {}
+void backward(HeadShape, const float*, const float*, const float*, const float*, const float*, const float*, float*, float*,
+              float*, void*) {}
+void backward(HeadShape, const uint16_t*, const uint16_t*, const uint16_t*, const uint16_t*, const uint16_t*, const float*,
+              uint16_t*, uint16_t*, uint16_t*, void*) {}
+
+}  // namespace loralens::avx512
+#endif
