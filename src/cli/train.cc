@@ -182,7 +182,7 @@ void train(CLI::App& command, TrainArguments& a) {
   const auto folds = make_folds(clips, a.folds, a.run.train.selection == Selection::development);
   const Base base = base_of(a.model, a.machine);
   a.run.adapter.layers = parse_layers(a.layers, base.encoder.config.layers);
-  write_file(out.path() / "config.toml", resolved_config(command, {"output", "resume", "force"}));
+  write_file(out.path() / "config.toml", resolved_config(command, {"output", "resume", "force", "profile"}));
   log_line(fmt::format("{} clips, {} folds, {} on {}, {}", clips.clips.size(), folds.size(), a.run.adapter.method,
                        base.name, base.precision.compute == c10::ScalarType::BFloat16 ? "bf16" : "fp32"));
   try {
