@@ -93,6 +93,7 @@ void add_benchmarks(const std::vector<float>& samples) {
         ->UseRealTime();
   }
   benchmark::RegisterBenchmark("log-mel", log_mel, samples)->UseRealTime();
+  benchmark::RegisterBenchmark("log-mel-padded", log_mel, padded_samples(samples))->UseRealTime();
   benchmark::RegisterBenchmark("gram", gram_matrix)->Args({40, 48'000})->UseRealTime();
   benchmark::RegisterBenchmark("tsne", tsne_whole)->Arg(200)->Arg(1000)->Arg(2000)->Arg(5000)->Arg(10'000)->Iterations(1)->UseRealTime();
 }

@@ -58,10 +58,9 @@ HEADER = ("work", "ours", "peer", "", "ratio", "target", "met")
 
 def cells(line: Line) -> tuple[str, ...]:
     theirs = "" if line.theirs is None else number(line.theirs, line.unit)
-    percent = line.unit == "%" and line.ratio == line.ours
-    times = " %" if percent else " x"
-    ratio = "" if line.ratio is None else number(line.ratio, "").strip() + times
-    target = "" if line.target is None else f"{'<=' if line.at_most else '>='} {line.target:,g}{times}"
+    unit = f" {line.unit}" if line.theirs is None else " x"  # without a peer the number itself has the target
+    ratio = "" if line.ratio is None or line.theirs is None else number(line.ratio, "x")
+    target = "" if line.target is None else f"{'<=' if line.at_most else '>='} {line.target:,g}{unit}"
     return (line.work, number(line.ours, line.unit), theirs, line.peer, ratio, target,
             {True: "yes", False: "NO", None: ""}[line.met()])
 

@@ -6,8 +6,6 @@ import pathlib
 import random
 import statistics
 
-import soundfile
-
 from measure import Place, loralens
 
 RATE = 16000
@@ -75,6 +73,8 @@ def write_joined(place: Place, folder: pathlib.Path, lengths: list[float]) -> pa
 
     The i-th is of the (i mod 4)-th class; each class takes up its clips where the clip before left off.
     """
+    import soundfile  # here, so that rows can be listed without it
+
     table = folder / "clips.csv"
     if table.exists():
         return table
@@ -111,15 +111,18 @@ def equal_clips(place: Place, count: int, seconds: float) -> pathlib.Path:
     return write_joined(place, place.work / f"equal-{count}-{seconds:g}", [seconds] * count)
 
 
-def one_fold(table: pathlib.Path, train: int, test: int) -> pathlib.Path:
-    """A folds.csv beside the table: the first `train` clips train, the `test` after them test; others are left out."""
+def one_fold(table: pathlib.Path, train: int, test: int) -> list[str]:
+    """Flags for one fold of a table's first clips: the first `train` train, the `test` after them test."""
     with open(table, newline="") as file:
-        ids = [row["path"] for row in csv.DictReader(file)]
-    path = table.parent / f"fold-{train}-{test}.csv"
-    lines = ["id,fold,part"] + [f"{name},0,{'train' if i < train else 'test'}" for i, name in enumerate(ids[:train + test])]
-    path.write_text("\n".join(lines) + "\n")
-    return path
+        rows = list(csv.DictReader(file))[:train + test]
+    part = write_table(table.parent / f"first-{train}-{test}.csv", rows)
+    folds = table.parent / f"fold-{train}-{test}.csv"
+    lines = ["id,fold,part"] + [f"{row['path']},0,{'train' if i < train else 'test'}" for i, row in enumerate(rows)]
+    folds.write_text("\n".join(lines) + "\n")
+    return ["--corpus", str(part), "--folds", f"file:{folds}", "--allow-leaks"]
 
 
 def seconds_of(table: pathlib.Path) -> list[float]:
+    import soundfile
+
     return [soundfile.info(row["path"]).frames / RATE for row in read_table(table)]

@@ -3,7 +3,7 @@ import pathlib
 
 import operations
 import speech
-from measure import Place, Profile, loralens, peer, profiled
+from measure import Place, Profile, peer, profiled
 from rows import Line, Row, compared
 
 WIDTH, LAYERS, RANK = 512, 6, 32  # Whisper base, LoRA on v_proj
@@ -17,12 +17,9 @@ def lora_flags(precision: str, source: str, epochs: int) -> list:
             "--precision", precision, "--select", "last", "--watch", 0, "--epochs", epochs, "--seed", 1]
 
 
-def train(place: Place, table: pathlib.Path, clips: int, *flags, model: str | pathlib.Path = "base",
-          out: pathlib.Path | None = None) -> Profile:
+def train(place: Place, table: pathlib.Path, clips: int, *flags, model: str | pathlib.Path = "base") -> Profile:
     """Trains one fold on the first `clips` of the table; one more is tested."""
-    out = out or place.work / "train"
-    return profiled(place, "train", "--model", model, "--corpus", table, "--folds",
-                    f"file:{speech.one_fold(table, clips, 1)}", "--allow-leaks", "-o", out, "--force", *flags)
+    return profiled(place, "train", "--model", model, *speech.one_fold(table, clips, 1), "-o", place.work / "train", "--force", *flags)
 
 
 def epoch_seconds(profile: Profile, epochs: int) -> float:
