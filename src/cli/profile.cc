@@ -24,7 +24,10 @@ struct Asked {
 };
 std::optional<Asked> asked;  // of this process, from the command line
 
-void settle(c10::Device device) { c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index()); }
+// Waits until a GPU has done what it was given.
+void settle(c10::Device device) {
+  if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
+}
 
 double peak_memory() {
   rusage usage{};
