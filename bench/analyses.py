@@ -2,7 +2,7 @@
 import pathlib
 
 import speech
-from measure import Place, loralens, peer, profiled
+from measure import Place, loralens, peer
 from rows import Line, Row, compared
 from training import lora_flags
 
@@ -25,17 +25,16 @@ def suite_row(place: Place) -> Row:
         """One epoch of LoRA on the first `clips`; the others are its test clips."""
         out = place.work / f"suite-run-{source}"
         if not out.exists():
-            loralens(place, "train", "--model", "base", *speech.one_fold(table(), clips, erased), "-o", out, *lora_flags("bf16", source, 1))
+            loralens(place, "train", "--model", "base", *speech.one_fold(table(), clips, erased), "-o", out, *lora_flags("bf16", source))
         return out
 
     def ours(source: str, precision: str) -> dict:
         rows = [pathlib.Path(row["path"]).name for row in speech.read_table(table())]
         gradient = place.work / "gradient-clips.txt"
         gradient.write_text("\n".join(rows[:clips]) + "\n")
-        profile = profiled(place, "analyze", run(source), "--protocol", "paper", "--only", SUITE, "--gradient-clips", gradient,
-                           "--precision", precision, "-o", place.work / "suite-analysis", "--force")
-        return {"seconds": profile.finished.seconds, "memory": profile.finished.memory / 1e9,
-                "passes": profile.seconds("forward", "backward")}
+        finished = loralens(place, "analyze", run(source), "--protocol", "paper", "--only", SUITE, "--gradient-clips", gradient,
+                            "--precision", precision, "--threads", place.threads, "-o", place.work / "suite-analysis", "--force")
+        return {"seconds": finished.seconds, "memory": finished.memory / 1e9}
 
     def theirs(script: str) -> dict:
         rows = speech.read_table(table())

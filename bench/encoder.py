@@ -97,7 +97,7 @@ def log_mel_row(place: Place) -> Row:
                                             ("asrfront", "asrfront 0.2.2 (C)", 1.0), ("librosa", "librosa's melspectrogram", None))]
 
     return Row("log-mel", "log-mel features against transformers, asrfront and librosa",
-               {"ours": ours, "peers": lambda: peer(place, "log_mel", threads=1, path=clip(), calls=5 if place.quick else 300)},
+               {"ours": ours, "peers": lambda: peer(place, "log_mel", threads=1, path=clip(), calls=5 if place.quick else 100)},
                lines, prepare=clip, repeats=5)
 
 

@@ -11,10 +11,14 @@ EPOCHS = 20  # of a whole training: what only the first epoch costs is spread ov
 BATCH = 8
 
 
-def lora_flags(precision: str, source: str, epochs: int) -> list:
-    """The published LoRA without a look at a development part or inside the network: what the peer does too."""
+def clips_for_training(place: Place) -> pathlib.Path:
+    return speech.joined(place, 40 if place.quick else 160)
+
+
+def lora_flags(precision: str, source: str) -> list:
+    """An epoch of the published LoRA without a look at a development part or inside the network: what the peer does too."""
     return ["--preset", "paper", "--input", source, "--by-length", "true" if source == "speech" else "false",
-            "--precision", precision, "--select", "last", "--watch", 0, "--epochs", epochs, "--seed", 1]
+            "--precision", precision, "--select", "last", "--watch", 0, "--epochs", 1, "--seed", 1]
 
 
 def train(place: Place, table: pathlib.Path, clips: int, *flags, model: str | pathlib.Path = "base") -> Profile:
@@ -22,41 +26,36 @@ def train(place: Place, table: pathlib.Path, clips: int, *flags, model: str | pa
     return profiled(place, "train", "--model", model, *speech.one_fold(table, clips, 1), "-o", place.work / "train", "--force", *flags)
 
 
-def epoch_seconds(profile: Profile, epochs: int) -> float:
-    """Of one epoch out of EPOCHS, if `epochs` were measured."""
-    every = profile.seconds("forward", "backward", "optimiser") / epochs
-    return every + profile.seconds("wait", "stem") / EPOCHS
+def epoch_seconds(profile: Profile) -> float:
+    """Of an epoch out of EPOCHS, from a run of one."""
+    return profile.seconds("forward", "backward", "optimiser") + profile.seconds("wait", "stem") / EPOCHS
 
 
 def lora_peer(place: Place, precision: str) -> dict:
-    table = speech.joined(place, 40 if place.quick else 160)
-    rows = speech.read_table(table)[:BATCH]
+    rows = speech.read_table(clips_for_training(place))[:BATCH]
     return peer(place, "lora_step", paths=[row["path"] for row in rows], labels=[row["label"] for row in rows],
-                precision=precision, batch=1 if place.quick else BATCH, steps=1 if place.quick else 3, frozen=False)
+                precision=precision, batch=1 if place.quick else BATCH, steps=1 if place.quick else 2, frozen=False)
 
 
 def steps(place: Place, precision: str) -> dict:
     """Padded to 30 s, as the peer is: seconds a step."""
-    clips, epochs = (2, 1) if place.quick else (2 * BATCH, 2)
-    profile = train(place, speech.joined(place, 40 if place.quick else 160), clips, *lora_flags(precision, "padded", epochs),
-                    "--batch", 1 if place.quick else BATCH)
-    per_epoch = profile.calls("optimiser") / epochs
-    return {"seconds": epoch_seconds(profile, epochs) / per_epoch, "memory": profile.finished.memory}
+    clips, batch = (2, 1) if place.quick else (3 * BATCH, BATCH)
+    profile = train(place, clips_for_training(place), clips, *lora_flags(precision, "padded"), "--batch", batch)
+    return {"seconds": epoch_seconds(profile) / profile.calls("optimiser"), "memory": profile.finished.memory}
 
 
 def epoch(place: Place, precision: str) -> dict:
     """At speech length: seconds of an epoch, and the share of the peak in its steps."""
-    count = 40 if place.quick else 160
-    clips, epochs = (16, 1) if place.quick else (count - 1, 2)
-    table = speech.joined(place, count)
-    profile = train(place, table, clips, *lora_flags(precision, "speech", epochs), "--batch", BATCH)
+    table = clips_for_training(place)
+    clips = 16 if place.quick else 159
+    profile = train(place, table, clips, *lora_flags(precision, "speech"), "--batch", BATCH)
     lengths = [operations.positions(seconds) for seconds in speech.seconds_of(table)[:clips]]
-    needed = epochs * operations.step(lengths, WIDTH, LAYERS, RANK)
+    needed = operations.step(lengths, WIDTH, LAYERS, RANK)
     counted = profile.operations("forward", "backward")
     if abs(counted / needed - 1) > 1e-3:
         raise SystemExit(f"bench: the program counts {counted:.6g} operations where the formula says {needed:.6g}")
     rate = needed / profile.seconds("forward", "backward", "optimiser")
-    return {"seconds": epoch_seconds(profile, epochs), "clips": clips, "peak": profile.peak / 1e9, "rate": rate / 1e9,
+    return {"seconds": epoch_seconds(profile), "clips": clips, "peak": profile.peak / 1e9, "rate": rate / 1e9,
             "share": 100 * rate / profile.peak, "memory": profile.finished.memory}
 
 
@@ -79,7 +78,7 @@ def lora_row(place: Place, precision: str, targets: tuple[float, float, float]) 
     return Row(f"training-{precision}", f"LoRA step (padded) and epoch (speech length) in {precision}, against transformers + PEFT",
                {"transformers + PEFT": lambda: lora_peer(place, precision), "padded": lambda: steps(place, precision),
                 "speech": lambda: epoch(place, precision)}, lines,
-               prepare=lambda: speech.joined(place, 40 if place.quick else 160))
+               prepare=lambda: clips_for_training(place))
 
 
 def frozen_row(place: Place) -> Row:
@@ -118,18 +117,15 @@ def frozen_row(place: Place) -> Row:
 
 
 def layers_row(place: Place) -> Row:
-    count = 40 if place.quick else 160
-    clips, epochs = (16, 1) if place.quick else (count - 1, 2)
-
     def side(layers: str) -> dict:
-        profile = train(place, speech.joined(place, count), clips, *lora_flags("auto", "speech", epochs), "--layers", layers)
-        return {"seconds": epoch_seconds(profile, epochs)}
+        profile = train(place, clips_for_training(place), 16 if place.quick else 159, *lora_flags("auto", "speech"), "--layers", layers)
+        return {"seconds": epoch_seconds(profile)}
 
     return Row("layers", "LoRA on the last two layers against LoRA on all",
                {"last two": lambda: side(f"{LAYERS - 2}-{LAYERS - 1}"), "all": lambda: side("all")},
                lambda m: [compared("epoch of LoRA on the last 2 layers", m["last two"]["seconds"], m["all"]["seconds"], "s",
                                    "ours, all 6 layers", 2.8, note=f"layers below are encoded once, spread over {EPOCHS} epochs")],
-               prepare=lambda: speech.joined(place, count))
+               prepare=lambda: clips_for_training(place))
 
 
 def large_row(place: Place) -> Row:
@@ -142,7 +138,7 @@ def large_row(place: Place) -> Row:
         speech.equal_clips(place, 5, 4.5)  # with the tail 5 s
 
     def ours() -> dict:
-        profile = train(place, speech.equal_clips(place, 5, 4.5), 4, *lora_flags("bf16", "speech", 1), "--batch", 2, model=model)
+        profile = train(place, speech.equal_clips(place, 5, 4.5), 4, *lora_flags("bf16", "speech"), "--batch", 2, model=model)
         return {"memory": profile.finished.memory / 1e9, "weights": (model / "model.safetensors").stat().st_size / 1e9,
                 "step": profile.seconds("forward", "backward", "optimiser") / profile.calls("optimiser")}
 
