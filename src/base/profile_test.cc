@@ -23,8 +23,8 @@ TEST(Profile, CountsNothingUntilStartedAndNestedPhasesOnce) {
   }
   EXPECT_TRUE(profile_totals().empty());
 
-  int settled = 0;
-  start_profile([&] { ++settled; });
+  static int settled = 0;
+  start_profile([] { ++settled; });
   {
     const Timed outer(Phase::forward);
     count_operations(3);

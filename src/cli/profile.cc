@@ -10,6 +10,7 @@
 
 #include <optional>
 
+#include "base/error.h"
 #include "base/profile.h"
 
 namespace loralens {
@@ -88,6 +89,8 @@ double matmul_peak(c10::ScalarType type, c10::Device device) {
 }
 
 void begin_profile(const Path& file, Precision precision, c10::Device device) {
+  if (const Path folder = file.parent_path(); !folder.empty() && !std::filesystem::is_directory(folder))
+    fail("--profile={}: there is no folder {}", file.string(), folder.string());
   asked = {file, precision.compute, matmul_peak(precision.compute, device)};
   start_profile(device.is_cpu() ? std::function<void()>() : [device] { settle(device); });
 }
