@@ -6,6 +6,7 @@ import tempfile
 
 import analyses
 import encoder
+import growth
 import kernel_rows
 import program
 import speech
@@ -15,7 +16,7 @@ from rows import Row
 
 
 def all_rows(place: Place) -> list[Row]:
-    return [row for module in (program, encoder, kernel_rows, training, analyses) for row in module.rows(place)]
+    return [row for module in (program, encoder, kernel_rows, training, analyses, growth) for row in module.rows(place)]
 
 
 def listed() -> str:
@@ -27,7 +28,7 @@ def chosen(place: Place, names: list[str]) -> list[Row]:
     unknown = set(names) - {row.name for row in rows}
     if unknown:
         raise SystemExit(f"bench: there is no row {' '.join(sorted(unknown))}: choose among {' '.join(row.name for row in rows)}")
-    return [row for row in rows if not names or row.name in names]
+    return [row for row in rows if row.name in names or not (names or row.named_only)]
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import time
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__.split(" Started")[0],
                                      epilog="Numbers are medians; a row's sides are measured in turns. docs/performance.md explains the rows.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="rows to measure; all, if none is named")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="rows to measure; if none is named, all but growth")
     parser.add_argument("--list", action="store_true", help="name the rows")
     parser.add_argument("--repeats", type=int, metavar="N", help="measurements of each side, instead of the row's own number")
     parser.add_argument("--quick", action="store_true", help="try every row once on tiny sizes: its numbers mean nothing")

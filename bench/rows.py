@@ -33,7 +33,7 @@ class Row:
     """Work measured on several sides, in turns.
 
     sides: name -> a measurement, which returns named numbers. lines: from each side's medians of these.
-    prepare: makes what all of them use, once, before anything is measured.
+    prepare: makes what all of them use, once, before anything is measured. named_only: left out unless it is named.
     """
     name: str
     summary: str
@@ -41,6 +41,7 @@ class Row:
     lines: Callable[[dict], list[Line]]
     prepare: Callable[[], None] = lambda: None
     repeats: int = 3
+    named_only: bool = False
 
 
 def medians(samples: list[dict]) -> dict:

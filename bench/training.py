@@ -21,9 +21,11 @@ def lora_flags(precision: str, source: str) -> list:
             "--precision", precision, "--select", "last", "--watch", 0, "--epochs", 1, "--seed", 1]
 
 
-def train(place: Place, table: pathlib.Path, clips: int, *flags, model: str | pathlib.Path = "base") -> Profile:
+def train(place: Place, table: pathlib.Path, clips: int, *flags, model: str | pathlib.Path = "base",
+          threads: int | None = None) -> Profile:
     """Trains one fold on the first `clips` of the table; one more is tested."""
-    return profiled(place, "train", "--model", model, *speech.one_fold(table, clips, 1), "-o", place.work / "train", "--force", *flags)
+    return profiled(place, "train", "--model", model, *speech.one_fold(table, clips, 1), "-o", place.work / "train", "--force", *flags,
+                    threads=threads)
 
 
 def epoch_seconds(profile: Profile) -> float:
@@ -128,18 +130,25 @@ def layers_row(place: Place) -> Row:
                prepare=lambda: clips_for_training(place))
 
 
+def random_model(place: Place, width: int, layers: int) -> pathlib.Path:
+    """A model folder of these shapes."""
+    folder = place.work / f"random-{width}-{layers}"
+    if not folder.exists():
+        peer(place, "random_model", folder=folder, width=width, layers=layers)
+    return folder
+
+
 def large_row(place: Place) -> Row:
-    model = place.work / "large-shapes"
-    layers = 2 if place.quick else 32
+    def model() -> pathlib.Path:
+        return random_model(place, 1280, 2 if place.quick else 32)
 
     def prepare() -> None:
-        if not (model / "model.safetensors").exists():
-            peer(place, "large_model", folder=model, layers=layers)
+        model()
         speech.equal_clips(place, 5, 4.5)  # with the tail 5 s
 
     def ours() -> dict:
-        profile = train(place, speech.equal_clips(place, 5, 4.5), 4, *lora_flags("bf16", "speech"), "--batch", 2, model=model)
-        return {"memory": profile.finished.memory / 1e9, "weights": (model / "model.safetensors").stat().st_size / 1e9,
+        profile = train(place, speech.equal_clips(place, 5, 4.5), 4, *lora_flags("bf16", "speech"), "--batch", 2, model=model())
+        return {"memory": profile.finished.memory / 1e9, "weights": (model() / "model.safetensors").stat().st_size / 1e9,
                 "step": profile.seconds("forward", "backward", "optimiser") / profile.calls("optimiser")}
 
     def lines(m: dict) -> list[Line]:

@@ -1,4 +1,4 @@
-"""Writes an encoder of Whisper large-v2's shapes with random weights: config.json and model.safetensors in bf16."""
+"""Writes an encoder of a Whisper's shapes with random weights: config.json and model.safetensors in bf16."""
 import json
 import pathlib
 
@@ -7,12 +7,12 @@ from models import answer, arguments, model_folder
 from safetensors.torch import save_file
 
 given = arguments()
-width, mels, layers = 1280, 80, given["layers"]
+width, mels, layers, heads = given["width"], 80, given["layers"], given["width"] // 64
 folder = pathlib.Path(given["folder"])
 folder.mkdir(parents=True, exist_ok=True)
 config = json.loads((model_folder("base") / "config.json").read_text())
-config |= {"d_model": width, "encoder_layers": layers, "encoder_attention_heads": 20, "encoder_ffn_dim": 4 * width,
-           "decoder_layers": layers, "decoder_attention_heads": 20, "decoder_ffn_dim": 4 * width, "num_hidden_layers": layers,
+config |= {"d_model": width, "encoder_layers": layers, "encoder_attention_heads": heads, "encoder_ffn_dim": 4 * width,
+           "decoder_layers": layers, "decoder_attention_heads": heads, "decoder_ffn_dim": 4 * width, "num_hidden_layers": layers,
            "num_mel_bins": mels}
 shapes = {"conv1.weight": (width, mels, 3), "conv1.bias": (width,), "conv2.weight": (width, width, 3), "conv2.bias": (width,),
           "embed_positions.weight": (1500, width), "layer_norm.weight": (width,), "layer_norm.bias": (width,)}
