@@ -28,7 +28,7 @@ def labels(finished) -> list[str]:
 
 
 def throughput_row(place: Place) -> Row:
-    count = 10 if place.quick else 2 + 32 * 4  # the program decodes 2 files, then 32 at a time: batches of 8
+    count = 10 if place.quick else 2 + 32 * 6  # the program decodes 2 files, then 32 at a time: batches of 8
 
     def table() -> pathlib.Path:
         return speech.equal_clips(place, count, SECONDS)

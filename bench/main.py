@@ -52,13 +52,13 @@ def main() -> None:
         return print(catalogue.listed())
     if given.repeats is not None and given.repeats < 1:
         sys.exit("bench: --repeats must be 1 or more")
+    if given.output and not given.output.absolute().parent.is_dir():
+        sys.exit(f"bench: there is no folder {given.output.absolute().parent} to write {given.output.name} to")
     import rows
 
     with catalogue.place(given.corpus, given.quick) as place:
         chosen = catalogue.chosen(place, given.names)
-        if not place.corpora:
-            print("SYNTHETIC speech: no corpus is at hand (--corpus DIR)", file=sys.stderr)
-        about, lines, report = machine() | {"quick": given.quick}, [], {}
+        about, lines, report = machine() | {"quick": given.quick, "corpora": [reader for reader, _ in place.corpora] or "synthetic"}, [], {}
         for row in chosen:
             begin = time.perf_counter()
             samples = measure(row, given.repeats or (1 if given.quick else row.repeats))
@@ -69,6 +69,8 @@ def main() -> None:
             if given.output:
                 given.output.write_text(json.dumps({"machine": about, "rows": report}, indent=1) + "\n")
     print(rows.table(lines))
+    if not place.corpora:
+        print("\nSYNTHETIC speech: no corpus was at hand (--corpus DIR).")
     if given.quick:
         print("\n--quick: sizes are tiny; these numbers mean nothing.")
 
