@@ -133,7 +133,10 @@ void AnalysisRunner::run(const FoldSubjects& fold, const Encoder& base, const So
   SourceOptions source_options = options;
   source_options.cache_bytes = 0;  // each clip passes once, through all models at a time
   ClipSource source(base, setting_.clips->clips, trained_stem ? -1 : 0, source_options);
-  for (Analysis* analysis : analyses_) analysis->begin_fold(fold);
+  {
+    const Timed time(Phase::analyses);
+    for (Analysis* analysis : analyses_) analysis->begin_fold(fold);
+  }
   int64_t done = 0;
   for (const Part part : parts) {
     if (!wanted(part, Role::adapted) && !wanted(part, Role::frozen) && !wanted(part, Role::untrained)) continue;
