@@ -5,6 +5,7 @@
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 program=$root/build/release/loralens
 models=${XDG_CACHE_HOME:-$HOME/.cache}/loralens/models
+base_sha256=d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9  # of Whisper base as a CTranslate2 file
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$(basename "$0"): $*"; exit 1; }
@@ -117,6 +118,6 @@ weights() {  # NAME, SHA-256 of the CTranslate2 file
 }
 
 all_weights() {
-  weights base d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9
+  weights base "$base_sha256"
   weights tiny.en 1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a
 }

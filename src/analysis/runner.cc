@@ -5,10 +5,9 @@
 #include <ATen/ops/stack.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <chrono>
-
 #include "adapter/lora.h"
 #include "base/memory.h"
+#include "base/profile.h"
 #include "base/random.h"
 #include "statistics/normal_values.h"
 
@@ -20,16 +19,6 @@ using at::Tensor;
 constexpr Role roles[] = {Role::adapted, Role::frozen, Role::untrained};
 constexpr Part parts[] = {Part::fit, Part::development, Part::test, Part::sample};
 constexpr int64_t positions_in_batch = 2000;
-
-class Stopwatch {
- public:
-  explicit Stopwatch(double& sum) : sum_(sum), start_(std::chrono::steady_clock::now()) {}
-  ~Stopwatch() { sum_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
-
- private:
-  double& sum_;
-  std::chrono::steady_clock::time_point start_;
-};
 
 // Hands what passes to the analyses, and keeps what gradients or interventions need later.
 class Watch : public Observer {
@@ -45,6 +34,7 @@ class Watch : public Observer {
   }
 
   void see(const Pass& pass, const Site& site, const Tensor& value, int64_t segment) override {
+    const Timed time(Phase::analyses);
     const Tensor seen = value.detach();
     if (residuals_ && is_residual(site)) view_.residuals.push_back(seen);
     for (Analysis* analysis : analyses_) {
@@ -143,7 +133,10 @@ void AnalysisRunner::run(const FoldSubjects& fold, const Encoder& base, const So
   SourceOptions source_options = options;
   source_options.cache_bytes = 0;  // each clip passes once, through all models at a time
   ClipSource source(base, setting_.clips->clips, trained_stem ? -1 : 0, source_options);
-  for (Analysis* analysis : analyses_) analysis->begin_fold(fold);
+  {
+    const Timed time(Phase::analyses);
+    for (Analysis* analysis : analyses_) analysis->begin_fold(fold);
+  }
   int64_t done = 0;
   for (const Part part : parts) {
     if (!wanted(part, Role::adapted) && !wanted(part, Role::frozen) && !wanted(part, Role::untrained)) continue;
@@ -170,15 +163,15 @@ void AnalysisRunner::run(const FoldSubjects& fold, const Encoder& base, const So
         pass(fold, part, role, batches[b], trained_stem ? source.batch(batches[b], &subject.encoder) : shared,
              source.speech_positions());
       }
-      costs_.clips += std::ssize(batches[b]);
+      clips_passed_ += std::ssize(batches[b]);
       done += std::ssize(batches[b]);
       if (progress) progress(done);
       if (b % 8 == 7) release_free_memory();
     }
-    const Stopwatch time(costs_.analysis_seconds);
+    const Timed time(Phase::analyses);
     for (Analysis* analysis : analyses_) analysis->end_part(fold, part);
   }
-  const Stopwatch time(costs_.analysis_seconds);
+  const Timed time(Phase::analyses);
   for (Analysis* analysis : analyses_) analysis->end_fold(fold);
   release_free_memory();
 }
@@ -218,7 +211,7 @@ void AnalysisRunner::pass(const FoldSubjects& fold, Part part, Role role, std::s
   passing.taps = &taps;
   Tensor graph;  // the logits with their graph
   {
-    const Stopwatch time(costs_.forward_seconds);
+    const Timed time(Phase::forward);
     const at::AutoGradMode enabled(gradients);
     Tensor x = batch.x;
     if (stream) x = x.detach().requires_grad_();
@@ -226,16 +219,16 @@ void AnalysisRunner::pass(const FoldSubjects& fold, Part part, Role role, std::s
   }
   passing.taps = nullptr;
   view.logits = graph.detach();
-  ++costs_.passes;
   {
-    const Stopwatch time(costs_.analysis_seconds);
+    const Timed time(Phase::analyses);
     for (Analysis* analysis : here) analysis->end_batch(view);
   }
   if (!gradients || watch.values.empty()) return;
 
   const auto backward = [&](const Tensor& output, const Tensor& cotangent, bool retain) {
-    const Stopwatch time(costs_.gradient_seconds);
+    const Timed time(Phase::backward);
     const auto found = torch::autograd::grad({output}, watch.values, {cotangent}, retain, false, /*allow_unused=*/true);
+    const Timed looking(Phase::analyses);
     for (size_t i = 0; i < found.size(); ++i) {
       if (!found[i].defined()) continue;
       for (Analysis* analysis : here)

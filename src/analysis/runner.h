@@ -17,12 +17,6 @@ Subject make_subject(Role role, EmotionModel model);
 // weights, N(0, 0.02), its biases 0 (the published code's). Depends on the seed alone.
 EmotionModel untrained_like(const EmotionModel& model, const Base& base, uint64_t seed);
 
-struct RunnerCosts {
-  int64_t clips = 0;          // that passed, each counted once per fold and part
-  int64_t passes = 0;         // of batches through models
-  double forward_seconds = 0, gradient_seconds = 0, analysis_seconds = 0;
-};
-
 class AnalysisRunner {
  public:
   // The analyses outlive the runner.
@@ -33,7 +27,7 @@ class AnalysisRunner {
   void run(const FoldSubjects& fold, const Encoder& base, const SourceOptions& options,
            const std::function<void(int64_t)>& progress = {});
   int64_t clips_in(const FoldSubjects& fold) const;
-  const RunnerCosts& costs() const { return costs_; }
+  int64_t clips_passed() const { return clips_passed_; }  // each counted once per fold and part
 
  private:
   bool wanted(Part part, Role role) const;
@@ -42,7 +36,7 @@ class AnalysisRunner {
 
   const Setting& setting_;
   std::vector<Analysis*> analyses_;
-  RunnerCosts costs_;
+  int64_t clips_passed_ = 0;
 };
 
 }  // namespace loralens

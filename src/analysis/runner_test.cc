@@ -55,7 +55,7 @@ class RunnerTest : public testing::TestWithParam<bool> {
     SourceOptions options;
     options.input.tail = 0.1;
     runner.run(fold.subjects, base.encoder, options);
-    EXPECT_EQ(runner.costs().clips, 8);
+    EXPECT_EQ(runner.clips_passed(), 8);
   }
   TestFolder folder;
   TestFold fold{folder, GetParam()};

@@ -3,6 +3,8 @@
 #include <ATen/ops/stack.h>
 
 #include "base/error.h"
+#include "base/profile.h"
+#include "classifier/operations.h"
 
 namespace loralens {
 
@@ -51,6 +53,7 @@ EmotionModel make_model(const Base& base, const AdapterOptions& options, const H
 Tensor head_states(const EmotionModel& model, const Encoder& encoder, const Tensor& x, int64_t first,
                    const Pass& pass) {
   const int64_t layers = encoder.config.layers;
+  if (profiling()) count_pass(model.adapted, {first, layers}, pass, x.requires_grad());
   const auto& adapters = model.adapted.adapters;
   if (!model.head.layer_weights.defined())
     return mean_over_clips(finish(encoder, run(encoder, adapters, x, {first, layers}, pass), pass), pass);

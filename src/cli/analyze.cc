@@ -8,6 +8,7 @@
 #include "analysis/parts.h"
 #include "analysis/runner.h"
 #include "base/error.h"
+#include "base/profile.h"
 #include "base/progress.h"
 #include "cli/clips.h"
 #include "cli/commands.h"
@@ -30,7 +31,7 @@ struct AnalyzeArguments {
   uint64_t seed = 42;
   InputOptions input;
   MachineOptions machine;
-  bool verbose = false, force = false;
+  bool force = false;
 };
 
 // The published code draws ten training clips a class for these.
@@ -190,12 +191,8 @@ std::vector<NamedFindings> analyse(const AnalyzeArguments& a, const Material& m,
     runner.run(fold, m.base.compute, source, [&](int64_t done) { progress.step(done); });
   }
   std::vector<NamedFindings> findings;
+  const Timed time(Phase::analyses);
   for (size_t i = 0; i < entries.size(); ++i) findings.push_back({std::string(entries[i].name), analyses[i]->finish()});
-  const RunnerCosts& costs = runner.costs();
-  if (a.verbose)
-    log_line(fmt::format("{} clips, {} passes of batches: {} forward, {} gradients, {} analyses", costs.clips, costs.passes,
-                         duration_text(costs.forward_seconds), duration_text(costs.gradient_seconds),
-                         duration_text(costs.analysis_seconds)));
   return findings;
 }
 
@@ -325,7 +322,6 @@ void add_analyze(CLI::App& app) {
   command->add_option("--classes", a->classes, "names of a bare PEFT folder's classes, in order");
   command->add_option("--seed", a->seed, "of random baselines and of which clips are drawn")
       ->check(CLI::Range(uint64_t{0}, uint64_t{INT64_MAX}));
-  command->add_flag("--verbose", a->verbose, "say what the passes cost");
   command->add_flag("--force", a->force, "replace the output folder if it exists");
   add_input_options(*command, a->input);
   add_machine_options(*command, a->machine);

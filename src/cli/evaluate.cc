@@ -87,6 +87,7 @@ void evaluate(const EvaluateArguments& a) {
   nlohmann::json metrics;
   std::string predictions;
   if (a.corpora.empty()) {
+    if (!a.machine.profile.empty()) throw UsageError("--profile: without --corpus nothing is computed");
     metrics = own_metrics(a.run);
     predictions = read_file(Path(a.run) / "predictions.csv");
   } else {

@@ -7,6 +7,8 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/profile.h"
+#include "cli/profile.h"
 #include "hub/hub.h"
 #include "training/run.h"
 
@@ -31,6 +33,7 @@ void add_machine_options(CLI::App& command, MachineOptions& options) {
   command.add_option("--threads", options.threads, "0: as many as there are cores")
       ->check(CLI::Range(0, 1024))
       ->group("Machine");
+  command.add_flag("--profile", options.profile, "print where the time went; --profile=FILE writes it as JSON")->group("Machine");
 }
 
 int thread_count(const MachineOptions& options) {
@@ -63,7 +66,10 @@ Base base_of(const std::string& model, const MachineOptions& options) {
   const std::string name = std::filesystem::exists(Path(model) / "config.json")
                                ? std::filesystem::absolute(model).lexically_normal().string()
                                : repository_of(model);
-  return make_base(load_encoder(folder), name, precision_of(options, device), device);
+  const Precision precision = precision_of(options, device);
+  if (!options.profile.empty()) begin_profile(options.profile == "true" ? "" : options.profile, precision, device);
+  const Timed time(Phase::load);
+  return make_base(load_encoder(folder), name, precision, device);
 }
 
 void add_input_options(CLI::App& command, InputOptions& options) {
@@ -87,6 +93,7 @@ LoadedRun load_run(const Path& run, const std::string& model, const std::vector<
   const std::string name = model.empty() ? base_name_of(folders[0]) : model;
   if (name.empty()) fail("{} does not name its base model: give it with --model", run.string());
   LoadedRun loaded{base_of(name, machine), {}};
+  const Timed time(Phase::load);
   for (const Path& folder : folders) loaded.models.push_back(load_model(folder, loaded.base, {classes, bare_input}));
   return loaded;
 }

@@ -1,4 +1,4 @@
-// Where and how precisely a command computes: --device, --precision, --threads.
+// Where and how precisely a command computes: --device, --precision, --threads; and --profile of it.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -15,6 +15,7 @@ struct MachineOptions {
   std::string device = "auto";     // auto, cpu, cuda, cuda:1
   std::string precision = "auto";  // auto, fp32, bf16, fp16
   int threads = 0;                 // 0: as many as there are cores
+  std::string profile;             // "": none; "true": printed; else the JSON file that it is written to
 };
 
 void add_machine_options(CLI::App& command, MachineOptions& options);
@@ -27,7 +28,7 @@ Precision precision_of(const MachineOptions& options, c10::Device device);
 
 int thread_count(const MachineOptions& options);
 
-// The base encoder of a model name, folder or Hugging Face id, ready to compute.
+// The base encoder of a model name, folder or Hugging Face id, ready to compute. Begins the profile, if one is asked for.
 Base base_of(const std::string& model, const MachineOptions& options);
 
 // --input speech|padded and --tail.

@@ -12,6 +12,7 @@
 #include "base/progress.h"
 #include "cli/commands.h"
 #include "cli/config.h"
+#include "cli/profile.h"
 
 namespace {
 
@@ -110,6 +111,7 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   try {
     const int status = run(argc, argv);
+    loralens::end_profile();
     if (std::fflush(stdout) != 0 || std::ferror(stdout)) loralens::fail("cannot write to standard output");
     return status;
   } catch (const loralens::UsageError& error) {

@@ -202,7 +202,7 @@ void train(CLI::App& command, TrainArguments& a) {
   const Base base = base_of(a.model, a.machine);
   a.run.adapter.layers = parse_layers(a.layers, base.encoder.config.layers);
   if (!a.folds.allow_leaks && !a.resuming) check_audio(clips, folds, a);
-  write_file(out.path() / "config.toml", resolved_config(command, {"output", "resume", "force"}));
+  write_file(out.path() / "config.toml", resolved_config(command, {"output", "resume", "force", "profile"}));
   log_line(fmt::format("{} clips, {} folds, {} on {}, {}", clips.clips.size(), folds.size(), a.run.adapter.method,
                        base.name, base.precision.compute == c10::ScalarType::BFloat16 ? "bf16" : "fp32"));
   try {

@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "base/profile.h"
+#include "classifier/operations.h"
 #include "inference/predict.h"
 #include "inference/source.h"
 
@@ -34,9 +36,20 @@ std::vector<Decoded> decode(std::span<const std::string> paths, const LogMel& me
   return chunk;
 }
 
+std::vector<at::Tensor> stems(const Encoder& encoder, const std::vector<at::Tensor>& mels) {
+  const Timed time(Phase::stem);
+  std::vector<at::Tensor> rows;
+  for (const auto& mel : mels) {
+    rows.push_back(stem(encoder, mel.to(encoder.positions.options())));
+    count_operations(stem_operations(encoder.config, rows.back().size(0)));
+  }
+  return rows;
+}
+
 // Fills in the probabilities of the clips that could be decoded.
 void recognise(const std::vector<EmotionModel>& models, const std::vector<Encoder>& encoders, std::vector<Decoded>& chunk) {
   const at::NoGradGuard no_grad;
+  const Timed time(Phase::inference);
   std::vector<size_t> good;
   std::vector<int64_t> lengths;
   for (size_t i = 0; i < chunk.size(); ++i) {
@@ -50,9 +63,7 @@ void recognise(const std::vector<EmotionModel>& models, const std::vector<Encode
     for (size_t m = 0; m < models.size(); ++m) {
       std::vector<std::vector<at::Tensor>> rows;
       for (const size_t b : batch) {
-        rows.emplace_back();
-        for (const auto& mel : chunk[good[b]].mels)
-          rows.back().push_back(stem(encoders[m], mel.to(encoders[m].positions.options())));
+        rows.push_back(stems(encoders[m], chunk[good[b]].mels));
       }
       const Batch packed = pack(rows);
       const auto p = probabilities(models[m], head_states(models[m], encoders[m], packed.x, 0, packed.pass)).contiguous();
@@ -83,7 +94,10 @@ void predict_files(const std::vector<EmotionModel>& models, const std::vector<st
   if (paths.empty()) return;
   auto ahead = start(0);
   for (size_t begin = 0; begin < paths.size();) {
-    std::vector<Decoded> chunk = ahead.get();
+    std::vector<Decoded> chunk = [&] {
+      const Timed time(Phase::wait);
+      return ahead.get();
+    }();
     begin += chunk.size();
     if (begin < paths.size()) ahead = start(begin);
     recognise(models, encoders, chunk);

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/profile.h"
+
 namespace loralens {
 
 using at::Tensor;
@@ -32,6 +34,7 @@ std::vector<std::vector<size_t>> batches_by_length(std::span<const int64_t> leng
 Tensor clip_states(const EmotionModel& model, ClipSource& source, std::span<const int64_t> clips,
                    const std::function<void(int64_t)>& done) {
   const at::NoGradGuard no_grad;
+  const Timed time(Phase::inference);
   const Encoder encoder = model.compute_encoder();
   std::vector<int64_t> lengths;
   for (const int64_t clip : clips) lengths.push_back(source.positions()[static_cast<size_t>(clip)]);

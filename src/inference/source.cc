@@ -8,7 +8,9 @@
 
 #include "audio/decode.h"
 #include "base/error.h"
+#include "base/profile.h"
 #include "base/random.h"
+#include "classifier/operations.h"
 
 namespace loralens {
 namespace {
@@ -42,7 +44,11 @@ int64_t input_end(int64_t samples, const InputOptions& input) {
 
 std::vector<Tensor> mel_segments(const Clip& clip, const LogMel& mel, const InputOptions& input, double* seconds) {
   try {
-    Audio audio = load_audio(clip.path, {clip.start, clip.end});
+    Audio audio = [&] {
+      const Timed time(Phase::decode);
+      return load_audio(clip.path, {clip.start, clip.end});
+    }();
+    const Timed time(Phase::mel);
     if (seconds) *seconds = audio.seconds;
     const int64_t end = input_end(std::ssize(audio.samples), input);
     std::vector<float> samples =
@@ -107,6 +113,7 @@ void ClipSource::prefetch(std::span<const int64_t> clips) {
 ClipSource::Segments ClipSource::mels(int64_t clip) {
   if (const auto kept = mels_.find(clip); kept != mels_.end()) return kept->second;
   if (const auto task = ahead_.find(clip); task != ahead_.end()) {
+    const Timed time(Phase::wait);
     Segments segments = task->second.get();
     ahead_.erase(task);
     return segments;
@@ -116,11 +123,15 @@ ClipSource::Segments ClipSource::mels(int64_t clip) {
 
 // Each clip alone, so that its bits do not depend on who is beside it.
 ClipSource::Segments ClipSource::rows(const Encoder& encoder, int64_t clip, const Segments& mels) const {
+  const Timed time(Phase::stem);
   Segments rows;
   for (const Tensor& mel : mels) {
     Tensor x = stem(encoder, mel.to(encoder.positions.options().requires_grad(false)));
     Pass pass;
     pass.lengths = {x.size(0)};
+    if (profiling())
+      count_operations(stem_operations(encoder.config, x.size(0)) +
+                       forward_operations(encoder.config, {}, {0, first_layer()}, pass.lengths));
     rows.push_back(run(encoder, {}, x, {0, first_layer()}, pass));
   }
   return rows;

@@ -13,6 +13,7 @@
 #include "base/csv.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/profile.h"
 #include "base/progress.h"
 #include "corpus/batches.h"
 #include "corpus/sampling.h"
@@ -201,14 +202,21 @@ class FoldTraining {
       for (size_t b = first; b < end; ++b) {
         if (!task_.frozen)
           for (size_t next = b; next < std::min(b + 3, all.size()); ++next) source_.prefetch(all[next]);
-        const Tensor loss = loss_of(all[b], epoch, taps);
+        const Tensor loss = [&] {
+          const Timed time(Phase::forward);
+          return loss_of(all[b], epoch, taps);
+        }();
+        const Timed time(Phase::backward);
         (loss * (static_cast<double>(all[b].size()) / static_cast<double>(clips))).backward();
         sums.add_loss(loss, std::ssize(all[b]));
       }
       if (taps) watch_->end();
       const double factor = schedule_factor(options_.schedule, options_.warmup, step_, steps_in_all_);
       record.learning_rate = factor * options_.learning_rate;
-      sums.add_norms(optimiser_.step(factor));
+      {
+        const Timed time(Phase::optimiser);
+        sums.add_norms(optimiser_.step(factor));
+      }
       if (options_.average > 0) add_to_average(epoch);
       ++step_;
       if (task_.progress && (step_ % 8 == 0 || end == all.size()))

@@ -1,0 +1,72 @@
+"""The published analyses: ours in one pass, the notebook's structure, and Python as a careful user writes it."""
+import pathlib
+
+import speech
+from measure import Place, loralens, peer
+from rows import Line, Row, compared
+from training import lora_flags
+
+SUITE = {"padded": "contribution,logit-lens,erasure,spectrum,alignment",
+         "speech": "contribution,logit-lens,erasure,spectrum"}  # the published CKA needs clips of equal length
+
+
+def suite_row(place: Place) -> Row:
+    # Clips of contribution, lens and gradients; of erasure; those of each that the peers pass, the rest extrapolated.
+    clips, erased, passed = (4, 5, 1) if place.quick else (40, 50, 8)
+    table_size = clips + erased
+
+    def table() -> pathlib.Path:
+        return speech.joined(place, table_size)
+
+    def prepare() -> None:
+        for source in ("padded", "speech"):
+            run(source)
+
+    def run(source: str) -> pathlib.Path:
+        """One epoch of LoRA on the first `clips`; the others are its test clips."""
+        out = place.work / f"suite-run-{source}"
+        if not out.exists():
+            loralens(place, "train", "--model", "base", *speech.one_fold(table(), clips, erased), "-o", out, *lora_flags("bf16", source))
+        return out
+
+    def ours(source: str, precision: str) -> dict:
+        rows = [pathlib.Path(row["path"]).name for row in speech.read_table(table())]
+        gradient = place.work / "gradient-clips.txt"
+        gradient.write_text("\n".join(rows[:clips]) + "\n")
+        finished = loralens(place, "analyze", run(source), "--protocol", "paper", "--only", SUITE[source], "--gradient-clips", gradient,
+                            "--precision", precision, "--threads", place.threads, "-o", place.work / "suite-analysis", "--force")
+        return {"seconds": finished.seconds, "memory": finished.memory / 1e9}
+
+    def theirs(script: str) -> dict:
+        rows = speech.read_table(table())
+        found = peer(place, script, adapter=run("padded") / "fold-00", paths=[row["path"] for row in rows],
+                     labels=[row["label"] for row in rows], clips=clips, erased=erased, passed=passed)
+        return found | {"memory": found["memory"] / 1e9}
+
+    def lines(m: dict) -> list[Line]:
+        notebook, careful = m["notebook"], m["careful"]
+        share = f"peers pass {passed} of each {clips} clips, extrapolated; SVD, CKA and memory in full"
+        parts = ", ".join(f"{name} {notebook[name]:.0f} s" for name in
+                          ("contribution", "lens", "erasure", "progressive", "gradients", "svd", "cka"))
+        found = []
+        for source, precision, target in (("padded", "fp32", 2.4), ("padded", "bf16", 3.5), ("speech", "fp32", 25), ("speech", "bf16", 40)):
+            mine = m[f"{source} {precision}"]["seconds"]
+            left_out = "cka" if source == "speech" else None
+            without = ", without CKA" if left_out else ""
+            found.append(compared(f"paper suite, {clips} clips ({erased} for erasure), {source}, {precision}{without}", mine,
+                                  notebook["seconds"] - notebook.get(left_out, 0), "s", "notebook's structure, padded fp32", target,
+                                  note="" if found else f"the notebook's: {parts}; {share}"))
+            found.append(compared("   the same", mine, careful["seconds"] - careful.get(left_out, 0), "s", "careful Python, padded fp32"))
+        memory = max(m["padded fp32"]["memory"], m["padded bf16"]["memory"])
+        found.append(compared("   peak memory, padded", memory, notebook["memory"], "GB", "notebook's structure, padded fp32", 8,
+                              note=f"careful Python {careful['memory']:.1f} GB; ours has contribution and lens on {erased} clips too"))
+        return found
+
+    sides = {"notebook": lambda: theirs("notebook"), "padded fp32": lambda: ours("padded", "fp32"), "careful": lambda: theirs("careful"),
+             "padded bf16": lambda: ours("padded", "bf16"), "speech fp32": lambda: ours("speech", "fp32"),
+             "speech bf16": lambda: ours("speech", "bf16")}
+    return Row("suite", "the published analyses against the notebook's structure and careful Python", sides, lines, prepare=prepare, repeats=1)
+
+
+def rows(place: Place) -> list[Row]:
+    return [suite_row(place)]

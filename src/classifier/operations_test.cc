@@ -1,0 +1,70 @@
+#include "classifier/operations.h"
+
+#include <gtest/gtest.h>
+
+#include <ATen/ops/zeros.h>
+
+#include "adapter/lora.h"
+
+namespace loralens {
+namespace {
+
+// One layer, D 4, F 8, one clip of 3 positions and one of 5: ΣT 8, ΣT² 34.
+WhisperConfig small_config(int64_t layers) {
+  WhisperConfig config;
+  config.mels = 2;
+  config.width = 4;
+  config.mlp_width = 8;
+  config.layers = layers;
+  return config;
+}
+const std::vector<int64_t> lengths = {3, 5};
+
+Adapted with_lora(int64_t layers, std::initializer_list<std::pair<int64_t, Module>> places) {
+  Adapted adapted;
+  adapted.encoder.config = small_config(layers);
+  for (const auto& [layer, module] : places) {
+    auto lora = std::make_shared<Lora>();
+    const int64_t in = module == Module::fc2 ? 8 : 4, out = module == Module::fc1 ? 8 : 4;
+    lora->a = at::zeros({2, in});
+    lora->b = at::zeros({out, 2});
+    adapted.adapters[{layer, module}] = lora;
+  }
+  return adapted;
+}
+
+// Counted by hand: four D×D and two D×F products are 2·(4·16 + 2·32) = 256 a position, 2,048 in all; the two products of
+// attention 4·4·34 = 544.
+constexpr double linears = 2048, attention = 544;
+
+TEST(Operations, Forward) {
+  const Adapted frozen = with_lora(1, {}), lora = with_lora(1, {{0, Module::v_proj}});
+  EXPECT_EQ(forward_operations(frozen.encoder.config, {}, {0, 1}, lengths), linears + attention);
+  // A x and B (A x): 2·2·4 each, 8 positions
+  EXPECT_EQ(forward_operations(lora.encoder.config, lora.adapters, {0, 1}, lengths), linears + attention + 8 * 32);
+  EXPECT_EQ(stem_operations(frozen.encoder.config, 8), 8 * (2 * 3 * 2 * 4 * 2 + 2 * 3 * 4 * 4));
+}
+
+TEST(Operations, BackwardStopsAtTheFirstAdaptedProjection) {
+  // v_proj of the only layer: fc2, fc1 and out_proj pass the gradient on (2·32·2 + 2·16 a position), attention gives dV
+  // alone (2·4·34), and A, B and the gradient of A x take 2·2·(4 + 4 + 4) a position.
+  EXPECT_EQ(backward_operations(with_lora(1, {{0, Module::v_proj}}), {0, 1}, lengths, false), 8 * 160 + 272 + 8 * 48);
+}
+
+TEST(Operations, BackwardPassesThroughLayersAbove) {
+  // Above the first adapted layer: every linear layer once, attention's four products, and what B A x sends to x.
+  const double above = linears + 2 * attention + 8 * (48 + 16);
+  const double first = 8 * 160 + 272 + 8 * 48;
+  EXPECT_EQ(backward_operations(with_lora(2, {{0, Module::v_proj}, {1, Module::v_proj}}), {0, 2}, lengths, false), first + above);
+  EXPECT_EQ(backward_operations(with_lora(1, {{0, Module::v_proj}}), {0, 1}, lengths, true), above);
+}
+
+TEST(Operations, NothingBelowTheFirstAdapter) {
+  const Adapted upper = with_lora(2, {{1, Module::fc2}});
+  // fc2's own A, B and A x: 2·2·(4 + 4 + 8)
+  EXPECT_EQ(backward_operations(upper, {0, 2}, lengths, false), 8 * 64);
+  EXPECT_EQ(backward_operations(with_lora(2, {}), {0, 2}, lengths, false), 0);
+}
+
+}  // namespace
+}  // namespace loralens

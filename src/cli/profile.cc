@@ -1,0 +1,107 @@
+#include "cli/profile.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/ones.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <optional>
+
+#include "base/error.h"
+#include "base/profile.h"
+
+namespace loralens {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct Asked {
+  Path file;
+  c10::ScalarType type;
+  double peak = 0;
+};
+std::optional<Asked> asked;  // of this process, from the command line
+
+// Waits until a GPU has done what it was given.
+void settle(c10::Device device) {
+  if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
+}
+
+double peak_memory() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return 1024.0 * static_cast<double>(usage.ru_maxrss);
+}
+
+std::string_view name_of_type(c10::ScalarType type) {
+  return type == c10::ScalarType::BFloat16 ? "bf16" : type == c10::ScalarType::Half ? "fp16" : "fp32";
+}
+
+ordered_json as_json(const std::vector<PhaseTotals>& totals, double seconds) {
+  ordered_json out = {{"seconds", seconds},
+                      {"threads", at::get_num_threads()},
+                      {"precision", name_of_type(asked->type)},
+                      {"peak_operations_per_second", asked->peak},
+                      {"peak_memory_bytes", peak_memory()}};
+  for (const PhaseTotals& t : totals) {
+    auto& phase = out["phases"][std::string(name_of(t.phase))];
+    phase = {{"seconds", t.seconds}, {"calls", t.calls}, {"in_background", in_background(t.phase)}};
+    if (t.operations > 0) phase["operations"] = t.operations;
+  }
+  return out;
+}
+
+void print(const std::vector<PhaseTotals>& totals, double seconds) {
+  fmt::print(stderr, "profile: {:.2f} s on {} threads, {:.1f} GB at most; {} products reach {:.0f} GFLOP/s here\n", seconds,
+             at::get_num_threads(), peak_memory() / 1e9, name_of_type(asked->type), asked->peak / 1e9);
+  fmt::print(stderr, "  {:10} {:>9} {:>6} {:>8} {:>8} {:>8}\n", "phase", "seconds", "share", "calls", "GFLOP/s", "of peak");
+  double other = seconds;
+  for (const PhaseTotals& t : totals) {
+    const bool beside = in_background(t.phase);
+    if (!beside) other -= t.seconds;
+    const double rate = t.seconds > 0 ? t.operations / t.seconds : 0;
+    fmt::print(stderr, "  {:10} {:9.2f} {:>6} {:8}{}\n", name_of(t.phase), t.seconds,
+               beside ? "beside" : fmt::format("{:.0f} %", 100 * t.seconds / seconds), t.calls,
+               rate > 0 ? fmt::format(" {:8.0f} {:6.0f} %", rate / 1e9, 100 * rate / asked->peak) : "");
+  }
+  fmt::print(stderr, "  {:10} {:9.2f} {:4.0f} %\n", "other", other, 100 * other / seconds);
+}
+
+}  // namespace
+
+double matmul_peak(c10::ScalarType type, c10::Device device) {
+  const at::NoGradGuard no_grad;
+  const int64_t size = device.is_cpu() ? 1536 : 8192;
+  const at::Tensor a = at::ones({size, size}, at::TensorOptions(type).device(device)), b = a.clone();
+  double best = 0, spent = 0;
+  for (int i = 0; i < 3 || (i < 50 && spent < 0.5); ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    at::matmul(a, b);
+    settle(device);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    best = std::max(best, 2 * static_cast<double>(size * size * size) / seconds);
+    spent += seconds;
+  }
+  return best;
+}
+
+void begin_profile(const Path& file, Precision precision, c10::Device device) {
+  if (const Path folder = file.parent_path(); !folder.empty() && !std::filesystem::is_directory(folder))
+    fail("--profile={}: there is no folder {}", file.string(), folder.string());
+  asked = {file, precision.compute, matmul_peak(precision.compute, device)};
+  start_profile(device.is_cpu() ? std::function<void()>() : [device] { settle(device); });
+}
+
+void end_profile() {
+  if (!asked) return;
+  const double seconds = profiled_seconds();
+  if (asked->file.empty())
+    print(profile_totals(), seconds);
+  else
+    write_file(asked->file, as_json(profile_totals(), seconds).dump(2) + "\n");
+}
+
+}  // namespace loralens
