@@ -13,10 +13,10 @@ using testing::HasSubstr;
 const std::vector<std::string> classes = {"joy", "rage"};
 
 // Women: 2 of 3 clips right, UAR 1/2 (one class wholly wrong); men: 2 of 2. The last clip has no gender.
-struct Groups : testing::Test {
+struct ResultGroups : testing::Test {
   Clips clips;
   std::vector<Prediction> predictions;
-  Groups() {
+  ResultGroups() {
     add("a", "s1", "female", 0, 0);
     add("b", "s2", "female", 0, 0);
     add("c", "s2", "female", 1, 0);
@@ -34,7 +34,7 @@ struct Groups : testing::Test {
   }
 };
 
-TEST_F(Groups, AreScoredEachAlone) {
+TEST_F(ResultGroups, AreScoredEachAlone) {
   const json groups = group_scores(predictions, classes, clips, 42);
   ASSERT_EQ(groups.size(), 1u) << "one text and no corpus, no intensity: nothing to tell apart";
   const json &women = groups.at("gender")[0], &men = groups.at("gender")[1];
@@ -49,7 +49,7 @@ TEST_F(Groups, AreScoredEachAlone) {
   EXPECT_EQ(women.at("war").at("high"), 1);   // s1 alone
 }
 
-TEST_F(Groups, OfMoreThanFiftyValuesAreNone) {
+TEST_F(ResultGroups, OfMoreThanFiftyValuesAreNone) {
   for (int i = 0; i < 51; ++i) {
     add(std::to_string(i), "s", "", 0, 0);
     clips.clips.back().text = std::to_string(i);
@@ -60,7 +60,7 @@ TEST_F(Groups, OfMoreThanFiftyValuesAreNone) {
   EXPECT_EQ(group_scores(predictions, classes, clips, 42).at("text").size(), 50u);
 }
 
-TEST_F(Groups, NeedTheClipsOfThePredictions) {
+TEST_F(ResultGroups, NeedTheClipsOfThePredictions) {
   clips.clips.pop_back();
   EXPECT_THAT(error_of([&] { group_scores(predictions, classes, clips, 42); }), HasSubstr("'f' is of no clip"));
 }

@@ -5,6 +5,7 @@
 #include <ATen/ops/linear.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
 #include <optional>
 #include <string_view>
 
@@ -19,14 +20,27 @@ const std::optional<c10::OperatorHandle>& onednn() {
   return found;
 }
 
-// a bᵀ + bias, without a gradient.
+// a bᵀ + bias, without a gradient. oneDNN adds up in one go, so rounding grows with the inner dimension: it is cut into
+// pieces. These are copied, as oneDNN falls to its slowest code for matrices with gaps.
 Tensor product(const Tensor& a, const Tensor& b, const std::optional<Tensor>& bias = {}) {
   using Scalars = c10::List<std::optional<at::Scalar>>;
   using Signature = Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, std::string_view, Scalars,
                            std::optional<std::string_view>);
   static const auto op = onednn()->typed<Signature>();
   const at::AutoDispatchBelowADInplaceOrView below_autograd;
-  return op.call(a, b, bias, "none", Scalars(), std::nullopt);
+  const auto multiply = [](const Tensor& x, const Tensor& w, const std::optional<Tensor>& added) {
+    return op.call(x, w, added, "none", Scalars(), std::nullopt);
+  };
+  constexpr int64_t piece = 256;
+  const int64_t inner = a.size(1);
+  if (inner < 2 * piece) return multiply(a, b, bias);
+  Tensor sum;
+  for (int64_t first = 0; first < inner; first += piece) {
+    const auto part = [&](const Tensor& x) { return x.narrow(1, first, std::min(piece, inner - first)).contiguous(); };
+    if (first == 0) sum = multiply(part(a), part(b), bias);
+    else sum.add_(multiply(part(a), part(b), std::nullopt));
+  }
+  return sum;
 }
 
 class Product : public torch::autograd::Function<Product> {
