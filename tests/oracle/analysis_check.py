@@ -9,7 +9,6 @@ random. What is not compared is listed with the reason; a row that is neither is
 import collections
 import dataclasses
 import csv
-import dataclasses
 import math
 import os
 import pathlib
