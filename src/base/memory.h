@@ -17,4 +17,13 @@ inline void release_free_memory() {
 #endif
 }
 
+// What is freed is kept for the next batch instead of being unmapped and mapped again, page by page: a twentieth of a training
+// step. release_free_memory gives it back all the same. To be called once, as the program begins.
+inline void keep_freed_memory() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the largest that glibc takes
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+#endif
+}
+
 }  // namespace loralens

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/progress.h"
 #include "cli/commands.h"
 #include "cli/config.h"
@@ -109,6 +110,7 @@ __attribute__((section(".preinit_array"), used)) void (*const before_libraries)(
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
+  loralens::keep_freed_memory();
   try {
     const int status = run(argc, argv);
     loralens::end_profile();

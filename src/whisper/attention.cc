@@ -82,12 +82,14 @@ void backward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& o
               const Tensor& d_v) {
   const int64_t stride = q.size(1), rows = q.size(0), longest = *std::ranges::max_element(lengths);
   const T *qs = data_of<T>(q), *ks = data_of<T>(k), *vs = data_of<T>(v), *outs = data_of<T>(out), *d_outs = data_of<T>(d_out);
-  T *d_qs = data_of<T>(d_q), *d_ks = data_of<T>(d_k), *d_vs = data_of<T>(d_v);
+  T *d_qs = d_q.defined() ? data_of<T>(d_q) : nullptr, *d_ks = d_k.defined() ? data_of<T>(d_k) : nullptr;
+  T* d_vs = data_of<T>(d_v);
   const float* sums = data_of<float>(log_sums);
   for_each_head<T>(lengths, heads, avx512::backward_scratch(longest, sizeof(T)), [&](const Task& task, void* scratch) {
     const int64_t at = task.row * stride + task.head * avx512::head_width;
     avx512::backward({task.positions, stride}, qs + at, ks + at, vs + at, outs + at, d_outs + at,
-                     sums + task.head * rows + task.row, d_qs + at, d_ks + at, d_vs + at, scratch);
+                     sums + task.head * rows + task.row, d_qs ? d_qs + at : nullptr, d_ks ? d_ks + at : nullptr, d_vs + at,
+                     scratch);
   });
 }
 
@@ -108,10 +110,13 @@ class Kernel : public torch::autograd::Function<Kernel> {
                                                  const torch::autograd::variable_list& gradients) {
     const auto saved = context->get_saved_variables();
     const Tensor d_out = gradients[0].contiguous();
-    const Tensor d_q = at::empty_like(saved[0]), d_k = at::empty_like(saved[0]), d_v = at::empty_like(saved[0]);
+    // In the lowest layer that is adapted, at v alone, nothing below wants the others.
+    const bool at_v_alone = !context->needs_input_grad(0) && !context->needs_input_grad(1);
+    const Tensor d_q = at_v_alone ? Tensor() : at::empty_like(saved[0]), d_k = at_v_alone ? Tensor() : at::empty_like(saved[0]);
+    const Tensor d_v = at::empty_like(saved[0]);
     const int64_t heads = context->saved_data["heads"].toInt();
     const auto lengths = context->saved_data["lengths"].toIntVector();
-    if (d_q.scalar_type() == c10::ScalarType::Float)
+    if (d_v.scalar_type() == c10::ScalarType::Float)
       loralens::backward<float>(saved[0], saved[1], saved[2], saved[3], d_out, saved[4], heads, lengths, d_q, d_k, d_v);
     else
       loralens::backward<uint16_t>(saved[0], saved[1], saved[2], saved[3], d_out, saved[4], heads, lengths, d_q, d_k, d_v);

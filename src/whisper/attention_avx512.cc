@@ -226,9 +226,10 @@ struct Queries {
   const float *log_sums, *deltas;             // padded; beyond T infinity and 0
 };
 
-// A tile of keys: P and dS, transposed (6 rows of T), and dS also in panels for dQ.
+// A tile of keys: P and, unless the gradient is wanted at v alone, dS; transposed (6 rows of T).
 template <typename T>
-void key_tile(const Queries<T>& queries, int64_t padded, const uint32_t* k, const uint32_t* v, T* p_row, T* ds_row) {
+void key_tile(const Queries<T>& queries, int64_t padded, const uint32_t* k, const uint32_t* v, T* p_row, T* ds_row,
+              bool at_v_alone) {
   constexpr int64_t depth = units<T>(width);
   for (int64_t p = 0; p < padded; p += lanes) {
     const Tile scores = product<T>(k, depth, queries.q_columns + p * depth, depth);
@@ -239,6 +240,7 @@ void key_tile(const Queries<T>& queries, int64_t padded, const uint32_t* k, cons
             exponential(_mm512_sub_ps(scores.sums[i][j], _mm512_loadu_ps(queries.log_sums + p + 16 * j)));
         store(p_row + i * padded + p + 16 * j, weights.sums[i][j]);
       }
+    if (at_v_alone) continue;
     const Tile d_weights = product<T>(v, depth, queries.d_out_columns + p * depth, depth);
     for (int i = 0; i < tile_rows; ++i)
       for (int j = 0; j < vectors; ++j)
@@ -330,15 +332,18 @@ void backward_head(HeadShape shape, const T* q, const T* k, const T* v, const T*
     const int64_t count = positions - first < tile_rows ? positions - first : tile_rows;
     copy_rows(k + first * shape.stride, shape.stride, count, tile_rows, 1, key);
     copy_rows(v + first * shape.stride, shape.stride, count, tile_rows, 1, value);
-    key_tile(queries, padded, reinterpret_cast<const uint32_t*>(key), reinterpret_cast<const uint32_t*>(value), p_row, ds_row);
-    add_to_panels(ds_row, padded, key_units, first, ds_panels);
+    key_tile(queries, padded, reinterpret_cast<const uint32_t*>(key), reinterpret_cast<const uint32_t*>(value), p_row, ds_row,
+             !d_q);
     const int64_t along = padded / per_unit<T>;
     store_rows(product<T>(reinterpret_cast<const uint32_t*>(p_row), along, d_out_rows, units<T>(positions)), count,
                shape.stride, d_v + first * shape.stride);
+    if (!d_q) continue;
+    add_to_panels(ds_row, padded, key_units, first, ds_panels);
     store_rows(product<T>(reinterpret_cast<const uint32_t*>(ds_row), along, q_rows, units<T>(positions)), count,
                shape.stride, d_k + first * shape.stride);
   }
 
+  if (!d_q) return;
   copy_rows(k, shape.stride, positions, padded, 1, rows);  // keys beyond T are zero, so dS's values there do not matter
   uint32_t* k_rows = q_rows;
   pack(rows, padded, k_rows);

@@ -28,7 +28,7 @@ void forward(HeadShape shape, const float* q, const float* k, const float* v, fl
 void forward(HeadShape shape, const uint16_t* q, const uint16_t* k, const uint16_t* v, uint16_t* out, float* log_sums,
              void* scratch);
 
-// The gradients at q, k, v of what `forward` made, for the gradient d_out at out.
+// The gradients at q, k, v of what `forward` made, for the gradient d_out at out. d_q and d_k null: at v alone.
 void backward(HeadShape shape, const float* q, const float* k, const float* v, const float* out, const float* d_out,
               const float* log_sums, float* d_q, float* d_k, float* d_v, void* scratch);
 void backward(HeadShape shape, const uint16_t* q, const uint16_t* k, const uint16_t* v, const uint16_t* out,

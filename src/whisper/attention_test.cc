@@ -90,6 +90,18 @@ TEST(Attention, SharpWeights) {
 
 TEST(Attention, OtherHeadWidths) { expect_agreement({5, 5, 3, 20}, 2, 16, c10::ScalarType::Float, 3e-6); }
 
+// As where only v_proj of the lowest layer is adapted.
+TEST(Attention, GradientAtTheValuesAlone) {
+  for (const auto type : {c10::ScalarType::Float, c10::ScalarType::BFloat16}) {
+    const std::vector<int64_t> lengths{70, 33};
+    const Inputs in = inputs(lengths, 128, type);
+    const auto all = results(in, type, [&](const Inputs& i) { return attention(i.q, i.k, i.v, 2, lengths); });
+    const Tensor v = in.v.to(type).clone().requires_grad_();
+    const Tensor out = attention(in.q.to(type), in.k.to(type), v, 2, lengths);
+    EXPECT_TRUE(same_bits(torch::autograd::grad({out}, {v}, {in.cotangent.to(type)})[0], all.gradients[2]));
+  }
+}
+
 TEST(Attention, SegmentDoesNotDependOnItsNeighbours) {
   for (const auto type : {c10::ScalarType::Float, c10::ScalarType::BFloat16}) {
     const std::vector<int64_t> lengths{30, 100, 30, 7};
