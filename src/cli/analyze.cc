@@ -313,7 +313,7 @@ void add_analyze(CLI::App& app) {
   command->add_option("--protocol", a->protocol, "strict; paper: as the published code does, first fold, defects included")
       ->check(CLI::IsMember({"strict", "paper"}));
   add_corpus_option(*command, a->corpora, "table of clips, where it is not the run's own; may be given several times");
-  command->add_option("--labels", a->labels, "map of the corpus's labels: four, or a list such as ang=anger");
+  command->add_option("--labels", a->labels, "map of the corpus's labels: four, seven, or a list such as ang=anger");
   command->add_option("--clips", a->clips, "list of clips to analyse, one path a line as in the table")->check(CLI::ExistingFile);
   command->add_option("--gradient-clips", a->gradient_clips, "list of clips for spectrum, alignment, gradients and embedding")
       ->check(CLI::ExistingFile);

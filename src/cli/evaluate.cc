@@ -120,7 +120,7 @@ void add_evaluate(CLI::App& app) {
   command->option_defaults()->always_capture_default();
   command->add_option("run", a->run, "a run of `loralens train`, one of its folds, or a PEFT folder")->required();
   add_corpus_option(*command, a->corpora, "table of clips to score instead; may be given several times");
-  command->add_option("--labels", a->labels, "map of the corpus's labels: four, or a list such as ang=anger");
+  command->add_option("--labels", a->labels, "map of the corpus's labels: four, seven, or a list such as ang=anger");
   command->add_option("--model", a->model, "base model, where the run names none");
   command->add_option("--classes", a->classes, "names of a bare PEFT folder's classes, in order");
   command->add_option("-o,--output", a->out, "folder for predictions.csv and metrics.json");

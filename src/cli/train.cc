@@ -271,7 +271,7 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
   command->add_option("-o,--output", a->out, "folder of the run");
   command->add_option("--resume", a->resume, "go on with this interrupted run");
   command->add_flag("--force", a->force, "replace the output folder if it exists");
-  command->add_option("--labels", a->labels, "four, or a list such as ang=anger,exc=happiness; all if not given")
+  command->add_option("--labels", a->labels, "four, seven, or a list such as ang=anger,exc=happiness; all if not given")
       ->transform(absolute_labels);
   command->add_option("--folds", a->folds.scheme, scheme_summary())
       ->check(scheme_error)->transform(absolute_folds);
