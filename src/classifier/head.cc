@@ -9,6 +9,8 @@
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
+#include <numeric>
+
 #include "base/error.h"
 #include "base/random.h"
 #include "statistics/normal_values.h"
@@ -60,8 +62,11 @@ Tensor mean_over_clips(const Tensor& x, const Pass& pass) {
       for (int64_t i = 0; i < count; ++i) rows.back() += pass.lengths[segment++];
     }
   }
+  const size_t clips = rows.size();
+  rows.push_back(x.size(0) - std::accumulate(rows.begin(), rows.end(), int64_t{0}));  // of no clip
+  const auto parts = x.split_with_sizes(rows);
   std::vector<Tensor> means;
-  for (const Tensor& clip : x.split_with_sizes(rows)) means.push_back(clip.mean(0));
+  for (size_t i = 0; i < clips; ++i) means.push_back(parts[i].mean(0));
   return at::stack(means);
 }
 

@@ -74,7 +74,7 @@ void add_audit(CLI::App& app) {
   command->add_option("table", a->table, "table of clips: path,label,speaker[,...]")->required();
   command->add_option("--folds", a->folds.scheme, "a folds.csv, taken as it is, or " + scheme_summary())
       ->check(scheme_error)->transform(scheme_of);
-  command->add_option("--labels", a->labels, "four, or a list such as ang=anger,exc=happiness; all if not given");
+  command->add_option("--labels", a->labels, "four, seven, or a list such as ang=anger,exc=happiness; all if not given");
   command->add_option("--seed", a->folds.seed, "of the folds, as in train");
   command->add_flag("--no-development", a->no_development,
                     "folds without development parts, as train --select last makes them");

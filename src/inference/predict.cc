@@ -48,7 +48,7 @@ Tensor clip_states(const EmotionModel& model, ClipSource& source, std::span<cons
   int64_t count = 0;
   for (size_t b = 0; b < batches.size(); ++b) {
     for (size_t next = b; next < std::min(b + 3, batches.size()); ++next) source.prefetch(numbers(batches[next]));
-    const Batch batch = source.batch(numbers(batches[b]), &encoder);
+    const Batch batch = with_round_rows(source.batch(numbers(batches[b]), &encoder));
     const Tensor states = head_states(model, encoder, batch.x, source.first_layer(), batch.pass);
     if (!all.defined()) {
       std::vector<int64_t> shape = states.sizes().vec();

@@ -2,6 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <cmath>
@@ -155,6 +156,16 @@ Batch pack(const std::vector<std::vector<Tensor>>& rows) {
     }
   }
   batch.x = parts.size() == 1 ? parts[0] : at::cat(parts);
+  return batch;
+}
+
+Batch with_round_rows(Batch batch) {
+  constexpr int64_t multiple = 64;
+  const int64_t rows = batch.x.size(0), surplus = (rows + multiple - 1) / multiple * multiple - rows;
+  if (surplus == 0) return batch;
+  batch.x = at::cat({batch.x, at::zeros({surplus, batch.x.size(1)}, batch.x.options().requires_grad(false))});
+  batch.pass.lengths.push_back(surplus);
+  if (!batch.pass.keys.empty()) batch.pass.keys.push_back(0);
   return batch;
 }
 

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <set>
 
+#include "classifier/head.h"
 #include "classifier/test_model.h"
 #include "inference/test_clips.h"
 
@@ -40,6 +41,20 @@ TEST_F(Source, AClipHasTheSameBitsInEveryBatch) {
     ahead.prefetch(std::vector<int64_t>{1, 2});
     EXPECT_TRUE(same_bits(rows(ahead, {1, 0, 2}), at::cat({b, a, c}))) << "decoded ahead";
   }
+}
+
+// Rows of no clip make their number round and change nothing of what is read off the clips.
+TEST_F(Source, RoundRowsChangeNoClip) {
+  ClipSource source(encoder_, clips_, 0, {});
+  const Batch batch = source.batch(std::vector<int64_t>{0, 2, 1}), round = with_round_rows(batch);
+  EXPECT_NE(batch.x.size(0) % 64, 0);
+  EXPECT_EQ(round.x.size(0) % 64, 0);
+  EXPECT_EQ(round.pass.rows(), round.x.size(0));
+  EXPECT_EQ(round.pass.clips(), 3);
+  EXPECT_EQ(round.pass.keys.size(), round.pass.lengths.size());
+  const Tensor x = run(encoder_, {}, batch.x, {0, 3}, batch.pass), y = run(encoder_, {}, round.x, {0, 3}, round.pass);
+  EXPECT_LT(difference(mean_over_clips(y, round.pass), mean_over_clips(x, batch.pass)), 1e-6);
+  EXPECT_TRUE(same_bits(with_round_rows(round).x, round.x));
 }
 
 TEST_F(Source, StopsAtTheFirstAdaptedLayer) {

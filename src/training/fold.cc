@@ -153,6 +153,7 @@ class FoldTraining {
                       : source_.batch(clips, &encoder);
     if (options_.position_dropout > 0)
       batch = drop_positions(batch, options_.position_dropout, options_.seed, static_cast<uint64_t>(epoch));
+    batch = with_round_rows(std::move(batch));
     batch.pass.dropout = {true, options_.seed, static_cast<uint64_t>(epoch)};
     batch.pass.taps = taps;
     return head_loss(head_states(model_, encoder, batch.x, source_.first_layer(), batch.pass), clips, batch.pass);

@@ -66,7 +66,7 @@ struct DropoutState {
 struct Pass {
   std::vector<int64_t> lengths;   // positions of each segment (a clip of at most 30 s, or one 30 s window of a longer)
   std::vector<uint64_t> keys;     // one a segment: stable numbers that stand for it in random masks
-  std::vector<int64_t> segments;  // number of segments of each clip; empty: one each
+  std::vector<int64_t> segments;  // number of segments of each clip; empty: one each. Segments beyond are of no clip
   DropoutState dropout;
   const Taps* taps = nullptr;
 
