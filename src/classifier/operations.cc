@@ -3,6 +3,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "adapter/lora.h"
 #include "base/profile.h"
@@ -21,6 +22,13 @@ Sums sums_of(std::span<const int64_t> lengths) {
     sums.squares += static_cast<double>(length) * static_cast<double>(length);
   }
   return sums;
+}
+
+// Without the rows that are of no clip: nobody needs what is computed of them.
+std::span<const int64_t> lengths_of_clips(const Pass& pass) {
+  if (pass.segments.empty()) return pass.lengths;
+  const auto count = std::accumulate(pass.segments.begin(), pass.segments.end(), int64_t{0});
+  return std::span(pass.lengths).first(static_cast<size_t>(count));
 }
 
 double inputs(const WhisperConfig& config, Module module) {
@@ -110,9 +118,9 @@ double backward_operations(const Adapted& adapted, LayerRange range, std::span<c
 }
 
 void count_pass(const Adapted& adapted, LayerRange range, const Pass& pass, bool input_gradient) {
-  count_operations(forward_operations(adapted.encoder.config, adapted.adapters, range, pass.lengths));
+  count_operations(forward_operations(adapted.encoder.config, adapted.adapters, range, lengths_of_clips(pass)));
   if (at::GradMode::is_enabled())
-    count_operations(Phase::backward, backward_operations(adapted, range, pass.lengths, input_gradient));
+    count_operations(Phase::backward, backward_operations(adapted, range, lengths_of_clips(pass), input_gradient));
 }
 
 }  // namespace loralens
