@@ -81,6 +81,10 @@ void copy_reflected(std::span<const float> samples, int64_t begin, float* block)
   }
 }
 
+bool is_silent(const float* block) {
+  return std::all_of(block, block + block_samples, [](float sample) { return sample == 0; });
+}
+
 }  // namespace
 
 LogMel::LogMel(int64_t mels) {
@@ -117,8 +121,13 @@ at::Tensor LogMel::operator()(std::span<const float> samples) const {
     const int64_t begin = t * mel_hop - reflected;
     const bool inside = begin >= 0 && begin + block_samples <= count;
     if (!inside) copy_reflected(samples, begin, edge);
-    power_spectra(inside ? samples.data() + begin : edge, powers);
+    const float* block = inside ? samples.data() + begin : edge;
     const int wanted = static_cast<int>(std::min<int64_t>(lanes, frames - t));
+    if (is_silent(block)) {  // padding, most of a short clip
+      for (int64_t m = 0; m < mels; ++m) std::fill_n(out + m * frames + t, wanted, -10.f);
+      continue;
+    }
+    power_spectra(block, powers);
     log_mels(powers, filters_, weights_.data(), wanted, out + t, frames, top);
   }
   float largest = top[0];
