@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/progress.h"
+#include "cli/clips.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/machine.h"
@@ -43,15 +44,6 @@ void run_audit(const AuditArguments& a) {
 // A table of folds by its path, anything else as the scheme it is.
 std::string scheme_of(const std::string& text) {
   return std::filesystem::is_regular_file(text) ? "file:" + text : text;
-}
-
-std::string scheme_error(const std::string& scheme) {
-  try {
-    check_scheme(scheme);
-    return "";
-  } catch (const Error& error) {
-    return error.what();
-  }
 }
 
 }  // namespace

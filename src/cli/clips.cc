@@ -7,6 +7,7 @@
 #include "base/progress.h"
 #include "classifier/model.h"
 #include "cli/config.h"
+#include "corpus/folds.h"
 #include "corpus/join.h"
 #include "corpus/labels.h"
 
@@ -22,6 +23,15 @@ std::string audio_of(const Clip& clip) { return fs::weakly_canonical(clip.path).
 
 CLI::Option* add_corpus_option(CLI::App& command, std::vector<std::string>& tables, const std::string& description) {
   return command.add_option("--corpus", tables, description)->allow_extra_args(false)->default_str("");
+}
+
+std::string scheme_error(const std::string& scheme) {
+  try {
+    check_scheme(scheme);
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
 }
 
 Clips clips_of_classes(const std::vector<std::string>& corpora, const std::string& labels,

@@ -14,6 +14,9 @@ namespace loralens {
 // --corpus TABLE, which may be given several times.
 CLI::Option* add_corpus_option(CLI::App& command, std::vector<std::string>& tables, const std::string& description);
 
+// "", or what is wrong with a scheme of folds (check_scheme), as CLI11 wants to be told.
+std::string scheme_error(const std::string& scheme);
+
 // Reads tables (read_corpora), maps their labels (if `labels` says how, see label_map_of) and keeps the clips whose
 // label is one of the classes; the others are said. Error if none is left or a file is missing.
 Clips clips_of_classes(const std::vector<std::string>& corpora, const std::string& labels,

@@ -242,14 +242,6 @@ std::string absolute_model(const std::string& name) {
 std::string absolute_labels(const std::string& labels) {
   return std::filesystem::is_regular_file(labels) ? absolute(labels) : labels;
 }
-std::string scheme_error(const std::string& scheme) {
-  try {
-    check_scheme(scheme);
-    return "";
-  } catch (const Error& error) {
-    return error.what();
-  }
-}
 std::string absolute_folds(const std::string& scheme) {
   return scheme.starts_with("file:") ? "file:" + absolute(scheme.substr(5)) : scheme;
 }

@@ -8,9 +8,10 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <memory>
-#include <numeric>
+#include <new>
 #include <vector>
 
 #include "base/parallel.h"
@@ -43,9 +44,13 @@ struct Free {
 };
 using Memory = std::unique_ptr<void, Free>;
 
-Memory aligned(size_t bytes) { return Memory(std::aligned_alloc(64, (bytes + 63) / 64 * 64)); }
+Memory aligned(size_t bytes) {
+  Memory memory(std::aligned_alloc(64, (bytes + 63) / 64 * 64));
+  if (!memory) throw std::bad_alloc();
+  return memory;
+}
 
-template <typename T, typename Kernel>
+template <typename Kernel>
 void for_each_head(std::span<const int64_t> lengths, int64_t heads, size_t scratch, const Kernel& kernel) {
   const auto tasks = tasks_of(lengths, heads);
   const auto threads = static_cast<size_t>(std::max(1, at::get_num_threads()));
@@ -70,7 +75,7 @@ void forward(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads, s
   T* outs = data_of<T>(out);
   float* sums = data_of<float>(log_sums);
   const int64_t rows = q.size(0);
-  for_each_head<T>(lengths, heads, avx512::forward_scratch(longest, sizeof(T)), [&](const Task& task, void* scratch) {
+  for_each_head(lengths, heads, avx512::forward_scratch(longest, sizeof(T)), [&](const Task& task, void* scratch) {
     const int64_t at = task.row * stride + task.head * avx512::head_width;
     avx512::forward({task.positions, stride}, qs + at, ks + at, vs + at, outs + at, sums + task.head * rows + task.row, scratch);
   });
@@ -85,7 +90,7 @@ void backward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& o
   T *d_qs = d_q.defined() ? data_of<T>(d_q) : nullptr, *d_ks = d_k.defined() ? data_of<T>(d_k) : nullptr;
   T* d_vs = data_of<T>(d_v);
   const float* sums = data_of<float>(log_sums);
-  for_each_head<T>(lengths, heads, avx512::backward_scratch(longest, sizeof(T)), [&](const Task& task, void* scratch) {
+  for_each_head(lengths, heads, avx512::backward_scratch(longest, sizeof(T)), [&](const Task& task, void* scratch) {
     const int64_t at = task.row * stride + task.head * avx512::head_width;
     avx512::backward({task.positions, stride}, qs + at, ks + at, vs + at, outs + at, d_outs + at,
                      sums + task.head * rows + task.row, d_qs ? d_qs + at : nullptr, d_ks ? d_ks + at : nullptr, d_vs + at,

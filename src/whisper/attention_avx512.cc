@@ -45,6 +45,13 @@ struct Tile {
   __m512 sums[tile_rows][vectors];
 };
 
+// The first `count` rows of a tile.
+template <typename T>
+void store_rows(const Tile& tile, int64_t count, int64_t stride, T* out) {
+  for (int i = 0; i < count; ++i)
+    for (int j = 0; j < vectors; ++j) store(out + i * stride + 16 * j, tile.sums[i][j]);
+}
+
 // 6 rows of `a` (a_stride units apart) times one panel.
 template <typename T>
 inline Tile product(const uint32_t* a, int64_t a_stride, const uint32_t* panel, int64_t count) {
@@ -191,11 +198,9 @@ void forward_head(HeadShape shape, const T* q, const T* k, const T* v, T* out, f
   for (int64_t first = 0; first < positions; first += tile_rows) {
     const int64_t count = positions - first < tile_rows ? positions - first : tile_rows;
     copy_rows(q + first * shape.stride, shape.stride, count, tile_rows, scale, queries);
-    for (int64_t p = 0; p < padded; p += lanes) {
-      const Tile tile = product<T>(reinterpret_cast<const uint32_t*>(queries), depth, keys + p * depth, depth);
-      for (int i = 0; i < tile_rows; ++i)
-        for (int j = 0; j < vectors; ++j) store(scores + i * padded + p + 16 * j, tile.sums[i][j]);
-    }
+    for (int64_t p = 0; p < padded; p += lanes)
+      store_rows(product<T>(reinterpret_cast<const uint32_t*>(queries), depth, keys + p * depth, depth), tile_rows, padded,
+                 scores + p);
     float sums[tile_rows];
     for (int i = 0; i < tile_rows; ++i) {
       const RowSum row = exponentials(scores + i * padded, positions, padded, weights + i * padded);
@@ -271,11 +276,9 @@ void query_gradients(HeadShape shape, const uint32_t* k_units, const uint32_t* d
   const int64_t padded = rounded(shape.positions, lanes);
   for (int64_t p = 0; p < padded; p += lanes) {
     const int64_t count = shape.positions - p < lanes ? shape.positions - p : lanes;
-    for (int64_t d = 0; d < width; d += tile_rows) {  // the last tile's surplus rows are never read
-      const Tile tile = product<T>(k_units + d * key_units, key_units, ds_panels + p * key_units, key_units);
-      for (int i = 0; i < tile_rows; ++i)
-        for (int j = 0; j < vectors; ++j) store(square + (d + i) * lanes + 16 * j, tile.sums[i][j]);
-    }
+    for (int64_t d = 0; d < width; d += tile_rows)  // the last tile's surplus rows are never read
+      store_rows(product<T>(k_units + d * key_units, key_units, ds_panels + p * key_units, key_units), tile_rows, lanes,
+                 square + d * lanes);
     const __m512i down = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
                                             _mm512_set1_epi32(static_cast<int>(lanes)));
     for (int64_t r = 0; r < count; ++r)
@@ -283,12 +286,6 @@ void query_gradients(HeadShape shape, const uint32_t* k_units, const uint32_t* d
         store(d_q + (p + r) * shape.stride + d,
               _mm512_mul_ps(_mm512_i32gather_ps(down, square + d * lanes + r, 4), _mm512_set1_ps(scale)));
   }
-}
-
-template <typename T>
-void store_rows(const Tile& tile, int64_t count, int64_t stride, T* out) {
-  for (int i = 0; i < count; ++i)
-    for (int j = 0; j < vectors; ++j) store(out + i * stride + 16 * j, tile.sums[i][j]);
 }
 
 template <typename T>
