@@ -2,9 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include "base/test_folder.h"
+#include "corpus/test_memory.h"
 
 namespace loralens {
 namespace {
@@ -148,18 +148,6 @@ TEST(Audit, NamesClassesThatAPartLacks) {
   EXPECT_FALSE(result["clips"].contains("seconds"));
   EXPECT_THAT(describe_audit(result), HasSubstr("fold 2: the test part has no clip of y"));
 }
-
-int64_t peak_megabytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss / 1024;
-}
-
-#if defined(__SANITIZE_ADDRESS__)
-constexpr size_t many = 10000;
-#else
-constexpr size_t many = 100000;
-#endif
 
 TEST(Audit, AHundredThousandRowsTakeLittleMemory) {
   const TestFolder folder;

@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <set>
@@ -10,6 +9,7 @@
 #include "base/random.h"
 #include "base/test_folder.h"
 #include "corpus/balance.h"
+#include "corpus/test_memory.h"
 
 namespace loralens {
 namespace {
@@ -337,18 +337,6 @@ TEST(FoldsFile, ErrorsSayWhere) {
   EXPECT_THAT(message("000000.wav,1,train\n"), HasSubstr("fold 0 has no rows"));
   EXPECT_THAT(message("000000.wav,0,test\n000001.wav,0,test\n000002.wav,0,test\n"), HasSubstr("has no train part"));
 }
-
-int64_t peak_megabytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss / 1024;
-}
-
-#if defined(__SANITIZE_ADDRESS__)
-constexpr size_t many = 10000;
-#else
-constexpr size_t many = 100000;
-#endif
 
 TEST(Folds, AHundredThousandRowsAreReadAndFoldedInLittleMemory) {
   const TestFolder folder;
