@@ -24,6 +24,13 @@ std::vector<Values> one_each(const Values& values) {
   return folds;
 }
 
+std::vector<std::string> values_of(const PublishedFolds& published, const Clips& clips) {
+  if (published.column != "file") return column_values(clips, published.column);
+  std::vector<std::string> names;
+  for (const Clip& clip : clips.clips) names.push_back(clip.path.stem().string());
+  return names;
+}
+
 constexpr int develops = -1, trains = -2;  // beside the numbers of folds
 
 }  // namespace
@@ -34,6 +41,8 @@ const std::vector<PublishedFolds>& published_folds() {
       {"crema-d-5", "crema-d", "speaker",
        {range(1001, 1019), range(1020, 1037), range(1038, 1055), range(1056, 1073), range(1074, 1091)}, {}, {},
        "Feng and Narayanan, PEFT-SER, ACII 2023: usc-sail/peft-ser, train_split_gen/crema-d.py"},
+      {"emo-db-5", "emo-db", "file", emo_db_test_clips(), {}, {},
+       "Ma et al., EmoBox, Interspeech 2024: emo-box/EmoBox, data/emodb"},
       {"esd", "esd", "partition", {{"test"}}, {"evaluation"}, {"train"},
        "Zhou et al., Speech Communication 137, 2022: the corpus's own folders"},
       {"esd-5", "esd", "speaker",
@@ -79,7 +88,7 @@ std::vector<Fold> folds_as_published(const PublishedFolds& published, const Clip
       fail("folds {} are defined for {} alone, and the corpus of {} is '{}': choose other folds, or correct the column "
            "corpus",
            published.name, published.corpus, clip.id, clip.corpus);
-  if (!has_column(clips, published.column))
+  if (published.column != "file" && !has_column(clips, published.column))
     fail("folds {} need the column {}: read the corpus with `loralens corpus {}`", published.name, published.column,
          published.corpus);
   std::unordered_map<std::string_view, int> use;
@@ -89,7 +98,7 @@ std::vector<Fold> folds_as_published(const PublishedFolds& published, const Clip
   for (const auto& value : published.training) use[value] = trains;
 
   std::vector<Fold> folds(published.test.size());
-  const auto values = column_values(clips, published.column);
+  const auto values = values_of(published, clips);
   for (size_t clip = 0; clip < values.size(); ++clip) {
     const auto found = use.find(values[clip]);
     if (found == use.end())

@@ -25,7 +25,7 @@ Clips clips_for(const PublishedFolds& published) {
       for (const char* label : {"x", "y"}) {
         Clip clip;
         clip.id = value + label;
-        clip.path = clip.id;
+        clip.path = Path(label) / (value + ".wav");
         clip.label = label;
         clip.corpus = published.corpus;
         clip.speaker = value;
@@ -53,7 +53,7 @@ TEST(PublishedFolds, TestEachOfTheirValuesOnce) {
   }
 }
 
-// Sizes that the definitions say: 24 actors in six folds of four, 91 in five, ten speakers in five folds of two.
+// Sizes that the definitions say: 24 actors in six folds of four, 91 in five, 535 clips in five.
 TEST(PublishedFolds, HaveTheSizesOfTheirCorpora) {
   const auto sizes = [](const char* name) {
     std::vector<size_t> sizes;
@@ -63,6 +63,7 @@ TEST(PublishedFolds, HaveTheSizesOfTheirCorpora) {
   EXPECT_THAT(sizes("ravdess-6"), ElementsAre(4, 4, 4, 4, 4, 4));
   EXPECT_THAT(sizes("crema-d-5"), ElementsAre(19, 18, 18, 18, 18));
   EXPECT_THAT(sizes("esd-5"), ElementsAre(4, 4, 4, 4, 4));
+  EXPECT_THAT(sizes("emo-db-5"), ElementsAre(107, 107, 107, 107, 107));
   EXPECT_EQ(published_folds_named("crema-d-5")->test[0].front(), "1001");
   EXPECT_EQ(published_folds_named("crema-d-5")->test[4].back(), "1091");
   EXPECT_EQ(sizes("iemocap-10-speakers").size(), 10u);

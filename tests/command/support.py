@@ -14,8 +14,10 @@ PROGRAM = os.environ.get("LORALENS", "")
 MODEL = "tiny.en"
 CLASSES = ["anger", "happiness", "neutral", "sadness"]
 
+SANITIZED = os.environ.get("LORALENS_SANITIZED") == "1"
+
 # Trainings beyond a small one take too long in the build with sanitizers.
-slow = pytest.mark.skipif(os.environ.get("LORALENS_SANITIZED") == "1", reason="too slow with sanitizers")
+slow = pytest.mark.skipif(SANITIZED, reason="too slow with sanitizers")
 
 
 # No network; and one thread, as the tests run beside each other.
