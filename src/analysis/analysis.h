@@ -38,7 +38,8 @@ struct Setting {
   std::vector<std::string> classes;
   std::vector<int64_t> labels;   // class number of each clip of the table
   int64_t layers = 0, width = 0;  // N, D
-  int64_t folds = 1;              // that will be analysed
+  int64_t folds = 1;              // that will be analysed: all folds of the first run, of the second, ...
+  int64_t runs = 1;               // that were trained on the same folds, with other seeds
   // Linear layers that the adapted model has a LinearAdapter on, ascending.
   std::vector<std::pair<int64_t, Module>> adapted;
   int64_t fit_clips = 128;

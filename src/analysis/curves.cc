@@ -150,12 +150,21 @@ void FoldCurves::add(int64_t fold, const RowKey& key, double value, double low, 
   values_[key].push_back({fold, value, low, high, n});
 }
 
+// What the interval is over: each fold's mean over the runs, or each run's value of the only fold.
+std::vector<double> FoldCurves::units(const std::vector<Value>& values) const {
+  const int64_t folds = setting_.folds / setting_.runs;
+  std::map<int64_t, std::vector<double>> of_unit;
+  for (const Value& v : values) of_unit[folds == 1 ? v.fold : v.fold % folds].push_back(v.value);
+  std::vector<double> means;
+  for (const auto& [unit, of_runs] : of_unit) means.push_back(mean_of(of_runs));
+  return means;
+}
+
 std::vector<Row> FoldCurves::rows() const {
   std::vector<Row> rows;
   for (const auto& [key, values] : values_) {
     if (setting_.folds > 1) {
-      std::vector<double> all;
-      for (const Value& v : values) all.push_back(v.value);
+      const auto all = units(values);
       const Summary summary = summarise(all, 1);
       Row row{key, {}, summary.mean, none, none, std::ssize(all)};
       if (all.size() > 1) {

@@ -49,7 +49,8 @@ class ConfusionCurves {
 };
 
 // Numbers that each fold has one of (spectra, CKA): each fold's with its own interval, and with several folds the mean
-// over folds with the t interval over them.
+// over folds with the t interval over them. Several runs are averaged in each fold first (of one fold, the interval is
+// over the runs).
 class FoldCurves {
  public:
   explicit FoldCurves(const Setting& setting) : setting_(setting) {}
@@ -62,6 +63,8 @@ class FoldCurves {
     double value, low, high;
     int64_t n;
   };
+  std::vector<double> units(const std::vector<Value>& values) const;
+
   const Setting& setting_;
   std::map<RowKey, std::vector<Value>> values_;
 };

@@ -61,6 +61,23 @@ TEST_F(CurvesTest, WithFoldsThereIsARowForAllAndOneForEach) {
   EXPECT_EQ(find_row(rows, key)->n, 6);
 }
 
+TEST_F(CurvesTest, RunsOfOtherSeedsAreAveragedInEachFoldBeforeTheInterval) {
+  setting.folds = 6;  // three folds of two runs
+  setting.runs = 2;
+  FoldCurves curves(setting), means(setting);
+  const double values[] = {1, 2, 6, 3, 2, 0};
+  for (int64_t model = 0; model < 6; ++model) curves.add(model, key, values[model]);
+  const auto rows = curves.rows();
+  ASSERT_EQ(rows.size(), 7u);
+  EXPECT_DOUBLE_EQ(rows[0].value, 7.0 / 3);  // of 2, 2 and 3
+  EXPECT_EQ(rows[0].n, 3);
+  EXPECT_NEAR(rows[0].high - rows[0].value, 4.302653 * std::sqrt(1.0 / 3) / std::sqrt(3.0), 1e-6);  // t of 2 degrees
+  setting.folds = 2;  // one fold of two runs: over the runs
+  means.add(0, key, 1);
+  means.add(1, key, 2);
+  EXPECT_EQ(means.rows()[0].n, 2);
+}
+
 TEST_F(CurvesTest, DifferencesArePairedByClip) {
   ClipCurves curves(setting);
   RowKey frozen = key;

@@ -227,7 +227,7 @@ void LogitLens::end_batch(const BatchView& view) {
   if (setting_.paper) return;
   const Tensor stacked = at::stack(probabilities, 1);  // B×(N+1)×C
   for (int64_t b = 0; b < stacked.size(0); ++b)
-    clips_.push_back({view.clips[static_cast<size_t>(b)], std::string(name_of(role)), stacked[b].clone()});
+    if (view.fold.fold < setting_.folds / setting_.runs) clips_.push_back({view.clips[static_cast<size_t>(b)], std::string(name_of(role)), stacked[b].clone()});
 }
 
 // Pooled over folds: clips of one true class.

@@ -26,8 +26,8 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 struct AnalyzeArguments {
-  std::vector<std::string> corpora;
-  std::string run, against, labels, model, classes, only, protocol = "strict", clips, gradient_clips, untrained, out;
+  std::vector<std::string> runs, corpora;
+  std::string against, labels, model, classes, only, protocol = "strict", clips, gradient_clips, untrained, out;
   uint64_t seed = 42;
   InputOptions input;
   MachineOptions machine;
@@ -43,14 +43,16 @@ bool takes_gradient_clips(std::string_view name) {
 
 // What is read from disk: the run, whom it is compared with, the corpus and its folds.
 struct Material {
-  Path run;  // the folder with config.toml and folds.csv, which may be above the model's own
-  std::vector<Path> folders;  // a model's each
+  Path run;  // the first run's folder with config.toml and folds.csv, which may be above the model's own
+  std::vector<Path> folders;  // a model's each: the first run's folds, the second's, ...
   Base base;
   std::vector<EmotionModel> adapted, frozen;
   std::optional<EmotionModel> untrained;
   Clips clips;
   std::vector<int64_t> labels;
   std::vector<Fold> folds;  // of each model
+
+  size_t folds_of_a_run(const AnalyzeArguments& a) const { return folds.size() / a.runs.size(); }
 };
 
 Clips clips_of(const AnalyzeArguments& a, const Path& run, const std::vector<std::string>& classes) {
@@ -65,12 +67,13 @@ Clips clips_of(const AnalyzeArguments& a, const Path& run, const std::vector<std
 
 // The folds that the models were trained in; for a corpus that is not the run's, or a model of which nothing is known,
 // every clip is a test clip.
-std::vector<Fold> folds_of(const AnalyzeArguments& a, const Material& m) {
-  const Path csv = m.run / "folds.csv";
+std::vector<Fold> folds_of(const AnalyzeArguments& a, const std::string& name, const Clips& clips) {
+  const Path run = run_of(name), csv = run / "folds.csv";
+  const size_t models = model_folders(name).size();
   std::vector<Fold> folds;
   if (fs::exists(csv)) {
     try {
-      folds = read_folds(csv, m.clips);
+      folds = read_folds(csv, clips);
     } catch (const Error& error) {
       if (a.corpora.empty()) throw;
       log_line(fmt::format("{} is not the corpus of the run's folds: all its clips are test clips",
@@ -78,14 +81,44 @@ std::vector<Fold> folds_of(const AnalyzeArguments& a, const Material& m) {
     }
   }
   if (folds.empty()) {
-    std::vector<int64_t> all(m.clips.clips.size());
+    std::vector<int64_t> all(clips.clips.size());
     std::iota(all.begin(), all.end(), int64_t{0});
-    return std::vector<Fold>(m.folders.size(), Fold{{}, {}, all});
+    return std::vector<Fold>(models, Fold{{}, {}, all});
   }
-  if (m.run == Path(a.run) || folds.size() == m.folders.size()) return folds;
+  if (run == Path(name) || folds.size() == models) {
+    if (folds.size() != models) fail("{} has {} models and {} folds: it is no whole run", name, models, folds.size());
+    return folds;
+  }
   for (size_t f = 0; f < folds.size(); ++f)
-    if (fs::absolute(a.run).lexically_normal().filename() == fold_name(static_cast<int64_t>(f))) return {folds[f]};
-  fail("{} is no fold of {}: name the run, or one of its folds", a.run, m.run.string());
+    if (fs::absolute(name).lexically_normal().filename() == fold_name(static_cast<int64_t>(f))) return {folds[f]};
+  fail("{} is no fold of {}: name the run, or one of its folds", name, run.string());
+}
+
+bool same_places(const EmotionModel& a, const EmotionModel& b) {
+  return std::ranges::equal(a.adapted.adapters, b.adapted.adapters, {}, [](const auto& x) { return x.first; },
+                            [](const auto& x) { return x.first; });
+}
+
+// The models of a further run, which was trained as the first one, on the same folds, with another seed.
+void add_run(const AnalyzeArguments& a, const std::string& name, Material& m) {
+  const std::string& first = a.runs.front();
+  const EmotionModel like = m.adapted.front();
+  const auto folds = folds_of(a, name, m.clips);
+  const bool same_tests = std::ranges::equal(folds, std::span(m.folds).first(std::min(folds.size(), m.folds.size())), {},
+                                             &Fold::test, &Fold::test);
+  if (!same_tests || m.folds.size() % folds.size() != 0)
+    fail("{} was tested on other clips than {}: train the runs of other seeds with --folds file:{}", name, first,
+         (m.run / "folds.csv").string());
+  for (const Path& folder : model_folders(name)) {
+    m.adapted.push_back(load_model(folder, m.base, {like.classes, a.input}));
+    m.folders.push_back(folder);
+    const EmotionModel& model = m.adapted.back();
+    if (model.classes != like.classes || model.input.padded != like.input.padded ||
+        model.options.method != like.options.method || !same_places(model, like))
+      fail("{} is no repetition of {}: classes, input, method and adapted modules must be the same (loralens report "
+           "compares different runs)", folder.string(), first);
+  }
+  m.folds.insert(m.folds.end(), folds.begin(), folds.end());
 }
 
 std::vector<EmotionModel> frozen_models(const AnalyzeArguments& a, const Material& m) {
@@ -99,39 +132,43 @@ std::vector<EmotionModel> frozen_models(const AnalyzeArguments& a, const Materia
   }
   for (const Path& folder : model_folders(a.against))
     models.push_back(load_model(folder, m.base, {m.adapted.front().classes, a.input}));
-  if (models.size() == 1) models.resize(m.adapted.size(), models.front());
-  if (models.size() != m.adapted.size())
-    fail("--against {} has {} folds, {} has {}: train both on the same folds", a.against, models.size(), a.run,
-         m.adapted.size());
+  const size_t folds = m.folds_of_a_run(a);
+  const bool one = models.size() == 1;
+  if (one) models.resize(folds, models.front());
+  if (models.size() != folds)
+    fail("--against {} has {} folds, {} has {}: train both on the same folds", a.against, models.size(), a.runs.front(),
+         folds);
   for (const EmotionModel& model : models) {
     if (model.classes != m.adapted.front().classes)
-      fail("--against {} knows other classes than {}", a.against, a.run);
+      fail("--against {} knows other classes than {}", a.against, a.runs.front());
     if (model.input.padded != m.adapted.front().input.padded)
       fail("--against {} hears padded input and {} does not, or the reverse: compare runs of the same --input", a.against,
-           a.run);
+           a.runs.front());
   }
   const Path theirs = run_of(a.against) / "folds.csv", ours = m.run / "folds.csv";
-  if (models.size() > 1 && fs::exists(theirs) && fs::exists(ours) && fs::exists(m.run / "config.toml")) {
+  if (!one && fs::exists(theirs) && fs::exists(ours) && fs::exists(m.run / "config.toml")) {
     const auto other = read_folds(theirs, m.clips);
-    for (size_t f = 0; f < std::min(other.size(), m.folds.size()); ++f)
+    for (size_t f = 0; f < std::min(other.size(), folds); ++f)
       if (other[f].test != m.folds[f].test)
-        fail("--against {} was tested on other clips than {} in fold {}: train both on the same folds", a.against, a.run, f);
+        fail("--against {} was tested on other clips than {} in fold {}: train both on the same folds", a.against,
+             a.runs.front(), f);
   }
+  while (models.size() < m.adapted.size()) models.push_back(models[models.size() - folds]);
   return models;
 }
 
 Material load(const AnalyzeArguments& a) {
   Material m;
-  m.run = run_of(a.run);
-  LoadedRun loaded = load_run(a.run, a.model, split(a.classes), a.input, a.machine, /*folds=*/true);
-  m.folders = model_folders(a.run);
+  const std::string& first = a.runs.front();
+  m.run = run_of(first);
+  LoadedRun loaded = load_run(first, a.model, split(a.classes), a.input, a.machine, /*folds=*/true);
+  m.folders = model_folders(first);
   m.base = std::move(loaded.base);
   m.adapted = std::move(loaded.models);
   m.clips = clips_of(a, m.run, m.adapted.front().classes);
   m.labels = class_numbers(m.clips, m.adapted.front().classes);
-  m.folds = folds_of(a, m);
-  if (m.folds.size() != m.adapted.size())
-    fail("{} has {} models and {} folds: it is no whole run", a.run, m.adapted.size(), m.folds.size());
+  m.folds = folds_of(a, first, m.clips);
+  for (size_t i = 1; i < a.runs.size(); ++i) add_run(a, a.runs[i], m);
   m.frozen = frozen_models(a, m);
   if (!a.untrained.empty())
     m.untrained = load_model(a.untrained, m.base, {m.adapted.front().classes, m.adapted.front().input});
@@ -155,6 +192,7 @@ Setting setting_of(const AnalyzeArguments& a, const Material& m) {
   setting.layers = m.base.encoder.config.layers;
   setting.width = m.base.encoder.config.width;
   setting.folds = std::ssize(m.folds);
+  setting.runs = std::ssize(a.runs);
   setting.model_folders = m.folders;
   for (const auto& [place, adapter] : model.adapted.adapters) setting.adapted.push_back(place);
   return setting;
@@ -224,11 +262,13 @@ json about(const AnalyzeArguments& a, const Material& m, size_t clips) {
     speakers.insert(clip.speaker);
     corpora.insert(clip.corpus);
   }
-  json result = {{"run", fs::absolute(a.run).lexically_normal().string()},
+  std::vector<std::string> runs;
+  for (const auto& run : a.runs) runs.push_back(fs::absolute(run).lexically_normal().string());
+  json result = {{"run", fmt::format("{}", fmt::join(runs, ", "))},
                  {"base", model.base},
                  {"method", model.options.method},
                  {"corpus", corpora},
-                 {"folds", m.folds.size()},
+                 {"folds", m.folds_of_a_run(a)},
                  {"clips", clips},
                  {"speakers", speakers.size()},
                  {"against", a.against.empty() ? "the same head, adapter off" : a.against},
@@ -237,21 +277,40 @@ json about(const AnalyzeArguments& a, const Material& m, size_t clips) {
                  {"device", m.base.encoder.device().str()},
                  {"versions", {{"loralens", LORALENS_VERSION}, {"libtorch", TORCH_VERSION}}}};
   const Path metrics = m.run / "metrics.json";
-  if (fs::exists(metrics)) {
+  if (a.runs.size() == 1 && fs::exists(metrics)) {
     json parsed = json::parse(read_file(metrics), nullptr, false);
     if (!parsed.is_discarded()) result["metrics"] = std::move(parsed);
   }
-  if (!a.against.empty()) {
+  if (a.runs.size() == 1 && !a.against.empty()) {
     const json difference = difference_of(m.run, run_of(a.against), model.classes);
     if (!difference.is_null()) result["comparison"] = difference;
   }
   return result;
 }
 
+// In the table, a model of several runs is told by its fold and the seed that its run was trained with.
+void name_runs(const AnalyzeArguments& a, const Material& m, std::vector<NamedFindings>& findings) {
+  std::vector<std::optional<uint64_t>> seeds;
+  for (const auto& run : a.runs) {
+    const Path config = run_of(run) / "config.toml";
+    const auto texts = fs::exists(config) ? config_texts(config, "seed") : std::vector<std::string>{};
+    seeds.push_back(texts.empty() ? std::nullopt : std::optional(std::stoull(texts.front())));
+  }
+  const auto folds = static_cast<int64_t>(m.folds_of_a_run(a));
+  for (auto& found : findings)
+    for (Row& row : found.findings.rows)
+      if (row.fold) {
+        row.seed = seeds[static_cast<size_t>(*row.fold / folds)];
+        row.fold = *row.fold % folds;
+      }
+}
+
 void analyze(AnalyzeArguments& a) {
   const auto entries = chosen_analyses(a.only);
   if (a.machine.precision == "auto") a.machine.precision = "fp32";
   OutputFolder out(a.out, a.force);
+  if (a.protocol == "paper" && a.runs.size() > 1)
+    throw UsageError("--protocol paper: the published analyses are of one fold of one run");
   const Material m = load(a);
   const Setting setting = setting_of(a, m);
   PartOptions options{.paper = setting.paper, .seed = a.seed, .fit_clips = setting.fit_clips};
@@ -274,6 +333,7 @@ void analyze(AnalyzeArguments& a) {
     if (!gradient.empty())
       for (auto& found : analyse(a, m, setting, gradient, options, used)) findings.push_back(std::move(found));
   }
+  if (a.runs.size() > 1) name_runs(a, m, findings);
   if (used.empty()) fail("none of the listed clips is a test clip of the run");
   for (const NamedFindings& found : findings)
     for (const std::string& note : found.findings.notes) log_line(fmt::format("{}: {}", found.name, note));
@@ -304,9 +364,11 @@ void add_analyze(CLI::App& app) {
       "Examples:\n"
       "  loralens analyze run -o analysis\n"
       "  loralens analyze run --against frozen-run --only contribution,logit-lens -o analysis\n"
+      "  loralens analyze run seed-2 seed-3 -o analysis\n"
       "  loralens analyze run --protocol paper --clips list.txt -o as-published");
   command->option_defaults()->always_capture_default();
-  command->add_option("run", a->run, "a run of `loralens train`, one of its folds, or a PEFT folder")->required();
+  command->add_option("run", a->runs, "a run of `loralens train`, one of its folds, or a PEFT folder; several: runs of other\n"
+                      "seeds on the same folds, for means and intervals over them all")->required();
   command->add_option("-o,--output", a->out, "folder for tables, arrays, figures and report.html")->required();
   command->add_option("--against", a->against, "a run of the frozen encoder on the same folds; if not given: the adapter off");
   command->add_option("--only", a->only, "analyses, such as contribution,logit-lens; if not given: all");

@@ -70,7 +70,7 @@ Table table_of(const std::string& analysis, const std::string& protocol, uint64_
   for (const Row& row : rows) {
     std::vector<std::string> cells = {analysis, protocol};
     for (const char* column : {"model", "variant", "fold"}) cells.push_back(cell_of(row, column));
-    cells.push_back(std::to_string(seed));
+    cells.push_back(std::to_string(row.seed.value_or(seed)));
     for (const char* column : {"step", "layer", "module", "component", "metric", "class"})
       cells.push_back(cell_of(row, column));
     cells.push_back(fmt::format("{}", row.value));

@@ -157,3 +157,25 @@ def test_a_list_that_names_no_clip_of_the_table(trained, tmp_path):
     wrong.write_text("no/such.wav\n")
     expect_error(run("-q", "analyze", trained, "--clips", wrong, "-o", tmp_path / "out"), 1, "line 1", "no/such.wav")
     expect_no_trace(tmp_path / "out")
+
+
+def test_runs_of_other_seeds_are_averaged(trained, quick, corpus, tmp_path):
+    folds = quick.index("--folds")
+    flags = [*quick[:folds], *quick[folds + 2:], "--corpus", corpus, "--seed", 7]
+    succeed("train", *flags, "--folds", f"file:{trained / 'folds.csv'}", "-o", tmp_path / "seed-7")
+    succeed("analyze", trained, tmp_path / "seed-7", "--only", "contribution,alignment", "--threads", 1, "-o", tmp_path / "both")
+    clips = len(table_of(corpus))
+    single = [row for row in rows(tmp_path / "both", "contribution", model="adapted", metric="relative_norm") if row["fold"]]
+    assert {(row["fold"], row["seed"]) for row in single} == {("0", "42"), ("1", "42"), ("0", "7"), ("1", "7")}
+    pooled = rows(tmp_path / "both", "contribution", fold="", model="adapted", metric="relative_norm")
+    assert pooled and all(row["n"] == str(2 * clips) for row in pooled)
+    for row in pooled:
+        of_layer = [one for one in single if all(one[c] == row[c] for c in ("variant", "layer", "module", "component", "class"))]
+        mean = sum(float(one["value"]) * int(one["n"]) for one in of_layer) / (2 * clips)
+        assert float(row["value"]) == pytest.approx(mean, rel=1e-6)
+    assert {row["n"] for row in rows(tmp_path / "both", "alignment", fold="", variant="")} == {"2"}  # folds
+
+    succeed("train", *flags, "--folds", "speaker:4", "-o", tmp_path / "other")
+    result = run("analyze", trained, tmp_path / "other", *CHEAP, "-o", tmp_path / "none")
+    expect_error(result, 1, tmp_path / "other", "other clips", "--folds file:")
+    expect_no_trace(tmp_path / "none")
