@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <future>
 
+#include "base/device.h"
 #include "base/error.h"
 #include "base/parallel.h"
 #include "base/profile.h"
@@ -40,7 +41,7 @@ std::vector<at::Tensor> stems(const Encoder& encoder, const std::vector<at::Tens
   const Timed time(Phase::stem);
   std::vector<at::Tensor> rows;
   for (const auto& mel : mels) {
-    rows.push_back(stem(encoder, mel.to(encoder.positions.options())));
+    rows.push_back(stem(encoder, on_device(mel, encoder.device()).to(encoder.positions.scalar_type())));
     count_operations(stem_operations(encoder.config, rows.back().size(0)));
   }
   return rows;

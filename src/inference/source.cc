@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "audio/decode.h"
+#include "base/device.h"
 #include "base/error.h"
 #include "base/profile.h"
 #include "base/random.h"
@@ -127,7 +128,7 @@ ClipSource::Segments ClipSource::rows(const Encoder& encoder, int64_t clip, cons
   const Timed time(Phase::stem);
   Segments rows;
   for (const Tensor& mel : mels) {
-    Tensor x = stem(encoder, mel.to(encoder.positions.options().requires_grad(false)));
+    Tensor x = stem(encoder, on_device(mel, encoder.device()).to(encoder.positions.scalar_type()));
     Pass pass;
     pass.lengths = {x.size(0)};
     if (profiling())

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/csv.h"
+#include "base/device.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/profile.h"
@@ -31,7 +32,7 @@ using nlohmann::json;
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
 
 Tensor numbers(const std::vector<int64_t>& values, c10::Device device) {
-  return at::tensor(values, c10::ScalarType::Long).to(device);
+  return on_device(at::tensor(values, c10::ScalarType::Long), device);
 }
 
 // Sums of one epoch; on the device, so that adding waits for nothing.
