@@ -57,7 +57,7 @@ struct Planes {
 """)
     print("inline const std::vector<Planes> planes = {")
     for n, d, clusters, spread, seed, perplexity in ((120, 16, 4, 1.5, 6, 30), (90, 8, 3, 2.5, 7, 20),
-                                                     (40, 500, 4, 0.3, 2, 30), (700, 16, 12, 0.7, 3, 30)):
+                                                     (40, 500, 4, 0.3, 2, 30), (400, 16, 8, 0.7, 3, 30)):
         x, labels = test_points(n, d, clusters, spread, seed)
         divergences, purities = [], []
         for start in ["pca"] + [test_start(n, 100 + k) for k in range(30)]:
