@@ -16,8 +16,8 @@ constexpr int bisections = 100;
 
 // From squared distances to conditional similarities, in place: a Gaussian whose entropy is that of `perplexity` equal
 // neighbours, by bisection of its precision.
-void condition(std::span<double> row, double perplexity, std::vector<double>& distance) {
-  distance.assign(row.begin(), row.end());
+void condition(std::span<double> row, double perplexity) {
+  std::vector<double> distance(row.begin(), row.end());
   const double nearest = *std::ranges::min_element(distance);
   for (double& d : distance) d -= nearest;  // scales all similarities alike, and keeps their sum above 0
 
@@ -94,10 +94,8 @@ Similarities similarities(const at::Tensor& x, double perplexity, size_t threads
   const auto k = static_cast<size_t>(found.k);
   Conditional p{{0}, std::move(found.numbers), std::move(found.squares)};
   for (int64_t i = 0; i < n; ++i) p.begin.push_back(p.begin.back() + k);
-  parallel_for(static_cast<size_t>(n), threads, [&](size_t i) {
-    thread_local std::vector<double> distance;
-    condition(std::span(p.values).subspan(i * k, k), perplexity, distance);
-  });
+  parallel_for(static_cast<size_t>(n), threads,
+               [&](size_t i) { condition(std::span(p.values).subspan(i * k, k), perplexity); });
   return joint(p);
 }
 
