@@ -278,7 +278,7 @@ Findings Embedding::finish() {
   findings.measures = setting_.paper ? "Where t-SNE puts clips by A x of all their positions."
                                      : "How well emotions and speakers separate in A x and in the residual stream: "
                                        "silhouette, and share of the 10 nearest clips with the same label; t-SNE.";
-  findings.source = "t-SNE: van der Maaten and Hinton, 2008; silhouette: Rousseeuw, 1987";
+  findings.source = "t-SNE: van der Maaten and Hinton, 2008, and van der Maaten, 2014; silhouette: Rousseeuw, 1987";
   findings.caveat = "A plane of t-SNE is a picture: sizes of clusters and distances between them mean nothing "
                     "(Wattenberg, Viégas and Johnson, 2016). A x is defined up to an invertible map, which moves clips "
                     "against each other";

@@ -7,15 +7,12 @@
 #include <ATen/ops/matmul.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
-#include <vector>
 
 #include "base/error.h"
-#include "base/parallel.h"
 #include "statistics/normal_values.h"
-#include "statistics/neighbours.h"
+#include "statistics/tsne_gradient.h"
 
 namespace loralens {
 namespace {
@@ -30,166 +27,40 @@ constexpr double smallest_gain = 0.01;
 constexpr double smallest_gradient = 1e-7;      // norm at which nothing moves any more
 constexpr int64_t check_every = 50;             // iterations between looks at divergence and gradient
 constexpr int64_t patience = 300;               // iterations without a smaller divergence
-constexpr double smallest_similarity = std::numeric_limits<double>::epsilon();
-constexpr double entropy_tolerance = 1e-5;
-constexpr int bisections = 100;
 constexpr double start_deviation = 1e-4;
-constexpr int64_t rows_per_thread = 250;        // fewer are not worth a thread
+constexpr int64_t points_per_thread = 500;      // fewer are not worth a thread
 
-using Plane = std::vector<std::array<double, 2>>;
-
-// From squared distances of point i to all n (its own is ignored) to its conditional similarities, in place: a Gaussian
-// whose entropy is that of `perplexity` equal neighbours, by bisection of its precision.
-void similarities_of(double* row, int64_t i, int64_t n, double perplexity, std::vector<double>& distance) {
-  distance.assign(row, row + n);
-  double nearest = std::numeric_limits<double>::infinity();
-  for (int64_t j = 0; j < n; ++j)
-    if (j != i) nearest = std::min(nearest, distance[static_cast<size_t>(j)]);
-  for (double& d : distance) d -= nearest;  // scales all similarities alike, and keeps their sum above 0
-
-  double precision = 1, below = 0, above = std::numeric_limits<double>::infinity();
-  for (int step = 0; step < bisections; ++step) {
-    double sum = 0, weighted = 0;
-    for (int64_t j = 0; j < n; ++j) {
-      const double d = distance[static_cast<size_t>(j)];
-      row[j] = j == i ? 0 : std::exp(-d * precision);
-      sum += row[j];
-      weighted += d * row[j];
-    }
-    for (int64_t j = 0; j < n; ++j) row[j] /= sum;
-    const double excess = std::log(sum) + precision * weighted / sum - std::log(perplexity);
-    if (std::abs(excess) <= entropy_tolerance) return;
-    (excess > 0 ? below : above) = precision;
-    precision = std::isinf(above) ? 2 * precision : (below + above) / 2;
+Plane plane_of(const Tensor& start) {
+  const Tensor values = start.to(c10::kCPU, c10::ScalarType::Double).contiguous();
+  const double* value = values.const_data_ptr<double>();
+  Plane plane(static_cast<size_t>(values.size(0)));
+  for (auto& point : plane) {
+    std::copy_n(value, 2, point.begin());
+    value += 2;
   }
+  return plane;
 }
 
-// n×n symmetric similarities that add up to 1, diagonal 0.
-Tensor joint_similarities(const Tensor& x, double perplexity, size_t threads) {
-  Tensor p = squared_distances(x);
-  const int64_t n = p.size(0);
-  double* values = p.mutable_data_ptr<double>();
-  parallel_for(static_cast<size_t>(n), threads, [&](size_t i) {
-    std::vector<double> distance;
-    similarities_of(values + static_cast<int64_t>(i) * n, static_cast<int64_t>(i), n, perplexity, distance);
-  });
-  for (int64_t i = 0; i < n; ++i)
-    for (int64_t j = 0; j < i; ++j) {
-      const double both = (values[i * n + j] + values[j * n + i]) / static_cast<double>(2 * n);
-      values[i * n + j] = values[j * n + i] = std::max(both, smallest_similarity);
-    }
-  return p;
-}
-
-// The points in the plane on their way.
-class Descent {
- public:
-  Descent(const Tensor& similarities, const Tensor& start, size_t threads)
-      : p_(similarities.const_data_ptr<double>()), points_(static_cast<size_t>(start.size(0))), threads_(threads) {
-    const double* values = start.const_data_ptr<double>();
-    for (size_t i = 0; i < points_.size(); ++i) points_[i] = {values[2 * i], values[2 * i + 1]};
-  }
-
-  // Gradient descent with momentum and a gain for each coordinate, through iterations first..last-1. Returns how many
-  // have been done, fewer than `last` if it came to rest.
-  int64_t descend(int64_t first, int64_t last, double momentum, double factor);
-
-  // Of the similarities, times `factor`, from the plane's.
-  double divergence(double factor) const;
-  const Plane& points() const { return points_; }
-
- private:
-  // What one point feels: Σ p w (y_i - y_j), Σ w² (y_i - y_j), and Σ w with w = 1 / (1 + ‖y_i - y_j‖²).
-  struct Forces {
-    std::array<double, 2> pull{}, push{};
-    double weight = 0;
-  };
-
-  Forces forces_on(size_t i) const;
-  Plane gradient(double factor) const;
-  template <typename Work>
-  void each_point(Work&& work) const {  // in blocks, so that a thread has something to do
-    constexpr size_t block = 50;
-    const size_t n = points_.size();
-    parallel_for((n + block - 1) / block, threads_, [&](size_t b) {
-      for (size_t i = b * block; i < std::min(n, (b + 1) * block); ++i) work(i);
-    });
-  }
-
-  const double* p_;  // n×n
-  Plane points_;
-  size_t threads_;
-};
-
-Descent::Forces Descent::forces_on(size_t i) const {
-  const size_t n = points_.size();
-  const double* p = p_ + i * n;
-  const auto [x, y] = points_[i];
-  double pull_x = 0, pull_y = 0, push_x = 0, push_y = 0, weight = 0;
-  for (size_t j = 0; j < n; ++j) {
-    const double dx = x - points_[j][0], dy = y - points_[j][1];
-    const double w = 1 / (1 + dx * dx + dy * dy);
-    const double attraction = p[j] * w, repulsion = w * w;
-    pull_x += attraction * dx;
-    pull_y += attraction * dy;
-    push_x += repulsion * dx;
-    push_y += repulsion * dy;
-    weight += w;
-  }
-  return {{pull_x, pull_y}, {push_x, push_y}, weight - 1};  // without the point's own weight, which is 1
-}
-
-Plane Descent::gradient(double factor) const {
-  std::vector<Forces> forces(points_.size());
-  each_point([&](size_t i) { forces[i] = forces_on(i); });
-  double total = 0;
-  for (const Forces& f : forces) total += f.weight;
-  Plane gradient(points_.size());
-  for (size_t i = 0; i < points_.size(); ++i)
-    for (size_t axis = 0; axis < 2; ++axis)
-      gradient[i][axis] = 4 * (factor * forces[i].pull[axis] - forces[i].push[axis] / total);
-  return gradient;
-}
-
-double Descent::divergence(double factor) const {
-  const size_t n = points_.size();
-  std::vector<double> weights(n), sums(n), shares(n);
-  each_point([&](size_t i) {
-    for (size_t j = 0; j < n; ++j) {
-      if (j == i) continue;
-      const double dx = points_[i][0] - points_[j][0], dy = points_[i][1] - points_[j][1];
-      const double w = 1 / (1 + dx * dx + dy * dy), p = factor * p_[i * n + j];
-      weights[i] += w;
-      sums[i] += p * std::log(p / w);
-      shares[i] += p;
-    }
-  });
-  double weight = 0, sum = 0, share = 0;
-  for (size_t i = 0; i < n; ++i) {
-    weight += weights[i];
-    sum += sums[i];
-    share += shares[i];
-  }
-  return sum + share * std::log(weight);
-}
-
-int64_t Descent::descend(int64_t first, int64_t last, double momentum, double factor) {
-  const double rate = std::max(static_cast<double>(points_.size()) / exaggeration / 4, 50.0);
-  Plane update(points_.size()), gains(points_.size(), {1, 1});
+// Gradient descent with momentum and a gain for each coordinate, through iterations first..last-1. Returns how many
+// have been done, fewer than `last` if it came to rest.
+int64_t descend(const Similarities& p, Plane& plane, int64_t first, int64_t last, double momentum, double factor,
+                size_t threads) {
+  const double rate = std::max(static_cast<double>(plane.size()) / exaggeration / 4, 50.0);
+  Plane update(plane.size()), gains(plane.size(), {1, 1});
   double best = std::numeric_limits<double>::infinity();
   int64_t best_iteration = first;
   for (int64_t iteration = first; iteration < last; ++iteration) {
     const bool check = (iteration + 1) % check_every == 0;
-    const double reached = check ? divergence(factor) : 0;
-    const Plane slope = gradient(factor);
+    const double reached = check ? divergence(p, plane, threads) : 0;
+    const Plane slope = gradient(p, plane, factor, threads);
     double squares = 0;
-    for (size_t i = 0; i < points_.size(); ++i)
+    for (size_t i = 0; i < plane.size(); ++i)
       for (size_t axis = 0; axis < 2; ++axis) {
         double& gain = gains[i][axis];
         gain = std::max(smallest_gain, update[i][axis] * slope[i][axis] < 0 ? gain + 0.2 : gain * 0.8);
         const double step = gain * slope[i][axis];
         update[i][axis] = momentum * update[i][axis] - rate * step;
-        points_[i][axis] += update[i][axis];
+        plane[i][axis] += update[i][axis];
         squares += step * step;
       }
     if (!check) continue;
@@ -207,15 +78,14 @@ int64_t Descent::descend(int64_t first, int64_t last, double momentum, double fa
 void check(const Tensor& x, const TsneOptions& options, const Tensor& start) {
   if (x.dim() != 2) fail("t-SNE needs a matrix: a row a point, a column a feature");
   const int64_t n = x.size(0);
-  if (n > most_tsne_points)
-    fail("exact t-SNE of {} points would take {:.1f} GB: draw at most {}", n,
-         8e-9 * static_cast<double>(n) * static_cast<double>(n), most_tsne_points);
   if (!(options.perplexity >= 1 && options.perplexity < static_cast<double>(n)))
     fail("a perplexity of {} does not fit {} points: it must be at least 1 and less than their number",
          options.perplexity, n);
   if (options.iterations < 1) fail("t-SNE needs at least 1 iteration, not {}", options.iterations);
   if (start.defined() && (start.dim() != 2 || start.size(0) != n || start.size(1) != 2))
     fail("t-SNE of {} points needs a start of {}×2", n, n);
+  if (start.defined() && !at::isfinite(start).all().item<bool>())
+    fail("t-SNE cannot start from a place that is not a finite number");
 }
 
 }  // namespace
@@ -224,16 +94,16 @@ Tsne tsne(const Tensor& x, const TsneOptions& options, const Tensor& start) {
   check(x, options, start);
   const int64_t n = x.size(0);
   const auto threads =
-      static_cast<size_t>(std::clamp<int64_t>(n / rows_per_thread, 1, std::max<int64_t>(options.threads, 1)));
-  const Tensor first = start.defined() ? start.to(c10::kCPU, c10::ScalarType::Double).contiguous() : pca_start(x);
-  const Tensor similarities = joint_similarities(x, options.perplexity, threads);
+      static_cast<size_t>(std::clamp<int64_t>(n / points_per_thread, 1, std::max<int64_t>(options.threads, 1)));
+  Plane plane = plane_of(start.defined() ? start : pca_start(x));
+  const Similarities p = similarities(x, options.perplexity, threads);
 
-  Descent descent(similarities, first, threads);
-  int64_t done = descent.descend(0, std::min(exaggerated_iterations, options.iterations), early_momentum, exaggeration);
-  done = descent.descend(done, options.iterations, late_momentum, 1);
-  Tsne result{at::empty({n, 2}, c10::ScalarType::Double), descent.divergence(1), done};
+  const int64_t exaggerated = std::min(exaggerated_iterations, options.iterations);
+  int64_t done = descend(p, plane, 0, exaggerated, early_momentum, exaggeration, threads);
+  done = descend(p, plane, done, options.iterations, late_momentum, 1, threads);
+  Tsne result{at::empty({n, 2}, c10::ScalarType::Double), divergence(p, plane, threads), done};
   double* out = result.points.mutable_data_ptr<double>();
-  for (const auto& point : descent.points()) out = std::ranges::copy(point, out).out;
+  for (const auto& point : plane) out = std::ranges::copy(point, out).out;
   return result;
 }
 

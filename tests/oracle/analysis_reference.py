@@ -5,7 +5,6 @@ Where a result can hang on rounding (a count, a rank), (value, slack): by how mu
 import math
 
 import numpy
-import scipy.spatial
 import sklearn.manifold
 import sklearn.metrics
 import sklearn.neighbors
@@ -188,9 +187,12 @@ def chance_purity(labels: numpy.ndarray) -> float:
 
 
 def divergence_of(x: numpy.ndarray, perplexity: float, plane: numpy.ndarray) -> float:
-    """KL divergence, nats, of these places of the points (n×2) from their similarities in the space."""
-    distances = sklearn.metrics.pairwise_distances(x, metric="sqeuclidean").astype(numpy.float32)
-    near = scipy.spatial.distance.squareform(sklearn.manifold._t_sne._joint_probabilities(distances, perplexity, 0))
+    """KL divergence, nats, of these places of the points (n×2) from their similarities in the space, which scikit-learn's
+    TSNE has of the nearest points only."""
+    nearest = sklearn.neighbors.NearestNeighbors(n_neighbors=min(len(x) - 1, int(3 * perplexity + 1))).fit(x)
+    squares = nearest.kneighbors_graph(mode="distance")
+    squares.data **= 2
+    near = sklearn.manifold._t_sne._joint_probabilities_nn(squares, perplexity, 0).toarray()
     kernel = 1 / (1 + sklearn.metrics.pairwise_distances(plane, metric="sqeuclidean"))
     numpy.fill_diagonal(kernel, 0)
     other = kernel / kernel.sum()
