@@ -1,12 +1,38 @@
 // Loading, hashing and casting of an encoder's tensors, all through the one registry of their names.
-#include <ATen/ops/empty.h>
-
 #include "base/digest.h"
 #include "base/error.h"
 #include "checkpoint/safetensors.h"
 #include "whisper/encoder.h"
 
 namespace loralens {
+namespace {
+
+// The type of a tensor in a pass. Of a layer, self_attn and fc1, fc2 are linear layers.
+c10::ScalarType type_of(const std::string& name, Precision precision) {
+  const bool linear = name.find(".self_attn.") != std::string::npos || name.find(".fc") != std::string::npos;
+  return linear ? precision.compute : precision.sums;
+}
+
+void add_to_digest(Sha256& digest, const std::string& name, const at::Tensor& tensor) {
+  digest.add(fmt::format("{}[{}]", name, fmt::join(tensor.sizes(), ",")));
+  const at::Tensor half = tensor.detach().cpu().to(c10::ScalarType::Half).contiguous();
+  digest.add({static_cast<const char*>(half.const_data_ptr()), half.nbytes()});
+}
+
+// As the file holds it. `name`: in the registry.
+at::Tensor read_tensor(const Checkpoint& checkpoint, const Path& folder, const std::string& name, const std::vector<int64_t>& shape) {
+  const std::string file_name = checkpoint.contains("model." + name) ? "model." + name : name;
+  if (!checkpoint.contains(file_name))
+    fail("{}: the tensor {} is missing; is this a whole Whisper checkpoint?", folder.string(), name);
+  if (checkpoint.shape(file_name) != shape)
+    fail("{}: {} has the shape [{}], config.json asks for [{}]", folder.string(), file_name,
+         fmt::join(checkpoint.shape(file_name), ", "), fmt::join(shape, ", "));
+  const at::Tensor tensor = checkpoint.read(file_name);
+  if (!tensor.is_floating_point()) fail("{}: {} holds no floating-point numbers", folder.string(), file_name);
+  return tensor;
+}
+
+}  // namespace
 
 void visit_tensors(Encoder& encoder, const TensorVisitor& visit) {
   const auto& c = encoder.config;
@@ -39,49 +65,32 @@ void visit_tensors(const Encoder& encoder,
                 [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t>) { visit(name, tensor); });
 }
 
-Encoder load_encoder(const Path& folder) {
-  Encoder encoder;
-  encoder.config = read_config(folder);
+LoadedEncoder load_encoder(const Path& folder, Precision precision, c10::Device device) {
+  LoadedEncoder loaded;
+  loaded.encoder.config = read_config(folder);
   const Checkpoint checkpoint(folder);
-  visit_tensors(encoder, [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t> shape) {
-    const std::string file_name = checkpoint.contains("model." + name) ? "model." + name : name;
-    if (!checkpoint.contains(file_name))
-      fail("{}: the tensor {} is missing; is this a whole Whisper checkpoint?", folder.string(), name);
-    if (checkpoint.shape(file_name) != shape)
-      fail("{}: {} has the shape [{}], config.json asks for [{}]", folder.string(), file_name,
-           fmt::join(checkpoint.shape(file_name), ", "), fmt::join(shape, ", "));
-    tensor = checkpoint.read(file_name);
-    if (!tensor.is_floating_point()) fail("{}: {} holds no floating-point numbers", folder.string(), file_name);
-    tensor = tensor.to(c10::ScalarType::Float);
+  Sha256 digest;
+  visit_tensors(loaded.encoder, [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t> shape) {
+    const at::Tensor held = read_tensor(checkpoint, folder, name, shape);
+    add_to_digest(digest, name, held);
+    const auto type = type_of(name, precision);
+    tensor = (type == held.scalar_type() ? held : held.to(c10::ScalarType::Float)).to(device, type);
   });
-  return encoder;
+  loaded.sha256 = digest.hex();
+  return loaded;
 }
 
 std::string sha256_of(const Encoder& encoder) {
   Sha256 digest;
-  visit_tensors(encoder, [&](const std::string& name, const at::Tensor& tensor) {
-    digest.add(fmt::format("{}[{}]", name, fmt::join(tensor.sizes(), ",")));
-    const at::Tensor half = tensor.detach().cpu().to(c10::ScalarType::Half).contiguous();
-    digest.add({static_cast<const char*>(half.const_data_ptr()), half.nbytes()});
-  });
+  visit_tensors(encoder, [&](const std::string& name, const at::Tensor& tensor) { add_to_digest(digest, name, tensor); });
   return digest.hex();
 }
 
 Encoder convert(const Encoder& encoder, Precision precision, c10::Device device) {
   Encoder converted = encoder;
-  const auto all = [&](auto& part, c10::ScalarType type) {
-    part.weight = part.weight.to(device, type);
-    if (part.bias.defined()) part.bias = part.bias.to(device, type);
-  };
-  all(converted.conv1, precision.sums);
-  all(converted.conv2, precision.sums);
-  converted.positions = converted.positions.to(device, precision.sums);
-  for (int64_t l = 0; l < encoder.config.layers; ++l) {
-    for (const Module module : linear_modules) all(converted.linear(l, module), precision.compute);
-    all(converted.layers[static_cast<size_t>(l)].attention_norm, precision.sums);
-    all(converted.layers[static_cast<size_t>(l)].mlp_norm, precision.sums);
-  }
-  all(converted.norm, precision.sums);
+  visit_tensors(converted, [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t>) {
+    tensor = tensor.to(device, type_of(name, precision));
+  });
   return converted;
 }
 

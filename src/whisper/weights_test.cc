@@ -46,7 +46,7 @@ TEST(Weights, AreFoundUnderAnyHead) {
     Tensors tensors = tensors_of(encoder, prefix);
     tensors[prefix + "decoder.layer_norm.weight"] = at::zeros({16});
     write_model(folder, tensors);
-    const Tensors loaded = tensors_of(load_encoder(folder.path()), prefix);
+    const Tensors loaded = tensors_of(load_encoder(folder.path()).encoder, prefix);
     for (const auto& [name, tensor] : loaded) EXPECT_TRUE(same_bits(tensor, tensors.at(name))) << name;
   }
 }
@@ -56,7 +56,7 @@ TEST(Weights, OfHalfPrecisionBecomeFloat32) {
   Tensors tensors = tensors_of(tiny_encoder(), "model.");
   for (auto& [name, tensor] : tensors) tensor = tensor.to(c10::ScalarType::Half);
   write_model(folder, tensors);
-  const Encoder loaded = load_encoder(folder.path());
+  const Encoder loaded = load_encoder(folder.path()).encoder;
   EXPECT_TRUE(same_bits(loaded.conv1.weight, tensors.at("model.encoder.conv1.weight").to(c10::ScalarType::Float)));
 }
 
