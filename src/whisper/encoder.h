@@ -66,8 +66,8 @@ struct LoadedEncoder {
   std::string sha256;  // sha256_of what the file holds
 };
 
-// Reads the encoder of a Hugging Face Whisper folder (of any head: "model.encoder.", "encoder."), as float32 and converted
-// as `convert` does. One tensor at a time is read and converted, so no more than the result and one tensor is in memory.
+// Reads the encoder of a Hugging Face Whisper folder (of any head: "model.encoder.", "encoder."), in the types
+// that `convert` gives them. It is read and rounded piece by piece, so that no more than the result is in memory.
 // Error on a missing tensor or a wrong shape.
 LoadedEncoder load_encoder(const Path& folder, Precision precision = {}, c10::Device device = c10::kCPU);
 

@@ -1,4 +1,8 @@
 // Loading, hashing and casting of an encoder's tensors, all through the one registry of their names.
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+
 #include "base/digest.h"
 #include "base/error.h"
 #include "checkpoint/safetensors.h"
@@ -13,23 +17,33 @@ c10::ScalarType type_of(const std::string& name, Precision precision) {
   return linear ? precision.compute : precision.sums;
 }
 
-void add_to_digest(Sha256& digest, const std::string& name, const at::Tensor& tensor) {
-  digest.add(fmt::format("{}[{}]", name, fmt::join(tensor.sizes(), ",")));
-  const at::Tensor half = tensor.detach().cpu().to(c10::ScalarType::Half).contiguous();
+void add_name(Sha256& digest, const std::string& name, at::IntArrayRef shape) {
+  digest.add(fmt::format("{}[{}]", name, fmt::join(shape, ",")));
+}
+
+void add_values(Sha256& digest, const at::Tensor& values) {
+  const at::Tensor half = values.detach().cpu().to(c10::ScalarType::Half).contiguous();
   digest.add({static_cast<const char*>(half.const_data_ptr()), half.nbytes()});
 }
 
-// As the file holds it. `name`: in the registry.
-at::Tensor read_tensor(const Checkpoint& checkpoint, const Path& folder, const std::string& name, const std::vector<int64_t>& shape) {
+// Reads a tensor of the registry into `tensor`, in its type and place. In pieces: pages that whole tensors in the file's type
+// passed through would stay with the process.
+void fill(const at::Tensor& tensor, const std::string& name, const Checkpoint& checkpoint, const Path& folder, Sha256& digest) {
   const std::string file_name = checkpoint.contains("model." + name) ? "model." + name : name;
   if (!checkpoint.contains(file_name))
     fail("{}: the tensor {} is missing; is this a whole Whisper checkpoint?", folder.string(), name);
-  if (checkpoint.shape(file_name) != shape)
+  if (tensor.sizes() != checkpoint.shape(file_name))
     fail("{}: {} has the shape [{}], config.json asks for [{}]", folder.string(), file_name,
-         fmt::join(checkpoint.shape(file_name), ", "), fmt::join(shape, ", "));
-  const at::Tensor tensor = checkpoint.read(file_name);
-  if (!tensor.is_floating_point()) fail("{}: {} holds no floating-point numbers", folder.string(), file_name);
-  return tensor;
+         fmt::join(checkpoint.shape(file_name), ", "), fmt::join(tensor.sizes(), ", "));
+  add_name(digest, name, tensor.sizes());
+  constexpr int64_t piece = 1 << 18;
+  const at::Tensor flat = tensor.view({-1});
+  for (int64_t first = 0; first < flat.numel(); first += piece) {
+    const at::Tensor values = checkpoint.read(file_name, first, std::min(piece, flat.numel() - first));
+    if (!values.is_floating_point()) fail("{}: {} holds no floating-point numbers", folder.string(), file_name);
+    add_values(digest, values);
+    flat.narrow(0, first, values.numel()).copy_(values);
+  }
 }
 
 }  // namespace
@@ -71,10 +85,9 @@ LoadedEncoder load_encoder(const Path& folder, Precision precision, c10::Device 
   const Checkpoint checkpoint(folder);
   Sha256 digest;
   visit_tensors(loaded.encoder, [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t> shape) {
-    const at::Tensor held = read_tensor(checkpoint, folder, name, shape);
-    add_to_digest(digest, name, held);
-    const auto type = type_of(name, precision);
-    tensor = (type == held.scalar_type() ? held : held.to(c10::ScalarType::Float)).to(device, type);
+    tensor = at::empty(shape, type_of(name, precision));
+    fill(tensor, name, checkpoint, folder, digest);
+    tensor = tensor.to(device);
   });
   loaded.sha256 = digest.hex();
   return loaded;
@@ -82,7 +95,10 @@ LoadedEncoder load_encoder(const Path& folder, Precision precision, c10::Device 
 
 std::string sha256_of(const Encoder& encoder) {
   Sha256 digest;
-  visit_tensors(encoder, [&](const std::string& name, const at::Tensor& tensor) { add_to_digest(digest, name, tensor); });
+  visit_tensors(encoder, [&](const std::string& name, const at::Tensor& tensor) {
+    add_name(digest, name, tensor.sizes());
+    add_values(digest, tensor);
+  });
   return digest.hex();
 }
 
