@@ -9,17 +9,17 @@ class Frozen : public Method {
  public:
   std::string_view name() const override { return "frozen"; }
   std::string_view summary() const override { return "only the emotion head is trained"; }
-  Adapted attach(const Encoder& base, const AdapterOptions&, uint64_t) const override { return {base, {}, {}, false}; }
+  Adapted attach(Encoder base, const AdapterOptions&, uint64_t) const override { return {std::move(base), {}, {}, false}; }
 };
 
 class Full : public Method {
  public:
   std::string_view name() const override { return "full"; }
   std::string_view summary() const override { return "every weight of the encoder is trained"; }
-  Adapted attach(const Encoder& base, const AdapterOptions&, uint64_t) const override {
-    Adapted adapted{base, {}, {}, true};
+  bool trains_encoder() const override { return true; }
+  Adapted attach(Encoder base, const AdapterOptions&, uint64_t) const override {
+    Adapted adapted{std::move(base), {}, {}, true};
     visit_tensors(adapted.encoder, [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t>) {
-      tensor = tensor.detach().clone();
       if (name == "encoder.embed_positions.weight") return;  // constants in transformers too
       adapted.trained.push_back({name, tensor.requires_grad_()});
     });

@@ -26,15 +26,16 @@ class LoraMethod : public Method {
   std::string_view name() const override { return "lora"; }
   std::string_view summary() const override { return "low-rank updates of linear layers (rsLoRA with --rslora)"; }
 
-  Adapted attach(const Encoder& base, const AdapterOptions& options, uint64_t seed) const override {
-    Adapted adapted{base, {}, {}, false};
-    for (const auto& place : attachments(base.config, options)) {
-      const Tensor& weight = base.linear(place.layer, place.module).weight;
+  Adapted attach(Encoder base, const AdapterOptions& options, uint64_t seed) const override {
+    Adapted adapted{std::move(base), {}, {}, false};
+    const auto type = adapted.encoder.norm.weight.options();
+    for (const auto& place : attachments(adapted.encoder.config, options)) {
+      const Tensor& weight = adapted.encoder.linear(place.layer, place.module).weight;
       auto lora = std::make_shared<Lora>();
       lora->scale = place.scale;
       lora->dropout = options.dropout;
-      lora->a = initial_a(place, weight.size(1), seed).to(base.norm.weight.options()).requires_grad_();
-      lora->b = at::zeros({weight.size(0), place.rank}, base.norm.weight.options()).requires_grad_();
+      lora->a = initial_a(place, weight.size(1), seed).to(type).requires_grad_();
+      lora->b = at::zeros({weight.size(0), place.rank}, type).requires_grad_();
       const std::string path = module_path(place.layer, place.module);
       adapted.trained.push_back({path + ".lora_A.weight", lora->a});
       adapted.trained.push_back({path + ".lora_B.weight", lora->b});

@@ -21,7 +21,7 @@ struct NamedTensor {
 
 // An encoder with what a method put beside it.
 struct Adapted {
-  Encoder encoder;                   // the base itself, or, if encoder_trained, a copy whose tensors are trained
+  Encoder encoder;                   // the base itself, or, if encoder_trained, one whose tensors are trained
   AdapterSet adapters;
   std::vector<NamedTensor> trained;  // leaves that require a gradient, in a fixed order
   bool encoder_trained = false;
@@ -33,9 +33,12 @@ class Method {
   virtual std::string_view name() const = 0;
   virtual std::string_view summary() const = 0;  // one line for --help
 
-  // Attaches freshly initialised adapters (or none) to `base`, in the type of its sums and on its device.
-  // The start depends on (seed, layer, module) alone.
-  virtual Adapted attach(const Encoder& base, const AdapterOptions& options, uint64_t seed) const = 0;
+  // Whether the encoder itself is trained.
+  virtual bool trains_encoder() const { return false; }
+
+  // Attaches freshly initialised adapters (or none) to `base`, in the type of its sums and on its device. A method that
+  // trains the encoder trains these very tensors: they must be nobody else's. The start depends on (seed, layer, module) alone.
+  virtual Adapted attach(Encoder base, const AdapterOptions& options, uint64_t seed) const = 0;
 
   // The method's part of adapter_config.json; nullopt where PEFT has no such method.
   virtual std::optional<nlohmann::json> peft_config(const AdapterOptions& options) const { return std::nullopt; }

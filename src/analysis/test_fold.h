@@ -39,7 +39,7 @@ class TestFold {
 
   // What an analysis finds in this fold.
   Findings find(std::unique_ptr<Analysis> analysis) const {
-    AnalysisRunner(setting, {analysis.get()}).run(subjects, base_.compute, options());
+    AnalysisRunner(setting, {analysis.get()}).run(subjects, base_.encoder, options());
     return analysis->finish();
   }
 
@@ -88,7 +88,7 @@ class TestFold {
   const Seen& start(int64_t clip) const {
     Seen& start = starts_[clip];
     if (start.x.defined()) return start;
-    ClipSource source(base_.compute, clips_.clips, 0, options());
+    ClipSource source(base_.encoder, clips_.clips, 0, options());
     Batch batch = source.batch({{clip}});
     start.x = batch.x;
     start.pass = batch.pass;

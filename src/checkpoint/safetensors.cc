@@ -2,6 +2,7 @@
 #include "checkpoint/safetensors.h"
 
 #include <ATen/ops/empty.h>
+#include <c10/util/accumulate.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
@@ -145,9 +146,17 @@ const Safetensors::Entry& Safetensors::entry(const std::string& name) const {
 std::vector<int64_t> Safetensors::shape(const std::string& name) const { return entry(name).shape; }
 
 at::Tensor Safetensors::read(const std::string& name) const {
+  const auto& shape = entry(name).shape;
+  return read(name, 0, c10::multiply_integers(shape)).view(shape);
+}
+
+at::Tensor Safetensors::read(const std::string& name, int64_t first, int64_t count) const {
   const Entry& wanted = entry(name);
-  at::Tensor tensor = at::empty(wanted.shape, at::TensorOptions().dtype(wanted.type));
-  file_->read(data_start_ + wanted.begin, tensor.data_ptr(), tensor.nbytes());
+  const int64_t has = c10::multiply_integers(wanted.shape);
+  if (first < 0 || count < 0 || first > has || count > has - first)
+    fail("{}: tensor {} has {} elements: none from {} to {}", file_->path().string(), quoted(name), has, first, first + count);
+  at::Tensor tensor = at::empty({count}, at::TensorOptions().dtype(wanted.type));
+  file_->read(data_start_ + wanted.begin + static_cast<uint64_t>(first) * tensor.element_size(), tensor.data_ptr(), tensor.nbytes());
   if (wanted.type == at::kBool) {  // a bool of any other byte is undefined behaviour
     const auto* bytes = static_cast<const uint8_t*>(tensor.data_ptr());
     if (std::any_of(bytes, bytes + tensor.numel(), [](uint8_t byte) { return byte > 1; }))
@@ -211,5 +220,9 @@ const Safetensors& Checkpoint::file_of(const std::string& name) const {
 std::vector<int64_t> Checkpoint::shape(const std::string& name) const { return file_of(name).shape(name); }
 
 at::Tensor Checkpoint::read(const std::string& name) const { return file_of(name).read(name); }
+
+at::Tensor Checkpoint::read(const std::string& name, int64_t first, int64_t count) const {
+  return file_of(name).read(name, first, count);
+}
 
 }  // namespace loralens

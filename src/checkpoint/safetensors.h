@@ -30,6 +30,9 @@ class Safetensors {
   // Error if there is no tensor of this name.
   std::vector<int64_t> shape(const std::string& name) const;
   at::Tensor read(const std::string& name) const;  // on the CPU, of the file's own element type
+  // Of its elements in the file's order those from `first` on, `count` of them, as a vector: so that a large tensor can be
+  // converted in pieces. Error if it has fewer.
+  at::Tensor read(const std::string& name, int64_t first, int64_t count) const;
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
  private:
@@ -59,6 +62,7 @@ class Checkpoint {
   // Error if there is no tensor of this name.
   std::vector<int64_t> shape(const std::string& name) const;
   at::Tensor read(const std::string& name) const;
+  at::Tensor read(const std::string& name, int64_t first, int64_t count) const;  // as of Safetensors
 
  private:
   const Safetensors& file_of(const std::string& name) const;

@@ -146,6 +146,27 @@ TEST_F(SafetensorsTest, HostileFilesAreErrors) {
               HasSubstr(R"("a\n\u001b[31m")"));
 }
 
+TEST_F(SafetensorsTest, ReadsPartsOfATensor) {
+  write_safetensors(folder_ / "y", {{"w", at::arange(12, at::kInt).view({3, 4})}, {"none", at::zeros({0, 3})}});
+  const Safetensors file(folder_ / "y");
+  EXPECT_TRUE(at::equal(file.read("w", 0, 12), at::arange(12, at::kInt)));
+  EXPECT_TRUE(at::equal(file.read("w", 5, 3), at::arange(5, 8, at::kInt)));
+  EXPECT_EQ(file.read("w", 12, 0).numel(), 0);
+  EXPECT_EQ(file.read("none", 0, 0).numel(), 0);
+  for (const auto& [first, count] : {std::pair{0, 13}, {12, 1}, {13, 0}, {-1, 2}, {2, -1}})
+    EXPECT_THROW(file.read("w", first, count), Error) << first << " " << count;
+}
+
+// Read, not mapped: a file that is cut after it was opened is an error, not a SIGBUS.
+TEST_F(SafetensorsTest, AFileThatIsCutWhileOpenIsAnError) {
+  write_safetensors(folder_ / "y", {{"w", at::zeros({1 << 16})}});
+  const Safetensors file(folder_ / "y");
+  std::filesystem::resize_file(folder_ / "y", 1 << 16);
+  EXPECT_THROW(file.read("w"), Error);
+  EXPECT_THROW(file.read("w", (1 << 16) - 1, 1), Error);
+  EXPECT_NO_THROW(file.read("w", 0, 100));
+}
+
 TEST_F(SafetensorsTest, AnyDamageIsAnErrorOrAValidRead) {
   const std::string good = reference_file();
   Random random(1);

@@ -83,7 +83,7 @@ TEST(Gradients, ReachOnlyWhatIsTrained) {
   const Tensor x = random_tensor({23, 16}, 1).requires_grad_();
   loss_of(model, x, three_clips()).backward();
   EXPECT_TRUE(x.grad().defined());
-  visit_tensors(base.compute, [](const std::string& name, const Tensor& tensor) {
+  visit_tensors(base.encoder, [](const std::string& name, const Tensor& tensor) {
     EXPECT_FALSE(tensor.requires_grad()) << name;
     EXPECT_FALSE(tensor.grad().defined()) << name;
   });

@@ -26,21 +26,30 @@ int64_t EmotionModel::first_adapted_layer() const {
   return adapted.adapters.empty() ? adapted.encoder.config.layers : adapted.adapters.begin()->first.first;
 }
 
+Base load_base(const Path& folder, const std::string& name, Precision precision, c10::Device device) {
+  LoadedEncoder loaded = load_encoder(folder, precision, device);
+  const auto again = [folder, sha256 = loaded.sha256, sums = precision.sums, device] {
+    LoadedEncoder copy = load_encoder(folder, {sums, sums}, device);
+    if (copy.sha256 != sha256) fail("{} holds other weights than when it was first read: start again", folder.string());
+    return std::move(copy.encoder);
+  };
+  return {std::move(loaded.encoder), precision, name, loaded.sha256, again};
+}
+
 Base make_base(const Encoder& encoder, const std::string& name, Precision precision, c10::Device device) {
-  Base base;
-  base.sha256 = sha256_of(encoder);
-  base.encoder = convert(encoder, {precision.sums, precision.sums}, device);
-  base.compute = convert(encoder, precision, device);
-  base.precision = precision;
-  base.name = name;
-  return base;
+  const auto copy = [encoder, sums = precision.sums, device] {
+    Encoder own = convert(encoder, {sums, sums}, device);
+    visit_tensors(own, [](const std::string&, Tensor& tensor, std::vector<int64_t>) { tensor = tensor.detach().clone(); });
+    return own;
+  };
+  return {convert(encoder, precision, device), precision, name, sha256_of(encoder), copy};
 }
 
 EmotionModel make_model(const Base& base, const AdapterOptions& options, const HeadOptions& head,
                         const std::vector<std::string>& classes, uint64_t seed) {
+  const Method& method = method_named(options.method);
   EmotionModel model;
-  model.adapted = method_named(options.method).attach(base.encoder, options, seed);
-  if (!model.adapted.encoder_trained) model.adapted.encoder = base.compute;
+  model.adapted = method.attach(method.trains_encoder() ? base.copy_to_train() : base.encoder, options, seed);
   model.head = make_head(base.encoder, static_cast<int64_t>(classes.size()), head, seed);
   model.precision = base.precision;
   model.classes = classes;

@@ -1,6 +1,7 @@
 // The emotion recogniser: an encoder, what a method put beside it, and a head; and its folder on disk.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -36,14 +37,18 @@ struct EmotionModel {
   int64_t first_adapted_layer() const;
 };
 
-// A base encoder, ready for many models: they share its tensors.
+// A base encoder, ready for many models: they share its tensors, which are the only copy of them.
 struct Base {
-  Encoder encoder;  // in precision.sums: what adapters and heads are made to fit
-  Encoder compute;  // in the precision of the passes
+  Encoder encoder;  // in the precision of the passes
   Precision precision;
   std::string name;    // as in EmotionModel::base
-  std::string sha256;  // sha256_of(encoder)
+  std::string sha256;  // sha256_of the encoder before it was converted
+  // The encoder unrounded, in precision.sums and tensors of the caller's own: what full fine-tuning starts from.
+  std::function<Encoder()> copy_to_train;
 };
+// copy_to_train reads the folder again. Errors are load_encoder's, and one if the folder then holds other weights.
+Base load_base(const Path& folder, const std::string& name, Precision precision, c10::Device device);
+// Of an encoder in memory, which copy_to_train keeps there.
 Base make_base(const Encoder& encoder, const std::string& name, Precision precision, c10::Device device);
 
 // A new model: freshly initialised adapters (method.h) and head, on the base's device.

@@ -14,7 +14,7 @@ namespace {
 using at::Tensor;
 
 Base base_named(const std::string& name, Precision precision = {}) {
-  return make_base(load_encoder(resolve_model(name)), "openai/whisper-" + name, precision, c10::kCPU);
+  return load_base(resolve_model(name), "openai/whisper-" + name, precision, c10::kCPU);
 }
 
 Tensor logits_of(const EmotionModel& model, const Encoder& encoder, const std::vector<Tensor>& mels) {

@@ -1,4 +1,6 @@
 // A model's folder on disk: PEFT's files where PEFT has the method, transformers' names throughout.
+#include <ATen/ops/empty.h>
+
 #include <algorithm>
 #include <set>
 
@@ -52,38 +54,36 @@ Tensors by_name(const std::vector<NamedTensor>& tensors, std::string_view prefix
   return named;
 }
 
-// Takes tensors out of a file by name and remembers which were used.
+// Reads tensors of a file by name, one at a time, and remembers which were used.
 class Source {
  public:
-  Source(const Path& file, std::string_view prefix) : file_(file), prefix_(prefix), tensors_(read_safetensors(file)) {}
+  Source(const Path& path, std::string_view prefix) : path_(path), prefix_(prefix), file_(path) {}
 
-  bool contains(const std::string& name) const { return tensors_.contains(prefix_ + name); }
-
-  const Tensor& tensor(const std::string& name) {
-    const auto found = tensors_.find(prefix_ + name);
-    if (found == tensors_.end()) fail("{}: the tensor {} is missing", file_.string(), prefix_ + name);
-    used_.insert(found->first);
-    return found->second;
+  // Error if there is no tensor of this name.
+  std::vector<int64_t> shape(const std::string& name) const {
+    if (!file_.contains(prefix_ + name)) fail("{}: the tensor {} is missing", path_.string(), prefix_ + name);
+    return file_.shape(prefix_ + name);
   }
 
-  // Copies into `target`, in its type and place. Error on another shape.
+  // Reads into `target`, in its type and place. Error on another shape.
   void fill(const NamedTensor& target) {
-    const Tensor& value = tensor(target.name);
-    if (value.sizes() != target.tensor.sizes())
-      fail("{}: {} has the shape [{}], [{}] was expected; is it for another model size?", file_.string(),
-           prefix_ + target.name, fmt::join(value.sizes(), ", "), fmt::join(target.tensor.sizes(), ", "));
-    target.tensor.detach().copy_(value);
+    const auto found = shape(target.name);
+    if (target.tensor.sizes() != found)
+      fail("{}: {} has the shape [{}], [{}] was expected; is it for another model size?", path_.string(),
+           prefix_ + target.name, fmt::join(found, ", "), fmt::join(target.tensor.sizes(), ", "));
+    target.tensor.detach().copy_(file_.read(prefix_ + target.name));
+    used_.insert(prefix_ + target.name);
   }
 
   void expect_all_used() const {
-    for (const auto& [name, tensor] : tensors_)
-      if (!used_.contains(name)) fail("{}: nothing in this model is called {}", file_.string(), name);
+    for (const std::string& name : file_.names())
+      if (!used_.contains(name)) fail("{}: nothing in this model is called {}", path_.string(), name);
   }
 
  private:
-  Path file_;
+  Path path_;
   std::string prefix_;
-  Tensors tensors_;
+  Safetensors file_;
   std::set<std::string> used_;
 };
 
@@ -139,13 +139,21 @@ std::vector<std::string> class_names(const json& config, const LoadOptions& opti
   return names;
 }
 
+// An encoder of the same shapes, in the type of its sums, whose values a file is to fill.
+Encoder unfilled(const Encoder& base) {
+  Encoder encoder;
+  encoder.config = base.config;
+  visit_tensors(encoder, [&](const std::string&, Tensor& tensor, std::vector<int64_t> shape) {
+    tensor = at::empty(shape, base.norm.weight.options());
+  });
+  return encoder;
+}
+
 // The head's shapes are read off its tensors, so that a bare PEFT folder needs no config.json.
 void load_head(EmotionModel& model, Source& source, Source* layer_weights) {
-  const Tensor& projector = source.tensor("projector.weight");
-  const Tensor& classifier = source.tensor("classifier.weight");
-  if (projector.dim() != 2 || classifier.dim() != 2) fail("the saved head's projector and classifier are no matrices");
-  model.head = make_head(model.adapted.encoder, classifier.size(0),
-                         {projector.size(0), layer_weights != nullptr}, /*seed=*/0);
+  const auto projector = source.shape("projector.weight"), classifier = source.shape("classifier.weight");
+  if (projector.size() != 2 || classifier.size() != 2) fail("the saved head's projector and classifier are no matrices");
+  model.head = make_head(model.adapted.encoder, classifier[0], {projector[0], layer_weights != nullptr}, /*seed=*/0);
   for (const auto& tensor : tensors_of(model.head))
     (tensor.name == "layer_weights" ? *layer_weights : source).fill(tensor);
 }
@@ -204,8 +212,9 @@ EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions&
     model.options = read_peft_config(folder / "adapter_config.json");
   else
     model.options.method = description.text("method");
-  model.adapted = method_named(model.options.method).attach(base.encoder, model.options, /*seed=*/0);
-  const bool full = model.adapted.encoder_trained;
+  const Method& method = method_named(model.options.method);
+  const bool full = method.trains_encoder();
+  model.adapted = method.attach(full ? unfilled(base.encoder) : base.encoder, model.options, /*seed=*/0);
 
   Source source(folder / (peft ? "adapter_model.safetensors" : full ? "model.safetensors" : "head.safetensors"),
                 peft ? peft_prefix : "");
@@ -218,7 +227,6 @@ EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions&
   source.expect_all_used();
   if (second) second->expect_all_used();
 
-  if (!full) model.adapted.encoder = base.compute;
   model.precision = base.precision;
   model.classes = class_names(description.config, options, model.head.classifier.weight.size(0), folder);
   model.input = options.input;

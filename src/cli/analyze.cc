@@ -126,7 +126,7 @@ std::vector<EmotionModel> frozen_models(const AnalyzeArguments& a, const Materia
   if (a.against.empty()) {  // the same heads, adapters off
     for (const EmotionModel& model : m.adapted) {
       models.push_back(model);
-      models.back().adapted = Adapted{m.base.compute, {}, {}, false};
+      models.back().adapted = Adapted{m.base.encoder, {}, {}, false};
     }
     return models;
   }
@@ -226,7 +226,7 @@ std::vector<NamedFindings> analyse(const AnalyzeArguments& a, const Material& m,
                             parts.test,
                             parts.sample};
     Progress progress(fmt::format("fold {}/{}", f + 1, m.folds.size()), std::max<int64_t>(runner.clips_in(fold), 1));
-    runner.run(fold, m.base.compute, source, [&](int64_t done) { progress.step(done); });
+    runner.run(fold, m.base.encoder, source, [&](int64_t done) { progress.step(done); });
   }
   std::vector<NamedFindings> findings;
   const Timed time(Phase::analyses);

@@ -32,7 +32,7 @@ std::vector<Prediction> predict_all(const LoadedRun& loaded, const Clips& clips,
   SourceOptions options;
   options.input = first.input;
   options.threads = thread_count(machine);
-  ClipSource source(loaded.base.compute, clips.clips, first.first_adapted_layer(), options);
+  ClipSource source(loaded.base.encoder, clips.clips, first.first_adapted_layer(), options);
   for (size_t m = 0; m < loaded.models.size(); ++m) {
     const EmotionModel& model = loaded.models[m];
     Progress progress(fmt::format("model {}/{}", m + 1, loaded.models.size()), std::ssize(numbers));

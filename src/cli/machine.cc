@@ -69,7 +69,7 @@ Base base_of(const std::string& model, const MachineOptions& options) {
   const Precision precision = precision_of(options, device);
   if (!options.profile.empty()) begin_profile(options.profile == "true" ? "" : options.profile, precision, device);
   const Timed time(Phase::load);
-  return make_base(load_encoder(folder), name, precision, device);
+  return load_base(folder, name, precision, device);
 }
 
 void add_input_options(CLI::App& command, InputOptions& options) {

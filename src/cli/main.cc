@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "base/tensor_memory.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/profile.h"
@@ -111,6 +112,7 @@ __attribute__((section(".preinit_array"), used)) void (*const before_libraries)(
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   loralens::keep_freed_memory();
+  loralens::use_tensor_memory();
   try {
     const int status = run(argc, argv);
     loralens::end_profile();

@@ -44,7 +44,7 @@ TEST(States, AreInTheOrderOfTheClips) {
   for (const bool weighted : {false, true}) {
     const Base base = tiny_base();
     const EmotionModel model = tiny_model(base, tiny_adapter("lora"), weighted);
-    ClipSource source(base.compute, clips.clips, 0, {});
+    ClipSource source(base.encoder, clips.clips, 0, {});
     const std::vector<int64_t> numbers = {7, 2, 11, 0, 2};
     std::vector<int64_t> told;
     const Tensor states = clip_states(model, source, numbers, [&](int64_t done) { told.push_back(done); });
@@ -54,7 +54,7 @@ TEST(States, AreInTheOrderOfTheClips) {
     for (size_t i = 0; i < numbers.size(); ++i) {
       const Batch batch = source.batch(std::vector<int64_t>{numbers[i]});
       EXPECT_LT(
-          difference(states[static_cast<int64_t>(i)], head_states(model, base.compute, batch.x, 0, batch.pass)[0]),
+          difference(states[static_cast<int64_t>(i)], head_states(model, base.encoder, batch.x, 0, batch.pass)[0]),
           1e-5);
     }
     const Tensor p = probabilities(model, states);
@@ -113,7 +113,7 @@ TEST_F(LooseFiles, AreAnsweredInOrderWithBadOnesBetween) {
 TEST_F(LooseFiles, AgreeWithATableOfClips) {
   const EmotionModel model = tiny_model(base_, tiny_adapter("full"));
   const std::vector<Clip> clips = tone_corpus(folder_, 40).clips;
-  ClipSource source(base_.compute, clips, model.first_adapted_layer(), {});
+  ClipSource source(base_.encoder, clips, model.first_adapted_layer(), {});
   std::vector<int64_t> numbers(paths_.size());
   std::iota(numbers.begin(), numbers.end(), 0);
   const Tensor expected = probabilities(model, clip_states(model, source, numbers));
@@ -145,8 +145,8 @@ TEST_F(LooseFiles, LongOnesArePooledOverTheirWindows) {
   std::vector<Tensor> states;
   for (const Tensor& mel : mels) {
     const Pass pass = pass_of({mel.size(1) / 2});
-    states.push_back(finish(base_.compute,
-                            run(base_.compute, model.adapted.adapters, stem(base_.compute, mel), {0, 3}, pass), pass));
+    states.push_back(finish(base_.encoder,
+                            run(base_.encoder, model.adapted.adapters, stem(base_.encoder, mel), {0, 3}, pass), pass));
   }
   const Tensor expected = probabilities(model, at::cat(states).mean(0, true).detach());
   const auto given = predictions({model}, {clip.path.string()});

@@ -100,11 +100,11 @@ class FoldTraining {
     while (std::ssize(history_) < options_.epochs && !stopped_early()) {
       const OneThread one_thread(task_.frozen);
       EpochRecord record = train_epoch(std::ssize(history_));
-      const Tensors trained = weights();
+      const Tensors trained = options_.average > 0 ? weights() : Tensors();
       if (options_.average > 0) set_weights(average_);
       score(record);
       consider(record);
-      set_weights(trained);
+      if (options_.average > 0) set_weights(trained);
       history_.push_back(record);
       if (watch_) watch_->write(task_.watch);  // before the checkpoint: what is ahead of that is made again
       if (!task_.checkpoint.empty()) {

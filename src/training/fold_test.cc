@@ -35,7 +35,7 @@ class FoldTest : public testing::Test {
 
   std::vector<EpochRecord> train(EmotionModel& model, const Path& checkpoint = {},
                                  const std::function<void(const TrainProgress&)>& progress = {}) const {
-    ClipSource source(base_.compute, clips_.clips, model.first_adapted_layer(), {});
+    ClipSource source(base_.encoder, clips_.clips, model.first_adapted_layer(), {});
     const bool frozen = model.options.method == "frozen";
     Tensor states;
     if (frozen || options_.head_epochs > 0) states = clip_states(model, source, everything());
@@ -50,7 +50,7 @@ class FoldTest : public testing::Test {
 
   // Logits of some clips by a trained model.
   Tensor answers(const EmotionModel& model, const std::vector<int64_t>& numbers) const {
-    ClipSource source(base_.compute, clips_.clips, model.first_adapted_layer(), {});
+    ClipSource source(base_.encoder, clips_.clips, model.first_adapted_layer(), {});
     return logits(model.head, clip_states(model, source, numbers), {}).detach();
   }
 
@@ -93,7 +93,7 @@ TEST_F(FoldTest, EveryMethodLearns) {
     EXPECT_EQ(std::isfinite(history[0].norm_b), lora);
     EXPECT_EQ(std::isfinite(history[0].norm_other), model.options.method == "full");
     EXPECT_GT(history[0].norm_head, 0);
-    EXPECT_EQ(sha256_of(base_.compute), base_.sha256) << "the base stays as it is";
+    EXPECT_EQ(sha256_of(base_.encoder), base_.sha256) << "the base stays as it is";
   }
 }
 
@@ -230,7 +230,7 @@ TEST_F(FoldTest, ABalancedEpochDrawsCorporaEquallyOftenAndGoesOnTheSame) {
   options_.balance = "corpora";
   const Path checkpoint = folder_.path() / "balanced.safetensors";
   const auto train = [&](EmotionModel& model, const Path& place, const std::function<void(const TrainProgress&)>& progress) {
-    ClipSource source(base_.compute, clips_.clips, model.first_adapted_layer(), {});
+    ClipSource source(base_.encoder, clips_.clips, model.first_adapted_layer(), {});
     FoldTask task{fold_, labels_, options_, {}, false, place, progress, {}, corpora};
     return train_fold(model, source, task);
   };

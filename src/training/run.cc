@@ -67,7 +67,7 @@ class Run {
         labels_(class_numbers(clips, classes_)),
         corpora_(corpus_numbers(clips)),
         frozen_(options.adapter.method == "frozen" && !options.train.augment.active()),
-        source_(base.compute, clips.clips, frozen_ ? 0 : new_model().first_adapted_layer(), source_options()) {}
+        source_(base.encoder, clips.clips, frozen_ ? 0 : new_model().first_adapted_layer(), source_options()) {}
 
   std::vector<Prediction> fold(const Fold& fold, int64_t number, int64_t count) {
     const std::string title = fmt::format("fold {}/{}", number + 1, count);

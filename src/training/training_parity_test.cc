@@ -14,7 +14,7 @@ class TrainingParity : public testing::Test {
  protected:
   // The case's model of tests/oracle/training_parity.py, at its start.
   EmotionModel model_of(const std::string& name, const AdapterOptions& options, const HeadOptions& head) const {
-    const Base base = make_base(load_encoder(resolve_model("tiny.en")), "tiny.en", {}, c10::kCPU);
+    const Base base = load_base(resolve_model("tiny.en"), "tiny.en", {}, c10::kCPU);
     const EmotionModel model = make_model(base, options, head, {"a", "b", "c", "d"}, 0);
     for (const auto& [path, tensor] : model.trained()) tensor.detach().copy_(read(name, "start", path));
     size_t expected = 0;

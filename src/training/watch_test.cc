@@ -190,7 +190,7 @@ class Watched : public testing::Test {
                 const std::function<void(const TrainProgress&)>& progress = {}) const {
     std::filesystem::create_directories(folder);
     Trained t{make_model(base_, tiny_adapter(method, 0.2), {8}, classes_, options_.seed), "", ""};
-    ClipSource source(base_.compute, clips_.clips, t.model.first_adapted_layer(), {});
+    ClipSource source(base_.encoder, clips_.clips, t.model.first_adapted_layer(), {});
     t.history = format_history(train_fold(
         t.model, source, {fold_, labels_, options_, {}, false, folder / "checkpoint", progress, folder / "watch.csv"}));
     if (std::filesystem::exists(folder / "watch.csv")) t.watch = read_file(folder / "watch.csv");

@@ -51,10 +51,6 @@ void visit_tensors(Encoder& encoder, const TensorVisitor& visit);
 void visit_tensors(const Encoder& encoder,
                    const std::function<void(const std::string& name, const at::Tensor& tensor)>& visit);
 
-// Reads the encoder of a Hugging Face Whisper folder (of any head: "model.encoder.", "encoder.") as float32 on the CPU.
-// Error on a missing tensor or a wrong shape.
-Encoder load_encoder(const Path& folder);
-
 // SHA-256 over names, shapes and float16 values of all tensors: equal for float32 and float16 copies of the same
 // checkpoint, different for base and base.en. 64 hexadecimal digits.
 std::string sha256_of(const Encoder& encoder);
@@ -64,6 +60,16 @@ struct Precision {
   c10::ScalarType compute = c10::ScalarType::Float;
   c10::ScalarType sums = c10::ScalarType::Float;
 };
+
+struct LoadedEncoder {
+  Encoder encoder;
+  std::string sha256;  // sha256_of what the file holds
+};
+
+// Reads the encoder of a Hugging Face Whisper folder (of any head: "model.encoder.", "encoder."), in the types
+// that `convert` gives them. It is read and rounded piece by piece, so that no more than the result is in memory.
+// Error on a missing tensor or a wrong shape.
+LoadedEncoder load_encoder(const Path& folder, Precision precision = {}, c10::Device device = c10::kCPU);
 
 // The same encoder elsewhere: linear layers in precision.compute, all else in precision.sums. Differentiable: leaves
 // that require a gradient receive it through the copy.

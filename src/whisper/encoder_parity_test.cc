@@ -24,7 +24,7 @@ class States : public Observer {
 void compare(const std::string& model, double bound) {
   const at::NoGradGuard no_grad;
   const Safetensors oracle(oracle_folder / fmt::format("encoder-{}.safetensors", model));
-  const Encoder encoder = load_encoder(resolve_model(model));
+  const Encoder encoder = load_encoder(resolve_model(model)).encoder;
   auto [x, pass] = stems(encoder, numbered(oracle, "mel"));
   States states;
   Taps taps;
@@ -61,7 +61,7 @@ TEST(EncoderParity, UnfusedAttentionEqualsTransformers) {
     int64_t seen = 0;
   } patterns;
   const Safetensors oracle(oracle_folder / "encoder-tiny.en.safetensors");
-  const Encoder encoder = load_encoder(resolve_model("tiny.en"));
+  const Encoder encoder = load_encoder(resolve_model("tiny.en")).encoder;
   auto [x, pass] = stems(encoder, {oracle.read("0.mel"), oracle.read("1.mel"), oracle.read("2.mel")});
   Taps taps;
   taps.observers = {&patterns};

@@ -1,12 +1,52 @@
 // Loading, hashing and casting of an encoder's tensors, all through the one registry of their names.
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
+
 #include "base/digest.h"
 #include "base/error.h"
 #include "checkpoint/safetensors.h"
 #include "whisper/encoder.h"
 
 namespace loralens {
+namespace {
+
+// The type of a tensor in a pass. Of a layer, self_attn and fc1, fc2 are linear layers.
+c10::ScalarType type_of(const std::string& name, Precision precision) {
+  const bool linear = name.find(".self_attn.") != std::string::npos || name.find(".fc") != std::string::npos;
+  return linear ? precision.compute : precision.sums;
+}
+
+void add_name(Sha256& digest, const std::string& name, at::IntArrayRef shape) {
+  digest.add(fmt::format("{}[{}]", name, fmt::join(shape, ",")));
+}
+
+void add_values(Sha256& digest, const at::Tensor& values) {
+  const at::Tensor half = values.detach().cpu().to(c10::ScalarType::Half).contiguous();
+  digest.add({static_cast<const char*>(half.const_data_ptr()), half.nbytes()});
+}
+
+// Reads a tensor of the registry into `tensor`, in its type and place. In pieces: pages that whole tensors in the file's type
+// passed through would stay with the process.
+void fill(const at::Tensor& tensor, const std::string& name, const Checkpoint& checkpoint, const Path& folder, Sha256& digest) {
+  const std::string file_name = checkpoint.contains("model." + name) ? "model." + name : name;
+  if (!checkpoint.contains(file_name))
+    fail("{}: the tensor {} is missing; is this a whole Whisper checkpoint?", folder.string(), name);
+  if (tensor.sizes() != checkpoint.shape(file_name))
+    fail("{}: {} has the shape [{}], config.json asks for [{}]", folder.string(), file_name,
+         fmt::join(checkpoint.shape(file_name), ", "), fmt::join(tensor.sizes(), ", "));
+  add_name(digest, name, tensor.sizes());
+  constexpr int64_t piece = 1 << 18;
+  const at::Tensor flat = tensor.view({-1});
+  for (int64_t first = 0; first < flat.numel(); first += piece) {
+    const at::Tensor values = checkpoint.read(file_name, first, std::min(piece, flat.numel() - first));
+    if (!values.is_floating_point()) fail("{}: {} holds no floating-point numbers", folder.string(), file_name);
+    add_values(digest, values);
+    flat.narrow(0, first, values.numel()).copy_(values);
+  }
+}
+
+}  // namespace
 
 void visit_tensors(Encoder& encoder, const TensorVisitor& visit) {
   const auto& c = encoder.config;
@@ -39,49 +79,34 @@ void visit_tensors(const Encoder& encoder,
                 [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t>) { visit(name, tensor); });
 }
 
-Encoder load_encoder(const Path& folder) {
-  Encoder encoder;
-  encoder.config = read_config(folder);
+LoadedEncoder load_encoder(const Path& folder, Precision precision, c10::Device device) {
+  LoadedEncoder loaded;
+  loaded.encoder.config = read_config(folder);
   const Checkpoint checkpoint(folder);
-  visit_tensors(encoder, [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t> shape) {
-    const std::string file_name = checkpoint.contains("model." + name) ? "model." + name : name;
-    if (!checkpoint.contains(file_name))
-      fail("{}: the tensor {} is missing; is this a whole Whisper checkpoint?", folder.string(), name);
-    if (checkpoint.shape(file_name) != shape)
-      fail("{}: {} has the shape [{}], config.json asks for [{}]", folder.string(), file_name,
-           fmt::join(checkpoint.shape(file_name), ", "), fmt::join(shape, ", "));
-    tensor = checkpoint.read(file_name);
-    if (!tensor.is_floating_point()) fail("{}: {} holds no floating-point numbers", folder.string(), file_name);
-    tensor = tensor.to(c10::ScalarType::Float);
+  Sha256 digest;
+  visit_tensors(loaded.encoder, [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t> shape) {
+    tensor = at::empty(shape, type_of(name, precision));
+    fill(tensor, name, checkpoint, folder, digest);
+    tensor = tensor.to(device);
   });
-  return encoder;
+  loaded.sha256 = digest.hex();
+  return loaded;
 }
 
 std::string sha256_of(const Encoder& encoder) {
   Sha256 digest;
   visit_tensors(encoder, [&](const std::string& name, const at::Tensor& tensor) {
-    digest.add(fmt::format("{}[{}]", name, fmt::join(tensor.sizes(), ",")));
-    const at::Tensor half = tensor.detach().cpu().to(c10::ScalarType::Half).contiguous();
-    digest.add({static_cast<const char*>(half.const_data_ptr()), half.nbytes()});
+    add_name(digest, name, tensor.sizes());
+    add_values(digest, tensor);
   });
   return digest.hex();
 }
 
 Encoder convert(const Encoder& encoder, Precision precision, c10::Device device) {
   Encoder converted = encoder;
-  const auto all = [&](auto& part, c10::ScalarType type) {
-    part.weight = part.weight.to(device, type);
-    if (part.bias.defined()) part.bias = part.bias.to(device, type);
-  };
-  all(converted.conv1, precision.sums);
-  all(converted.conv2, precision.sums);
-  converted.positions = converted.positions.to(device, precision.sums);
-  for (int64_t l = 0; l < encoder.config.layers; ++l) {
-    for (const Module module : linear_modules) all(converted.linear(l, module), precision.compute);
-    all(converted.layers[static_cast<size_t>(l)].attention_norm, precision.sums);
-    all(converted.layers[static_cast<size_t>(l)].mlp_norm, precision.sums);
-  }
-  all(converted.norm, precision.sums);
+  visit_tensors(converted, [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t>) {
+    tensor = tensor.to(device, type_of(name, precision));
+  });
   return converted;
 }
 

@@ -46,7 +46,7 @@ TEST(Weights, AreFoundUnderAnyHead) {
     Tensors tensors = tensors_of(encoder, prefix);
     tensors[prefix + "decoder.layer_norm.weight"] = at::zeros({16});
     write_model(folder, tensors);
-    const Tensors loaded = tensors_of(load_encoder(folder.path()), prefix);
+    const Tensors loaded = tensors_of(load_encoder(folder.path()).encoder, prefix);
     for (const auto& [name, tensor] : loaded) EXPECT_TRUE(same_bits(tensor, tensors.at(name))) << name;
   }
 }
@@ -56,8 +56,46 @@ TEST(Weights, OfHalfPrecisionBecomeFloat32) {
   Tensors tensors = tensors_of(tiny_encoder(), "model.");
   for (auto& [name, tensor] : tensors) tensor = tensor.to(c10::ScalarType::Half);
   write_model(folder, tensors);
-  const Encoder loaded = load_encoder(folder.path());
+  const Encoder loaded = load_encoder(folder.path()).encoder;
   EXPECT_TRUE(same_bits(loaded.conv1.weight, tensors.at("model.encoder.conv1.weight").to(c10::ScalarType::Float)));
+}
+
+// Whatever a file holds is rounded as a whole float32 encoder would be, also where a tensor is read in several pieces.
+TEST(Weights, OfAnyTypeAreConvertedAsTheyAreRead) {
+  Encoder encoder;
+  encoder.config = tiny_config();
+  encoder.config.width = 400;  // fc1 has 640,000 values, which no power of two divides
+  encoder.config.mlp_width = 1600;
+  encoder.config.json["d_model"] = 400;
+  encoder.config.json["encoder_ffn_dim"] = 1600;
+  encoder.config.json["encoder_layers"] = encoder.config.layers = 1;
+  visit_tensors(encoder, [](const std::string& name, Tensor& tensor, std::vector<int64_t> shape) {
+    tensor = random_tensor(shape, hash_of(name), 0.05);
+  });
+  using c10::ScalarType;
+  for (const auto held : {ScalarType::Double, ScalarType::Float, ScalarType::Half, ScalarType::BFloat16}) {
+    const Encoder whole = convert(convert(encoder, {held, held}, c10::kCPU), in_float, c10::kCPU);
+    const TestFolder folder;
+    Tensors tensors = tensors_of(encoder, "model.");
+    for (auto& [name, tensor] : tensors) tensor = tensor.to(held);
+    folder.write("config.json", encoder.config.json.dump());
+    write_safetensors(folder.path() / "model.safetensors", tensors);
+    for (const auto compute : {ScalarType::Float, ScalarType::BFloat16, ScalarType::Half}) {
+      const LoadedEncoder loaded = load_encoder(folder.path(), {compute, ScalarType::Float});
+      EXPECT_EQ(loaded.sha256, sha256_of(whole)) << held;
+      const Tensors expected = tensors_of(convert(whole, {compute, ScalarType::Float}, c10::kCPU), "");
+      for (const auto& [name, tensor] : tensors_of(loaded.encoder, ""))
+        EXPECT_TRUE(same_bits(tensor, expected.at(name))) << held << " to " << compute << ": " << name;
+    }
+  }
+}
+
+TEST(Weights, OfAFileThatIsCutAreAnError) {
+  const TestFolder folder;
+  write_model(folder, tensors_of(tiny_encoder(), "model."));
+  const Path file = folder.path() / "model.safetensors";
+  std::filesystem::resize_file(file, std::filesystem::file_size(file) / 2);
+  EXPECT_THAT(error_of([&] { load_encoder(folder.path()); }), HasSubstr("the file is cut"));
 }
 
 TEST(Weights, MissingMisshapenOrWholeNumbersAreErrors) {
