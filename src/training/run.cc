@@ -128,7 +128,7 @@ class Run {
     fs::create_directories(partial);
     Tensors start;
     for (const auto& [tensor_name, tensor] : model.adapted.trained)
-      if (!model.adapted.encoder_trained) start[tensor_name] = tensor.detach().clone();
+      if (!model.adapted.encoder_trained) start[tensor_name] = tensor.detach();
     if (!start.empty()) write_safetensors(partial / "initial.safetensors", start);
 
     std::optional<Progress> progress;
