@@ -15,6 +15,12 @@ constexpr float scale = 0.125f;  // K^-1/2, exact in both types
 // wide each.
 template <typename T>
 void copy_rows(const T* in, int64_t stride, int64_t count, int64_t rows, float factor, T* out) {
+  if (factor == 1) {
+    for (int64_t r = 0; r < rows; ++r)
+      if (r < count) __builtin_memcpy(out + r * width, in + r * stride, width * sizeof(T));
+      else __builtin_memset(out + r * width, 0, width * sizeof(T));
+    return;
+  }
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t i = 0; i < width; i += 16)
       store(out + r * width + i,

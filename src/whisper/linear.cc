@@ -37,17 +37,17 @@ void multiply(const Tensor& a, const Tensor& b, bool transposed, const Tensor& b
   });
 }
 
-// Whether our kernel multiplies these rows with K×columns.
-bool kernel_takes(const Tensor& a, int64_t columns) {
+// Whether our kernel multiplies these rows with K×columns, or columns×K if transposed.
+bool kernel_takes(const Tensor& a, int64_t columns, bool transposed) {
   const bool bf16 = a.scalar_type() == c10::ScalarType::BFloat16;
   return a.is_cpu() && (bf16 || a.scalar_type() == c10::ScalarType::Float) && a.dim() == 2 && a.size(0) > 0 &&
-         avx512::takes_product(a.size(1), columns) && avx512::available(bf16);
+         avx512::takes_product(a.size(1), columns, transposed) && avx512::available(bf16);
 }
 
 // a b + bias (b transposed: a bᵀ + bias), without a gradient.
 Tensor product(const Tensor& a, const Tensor& b, bool transposed = false, const Tensor& bias = {}) {
   const int64_t columns = b.size(transposed ? 0 : 1);
-  if (!kernel_takes(a, columns)) return at::mm(a, transposed ? b.t() : b);
+  if (!kernel_takes(a, columns, transposed)) return at::mm(a, transposed ? b.t() : b);
   const Tensor out = at::empty({a.size(0), columns}, a.options().requires_grad(false));
   if (a.scalar_type() == c10::ScalarType::Float) multiply<float>(a.contiguous(), b.contiguous(), transposed, bias, out);
   else multiply<uint16_t>(a.contiguous(), b.contiguous(), transposed, bias, out);
@@ -81,8 +81,10 @@ class Product : public torch::autograd::Function<Product> {
 }  // namespace
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  if (weight.scalar_type() != x.scalar_type() || !kernel_takes(x, weight.size(0))) return at::linear(x, weight, bias);
+  if (weight.scalar_type() != x.scalar_type() || !kernel_takes(x, weight.size(0), true)) return at::linear(x, weight, bias);
   return Product::apply(x, weight, bias.defined() ? std::optional(bias) : std::nullopt);
 }
+
+int64_t rows_multiple() { return avx512::available(true) ? 2 : 64; }
 
 }  // namespace loralens

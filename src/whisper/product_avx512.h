@@ -10,8 +10,10 @@ namespace loralens::avx512 {
 // Columns of the right-hand side are packed in panels of 64.
 inline constexpr int64_t panel_columns = 64;
 
-// Whether there is a kernel for this: K a multiple of 32, N of 16.
-constexpr bool takes_product(int64_t inner, int64_t columns) { return inner > 0 && inner % 32 == 0 && columns > 0 && columns % 16 == 0; }
+// Whether there is a kernel for this: N a multiple of 16, and K of 2, or of 32 if the right-hand side is given transposed.
+constexpr bool takes_product(int64_t inner, int64_t columns, bool transposed) {
+  return inner > 0 && inner % (transposed ? 32 : 2) == 0 && columns > 0 && columns % 16 == 0;
+}
 
 constexpr int64_t panels_of(int64_t columns) { return (columns + panel_columns - 1) / panel_columns; }
 // Elements of each panel.
