@@ -159,8 +159,13 @@ TEST(Gelu, AgreesWithFloat64) {
     const Tensor found_slope = torch::autograd::grad({y}, {x}, {d})[0];
     const Tensor wanted_slope = torch::autograd::grad({wanted}, {exact}, {d.to(f64)})[0];
     const double rounding = type == bf16 ? 0.0039 : 1e-7;  // half of the last place
-    EXPECT_LT(largest((y.to(f64) - wanted) / exact.abs().clamp_min(1)), rounding + 4e-7);
-    EXPECT_LT(largest((found_slope.to(f64) - wanted_slope) / (d.to(f64).abs() + 1e-3)), 1.13 * rounding + 1.2e-5);
+    EXPECT_LT(largest((y.to(f64) - wanted) / exact.abs().clamp_min(1)), rounding + 3e-7);
+    EXPECT_LT(largest((found_slope.to(f64) - wanted_slope) / (d.to(f64).abs() + 1e-3)),
+              type == bf16 ? 1.13 * rounding + 1.2e-5 : 1e-6);
+    // float32 keeps the tail, too.
+    if (type == f32) {
+      EXPECT_LT(largest((y.to(f64) - wanted) / (wanted.abs() + 1e-3)), 2e-4);
+    }
   }
 }
 
