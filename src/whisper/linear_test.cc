@@ -45,9 +45,10 @@ void expect_agreement(const Shape& shape, bool bias, c10::ScalarType type, doubl
     EXPECT_LT(difference(found[i], expected[i]), tolerance) << "xwb"[i] << " " << shape.rows << " " << shape.in << " " << shape.out;
 }
 
-// Tiles of 6 rows and of 16 to 64 columns, and what is left over; pieces of 256 along the sum; 48 and 17 as LibTorch has them.
+// Tiles of 6 rows and of 16 to 64 columns, and what is left over; pieces of 256 along the sum, and spans
+// of 1,024; 48 and 17 as LibTorch has them.
 constexpr Shape shapes[] = {{1, 512, 32},  {5, 512, 64},   {6, 32, 512},  {7, 512, 80},   {13, 64, 112},
-                            {96, 96, 176}, {240, 512, 32}, {64, 1280, 48}, {32, 48, 64},  {33, 64, 17}};
+                            {96, 96, 176}, {240, 512, 32}, {64, 1280, 48}, {32, 48, 64},  {33, 64, 17}, {30, 2592, 64}};
 
 TEST(Linear, ValuesAndGradientsAgreeWithFloat64) {
   for (const bool bias : {false, true})

@@ -35,50 +35,67 @@ void pack_panels(const RightSide<T>& right, int64_t begin, int64_t end, T* panel
   }
 }
 
-// K is summed in pieces of this many units.
+// K is summed in pieces of this many units: they are added up in registers over a span, which fits into the second-level cache,
+// and spans in `out`. bfloat16, which `out` would round, has one piece.
+constexpr int64_t all = int64_t{1} << 40;
 constexpr int64_t piece_units(float) { return 256; }
-constexpr int64_t piece_units(uint16_t) { return int64_t{1} << 40; }
+constexpr int64_t piece_units(uint16_t) { return all; }
+constexpr int64_t span_units(float) { return 1024; }
+constexpr int64_t span_units(uint16_t) { return all; }
 
-// `count` rows (at most 6) times 16 V columns of a panel.
+struct Span {
+  int64_t begin, end;  // units along K
+  bool last;
+};
+
+// Adds a span of the product of `count` rows (at most 6) with 16 V columns of a panel; the last one also the bias.
 template <typename T, int V>
-void tile_product(const LeftRows<T>& left, int64_t first, int64_t count, const uint32_t* panel, int64_t column) {
-  const int64_t depth = units<T>(left.inner);
+void add_tile(const LeftRows<T>& left, int64_t first, int64_t count, const uint32_t* panel, int64_t column, const Span& span) {
   const uint32_t* rows[tile_rows];
   for (int i = 0; i < tile_rows; ++i)  // the last one again where there are no more
-    rows[i] = reinterpret_cast<const uint32_t*>(left.a + (first + smaller(i, count - 1)) * left.inner);
-  TileOf<V> tile = product<T, V>(rows, panel, smaller(depth, piece_units(T{})));
-  for (int64_t u = piece_units(T{}); u < depth; u += piece_units(T{})) {
-    for (auto& row : rows) row += piece_units(T{});
-    const TileOf<V> more = product<T, V>(rows, panel + u * panel_lanes, smaller(depth - u, piece_units(T{})));
+    rows[i] = reinterpret_cast<const uint32_t*>(left.a + (first + smaller(i, count - 1)) * left.inner) + span.begin;
+  constexpr int64_t piece = piece_units(T{});
+  TileOf<V> tile = product<T, V>(rows, panel + span.begin * panel_lanes, smaller(piece, span.end - span.begin));
+  for (int64_t u = span.begin + piece; u < span.end; u += piece) {
+    for (auto& row : rows) row += piece;
+    const TileOf<V> more = product<T, V>(rows, panel + u * panel_lanes, smaller(piece, span.end - u));
     for (int i = 0; i < tile_rows; ++i)
       for (int j = 0; j < V; ++j) tile.sums[i][j] = _mm512_add_ps(tile.sums[i][j], more.sums[i][j]);
   }
   for (int j = 0; j < V; ++j) {
-    const __m512 bias = left.bias ? load(left.bias + column + 16 * j) : _mm512_setzero_ps();
-    for (int i = 0; i < count; ++i)
-      store(left.out + (first + i) * left.columns + column + 16 * j, _mm512_add_ps(tile.sums[i][j], bias));
+    const __m512 bias = span.last && left.bias ? load(left.bias + column + 16 * j) : _mm512_setzero_ps();
+    for (int i = 0; i < count; ++i) {
+      T* const out = left.out + (first + i) * left.columns + column + 16 * j;
+      const __m512 sum = span.begin == 0 ? tile.sums[i][j] : _mm512_add_ps(load(out), tile.sums[i][j]);
+      store(out, _mm512_add_ps(sum, bias));
+    }
   }
 }
 
 template <typename T>
-void multiply_tile(const LeftRows<T>& left, int64_t first, int64_t count, const uint32_t* panel, int64_t column) {
+void add_tile(const LeftRows<T>& left, int64_t first, int64_t count, const uint32_t* panel, int64_t column, const Span& span) {
   const int64_t columns = left.columns - column;
-  if (columns >= 64) tile_product<T, 4>(left, first, count, panel, column);
-  else if (columns == 48) tile_product<T, 3>(left, first, count, panel, column);
-  else if (columns == 32) tile_product<T, 2>(left, first, count, panel, column);
-  else tile_product<T, 1>(left, first, count, panel, column);
+  if (columns >= 64) add_tile<T, 4>(left, first, count, panel, column, span);
+  else if (columns == 48) add_tile<T, 3>(left, first, count, panel, column, span);
+  else if (columns == 32) add_tile<T, 2>(left, first, count, panel, column, span);
+  else add_tile<T, 1>(left, first, count, panel, column, span);
 }
 
 template <typename T>
 void multiply_rows(const LeftRows<T>& left, const T* panels) {
-  // As many rows at a time as a quarter of a MiB holds: they stay in the second-level cache while panels pass by.
-  const int64_t fit = (int64_t{1} << 18) / (left.inner * static_cast<int64_t>(sizeof(T))) / tile_rows * tile_rows;
+  const int64_t depth = units<T>(left.inner), longest = smaller(depth, span_units(T{}));
+  // As many rows at a time as a quarter of a MiB holds of a span: they stay in the second-level cache while panels pass by.
+  const int64_t fit = (int64_t{1} << 16) / longest / tile_rows * tile_rows;
   const int64_t block = fit < 4 * tile_rows ? 4 * tile_rows : fit;
   for (int64_t begin = 0; begin < left.rows; begin += block)
-    for (int64_t column = 0; column < left.columns; column += panel_lanes) {
-      const auto* panel = reinterpret_cast<const uint32_t*>(panels + column * left.inner);
-      const int64_t end = smaller(left.rows, begin + block);
-      for (int64_t row = begin; row < end; row += tile_rows) multiply_tile(left, row, smaller(tile_rows, end - row), panel, column);
+    for (int64_t unit = 0; unit < depth; unit += longest) {
+      const Span span{unit, smaller(unit + longest, depth), unit + longest >= depth};
+      for (int64_t column = 0; column < left.columns; column += panel_lanes) {
+        const auto* panel = reinterpret_cast<const uint32_t*>(panels + column * left.inner);
+        const int64_t end = smaller(left.rows, begin + block);
+        for (int64_t row = begin; row < end; row += tile_rows)
+          add_tile(left, row, smaller(tile_rows, end - row), panel, column, span);
+      }
     }
 }
 
