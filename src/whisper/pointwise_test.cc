@@ -28,8 +28,9 @@ struct Inputs {
 };
 
 Inputs inputs(int64_t rows, int64_t width, c10::ScalarType type) {
-  return {values({rows, width}, 1, f32, 3) + 0.5, values({rows, width}, 2, type), {values({width}, 3, f32) + 1, values({width}, 4, f32)},
-          values({rows, width}, 5, f32), values({rows, width}, 6, type)};
+  const Norm norm{values({width}, 3, f32) + 1, values({width}, 4, f32)};
+  return {values({rows, width}, 1, f32, 3) + 0.5, values({rows, width}, 2, type), norm, values({rows, width}, 5, f32),
+          values({rows, width}, 6, type)};
 }
 
 struct Results {
