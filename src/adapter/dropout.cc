@@ -4,9 +4,13 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
 
 #include "base/error.h"
 #include "base/random.h"
+#include "whisper/threads.h"
 
 namespace loralens {
 namespace {
@@ -24,21 +28,21 @@ constexpr uint32_t finalise(uint32_t h) {
 
 constexpr uint32_t golden = 0x9e3779b1u;
 
-// out[i] = 1 where the hash of (key, i) is at least `threshold`.
+// out[i] = x[i] where the hash of (key, first + i) is at least `threshold`, else 0.
 template <typename T>
-__attribute__((always_inline)) inline void fill(T* out, int64_t count, uint64_t key, uint32_t threshold, T one) {
+__attribute__((always_inline)) inline void keep(const T* x, T* out, int64_t first, int64_t count, uint64_t key, uint32_t threshold) {
   const auto low = static_cast<uint32_t>(key), high = static_cast<uint32_t>(key >> 32);
   for (int64_t i = 0; i < count; ++i)
-    out[i] = finalise(finalise(static_cast<uint32_t>(i) * golden + low) ^ high) >= threshold ? one : T{0};
+    out[i] = finalise(finalise(static_cast<uint32_t>(first + i) * golden + low) ^ high) >= threshold ? x[i] : T{0};
 }
 
 // Compiled for wide vectors where the machine has them; 4-byte and 2-byte types as their bit patterns.
 #define LORALENS_WIDE __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-LORALENS_WIDE void fill32(uint32_t* out, int64_t count, uint64_t key, uint32_t threshold, uint32_t one) {
-  fill(out, count, key, threshold, one);
+LORALENS_WIDE void keep32(const uint32_t* x, uint32_t* out, int64_t first, int64_t count, uint64_t key, uint32_t threshold) {
+  keep(x, out, first, count, key, threshold);
 }
-LORALENS_WIDE void fill16(uint16_t* out, int64_t count, uint64_t key, uint32_t threshold, uint16_t one) {
-  fill(out, count, key, threshold, one);
+LORALENS_WIDE void keep16(const uint16_t* x, uint16_t* out, int64_t first, int64_t count, uint64_t key, uint32_t threshold) {
+  keep(x, out, first, count, key, threshold);
 }
 #undef LORALENS_WIDE
 
@@ -59,34 +63,73 @@ Tensor mask_by_operations(int64_t count, uint64_t key, uint32_t threshold, const
   return finalise(finalise(h).bitwise_xor(high)).ge(static_cast<int64_t>(threshold)).to(x.scalar_type());
 }
 
+// Where elements are kept: segments' lengths and keys.
+struct Mask {
+  std::vector<int64_t> lengths, keys;
+  uint32_t threshold;
+};
+
+Tensor kept_by_operations(const Tensor& x, const Mask& mask) {
+  std::vector<Tensor> parts;
+  for (size_t s = 0; s < mask.lengths.size(); ++s)
+    parts.push_back(mask_by_operations(mask.lengths[s] * x.size(1), static_cast<uint64_t>(mask.keys[s]), mask.threshold, x)
+                        .view({-1, x.size(1)}));
+  return x * at::cat(parts);
+}
+
+// Rows begin..end-1 of all.
+void keep_rows(const Tensor& x, const Tensor& out, const Mask& mask, int64_t begin, int64_t end) {
+  const int64_t width = x.size(1);
+  int64_t row = 0;  // of the segment's first
+  for (size_t s = 0; s < mask.lengths.size(); row += mask.lengths[s++]) {
+    const int64_t from = std::max(begin, row), to = std::min(end, row + mask.lengths[s]);
+    if (from >= to) continue;
+    const int64_t at = from * width, first = (from - row) * width, count = (to - from) * width;
+    const auto key = static_cast<uint64_t>(mask.keys[s]);
+    if (x.element_size() == 4)
+      keep32(static_cast<const uint32_t*>(x.const_data_ptr()) + at, static_cast<uint32_t*>(out.mutable_data_ptr()) + at, first, count,
+             key, mask.threshold);
+    else
+      keep16(static_cast<const uint16_t*>(x.const_data_ptr()) + at, static_cast<uint16_t*>(out.mutable_data_ptr()) + at, first, count,
+             key, mask.threshold);
+  }
+}
+
+Tensor kept(const Tensor& x, const Mask& mask) {
+  if (!x.is_cpu() || x.scalar_type() == c10::ScalarType::Double) return kept_by_operations(x, mask);
+  const Tensor in = x.contiguous(), out = at::empty(x.sizes(), x.options().requires_grad(false));
+  share_among_threads(x.size(0), std::max<int64_t>(1, 32768 / x.size(1)),
+                      [&](int64_t begin, int64_t end) { keep_rows(in, out, mask, begin, end); });
+  return out;
+}
+
+// The mask is made again for the gradient, which is cheaper than to keep it.
+class Dropout : public torch::autograd::Function<Dropout> {
+ public:
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x, const Mask& mask) {
+    context->saved_data["lengths"] = mask.lengths;
+    context->saved_data["keys"] = mask.keys;
+    context->saved_data["threshold"] = static_cast<int64_t>(mask.threshold);
+    return kept(x, mask);
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& gradients) {
+    const Mask mask{context->saved_data["lengths"].toIntVector(), context->saved_data["keys"].toIntVector(),
+                    static_cast<uint32_t>(context->saved_data["threshold"].toInt())};
+    return {kept(gradients[0], mask), Tensor()};
+  }
+};
+
 }  // namespace
 
-Tensor dropout_mask(const Pass& pass, int64_t layer, Module module, double rate, const Tensor& x) {
-  const int64_t width = x.size(1);
-  const auto threshold = static_cast<uint32_t>(rate * 0x1p32);
-  const auto key_of = [&](size_t segment) {
-    return hash_of(pass.dropout.seed, pass.dropout.epoch, pass.keys[segment], layer, static_cast<uint64_t>(module));
-  };
+Tensor with_dropout(const Pass& pass, int64_t layer, Module module, double rate, const Tensor& x) {
   if (pass.keys.size() != pass.lengths.size()) fail("dropout needs a key for each segment");
-
-  if (!x.is_cpu() || x.scalar_type() == c10::ScalarType::Double) {
-    std::vector<Tensor> parts;
-    for (size_t s = 0; s < pass.lengths.size(); ++s)
-      parts.push_back(mask_by_operations(pass.lengths[s] * width, key_of(s), threshold, x).view({-1, width}));
-    return at::cat(parts);
-  }
-  Tensor mask = at::empty(x.sizes(), x.options().requires_grad(false));
-  int64_t row = 0;
-  for (size_t s = 0; s < pass.lengths.size(); ++s) {
-    const int64_t count = pass.lengths[s] * width;
-    if (x.scalar_type() == c10::ScalarType::Float)
-      fill32(static_cast<uint32_t*>(mask.mutable_data_ptr()) + row * width, count, key_of(s), threshold, 0x3f800000);
-    else
-      fill16(static_cast<uint16_t*>(mask.mutable_data_ptr()) + row * width, count, key_of(s), threshold,
-             x.scalar_type() == c10::ScalarType::BFloat16 ? 0x3f80 : 0x3c00);
-    row += pass.lengths[s];
-  }
-  return mask;
+  Mask mask{pass.lengths, {}, static_cast<uint32_t>(rate * 0x1p32)};
+  for (const uint64_t key : pass.keys)
+    mask.keys.push_back(static_cast<int64_t>(
+        hash_of(pass.dropout.seed, pass.dropout.epoch, key, layer, static_cast<uint64_t>(module))));
+  return Dropout::apply(x, mask);
 }
 
 }  // namespace loralens

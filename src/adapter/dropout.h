@@ -8,9 +8,9 @@
 
 namespace loralens {
 
-// ΣT×width of zeros (share `rate`) and ones, for the input of one linear layer's adapter, in x's type and on its
-// device. Element (t, d) of a segment depends on (seed, epoch, segment key, layer, module, t·width + d) alone.
+// x (ΣT×width, the input of one linear layer's adapter) with a share `rate` of its elements replaced by zero; differentiable.
+// Element (t, d) of a segment depends on (seed, epoch, segment key, layer, module, t·width + d) alone.
 // The caller scales by 1/(1 - rate), since that number has no exact bfloat16. rate: [0, 1).
-at::Tensor dropout_mask(const Pass& pass, int64_t layer, Module module, double rate, const at::Tensor& x);
+at::Tensor with_dropout(const Pass& pass, int64_t layer, Module module, double rate, const at::Tensor& x);
 
 }  // namespace loralens

@@ -2,6 +2,7 @@
 
 #include <ATen/ops/ones.h>
 #include <gmock/gmock.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "adapter/lora.h"
 #include "base/test_folder.h"
@@ -21,7 +22,7 @@ Pass training_pass(std::vector<int64_t> lengths, std::vector<uint64_t> keys = {}
 }
 
 Tensor mask_of(const Pass& pass, double rate, int64_t width = 16, at::ScalarType type = c10::ScalarType::Float) {
-  return dropout_mask(pass, 2, Module::v_proj, rate, at::ones({pass.rows(), width}, type));
+  return with_dropout(pass, 2, Module::v_proj, rate, at::ones({pass.rows(), width}, type));
 }
 
 TEST(Dropout, LeavesOutItsShare) {
@@ -55,9 +56,9 @@ TEST(Dropout, OfAClipIsTheSameInEveryBatch) {
 TEST(Dropout, DependsOnSeedEpochClipLayerAndModule) {
   const Pass pass = training_pass({40});
   const Tensor x = at::ones({40, 16});
-  std::vector<Tensor> masks = {dropout_mask(pass, 2, Module::v_proj, 0.5, x),
-                               dropout_mask(pass, 1, Module::v_proj, 0.5, x),
-                               dropout_mask(pass, 2, Module::q_proj, 0.5, x)};
+  std::vector<Tensor> masks = {with_dropout(pass, 2, Module::v_proj, 0.5, x),
+                               with_dropout(pass, 1, Module::v_proj, 0.5, x),
+                               with_dropout(pass, 2, Module::q_proj, 0.5, x)};
   Pass other = pass;
   other.dropout.seed = 43;
   masks.push_back(mask_of(other, 0.5));
@@ -82,6 +83,24 @@ TEST(Dropout, IsTheSameInEveryTypeAndOnEveryPath) {
     EXPECT_EQ(mask.scalar_type(), type);
     EXPECT_TRUE(at::equal(mask.to(c10::ScalarType::Double), expected)) << c10::toString(type);
   }
+}
+
+TEST(Dropout, GradientsPassWhereElementsDo) {
+  const Pass pass = training_pass({33, 7});
+  for (const auto type : {c10::ScalarType::Float, c10::ScalarType::BFloat16, c10::ScalarType::Double}) {
+    const Tensor x = random_tensor({40, 17}, 1).to(type).requires_grad_(), d = random_tensor({40, 17}, 2).to(type);
+    const Tensor mask = mask_of(pass, 0.3, 17, type), y = with_dropout(pass, 2, Module::v_proj, 0.3, x);
+    EXPECT_TRUE(same_bits(y, x * mask)) << c10::toString(type);
+    EXPECT_TRUE(same_bits(torch::autograd::grad({y}, {x}, {d})[0], d * mask)) << c10::toString(type);
+  }
+}
+
+TEST(Dropout, SeveralThreadsGiveTheSameBits) {
+  const Pass pass = training_pass({900, 1, 333});
+  const Tensor alone = mask_of(pass, 0.5, 384);
+  at::set_num_threads(3);
+  EXPECT_TRUE(same_bits(mask_of(pass, 0.5, 384), alone));
+  at::set_num_threads(1);
 }
 
 TEST(Dropout, NeedsAKeyForEachSegment) {
@@ -109,7 +128,7 @@ TEST(Dropout, ActsOnlyInTrainingAndOnlyOnTheUpdate) {
   const auto forward = [&](const Lora& one, const Pass& p) { return one.forward(base, x, 2, Module::v_proj, p); };
   EXPECT_TRUE(same_bits(forward(lora, pass_of({20})), forward(plain, pass_of({20}))));
   EXPECT_TRUE(same_bits(forward(plain, pass), forward(plain, pass_of({20}))));
-  const Tensor dropped = x * dropout_mask(pass, 2, Module::v_proj, 0.4, x) / 0.6;
+  const Tensor dropped = with_dropout(pass, 2, Module::v_proj, 0.4, x) / 0.6;
   const Tensor expected = x.matmul(base.weight.t()) + base.bias + 0.7 * dropped.matmul(lora.a.t()).matmul(lora.b.t());
   EXPECT_LT(difference(forward(lora, pass), expected), 1e-14);
 }

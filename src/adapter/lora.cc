@@ -1,7 +1,6 @@
 #include "adapter/lora.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/add.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/zeros.h>
@@ -153,10 +152,10 @@ std::optional<AdapterOptions> LoraMethod::from_peft(const json& config, const st
 
 Tensor Lora::forward(const Linear& base, const Tensor& x, int64_t layer, Module module, const Pass& pass) const {
   const bool drop = pass.dropout.active && dropout > 0;
-  const Tensor in = drop ? x * dropout_mask(pass, layer, module, dropout, x) : x;
+  const Tensor in = drop ? with_dropout(pass, layer, module, dropout, x) : x;
   const Tensor down = visit(pass, {SiteKind::adapter_down, layer, module}, linear(in, a.to(x.scalar_type()), {}));
   const Tensor up = visit(pass, {SiteKind::adapter_up, layer, module}, linear(down, b.to(x.scalar_type()), {}));
-  return at::add(linear(x, base.weight, base.bias), up, drop ? scale / (1 - dropout) : scale);
+  return linear(x, base.weight, base.bias).add_(up, drop ? scale / (1 - dropout) : scale);
 }
 
 Linear Lora::merged(const Linear& base) const {

@@ -13,6 +13,7 @@
 #include "base/profile.h"
 #include "base/random.h"
 #include "classifier/operations.h"
+#include "whisper/linear.h"
 
 namespace loralens {
 namespace {
@@ -161,8 +162,8 @@ Batch pack(const std::vector<std::vector<Tensor>>& rows) {
 }
 
 Batch with_round_rows(Batch batch) {
-  constexpr int64_t multiple = 64;
-  const int64_t rows = batch.x.size(0), surplus = (rows + multiple - 1) / multiple * multiple - rows;
+  const int64_t multiple = rows_multiple(), rows = batch.x.size(0);
+  const int64_t surplus = (rows + multiple - 1) / multiple * multiple - rows;
   if (surplus == 0) return batch;
   batch.x = at::cat({batch.x, at::zeros({surplus, batch.x.size(1)}, batch.x.options().requires_grad(false))});
   batch.pass.lengths.push_back(surplus);

@@ -9,6 +9,7 @@
 #include "classifier/head.h"
 #include "classifier/test_model.h"
 #include "inference/test_clips.h"
+#include "whisper/linear.h"
 
 namespace loralens {
 namespace {
@@ -47,8 +48,8 @@ TEST_F(Source, AClipHasTheSameBitsInEveryBatch) {
 TEST_F(Source, RoundRowsChangeNoClip) {
   ClipSource source(encoder_, clips_, 0, {});
   const Batch batch = source.batch(std::vector<int64_t>{0, 2, 1}), round = with_round_rows(batch);
-  EXPECT_NE(batch.x.size(0) % 64, 0);
-  EXPECT_EQ(round.x.size(0) % 64, 0);
+  EXPECT_NE(batch.x.size(0) % rows_multiple(), 0);
+  EXPECT_EQ(round.x.size(0) % rows_multiple(), 0);
   EXPECT_EQ(round.pass.rows(), round.x.size(0));
   EXPECT_EQ(round.pass.clips(), 3);
   EXPECT_EQ(round.pass.keys.size(), round.pass.lengths.size());

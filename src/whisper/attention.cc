@@ -14,8 +14,8 @@
 #include <new>
 #include <vector>
 
-#include "base/parallel.h"
 #include "whisper/attention_avx512.h"
+#include "whisper/threads.h"
 
 namespace loralens {
 namespace {
@@ -57,8 +57,9 @@ void for_each_head(std::span<const int64_t> lengths, int64_t heads, size_t scrat
   std::vector<Memory> memory(std::min(threads, tasks.size()));
   for (auto& piece : memory) piece = aligned(scratch);
   std::atomic<size_t> next = 0;
-  parallel_for(memory.size(), threads, [&](size_t thread) {
-    for (size_t i; (i = next++) < tasks.size();) kernel(tasks[i], memory[thread].get());
+  share_among_threads(std::ssize(memory), 1, [&](int64_t thread, int64_t end) {
+    for (; thread < end; ++thread)
+      for (size_t i; (i = next++) < tasks.size();) kernel(tasks[i], memory[static_cast<size_t>(thread)].get());
   });
 }
 

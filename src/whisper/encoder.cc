@@ -5,7 +5,6 @@
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/conv1d.h>
 #include <ATen/ops/gelu.h>
-#include <ATen/ops/layer_norm.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/softmax.h>
 
@@ -14,15 +13,12 @@
 #include "base/error.h"
 #include "whisper/attention.h"
 #include "whisper/linear.h"
+#include "whisper/pointwise.h"
 
 namespace loralens {
 namespace {
 
 using at::Tensor;
-
-Tensor layer_norm(const Norm& norm, const Tensor& x) {
-  return at::layer_norm(x, {x.size(-1)}, norm.weight, norm.bias, 1e-5);
-}
 
 // One linear layer of a layer, with its adapter if it has one. x: ΣT×in.
 Tensor project(const Encoder& encoder, const AdapterSet& adapters, const Tensor& x, int64_t layer, Module module,
@@ -53,28 +49,43 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads, 
   return at::cat(outputs);
 }
 
-Tensor run_layer(const Encoder& encoder, const AdapterSet& adapters, Tensor x, int64_t l, const Pass& pass) {
+// The residual stream as x + addend (undefined: x), which the next norm adds up on its way.
+struct Residual {
+  Tensor x, addend;
+  Tensor sum() const { return addend.defined() ? x + addend : x; }
+};
+
+Residual run_layer(const Encoder& encoder, const AdapterSet& adapters, Residual residual, int64_t l, const Pass& pass) {
   const EncoderLayer& layer = encoder.layers[static_cast<size_t>(l)];
   const auto compute = layer.q.weight.scalar_type();
   const auto at_site = [&](SiteKind kind, Tensor value) { return visit(pass, {kind, l}, std::move(value)); };
+  const auto at_residual = [&](SiteKind kind) {
+    if (pass.taps && pass.taps->wanted({kind, l})) residual = {at_site(kind, residual.sum()), {}};
+  };
+  const auto normed = [&](const Norm& norm) {
+    SumAndNorm both = add_and_norm(norm, residual.x, residual.addend, compute);
+    residual = {std::move(both.sum), {}};
+    return std::move(both.normed);
+  };
   const auto linear = [&](const Tensor& in, Module module) {
     return project(encoder, adapters, in, l, module, pass);
   };
 
-  x = at_site(SiteKind::residual_in, std::move(x));
-  Tensor in = at_site(SiteKind::attention_in, layer_norm(layer.attention_norm, x).to(compute));
+  at_residual(SiteKind::residual_in);
+  Tensor in = at_site(SiteKind::attention_in, normed(layer.attention_norm));
   const Tensor q = at_site(SiteKind::query, linear(in, Module::q_proj));
   const Tensor k = at_site(SiteKind::key, linear(in, Module::k_proj));
   const Tensor v = at_site(SiteKind::value, linear(in, Module::v_proj));
   Tensor heads = at_site(SiteKind::heads, attend(q, k, v, encoder.config.heads, l, pass));
-  x = x + at_site(SiteKind::attention_out, linear(heads, Module::out_proj));
-  x = at_site(SiteKind::residual_mid, std::move(x));
+  residual.addend = at_site(SiteKind::attention_out, linear(heads, Module::out_proj));
+  at_residual(SiteKind::residual_mid);
 
-  in = at_site(SiteKind::mlp_in, layer_norm(layer.mlp_norm, x).to(compute));
-  const Tensor hidden = at_site(SiteKind::mlp_hidden, at::gelu(linear(in, Module::fc1)));
-  x = x + at_site(SiteKind::mlp_out, linear(hidden, Module::fc2));
-  if (compute == c10::ScalarType::Half) x = at::clamp(x, -64504, 64504);  // as transformers does
-  return at_site(SiteKind::residual_out, std::move(x));
+  in = at_site(SiteKind::mlp_in, normed(layer.mlp_norm));
+  const Tensor hidden = at_site(SiteKind::mlp_hidden, loralens::gelu(linear(in, Module::fc1)));
+  residual.addend = at_site(SiteKind::mlp_out, linear(hidden, Module::fc2));
+  if (compute == c10::ScalarType::Half) residual = {at::clamp(residual.sum(), -64504, 64504), {}};  // as transformers does
+  at_residual(SiteKind::residual_out);
+  return residual;
 }
 
 }  // namespace
@@ -107,12 +118,14 @@ Tensor stem(const Encoder& encoder, const Tensor& mel) {
 }
 
 Tensor run(const Encoder& encoder, const AdapterSet& adapters, Tensor x, LayerRange range, const Pass& pass) {
-  for (int64_t l = range.begin; l < range.end; ++l) x = run_layer(encoder, adapters, std::move(x), l, pass);
-  return x;
+  Residual residual{std::move(x), {}};
+  for (int64_t l = range.begin; l < range.end; ++l) residual = run_layer(encoder, adapters, std::move(residual), l, pass);
+  return residual.sum();
 }
 
 Tensor finish(const Encoder& encoder, const Tensor& x, const Pass& pass) {
-  return visit(pass, {SiteKind::final_norm}, layer_norm(encoder.norm, x));
+  return visit(pass, {SiteKind::final_norm},
+               add_and_norm(encoder.norm, x, {}, encoder.norm.weight.scalar_type()).normed);
 }
 
 }  // namespace loralens

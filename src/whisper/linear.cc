@@ -1,46 +1,62 @@
 #include "whisper/linear.h"
 
-#include <ATen/core/dispatch/Dispatcher.h>
-#include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/mm.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <optional>
-#include <string_view>
+
+#include "whisper/attention_avx512.h"
+#include "whisper/product_avx512.h"
+#include "whisper/threads.h"
 
 namespace loralens {
 namespace {
 
 using at::Tensor;
 
-// oneDNN's linear layer inside LibTorch, where that was built with it.
-const std::optional<c10::OperatorHandle>& onednn() {
-  static const auto found = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
-  return found;
+template <typename T>
+T* data_of(const Tensor& x) {
+  return x.defined() ? static_cast<T*>(x.data_ptr()) : nullptr;
 }
 
-// a bᵀ + bias, without a gradient. oneDNN adds up in one go, so rounding grows with the inner dimension: it is cut into
-// pieces. These are copied, as oneDNN falls to its slowest code for matrices with gaps.
-Tensor product(const Tensor& a, const Tensor& b, const std::optional<Tensor>& bias = {}) {
-  using Scalars = c10::List<std::optional<at::Scalar>>;
-  using Signature = Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, std::string_view, Scalars,
-                           std::optional<std::string_view>);
-  static const auto op = onednn()->typed<Signature>();
-  const at::AutoDispatchBelowADInplaceOrView below_autograd;
-  const auto multiply = [](const Tensor& x, const Tensor& w, const std::optional<Tensor>& added) {
-    return op.call(x, w, added, "none", Scalars(), std::nullopt);
-  };
-  constexpr int64_t piece = 256;
-  const int64_t inner = a.size(1);
-  if (inner < 2 * piece) return multiply(a, b, bias);
-  Tensor sum;
-  for (int64_t first = 0; first < inner; first += piece) {
-    const auto part = [&](const Tensor& x) { return x.narrow(1, first, std::min(piece, inner - first)).contiguous(); };
-    if (first == 0) sum = multiply(part(a), part(b), bias);
-    else sum.add_(multiply(part(a), part(b), std::nullopt));
-  }
-  return sum;
+// out = a b + bias, or a bᵀ + bias if transposed, by our kernel; all without gaps.
+template <typename T>
+void multiply(const Tensor& a, const Tensor& b, bool transposed, const Tensor& bias, const Tensor& out) {
+  const int64_t inner = a.size(1), columns = out.size(1);
+  const avx512::RightSide<T> right{data_of<T>(b), inner, columns, transposed};
+  const Tensor packed = at::empty({avx512::panels_of(columns) * avx512::panel_size(inner)}, out.options());
+  T* const panels = data_of<T>(packed);
+  share_among_threads(avx512::panels_of(columns), 1, [&](int64_t begin, int64_t end) { avx512::pack(right, begin, end, panels); });
+  const int64_t rows_a_part = std::max<int64_t>(6, (int64_t{1} << 23) / (inner * columns));
+  share_among_threads(a.size(0), rows_a_part, [&](int64_t begin, int64_t end) {
+    avx512::multiply({data_of<T>(a) + begin * inner, end - begin, inner, columns, data_of<T>(bias), data_of<T>(out) + begin * columns},
+                     panels);
+  });
+}
+
+// Whether our kernel multiplies these rows with K×columns, or columns×K if transposed.
+bool kernel_takes(const Tensor& a, int64_t columns, bool transposed) {
+  const bool bf16 = a.scalar_type() == c10::ScalarType::BFloat16;
+  return a.is_cpu() && (bf16 || a.scalar_type() == c10::ScalarType::Float) && a.dim() == 2 && a.size(0) > 0 &&
+         avx512::takes_product(a.size(1), columns, transposed) && avx512::available(bf16);
+}
+
+// a b + bias (b transposed: a bᵀ + bias), without a gradient.
+Tensor product(const Tensor& a, const Tensor& b, bool transposed = false, const Tensor& bias = {}) {
+  const int64_t columns = b.size(transposed ? 0 : 1);
+  if (!kernel_takes(a, columns, transposed)) return at::mm(a, transposed ? b.t() : b);
+  const Tensor out = at::empty({a.size(0), columns}, a.options().requires_grad(false));
+  if (a.scalar_type() == c10::ScalarType::Float) multiply<float>(a.contiguous(), b.contiguous(), transposed, bias, out);
+  else multiply<uint16_t>(a.contiguous(), b.contiguous(), transposed, bias, out);
+  return out;
+}
+
+// aᵀ b of two tall matrices: the narrower one is turned.
+Tensor transposed_product(const Tensor& a, const Tensor& b) {
+  return a.size(1) <= b.size(1) ? product(a.t(), b) : product(b.t(), a).t().contiguous();
 }
 
 class Product : public torch::autograd::Function<Product> {
@@ -49,28 +65,26 @@ class Product : public torch::autograd::Function<Product> {
                         const std::optional<Tensor>& bias) {
     context->saved_data["bias"] = bias.has_value();
     context->save_for_backward({weight.requires_grad() ? x : Tensor(), x.requires_grad() ? weight : Tensor()});
-    return product(x, weight, bias);
+    return product(x, weight, /*transposed=*/true, bias.value_or(Tensor()));
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  const torch::autograd::variable_list& gradients) {
     const auto saved = context->get_saved_variables();
     const Tensor& d = gradients[0];
-    return {context->needs_input_grad(0) ? product(d, saved[1].t()) : Tensor(),
-            context->needs_input_grad(1) ? product(d.t(), saved[0].t()) : Tensor(),
+    return {context->needs_input_grad(0) ? product(d, saved[1]) : Tensor(),
+            context->needs_input_grad(1) ? transposed_product(d, saved[0]) : Tensor(),
             context->saved_data["bias"].toBool() && context->needs_input_grad(2) ? d.sum(0) : Tensor()};
   }
 };
 
-bool is_for_onednn(const Tensor& x) {
-  return x.is_cpu() && x.scalar_type() == c10::ScalarType::Float && x.dim() == 2 && x.numel() > 0 && onednn();
-}
-
 }  // namespace
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  if (!is_for_onednn(x)) return at::linear(x, weight, bias);
+  if (weight.scalar_type() != x.scalar_type() || !kernel_takes(x, weight.size(0), true)) return at::linear(x, weight, bias);
   return Product::apply(x, weight, bias.defined() ? std::optional(bias) : std::nullopt);
 }
+
+int64_t rows_multiple() { return avx512::available(true) ? 2 : 64; }
 
 }  // namespace loralens

@@ -15,9 +15,15 @@ struct Layer {
   Tensor x, weight, bias;
 };
 
-Layer layer(int64_t rows, int64_t in, int64_t out, bool bias, c10::ScalarType type) {
+struct Shape {
+  int64_t rows, in, out;
+};
+
+// Values that `held` holds, in `type`.
+Layer layer(const Shape& size, bool bias, c10::ScalarType held, c10::ScalarType type) {
+  const auto [rows, in, out] = size;
   const auto draw = [&](std::vector<int64_t> shape, uint64_t seed) {
-    return random_tensor(std::move(shape), seed).to(c10::ScalarType::Float).to(type).requires_grad_();
+    return random_tensor(std::move(shape), seed).to(held).to(type).requires_grad_();
   };
   return {draw({rows, in}, 1), draw({out, in}, 2), bias ? draw({out}, 3) : Tensor()};
 }
@@ -28,23 +34,53 @@ std::vector<Tensor> leaves(const Layer& l) {
   return all;
 }
 
+void expect_agreement(const Shape& shape, bool bias, c10::ScalarType type, double tolerance) {
+  const Layer ours = layer(shape, bias, type, type), theirs = layer(shape, bias, type, c10::ScalarType::Double);
+  const Tensor y = linear(ours.x, ours.weight, ours.bias), wanted = at::linear(theirs.x, theirs.weight, theirs.bias);
+  EXPECT_LT(difference(y, wanted), tolerance) << shape.rows << " " << shape.in << " " << shape.out;
+  const Tensor cotangent = random_tensor({shape.rows, shape.out}, 4).to(type);
+  const auto found = torch::autograd::grad({y}, leaves(ours), {cotangent});
+  const auto expected = torch::autograd::grad({wanted}, leaves(theirs), {cotangent.to(c10::ScalarType::Double)});
+  for (size_t i = 0; i < found.size(); ++i)
+    EXPECT_LT(difference(found[i], expected[i]), tolerance) << "xwb"[i] << " " << shape.rows << " " << shape.in << " " << shape.out;
+}
+
+// Tiles of 6 rows and of 16 to 64 columns, and what is left over; pieces of 256 along the sum, and spans
+// of 1,024; 48 and 17 as LibTorch has them.
+constexpr Shape shapes[] = {{1, 512, 32},  {5, 512, 64},   {6, 32, 512},  {7, 512, 80},   {13, 64, 112},
+                            {96, 96, 176}, {240, 512, 32}, {64, 1280, 48}, {32, 48, 64},  {33, 64, 17}, {30, 2592, 64}};
+
 TEST(Linear, ValuesAndGradientsAgreeWithFloat64) {
   for (const bool bias : {false, true})
-    for (const int64_t rows : {1, 7, 240}) {
-      const Layer ours = layer(rows, 512, 32, bias, c10::ScalarType::Float);
-      const Layer theirs = layer(rows, 512, 32, bias, c10::ScalarType::Double);
-      const Tensor y = linear(ours.x, ours.weight, ours.bias);
-      const Tensor wanted = at::linear(theirs.x, theirs.weight, theirs.bias);
-      EXPECT_LT(difference(y, wanted), 3e-6);
-      const Tensor cotangent = random_tensor({rows, 32}, 4);
-      const auto found = torch::autograd::grad({y}, leaves(ours), {cotangent.to(c10::ScalarType::Float)});
-      const auto expected = torch::autograd::grad({wanted}, leaves(theirs), {cotangent});
-      for (size_t i = 0; i < found.size(); ++i) EXPECT_LT(difference(found[i], expected[i]), 3e-6) << i;
-    }
+    for (const Shape& shape : shapes) expect_agreement(shape, bias, c10::ScalarType::Float, 3e-6);
+}
+
+TEST(Linear, Bfloat16AgreesWithFloat64) {
+  for (const bool bias : {false, true})
+    for (const Shape& shape : shapes) expect_agreement(shape, bias, c10::ScalarType::BFloat16, 0.006);
+}
+
+TEST(Linear, SeveralThreadsGiveTheSameBits) {
+  for (const auto type : {c10::ScalarType::Float, c10::ScalarType::BFloat16}) {
+    const Layer l = layer({301, 512, 1024}, true, type, type);
+    const Tensor alone = linear(l.x, l.weight, l.bias);
+    at::set_num_threads(3);
+    EXPECT_TRUE(same_bits(linear(l.x, l.weight, l.bias), alone));
+    at::set_num_threads(1);
+  }
+}
+
+TEST(Linear, ARowDoesNotDependOnTheOthers) {
+  for (const auto type : {c10::ScalarType::Float, c10::ScalarType::BFloat16}) {
+    const Layer l = layer({40, 512, 64}, true, type, type);
+    const Tensor all = linear(l.x, l.weight, l.bias);
+    for (const int64_t row : {0, 17, 39})
+      EXPECT_TRUE(same_bits(linear(l.x.narrow(0, row, 1), l.weight, l.bias), all.narrow(0, row, 1)));
+  }
 }
 
 TEST(Linear, FrozenWeightsGetNoGradient) {
-  Layer l = layer(5, 64, 16, true, c10::ScalarType::Float);
+  Layer l = layer({5, 64, 16}, true, c10::ScalarType::Float, c10::ScalarType::Float);
   l.weight = l.weight.detach();
   l.bias = l.bias.detach();
   linear(l.x, l.weight, l.bias).sum().backward();
@@ -54,7 +90,7 @@ TEST(Linear, FrozenWeightsGetNoGradient) {
 }
 
 TEST(Linear, NoRows) {
-  const Layer l = layer(3, 64, 16, true, c10::ScalarType::Float);
+  const Layer l = layer({3, 64, 16}, true, c10::ScalarType::Float, c10::ScalarType::Float);
   EXPECT_EQ(linear(l.x.narrow(0, 0, 0), l.weight, l.bias).sizes(), (std::vector<int64_t>{0, 16}));
 }
 

@@ -2,6 +2,7 @@
 
 #include <ATen/ops/zeros_like.h>
 #include <gmock/gmock.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <map>
 #include <set>
@@ -88,6 +89,20 @@ TEST_P(Sites, ObserversChangeNoBitAndSeeEverySiteInOrder) {
       EXPECT_EQ(value.sizes(), (Shape{18, kind == SiteKind::mlp_hidden ? 32 : 16})) << name_of(kind);
       EXPECT_EQ(segment, -1);
     }
+}
+
+// Where nobody looks, the residual stream is added up inside the norms.
+TEST_P(Sites, ObserversChangeNoBitOfTheGradient) {
+  const auto gradient = [&] {
+    const Tensor x = x_.clone().requires_grad_();
+    const Tensor out = run(encoder_, {}, x, all_layers, pass_);
+    return torch::autograd::grad({out}, {x}, {random_tensor({18, 16}, 2).to(out.scalar_type())})[0];
+  };
+  const Tensor unseen = gradient();
+  Recorder recorder({std::begin(of_a_layer), std::end(of_a_layer)});
+  const Taps taps{{}, {&recorder}};
+  pass_.taps = &taps;
+  EXPECT_TRUE(same_bits(gradient(), unseen));
 }
 
 TEST_P(Sites, TheResidualStreamAddsUp) {
