@@ -26,17 +26,20 @@ def tsne_row(place: Place) -> Row:
 
 def kernels_row(place: Place) -> Row:
     def ours() -> dict:
-        found = kernel(place, "^(matmul|attention|gram)", threads=place.threads)
+        found = kernel(place, "(product|attention|^gram)", threads=place.threads)
         return {name.removesuffix("/real_time"): entry["flops"] / 1e9 for name, entry in found.items()}
 
     def lines(m: dict) -> list[Line]:
         rates = m["ours"]
-        peaks = {kind: max(rate for name, rate in rates.items() if name.startswith(f"matmul-{kind}")) for kind in ("fp32", "bf16")}
-        return [Line(name.replace("/", " "), rate, "GFLOP/s", note="" if name.startswith("gram") else
-                     f"{100 * rate / peaks['bf16' if 'bf16' in name else 'fp32']:.0f} % of the fastest product of this type")
-                for name, rate in rates.items()]
+        found = []
+        for name, rate in rates.items():
+            if name.startswith("libtorch-"):
+                continue
+            theirs = rates.get(f"libtorch-{name}")
+            found.append(Line(name.replace("/", " "), rate, "GFLOP/s", "LibTorch" if theirs else "", theirs, theirs and rate / theirs))
+        return found
 
-    return Row("kernels", "matrix products, attention and Gram on their own", {"ours": ours}, lines)
+    return Row("kernels", "matrix products and attention beside LibTorch's, Gram", {"ours": ours}, lines)
 
 
 def rows(place: Place) -> list[Row]:

@@ -4,11 +4,12 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/matmul.h>
+#include <ATen/ops/linear.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <benchmark/benchmark.h>
 
 #include <cmath>
+#include <vector>
 
 #include "audio/decode.h"
 #include "audio/log_mel.h"
@@ -17,6 +18,8 @@
 #include "statistics/cka.h"
 #include "statistics/normal_values.h"
 #include "statistics/tsne.h"
+#include "whisper/attention.h"
+#include "whisper/linear.h"
 
 namespace loralens {
 namespace {
@@ -32,20 +35,34 @@ void set_rate(benchmark::State& state, double operations) {
 Tensor values(at::IntArrayRef shape, c10::ScalarType type, uint64_t seed) { return normal_values(shape, seed).to(type); }
 
 // rows×in by in×out: the peak where all three are 2048, else a linear layer of Whisper base on 8 clips of 4.8 s.
-void products(benchmark::State& state, c10::ScalarType type) {
+void products(benchmark::State& state, c10::ScalarType type, Tensor (*product)(const Tensor& x, const Tensor& weight)) {
   const int64_t rows = state.range(0), in = state.range(1), out = state.range(2);
-  const Tensor a = values({rows, in}, type, 1), b = values({in, out}, type, 2);
-  for (auto _ : state) benchmark::DoNotOptimize(at::matmul(a, b));
+  const Tensor x = values({rows, in}, type, 1), weight = values({out, in}, type, 2);
+  for (auto _ : state) benchmark::DoNotOptimize(product(x, weight));
   set_rate(state, 2.0 * static_cast<double>(rows * in * out));
 }
 
-// Fused attention of Whisper base: 8 heads of 64, clips×positions of the arguments.
-void attention(benchmark::State& state, c10::ScalarType type) {
-  const int64_t clips = state.range(0), positions = state.range(1);
-  const Tensor q = values({clips, 8, positions, 64}, type, 1), k = values({clips, 8, positions, 64}, type, 2),
-               v = values({clips, 8, positions, 64}, type, 3);
-  for (auto _ : state) benchmark::DoNotOptimize(at::scaled_dot_product_attention(q, k, v));
-  set_rate(state, 4.0 * 512 * static_cast<double>(clips * positions * positions));
+constexpr int64_t heads = 8, head_width = 64;  // of Whisper base
+
+Tensor libtorch_attention(const Tensor& q, const Tensor& k, const Tensor& v, const std::vector<int64_t>& lengths) {
+  const auto split = [&](const Tensor& x) {
+    return x.view({std::ssize(lengths), -1, heads, head_width}).transpose(1, 2);
+  };
+  return at::scaled_dot_product_attention(split(q), split(k), split(v));
+}
+
+Tensor our_attention(const Tensor& q, const Tensor& k, const Tensor& v, const std::vector<int64_t>& lengths) {
+  return attention(q, k, v, heads, lengths);
+}
+
+// clips×positions of the arguments.
+void attentions(benchmark::State& state, c10::ScalarType type, decltype(&our_attention) attend) {
+  const int64_t clips = state.range(0), positions = state.range(1), width = heads * head_width;
+  const Tensor q = values({clips * positions, width}, type, 1), k = values({clips * positions, width}, type, 2),
+               v = values({clips * positions, width}, type, 3);
+  const std::vector<int64_t> lengths(static_cast<size_t>(clips), positions);
+  for (auto _ : state) benchmark::DoNotOptimize(attend(q, k, v, lengths));
+  set_rate(state, 4.0 * static_cast<double>(width * clips * positions * positions));
 }
 
 void log_mel(benchmark::State& state, const std::vector<float>& samples) {
@@ -85,12 +102,24 @@ void tsne_whole(benchmark::State& state) {
 void add_benchmarks(const std::vector<float>& samples) {
   constexpr auto fp32 = c10::ScalarType::Float, bf16 = c10::ScalarType::BFloat16;
   for (const auto& [suffix, type] : {std::pair{"fp32", fp32}, std::pair{"bf16", bf16}}) {
-    auto* matmul = benchmark::RegisterBenchmark(fmt::format("matmul-{}", suffix).c_str(), products, type);
-    matmul->Args({2048, 2048, 2048})->Args({1920, 512, 512})->Args({1920, 512, 2048})->Args({1920, 2048, 512})->UseRealTime();
-    benchmark::RegisterBenchmark(fmt::format("attention-{}", suffix).c_str(), attention, type)
-        ->Args({8, 240})
-        ->Args({8, 1500})
-        ->UseRealTime();
+    const auto add_products = [&](const std::string& whose, auto* product) {
+      benchmark::RegisterBenchmark(fmt::format("{}product-{}", whose, suffix).c_str(), products, type, product)
+          ->Args({2048, 2048, 2048})
+          ->Args({1920, 512, 512})
+          ->Args({1920, 512, 2048})
+          ->Args({1920, 2048, 512})
+          ->UseRealTime();
+    };
+    const auto add_attentions = [&](const std::string& whose, auto* attend) {
+      benchmark::RegisterBenchmark(fmt::format("{}attention-{}", whose, suffix).c_str(), attentions, type, attend)
+          ->Args({8, 240})
+          ->Args({8, 1500})
+          ->UseRealTime();
+    };
+    add_products("", +[](const Tensor& x, const Tensor& weight) { return loralens::linear(x, weight, Tensor()); });
+    add_products("libtorch-", +[](const Tensor& x, const Tensor& weight) { return at::linear(x, weight); });
+    add_attentions("", our_attention);
+    add_attentions("libtorch-", libtorch_attention);
   }
   benchmark::RegisterBenchmark("log-mel", log_mel, samples)->UseRealTime();
   benchmark::RegisterBenchmark("log-mel-padded", log_mel, padded_samples(samples))->UseRealTime();

@@ -50,7 +50,7 @@ void ClipCurves::add(int64_t fold, int64_t clip, const RowKey& key, double value
   if (!std::isfinite(value))
     fail("{}: {} {} is not a finite number: the model or the clip holds none", setting_.clips->clips[static_cast<size_t>(clip)].id,
          key.component, key.metric);
-  values_[key].push_back({fold, clip, value});
+  values_[key].push_back({static_cast<int32_t>(fold), static_cast<int32_t>(clip), value});
 }
 
 std::vector<Row> ClipCurves::rows_of(const RowKey& key, const std::vector<Value>& values) const {

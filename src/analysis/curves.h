@@ -24,7 +24,7 @@ class ClipCurves {
 
  private:
   struct Value {
-    int64_t fold, clip;
+    int32_t fold, clip;
     double value;
   };
   std::vector<Row> rows_of(const RowKey& key, const std::vector<Value>& values) const;

@@ -65,11 +65,13 @@ void Minibatches::give(int64_t begin, int64_t count) {
     return;
   }
   Minibatch minibatch{{groups_.begin() + begin, groups_.begin() + begin + count}, {}};
-  for (const auto& [where, gathered] : samples_) {
+  const bool last = begin + count == std::ssize(groups_);
+  for (auto& [where, gathered] : samples_) {
     if (gathered.size() != groups_.size())
       fail("{} of layer {} was seen for {} of {} clips: a site must be there in all batches or in none",
            name_of(where.site.kind), where.site.layer, gathered.size(), groups_.size());
     minibatch.samples[where] = at::stack(at::TensorList(gathered.data() + begin, static_cast<size_t>(count)), 1);
+    if (last) gathered = {};  // not twice in memory
   }
   used_ += count;
   use_(minibatch);
