@@ -24,10 +24,12 @@ std::string head_html(const json& about, const char* kind) {
   return html + "</dl>\n</header>\n";
 }
 
-// A run's folder as its last part.
+// "lora" for a run .../lora and for its fold .../lora/fold-00: what is told of them is of the whole run.
 std::string run_name(const std::string& folder) {
-  const Path path(folder);
-  return (path.filename().empty() ? path.parent_path() : path).filename().string();
+  Path path(folder);
+  if (path.filename().empty()) path = path.parent_path();
+  if (path.filename().string().starts_with("fold-")) path = path.parent_path();
+  return path.filename().string();
 }
 
 // The columns of a table that tell something here: not what is the same on the whole page, and not what is empty.
@@ -36,7 +38,9 @@ std::vector<size_t> columns_shown(const Table& table) {
   for (size_t c = 0; c < table.header.size(); ++c) {
     const std::string& name = table.header[c];
     const bool filled = std::ranges::any_of(table.rows, [&](const auto& row) { return !row[c].empty(); });
-    if (filled && name != "analysis" && name != "protocol" && name != "seed") columns.push_back(c);
+    const bool told_above = name == "analysis" || name == "protocol" || name == "seed";
+    const bool varies = std::ranges::any_of(table.rows, [&](const auto& row) { return row[c] != table.rows.front()[c]; });
+    if (filled && (varies || !told_above)) columns.push_back(c);
   }
   return columns;
 }
