@@ -1,8 +1,8 @@
 #include "analysis/minibatches.h"
 
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/mean.h>
-#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
@@ -31,9 +31,17 @@ void Minibatches::see(const BatchView& view, const SampledSite& where, const Ten
   const Tensor mean = at::cat(means).to(kind).cpu();
   const Tensor rows = at::tensor(frames_, c10::ScalarType::Long).to(value.device());
   const Tensor frames = value.index_select(0, rows).to(kind).cpu();
-  auto& gathered = samples_[where];
-  for (int64_t i = 0; i < mean.size(0); ++i)
-    gathered.push_back(at::cat({mean.narrow(0, i, 1), frames.narrow(0, i * frames_of_clip, frames_of_clip)}));
+  const int64_t count = mean.size(0), dim = mean.size(1);
+  auto& [samples, gathered] = gathered_[where];
+  if (!samples.defined() || samples.size(1) < gathered + count || samples.scalar_type() != kind) {
+    const Tensor larger = at::empty({1 + frames_of_clip, std::max(clips_in_minibatch, gathered + count), dim}, kind);
+    if (gathered > 0) larger.narrow(1, 0, gathered).copy_(samples.narrow(1, 0, gathered));
+    samples = larger;
+  }
+  const Tensor place = samples.narrow(1, gathered, count);
+  place[0].copy_(mean);
+  place.narrow(0, 1, frames_of_clip).copy_(frames.view({count, frames_of_clip, dim}).transpose(0, 1));
+  gathered += count;
 }
 
 void Minibatches::begin_batch(const BatchView& view) {
@@ -56,7 +64,7 @@ void Minibatches::flush() {
     give(clips * part / parts, clips * (part + 1) / parts - clips * part / parts);
   batch_.clear();
   groups_.clear();
-  samples_.clear();
+  for (auto& [where, gathered] : gathered_) gathered.clips = 0;
 }
 
 void Minibatches::give(int64_t begin, int64_t count) {
@@ -65,13 +73,12 @@ void Minibatches::give(int64_t begin, int64_t count) {
     return;
   }
   Minibatch minibatch{{groups_.begin() + begin, groups_.begin() + begin + count}, {}};
-  const bool last = begin + count == std::ssize(groups_);
-  for (auto& [where, gathered] : samples_) {
-    if (gathered.size() != groups_.size())
+  for (const auto& [where, gathered] : gathered_) {
+    if (gathered.clips == 0) continue;  // a site of another fold
+    if (gathered.clips != std::ssize(groups_))
       fail("{} of layer {} was seen for {} of {} clips: a site must be there in all batches or in none",
-           name_of(where.site.kind), where.site.layer, gathered.size(), groups_.size());
-    minibatch.samples[where] = at::stack(at::TensorList(gathered.data() + begin, static_cast<size_t>(count)), 1);
-    if (last) gathered = {};  // not twice in memory
+           name_of(where.site.kind), where.site.layer, gathered.clips, groups_.size());
+    minibatch.samples[where] = gathered.samples.narrow(1, begin, count);
   }
   used_ += count;
   use_(minibatch);

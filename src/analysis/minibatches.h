@@ -61,7 +61,11 @@ class Minibatches {
   std::vector<int64_t> batch_;                              // clips of the batch in hand
   std::vector<int64_t> frames_;                             // B·F rows of it
   std::vector<std::string> groups_;                         // of all gathered clips
-  std::map<SampledSite, std::vector<at::Tensor>> samples_;  // (1+F)×dim each
+  struct Gathered {
+    at::Tensor samples;  // (1+F)×capacity×dim, reused: clip by clip it would leave holes in the heap
+    int64_t clips = 0;   // of the capacity
+  };
+  std::map<SampledSite, Gathered> gathered_;
   int64_t used_ = 0, dropped_ = 0;
 };
 
