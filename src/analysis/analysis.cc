@@ -2,8 +2,8 @@
 
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/stack.h>
-#include <ATen/ops/tensor.h>
 
+#include "base/device.h"
 #include "base/error.h"
 
 namespace loralens {
@@ -43,7 +43,7 @@ std::vector<Tensor> BatchView::speech_of(const Tensor& x) const {
 Tensor BatchView::loss_of(const Tensor& logits) const {
   std::vector<int64_t> labels;
   for (const int64_t clip : clips) labels.push_back(setting.labels[static_cast<size_t>(clip)]);
-  const Tensor targets = at::tensor(labels, c10::ScalarType::Long).to(logits.device());
+  const Tensor targets = on_device(labels, logits.device());
   return at::cross_entropy_loss(logits, targets, {}, /*sum*/ 2);
 }
 

@@ -18,7 +18,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/log_softmax.h>
-#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <fmt/format.h>
@@ -30,6 +29,7 @@
 #include "analysis/curves.h"
 #include "analysis/erasure_findings.h"
 #include "analysis/registry.h"
+#include "base/device.h"
 #include "base/random.h"
 
 namespace loralens {
@@ -150,7 +150,7 @@ void Erasure::add_to_bank(const BatchView& view, Outputs& outputs, const Tensor&
     for (uint64_t j = 0; j < each; ++j)
       frames.push_back(static_cast<int64_t>(hash_of(setting_.seed, key_of(view.clips[i]), j) %
                                             static_cast<uint64_t>(clips[i].size(0))));
-    outputs.rows[place] = clips[i].index_select(0, at::tensor(frames, c10::ScalarType::Long).to(value.device()));
+    outputs.rows[place] = clips[i].index_select(0, on_device(frames, value.device()));
   }
 }
 
@@ -177,7 +177,7 @@ Tensor Erasure::drawn_rows(const BatchView& view, int64_t layer) const {
     for (int64_t t = 0; t < view.clip_rows[i]; ++t)
       drawn.push_back(static_cast<int64_t>(hash_of(setting_.seed, key, layer, t) % rows));
   }
-  return at::tensor(drawn, c10::ScalarType::Long).to(view.logits.device());
+  return on_device(drawn, view.logits.device());
 }
 
 // What stands in for the component's output: D or ΣT×D; undefined: nothing.

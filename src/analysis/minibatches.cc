@@ -3,10 +3,10 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mean.h>
-#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 
+#include "base/device.h"
 #include "base/error.h"
 #include "base/random.h"
 
@@ -29,7 +29,7 @@ void Minibatches::see(const BatchView& view, const SampledSite& where, const Ten
   std::vector<Tensor> means;
   for (const Tensor& clip : clips) means.push_back(at::mean(clip, {0}, true, c10::ScalarType::Double));
   const Tensor mean = at::cat(means).to(kind).cpu();
-  const Tensor rows = at::tensor(frames_, c10::ScalarType::Long).to(value.device());
+  const Tensor rows = on_device(frames_, value.device());
   const Tensor frames = value.index_select(0, rows).to(kind).cpu();
   const int64_t count = mean.size(0), dim = mean.size(1);
   auto& [samples, gathered] = gathered_[where];

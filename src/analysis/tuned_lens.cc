@@ -6,7 +6,6 @@
 #include <ATen/ops/linear.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/matmul.h>
-#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -14,6 +13,7 @@
 #include <limits>
 #include <numeric>
 
+#include "base/device.h"
 #include "base/random.h"
 #include "training/optimiser.h"
 
@@ -35,8 +35,7 @@ LensSamples batch_of(const LensSamples& samples, const TunedLensOptions& options
   std::iota(order.begin(), order.end(), 0);
   Random(hash_of(hash_of("tuned lens"), step / in_epoch)).shuffle(order);
   const auto first = order.begin() + step % in_epoch * size;
-  const Tensor clips =
-      at::tensor(std::vector<int64_t>(first, first + size), c10::ScalarType::Long).to(samples.final.device());
+  const Tensor clips = on_device(std::vector<int64_t>(first, first + size), samples.final.device());
   const int64_t stride = std::max<int64_t>(1, samples.positions.size(1) / options.batch_positions);
   return {samples.positions.slice(1, step % stride, std::nullopt, stride).index_select(0, clips),
           samples.final.index_select(0, clips)};

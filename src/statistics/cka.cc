@@ -4,12 +4,12 @@
 #include <ATen/ops/exp.h>
 #include <ATen/ops/expm1.h>
 #include <ATen/ops/matmul.h>
-#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
 #include <cmath>
 #include <limits>
 
+#include "base/device.h"
 #include "base/error.h"
 #include "statistics/jackknife.h"
 
@@ -100,7 +100,7 @@ CentredGrams centre(const Tensor& grams, std::span<const std::string> groups) {
     for (size_t i = 0; i < groups.size(); ++i)
       if (groups[i] != group) rest.push_back(static_cast<int64_t>(i));
     if (rest.size() < 4) continue;
-    const Tensor kept = at::tensor(rest, c10::ScalarType::Long).to(grams.device());
+    const Tensor kept = on_device(rest, grams.device());
     entry->second = u_centred(grams.index_select(-1, kept).index_select(-2, kept));
   }
   return result;

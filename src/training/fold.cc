@@ -4,7 +4,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/index_select.h>
-#include <ATen/ops/tensor.h>
 
 #include <cmath>
 #include <limits>
@@ -30,10 +29,6 @@ using at::Tensor;
 using nlohmann::json;
 
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
-
-Tensor numbers(const std::vector<int64_t>& values, c10::Device device) {
-  return on_device(at::tensor(values, c10::ScalarType::Long), device);
-}
 
 // Sums of one epoch; on the device, so that adding waits for nothing.
 struct EpochSums {
@@ -161,7 +156,7 @@ class FoldTraining {
   }
 
   Tensor start_states(const std::vector<int64_t>& clips) const {
-    return at::index_select(task_.start_states, 0, numbers(clips, task_.start_states.device()));
+    return at::index_select(task_.start_states, 0, on_device(clips, task_.start_states.device()));
   }
 
   // The loss of these clips from what the head reads (B×D or B×(N+1)×D).
@@ -188,7 +183,7 @@ class FoldTraining {
   Tensor labels_of(const std::vector<int64_t>& clips) const {
     std::vector<int64_t> values;
     for (const int64_t clip : clips) values.push_back(label(clip));
-    return numbers(values, model_.head.classifier.weight.device());
+    return on_device(values, model_.head.classifier.weight.device());
   }
 
   EpochRecord train_epoch(int64_t epoch) {

@@ -1,7 +1,6 @@
 #include "training/position_dropout.h"
 
 #include <ATen/ops/index_select.h>
-#include <ATen/ops/tensor.h>
 
 #include "base/device.h"
 #include "base/random.h"
@@ -22,7 +21,7 @@ Batch drop_positions(const Batch& batch, double rate, uint64_t seed, uint64_t ep
     thinned.pass.lengths[s] = static_cast<int64_t>(kept.size() - before);
     first += batch.pass.lengths[s];
   }
-  thinned.x = at::index_select(batch.x, 0, on_device(at::tensor(kept, c10::ScalarType::Long), batch.x.device()));
+  thinned.x = at::index_select(batch.x, 0, on_device(kept, batch.x.device()));
   return thinned;
 }
 
