@@ -9,12 +9,10 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
-#include <memory>
-#include <new>
 #include <vector>
 
-#include "whisper/attention_avx512.h"
+#include "base/tensor_memory.h"
+#include "whisper/avx512_tensors.h"
 #include "whisper/threads.h"
 
 namespace loralens {
@@ -39,33 +37,17 @@ std::vector<Task> tasks_of(std::span<const int64_t> lengths, int64_t heads) {
   return tasks;
 }
 
-struct Free {
-  void operator()(void* memory) const { std::free(memory); }
-};
-using Memory = std::unique_ptr<void, Free>;
-
-Memory aligned(size_t bytes) {
-  Memory memory(std::aligned_alloc(64, (bytes + 63) / 64 * 64));
-  if (!memory) throw std::bad_alloc();
-  return memory;
-}
-
 template <typename Kernel>
 void for_each_head(std::span<const int64_t> lengths, int64_t heads, size_t scratch, const Kernel& kernel) {
   const auto tasks = tasks_of(lengths, heads);
   const auto threads = static_cast<size_t>(std::max(1, at::get_num_threads()));
-  std::vector<Memory> memory(std::min(threads, tasks.size()));
-  for (auto& piece : memory) piece = aligned(scratch);
+  std::vector<c10::DataPtr> memory(std::min(threads, tasks.size()));
+  for (auto& piece : memory) piece = tensor_memory().allocate(scratch);
   std::atomic<size_t> next = 0;
   share_among_threads(std::ssize(memory), 1, [&](int64_t thread, int64_t end) {
     for (; thread < end; ++thread)
       for (size_t i; (i = next++) < tasks.size();) kernel(tasks[i], memory[static_cast<size_t>(thread)].get());
   });
-}
-
-template <typename T>
-T* data_of(const Tensor& x) {
-  return static_cast<T*>(x.data_ptr());
 }
 
 template <typename T>
@@ -88,8 +70,7 @@ void backward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& o
               const Tensor& d_v) {
   const int64_t stride = q.size(1), rows = q.size(0), longest = *std::ranges::max_element(lengths);
   const T *qs = data_of<T>(q), *ks = data_of<T>(k), *vs = data_of<T>(v), *outs = data_of<T>(out), *d_outs = data_of<T>(d_out);
-  T *d_qs = d_q.defined() ? data_of<T>(d_q) : nullptr, *d_ks = d_k.defined() ? data_of<T>(d_k) : nullptr;
-  T* d_vs = data_of<T>(d_v);
+  T *d_qs = data_of<T>(d_q), *d_ks = data_of<T>(d_k), *d_vs = data_of<T>(d_v);
   const float* sums = data_of<float>(log_sums);
   for_each_head(lengths, heads, avx512::backward_scratch(longest, sizeof(T)), [&](const Task& task, void* scratch) {
     const int64_t at = task.row * stride + task.head * avx512::head_width;
@@ -104,8 +85,9 @@ class Kernel : public torch::autograd::Function<Kernel> {
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& q, const Tensor& k, const Tensor& v,
                         int64_t heads, std::vector<int64_t> lengths) {
     const Tensor out = at::empty_like(q), log_sums = at::empty({heads, q.size(0)}, q.options().dtype(c10::ScalarType::Float));
-    if (q.scalar_type() == c10::ScalarType::Float) loralens::forward<float>(q, k, v, heads, lengths, out, log_sums);
-    else loralens::forward<uint16_t>(q, k, v, heads, lengths, out, log_sums);
+    of_type(q.scalar_type(), [&](auto element) {
+      loralens::forward<decltype(element)>(q, k, v, heads, lengths, out, log_sums);
+    });
     context->save_for_backward({q, k, v, out, log_sums});
     context->saved_data["heads"] = heads;
     context->saved_data["lengths"] = std::move(lengths);
@@ -122,19 +104,15 @@ class Kernel : public torch::autograd::Function<Kernel> {
     const Tensor d_v = at::empty_like(saved[0]);
     const int64_t heads = context->saved_data["heads"].toInt();
     const auto lengths = context->saved_data["lengths"].toIntVector();
-    if (d_v.scalar_type() == c10::ScalarType::Float)
-      loralens::backward<float>(saved[0], saved[1], saved[2], saved[3], d_out, saved[4], heads, lengths, d_q, d_k, d_v);
-    else
-      loralens::backward<uint16_t>(saved[0], saved[1], saved[2], saved[3], d_out, saved[4], heads, lengths, d_q, d_k, d_v);
+    of_type(d_v.scalar_type(), [&](auto element) {
+      loralens::backward<decltype(element)>(saved[0], saved[1], saved[2], saved[3], d_out, saved[4], heads, lengths, d_q, d_k, d_v);
+    });
     return {d_q, d_k, d_v, Tensor(), Tensor()};
   }
 };
 
 bool kernel_takes(const Tensor& q, int64_t heads) {
-  const auto type = q.scalar_type();
-  const bool bf16 = type == c10::ScalarType::BFloat16;
-  return q.is_cpu() && (bf16 || type == c10::ScalarType::Float) && q.size(1) == heads * avx512::head_width &&
-         avx512::available(bf16);
+  return for_avx512(q, q.scalar_type()) && q.size(1) == heads * avx512::head_width;
 }
 
 // q, k, v: (n·T)×D of n segments of T positions.

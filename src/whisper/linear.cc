@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "whisper/attention_avx512.h"
+#include "whisper/avx512_tensors.h"
 #include "whisper/product_avx512.h"
 #include "whisper/threads.h"
 
@@ -16,11 +16,6 @@ namespace loralens {
 namespace {
 
 using at::Tensor;
-
-template <typename T>
-T* data_of(const Tensor& x) {
-  return x.defined() ? static_cast<T*>(x.data_ptr()) : nullptr;
-}
 
 // out = a b + bias, or a bᵀ + bias if transposed, by our kernel; all without gaps.
 template <typename T>
@@ -32,16 +27,15 @@ void multiply(const Tensor& a, const Tensor& b, bool transposed, const Tensor& b
   share_among_threads(avx512::panels_of(columns), 1, [&](int64_t begin, int64_t end) { avx512::pack(right, begin, end, panels); });
   const int64_t rows_a_part = std::max<int64_t>(6, (int64_t{1} << 23) / (inner * columns));
   share_among_threads(a.size(0), rows_a_part, [&](int64_t begin, int64_t end) {
-    avx512::multiply({data_of<T>(a) + begin * inner, end - begin, inner, columns, data_of<T>(bias), data_of<T>(out) + begin * columns},
+    avx512::multiply({data_of<T>(a, begin * inner), end - begin, inner, columns, data_of<T>(bias), data_of<T>(out, begin * columns)},
                      panels);
   });
 }
 
 // Whether our kernel multiplies these rows with K×columns, or columns×K if transposed.
 bool kernel_takes(const Tensor& a, int64_t columns, bool transposed) {
-  const bool bf16 = a.scalar_type() == c10::ScalarType::BFloat16;
-  return a.is_cpu() && (bf16 || a.scalar_type() == c10::ScalarType::Float) && a.dim() == 2 && a.size(0) > 0 &&
-         avx512::takes_product(a.size(1), columns, transposed) && avx512::available(bf16);
+  return for_avx512(a, a.scalar_type()) && a.dim() == 2 && a.size(0) > 0 &&
+         avx512::takes_product(a.size(1), columns, transposed);
 }
 
 // a b + bias (b transposed: a bᵀ + bias), without a gradient.
@@ -49,8 +43,9 @@ Tensor product(const Tensor& a, const Tensor& b, bool transposed = false, const 
   const int64_t columns = b.size(transposed ? 0 : 1);
   if (!kernel_takes(a, columns, transposed)) return at::mm(a, transposed ? b.t() : b);
   const Tensor out = at::empty({a.size(0), columns}, a.options().requires_grad(false));
-  if (a.scalar_type() == c10::ScalarType::Float) multiply<float>(a.contiguous(), b.contiguous(), transposed, bias, out);
-  else multiply<uint16_t>(a.contiguous(), b.contiguous(), transposed, bias, out);
+  of_type(a.scalar_type(), [&](auto element) {
+    multiply<decltype(element)>(a.contiguous(), b.contiguous(), transposed, bias, out);
+  });
   return out;
 }
 

@@ -7,7 +7,7 @@
 #include <ATen/ops/layer_norm.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "whisper/attention_avx512.h"
+#include "whisper/avx512_tensors.h"
 #include "whisper/pointwise_avx512.h"
 #include "whisper/threads.h"
 
@@ -20,23 +20,8 @@ using torch::autograd::variable_list;
 
 constexpr int64_t elements_a_part = 32768;  // LibTorch's own grain
 
-bool is_for_avx512(const Tensor& x, c10::ScalarType type) {
-  const bool bf16 = type == c10::ScalarType::BFloat16;
-  return x.is_cpu() && (bf16 || type == c10::ScalarType::Float) && x.numel() > 0 &&
-         x.size(-1) % avx512::pointwise_lanes == 0 && avx512::available(bf16);
-}
-
-// nullptr of an undefined tensor.
-template <typename T>
-T* data_of(const Tensor& x, int64_t first = 0) {
-  return x.defined() ? static_cast<T*>(x.data_ptr()) + first : nullptr;
-}
-
-// Calls work(T{}), T the element type of memory of this type.
-template <typename Work>
-void of_type(c10::ScalarType type, const Work& work) {
-  if (type == c10::ScalarType::Float) work(float{});
-  else work(uint16_t{});
+bool kernel_takes(const Tensor& x, c10::ScalarType type) {
+  return for_avx512(x, type) && x.numel() > 0 && x.size(-1) % avx512::pointwise_lanes == 0;
 }
 
 // Calls work(first element, rows) for parts of the rows of x.
@@ -129,7 +114,7 @@ class Gelu : public torch::autograd::Function<Gelu> {
 SumAndNorm add_and_norm(const Norm& norm, const Tensor& x, const Tensor& addend, c10::ScalarType type) {
   const bool trained = norm.weight.requires_grad() || norm.bias.requires_grad();
   const bool one_type = !addend.defined() || addend.scalar_type() == type;
-  if (trained || !one_type || x.scalar_type() != c10::ScalarType::Float || !is_for_avx512(x, type)) {
+  if (trained || !one_type || x.scalar_type() != c10::ScalarType::Float || !kernel_takes(x, type)) {
     const Tensor sum = addend.defined() ? x + addend : x;
     return {sum, at::layer_norm(sum, {sum.size(-1)}, norm.weight, norm.bias, 1e-5).to(type)};
   }
@@ -139,7 +124,7 @@ SumAndNorm add_and_norm(const Norm& norm, const Tensor& x, const Tensor& addend,
 }
 
 Tensor gelu(const Tensor& x) {
-  if (x.dim() != 2 || !is_for_avx512(x, x.scalar_type())) return at::gelu(x);
+  if (x.dim() != 2 || !kernel_takes(x, x.scalar_type())) return at::gelu(x);
   return Gelu::apply(x.contiguous());
 }
 
