@@ -24,11 +24,17 @@ std::vector<Values> one_each(const Values& values) {
   return folds;
 }
 
+// What the definition goes by, of each clip.
 std::vector<std::string> values_of(const PublishedFolds& published, const Clips& clips) {
-  if (published.column != "file") return column_values(clips, published.column);
-  std::vector<std::string> names;
-  for (const Clip& clip : clips.clips) names.push_back(clip.path.stem().string());
-  return names;
+  if (published.column == "file") {
+    std::vector<std::string> names;
+    for (const Clip& clip : clips.clips) names.push_back(clip.path.stem().string());
+    return names;
+  }
+  if (!has_column(clips, published.column))
+    fail("folds {} need the column {}: read the corpus with `loralens corpus {}`", published.name, published.column,
+         published.corpus);
+  return column_values(clips, published.column);
 }
 
 constexpr int develops = -1, trains = -2;  // beside the numbers of folds
@@ -88,9 +94,7 @@ std::vector<Fold> folds_as_published(const PublishedFolds& published, const Clip
       fail("folds {} are defined for {} alone, and the corpus of {} is '{}': choose other folds, or correct the column "
            "corpus",
            published.name, published.corpus, clip.id, clip.corpus);
-  if (published.column != "file" && !has_column(clips, published.column))
-    fail("folds {} need the column {}: read the corpus with `loralens corpus {}`", published.name, published.column,
-         published.corpus);
+  const auto values = values_of(published, clips);
   std::unordered_map<std::string_view, int> use;
   for (size_t f = 0; f < published.test.size(); ++f)
     for (const auto& value : published.test[f]) use[value] = static_cast<int>(f);
@@ -98,7 +102,6 @@ std::vector<Fold> folds_as_published(const PublishedFolds& published, const Clip
   for (const auto& value : published.training) use[value] = trains;
 
   std::vector<Fold> folds(published.test.size());
-  const auto values = values_of(published, clips);
   for (size_t clip = 0; clip < values.size(); ++clip) {
     const auto found = use.find(values[clip]);
     if (found == use.end())
