@@ -46,6 +46,7 @@ struct Setting {
   int64_t erasure_clips = 50;  // paper: so many of the test clips, drawn with the seed, for erasure
   std::vector<Path> model_folders;  // where each fold's model was read from
 
+  int64_t folds_of_a_run() const { return folds / runs; }
   // What the intervals resample: the clip's speaker, or the clip itself where the speaker is unknown.
   std::string group_of(int64_t clip) const;
 };

@@ -152,7 +152,7 @@ void FoldCurves::add(int64_t fold, const RowKey& key, double value, double low, 
 
 // What the interval is over: each fold's mean over the runs, or each run's value of the only fold.
 std::vector<double> FoldCurves::units(const std::vector<Value>& values) const {
-  const int64_t folds = setting_.folds / setting_.runs;
+  const int64_t folds = setting_.folds_of_a_run();
   std::map<int64_t, std::vector<double>> of_unit;
   for (const Value& v : values) of_unit[folds == 1 ? v.fold : v.fold % folds].push_back(v.value);
   std::vector<double> means;

@@ -32,7 +32,9 @@ struct Row {
   std::optional<int64_t> fold;  // empty: over all folds (and runs)
   double value = 0;
   double low = std::numeric_limits<double>::quiet_NaN(), high = low;  // 95 % interval; NaN where there is none
-  int64_t n = 0;  // clips, each counted in every run (or folds, for a mean over folds of something that is no mean over clips); 0: does not apply
+  // Clips, each counted in every run (or folds, for a mean over folds of something that is no mean over clips); 0: does
+  // not apply.
+  int64_t n = 0;
   std::optional<uint64_t> seed;  // that the fold's run was trained with, where several runs were analysed
 };
 

@@ -12,7 +12,6 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
-#include <ATen/ops/tensor.h>
 
 #include <fmt/format.h>
 
@@ -23,6 +22,7 @@
 #include "analysis/logit_lens_findings.h"
 #include "analysis/registry.h"
 #include "analysis/tuned_lens.h"
+#include "base/device.h"
 
 namespace loralens {
 namespace {
@@ -122,7 +122,7 @@ void LogitLens::keep(const BatchView& view) {
     for (const Tensor& clip : clips) {
       std::vector<int64_t> rows;
       for (int64_t i = 0; i < count; ++i) rows.push_back((2 * i + 1) * clip.size(0) / (2 * count));
-      const Tensor chosen = at::tensor(rows, c10::ScalarType::Long).to(clip.device());
+      const Tensor chosen = on_device(rows, clip.device());
       samples.positions[state].push_back(clip.index_select(0, chosen).cpu());
     }
   }
@@ -224,10 +224,10 @@ void LogitLens::end_batch(const BatchView& view) {
     read(view, state, "tuned",
          last ? pooled : mean_over_clips(lens.normed(maps[static_cast<size_t>(state)](x)), view.pass));
   }
-  if (setting_.paper) return;
+  if (setting_.paper || view.fold.fold >= setting_.folds_of_a_run()) return;  // the explorer shows a clip once
   const Tensor stacked = at::stack(probabilities, 1);  // B×(N+1)×C
   for (int64_t b = 0; b < stacked.size(0); ++b)
-    if (view.fold.fold < setting_.folds / setting_.runs) clips_.push_back({view.clips[static_cast<size_t>(b)], std::string(name_of(role)), stacked[b].clone()});
+    clips_.push_back({view.clips[static_cast<size_t>(b)], std::string(name_of(role)), stacked[b].clone()});
 }
 
 // Pooled over folds: clips of one true class.

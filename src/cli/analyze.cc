@@ -51,8 +51,7 @@ struct Material {
   Clips clips;
   std::vector<int64_t> labels;
   std::vector<Fold> folds;  // of each model
-
-  size_t folds_of_a_run(const AnalyzeArguments& a) const { return folds.size() / a.runs.size(); }
+  size_t folds_of_a_run = 0;
 };
 
 Clips clips_of(const AnalyzeArguments& a, const Path& run, const std::vector<std::string>& classes) {
@@ -104,9 +103,7 @@ void add_run(const AnalyzeArguments& a, const std::string& name, Material& m) {
   const std::string& first = a.runs.front();
   const EmotionModel like = m.adapted.front();
   const auto folds = folds_of(a, name, m.clips);
-  const bool same_tests = std::ranges::equal(folds, std::span(m.folds).first(std::min(folds.size(), m.folds.size())), {},
-                                             &Fold::test, &Fold::test);
-  if (!same_tests || m.folds.size() % folds.size() != 0)
+  if (!std::ranges::equal(folds, std::span(m.folds).first(m.folds_of_a_run), {}, &Fold::test, &Fold::test))
     fail("{} was tested on other clips than {}: train the runs of other seeds with --folds file:{}", name, first,
          (m.run / "folds.csv").string());
   for (const Path& folder : model_folders(name)) {
@@ -132,7 +129,7 @@ std::vector<EmotionModel> frozen_models(const AnalyzeArguments& a, const Materia
   }
   for (const Path& folder : model_folders(a.against))
     models.push_back(load_model(folder, m.base, {m.adapted.front().classes, a.input}));
-  const size_t folds = m.folds_of_a_run(a);
+  const size_t folds = m.folds_of_a_run;
   const bool one = models.size() == 1;
   if (one) models.resize(folds, models.front());
   if (models.size() != folds)
@@ -168,6 +165,7 @@ Material load(const AnalyzeArguments& a) {
   m.clips = clips_of(a, m.run, m.adapted.front().classes);
   m.labels = class_numbers(m.clips, m.adapted.front().classes);
   m.folds = folds_of(a, first, m.clips);
+  m.folds_of_a_run = m.folds.size();
   for (size_t i = 1; i < a.runs.size(); ++i) add_run(a, a.runs[i], m);
   m.frozen = frozen_models(a, m);
   if (!a.untrained.empty())
@@ -177,6 +175,7 @@ Material load(const AnalyzeArguments& a) {
     m.adapted.resize(1, m.adapted.front());
     m.frozen.resize(1, m.frozen.front());
     m.folds.resize(1);
+    m.folds_of_a_run = 1;
   }
   return m;
 }
@@ -268,7 +267,7 @@ json about(const AnalyzeArguments& a, const Material& m, size_t clips) {
                  {"base", model.base},
                  {"method", model.options.method},
                  {"corpus", corpora},
-                 {"folds", m.folds_of_a_run(a)},
+                 {"folds", m.folds_of_a_run},
                  {"clips", clips},
                  {"speakers", speakers.size()},
                  {"against", a.against.empty() ? "the same head, adapter off" : a.against},
@@ -296,7 +295,7 @@ void name_runs(const AnalyzeArguments& a, const Material& m, std::vector<NamedFi
     const auto texts = fs::exists(config) ? config_texts(config, "seed") : std::vector<std::string>{};
     seeds.push_back(texts.empty() ? std::nullopt : std::optional(std::stoull(texts.front())));
   }
-  const auto folds = static_cast<int64_t>(m.folds_of_a_run(a));
+  const auto folds = static_cast<int64_t>(m.folds_of_a_run);
   for (auto& found : findings)
     for (Row& row : found.findings.rows)
       if (row.fold) {
@@ -308,9 +307,9 @@ void name_runs(const AnalyzeArguments& a, const Material& m, std::vector<NamedFi
 void analyze(AnalyzeArguments& a) {
   const auto entries = chosen_analyses(a.only);
   if (a.machine.precision == "auto") a.machine.precision = "fp32";
-  OutputFolder out(a.out, a.force);
   if (a.protocol == "paper" && a.runs.size() > 1)
     throw UsageError("--protocol paper: the published analyses are of one fold of one run");
+  OutputFolder out(a.out, a.force);
   const Material m = load(a);
   const Setting setting = setting_of(a, m);
   PartOptions options{.paper = setting.paper, .seed = a.seed, .fit_clips = setting.fit_clips};

@@ -19,7 +19,8 @@ const std::vector<std::string>& table_columns();
 // Error for another column.
 std::string cell_of(const Row& row, const std::string& column);
 
-// The tidy table. seed: of the analysis, for rows that have none of their own. Numbers have the fewest digits that give them back; an interval that is NaN and an n of 0 are empty.
+// The tidy table. seed: of the analysis, for rows that have none of their own. Numbers have the fewest digits that give
+// them back; an interval that is NaN and an n of 0 are empty.
 Table table_of(const std::string& analysis, const std::string& protocol, uint64_t seed, const std::vector<Row>& rows);
 
 struct NamedFindings {
