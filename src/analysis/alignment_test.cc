@@ -6,9 +6,8 @@
 #include <ATen/ops/stack.h>
 
 #include "adapter/lora.h"
-#include "analysis/clip_file.h"
 #include "analysis/minibatches.h"
-#include "analysis/test_fold.h"
+#include "analysis/test_alignment.h"
 #include "base/error.h"
 #include "statistics/jackknife.h"
 
@@ -16,117 +15,7 @@ namespace loralens {
 namespace {
 
 using at::Tensor;
-
-constexpr int64_t out = 7, rank = 3, in = 5, width = 6, layers = 2;
-constexpr Module module = Module::v_proj;
-
-// Two layers with LoRA on v_proj and clips of four speakers; what passes is made by hand.
-struct HandMade {
-  Clips clips;
-  Setting setting;
-  FoldSubjects fold;
-  std::vector<int64_t> rows, speech;  // of each clip
-
-  explicit HandMade(int64_t count, bool paper = false) {
-    for (int64_t i = 0; i < count; ++i) {
-      Clip clip;
-      clip.id = fmt::format("{}.wav", i);
-      clip.speaker = fmt::format("s{}", i % 4);
-      clips.clips.push_back(clip);
-      rows.push_back(paper ? 4 : 4 + i % 5);
-      speech.push_back(paper ? 4 : 2 + i % 3);
-    }
-    setting.clips = &clips;
-    setting.paper = paper;
-    setting.layers = layers;
-    setting.width = width;
-    fold.adapted.role = Role::adapted;
-    fold.frozen.role = Role::frozen;
-    fold.untrained.role = Role::untrained;
-    for (int64_t l = 0; l < layers; ++l) {
-      setting.adapted.emplace_back(l, module);
-      set_lora(Role::adapted, l, random_tensor({rank, in}, 10 + static_cast<uint64_t>(l)),
-               random_tensor({out, rank}, 20 + static_cast<uint64_t>(l)));
-      set_lora(Role::untrained, l, random_tensor({rank, in}, 30 + static_cast<uint64_t>(l)),
-               random_tensor({out, rank}, 40 + static_cast<uint64_t>(l)));
-    }
-  }
-  HandMade(const HandMade&) = delete;
-
-  Subject& subject(Role role) {
-    return role == Role::adapted ? fold.adapted : role == Role::frozen ? fold.frozen : fold.untrained;
-  }
-  void set_lora(Role role, int64_t layer, const Tensor& a, const Tensor& b) {
-    auto lora = std::make_shared<Lora>();
-    lora->a = a;
-    lora->b = b;
-    subject(role).model.adapted.adapters[{layer, module}] = std::move(lora);
-  }
-  const Lora& lora(Role role, int64_t layer) {
-    return dynamic_cast<const Lora&>(*subject(role).model.adapted.adapters.at({layer, module}));
-  }
-
-  // What one clip shows at a site; the streams of both models share a part.
-  Tensor seen(Role role, const Site& site, int64_t clip) {
-    const int64_t t = rows[static_cast<size_t>(clip)];
-    const auto number = static_cast<uint64_t>(clip);
-    const auto key = [&](uint64_t what) { return hash_of(what, number, static_cast<uint64_t>(site.layer)); };
-    if (site.kind == SiteKind::adapter_down)
-      return at::matmul(random_tensor({t, in}, key(1)), lora(role, site.layer).a.t());
-    if (site.kind == SiteKind::residual_in) return random_tensor({t, width}, key(2));
-    return random_tensor({t, width}, key(2)) +
-           (role == Role::adapted ? 0.5 * static_cast<double>(1 + site.layer) : 0) * random_tensor({t, width}, key(3));
-  }
-  double gradient_scale = 1;
-  Tensor gradient(Role role, int64_t layer, int64_t clip) {
-    return gradient_scale * random_tensor({rows[static_cast<size_t>(clip)], out},
-                                          hash_of(4, static_cast<uint64_t>(clip), layer, static_cast<uint64_t>(role)));
-  }
-
-  // As the runner does, in batches of up to `batch` clips.
-  Findings pass(int64_t batch) {
-    const auto analysis = make_alignment(setting);
-    const Part part = setting.paper ? Part::sample : Part::test;
-    analysis->begin_fold(fold);
-    for (int64_t first = 0; first < std::ssize(rows); first += batch) {
-      std::vector<int64_t> numbers;
-      for (int64_t i = first; i < std::min<int64_t>(first + batch, std::ssize(rows)); ++i) numbers.push_back(i);
-      for (const Role role : {Role::adapted, Role::frozen, Role::untrained})
-        if (analysis->wants(part, role)) pass(*analysis, part, role, numbers);
-    }
-    analysis->end_part(fold, part);
-    analysis->end_fold(fold);
-    return analysis->finish();
-  }
-
- private:
-  void pass(Analysis& analysis, Part part, Role role, const std::vector<int64_t>& numbers) {
-    const Pass passing;
-    BatchView view{setting, fold, subject(role), part, numbers, passing, {}, {}, {}, {}};
-    for (const int64_t clip : numbers) {
-      view.clip_rows.push_back(rows[static_cast<size_t>(clip)]);
-      view.speech_rows.push_back(speech[static_cast<size_t>(clip)]);
-    }
-    const auto packed = [&](const auto& value_of_clip) {
-      std::vector<Tensor> parts;
-      for (const int64_t clip : numbers) parts.push_back(value_of_clip(clip));
-      return at::cat(parts);
-    };
-    std::vector<Site> sites = {{SiteKind::residual_in, 0}};
-    for (int64_t l = 0; l < layers; ++l) {
-      if (!setting.adapted.empty()) sites.push_back({SiteKind::adapter_down, l, module});
-      sites.push_back({SiteKind::residual_out, l});
-    }
-    for (const Site& site : sites)
-      if (analysis.wants(part, role, site))
-        analysis.see(view, site, packed([&](int64_t clip) { return seen(role, site, clip); }));
-    analysis.end_batch(view);
-    for (int64_t l = layers - 1; l >= 0 && !setting.adapted.empty(); --l)
-      if (const Site site{SiteKind::adapter_up, l, module}; analysis.wants_gradient(part, role, site))
-        analysis.see_gradient(view, site, packed([&](int64_t clip) { return gradient(role, l, clip); }));
-    analysis.end_gradients(view);
-  }
-};
+using namespace handmade;
 
 // A clip's row in each sample set: set 0 holds means over the speech frames, set 1 + f the f-th sampled frames.
 Tensor sample(const HandMade& made, int64_t clip, int64_t set, const Tensor& value) {
@@ -146,8 +35,6 @@ double song(const Tensor& x, const Tensor& y) {
   const double sums = k.sum().item<double>() * l.sum().item<double>();
   return (both + sums / ((n - 1) * (n - 2)) - 2 * crossed / (n - 2)) / (n * (n - 3));
 }
-
-using Feature = std::function<Tensor(int64_t clip)>;  // T×any
 
 // Debiased CKA over minibatches (lists of clips), weighted by clips, without the clips of one speaker.
 double naive_cka(const HandMade& made, const std::vector<std::vector<int64_t>>& minibatches, bool frames,
@@ -331,97 +218,6 @@ TEST(Alignment, PassesThroughTheRunner) {
     EXPECT_LE(std::abs(value_of(findings, key)), 1 + 1e-9);
   }
   EXPECT_FALSE(findings.reading.empty());
-}
-
-// Biased, from centred features (Kornblith et al., 2019, equation 3). x: n×p, y: n×q.
-double linear_cka(const Tensor& x, const Tensor& y) {
-  const Tensor xc = x - x.mean(0, true), yc = y - y.mean(0, true);
-  const auto norm = [](const Tensor& m) { return std::sqrt((m * m).sum().item<double>()); };
-  return std::pow(norm(at::matmul(xc.t(), yc)), 2) / norm(at::matmul(xc.t(), xc)) / norm(at::matmul(yc.t(), yc));
-}
-
-double rbf_cka(const Tensor& x, const Tensor& y) {
-  const auto centred = [](const Tensor& z) {
-    const Tensor distances = (z.unsqueeze(0) - z.unsqueeze(1)).square().sum(2);
-    const Tensor k = (distances * (-1 / static_cast<double>(z.size(1)))).expm1();
-    return k - k.mean(0, true) - k.mean(1, true) + k.mean();
-  };
-  const Tensor k = centred(x), l = centred(y);
-  return ((k * l).sum() / ((k * k).sum() * (l * l).sum()).sqrt()).item<double>();
-}
-
-TEST(PaperAlignment, EqualsANaiveComputation) {
-  for (const double scale : {1.0, 1e-6}) {
-    HandMade made(9, true);
-    made.gradient_scale = scale;
-    const Findings findings = made.pass(2);
-    const auto flat = [&](const Feature& feature) {
-      std::vector<Tensor> clips;
-      for (int64_t i = 0; i < 9; ++i) clips.push_back(feature(i).flatten());
-      return at::stack(clips);
-    };
-    const auto value = [&](int64_t layer, const char* component, const char* variant = "") {
-      for (const Row& row : findings.rows)
-        if (row.key.layer == layer && row.key.component == component && row.key.variant == variant) return row.value;
-      ADD_FAILURE() << component << " is missing";
-      return 0.0;
-    };
-    for (int64_t l = 0; l < layers; ++l) {
-      const auto down = [&](Role role) {
-        return flat([&](int64_t clip) { return made.seen(role, {SiteKind::adapter_down, l, module}, clip); });
-      };
-      const auto up = [&](Role role) {
-        return flat([&](int64_t clip) {
-          return at::matmul(made.seen(role, {SiteKind::adapter_down, l, module}, clip), made.lora(role, l).b.t());
-        });
-      };
-      EXPECT_NEAR(value(l, "forward-trained"), linear_cka(down(Role::adapted), down(Role::untrained)), 1e-12);
-      EXPECT_NEAR(value(l, "forward-untrained"), rbf_cka(up(Role::adapted), up(Role::untrained)), 1e-12);
-      for (const auto& [role, component] : {std::pair{Role::adapted, "gradient-trained"},
-                                            std::pair{Role::untrained, "gradient-untrained"}}) {
-        const Tensor at_up = flat([&](int64_t clip) { return made.gradient(role, l, clip); });
-        const Tensor at_down =
-            flat([&](int64_t clip) { return at::matmul(made.gradient(role, l, clip), made.lora(role, l).b); });
-        const double expected = rbf_cka(at_up, at_down);
-        EXPECT_NEAR(value(l, component), expected, 1e-11);
-        if (scale == 1)
-          EXPECT_NEAR(value(l, component, "float32"), expected, 1e-4);
-        else
-          EXPECT_EQ(value(l, component, "float32"), 0);  // both kernels are all ones there
-      }
-    }
-    for (const Row& row : findings.rows) {
-      EXPECT_EQ(row.fold, 0);
-      EXPECT_EQ(row.n, 9);
-      EXPECT_TRUE(std::isnan(row.low));
-    }
-    EXPECT_EQ(findings.rows.size(), 12u);
-  }
-}
-
-TEST(ClipFile, KeepsMatricesOfAnyType) {
-  ClipFile file;
-  const Tensor first = random_tensor({6, 3}, 1), second = random_tensor({5, 4}, 2).to(c10::ScalarType::BFloat16);
-  const auto one = file.append(first), two = file.append(second.t());
-  EXPECT_TRUE(same_bits(file.rows(one, 2, 3), first.narrow(0, 2, 3)));
-  EXPECT_TRUE(same_bits(file.rows(two, 0, 4), second.t()));
-  EXPECT_EQ(file.bytes(), 6 * 3 * 8 + 5 * 4 * 2);
-  EXPECT_THROW(file.rows(two, 1, 9), Error);
-}
-
-TEST(PaperAlignment, NeedsClipsOfEqualLengthAndFourOfThem) {
-  HandMade made(9, true);
-  made.rows[5] = 6;
-  made.speech[5] = 6;
-  const Findings unequal = made.pass(2);
-  EXPECT_TRUE(unequal.rows.empty());
-  ASSERT_EQ(unequal.notes.size(), 1u);
-  EXPECT_NE(unequal.notes[0].find("equal length"), std::string::npos);
-  HandMade few(3, true);
-  const Findings none = few.pass(2);
-  EXPECT_TRUE(none.rows.empty());
-  ASSERT_EQ(none.notes.size(), 1u);
-  EXPECT_NE(none.notes[0].find("3 were seen"), std::string::npos);
 }
 
 }  // namespace
