@@ -227,14 +227,16 @@ void AnalysisRunner::pass(const FoldSubjects& fold, Part part, Role role, std::s
 
   const auto backward = [&](const Tensor& output, const Tensor& cotangent, bool retain) {
     const Timed time(Phase::backward);
-    const auto found = torch::autograd::grad({output}, watch.values, {cotangent}, retain, false, /*allow_unused=*/true);
+    auto found = torch::autograd::grad({output}, watch.values, {cotangent}, retain, false, /*allow_unused=*/true);
+    if (!retain) watch.values.clear();  // the graph is gone, and analyses may make one of their own
     const Timed looking(Phase::analyses);
     for (size_t i = 0; i < found.size(); ++i) {
-      if (!found[i].defined()) continue;
+      const Tensor gradient = std::move(found[i]);
+      if (!gradient.defined()) continue;
       for (Analysis* analysis : here)
         if (analysis->wants_gradient(part, role, watch.sites[i]) &&
             (!view.random_cotangent || analysis->wants_random_cotangent(part, role)))
-          analysis->see_gradient(view, watch.sites[i], found[i]);
+          analysis->see_gradient(view, watch.sites[i], gradient);
     }
     for (Analysis* analysis : here)
       if (!view.random_cotangent || analysis->wants_random_cotangent(part, role)) analysis->end_gradients(view);

@@ -79,11 +79,11 @@ class Spectrum : public Analysis {
 
   void begin_fold(const FoldSubjects& fold) override;
   void see(const BatchView& view, const Site& site, const Tensor& value) override;
-  void end_batch(const BatchView& view) override {
-    if (setting_.paper && view.subject.role == Role::untrained) pass_with_dropout(view);
-  }
   void see_gradient(const BatchView& view, const Site& site, const Tensor& gradient) override {
     add_rows(view, {view.subject.role, false, {site.layer, site.module}}, &Streams::gradients, gradient);
+  }
+  void end_gradients(const BatchView& view) override {  // when the graph of the plain pass is gone
+    if (setting_.paper && view.subject.role == Role::untrained) pass_with_dropout(view);
   }
   void end_fold(const FoldSubjects& fold) override;
   Findings finish() override;
