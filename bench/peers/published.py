@@ -8,7 +8,7 @@ import torch
 from models import arguments, numbers, padded_features
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "oracle"))
-from analysis_models import adapted_model, adapters, config_of, inner, write_untrained  # noqa: E402,F401
+from analysis_models import adapted_model, adapters, config_of, frozen_model, inner, write_untrained  # noqa: E402,F401
 
 
 class Given:
@@ -16,7 +16,7 @@ class Given:
 
     def __init__(self):
         given = arguments()
-        folder = pathlib.Path(given["adapter"])
+        self.folder = folder = pathlib.Path(given["adapter"])
         self.clips, self.erased, self.passed = given["clips"], given["erased"], given["passed"]
         self.trained = adapted_model(folder, "base", config_of(folder), torch.float32)
         with tempfile.TemporaryDirectory() as untrained:
@@ -24,6 +24,10 @@ class Given:
             self.untrained = adapted_model(pathlib.Path(untrained), "base", config_of(folder), torch.float32)
         self.features = padded_features(given["paths"][:self.passed])
         self.labels = numbers(given["labels"])[:self.passed]
+
+    def frozen(self):
+        """A model of its own: the base encoder under the run's head."""
+        return frozen_model(self.folder, "base", config_of(self.folder), torch.float32)
 
     def whole(self, seconds: dict) -> dict:
         """Seconds of all clips from those of the clips passed; SVD and CKA were measured in full."""
