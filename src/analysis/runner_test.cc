@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 
 #include "analysis/test_fold.h"
+#include "whisper/test_memory.h"
 
 namespace loralens {
 namespace {
@@ -79,6 +80,32 @@ TEST_P(RunnerTest, LogitsFollowFromTheResidualOfAnyLayer) {
     EXPECT_EQ(std::ssize(continued), fold.setting.layers + 1);
     for (const Tensor& logits : continued) EXPECT_LT(largest_difference(logits, spy.logits[clip]), 1e-10);
   }
+}
+
+// Notes the bytes of tensors with a pass's graph and when its gradients have been seen.
+struct MemorySpy : Analysis {
+  const AllocatedBytes& bytes;
+  int64_t with_graph = 0, after = 0;
+  explicit MemorySpy(const AllocatedBytes& bytes) : bytes(bytes) {}
+
+  bool wants(Part part, Role role) const override { return part == Part::test && role == Role::adapted; }
+  bool wants(Part, Role, const Site&) const override { return false; }
+  bool wants_gradient(Part, Role, const Site& site) const override { return site.kind == SiteKind::adapter_up; }
+  void end_batch(const BatchView&) override { with_graph = bytes.now(); }
+  void end_gradients(const BatchView&) override { after = bytes.now(); }
+  Findings finish() override { return {}; }
+};
+
+// So that an analysis can then make a graph of its own.
+TEST_P(RunnerTest, HoldsNeitherGraphNorGradientsThatHaveBeenSeen) {
+  const AllocatedBytes bytes;
+  MemorySpy memory(bytes);
+  AnalysisRunner runner(fold.setting, {&memory});
+  const auto base = make_subject(Role::frozen, fold.subjects.frozen.model);
+  const int64_t before = bytes.now();
+  runner.run(fold.subjects, base.encoder, {});
+  EXPECT_GT(memory.with_graph, before);
+  EXPECT_LT(memory.after - before, (memory.with_graph - before) / 4);
 }
 
 // Adds `amount` to one element of a site's value.
