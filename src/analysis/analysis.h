@@ -60,7 +60,7 @@ struct Subject {
 
 struct FoldSubjects {
   int64_t fold = 0;
-  Subject adapted, frozen, untrained;
+  Subject adapted{.role = Role::adapted}, frozen{.role = Role::frozen}, untrained{.role = Role::untrained};
   std::vector<int64_t> fit, development, test, sample;  // clip numbers, in the order of the passes
 
   const Subject& of(Role role) const;

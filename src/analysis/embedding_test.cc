@@ -52,9 +52,6 @@ struct HandMade {
     setting.classes = {"e0", "e1", "e2"};
     setting.layers = layers;
     setting.width = width;
-    fold.adapted.role = Role::adapted;
-    fold.frozen.role = Role::frozen;
-    fold.untrained.role = Role::untrained;
     for (int64_t l = 0; l < layers; ++l) {
       setting.adapted.emplace_back(l, module);
       for (Subject* subject : {&fold.adapted, &fold.untrained}) {

@@ -50,14 +50,15 @@ struct Spy : Analysis {
 
 class RunnerTest : public testing::TestWithParam<bool> {
  protected:
-  void run() {
-    AnalysisRunner runner(fold.setting, {&spy});
+  void run(Analysis& analysis) {
+    AnalysisRunner runner(fold.setting, {&analysis});
     const auto base = make_subject(Role::frozen, fold.subjects.frozen.model);
     SourceOptions options;
     options.input.tail = 0.1;
     runner.run(fold.subjects, base.encoder, options);
     EXPECT_EQ(runner.clips_passed(), 8);
   }
+  void run() { run(spy); }
   TestFolder folder;
   TestFold fold{folder, GetParam()};
   Spy spy;
@@ -100,10 +101,8 @@ struct MemorySpy : Analysis {
 TEST_P(RunnerTest, HoldsNeitherGraphNorGradientsThatHaveBeenSeen) {
   const AllocatedBytes bytes;
   MemorySpy memory(bytes);
-  AnalysisRunner runner(fold.setting, {&memory});
-  const auto base = make_subject(Role::frozen, fold.subjects.frozen.model);
   const int64_t before = bytes.now();
-  runner.run(fold.subjects, base.encoder, {});
+  run(memory);
   EXPECT_GT(memory.with_graph, before);
   EXPECT_LT(memory.after - before, (memory.with_graph - before) / 4);
 }

@@ -40,9 +40,6 @@ struct HandMade {
     setting.paper = paper;
     setting.layers = layers;
     setting.width = width;
-    fold.adapted.role = Role::adapted;
-    fold.frozen.role = Role::frozen;
-    fold.untrained.role = Role::untrained;
     for (int64_t l = 0; l < layers; ++l) {
       setting.adapted.emplace_back(l, module);
       set_lora(Role::adapted, l, random_tensor({rank, in}, 10 + static_cast<uint64_t>(l)),
