@@ -161,7 +161,8 @@ void LogitLens::fit(const FoldSubjects& fold, const Subject& subject) {
 // pooled: B×D, what the head reads of this state. Returns B×C log-probabilities.
 Tensor LogitLens::read(const BatchView& view, int64_t state, const std::string& variant, const Tensor& pooled) {
   const auto in_double = [](const Tensor& x) { return x.cpu().to(c10::ScalarType::Double); };
-  const Tensor logits = lens_of(view.subject, state, c10::ScalarType::Double).logits(in_double(pooled));
+  const auto like = at::TensorOptions(c10::ScalarType::Double).device(c10::kCPU);
+  const Tensor logits = lens_of(view.subject, state, like).logits(in_double(pooled));
   const Tensor log_q = at::log_softmax(logits, -1), log_p = at::log_softmax(in_double(view.logits), -1);
   const Tensor kl = (log_p.exp() * (log_p - log_q)).sum(-1), entropy = -(log_q.exp() * log_q).sum(-1);
   const Tensor predicted = logits.argmax(-1), answer = log_p.argmax(-1);

@@ -4,6 +4,7 @@
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/log_softmax.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
@@ -11,6 +12,7 @@
 
 #include <numeric>
 
+#include "base/device.h"
 #include "base/error.h"
 #include "base/random.h"
 #include "statistics/normal_values.h"
@@ -80,9 +82,16 @@ Tensor logits(const Head& head, const Tensor& states, const Pass& pass) {
 }
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const LossOptions& options) {
-  Tensor weights;
-  if (!options.class_weights.empty()) weights = at::tensor(options.class_weights, logits.options().requires_grad(false));
-  return at::cross_entropy_loss(logits, labels, weights, /*reduction=mean*/ 1, -100, options.label_smoothing);
+  const auto mean = [&](const Tensor& weights, double smoothing) {
+    return at::cross_entropy_loss(logits, labels, weights, /*reduction=mean*/ 1, -100, smoothing);
+  };
+  if (options.class_weights.empty()) return mean({}, options.label_smoothing);
+  const Tensor weights = on_device(at::tensor(options.class_weights, logits.scalar_type()), logits.device());
+  const double share = options.label_smoothing / static_cast<double>(logits.size(1));
+  if (share == 0) return mean(weights, 0);
+  // LibTorch's own sum of the two reads the labels back, so a GPU would have to be waited for.
+  const Tensor uniform = -(at::log_softmax(logits, 1) * weights).sum() / weights.index_select(0, labels).sum();
+  return mean(weights, 0) * (1 - options.label_smoothing) + uniform * share;
 }
 
 }  // namespace loralens

@@ -385,7 +385,7 @@ void add_analyze(CLI::App& app) {
       ->check(CLI::Range(uint64_t{0}, uint64_t{INT64_MAX}));
   command->add_flag("--force", a->force, "replace the output folder if it exists");
   add_input_options(*command, a->input);
-  add_machine_options(*command, a->machine);
+  add_machine_options(*command, a->machine, /*gradients=*/true);
   command->callback([a] { analyze(*a); });
 }
 

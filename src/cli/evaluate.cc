@@ -127,7 +127,7 @@ void add_evaluate(CLI::App& app) {
   command->add_flag("--json", a->json, "print metrics.json instead of a table");
   command->add_flag("--force", a->force, "replace the output folder if it exists");
   add_input_options(*command, a->input);
-  add_machine_options(*command, a->machine);
+  add_machine_options(*command, a->machine, /*gradients=*/false);
   add_config_option(*command);
   command->callback([a, command] {
     apply_config(*command);

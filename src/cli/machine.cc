@@ -2,6 +2,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <sstream>
 #include <thread>
@@ -23,12 +24,25 @@ std::string device_error(const std::string& name) {
   return fmt::format("there is no device '{}': choose auto, cpu, cuda or cuda:N", name);
 }
 
+// What a GPU multiplies has the precision that its type promises: LibTorch would round float32 to 10 bits in convolutions,
+// and add up parts of products in bfloat16.
+void use_full_precision() {
+  at::Context& context = at::globalContext();
+  context.setAllowTF32CuDNN(false);
+  context.setAllowTF32CuBLAS(false);
+  context.setAllowBF16ReductionCuBLAS(false);
+  context.setAllowFP16ReductionCuBLAS(false);
+}
+
 }  // namespace
 
-void add_machine_options(CLI::App& command, MachineOptions& options) {
+void add_machine_options(CLI::App& command, MachineOptions& options, bool gradients) {
   command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")->check(device_error)->group("Machine");
-  command.add_option("--precision", options.precision, "of matrix products: auto, fp32, bf16, fp16 (GPU)")
-      ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}))
+  std::vector<std::string> precisions = {"auto", "fp32", "bf16"};
+  if (!gradients) precisions.push_back("fp16");
+  command.add_option("--precision", options.precision,
+                     std::string("of matrix products: auto, fp32, bf16") + (gradients ? "" : ", fp16 (GPU)"))
+      ->check(CLI::IsMember(precisions))
       ->group("Machine");
   command.add_option("--threads", options.threads, "0: as many as there are cores")
       ->check(CLI::Range(0, 1024))
@@ -43,10 +57,13 @@ int thread_count(const MachineOptions& options) {
 c10::Device device_of(const MachineOptions& options) {
   if (options.threads > 0) at::set_num_threads(options.threads);
   const bool gpu = at::globalContext().hasCUDA();
-  if (options.device == "auto") return c10::Device(gpu ? c10::kCUDA : c10::kCPU);
-  if (options.device == "cpu") return c10::Device(c10::kCPU);
+  if (options.device == "cpu" || (options.device == "auto" && !gpu)) return c10::Device(c10::kCPU);
   if (!gpu) fail("no GPU can be used here (--device {}): choose cpu or auto", options.device);
-  return c10::Device(options.device);
+  const c10::Device device(options.device == "auto" ? "cuda" : options.device);
+  const int count = c10::impl::VirtualGuardImpl(c10::kCUDA).deviceCount();
+  if (device.index() >= count) fail("there is no GPU {} (--device {}): the last one here is cuda:{}", device.index(), options.device, count - 1);
+  use_full_precision();
+  return device;
 }
 
 Precision precision_of(const MachineOptions& options, c10::Device device) {

@@ -13,12 +13,13 @@ namespace loralens {
 
 struct MachineOptions {
   std::string device = "auto";     // auto, cpu, cuda, cuda:1
-  std::string precision = "auto";  // auto, fp32, bf16, fp16
+  std::string precision = "auto";  // auto, fp32, bf16; without gradients fp16
   int threads = 0;                 // 0: as many as there are cores
   std::string profile;             // "": none; "true": printed; else the JSON file that it is written to
 };
 
-void add_machine_options(CLI::App& command, MachineOptions& options);
+// gradients: whether the command computes any. A fitted clip's vanish in fp16, whose smallest number is 6e-8.
+void add_machine_options(CLI::App& command, MachineOptions& options, bool gradients);
 
 // auto: the first GPU if there is one. Error if a device is asked for that is not there. Sets the number of threads.
 c10::Device device_of(const MachineOptions& options);

@@ -86,7 +86,7 @@ void add_predict(CLI::App& app) {
   command->add_option("--model", a->model, "base model, where the run names none");
   command->add_option("--classes", a->classes, "names of a bare PEFT folder's classes, in order");
   add_input_options(*command, a->input);
-  add_machine_options(*command, a->machine);
+  add_machine_options(*command, a->machine, /*gradients=*/false);
   add_config_option(*command);
   command->callback([a, command] {
     apply_config(*command);

@@ -276,7 +276,7 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
   add_adapter_options(*command, *a);
   add_training_options(*command, *a);
   add_input_options(*command, a->run.source.input);
-  add_machine_options(*command, a->machine);
+  add_machine_options(*command, a->machine, /*gradients=*/true);
   add_config_option(*command);
   command->callback([a, command] {
     if (!a->resume.empty()) {

@@ -1,0 +1,129 @@
+"""`--device cuda`, on the tests' GPU (tests/gpu/gpu.cc) or, where LibTorch is CUDA's, on a real one."""
+import json
+import os
+
+import numpy
+import pytest
+
+import support
+from support import expect_error, run, slow, succeed, table_of, write_table
+
+ON_GPU = os.environ.get("LORALENS_ON_GPU", "")
+
+# Everything that a training step can hold.
+ALL = ["--targets", "q_proj,k_proj,v_proj,out_proj,fc1,fc2", "--weighted-layer-sum", "--accumulate", 2, "--position-dropout", 0.3,
+       "--average", 0.5, "--weight-decay", 0.1, "--label-smoothing", 0.1, "--class-weights", 1, "--time-masks", 1]
+TRAININGS = {"lora": [], "all": ALL, "full": ["--method", "full", "--learning-rate", 1e-4],
+             "frozen": ["--method", "frozen"], "padded": ["--input", "padded"]}
+
+
+@pytest.fixture
+def on_gpu(monkeypatch, tmp_path):
+    """Runs a command there; returns its standard output and what the GPU has to report (None of a real one)."""
+    environment = support.ENVIRONMENT | {"LORALENS_GPU_REPORT": str(tmp_path / "report.json")}
+
+    def on_gpu(*arguments):
+        with monkeypatch.context() as patch:
+            patch.setattr(support, "PROGRAM", ON_GPU)
+            patch.setattr(support, "ENVIRONMENT", environment)
+            result = run(*arguments, "--device", "cuda")
+        if "no GPU can be used" in result.stderr:
+            pytest.skip("LibTorch finds no GPU")
+        assert result.returncode == 0, result.stderr
+        report = tmp_path / "report.json"
+        return result.stdout, json.loads(report.read_text()) if report.exists() else None
+
+    return on_gpu
+
+
+def expect_close(ours, theirs, columns, tolerance=2e-5):
+    """Tables alike: texts equal, numbers of these columns within the tolerance."""
+    assert len(ours) == len(theirs) > 0
+    for one, other in zip(ours, theirs):
+        assert {k: v for k, v in one.items() if k not in columns} == {k: v for k, v in other.items() if k not in columns}
+    for column in columns:
+        values = [[float(row[column] or "nan") for row in table] for table in (ours, theirs)]
+        numpy.testing.assert_allclose(*values, rtol=20 * tolerance, atol=tolerance, err_msg=column)
+
+
+@slow
+@pytest.mark.parametrize("training", TRAININGS)
+def test_training_is_that_of_the_processor(on_gpu, quick, corpus, tmp_path, training):
+    if training == "padded":  # 30 s each: one clip of each speaker, of two classes
+        rows = [row for row in table_of(corpus) if row["path"].endswith("_01.wav")]
+        few = [row for i, row in enumerate(rows) if i % 4 == i // 8]
+        corpus = write_table(tmp_path / "few.csv", [(corpus.parent / r["path"], r["label"], r["speaker"]) for r in few])
+    arguments = ["train", *quick, "--corpus", corpus, "--precision", "fp32", "--batch", 5, *TRAININGS[training]]
+    succeed(*arguments, "-o", tmp_path / "cpu")
+    on_gpu(*arguments, "-o", tmp_path / "gpu")
+    for table in ("fold-00/history.csv", "fold-01/history.csv", "predictions.csv"):
+        cpu, gpu = table_of(tmp_path / "cpu" / table), table_of(tmp_path / "gpu" / table)
+        texts = {"epoch", "steps", "kept", "id", "fold", "label", "speaker", "predicted"}
+        expect_close(gpu, cpu, set(cpu[0]) - texts)
+
+
+@slow
+@pytest.mark.parametrize("training", ["lora", "all", "full"])
+def test_no_step_waits_for_the_gpu(on_gpu, flags, tmp_path, training):
+    """As much waits in epochs of two steps as in epochs of sixteen; progress, which reads the loss, is off."""
+    reports = []
+    for batch in (8, 1):
+        reports.append(on_gpu("train", "-q", *flags, *TRAININGS[training], "--watch", 0, "--batch", batch,
+                              "-o", tmp_path / f"batch-{batch}")[1])
+    if None in reports:
+        pytest.skip("a real GPU does not count what waits for it")
+    assert reports[0]["waits"] == reports[1]["waits"]
+    assert reports[1]["operations"]["aten::_fused_adamw_"] > 2 * reports[0]["operations"]["aten::_fused_adamw_"]
+
+
+@slow
+@pytest.mark.parametrize("protocol", ["strict", "paper"])
+def test_analyses_are_those_of_the_processor(on_gpu, trained, tmp_path, protocol):
+    arguments = ["analyze", trained, "--protocol", protocol, "--precision", "fp32"]
+    succeed(*arguments, "--threads", 1, "-o", tmp_path / "cpu")
+    on_gpu(*arguments, "-o", tmp_path / "gpu")
+    seen = 0
+    for path in sorted((tmp_path / "cpu" / "tables").glob("*.csv")):
+        cpu, gpu = table_of(path), table_of(tmp_path / "gpu" / "tables" / path.name)
+        if cpu:
+            expect_close(gpu, cpu, {"value", "low", "high"})
+            seen += 1
+    assert seen >= 5
+
+
+@slow
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_predictions_in_half_precision(on_gpu, trained, clips, precision):
+    files = [str(path) for path in clips[:5]]
+    exact = [json.loads(line) for line in succeed("predict", trained, "--precision", "fp32", *files).splitlines()]
+    found = [json.loads(line) for line in on_gpu("predict", trained, "--precision", precision, *files)[0].splitlines()]
+    for one, other in zip(exact, found, strict=True):
+        for name, value in one["probabilities"].items():
+            assert other["probabilities"][name] == pytest.approx(value, abs=0.01)
+
+
+@slow
+def test_training_and_analyses_in_bf16(on_gpu, flags, tmp_path):
+    on_gpu("train", *flags, "--precision", "bf16", "-o", tmp_path / "run")
+    succeed("train", *flags, "--precision", "bf16", "-o", tmp_path / "cpu")
+    ours, theirs = (table_of(tmp_path / run / "fold-00" / "history.csv") for run in ("run", "cpu"))
+    for column in ("loss", "gradient_norm_A", "gradient_norm_B", "gradient_norm_head"):
+        for one, other in zip(ours, theirs, strict=True):
+            assert float(one[column]) == pytest.approx(float(other[column]), rel=0.02, abs=1e-4)
+    on_gpu("analyze", tmp_path / "run", "--precision", "bf16", "--only", "contribution,spectrum", "-o", tmp_path / "analysis")
+
+
+@pytest.mark.parametrize("command", ["train", "analyze"])
+def test_no_gradients_in_fp16(command, tmp_path):
+    expect_error(run(command, "--precision", "fp16", "-o", tmp_path / "out"), 2, "--precision", "bf16")
+
+
+@slow
+def test_evaluation_and_a_profile(on_gpu, flags, trained, corpus, tmp_path):
+    scores = ["evaluate", trained, "--corpus", corpus, "--json", "--precision", "fp32"]
+    assert json.loads(on_gpu(*scores)[0])["uar"] == json.loads(succeed(*scores, "--threads", 1))["uar"]
+    profile = tmp_path / "profile.json"
+    _, report = on_gpu("train", *flags, f"--profile={profile}", "-o", tmp_path / "run")
+    phases = json.loads(profile.read_text())["phases"]
+    assert {"load", "stem", "forward", "backward", "optimiser"} <= set(phases)
+    assert report is None or report["waits"]["device"] > phases["forward"]["calls"]

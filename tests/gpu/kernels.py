@@ -1,0 +1,13 @@
+"""Whether CUDA has a kernel for each operation that ran on the tests' GPU; needs a CUDA wheel of torch, but no GPU.
+
+    python tests/gpu/kernels.py REPORT...     # what LORALENS_GPU_REPORT named
+"""
+import json
+import sys
+
+import torch
+
+names = set().union(*(json.load(open(path))["operations"] for path in sys.argv[1:]))
+missing = [name for name in sorted(names) if not torch._C._dispatch_has_kernel_for_dispatch_key(name, "CUDA")]
+print(f"{len(names)} operations, torch {torch.__version__};", f"no kernel of CUDA for {missing}" if missing else "CUDA has them all")
+sys.exit(bool(missing))
