@@ -1,12 +1,15 @@
-"""Whether CUDA has a kernel for each operation that ran on the tests' GPU; needs a CUDA wheel of torch, but no GPU.
+"""Whether CUDA has a kernel for each operation that ran on the tests' GPU. Needs a CUDA wheel of torch, but no GPU.
 
-    python tests/gpu/kernels.py REPORT...     # what LORALENS_GPU_REPORT named
+    LORALENS_GPU_REPORT=report.json build/release/tests/loralens_gpu train ...
+    python tests/gpu/kernels.py report.json ...
 """
 import json
 import sys
 
 import torch
 
+if len(sys.argv) < 2:
+    sys.exit(__doc__)
 names = set().union(*(json.load(open(path))["operations"] for path in sys.argv[1:]))
 missing = [name for name in sorted(names) if not torch._C._dispatch_has_kernel_for_dispatch_key(name, "CUDA")]
 print(f"{len(names)} operations, torch {torch.__version__};", f"no kernel of CUDA for {missing}" if missing else "CUDA has them all")
