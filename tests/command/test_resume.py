@@ -98,9 +98,11 @@ def test_a_killed_run_is_resumed_from_its_last_epoch(longer, tmp_path):
     assert (tmp_path / "run.partial" / FIRST_FOLD).read_bytes() == before
 
     process = train_until(["--resume", target], tmp_path / "run.partial" / "fold-01.partial" / "initial.safetensors")
+    process.send_signal(signal.SIGSTOP)  # it would end before all of them have tried
     expect_error(run("train", "--resume", target), 1, target, "another process")
     expect_error(run("train", *longer, "-o", target), 1, target, "another process")
     expect_error(run("train", *longer, "-o", target, "--force"), 1, target, "another process")
+    process.send_signal(signal.SIGCONT)
     process.communicate()
     assert process.returncode == 0
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
