@@ -22,11 +22,15 @@ bool matches_any(const std::string& path, const std::vector<std::string>& names)
                      [&](const std::string& name) { return path == name || path.ends_with("." + name); });
 }
 
-// PEFT's get_pattern_key: the first key that, as a regular expression, matches the name or its end after a dot.
+// PEFT's get_pattern_key: a key, as a regular expression, matches the name or its end after a dot. The first one counts.
+bool matches_end(const std::string& path, const std::string& pattern) {
+  return std::regex_match(path, compile("(.*\\.)?(" + pattern + ")"));
+}
+
 template <typename T>
 T by_pattern(const std::map<std::string, T>& patterns, const std::string& path, T otherwise) {
   for (const auto& [pattern, value] : patterns)
-    if (std::regex_match(path, compile("(.*\\.)?(" + pattern + ")"))) return value;
+    if (matches_end(path, pattern)) return value;
   return otherwise;
 }
 
@@ -72,6 +76,19 @@ std::vector<Attachment> attachments(const WhisperConfig& config, const AdapterOp
     fail("no module of the encoder matches the targets '{}': choose among q_proj k_proj v_proj out_proj fc1 fc2",
          by_regex ? options.target_pattern : fmt::format("{}", fmt::join(options.targets, " ")));
   return found;
+}
+
+std::string unused_pattern(const WhisperConfig& config, const AdapterOptions& options) {
+  const auto places = attachments(config, options);
+  const auto unused = [&](const auto& entry) {
+    return std::ranges::none_of(places, [&](const Attachment& place) {
+      return matches_end(module_path(place.layer, place.module), entry.first);
+    });
+  };
+  if (const auto found = std::ranges::find_if(options.rank_pattern, unused); found != options.rank_pattern.end())
+    return found->first;
+  const auto found = std::ranges::find_if(options.alpha_pattern, unused);
+  return found == options.alpha_pattern.end() ? "" : found->first;
 }
 
 }  // namespace loralens

@@ -43,4 +43,8 @@ struct Attachment {
 // does not exist, or if a number is out of range (rank 1 to 4,096, dropout [0, 1), alpha > 0).
 std::vector<Attachment> attachments(const WhisperConfig& config, const AdapterOptions& options);
 
+// A key of rank_pattern or alpha_pattern that the name of no adapted module matches; empty if each matches one. Errors as
+// those of attachments.
+std::string unused_pattern(const WhisperConfig& config, const AdapterOptions& options);
+
 }  // namespace loralens

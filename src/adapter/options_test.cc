@@ -81,6 +81,17 @@ TEST(Targets, HaveRankAndScaleOfTheirOwnByPattern) {
   EXPECT_EQ(at_place(all, "encoder.layers.2.fc1").scale, 16.0 / 4);
 }
 
+TEST(Targets, EachPatternIsOfSomeModule) {
+  AdapterOptions options = targets({"v_proj", "fc1"});
+  options.rank_pattern = {{"fc1", 4}, {R"(1\..*)", 5}};
+  options.alpha_pattern = {{"self_attn.v_proj", 6}};
+  EXPECT_EQ(unused_pattern(tiny_config(), options), "");
+  options.alpha_pattern["fc2"] = 2;
+  EXPECT_EQ(unused_pattern(tiny_config(), options), "fc2");
+  options.rank_pattern["fc"] = 1;
+  EXPECT_EQ(unused_pattern(tiny_config(), options), "fc");
+}
+
 TEST(Targets, AreScaledByTheRankOrItsRoot) {
   AdapterOptions options = targets({"v_proj"});
   options.rank = 16;

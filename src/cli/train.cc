@@ -140,6 +140,17 @@ void check_adapter(const AdapterOptions& o) {
     usage("--dropout {} is out of range: choose 0 or more and less than 1", o.dropout);
 }
 
+// What only the model can say of --layers, --targets and the patterns.
+void check_places(const WhisperConfig& config, const AdapterOptions& options) {
+  std::string unused;
+  try {
+    unused = unused_pattern(config, options);
+  } catch (const Error& error) {
+    usage("{}", error.what());
+  }
+  if (!unused.empty()) usage("'{}' has a rank or alpha of its own, but no adapted module is called so", unused);
+}
+
 void resolve(CLI::App& command, TrainArguments& a) {
   if (a.protocol == "paper" && command.get_option("--preset")->count() == 0) a.preset = "paper";
   apply_preset(command, preset_named(a.preset));
@@ -201,6 +212,7 @@ void train(CLI::App& command, TrainArguments& a) {
   const auto folds = make_folds(clips, a.folds, a.run.train.selection == Selection::development);
   const Base base = base_of(a.model, a.machine);
   a.run.adapter.layers = parse_layers(a.layers, base.encoder.config.layers);
+  check_places(base.encoder.config, a.run.adapter);
   if (!a.folds.allow_leaks && !a.resuming) check_audio(clips, folds, a);
   write_file(out.path() / "config.toml", resolved_config(command, {"output", "resume", "force", "profile"}));
   log_line(fmt::format("{} clips, {} folds, {} on {}, {}", clips.clips.size(), folds.size(), a.run.adapter.method,
