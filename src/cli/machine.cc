@@ -2,6 +2,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <sstream>
@@ -32,6 +33,12 @@ void use_full_precision() {
   context.setAllowTF32CuBLAS(false);
   context.setAllowBF16ReductionCuBLAS(false);
   context.setAllowFP16ReductionCuBLAS(false);
+}
+
+// Fast, that is: GPUs do from compute capability 8.0 (Ampere) on, which is what LibTorch asks for its convolutions.
+bool multiplies_bf16(c10::Device device) {
+  return device.is_cuda() ? at::detail::getCUDAHooks().supportsBFloat16ConvolutionWithCuDNNv8()
+                          : static_cast<bool>(__builtin_cpu_supports("avx512bf16"));
 }
 
 }  // namespace
@@ -67,8 +74,7 @@ c10::Device device_of(const MachineOptions& options) {
 }
 
 Precision precision_of(const MachineOptions& options, c10::Device device) {
-  const bool fast_bf16 = device.is_cuda() || __builtin_cpu_supports("avx512bf16");
-  if (options.precision == "bf16" || (options.precision == "auto" && fast_bf16))
+  if (options.precision == "bf16" || (options.precision == "auto" && multiplies_bf16(device)))
     return {c10::ScalarType::BFloat16, c10::ScalarType::Float};
   if (options.precision == "fp16") {
     if (!device.is_cuda()) fail("--precision fp16 needs a GPU: choose bf16 or fp32");

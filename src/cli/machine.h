@@ -24,7 +24,7 @@ void add_machine_options(CLI::App& command, MachineOptions& options, bool gradie
 // auto: the first GPU if there is one. Error if a device is asked for that is not there. Sets the number of threads.
 c10::Device device_of(const MachineOptions& options);
 
-// auto: bfloat16 where the device multiplies it fast (GPUs; CPUs with AVX512-BF16), else float32. fp16 needs a GPU.
+// auto: bfloat16 where the device multiplies it fast (GPUs from Ampere on; CPUs with AVX512-BF16), else float32. fp16 needs a GPU.
 Precision precision_of(const MachineOptions& options, c10::Device device);
 
 int thread_count(const MachineOptions& options);

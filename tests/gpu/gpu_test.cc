@@ -60,6 +60,15 @@ TEST(Gpu, IsOneOfThoseThatAreThere) {
   EXPECT_THAT([] { loralens::device_of({.device = "cuda:1"}); }, ThrowsMessage<loralens::Error>(HasSubstr("cuda:0")));
 }
 
+TEST(Gpu, ComputesInHalfPrecision) {
+  const auto compute = [](const std::string& precision) {
+    return loralens::precision_of({.precision = precision}, c10::kCUDA).compute;
+  };
+  EXPECT_EQ(compute("auto"), c10::ScalarType::BFloat16);
+  EXPECT_EQ(compute("fp16"), c10::ScalarType::Half);
+  EXPECT_EQ(compute("fp32"), c10::ScalarType::Float);
+}
+
 // Run in a process of its own, whose report is written at its end.
 TEST(GpuDeathTest, CountsWhatWaits) {
   testing::GTEST_FLAG(death_test_style) = "threadsafe";
