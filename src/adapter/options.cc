@@ -22,11 +22,12 @@ bool matches_any(const std::string& path, const std::vector<std::string>& names)
                      [&](const std::string& name) { return path == name || path.ends_with("." + name); });
 }
 
-// PEFT's get_pattern_key: a key, as a regular expression, matches the name or its end after a dot. The first one counts.
+// A pattern, as a regular expression, matches the name or its end after a dot.
 bool matches_end(const std::string& path, const std::string& pattern) {
   return std::regex_match(path, compile("(.*\\.)?(" + pattern + ")"));
 }
 
+// PEFT's get_pattern_key: the first key that matches counts.
 template <typename T>
 T by_pattern(const std::map<std::string, T>& patterns, const std::string& path, T otherwise) {
   for (const auto& [pattern, value] : patterns)
@@ -80,15 +81,15 @@ std::vector<Attachment> attachments(const WhisperConfig& config, const AdapterOp
 
 std::string unused_pattern(const WhisperConfig& config, const AdapterOptions& options) {
   const auto places = attachments(config, options);
-  const auto unused = [&](const auto& entry) {
-    return std::ranges::none_of(places, [&](const Attachment& place) {
-      return matches_end(module_path(place.layer, place.module), entry.first);
-    });
+  const auto unused = [&](const std::string& pattern) {
+    return std::ranges::none_of(
+        places, [&](const Attachment& place) { return matches_end(module_path(place.layer, place.module), pattern); });
   };
-  if (const auto found = std::ranges::find_if(options.rank_pattern, unused); found != options.rank_pattern.end())
-    return found->first;
-  const auto found = std::ranges::find_if(options.alpha_pattern, unused);
-  return found == options.alpha_pattern.end() ? "" : found->first;
+  for (const auto& [pattern, rank] : options.rank_pattern)
+    if (unused(pattern)) return pattern;
+  for (const auto& [pattern, alpha] : options.alpha_pattern)
+    if (unused(pattern)) return pattern;
+  return "";
 }
 
 }  // namespace loralens

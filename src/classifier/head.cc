@@ -5,6 +5,7 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/log_softmax.h>
+#include <ATen/ops/nll_loss.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
@@ -82,16 +83,16 @@ Tensor logits(const Head& head, const Tensor& states, const Pass& pass) {
 }
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const LossOptions& options) {
-  const auto mean = [&](const Tensor& weights, double smoothing) {
+  Tensor weights;
+  if (!options.class_weights.empty())
+    weights = on_device(at::tensor(options.class_weights, logits.scalar_type()), logits.device());
+  const double smoothing = options.label_smoothing;
+  if (!weights.defined() || smoothing == 0)
     return at::cross_entropy_loss(logits, labels, weights, /*reduction=mean*/ 1, -100, smoothing);
-  };
-  if (options.class_weights.empty()) return mean({}, options.label_smoothing);
-  const Tensor weights = on_device(at::tensor(options.class_weights, logits.scalar_type()), logits.device());
-  const double share = options.label_smoothing / static_cast<double>(logits.size(1));
-  if (share == 0) return mean(weights, 0);
-  // LibTorch's own sum of the two reads the labels back, so a GPU would have to be waited for.
-  const Tensor uniform = -(at::log_softmax(logits, 1) * weights).sum() / weights.index_select(0, labels).sum();
-  return mean(weights, 0) * (1 - options.label_smoothing) + uniform * share;
+  // The same with both; LibTorch's own would read the labels back, so a GPU would have to be waited for.
+  const Tensor log_p = at::log_softmax(logits, 1);
+  const Tensor uniform = -(log_p * weights).sum() / weights.index_select(0, labels).sum();
+  return at::nll_loss(log_p, labels, weights) * (1 - smoothing) + uniform * (smoothing / static_cast<double>(logits.size(1)));
 }
 
 }  // namespace loralens

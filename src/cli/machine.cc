@@ -47,8 +47,9 @@ void add_machine_options(CLI::App& command, MachineOptions& options, bool gradie
   command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")->check(device_error)->group("Machine");
   std::vector<std::string> precisions = {"auto", "fp32", "bf16"};
   if (!gradients) precisions.push_back("fp16");
-  command.add_option("--precision", options.precision,
-                     std::string("of matrix products: auto, fp32, bf16") + (gradients ? "" : ", fp16 (GPU)"))
+  command
+      .add_option("--precision", options.precision,
+                  fmt::format("of matrix products: {}{}", fmt::join(precisions, ", "), gradients ? "" : " (GPU)"))
       ->check(CLI::IsMember(precisions))
       ->group("Machine");
   command.add_option("--threads", options.threads, "0: as many as there are cores")
@@ -68,7 +69,8 @@ c10::Device device_of(const MachineOptions& options) {
   if (!gpu) fail("no GPU can be used here (--device {}): choose cpu or auto", options.device);
   const c10::Device device(options.device == "auto" ? "cuda" : options.device);
   const int count = c10::impl::VirtualGuardImpl(c10::kCUDA).deviceCount();
-  if (device.index() >= count) fail("there is no GPU {} (--device {}): the last one here is cuda:{}", device.index(), options.device, count - 1);
+  if (device.index() >= count)
+    fail("there is no GPU {} (--device {}): the last one here is cuda:{}", device.index(), options.device, count - 1);
   use_full_precision();
   return device;
 }

@@ -39,14 +39,6 @@ struct CUDAHooks : CUDAHooksInterface {
   bool hasCUDA() const override { return true; }
   bool hasPrimaryContext(DeviceIndex) const override { return true; }
   bool supportsBFloat16ConvolutionWithCuDNNv8() const override { return true; }
-  DeviceIndex deviceCount() const override { return 1; }
-  int getNumGPUs() const override { return 1; }
-  DeviceIndex current_device() const override { return 0; }
-  DeviceIndex getCurrentDevice() const override { return 0; }
-  void setCurrentDevice(DeviceIndex) const override {}
-  DeviceIndex exchangeDevice(DeviceIndex) const override { return 0; }
-  DeviceIndex maybeExchangeDevice(DeviceIndex) const override { return 0; }
-  Device getDeviceFromPtr(void*) const override { return {kCUDA, 0}; }
   bool isPinnedPtr(const void* data) const override;
   Allocator* getPinnedMemoryAllocator() const override;
 };
@@ -187,11 +179,8 @@ class Guard : public c10::impl::NoOpDeviceGuardImpl<c10::kCUDA> {
   c10::Device exchangeDevice(c10::Device) const override { return gpu; }
   c10::Device getDevice() const override { return gpu; }
   c10::Stream getStream(c10::Device) const noexcept override { return c10::Stream(c10::Stream::DEFAULT, gpu); }
-  c10::Stream getDefaultStream(c10::Device) const override { return c10::Stream(c10::Stream::DEFAULT, gpu); }
-  c10::Stream exchangeStream(c10::Stream) const noexcept override { return c10::Stream(c10::Stream::DEFAULT, gpu); }
   void record(void**, const c10::Stream&, c10::DeviceIndex, c10::EventFlag) const override {}
   void block(void*, const c10::Stream&) const override {}
-  bool queryEvent(void*) const override { return true; }
   void synchronizeEvent(void*) const override { report().wait("event"); }
   void synchronizeStream(const c10::Stream&) const override { report().wait("stream"); }
   void synchronizeDevice(c10::DeviceIndex) const override { report().wait("device"); }
@@ -219,7 +208,7 @@ Tensor moved(const Tensor& made) {
 
 // Operations after which CUDA waits on its own: their results' sizes depend on values, or their success does.
 bool waits_by_itself(const std::string& name) {
-  static const std::set<std::string> names = {"nonzero", "masked_select", "equal", "_local_scalar_dense", "_unique2",
+  static const std::set<std::string> names = {"nonzero", "masked_select", "equal", "_unique2",
                                               "repeat_interleave", "bincount", "linalg_eigh", "_linalg_eigh", "_linalg_svd",
                                               "linalg_qr", "linalg_cholesky_ex", "linalg_inv_ex", "multinomial"};
   return names.contains(name);
@@ -229,7 +218,7 @@ bool waits_by_itself(const std::string& name) {
 void operate(const c10::OperatorHandle& operation, Stack* stack) {
   const auto& schema = operation.schema();
   const std::string name = schema.name().substr(schema.name().find("::") + 2);
-  report().operation(schema.name() + (schema.overload_name().empty() ? "" : "." + schema.overload_name()));
+  report().operation(c10::toString(operation.operator_name()));
   if (waits_by_itself(name)) report().wait(name);
   const size_t count = schema.arguments().size(), first = stack->size() - count;
   const std::vector<c10::IValue> given(stack->begin() + static_cast<int64_t>(first), stack->end());
@@ -301,7 +290,7 @@ Tensor empty_strided(at::IntArrayRef sizes, at::IntArrayRef strides, std::option
 Tensor& copy(Tensor& to, const Tensor& from, bool unwaited) {
   if (from.numel() == 0) return to;
   if (!to.is_cuda())
-    report().wait(unwaited && to.is_pinned() ? "unfinished copy to the processor" : "copy to the processor");
+    report().wait("copy to the processor");
   else if (!from.is_cuda() && !(unwaited && from.is_pinned()))
     report().wait("copy from memory that is not pinned");
   (to.is_cuda() ? seen(to) : to).copy_(from.is_cuda() ? seen(from) : from);
