@@ -18,8 +18,8 @@
 #include "statistics/cka.h"
 #include "statistics/normal_values.h"
 #include "statistics/tsne.h"
-#include "whisper/attention.h"
-#include "whisper/linear.h"
+#include "compute/attention.h"
+#include "compute/linear.h"
 
 namespace loralens {
 namespace {

@@ -10,43 +10,15 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "whisper/threads.h"
+#include "compute/hashed_mask.h"
+#include "compute/threads.h"
 
 namespace loralens {
 namespace {
 
 using at::Tensor;
 
-// MurmurHash3's 32-bit finaliser (Appleby, 2011).
-constexpr uint32_t finalise(uint32_t h) {
-  h ^= h >> 16;
-  h *= 0x85ebca6bu;
-  h ^= h >> 13;
-  h *= 0xc2b2ae35u;
-  return h ^ (h >> 16);
-}
-
-constexpr uint32_t golden = 0x9e3779b1u;
-
-// out[i] = x[i] where the hash of (key, first + i) is at least `threshold`, else 0.
-template <typename T>
-__attribute__((always_inline)) inline void keep(const T* x, T* out, int64_t first, int64_t count, uint64_t key, uint32_t threshold) {
-  const auto low = static_cast<uint32_t>(key), high = static_cast<uint32_t>(key >> 32);
-  for (int64_t i = 0; i < count; ++i)
-    out[i] = finalise(finalise(static_cast<uint32_t>(first + i) * golden + low) ^ high) >= threshold ? x[i] : T{0};
-}
-
-// Compiled for wide vectors where the machine has them; 4-byte and 2-byte types as their bit patterns.
-#define LORALENS_WIDE __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-LORALENS_WIDE void keep32(const uint32_t* x, uint32_t* out, int64_t first, int64_t count, uint64_t key, uint32_t threshold) {
-  keep(x, out, first, count, key, threshold);
-}
-LORALENS_WIDE void keep16(const uint16_t* x, uint16_t* out, int64_t first, int64_t count, uint64_t key, uint32_t threshold) {
-  keep(x, out, first, count, key, threshold);
-}
-#undef LORALENS_WIDE
-
-// The same by tensor operations, for other devices: 32-bit arithmetic in 64-bit integers.
+// The hash of compute/hashed_mask.h by tensor operations, for other devices: 32-bit arithmetic in 64-bit integers.
 Tensor finalise(Tensor h) {
   constexpr int64_t word = 0xffffffff;
   h = h.bitwise_xor(h.__rshift__(16));
@@ -87,11 +59,11 @@ void keep_rows(const Tensor& x, const Tensor& out, const Mask& mask, int64_t beg
     const int64_t at = from * width, first = (from - row) * width, count = (to - from) * width;
     const auto key = static_cast<uint64_t>(mask.keys[s]);
     if (x.element_size() == 4)
-      keep32(static_cast<const uint32_t*>(x.const_data_ptr()) + at, static_cast<uint32_t*>(out.mutable_data_ptr()) + at, first, count,
-             key, mask.threshold);
+      keep_by_hash(static_cast<const uint32_t*>(x.const_data_ptr()) + at, static_cast<uint32_t*>(out.mutable_data_ptr()) + at,
+                   first, count, key, mask.threshold);
     else
-      keep16(static_cast<const uint16_t*>(x.const_data_ptr()) + at, static_cast<uint16_t*>(out.mutable_data_ptr()) + at, first, count,
-             key, mask.threshold);
+      keep_by_hash(static_cast<const uint16_t*>(x.const_data_ptr()) + at, static_cast<uint16_t*>(out.mutable_data_ptr()) + at,
+                   first, count, key, mask.threshold);
   }
 }
 

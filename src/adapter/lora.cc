@@ -12,7 +12,7 @@
 #include "adapter/registry.h"
 #include "base/error.h"
 #include "base/random.h"
-#include "whisper/linear.h"
+#include "compute/linear.h"
 
 namespace loralens {
 namespace {

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/profile.h"
 #include "cli/profile.h"
+#include "compute/processor.h"
 #include "hub/hub.h"
 #include "training/run.h"
 
@@ -38,7 +39,7 @@ void use_full_precision() {
 // Fast, that is: GPUs do from compute capability 8.0 (Ampere) on, which is what LibTorch asks for its convolutions.
 bool multiplies_bf16(c10::Device device) {
   return device.is_cuda() ? at::detail::getCUDAHooks().supportsBFloat16ConvolutionWithCuDNNv8()
-                          : static_cast<bool>(__builtin_cpu_supports("avx512bf16"));
+                          : processor_level() >= ProcessorLevel::avx512_bf16;
 }
 
 }  // namespace

@@ -13,7 +13,7 @@
 #include "base/profile.h"
 #include "base/random.h"
 #include "classifier/operations.h"
-#include "whisper/linear.h"
+#include "compute/linear.h"
 
 namespace loralens {
 namespace {

@@ -46,7 +46,7 @@ std::vector<at::Tensor> mel_segments(const Clip& clip, const LogMel& mel, const 
 // Clips one below the other; rows[i]: clip i's segments (T×D each). The pass has no keys: they are for training.
 Batch pack(const std::vector<std::vector<at::Tensor>>& rows);
 
-// The batch with rows of zeros up to the next rows_multiple (whisper/linear.h), a segment that is of no clip.
+// The batch with rows of zeros up to the next rows_multiple (compute/linear.h), a segment that is of no clip.
 Batch with_round_rows(Batch batch);
 
 class ClipSource {

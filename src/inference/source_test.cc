@@ -9,7 +9,7 @@
 #include "classifier/head.h"
 #include "classifier/test_model.h"
 #include "inference/test_clips.h"
-#include "whisper/linear.h"
+#include "compute/linear.h"
 
 namespace loralens {
 namespace {

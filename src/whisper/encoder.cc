@@ -11,9 +11,9 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "whisper/attention.h"
-#include "whisper/linear.h"
-#include "whisper/pointwise.h"
+#include "compute/attention.h"
+#include "compute/linear.h"
+#include "compute/pointwise.h"
 
 namespace loralens {
 namespace {

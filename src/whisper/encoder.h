@@ -14,15 +14,12 @@
 #include <vector>
 
 #include "base/files.h"
+#include "compute/pointwise.h"
 #include "whisper/adapter_set.h"
 #include "whisper/config.h"
 #include "whisper/sites.h"
 
 namespace loralens {
-
-struct Norm {
-  at::Tensor weight, bias;  // D
-};
 
 struct EncoderLayer {
   Norm attention_norm;

@@ -1,16 +1,13 @@
-// For tests: a tiny encoder with random weights, rows to pass through it, and differences between tensors.
+// For tests: a tiny encoder with random weights, and rows to pass through it.
 #pragma once
 
-#include <ATen/Parallel.h>
-#include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "base/random.h"
-#include "statistics/normal_values.h"
+#include "compute/test_tensors.h"
 #include "whisper/encoder.h"
 
 namespace loralens {
@@ -29,14 +26,6 @@ inline WhisperConfig tiny_config() {
                        {"max_source_positions", 1500}},
                       "tiny");
 }
-
-// Normal values times `scale`, float64.
-inline at::Tensor random_tensor(std::vector<int64_t> shape, uint64_t seed, double scale = 1) {
-  return normal_values(shape, seed) * scale;
-}
-
-// Such products are too small to share among threads, which would only wait for each other.
-inline const bool on_one_thread = (at::set_num_threads(1), true);
 
 // Weights that keep the scale of what passes; norms near 1 and 0. float32 values, so that a copy in float64 is equal.
 inline Encoder tiny_encoder(uint64_t seed = 1) {
@@ -64,19 +53,6 @@ inline Pass pass_of(std::vector<int64_t> lengths) {
   for (size_t i = 0; i < lengths.size(); ++i) pass.keys.push_back(100 + i);
   pass.lengths = std::move(lengths);
   return pass;
-}
-
-inline double largest(const at::Tensor& x) { return x.abs().max().item<double>(); }
-
-// Largest difference, relative to the largest value of b. Infinite for other shapes.
-inline double difference(const at::Tensor& a, const at::Tensor& b) {
-  if (a.sizes() != b.sizes()) return INFINITY;
-  const at::Tensor reference = b.detach().to(c10::ScalarType::Double);
-  return largest(a.detach().to(c10::ScalarType::Double) - reference) / largest(reference);
-}
-
-inline bool same_bits(const at::Tensor& a, const at::Tensor& b) {
-  return a.scalar_type() == b.scalar_type() && at::equal(a.detach(), b.detach());
 }
 
 }  // namespace loralens

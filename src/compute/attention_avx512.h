@@ -11,8 +11,8 @@ namespace loralens::avx512 {
 // The head width that the kernel is written for: every Whisper's.
 inline constexpr int64_t head_width = 64;
 
-// Whether this machine runs it (and the build holds it); bf16: in bfloat16 too.
-bool available(bool bf16);
+// Whether the compiler knew AVX-512 when this build was made. Whether the processor has it: compute/processor.h.
+extern const bool built;
 
 struct HeadShape {
   int64_t positions;  // T

@@ -1,4 +1,4 @@
-#include "whisper/linear.h"
+#include "compute/linear.h"
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <optional>
 
-#include "whisper/avx512_tensors.h"
-#include "whisper/product_avx512.h"
-#include "whisper/threads.h"
+#include "compute/avx512_tensors.h"
+#include "compute/product_avx512.h"
+#include "compute/threads.h"
 
 namespace loralens {
 namespace {
@@ -80,6 +80,6 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   return Product::apply(x, weight, bias.defined() ? std::optional(bias) : std::nullopt);
 }
 
-int64_t rows_multiple() { return avx512::available(true) ? 2 : 64; }
+int64_t rows_multiple() { return processor_level() >= ProcessorLevel::avx512_bf16 ? 2 : 64; }
 
 }  // namespace loralens

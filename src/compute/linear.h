@@ -10,8 +10,9 @@ namespace loralens {
 // LibTorch, whose BLAS (MKL) uses AVX-512 on Intel's processors only, and whose oneDNN adds the bias in a pass of its own.
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
 
-// A number of rows is best a multiple of this: of 2 where our kernel sums them, in pairs, to a weight's gradient; elsewhere of
-// 64, as oneDNN compiles a product for each number of rows that it meets, and forgets the oldest.
+// Batches are fastest with a number of rows that is a multiple of this number. It is 2 where our bfloat16 kernel runs: in the
+// product for a weight's gradient that kernel sums rows in pairs. Elsewhere it is 64: oneDNN compiles one product for each
+// number of rows and keeps a limited number of them, so few different numbers of rows save compilation.
 int64_t rows_multiple();
 
 }  // namespace loralens

@@ -4,9 +4,12 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "whisper/encoder.h"
-
 namespace loralens {
+
+// Layer norm with epsilon 1e-5.
+struct Norm {
+  at::Tensor weight, bias;  // D
+};
 
 struct SumAndNorm {
   at::Tensor sum;     // ΣT×D, in the type of x

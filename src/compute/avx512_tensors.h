@@ -5,14 +5,15 @@
 
 #include <cstdint>
 
-#include "whisper/attention_avx512.h"
+#include "compute/processor.h"
 
 namespace loralens {
 
-// Whether the kernels compute with x in this type: float32 or bfloat16, on a CPU that has what they need.
+// Whether the kernels compute with x in this type: float32 or bfloat16, at a processor level that has its instructions.
 inline bool for_avx512(const at::Tensor& x, c10::ScalarType type) {
-  const bool bf16 = type == c10::ScalarType::BFloat16;
-  return x.is_cpu() && (bf16 || type == c10::ScalarType::Float) && avx512::available(bf16);
+  if (!x.is_cpu()) return false;
+  if (type == c10::ScalarType::BFloat16) return processor_level() >= ProcessorLevel::avx512_bf16;
+  return type == c10::ScalarType::Float && processor_level() >= ProcessorLevel::avx512;
 }
 
 // From element `first` on; nullptr of an undefined tensor. T is float, or uint16_t for the bits of bfloat16.

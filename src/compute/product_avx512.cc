@@ -1,8 +1,8 @@
-#include "whisper/product_avx512.h"
+#include "compute/product_avx512.h"
 
-// No header with inline code but this and the intrinsics': what the linker keeps of it would be compiled for AVX-512.
+// No other header with inline functions may be included here (compute/avx512.h says why).
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512BF16__)
-#include "whisper/avx512.h"
+#include "compute/avx512.h"
 
 namespace loralens::avx512 {
 namespace {
@@ -112,7 +112,7 @@ void multiply(const LeftRows<uint16_t>& left, const uint16_t* panels) { multiply
 #else
 namespace loralens::avx512 {
 
-// The compiler does not know AVX-512: `available` is false, and nobody comes here.
+// The compiler does not know AVX-512: the processor level is generic, and these functions are never called.
 void pack(const RightSide<float>&, int64_t, int64_t, float*) {}
 void pack(const RightSide<uint16_t>&, int64_t, int64_t, uint16_t*) {}
 void multiply(const LeftRows<float>&, const float*) {}

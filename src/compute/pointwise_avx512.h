@@ -1,6 +1,6 @@
 // What pointwise.h computes, by AVX-512 on float32 and bfloat16 (as bits) in memory. Plain pointers only: the file that
-// implements it is compiled for AVX-512, and nothing else may be. Whether the machine has it: avx512::available
-// (attention_avx512.h).
+// implements it is compiled for AVX-512, and nothing else may be. Whether the machine has it:
+// compute/processor.h.
 #pragma once
 
 #include <cstdint>

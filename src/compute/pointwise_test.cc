@@ -1,5 +1,5 @@
 // Sums, norms and GELU against LibTorch's own in float64, and their gradients.
-#include "whisper/pointwise.h"
+#include "compute/pointwise.h"
 
 #include <ATen/ops/full.h>
 #include <ATen/ops/gelu.h>
@@ -7,7 +7,7 @@
 #include <ATen/ops/linspace.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "whisper/test_encoder.h"
+#include "compute/test_tensors.h"
 
 namespace loralens {
 namespace {

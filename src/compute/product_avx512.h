@@ -1,6 +1,6 @@
 // Matrix products on the CPU by AVX-512, in float32 or bfloat16 (its dot products): a (M×K) times a right-hand side (K×N) that
 // was packed before. Plain pointers only: the file that implements it is compiled for AVX-512, and nothing else may be. Whether
-// the machine has it: avx512::available (attention_avx512.h).
+// the machine has it: compute/processor.h.
 #pragma once
 
 #include <cstdint>

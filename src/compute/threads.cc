@@ -1,4 +1,4 @@
-#include "whisper/threads.h"
+#include "compute/threads.h"
 
 #include <ATen/TensorIterator.h>
 #include <ATen/ops/empty.h>

@@ -1,10 +1,10 @@
 // A linear layer against LibTorch's own in float64, and its gradients.
-#include "whisper/linear.h"
+#include "compute/linear.h"
 
 #include <ATen/ops/linear.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "whisper/test_encoder.h"
+#include "compute/test_tensors.h"
 
 namespace loralens {
 namespace {

@@ -1,7 +1,7 @@
-#include "whisper/pointwise_avx512.h"
+#include "compute/pointwise_avx512.h"
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512BF16__)
-#include "whisper/avx512.h"
+#include "compute/avx512.h"
 
 namespace loralens::avx512 {
 namespace {
@@ -162,7 +162,7 @@ void gelu_backward(int64_t count, const uint16_t* x, const uint16_t* d_y, uint16
 #else
 namespace loralens::avx512 {
 
-// The compiler does not know AVX-512: `available` is false, and nobody comes here.
+// The compiler does not know AVX-512: the processor level is generic, and these functions are never called.
 void add_and_norm(const NormRows&, const float*, const float*, float*, float*, float*) {}
 void add_and_norm(const NormRows&, const float*, const uint16_t*, float*, uint16_t*, float*) {}
 void add_and_norm_backward(const NormRows&, const float*, const float*, const float*, const float*, float*, float*) {}

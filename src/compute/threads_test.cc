@@ -1,4 +1,4 @@
-#include "whisper/threads.h"
+#include "compute/threads.h"
 
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // Attention against softmax(q kᵀ / √K) v written out in float64, and its gradients.
-#include "whisper/attention.h"
+#include "compute/attention.h"
 
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/softmax.h>
@@ -8,7 +8,7 @@
 
 #include <cmath>
 
-#include "whisper/test_encoder.h"
+#include "compute/test_tensors.h"
 
 namespace loralens {
 namespace {

@@ -1,4 +1,4 @@
-#include "whisper/attention.h"
+#include "compute/attention.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/cat.h>
@@ -12,8 +12,9 @@
 #include <vector>
 
 #include "base/tensor_memory.h"
-#include "whisper/avx512_tensors.h"
-#include "whisper/threads.h"
+#include "compute/attention_avx512.h"
+#include "compute/avx512_tensors.h"
+#include "compute/threads.h"
 
 namespace loralens {
 namespace {

@@ -1,8 +1,8 @@
-#include "whisper/attention_avx512.h"
+#include "compute/attention_avx512.h"
 
-// No header with inline code but this and the intrinsics': what the linker keeps of it would be compiled for AVX-512.
+// No other header with inline functions may be included here (compute/avx512.h says why).
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512BF16__)
-#include "whisper/avx512.h"
+#include "compute/avx512.h"
 
 namespace loralens::avx512 {
 namespace {
@@ -258,10 +258,7 @@ void backward_head(HeadShape shape, const T* q, const T* k, const T* v, const T*
 
 }  // namespace
 
-bool available(bool bf16) {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-         (!bf16 || __builtin_cpu_supports("avx512bf16"));
-}
+const bool built = true;
 
 size_t forward_scratch(int64_t positions, int64_t bytes) {
   return bytes == 4 ? forward_bytes<float>(positions) : forward_bytes<uint16_t>(positions);
@@ -291,8 +288,8 @@ void backward(HeadShape shape, const uint16_t* q, const uint16_t* k, const uint1
 #else
 namespace loralens::avx512 {
 
-// The compiler does not know AVX-512: the callers' other way is taken.
-bool available(bool) { return false; }
+// The compiler does not know AVX-512: the processor level is generic, and these functions are never called.
+const bool built = false;
 size_t forward_scratch(int64_t, int64_t) { return 0; }
 size_t backward_scratch(int64_t, int64_t) { return 0; }
 void forward(HeadShape, const float*, const float*, const float*, float*, float*, void*) {}

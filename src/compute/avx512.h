@@ -1,5 +1,6 @@
-// Loads, stores, e^x and tiles of matrix products for the files that are compiled for AVX-512, and for these alone. Nothing here
-// is seen by the linker: what it kept of an inline function would be compiled for AVX-512, whoever calls it.
+// Loads, stores, e^x and tiles of matrix products. Only files that are compiled for AVX-512 may include this header. All
+// functions here have internal linkage: of an inline function that several files share the linker keeps one copy, and a copy
+// compiled for AVX-512 would crash other callers on processors without AVX-512.
 #pragma once
 
 #include <immintrin.h>

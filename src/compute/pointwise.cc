@@ -1,4 +1,4 @@
-#include "whisper/pointwise.h"
+#include "compute/pointwise.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
@@ -7,9 +7,9 @@
 #include <ATen/ops/layer_norm.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "whisper/avx512_tensors.h"
-#include "whisper/pointwise_avx512.h"
-#include "whisper/threads.h"
+#include "compute/avx512_tensors.h"
+#include "compute/pointwise_avx512.h"
+#include "compute/threads.h"
 
 namespace loralens {
 namespace {
