@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "compute/linear.h"
+#include "statistics/normal_values.h"
 
 namespace loralens {
 namespace {
@@ -36,8 +37,16 @@ class LoraMethod : public Method {
       lora->a = initial_a(place, weight.size(1), seed).to(type).requires_grad_();
       lora->b = at::zeros({weight.size(0), place.rank}, type).requires_grad_();
       const std::string path = module_path(place.layer, place.module);
-      adapted.trained.push_back({path + ".lora_A.weight", lora->a});
-      adapted.trained.push_back({path + ".lora_B.weight", lora->b});
+      adapted.parameters.push_back({.name = path + ".lora_A.weight",
+                                    .tensor = lora->a,
+                                    .role = ParameterRole::lora_a,
+                                    .layer = place.layer,
+                                    .decay = true});
+      adapted.parameters.push_back({.name = path + ".lora_B.weight",
+                                    .tensor = lora->b,
+                                    .role = ParameterRole::lora_b,
+                                    .layer = place.layer,
+                                    .decay = true});
       adapted.adapters[{place.layer, place.module}] = std::move(lora);
     }
     return adapted;
@@ -160,6 +169,16 @@ Tensor Lora::forward(const Linear& base, const Tensor& x, int64_t layer, Module 
 
 Linear Lora::merged(const Linear& base) const {
   return {(base.weight + at::matmul(b, a) * scale).to(base.weight.scalar_type()), base.bias};
+}
+
+AdapterOperations Lora::operations() const {
+  const auto rank = static_cast<double>(a.size(0)), in = static_cast<double>(a.size(1)), out = static_cast<double>(b.size(0));
+  return {2 * rank * (in + out), 2 * rank * (out + out + in), 2 * rank * in};
+}
+
+void Lora::randomise(uint64_t key) const {
+  a.detach().copy_(normal_values(a.sizes(), hash_of(key, 0)) * 0.02);
+  b.detach().copy_(normal_values(b.sizes(), hash_of(key, 1)) * 0.02);
 }
 
 const Method& lora_method() {

@@ -16,6 +16,9 @@ struct Lora : LinearAdapter {
   at::Tensor forward(const Linear& base, const at::Tensor& x, int64_t layer, Module module,
                      const Pass& pass) const override;
   Linear merged(const Linear& base) const override;
+  std::optional<Factors> factors() const override { return Factors{a, b, scale}; }
+  AdapterOperations operations() const override;
+  void randomise(uint64_t key) const override;
 };
 
 }  // namespace loralens

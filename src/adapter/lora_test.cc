@@ -28,9 +28,9 @@ AdapterOptions everywhere(int64_t rank = 4) {
 // LoRA as if it had been trained: B is not 0 any more.
 Adapted trained_lora(const Encoder& encoder, const AdapterOptions& options) {
   Adapted adapted = method_named("lora").attach(encoder, options, 42);
-  for (const auto& [name, tensor] : adapted.trained)
-    if (name.ends_with("lora_B.weight"))
-      tensor.detach().copy_(random_tensor(tensor.sizes().vec(), hash_of(name), 0.2));
+  for (const Parameter& p : adapted.parameters)
+    if (p.name.ends_with("lora_B.weight"))
+      p.tensor.detach().copy_(random_tensor(p.tensor.sizes().vec(), hash_of(p.name), 0.2));
   return adapted;
 }
 
@@ -51,17 +51,17 @@ TEST(LoraStart, IsTheBaseModel) {
   const Encoder encoder = tiny_encoder(in_double);
   const Adapted adapted = method_named("lora").attach(encoder, everywhere(), 42);
   EXPECT_EQ(adapted.adapters.size(), 18u);
-  EXPECT_EQ(adapted.trained.size(), 36u);
+  EXPECT_EQ(adapted.parameters.size(), 36u);
   EXPECT_FALSE(adapted.encoder_trained);
   const Tensor x = random_tensor({9, 16}, 1);
   EXPECT_TRUE(same_bits(run(encoder, adapted.adapters, x, all_layers, pass_of({9})),
                         run(encoder, {}, x, all_layers, pass_of({9}))));
-  for (const auto& [name, tensor] : adapted.trained) {
-    EXPECT_TRUE(tensor.requires_grad() && tensor.is_leaf()) << name;
-    EXPECT_EQ(tensor.scalar_type(), c10::ScalarType::Double);
-    EXPECT_EQ(largest(tensor) == 0, name.ends_with("lora_B.weight")) << name;
+  for (const Parameter& p : adapted.parameters) {
+    EXPECT_TRUE(p.tensor.requires_grad() && p.tensor.is_leaf()) << p.name;
+    EXPECT_EQ(p.tensor.scalar_type(), c10::ScalarType::Double);
+    EXPECT_EQ(largest(p.tensor) == 0, p.name.ends_with("lora_B.weight")) << p.name;
   }
-  EXPECT_EQ(adapted.trained[0].name, "encoder.layers.0.self_attn.q_proj.lora_A.weight");
+  EXPECT_EQ(adapted.parameters[0].name, "encoder.layers.0.self_attn.q_proj.lora_A.weight");
 }
 
 TEST(LoraStart, IsUniformWithinOneOverTheRootOfTheInputs) {
@@ -197,7 +197,7 @@ TEST(Lora, GradientsOfABatchAreThoseOfItsClips) {
     batch.dropout = {true, 42, 0};
     add_gradients(x, batch);
     std::vector<Tensor> together;
-    for (const auto& one : adapted.trained) {
+    for (const auto& one : adapted.parameters) {
       together.push_back(one.tensor.grad().clone());
       one.tensor.mutable_grad().reset();
     }
@@ -210,9 +210,9 @@ TEST(Lora, GradientsOfABatchAreThoseOfItsClips) {
       row += lengths[i];
     }
     for (size_t i = 0; i < together.size(); ++i)
-      EXPECT_LT(difference(adapted.trained[i].tensor.grad(), together[i]),
+      EXPECT_LT(difference(adapted.parameters[i].tensor.grad(), together[i]),
                 precision.sums == c10::ScalarType::Double ? 1e-12 : 1e-5)
-          << adapted.trained[i].name;
+          << adapted.parameters[i].name;
   }
 }
 
@@ -222,14 +222,14 @@ TEST(Ends, FrozenTrainsNothingAndFullWhatItIsGiven) {
   const Encoder encoder = tiny_encoder();
   const Adapted frozen = method_named("frozen").attach(encoder, {}, 42);
   EXPECT_FALSE(method_named("frozen").trains_encoder() || method_named("lora").trains_encoder());
-  EXPECT_TRUE(frozen.trained.empty() && frozen.adapters.empty() && !frozen.encoder_trained);
+  EXPECT_TRUE(frozen.parameters.empty() && frozen.adapters.empty() && !frozen.encoder_trained);
   const Adapted full = method_named("full").attach(tiny_encoder(), {}, 42);
   EXPECT_TRUE(method_named("full").trains_encoder() && full.encoder_trained);
-  EXPECT_EQ(full.trained.size(), 51u);  // all but the positions
+  EXPECT_EQ(full.parameters.size(), 51u);  // all but the positions
   EXPECT_EQ(sha256_of(full.encoder), sha256_of(encoder));
-  for (const auto& [name, tensor] : full.trained) {
-    EXPECT_TRUE(tensor.requires_grad() && tensor.is_leaf()) << name;
-    EXPECT_NE(name, "encoder.embed_positions.weight");
+  for (const Parameter& p : full.parameters) {
+    EXPECT_TRUE(p.tensor.requires_grad() && p.tensor.is_leaf()) << p.name;
+    EXPECT_NE(p.name, "encoder.embed_positions.weight");
   }
 }
 

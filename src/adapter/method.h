@@ -10,20 +10,16 @@
 #include <vector>
 
 #include "adapter/options.h"
+#include "adapter/parameter.h"
 #include "whisper/encoder.h"
 
 namespace loralens {
 
-struct NamedTensor {
-  std::string name;  // as in the saved file, without PEFT's prefix: "encoder.layers.0.self_attn.v_proj.lora_A.weight"
-  at::Tensor tensor;
-};
-
 // An encoder with what a method put beside it.
 struct Adapted {
-  Encoder encoder;                   // the base itself, or, if encoder_trained, one whose tensors are trained
+  Encoder encoder;  // the base itself, or, if encoder_trained, one whose tensors are trained
   AdapterSet adapters;
-  std::vector<NamedTensor> trained;  // leaves that require a gradient, in a fixed order
+  std::vector<Parameter> parameters;  // in a fixed order; trained ones are leaves that require a gradient
   bool encoder_trained = false;
 };
 
@@ -35,6 +31,8 @@ class Method {
 
   // Whether the encoder itself is trained.
   virtual bool trains_encoder() const { return false; }
+  // Whether a clip's states in the encoder stay what they are in the base model throughout training.
+  virtual bool leaves_encoder() const { return false; }
 
   // Attaches freshly initialised adapters (or none) to `base`, in the type of its sums and on its device. A method that
   // trains the encoder trains these very tensors: they must be nobody else's. The start depends on (seed, layer, module) alone.

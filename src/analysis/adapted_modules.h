@@ -1,11 +1,12 @@
 // Where an adapter stands in the encoder, and what it reads.
 #pragma once
 
+#include <optional>
 #include <utility>
 
-#include "adapter/lora.h"
 #include "analysis/analysis.h"
 #include "base/error.h"
+#include "whisper/adapter_set.h"
 #include "whisper/sites.h"
 
 namespace loralens {
@@ -26,11 +27,11 @@ inline SiteKind input_of(Module module) {
   fail("no such linear layer");
 }
 
-// The LoRA adapter there, or nullptr if there is none or one of another method.
-inline const Lora* lora_at(const Subject& subject, const Place& place) {
+// The factors of the adapter there; nullopt if there is no adapter, or one whose update has no two factors.
+inline std::optional<Factors> factors_at(const Subject& subject, const Place& place) {
   const auto& adapters = subject.model.adapted.adapters;
   const auto found = adapters.find(place);
-  return found == adapters.end() ? nullptr : dynamic_cast<const Lora*>(found->second.get());
+  return found == adapters.end() ? std::nullopt : found->second->factors();
 }
 
 }  // namespace loralens

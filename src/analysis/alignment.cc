@@ -95,14 +95,14 @@ void Alignment::begin_fold(const FoldSubjects& fold) {
   gauges_.clear();
   for (const Role role : {Role::adapted, Role::untrained})
     for (const auto& [place, adapter] : fold.of(role).model.adapted.adapters) {
-      const Lora* lora = lora_at(fold.of(role), place);
-      if (!lora) {
+      const auto factors = adapter->factors();
+      if (!factors) {
         other_.insert(std::string(name_of(place.second)));
         continue;
       }
       const uint64_t seed = hash_of(setting_.seed, hash_of("random-B"), fold.fold, static_cast<int64_t>(role),
                                     place.first, static_cast<int64_t>(place.second));
-      gauges_[{role, place}] = gauges_of(*lora, seed);
+      gauges_[{role, place}] = gauges_of(*factors, seed);
     }
 }
 

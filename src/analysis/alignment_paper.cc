@@ -10,7 +10,6 @@
 #include <array>
 #include <map>
 
-#include "adapter/lora.h"
 #include "analysis/adapted_modules.h"
 #include "analysis/clip_file.h"
 #include "analysis/curves.h"
@@ -94,7 +93,7 @@ class PaperAlignment : public Analysis {
   }
 
   void compare(const FoldSubjects& fold, const Place& place);
-  void compare_gradients(const Lora& lora, Role role, const Place& place, const Held& held);
+  void compare_gradients(const Factors& factors, Role role, const Place& place, const Held& held);
   void add(const char* component, const char* variant, const Place& place, double value);
   void describe_gradients(const std::vector<Row>& rows, Findings& findings) const;
 
@@ -125,15 +124,15 @@ void PaperAlignment::add(const char* component, const char* variant, const Place
 
 // B A x is B times A x: its inner products are those of A x times the triangular factor of B = Q R.
 void PaperAlignment::compare(const FoldSubjects& fold, const Place& place) {
-  const Lora* lora[2];
+  std::optional<Factors> factors[2];
   const Held* held[2];
   const Role roles[] = {Role::adapted, Role::untrained};
   for (size_t i = 0; i < 2; ++i) {
     const auto found = held_.find({roles[i], place});
     if (found == held_.end()) return;
     held[i] = &found->second;
-    lora[i] = lora_at(fold.of(roles[i]), place);
-    if (!lora[i]) {
+    factors[i] = factors_at(fold.of(roles[i]), place);
+    if (!factors[i]) {
       other_ = true;
       return;
     }
@@ -143,7 +142,7 @@ void PaperAlignment::compare(const FoldSubjects& fold, const Place& place) {
   Tensor down[2], up[2];
   double down_gamma[2], up_gamma[2];
   for (size_t i = 0; i < 2; ++i) {
-    const Tensor b = lora[i]->b.detach().cpu().to(c10::ScalarType::Double);
+    const Tensor b = factors[i]->b.detach().cpu().to(c10::ScalarType::Double);
     down[i] = gram_of(file_, held[i]->down);
     up[i] = gram_of(file_, held[i]->down, std::get<1>(at::linalg_qr(b)).t());
     down_gamma[i] = 1 / static_cast<double>(rows_ * b.size(1));
@@ -151,13 +150,13 @@ void PaperAlignment::compare(const FoldSubjects& fold, const Place& place) {
   }
   add("forward-trained", "", place, Pair{down[0], down[1], down_gamma[0], down_gamma[1]}.linear());
   add("forward-untrained", "", place, Pair{up[0], up[1], up_gamma[0], up_gamma[1]}.rbf());
-  for (size_t i = 0; i < 2; ++i) compare_gradients(*lora[i], roles[i], place, *held[i]);
+  for (size_t i = 0; i < 2; ++i) compare_gradients(*factors[i], roles[i], place, *held[i]);
 }
 
 // The gradient at A x is that at B A x times B.
-void PaperAlignment::compare_gradients(const Lora& lora, Role role, const Place& place, const Held& held) {
+void PaperAlignment::compare_gradients(const Factors& factors, Role role, const Place& place, const Held& held) {
   if (std::ssize(held.gradients) != clips_) return;
-  const Tensor b = lora.b.detach().cpu().to(c10::ScalarType::Double);
+  const Tensor b = factors.b.detach().cpu().to(c10::ScalarType::Double);
   const Pair pair{gram_of(file_, held.gradients), gram_of(file_, held.gradients, b),
                   1 / static_cast<double>(rows_ * b.size(0)), 1 / static_cast<double>(rows_ * b.size(1))};
   const char* component = role == Role::adapted ? "gradient-trained" : "gradient-untrained";

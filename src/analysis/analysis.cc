@@ -1,7 +1,6 @@
 #include "analysis/analysis.h"
 
 #include <ATen/ops/cross_entropy_loss.h>
-#include <ATen/ops/stack.h>
 
 #include "base/device.h"
 #include "base/error.h"
@@ -52,23 +51,8 @@ Tensor BatchView::logits_from(int64_t layer, const Tensor& x, std::vector<Interv
   taps.interventions = std::move(interventions);
   Pass continued = pass;
   continued.taps = &taps;
-  const auto& model = subject.model;
-  const int64_t layers = subject.encoder.config.layers;
-  if (!model.head.layer_weights.defined()) {
-    const Tensor h = run(subject.encoder, model.adapted.adapters, x, {layer, layers}, continued);
-    return loralens::logits(model.head, mean_over_clips(finish(subject.encoder, h, continued), continued), continued);
-  }
-  // A weighted layer sum reads every layer's input: below `layer` those of the batch as it passed.
-  std::vector<Tensor> states;
-  for (int64_t l = 0; l < layer && l < layers; ++l)
-    states.push_back(mean_over_clips(residuals.at(static_cast<size_t>(l)), continued));
-  Tensor h = x;
-  for (int64_t l = layer; l < layers; ++l) {
-    states.push_back(mean_over_clips(h, continued));
-    h = run(subject.encoder, model.adapted.adapters, h, {l, l + 1}, continued);
-  }
-  states.push_back(mean_over_clips(finish(subject.encoder, h, continued), continued));
-  return loralens::logits(model.head, at::stack(states, 1), continued);
+  const Tensor states = head_states(subject.model, subject.encoder, x, layer, continued, residuals);
+  return loralens::logits(subject.model.head, states, continued);
 }
 
 }  // namespace loralens

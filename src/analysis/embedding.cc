@@ -244,9 +244,9 @@ void Embedding::end_fold(const FoldSubjects& fold) {
   for (const auto& [space, features] : features_) {
     measure(fold.fold, space, "", standardised(features));
     if (!space.is_adapter()) continue;
-    if (const Lora* lora = lora_at(fold.of(space.role), {space.layer, module_}))
+    if (const auto factors = factors_at(fold.of(space.role), {space.layer, module_}))
       measure(fold.fold, space, "balanced",
-              at::matmul(features.to(c10::ScalarType::Double), balanced_gauge(lora->a, lora->b).change.t()));
+              at::matmul(features.to(c10::ScalarType::Double), balanced_gauge(factors->a, factors->b).change.t()));
   }
   if (!picture_ && n >= fewest_pictured) draw(fold.fold);
   features_.clear();

@@ -34,10 +34,10 @@ Gauge gauge_of(std::string name, const Tensor& change, const Tensor& b, Random& 
 
 }  // namespace
 
-std::vector<Gauge> gauges_of(const Lora& lora, uint64_t seed) {
+std::vector<Gauge> gauges_of(const Factors& factors, uint64_t seed) {
   Random random(seed);
-  const Tensor b = lora.b.detach().cpu().to(c10::ScalarType::Double);
-  const BalancedGauge balanced = balanced_gauge(lora.a.detach().cpu(), b);
+  const Tensor b = factors.b.detach().cpu().to(c10::ScalarType::Double);
+  const BalancedGauge balanced = balanced_gauge(factors.a.detach().cpu(), b);
   return {gauge_of("", at::eye(b.size(1), c10::ScalarType::Double), b, random),
           gauge_of("balanced", balanced.change, balanced.b, random)};
 }

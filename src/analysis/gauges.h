@@ -1,4 +1,4 @@
-// What A and B of a LoRA adapter may be replaced by: the balanced gauge, which makes the same network, and a random B
+// What the factors A and B of an update may be replaced by: the balanced gauge, which makes the same network, and a random B
 // of the same singular values, as a null.
 #pragma once
 
@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "adapter/lora.h"
+#include "whisper/adapter_set.h"
 
 namespace loralens {
 
@@ -26,7 +26,7 @@ struct Gauge {
   std::vector<Factor> random;  // U' S V'ᵀ with that B's singular values S and random orthonormal U', V'
 };
 
-// Both gauges of an adapter. seed: of the random factors.
-std::vector<Gauge> gauges_of(const Lora& lora, uint64_t seed);
+// Both gauges of an update. seed: of the random factors.
+std::vector<Gauge> gauges_of(const Factors& factors, uint64_t seed);
 
 }  // namespace loralens

@@ -101,7 +101,7 @@ void Gradients::see_gradient(const BatchView& view, const Site& site, const Tens
     return;
   }
   const Place place{site.layer, site.module};
-  if (!lora_at(view.subject, place)) {
+  if (!factors_at(view.subject, place)) {
     notes_.insert("Gradients of A and B are of LoRA adapters only; this model has others.");
     return;
   }

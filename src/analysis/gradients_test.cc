@@ -20,8 +20,8 @@ Tensor loss_of(const Subject& subject, const TestFold::Seen& seen, const Tensor&
 }
 
 Tensor parameter(const Subject& subject, const std::string& name) {
-  for (const auto& [path, tensor] : subject.model.adapted.trained)
-    if (path == name) return tensor;
+  for (const Parameter& p : subject.model.adapted.parameters)
+    if (p.name == name) return p.tensor;
   fail("no parameter {}", name);
 }
 

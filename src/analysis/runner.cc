@@ -5,7 +5,6 @@
 #include <ATen/ops/stack.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "adapter/lora.h"
 #include "base/memory.h"
 #include "base/profile.h"
 #include "base/random.h"
@@ -98,11 +97,7 @@ EmotionModel untrained_like(const EmotionModel& model, const Base& base, uint64_
                  hash_of(seed, hash_of("untrained")));
   fresh.input = model.input;
   for (const auto& [place, adapter] : fresh.adapted.adapters) {
-    const auto* lora = dynamic_cast<const Lora*>(adapter.get());
-    if (!lora) continue;
-    const uint64_t key = hash_of(seed, hash_of("untrained"), place.first, static_cast<uint64_t>(place.second));
-    lora->a.detach().copy_(normal_values(lora->a.sizes(), hash_of(key, 0)) * 0.02);
-    lora->b.detach().copy_(normal_values(lora->b.sizes(), hash_of(key, 1)) * 0.02);
+    adapter->randomise(hash_of(seed, hash_of("untrained"), place.first, static_cast<uint64_t>(place.second)));
   }
   return fresh;
 }

@@ -151,7 +151,7 @@ TEST(Untrained, DependsOnTheSeedAloneAndHasTheShapesOfTheModel) {
   const Base base = tiny_base(in_double);
   const EmotionModel model = tiny_model(base, tiny_adapter("lora"));
   const EmotionModel one = untrained_like(model, base, 1), again = untrained_like(model, base, 1), two = untrained_like(model, base, 2);
-  const auto tensors = model.trained(), first = one.trained(), second = again.trained(), other = two.trained();
+  const auto tensors = model.parameters(), first = one.parameters(), second = again.parameters(), other = two.parameters();
   ASSERT_EQ(first.size(), tensors.size());
   for (size_t i = 0; i < tensors.size(); ++i) {
     EXPECT_EQ(first[i].name, tensors[i].name);

@@ -110,8 +110,8 @@ class Spectrum : public Analysis {
   const Tensor& random_factor(const char* name, const Place& place, at::IntArrayRef shape);
   void add(int64_t fold, const RowKey& key, const Matrices& matrices);
   void add(int64_t fold, RowKey key, const char* component, const char* variant, const Tensor& singular_values);
-  void add_variants(int64_t fold, const RowKey& key, const Where& where, const Lora& lora, const Streams& streams);
-  void add_random(int64_t fold, const RowKey& key, const Where& where, const Lora& lora, const Streams& streams);
+  void add_variants(int64_t fold, const RowKey& key, const Where& where, const Factors& factors, const Streams& streams);
+  void add_random(int64_t fold, const RowKey& key, const Where& where, const Factors& factors, const Streams& streams);
 
   const Setting& setting_;
   Part part_;
@@ -127,10 +127,9 @@ void Spectrum::begin_fold(const FoldSubjects& fold) {
   if (fold.adapted.model.adapted.adapters.empty())
     notes_.insert("The model has no adapters, so there are no activations of A and B.");
   for (const auto& [place, adapter] : fold.adapted.model.adapted.adapters) {
-    const Lora* lora = lora_at(fold.adapted, place);
-    if (!lora)
+    if (!factors_at(fold.adapted, place))
       notes_.insert("Spectra of A and B are of LoRA adapters only; this model has others.");
-    else if (setting_.paper && lora->dropout == 0)
+    else if (setting_.paper && fold.adapted.model.options.dropout == 0)
       notes_.insert("The adapters have no dropout, so the rows of variant dropout equal the plain ones.");
   }
   if (setting_.paper) return;
@@ -144,15 +143,15 @@ void Spectrum::add_rows(const BatchView& view, const Where& where, Gram Streams:
 void Spectrum::see(const BatchView& view, const Site& site, const Tensor& value) {
   if (site.kind == SiteKind::adapter_down) {
     const Place place{site.layer, site.module};
-    if (lora_at(view.subject, place)) add_rows(view, {view.subject.role, false, place}, &Streams::activations, value);
+    if (factors_at(view.subject, place)) add_rows(view, {view.subject.role, false, place}, &Streams::activations, value);
     return;
   }
   for (const Place& place : setting_.adapted) {
     if (place.first != site.layer || input_of(place.second) != site.kind) continue;
-    const Lora* lora = lora_at(view.subject, place);
-    if (!lora) continue;
+    const auto factors = factors_at(view.subject, place);
+    if (!factors) continue;
     const Tensor x = value.to(c10::promoteTypes(value.scalar_type(), c10::ScalarType::Float));
-    const Tensor a = random_factor("random-A", place, lora->a.sizes()).to(x.options());
+    const Tensor a = random_factor("random-A", place, factors->a.sizes()).to(x.options());
     add_rows(view, {view.subject.role, false, place}, &Streams::random_a, at::linear(x, a));
   }
 }
@@ -177,7 +176,7 @@ void Spectrum::pass_with_dropout(const BatchView& view) {
     gradients = torch::autograd::grad({view.loss_of(out)}, watch.up);
   }
   for (size_t i = 0; i < watch.places.size(); ++i) {
-    if (!lora_at(view.subject, watch.places[i])) continue;
+    if (!factors_at(view.subject, watch.places[i])) continue;
     const Where where{Role::untrained, true, watch.places[i]};
     add_rows(view, where, &Streams::activations, watch.down[i]);
     add_rows(view, where, &Streams::gradients, gradients[i]);
@@ -208,45 +207,45 @@ void Spectrum::add(int64_t fold, const RowKey& key, const Matrices& m) {
 }
 
 // strict: centred, and A in the balanced gauge (B A x and the gradient there do not depend on the gauge).
-void Spectrum::add_variants(int64_t fold, const RowKey& key, const Where& where, const Lora& lora, const Streams& streams) {
+void Spectrum::add_variants(int64_t fold, const RowKey& key, const Where& where, const Factors& factors, const Streams& streams) {
   RowKey centred = key;
   centred.variant = "centred";
   const bool gradients = streams.gradients.rows() > 0;
-  add(fold, centred, {streams.activations.centred(), gradients ? streams.gradients.centred() : Tensor(), on_cpu(lora.b)});
-  const BalancedGauge gauge = balanced_gauge(lora.a, lora.b);
+  add(fold, centred, {streams.activations.centred(), gradients ? streams.gradients.centred() : Tensor(), on_cpu(factors.b)});
+  const BalancedGauge gauge = balanced_gauge(factors.a, factors.b);
   add(fold, key, "A", "balanced", singular_values(gram_of_image(streams.activations.uncentred(), gauge.change)));
   if (gradients)
     add(fold, key, "A-gradient", "balanced", singular_values(gram_of_image(streams.gradients.uncentred(), gauge.b.t())));
-  if (where.role == Role::adapted) add_random(fold, key, where, lora, streams);
+  if (where.role == Role::adapted) add_random(fold, key, where, factors, streams);
 }
 
 // The trained A with a random B and the reverse, each of the norm of what it replaces. Only the product changes: what
 // comes in, and the gradient that comes back to B A x, are those of the trained model.
-void Spectrum::add_random(int64_t fold, const RowKey& key, const Where& where, const Lora& lora, const Streams& streams) {
-  const Tensor draw = on_cpu(random_factor("random-B", where.place, lora.b.sizes()));
-  const Tensor random_b = draw * (norm_of(lora.b) / norm_of(draw));
+void Spectrum::add_random(int64_t fold, const RowKey& key, const Where& where, const Factors& factors, const Streams& streams) {
+  const Tensor draw = on_cpu(random_factor("random-B", where.place, factors.b.sizes()));
+  const Tensor random_b = draw * (norm_of(factors.b) / norm_of(draw));
   const int64_t out = random_b.size(0);
   add(fold, key, "B", "random-B", widened(singular_values_of_image(streams.activations.uncentred(), random_b), out));
   if (streams.gradients.rows() > 0)
     add(fold, key, "A-gradient", "random-B",
         singular_values(gram_of_image(streams.gradients.uncentred(), random_b.t())));
 
-  const double scale = norm_of(lora.a) / norm_of(random_factor("random-A", where.place, lora.a.sizes()));
+  const double scale = norm_of(factors.a) / norm_of(random_factor("random-A", where.place, factors.a.sizes()));
   const Tensor random_a = streams.random_a.uncentred() * (scale * scale);
   add(fold, key, "A", "random-A", singular_values(random_a));
-  add(fold, key, "B", "random-A", widened(singular_values_of_image(random_a, lora.b), out));
+  add(fold, key, "B", "random-A", widened(singular_values_of_image(random_a, factors.b), out));
 }
 
 void Spectrum::end_fold(const FoldSubjects& fold) {
   for (const auto& [where, streams] : streams_) {
-    const Lora& lora = *lora_at(fold.of(where.role), where.place);
+    const Factors factors = *factors_at(fold.of(where.role), where.place);
     const RowKey key{.model = std::string(name_of(where.role)),
                      .variant = where.dropout ? "dropout" : "",
                      .layer = where.place.first,
                      .module = std::string(name_of(where.place.second))};
     add(fold.fold, key, {streams.activations.uncentred(),
-                         streams.gradients.rows() > 0 ? streams.gradients.uncentred() : Tensor(), on_cpu(lora.b)});
-    if (!setting_.paper) add_variants(fold.fold, key, where, lora, streams);
+                         streams.gradients.rows() > 0 ? streams.gradients.uncentred() : Tensor(), on_cpu(factors.b)});
+    if (!setting_.paper) add_variants(fold.fold, key, where, factors, streams);
   }
   streams_.clear();
   curves_.end_fold(fold.fold);

@@ -89,8 +89,8 @@ class SpectrumTest : public testing::Test {
   SpectrumTest() : fold(folder) {
     // The untrained model has other weights, and dropout.
     EmotionModel untrained = tiny_model(tiny_base(in_double), tiny_adapter("lora", 0.3));
-    for (const auto& [name, tensor] : untrained.adapted.trained)
-      tensor.detach().copy_(random_tensor(tensor.sizes().vec(), hash_of(7, hash_of(name)), 0.3));
+    for (const Parameter& p : untrained.adapted.parameters)
+      p.tensor.detach().copy_(random_tensor(p.tensor.sizes().vec(), hash_of(7, hash_of(p.name)), 0.3));
     fold.subjects.untrained = make_subject(Role::untrained, untrained);
     fold.subjects.test = {12, 13, 14};
     fold.subjects.sample = {1, 5, 12, 16};
@@ -261,8 +261,8 @@ TEST_F(SpectrumTest, OfAFrozenModelIsExplainedAway) {
 
 TEST_F(SpectrumTest, OfGradientsThatAreZeroHasNoMeasures) {
   const auto& adapted = fold.subjects.adapted.model.adapted;
-  for (const auto& [name, tensor] : adapted.trained)
-    if (name.ends_with("lora_B.weight")) tensor.detach().zero_();
+  for (const Parameter& p : adapted.parameters)
+    if (p.name.ends_with("lora_B.weight")) p.tensor.detach().zero_();
   const Findings findings = find();
   EXPECT_EQ(find_row(findings.rows, {.model = "adapted", .layer = 1, .module = "v_proj", .component = "A-gradient",
                                      .metric = "sv90"}),

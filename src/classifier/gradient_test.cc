@@ -12,7 +12,7 @@ namespace {
 using at::Tensor;
 
 // Checks `entries` random entries of each parameter's gradient of loss().
-void expect_gradients(const std::vector<NamedTensor>& parameters, const std::function<Tensor()>& loss, int entries) {
+void expect_gradients(const std::vector<Parameter>& parameters, const std::function<Tensor()>& loss, int entries) {
   loss().backward();
   const at::NoGradGuard no_grad;
   for (const auto& [name, parameter] : parameters) {
@@ -52,8 +52,8 @@ TEST(Gradients, OfLoraOnEveryModuleAndOfTheHead) {
   for (const bool weighted : {false, true}) {
     const EmotionModel model = tiny_model(tiny_base(in_double), tiny_adapter("lora"), weighted);
     const Tensor x = random_tensor({23, 16}, 1);
-    EXPECT_EQ(model.trained().size(), 36u + (weighted ? 5 : 4));
-    expect_gradients(model.trained(), [&] { return loss_of(model, x, three_clips()); }, 4);
+    EXPECT_EQ(model.parameters().size(), 36u + (weighted ? 5 : 4));
+    expect_gradients(model.parameters(), [&] { return loss_of(model, x, three_clips()); }, 4);
   }
 }
 
@@ -62,7 +62,7 @@ TEST(Gradients, OfLoraUnderDropout) {
   const Tensor x = random_tensor({23, 16}, 1);
   Pass pass = three_clips();
   pass.dropout = {true, 42, 5};
-  expect_gradients(model.trained(), [&] { return loss_of(model, x, pass); }, 2);
+  expect_gradients(model.parameters(), [&] { return loss_of(model, x, pass); }, 2);
 }
 
 TEST(Gradients, OfTheWholeEncoderFromTheStemOn) {
@@ -74,7 +74,7 @@ TEST(Gradients, OfTheWholeEncoderFromTheStemOn) {
     return cross_entropy(logits(model.head, head_states(model, encoder, x, 0, three_clips()), three_clips()),
                          at::tensor(std::vector<int64_t>{2, 0, 1}), {});
   };
-  expect_gradients(model.trained(), loss, 3);
+  expect_gradients(model.parameters(), loss, 3);
 }
 
 TEST(Gradients, ReachOnlyWhatIsTrained) {
@@ -96,7 +96,7 @@ TEST(Gradients, InFloat32AreCloseToThoseInFloat64) {
     models.push_back(tiny_model(tiny_base(precision), tiny_adapter("lora")));
     loss_of(models.back(), x.to(precision.sums), three_clips()).backward();
   }
-  const auto single = models[0].trained(), exact = models[1].trained();
+  const auto single = models[0].parameters(), exact = models[1].parameters();
   for (size_t i = 0; i < exact.size(); ++i)
     EXPECT_LT(difference(single[i].tensor.grad(), exact[i].tensor.grad()), 2e-5) << exact[i].name;
 }

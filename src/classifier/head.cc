@@ -45,13 +45,17 @@ Head make_head(const Encoder& encoder, int64_t classes, const HeadOptions& optio
   return head;
 }
 
-std::vector<NamedTensor> tensors_of(const Head& head) {
-  std::vector<NamedTensor> tensors = {{"projector.weight", head.projector.weight},
-                                      {"projector.bias", head.projector.bias},
-                                      {"classifier.weight", head.classifier.weight},
-                                      {"classifier.bias", head.classifier.bias}};
-  if (head.layer_weights.defined()) tensors.push_back({"layer_weights", head.layer_weights});
-  return tensors;
+std::vector<Parameter> parameters_of(const Head& head) {
+  std::vector<Parameter> parameters;
+  const auto add = [&](const std::string& name, const Tensor& tensor, ParameterRole role = ParameterRole::head) {
+    parameters.push_back({.name = name, .tensor = tensor, .role = role, .decay = tensor.dim() > 1});
+  };
+  add("projector.weight", head.projector.weight);
+  add("projector.bias", head.projector.bias);
+  add("classifier.weight", head.classifier.weight);
+  add("classifier.bias", head.classifier.bias);
+  if (head.layer_weights.defined()) add("layer_weights", head.layer_weights, ParameterRole::layer_weights);
+  return parameters;
 }
 
 Tensor mean_over_clips(const Tensor& x, const Pass& pass) {

@@ -28,7 +28,7 @@ struct Head {
 Head make_head(const Encoder& encoder, int64_t classes, const HeadOptions& options, uint64_t seed);
 
 // "projector.weight", "projector.bias", "classifier.weight", "classifier.bias" and, if there, "layer_weights".
-std::vector<NamedTensor> tensors_of(const Head& head);
+std::vector<Parameter> parameters_of(const Head& head);
 
 // Mean of x (ΣT×D) over the positions of each clip: B×D.
 at::Tensor mean_over_clips(const at::Tensor& x, const Pass& pass);

@@ -27,9 +27,9 @@ TEST(Head, StartsAsTransformersDoes) {
   EXPECT_EQ(largest(head.projector.bias.detach()), 0);
   EXPECT_EQ(largest(head.classifier.bias.detach()), 0);
   EXPECT_TRUE(same_bits(head.layer_weights, at::full({4}, 0.25, weights.options())));
-  EXPECT_EQ(tensors_of(head).size(), 5u);
-  for (const auto& [name, tensor] : tensors_of(head)) EXPECT_TRUE(tensor.requires_grad() && tensor.is_leaf()) << name;
-  EXPECT_EQ(tensors_of(make_head(encoder, 5, {}, 42)).size(), 4u);
+  EXPECT_EQ(parameters_of(head).size(), 5u);
+  for (const Parameter& p : parameters_of(head)) EXPECT_TRUE(p.tensor.requires_grad() && p.tensor.is_leaf()) << p.name;
+  EXPECT_EQ(parameters_of(make_head(encoder, 5, {}, 42)).size(), 4u);
   EXPECT_TRUE(same_bits(make_head(encoder, 5, {512, false}, 42).projector.weight, weights));
   EXPECT_FALSE(same_bits(make_head(encoder, 5, {512, false}, 43).projector.weight, weights));
   EXPECT_THAT(error_of([&] { make_head(encoder, 5, {.projection = 0}, 42); }), HasSubstr("a width of 0"));

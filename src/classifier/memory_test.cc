@@ -35,7 +35,7 @@ constexpr int64_t bytes_of_tiny(int64_t linear) {
 }
 constexpr int64_t largest_tensor = 1500 * 16 * 4;
 
-int64_t bytes_of(const std::vector<NamedTensor>& tensors) {
+int64_t bytes_of(const std::vector<Parameter>& tensors) {
   int64_t bytes = 0;
   for (const auto& [name, tensor] : tensors) bytes += static_cast<int64_t>(tensor.nbytes());
   return bytes;
@@ -63,7 +63,7 @@ TEST(Memory, OfModelsIsWhatTheyTrain) {
     int64_t expected = 0;
     for (uint64_t seed = 0; seed < 3; ++seed) {
       folds.push_back(make_model(base, tiny_adapter(method), {}, three_classes, seed));
-      expected += bytes_of(folds.back().trained());
+      expected += bytes_of(folds.back().parameters());
       if (method == std::string("full")) expected += largest_tensor;  // the positions
     }
     EXPECT_EQ(bytes.now() - before, expected) << method;
@@ -89,7 +89,7 @@ TEST(Memory, OfASavedModelsFileIsATensorAtATime) {
   save_model(folder.path(), tiny_model(base, tiny_adapter("full")));
   const AllocatedBytes bytes;
   const EmotionModel model = load_model(folder.path(), base);
-  EXPECT_EQ(bytes.now(), bytes_of(model.trained()) + largest_tensor);
+  EXPECT_EQ(bytes.now(), bytes_of(model.parameters()) + largest_tensor);
   EXPECT_LE(bytes.most(), bytes.now() + largest_tensor);
 }
 
@@ -135,7 +135,7 @@ TEST(FullFineTuning, StartsFromUnroundedValuesOfItsOwn) {
     const EmotionModel first = make_model(base, tiny_adapter("full"), {}, three_classes, 1);
     EXPECT_EQ(base.sha256, sha256_of(tiny_encoder()));
     EXPECT_TRUE(same_bits(first.adapted.encoder.layers[2].fc1.weight, tiny_encoder().layers[2].fc1.weight));
-    for (const auto& [name, tensor] : first.trained()) tensor.detach().add_(1);
+    for (const Parameter& p : first.parameters()) p.tensor.detach().add_(1);
     EXPECT_EQ(sha256_of(base.encoder), rounded) << "the base stays as it is";
     const EmotionModel second = make_model(base, tiny_adapter("full"), {}, three_classes, 1);
     EXPECT_EQ(sha256_of(second.adapted.encoder), base.sha256);

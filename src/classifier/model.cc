@@ -10,9 +10,9 @@ namespace loralens {
 
 using at::Tensor;
 
-std::vector<NamedTensor> EmotionModel::trained() const {
-  std::vector<NamedTensor> all = adapted.trained;
-  for (auto& tensor : tensors_of(head)) all.push_back(std::move(tensor));
+std::vector<Parameter> EmotionModel::parameters() const {
+  std::vector<Parameter> all = adapted.parameters;
+  for (auto& parameter : parameters_of(head)) all.push_back(std::move(parameter));
   return all;
 }
 
@@ -59,17 +59,19 @@ EmotionModel make_model(const Base& base, const AdapterOptions& options, const H
   return model;
 }
 
-Tensor head_states(const EmotionModel& model, const Encoder& encoder, const Tensor& x, int64_t first,
-                   const Pass& pass) {
+Tensor head_states(const EmotionModel& model, const Encoder& encoder, const Tensor& x, int64_t first, const Pass& pass,
+                   std::span<const Tensor> earlier) {
   const int64_t layers = encoder.config.layers;
   if (profiling()) count_pass(model.adapted, {first, layers}, pass, x.requires_grad());
   const auto& adapters = model.adapted.adapters;
   if (!model.head.layer_weights.defined())
     return mean_over_clips(finish(encoder, run(encoder, adapters, x, {first, layers}, pass), pass), pass);
-  if (first != 0) fail("a weighted layer sum reads every layer's state, so its pass starts at layer 0");
+  if (std::ssize(earlier) < first)
+    fail("a weighted layer sum reads every layer's state, so its pass starts at layer 0 or is given the states below");
   std::vector<Tensor> states;  // as transformers' hidden_states: the embedding, layers 1..N-1, the normed last
+  for (const Tensor& state : earlier.first(static_cast<size_t>(first))) states.push_back(mean_over_clips(state, pass));
   Tensor h = x;
-  for (int64_t l = 0; l < layers; ++l) {
+  for (int64_t l = first; l < layers; ++l) {
     states.push_back(mean_over_clips(h, pass));
     h = run(encoder, adapters, h, {l, l + 1}, pass);
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,8 +29,8 @@ struct EmotionModel {
   std::string base;         // what the user calls the base model: "openai/whisper-base" or a folder
   std::string base_sha256;  // sha256_of the base encoder
 
-  // All that is trained: the method's tensors, then the head's.
-  std::vector<NamedTensor> trained() const;
+  // The method's parameters, then the head's.
+  std::vector<Parameter> parameters() const;
   // The encoder in the precision of a pass; a differentiable copy if the encoder itself is trained.
   Encoder compute_encoder() const;
   // The lowest layer whose input differs from the base model's, N if none: below it a pass can start from a cache.
@@ -55,10 +56,11 @@ Base make_base(const Encoder& encoder, const std::string& name, Precision precis
 EmotionModel make_model(const Base& base, const AdapterOptions& options, const HeadOptions& head,
                         const std::vector<std::string>& classes, uint64_t seed);
 
-// Hidden states that the head reads: B×D, or B×(N+1)×D for a weighted layer sum. x: the residual stream that enters
-// layer `first` (0 for a weighted layer sum).
+// Hidden states that the head reads: B×D, or B×(N+1)×D for a weighted layer sum. x (ΣT×D): the residual stream that enters
+// layer `first` (N: the final norm). earlier: what entered the layers below `first` (ΣT×D each), which only a weighted layer
+// sum reads. Error if that sum lacks one.
 at::Tensor head_states(const EmotionModel& model, const Encoder& encoder, const at::Tensor& x, int64_t first,
-                       const Pass& pass);
+                       const Pass& pass, std::span<const at::Tensor> earlier = {});
 
 // Writes into an existing folder: config.json (transformers' WhisperConfig with id2label, and "loralens": method, base,
 // sha256, input), and

@@ -35,7 +35,7 @@ EmotionModel with_head(const Base& base, const Safetensors& oracle, const std::s
   frozen.method = "frozen";
   const HeadOptions head{shape[0], oracle.contains(prefix + "layer_weights")};
   EmotionModel model = make_model(base, frozen, head, classes, 0);
-  for (const auto& [name, tensor] : tensors_of(model.head)) tensor.detach().copy_(oracle.read(prefix + name));
+  for (const Parameter& p : parameters_of(model.head)) p.tensor.detach().copy_(oracle.read(prefix + p.name));
   return model;
 }
 
@@ -85,7 +85,7 @@ TEST_F(ModelParity, FoldersThatPeftWrote) {
 }
 
 // Moves tensors away from their start: by noise of this deviation, or of 0.05 of their own where it is 0.
-void disturb(const std::vector<NamedTensor>& tensors, double deviation, uint64_t seed) {
+void disturb(const std::vector<Parameter>& tensors, double deviation, uint64_t seed) {
   const at::NoGradGuard no_grad;
   for (const auto& [name, tensor] : tensors) {
     Random random(hash_of(seed, hash_of(name)));
@@ -125,8 +125,8 @@ TEST_F(ModelParity, WritesFoldersForPeft) {
   const Base base = base_named("tiny.en");
   for (const auto& [name, options, weighted] : written_cases()) {
     const EmotionModel model = make_model(base, options, {32, weighted}, {"anger", "joy", "none"}, 5);
-    disturb(model.adapted.trained, model.adapted.encoder_trained ? 0 : 0.05, 1);
-    disturb(tensors_of(model.head), 0.1, 2);
+    disturb(model.adapted.parameters, model.adapted.encoder_trained ? 0 : 0.05, 1);
+    disturb(parameters_of(model.head), 0.1, 2);
     const Path folder = oracle_folder / "written" / name;
     std::filesystem::remove_all(folder);
     std::filesystem::create_directories(folder);

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "adapter/lora.h"
 #include "base/profile.h"
 
 namespace loralens {
@@ -24,7 +23,7 @@ Sums sums_of(std::span<const int64_t> lengths) {
   return sums;
 }
 
-// Without the rows that are of no clip: nobody needs what is computed of them.
+// Without the padding rows at the end of a batch, whose results are not used.
 std::span<const int64_t> lengths_of_clips(const Pass& pass) {
   if (pass.segments.empty()) return pass.lengths;
   const auto count = std::accumulate(pass.segments.begin(), pass.segments.end(), int64_t{0});
@@ -40,10 +39,9 @@ double outputs(const WhisperConfig& config, Module module) {
 
 // Of one linear layer and one position.
 double base_products(const WhisperConfig& config, Module module) { return 2 * inputs(config, module) * outputs(config, module); }
-double rank_of(const AdapterSet& adapters, int64_t layer, Module module) {
+AdapterOperations adapter_operations(const AdapterSet& adapters, int64_t layer, Module module) {
   const auto found = adapters.find({layer, module});
-  const auto* lora = found == adapters.end() ? nullptr : dynamic_cast<const Lora*>(found->second.get());
-  return lora ? static_cast<double>(lora->a.size(0)) : 0;
+  return found == adapters.end() ? AdapterOperations{} : found->second->operations();
 }
 
 // What a gradient passes on its way down through one layer, and whether it reaches further.
@@ -70,10 +68,10 @@ class LayerBackward {
  private:
   bool adapted(Module module) const { return adapters_.contains({layer_, module}); }
 
-  // The gradients of an adapter's A and B, of A x between them, and of x if it is wanted.
+  // The gradients of an adapter's parameters and, if it is wanted, of the layer's input.
   double linear(Module module, bool input) const {
-    const double in = inputs(config_, module), out = outputs(config_, module), rank = rank_of(adapters_, layer_, module);
-    const double products = 2 * rank * (out + out + in) + (input ? 2 * in * out + 2 * rank * in : 0);
+    const AdapterOperations adapter = adapter_operations(adapters_, layer_, module);
+    const double products = adapter.parameters + (input ? base_products(config_, module) + adapter.input : 0);
     return products * sums_.positions;
   }
 
@@ -97,8 +95,7 @@ double forward_operations(const WhisperConfig& config, const AdapterSet& adapter
   for (int64_t l = range.begin; l < range.end; ++l) {
     total += 4 * static_cast<double>(config.width) * sums.squares;
     for (const Module module : linear_modules)
-      total += sums.positions * (base_products(config, module) + 2 * rank_of(adapters, l, module) *
-                                                                     (inputs(config, module) + outputs(config, module)));
+      total += sums.positions * (base_products(config, module) + adapter_operations(adapters, l, module).forward);
   }
   return total;
 }

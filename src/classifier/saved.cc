@@ -48,9 +48,9 @@ json saved_config(const EmotionModel& model) {
   return config;
 }
 
-Tensors by_name(const std::vector<NamedTensor>& tensors, std::string_view prefix) {
+Tensors by_name(const std::vector<Parameter>& parameters, std::string_view prefix) {
   Tensors named;
-  for (const auto& [name, tensor] : tensors) named[std::string(prefix) + name] = tensor.detach().contiguous();
+  for (const Parameter& p : parameters) named[std::string(prefix) + p.name] = p.tensor.detach().contiguous();
   return named;
 }
 
@@ -65,14 +65,14 @@ class Source {
     return file_.shape(prefix_ + name);
   }
 
-  // Reads into `target`, in its type and place. Error on another shape.
-  void fill(const NamedTensor& target) {
-    const auto found = shape(target.name);
-    if (target.tensor.sizes() != found)
-      fail("{}: {} has the shape [{}], [{}] was expected; is it for another model size?", path_.string(),
-           prefix_ + target.name, fmt::join(found, ", "), fmt::join(target.tensor.sizes(), ", "));
-    target.tensor.detach().copy_(file_.read(prefix_ + target.name));
-    used_.insert(prefix_ + target.name);
+  // Reads the tensor `name` into `target`, in its type and place. Error on another shape.
+  void fill(const std::string& name, const Tensor& target) {
+    const auto found = shape(name);
+    if (target.sizes() != found)
+      fail("{}: {} has the shape [{}], [{}] was expected; is it for another model size?", path_.string(), prefix_ + name,
+           fmt::join(found, ", "), fmt::join(target.sizes(), ", "));
+    target.detach().copy_(file_.read(prefix_ + name));
+    used_.insert(prefix_ + name);
   }
 
   void expect_all_used() const {
@@ -154,8 +154,8 @@ void load_head(EmotionModel& model, Source& source, Source* layer_weights) {
   const auto projector = source.shape("projector.weight"), classifier = source.shape("classifier.weight");
   if (projector.size() != 2 || classifier.size() != 2) fail("the saved head's projector and classifier are no matrices");
   model.head = make_head(model.adapted.encoder, classifier[0], {projector[0], layer_weights != nullptr}, /*seed=*/0);
-  for (const auto& tensor : tensors_of(model.head))
-    (tensor.name == "layer_weights" ? *layer_weights : source).fill(tensor);
+  for (const Parameter& p : parameters_of(model.head))
+    (p.role == ParameterRole::layer_weights ? *layer_weights : source).fill(p.name, p.tensor);
 }
 
 }  // namespace
@@ -171,17 +171,17 @@ void save_model(const Path& folder, const EmotionModel& model) {
     config["task_type"] = nullptr;
     config["inference_mode"] = true;
     write_json(folder / "adapter_config.json", config);
-    Tensors tensors = by_name(model.trained(), peft_prefix);
-    tensors.erase(std::string(peft_prefix) + "layer_weights");
-    write_safetensors(folder / "adapter_model.safetensors", tensors);
+    std::vector<Parameter> parameters = model.parameters();
+    std::erase_if(parameters, [](const Parameter& p) { return p.role == ParameterRole::layer_weights; });
+    write_safetensors(folder / "adapter_model.safetensors", by_name(parameters, peft_prefix));
     if (weighted) write_safetensors(folder / "head.safetensors", {{"layer_weights", model.head.layer_weights.detach()}});
   } else if (model.adapted.encoder_trained) {
-    Tensors tensors = by_name(tensors_of(model.head), "");
+    Tensors tensors = by_name(parameters_of(model.head), "");
     visit_tensors(model.adapted.encoder,
                   [&](const std::string& name, const Tensor& tensor) { tensors[name] = tensor.detach().contiguous(); });
     write_safetensors(folder / "model.safetensors", tensors);
   } else {
-    write_safetensors(folder / "head.safetensors", by_name(model.trained(), ""));
+    write_safetensors(folder / "head.safetensors", by_name(model.parameters(), ""));
   }
 }
 
@@ -222,8 +222,8 @@ EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions&
   const bool weighted = description.value(description.config, "use_weighted_layer_sum", false);
   if (weighted && peft) second.emplace(folder / "head.safetensors", "");
   load_head(model, source, weighted ? (second ? &*second : &source) : nullptr);
-  for (const auto& tensor : model.adapted.trained) source.fill(tensor);
-  if (full) source.fill({"encoder.embed_positions.weight", model.adapted.encoder.positions});
+  for (const Parameter& p : model.adapted.parameters) source.fill(p.name, p.tensor);
+  if (full) source.fill("encoder.embed_positions.weight", model.adapted.encoder.positions);
   source.expect_all_used();
   if (second) second->expect_all_used();
 

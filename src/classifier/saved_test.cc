@@ -43,7 +43,7 @@ TEST_P(SavedModels, ComeBackBitForBit) {
   EXPECT_TRUE(back.input.cut);
   EXPECT_EQ(back.options.method, method);
   EXPECT_EQ(back.base_sha256, base.sha256);
-  const auto before = model.trained(), after = back.trained();
+  const auto before = model.parameters(), after = back.parameters();
   ASSERT_EQ(after.size(), before.size());
   for (size_t i = 0; i < after.size(); ++i) {
     EXPECT_EQ(after[i].name, before[i].name);

@@ -23,8 +23,8 @@ inline AdapterOptions tiny_adapter(const std::string& method, double dropout = 0
 // Every trained tensor of a small model changed by random numbers: B is not 0, and the encoder of "full" not the base.
 inline EmotionModel tiny_model(const Base& base, const AdapterOptions& options, bool weighted_layer_sum = false) {
   EmotionModel model = make_model(base, options, {8, weighted_layer_sum}, {"anger", "joy", "sadness"}, 42);
-  for (const auto& [name, tensor] : model.trained())
-    tensor.detach().add_(random_tensor(tensor.sizes().vec(), hash_of(name), 0.2));
+  for (const Parameter& p : model.parameters())
+    p.tensor.detach().add_(random_tensor(p.tensor.sizes().vec(), hash_of(p.name), 0.2));
   return model;
 }
 

@@ -73,7 +73,7 @@ class FoldTraining {
         source_(source),
         task_(task),
         options_(task.options),
-        optimiser_(model.trained(), tensors_of(model.head).size(),
+        optimiser_(model.parameters(),
                    {.learning_rate = options_.learning_rate,
                     .head_learning_rate = options_.head_learning_rate,
                     .weight_decay = options_.weight_decay,
@@ -81,7 +81,7 @@ class FoldTraining {
     loss_.label_smoothing = options_.label_smoothing;
     if (options_.class_weights) loss_.class_weights = balanced_weights();
     cells_ = sample_cells(task.fold.train, task.corpora, task.labels, parse_balance(options_.balance));
-    if (options_.watch > 0 && !task.watch.empty() && !model.adapted.trained.empty())
+    if (options_.watch > 0 && !task.watch.empty() && !model.adapted.parameters.empty())
       watch_.emplace(model, options_.watch);
   }
 
@@ -167,7 +167,7 @@ class FoldTraining {
   // Trains the head alone on the start states, so that the adapters meet a head that already tells them something.
   void train_head() {
     const OneThread one_thread(true);
-    AdamW optimiser(tensors_of(model_.head), tensors_of(model_.head).size(),
+    AdamW optimiser(parameters_of(model_.head),
                     {.head_learning_rate = options_.head_learning_rate,
                      .weight_decay = options_.weight_decay,
                      .clip_norm = options_.clip_norm});
@@ -267,16 +267,22 @@ class FoldTraining {
     best_ = weights();
   }
 
-  // A copy of what is trained, as it is now.
+  std::vector<Parameter> trained() const {
+    std::vector<Parameter> parameters = model_.parameters();
+    std::erase_if(parameters, [](const Parameter& p) { return !p.trained; });
+    return parameters;
+  }
+
+  // A copy of the trained parameters' present values.
   Tensors weights() const {
     Tensors copy;
-    for (const auto& [name, tensor] : model_.trained()) copy[name] = tensor.detach().clone();
+    for (const Parameter& p : trained()) copy[p.name] = p.tensor.detach().clone();
     return copy;
   }
 
   void set_weights(const Tensors& values) {
     const at::NoGradGuard no_grad;
-    for (const auto& [name, tensor] : model_.trained()) tensor.detach().copy_(values.at(name));
+    for (const Parameter& p : trained()) p.tensor.detach().copy_(values.at(p.name));
   }
 
   // The running mean starts after the first epoch, when the weights have left their start.
@@ -286,7 +292,7 @@ class FoldTraining {
       average_ = weights();
       return;
     }
-    for (const auto& [name, tensor] : model_.trained()) average_[name].lerp_(tensor.detach(), 1 - options_.average);
+    for (const Parameter& p : trained()) average_[p.name].lerp_(p.tensor.detach(), 1 - options_.average);
   }
 
   bool stopped_early() const {
@@ -325,7 +331,7 @@ void FoldTraining::save() const {
                                 number(r.uar), number(r.war), r.kept});
   Tensors tensors;
   for (const auto& [name, tensor] : optimiser_.state()) tensors["optimiser/" + name] = tensor;
-  for (const auto& [name, tensor] : model_.trained()) tensors["now/" + name] = tensor.detach();
+  for (const Parameter& p : trained()) tensors["now/" + p.name] = p.tensor.detach();
   for (const auto& [name, tensor] : best_) tensors["best/" + name] = tensor;
   for (const auto& [name, tensor] : average_) tensors["average/" + name] = tensor;
   write_safetensors(task_.checkpoint, tensors, {{"state", state.dump()}});

@@ -63,7 +63,7 @@ class FoldTest : public testing::Test {
   }
 
   static void expect_same(const EmotionModel& a, const EmotionModel& b) {
-    const auto first = a.trained(), second = b.trained();
+    const auto first = a.parameters(), second = b.parameters();
     ASSERT_EQ(first.size(), second.size());
     for (size_t i = 0; i < first.size(); ++i)
       EXPECT_TRUE(same_bits(first[i].tensor, second[i].tensor)) << first[i].name;
@@ -124,9 +124,9 @@ TEST_F(FoldTest, HeadEpochsTrainTheHeadAlone) {
   const auto history = train(with);
   EXPECT_LT(history[0].loss, 0.7 * loss) << "the first epoch meets a trained head";
   EXPECT_GT(difference(with.head.classifier.weight, without.head.classifier.weight), 0.1);
-  for (const auto& [name, tensor] : with.adapted.trained)
-    EXPECT_EQ(name.ends_with("lora_B.weight"), largest(tensor.detach()) < 1e-20)
-        << name << ": adapters stay as they start";
+  for (const Parameter& p : with.adapted.parameters)
+    EXPECT_EQ(p.name.ends_with("lora_B.weight"), largest(p.tensor.detach()) < 1e-20)
+        << p.name << ": adapters stay as they start";
 }
 
 // What the passes of two batches add up to is what one of them gives: the mean over all clips of the step.

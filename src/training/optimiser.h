@@ -15,7 +15,7 @@ namespace loralens {
 struct AdamWOptions {
   double learning_rate = 5e-4;       // at the top of the schedule
   double head_learning_rate = 5e-4;  // of the emotion head
-  double weight_decay = 0;           // decoupled, on matrices (not on biases and norms)
+  double weight_decay = 0;           // decoupled, on parameters that are marked for it
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
   double clip_norm = 0;  // the gradient of all parameters together is scaled down to this norm; 0: never
 };
@@ -31,8 +31,8 @@ struct GradientNorms {
 
 class AdamW {
  public:
-  // `head`: how many of the last parameters belong to the head.
-  AdamW(std::vector<NamedTensor> parameters, size_t head, const AdamWOptions& options);
+  // Trains those of `parameters` that are marked as trained.
+  AdamW(const std::vector<Parameter>& parameters, const AdamWOptions& options);
 
   // One update from the parameters' gradients at `factor` times the learning rates, after which the gradients are
   // cleared. Parameters without a gradient stay as they are. Waits for no device.
@@ -43,15 +43,14 @@ class AdamW {
   void restore(const Tensors& state);
 
  private:
-  struct Parameter {
-    NamedTensor named;
-    at::Tensor first, second, steps;
-    bool in_head;
+  struct Trained {
+    Parameter parameter;
+    at::Tensor first, second, steps;  // moments, and the number of updates
   };
   GradientNorms norms() const;
   void clip();
 
-  std::vector<Parameter> parameters_;
+  std::vector<Trained> trained_;
   AdamWOptions options_;
 };
 

@@ -1,6 +1,7 @@
 #include "training/optimiser.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/ones_like.h>
 #include <gmock/gmock.h>
 
 #include <numbers>
@@ -67,13 +68,17 @@ double norm_of(const std::vector<std::vector<double>>& parts) {
   return std::sqrt(sum);
 }
 
-std::vector<NamedTensor> parameters(at::ScalarType type) {
-  std::vector<NamedTensor> all = {{"encoder.layers.0.fc1.lora_A.weight", random_tensor({4, 6}, 1)},
-                                  {"encoder.layers.0.fc1.lora_B.weight", random_tensor({5, 4}, 2)},
-                                  {"encoder.layers.0.fc1.bias", random_tensor({5}, 3)},
-                                  {"projector.weight", random_tensor({3, 5}, 4)},
-                                  {"projector.bias", random_tensor({3}, 5)}};
-  for (auto& one : all) one.tensor = one.tensor.to(type).requires_grad_();
+std::vector<Parameter> parameters(at::ScalarType type) {
+  using Role = ParameterRole;
+  std::vector<Parameter> all = {{"encoder.layers.0.fc1.lora_A.weight", random_tensor({4, 6}, 1), Role::lora_a},
+                                {"encoder.layers.0.fc1.lora_B.weight", random_tensor({5, 4}, 2), Role::lora_b},
+                                {"encoder.layers.0.fc1.bias", random_tensor({5}, 3), Role::encoder},
+                                {"projector.weight", random_tensor({3, 5}, 4), Role::head},
+                                {"projector.bias", random_tensor({3}, 5), Role::head}};
+  for (auto& one : all) {
+    one.tensor = one.tensor.to(type).requires_grad_();
+    one.decay = one.tensor.dim() > 1;
+  }
   return all;
 }
 
@@ -85,7 +90,7 @@ TEST_P(AdamWSteps, AreThoseOfTheLoops) {
   const auto all = parameters(c10::ScalarType::Double);
   std::vector<Naive> naive;
   for (const auto& one : all) naive.push_back({numbers(one.tensor), {}, {}});
-  AdamW optimiser(all, 2, options);
+  AdamW optimiser(all, options);
   for (uint64_t s = 0; s < 20; ++s) {
     const double factor = schedule_factor("linear", 0.2, static_cast<int64_t>(s), 20);
     std::vector<std::vector<double>> gradients;
@@ -122,20 +127,20 @@ INSTANTIATE_TEST_SUITE_P(ClipNorms, AdamWSteps, testing::Values(0.0, 1.0, 1e6));
 TEST(AdamW, GoesOnFromItsState) {
   const AdamWOptions options{.weight_decay = 0.1, .clip_norm = 1};
   const auto whole = parameters(c10::ScalarType::Float), parts = parameters(c10::ScalarType::Float);
-  const auto step = [](AdamW& optimiser, const std::vector<NamedTensor>& all, uint64_t s) {
+  const auto step = [](AdamW& optimiser, const std::vector<Parameter>& all, uint64_t s) {
     for (size_t i = 0; i < all.size(); ++i)
       all[i].tensor.mutable_grad() =
           random_tensor(all[i].tensor.sizes().vec(), hash_of(s, i)).to(c10::ScalarType::Float);
     optimiser.step(0.7);
   };
-  AdamW one(whole, 2, options), first(parts, 2, options);
+  AdamW one(whole, options), first(parts, options);
   for (uint64_t s = 0; s < 6; ++s) step(one, whole, s);
   for (uint64_t s = 0; s < 3; ++s) step(first, parts, s);
   Tensors state;
   for (const auto& [name, tensor] : first.state()) state[name] = tensor.clone();
   EXPECT_EQ(state.size(), 15u);
   EXPECT_EQ(state.at("projector.bias.steps").item<double>(), 3);
-  AdamW second(parts, 2, options);
+  AdamW second(parts, options);
   second.restore(state);
   for (uint64_t s = 3; s < 6; ++s) step(second, parts, s);
   for (size_t i = 0; i < whole.size(); ++i) EXPECT_TRUE(same_bits(parts[i].tensor, whole[i].tensor)) << whole[i].name;
@@ -143,10 +148,35 @@ TEST(AdamW, GoesOnFromItsState) {
 
 TEST(AdamW, WithoutGradientsChangesNothing) {
   const auto all = parameters(c10::ScalarType::Float), before = parameters(c10::ScalarType::Float);
-  AdamW optimiser(all, 2, {.weight_decay = 0.1, .clip_norm = 1});
+  AdamW optimiser(all, {.weight_decay = 0.1, .clip_norm = 1});
   const GradientNorms norms = optimiser.step(1);
   EXPECT_FALSE(norms.a.defined() || norms.b.defined() || norms.other.defined() || norms.head.defined());
   for (size_t i = 0; i < all.size(); ++i) EXPECT_TRUE(same_bits(all[i].tensor, before[i].tensor));
+}
+
+TEST(AdamW, LeavesAParameterThatIsNotTrained) {
+  auto all = parameters(c10::ScalarType::Float);
+  const auto before = parameters(c10::ScalarType::Float);
+  all[0].trained = false;
+  AdamW optimiser(all, {});
+  for (auto& one : all) one.tensor.mutable_grad() = random_tensor(one.tensor.sizes().vec(), 1).to(c10::ScalarType::Float);
+  optimiser.step(1);
+  EXPECT_TRUE(same_bits(all[0].tensor, before[0].tensor));
+  EXPECT_FALSE(same_bits(all[1].tensor, before[1].tensor));
+  EXPECT_EQ(optimiser.state().size(), 12u);
+}
+
+// With gradients of one value for all, AdamW's first step moves each element by its learning rate.
+TEST(AdamW, MultipliesAParametersOwnFactorWithItsGroupsRate) {
+  auto all = parameters(c10::ScalarType::Double);
+  const auto before = parameters(c10::ScalarType::Double);
+  all[1].rate_factor = 0.25;
+  AdamW optimiser(all, {.learning_rate = 0.01, .head_learning_rate = 0.03, .epsilon = 0});
+  for (auto& one : all) one.tensor.mutable_grad() = at::ones_like(one.tensor.detach());
+  optimiser.step(0.5);
+  const double rates[] = {0.005, 0.00125, 0.005, 0.015, 0.015};
+  for (size_t i = 0; i < all.size(); ++i)
+    EXPECT_NEAR(largest(all[i].tensor.detach() - before[i].tensor.detach() + rates[i]), 0, 1e-12) << all[i].name;
 }
 
 // ---- Options

@@ -66,7 +66,7 @@ class Run {
         classes_(classes_of(clips)),
         labels_(class_numbers(clips, classes_)),
         corpora_(corpus_numbers(clips)),
-        frozen_(options.adapter.method == "frozen" && !options.train.augment.active()),
+        frozen_(method_named(options.adapter.method).leaves_encoder() && !options.train.augment.active()),
         source_(base.encoder, clips.clips, frozen_ ? 0 : new_model().first_adapted_layer(), source_options()) {}
 
   std::vector<Prediction> fold(const Fold& fold, int64_t number, int64_t count) {
@@ -127,8 +127,8 @@ class Run {
     const Path partial = folder_ / (name + ".partial");
     fs::create_directories(partial);
     Tensors start;
-    for (const auto& [tensor_name, tensor] : model.adapted.trained)
-      if (!model.adapted.encoder_trained) start[tensor_name] = tensor.detach();
+    for (const Parameter& p : model.adapted.parameters)
+      if (p.role != ParameterRole::encoder) start[p.name] = p.tensor.detach();
     if (!start.empty()) write_safetensors(partial / "initial.safetensors", start);
 
     std::optional<Progress> progress;

@@ -16,10 +16,10 @@ class TrainingParity : public testing::Test {
   EmotionModel model_of(const std::string& name, const AdapterOptions& options, const HeadOptions& head) const {
     const Base base = load_base(resolve_model("tiny.en"), "tiny.en", {}, c10::kCPU);
     const EmotionModel model = make_model(base, options, head, {"a", "b", "c", "d"}, 0);
-    for (const auto& [path, tensor] : model.trained()) tensor.detach().copy_(read(name, "start", path));
+    for (const Parameter& p : model.parameters()) p.tensor.detach().copy_(read(name, "start", p.name));
     size_t expected = 0;
     for (const auto& key : oracle_.names()) expected += key.starts_with(name + "/start/");
-    EXPECT_EQ(model.trained().size(), expected);
+    EXPECT_EQ(model.parameters().size(), expected);
     return model;
   }
 
@@ -40,7 +40,7 @@ class TrainingParity : public testing::Test {
   void compare(const std::string& name, const EmotionModel& model) const {
     const Tensor losses = oracle_.read(name + "/loss");
     const int64_t steps = losses.numel();
-    AdamW optimiser(model.trained(), tensors_of(model.head).size(),
+    AdamW optimiser(model.parameters(),
                     {.learning_rate = 1e-3, .head_learning_rate = 1e-3, .weight_decay = 0.01, .clip_norm = 1});
     for (int64_t step = 0; step < steps; ++step) {
       const double loss = backward(model), expected = losses[step].item<double>();
@@ -53,23 +53,23 @@ class TrainingParity : public testing::Test {
 
   void compare_gradients(const std::string& name, const EmotionModel& model) const {
     double worst = 0;
-    for (const auto& [path, tensor] : model.trained()) {
-      ASSERT_TRUE(tensor.grad().defined()) << path;
-      const double error = relative_error(tensor.grad(), read(name, "gradient", path));
+    for (const Parameter& p : model.parameters()) {
+      ASSERT_TRUE(p.tensor.grad().defined()) << p.name;
+      const double error = relative_error(p.tensor.grad(), read(name, "gradient", p.name));
       worst = std::max(worst, error);
-      EXPECT_LE(error, 1e-4) << name << ": " << path;
+      EXPECT_LE(error, 1e-4) << name << ": " << p.name;
     }
     show(name + ", gradients: largest relative error", worst);
   }
 
   void compare_ends(const std::string& name, const EmotionModel& model) const {
     double worst = 0, moved = 0;
-    for (const auto& [path, tensor] : model.trained()) {
-      const Tensor start = read(name, "start", path), end = read(name, "end", path);
-      const double error = relative_error(tensor, end);
+    for (const Parameter& p : model.parameters()) {
+      const Tensor start = read(name, "start", p.name), end = read(name, "end", p.name);
+      const double error = relative_error(p.tensor, end);
       worst = std::max(worst, error);
-      moved = std::max(moved, relative_error(tensor.detach() - start, end - start));
-      EXPECT_LE(error, 1e-3) << name << ": " << path;
+      moved = std::max(moved, relative_error(p.tensor.detach() - start, end - start));
+      EXPECT_LE(error, 1e-3) << name << ": " << p.name;
     }
     show(name + ", after the steps: largest relative error of a parameter", worst);
     show(name + ", after the steps: largest relative error of a change", moved);

@@ -11,7 +11,6 @@
 #include <charconv>
 #include <cmath>
 
-#include "adapter/lora.h"
 #include "base/csv.h"
 #include "base/error.h"
 #include "statistics/spectrum.h"
@@ -118,8 +117,8 @@ void Watch::add(std::optional<int64_t> layer, Module module, const char* compone
 }
 
 void Watch::add_adapter(int64_t layer, Module module, const LinearAdapter& adapter) {
-  const auto* lora = dynamic_cast<const Lora*>(&adapter);
-  if (!lora) return;  // a method without A and B
+  const auto factors = adapter.factors();
+  if (!factors) return;
   const auto add_matrix = [&](const char* component, const Tensor& triangle, double scale) {
     const Tensor values = at::linalg_svdvals(triangle) * scale;
     const SpectrumMeasures measures = measures_of(values);
@@ -132,12 +131,12 @@ void Watch::add_adapter(int64_t layer, Module module, const LinearAdapter& adapt
     if (gradient.defined())
       add(layer, module, component, "gradient_norm", std::sqrt(squares_of(gradient).item<double>()));
   };
-  const Tensor a = triangle_of(lora->a.transpose(0, 1)), b = triangle_of(lora->b);  // at most R×R
-  add_gradient("A", lora->a.grad());
+  const Tensor a = triangle_of(factors->a.transpose(0, 1)), b = triangle_of(factors->b);  // at most R×R
+  add_gradient("A", factors->a.grad());
   add_matrix("A", a, 1);
-  add_gradient("B", lora->b.grad());
+  add_gradient("B", factors->b.grad());
   add_matrix("B", b, 1);
-  add_matrix("BA", at::matmul(b, a.transpose(0, 1)), lora->scale);
+  add_matrix("BA", at::matmul(b, a.transpose(0, 1)), factors->scale);
 }
 
 void Watch::write(const Path& csv) const {

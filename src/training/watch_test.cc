@@ -143,8 +143,8 @@ TEST_F(Seen, AdaptersAndTheirGradients) {
 }
 
 TEST_F(Seen, AnAdapterThatIsZeroHasANormButNoRank) {
-  for (const auto& [name, tensor] : model_.adapted.trained)
-    if (name.ends_with("lora_B.weight")) tensor.detach().zero_();
+  for (const Parameter& p : model_.adapted.parameters)
+    if (p.name.ends_with("lora_B.weight")) p.tensor.detach().zero_();
   const auto rows = look();
   EXPECT_EQ(value(rows, 1, "fc1", "B", "norm"), 0);
   EXPECT_EQ(value(rows, 1, "fc1", "BA", "norm"), 0);
@@ -198,7 +198,7 @@ class Watched : public testing::Test {
   }
 
   static void expect_same(const EmotionModel& a, const EmotionModel& b) {
-    const auto first = a.trained(), second = b.trained();
+    const auto first = a.parameters(), second = b.parameters();
     ASSERT_EQ(first.size(), second.size());
     for (size_t i = 0; i < first.size(); ++i) EXPECT_TRUE(same_bits(first[i].tensor, second[i].tensor)) << first[i].name;
   }

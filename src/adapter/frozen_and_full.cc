@@ -9,6 +9,7 @@ class Frozen : public Method {
  public:
   std::string_view name() const override { return "frozen"; }
   std::string_view summary() const override { return "only the emotion head is trained"; }
+  bool leaves_encoder() const override { return true; }
   Adapted attach(Encoder base, const AdapterOptions&, uint64_t) const override { return {std::move(base), {}, {}, false}; }
 };
 
@@ -21,7 +22,10 @@ class Full : public Method {
     Adapted adapted{std::move(base), {}, {}, true};
     visit_tensors(adapted.encoder, [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t>) {
       if (name == "encoder.embed_positions.weight") return;  // constants in transformers too
-      adapted.trained.push_back({name, tensor.requires_grad_()});
+      adapted.parameters.push_back({.name = name,
+                                    .tensor = tensor.requires_grad_(),
+                                    .role = ParameterRole::encoder,
+                                    .decay = tensor.dim() > 1});
     });
     return adapted;
   }
