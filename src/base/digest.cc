@@ -1,10 +1,10 @@
 #include "base/digest.h"
 
 #include <openssl/evp.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 
 #include "base/error.h"
 
@@ -31,13 +31,21 @@ std::string Sha256::hex() {
 }
 
 std::string sha256_of_file(const Path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) fail("cannot read {}: {}", path.string(), std::strerror(errno));
+  const int file = open_regular_file(path);
   Sha256 digest;
   std::string block(1 << 20, '\0');
-  while (in.read(block.data(), static_cast<std::streamsize>(block.size())) || in.gcount() > 0)
-    digest.add(std::string_view(block.data(), static_cast<size_t>(in.gcount())));
-  return digest.hex();
+  for (;;) {
+    const ssize_t n = ::read(file, block.data(), block.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n > 0) {
+      digest.add(std::string_view(block.data(), static_cast<size_t>(n)));
+      continue;
+    }
+    const int error = errno;
+    ::close(file);
+    if (n < 0) fail("cannot read {}: {}", path.string(), std::strerror(error));
+    return digest.hex();
+  }
 }
 
 }  // namespace loralens

@@ -21,6 +21,7 @@ class Sha256 {
   void* context_;
 };
 
+// Error if the file is missing, no regular file, or unreadable.
 std::string sha256_of_file(const Path& path);
 
 }  // namespace loralens

@@ -2,31 +2,73 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <system_error>
+#include <vector>
 
 #include "base/error.h"
 
 namespace loralens {
 namespace fs = std::filesystem;
 
-std::string read_file(const Path& path) {
-  std::error_code code;
-  if (fs::is_directory(path, code)) fail("{} is a folder, not a file", path.string());
-  std::ifstream in(path, std::ios::binary);
-  if (!in) fail("cannot read {}: {}", path.string(), std::strerror(errno));
+namespace {
+
+// Closes a descriptor at the end of its scope.
+struct Descriptor {
+  int number;
+  ~Descriptor() { ::close(number); }
+};
+
+void check_regular(const struct stat& status, const Path& path) {
+  if (S_ISREG(status.st_mode)) return;
+  const char* kind = S_ISDIR(status.st_mode)    ? "folder"
+                     : S_ISFIFO(status.st_mode) ? "FIFO"
+                     : S_ISSOCK(status.st_mode) ? "socket"
+                                                : "device";
+  fail("{} is a {}, not a file", path.string(), kind);
+}
+
+}  // namespace
+
+void check_regular_file(const Path& path) {
+  struct stat status;
+  if (::stat(path.c_str(), &status) != 0) fail("cannot read {}: {}", path.string(), std::strerror(errno));
+  check_regular(status, path);
+}
+
+int open_regular_file(const Path& path) {
+  check_regular_file(path);  // first, since opening a device may already do something
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0) fail("cannot read {}: {}", path.string(), std::strerror(errno));
+  struct stat status;
+  if (::fstat(file, &status) == 0 && S_ISREG(status.st_mode)) return file;
+  ::close(file);
+  fail("{} is no file any more: it has changed while it was opened", path.string());
+}
+
+std::string read_file(const Path& path, uint64_t most) {
+  const Descriptor file{open_regular_file(path)};
+  const auto too_long = [&] { fail("{} has more than {} MB: no file of this kind is so long", path.string(), most >> 20); };
+  struct stat status;
+  if (::fstat(file.number, &status) != 0) fail("cannot read {}: {}", path.string(), std::strerror(errno));
+  const auto size = static_cast<uint64_t>(status.st_size);
+  if (size > most) too_long();
   std::string bytes;
-  const auto size = fs::file_size(path, code);
-  if (!code) bytes.reserve(size);
-  char block[1 << 16];
-  while (in.read(block, sizeof block) || in.gcount() > 0) bytes.append(block, static_cast<size_t>(in.gcount()));
-  if (in.bad()) fail("cannot read {}: {}", path.string(), std::strerror(errno));
-  return bytes;
+  bytes.reserve(size);
+  std::vector<char> block(1 << 16);
+  for (;;) {  // the size is not relied on: files of /proc have none, and a file may grow
+    const ssize_t n = ::read(file.number, block.data(), block.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail("cannot read {}: {}", path.string(), std::strerror(errno));
+    if (n == 0) return bytes;
+    bytes.append(block.data(), static_cast<size_t>(n));
+    if (bytes.size() > most) too_long();
+  }
 }
 
 void write_file(const Path& path, std::string_view bytes) {

@@ -10,8 +10,18 @@ namespace loralens {
 
 using Path = std::filesystem::path;
 
-// The whole file as bytes. Error if it is missing, a folder, or unreadable.
-std::string read_file(const Path& path);
+// Most bytes of a file that is read into memory whole: of a table or list, and of JSON, whose values take some ten times
+// the memory of their text.
+inline constexpr uint64_t most_bytes = uint64_t{1} << 30, most_json_bytes = uint64_t{100} << 20;
+
+// Error if there is no file, or if it is a folder, FIFO, socket or device, whose reading can wait or go on for ever.
+void check_regular_file(const Path& path);
+
+// Opens a regular file for reading and returns its descriptor, which the caller closes. Errors as above, or if it is unreadable.
+int open_regular_file(const Path& path);
+
+// The whole file as bytes. Error if it is missing, no regular file, unreadable, or longer than `most` bytes.
+std::string read_file(const Path& path, uint64_t most = most_bytes);
 
 // Writes under a temporary name beside `path`, flushes to disk, renames. Error (and no file) if the disk is full.
 void write_file(const Path& path, std::string_view bytes);

@@ -1,6 +1,5 @@
 #include "checkpoint/binary_file.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,13 +12,12 @@
 
 namespace loralens {
 
-BinaryFile::BinaryFile(const Path& path) : path_(path) {
-  file_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file_ < 0) fail("cannot read {}: {}", path.string(), std::strerror(errno));
+BinaryFile::BinaryFile(const Path& path) : path_(path), file_(open_regular_file(path)) {
   struct stat status;
-  if (::fstat(file_, &status) != 0 || !S_ISREG(status.st_mode)) {
+  if (::fstat(file_, &status) != 0) {
+    const int error = errno;
     ::close(file_);
-    fail("{} is not a plain file", path.string());
+    fail("cannot read {}: {}", path.string(), std::strerror(error));
   }
   size_ = static_cast<uint64_t>(status.st_size);
 }

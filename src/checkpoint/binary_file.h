@@ -10,7 +10,7 @@ namespace loralens {
 
 class BinaryFile {
  public:
-  // Error if the file is missing, a folder, or unreadable.
+  // Error if the file is missing, no regular file, or unreadable.
   explicit BinaryFile(const Path& path);
   ~BinaryFile();
   BinaryFile(const BinaryFile&) = delete;
