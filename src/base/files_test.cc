@@ -3,9 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <csignal>
 #include <cstdlib>
 #include <optional>
 
+#include "base/digest.h"
 #include "base/test_folder.h"
 
 namespace loralens {
@@ -47,11 +54,68 @@ TEST(Files, AFailedWriteLeavesWhatWasThere) {
 }
 
 TEST(Files, AFullDiskIsAnErrorWithoutAFile) {
-  if (!fs::exists("/dev/full")) GTEST_SKIP() << "needs /dev/full";
   const TestFolder folder;
-  fs::create_symlink("/dev/full", folder.path() / "a.partial");
-  EXPECT_THAT(error_of([&] { write_file(folder.path() / "a", "x"); }), HasSubstr("No space left on device"));
+  rlimit before;
+  getrlimit(RLIMIT_FSIZE, &before);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit little{10, before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &little);
+  const std::string error = error_of([&] { write_file(folder.path() / "a", std::string(100, 'x')); });
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_THAT(error, HasSubstr("/a: File too large"));
   EXPECT_TRUE(names_in(folder.path()).empty());
+}
+
+TEST(Files, NeighboursAreLeftAlone) {
+  const TestFolder folder;
+  folder.write("a.partial", "mine");
+  fs::create_symlink(folder.path() / "a.partial", folder.path() / "a");
+  write_file(folder.path() / "a", "x");  // takes the link's place, not that of what it leads to
+  EXPECT_EQ(read_file(folder.path() / "a"), "x");
+  EXPECT_EQ(read_file(folder.path() / "a.partial"), "mine");
+  EXPECT_THAT(names_in(folder.path()), testing::ElementsAre("a", "a.partial"));
+}
+
+TEST(Files, NamesMayBeAsLongAsTheFileSystemTakes) {
+  const TestFolder folder;
+  const Path longest = folder.path() / std::string(255, 'n');
+  write_file(longest, "x");
+  EXPECT_EQ(read_file(longest), "x");
+}
+
+TEST(Files, OnlyRegularFilesAreRead) {
+  const TestFolder folder;
+  ASSERT_EQ(::mkfifo((folder.path() / "fifo").c_str(), 0600), 0);
+  fs::create_symlink(folder.path() / "fifo", folder.path() / "link");
+  const int server = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address{AF_UNIX, "loralens-test-socket"};
+  const Path before = fs::current_path();
+  fs::current_path(folder.path());  // the path of a socket is short
+  ASSERT_EQ(::bind(server, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  fs::current_path(before);
+  const std::vector<std::pair<Path, std::string>> cases = {{folder.path() / "fifo", "is a FIFO"},
+                                                           {folder.path() / "link", "is a FIFO"},
+                                                           {folder.path() / "loralens-test-socket", "is a socket"},
+                                                           {"/dev/zero", "is a device"},
+                                                           {folder.path(), "is a folder"},
+                                                           {folder.path() / "none", "No such file"}};
+  for (const auto& [path, words] : cases) {
+    EXPECT_THAT(error_of([&] { check_regular_file(path); }), HasSubstr(words));
+    EXPECT_THAT(error_of([&] { read_file(path); }), HasSubstr(words));
+    EXPECT_THAT(error_of([&] { sha256_of_file(path); }), HasSubstr(words));
+  }
+  ::close(server);
+}
+
+TEST(Files, WhatIsTooLongForItsKindIsNotRead) {
+  const TestFolder folder;
+  const Path file = folder.write("a", "12345");
+  EXPECT_EQ(read_file(file, 5), "12345");
+  EXPECT_THAT(error_of([&] { read_file(file, 4); }), HasSubstr("has more than"));
+  fs::resize_file(file, uint64_t{1} << 40);  // a file of holes
+  EXPECT_THAT(error_of([&] { read_file(file); }), HasSubstr("has more than 1024 MB"));
+  EXPECT_FALSE(read_file("/proc/self/status").empty());  // of no size, and finite
 }
 
 TEST(Files, RelativePathsAreRelativeToTheFolder) {
@@ -85,86 +149,6 @@ TEST(Files, TheCacheIsWhereTheUserWantsIt) {
     const Variable nowhere("HOME", "");
     EXPECT_THAT(error_of([] { cache_folder(); }), HasSubstr("neither XDG_CACHE_HOME nor HOME"));
   }
-}
-
-TEST(OutputFolders, AppearAtCommit) {
-  const TestFolder folder;
-  const Path target = folder.path() / "run";
-  {
-    OutputFolder out(folder.path() / "run/", false);  // a slash at the end changes nothing
-    EXPECT_EQ(out.path(), folder.path() / "run.partial");
-    write_file(out.path() / "a", "1");
-    EXPECT_FALSE(fs::exists(target));
-    out.commit();
-  }
-  EXPECT_THAT(names_in(folder.path()), testing::ElementsAre("run"));
-  EXPECT_THAT(names_in(target), testing::ElementsAre("a"));  // no lock file
-}
-
-TEST(OutputFolders, VanishWithoutCommit) {
-  const TestFolder folder;
-  {
-    OutputFolder out(folder.path() / "run", false);
-    write_file(out.path() / "a", "1");
-  }
-  EXPECT_TRUE(names_in(folder.path()).empty());
-}
-
-TEST(OutputFolders, AreNotOverwrittenWithoutForce) {
-  const TestFolder folder;
-  folder.write("run/old", "1");
-  EXPECT_THAT(error_of([&] { OutputFolder(folder.path() / "run", false); }), HasSubstr("give --force"));
-  EXPECT_THAT(names_in(folder.path()), testing::ElementsAre("run"));
-  {
-    OutputFolder out(folder.path() / "run", true);
-    write_file(out.path() / "new", "2");
-  }
-  EXPECT_THAT(names_in(folder.path() / "run"), testing::ElementsAre("old"));  // a failed job keeps the old result
-  {
-    OutputFolder out(folder.path() / "run", true);
-    write_file(out.path() / "new", "2");
-    out.commit();
-  }
-  EXPECT_THAT(names_in(folder.path()), testing::ElementsAre("run"));
-  EXPECT_THAT(names_in(folder.path() / "run"), testing::ElementsAre("new"));
-}
-
-TEST(OutputFolders, UnfinishedWorkIsTakenUpRefusedOrDiscarded) {
-  const TestFolder folder;
-  const Path target = folder.path() / "run";
-  EXPECT_THAT(error_of([&] { OutputFolder(target, false, Unfinished::take_up); }), HasSubstr("nothing to resume"));
-  {
-    OutputFolder out(target, false, Unfinished::refuse);  // nothing there: a new one
-    write_file(out.path() / "epoch", "3");
-    out.keep();
-  }
-  EXPECT_THAT(error_of([&] { OutputFolder(target, false, Unfinished::refuse); }), HasSubstr("--resume"));
-  {
-    OutputFolder out(target, false, Unfinished::take_up);
-    EXPECT_EQ(read_file(out.path() / "epoch"), "3");
-    out.keep();
-  }
-  OutputFolder out(target, false, Unfinished::discard);
-  EXPECT_FALSE(fs::exists(out.path() / "epoch"));
-}
-
-TEST(OutputFolders, ForceStartsAgain) {
-  const TestFolder folder;
-  folder.write("run.partial/epoch", "3");
-  OutputFolder out(folder.path() / "run", true, Unfinished::refuse);
-  EXPECT_FALSE(fs::exists(out.path() / "epoch"));
-}
-
-TEST(OutputFolders, HaveOneWriter) {
-  const TestFolder folder;
-  OutputFolder first(folder.path() / "run", false);
-  write_file(first.path() / "a", "1");
-  EXPECT_THAT(error_of([&] { OutputFolder(folder.path() / "run", false); }), HasSubstr("another process is writing"));
-  EXPECT_EQ(read_file(first.path() / "a"), "1");
-}
-
-TEST(OutputFolders, NeedAName) {
-  EXPECT_THAT(error_of([] { OutputFolder("", false); }), HasSubstr("is empty"));
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ Progress::Progress(std::string what, int64_t total)
     : what_(std::move(what)), total_(total), terminal_(isatty(2) && !quiet_log), start_(std::chrono::steady_clock::now()) {}
 
 Progress::~Progress() {
-  if (drawn_) fmt::print(stderr, "\r\033[K");
+  if (drawn_) write_to_standard_error("\r\033[K");
 }
 
 void Progress::step(int64_t done, std::string_view note) {
@@ -33,8 +33,12 @@ void Progress::step(int64_t done, std::string_view note) {
   drawn_ = true;
   const double spent = std::chrono::duration<double>(now - start_).count();
   const double left = done > 0 ? spent / static_cast<double>(done) * static_cast<double>(total_ - done) : 0;
-  fmt::print(stderr, "\r\033[K{}: {}/{}{}{}{}", what_, done, total_, note.empty() ? "" : "  ", note,
-             done > 0 && done < total_ ? fmt::format("  {} left", duration_text(left)) : "");
+  write_to_standard_error(fmt::format("\r\033[K{}: {}/{}{}{}{}", what_, done, total_, note.empty() ? "" : "  ", note,
+                                      done > 0 && done < total_ ? fmt::format("  {} left", duration_text(left)) : ""));
+}
+
+void write_to_standard_error(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
   std::fflush(stderr);
 }
 
@@ -42,8 +46,7 @@ void set_quiet(bool quiet) { quiet_log = quiet; }
 
 void log_line(std::string_view line) {
   if (quiet_log) return;
-  if (isatty(2)) fmt::print(stderr, "\r\033[K");
-  fmt::print(stderr, "{}\n", line);
+  write_to_standard_error(fmt::format("{}{}\n", isatty(2) ? "\r\033[K" : "", line));
 }
 
 }  // namespace loralens

@@ -1,60 +1,16 @@
 // The writer of safetensors files.
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/error.h"
+#include "base/new_file.h"
 #include "checkpoint/binary_file.h"
 #include "checkpoint/element_types.h"
 #include "checkpoint/safetensors.h"
 
 namespace loralens {
 namespace {
-
-// A new file under a temporary name; gone again unless finish() gives it its own.
-class NewFile {
- public:
-  explicit NewFile(const Path& path) : path_(path), temporary_(path) {
-    temporary_ += ".partial";
-    file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (file_ < 0) give_up(errno);
-  }
-  ~NewFile() {
-    if (file_ < 0) return;
-    ::close(file_);
-    ::unlink(temporary_.c_str());
-  }
-  NewFile(const NewFile&) = delete;
-  NewFile& operator=(const NewFile&) = delete;
-
-  void write(const void* bytes, uint64_t count) {
-    auto* from = static_cast<const char*>(bytes);
-    while (count > 0) {
-      const ssize_t n = ::write(file_, from, std::min<uint64_t>(count, 1 << 30));
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) give_up(n < 0 ? errno : ENOSPC);
-      from += n;
-      count -= static_cast<uint64_t>(n);
-    }
-  }
-
-  void finish() {
-    if (::fsync(file_) != 0 && errno != EINVAL && errno != ENOTSUP) give_up(errno);
-    if (::rename(temporary_.c_str(), path_.c_str()) != 0) give_up(errno);
-    ::close(std::exchange(file_, -1));
-  }
-
- private:
-  [[noreturn]] void give_up(int error) { fail("cannot write {}: {}", path_.string(), std::strerror(error)); }
-
-  Path path_, temporary_;
-  int file_;
-};
 
 using Named = std::pair<const std::string, PendingTensor>;
 

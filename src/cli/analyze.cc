@@ -8,12 +8,15 @@
 #include "analysis/parts.h"
 #include "analysis/runner.h"
 #include "base/error.h"
+#include "base/output.h"
 #include "base/profile.h"
 #include "base/progress.h"
 #include "cli/clips.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/machine.h"
+#include "cli/own_files.h"
+#include "cli/reads.h"
 #include "report/page.h"
 #include "report/tables.h"
 #include "training/compare.h"
@@ -304,13 +307,15 @@ void name_runs(const AnalyzeArguments& a, const Material& m, std::vector<NamedFi
       }
 }
 
-void analyze(AnalyzeArguments& a) {
+void analyze(const CLI::App& command, AnalyzeArguments& a) {
   const auto entries = chosen_analyses(a.only);
   if (a.machine.precision == "auto") a.machine.precision = "fp32";
   if (a.protocol == "paper" && a.runs.size() > 1)
     throw UsageError("--protocol paper: the published analyses are of one fold of one run");
-  OutputFolder out(a.out, a.force);
+  if (a.force) check_inputs_stay(a.out, paths_of_flags(command));
+  OutputFolder out(a.out, a.force, complaint_about_folder);
   const Material m = load(a);
+  check_inputs_stay(a.out, paths_of(m.clips, m.base.name));
   const Setting setting = setting_of(a, m);
   PartOptions options{.paper = setting.paper, .seed = a.seed, .fit_clips = setting.fit_clips};
   if (!a.clips.empty()) options.listed = read_clip_list(a.clips, m.clips);
@@ -383,10 +388,10 @@ void add_analyze(CLI::App& app) {
   command->add_option("--classes", a->classes, "names of a bare PEFT folder's classes, in order");
   command->add_option("--seed", a->seed, "of random baselines and of which clips are drawn")
       ->check(CLI::Range(uint64_t{0}, uint64_t{INT64_MAX}));
-  command->add_flag("--force", a->force, "replace the output folder if it exists");
+  command->add_flag("--force", a->force, "replace the output folder if loralens wrote it");
   add_input_options(*command, a->input);
   add_machine_options(*command, a->machine, /*gradients=*/true);
-  command->callback([a] { analyze(*a); });
+  command->callback([a, command] { analyze(*command, *a); });
 }
 
 }  // namespace loralens

@@ -2,11 +2,14 @@
 #include "corpus/audit.h"
 
 #include "base/error.h"
+#include "base/output.h"
 #include "base/progress.h"
 #include "cli/clips.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/machine.h"
+#include "cli/own_files.h"
+#include "cli/reads.h"
 #include "corpus/labels.h"
 
 namespace loralens {
@@ -24,9 +27,11 @@ std::vector<Recording> read_all(const Clips& clips, int64_t threads) {
   return examine(clips, threads, [&](int64_t done) { progress.step(done); });
 }
 
-void run_audit(const AuditArguments& a) {
-  if (!a.out.empty() && !a.force && std::filesystem::exists(a.out))
-    fail("{} exists already: choose another name, or give --force to replace it", a.out);
+void run_audit(const CLI::App& command, const AuditArguments& a) {
+  if (!a.out.empty()) {
+    check_output_file(a.out, a.force, complaint_about_audit);
+    check_inputs_stay(a.out, paths_of_flags(command));
+  }
   Clips clips = read_clips(a.table);
   if (!a.labels.empty()) apply_labels(clips, label_map_of(a.labels));
   std::vector<Fold> folds;
@@ -72,13 +77,13 @@ void add_audit(CLI::App& app) {
                     "folds without development parts, as train --select last makes them");
   command->add_flag("--no-audio", a->no_audio, "do not read the audio");
   command->add_option("-o,--output", a->out, "file for all numbers, as JSON");
-  command->add_flag("--force", a->force, "replace that file if it exists");
+  command->add_flag("--force", a->force, "replace that file if loralens wrote it");
   command->add_option("--threads", a->machine.threads, "that read audio; 0: as many as there are cores")
       ->check(CLI::Range(0, 1024));
   add_config_option(*command);
   command->callback([a, command] {
     apply_config(*command);
-    run_audit(*a);
+    run_audit(*command, *a);
   });
 }
 

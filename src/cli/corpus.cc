@@ -1,6 +1,8 @@
 // loralens corpus: a public corpus as a table of clips. Each reader is a command below it with the options it takes.
 #include "base/error.h"
+#include "base/output.h"
 #include "cli/commands.h"
+#include "cli/own_files.h"
 #include "corpus/readers.h"
 
 namespace loralens {
@@ -13,8 +15,9 @@ struct CorpusArguments {
 };
 
 void write_corpus(const Reader& reader, const CorpusArguments& a) {
-  if (!a.force && std::filesystem::exists(a.out))
-    fail("{} exists already: choose another name, or give --force to replace it", a.out);
+  check_output_file(a.out, a.force, complaint_about_table);
+  // A table beside the audio of the root is usual; one that is read there is another's.
+  if (std::filesystem::is_regular_file(a.root)) check_inputs_stay(a.out, {a.root});
   const ReadCorpus corpus = read_corpus(reader.name(), a.root, a.options);
   write_clips(a.out, corpus.clips);
   fmt::print("{}", corpus.summary);
@@ -49,7 +52,7 @@ void add_reader(CLI::App& corpus, const Reader& reader) {
                       "surprise); a list such as ang=anger,exc=happiness; * for all as they are; or a file")
       ->check(complaint_about_labels);
   for (const auto& option : reader.options()) add_reader_option(*command, option, a->options);
-  command->add_flag("--force", a->force, "replace the table if it exists");
+  command->add_flag("--force", a->force, "replace the table if loralens wrote it");
   command->callback([a, &reader] { write_corpus(reader, *a); });
 }
 

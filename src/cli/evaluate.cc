@@ -1,13 +1,17 @@
 // loralens evaluate: a trained run on its own test folds, or on other corpora.
 #include <numeric>
+#include <optional>
 #include <set>
 
 #include "base/error.h"
+#include "base/output.h"
 #include "base/progress.h"
 #include "cli/clips.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/machine.h"
+#include "cli/own_files.h"
+#include "cli/reads.h"
 #include "inference/predict.h"
 #include "training/groups.h"
 #include "training/results.h"
@@ -83,7 +87,10 @@ nlohmann::json other_metrics(const EvaluateArguments& a, const LoadedRun& loaded
   return metrics;
 }
 
-void evaluate(const EvaluateArguments& a) {
+void evaluate(const CLI::App& command, const EvaluateArguments& a) {
+  std::optional<OutputFolder> out;
+  if (!a.out.empty() && a.force) check_inputs_stay(a.out, paths_of_flags(command));
+  if (!a.out.empty()) out.emplace(a.out, a.force, complaint_about_folder);
   nlohmann::json metrics;
   std::string predictions;
   if (a.corpora.empty()) {
@@ -94,15 +101,15 @@ void evaluate(const EvaluateArguments& a) {
     const LoadedRun loaded = load_run(a.run, a.model, split(a.classes), a.input, a.machine, /*folds=*/true);
     const auto& classes = loaded.models.front().classes;
     const Clips clips = clips_of_classes(a.corpora, a.labels, classes);
+    if (out) check_inputs_stay(a.out, paths_of(clips, loaded.base.name));
     const auto made = predict_all(loaded, clips, a.machine);
     metrics = other_metrics(a, loaded, clips, made);
     predictions = format_predictions(made, classes);
   }
-  if (!a.out.empty()) {
-    OutputFolder out(a.out, a.force);
-    write_file(out.path() / "predictions.csv", predictions);
-    write_file(out.path() / "metrics.json", metrics.dump(2) + "\n");
-    out.commit();
+  if (out) {
+    write_file(out->path() / "predictions.csv", predictions);
+    write_file(out->path() / "metrics.json", metrics.dump(2) + "\n");
+    out->commit();
   }
   fmt::print("{}", a.json ? metrics.dump(2) + "\n" : describe_metrics(metrics));
 }
@@ -125,13 +132,13 @@ void add_evaluate(CLI::App& app) {
   command->add_option("--classes", a->classes, "names of a bare PEFT folder's classes, in order");
   command->add_option("-o,--output", a->out, "folder for predictions.csv and metrics.json");
   command->add_flag("--json", a->json, "print metrics.json instead of a table");
-  command->add_flag("--force", a->force, "replace the output folder if it exists");
+  command->add_flag("--force", a->force, "replace the output folder if loralens wrote it");
   add_input_options(*command, a->input);
   add_machine_options(*command, a->machine, /*gradients=*/false);
   add_config_option(*command);
   command->callback([a, command] {
     apply_config(*command);
-    evaluate(*a);
+    evaluate(*command, *a);
   });
 }
 

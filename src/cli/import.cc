@@ -1,8 +1,9 @@
 // loralens import: a CTranslate2 model as a Hugging Face folder.
 #include "base/error.h"
-#include "base/files.h"
+#include "base/output.h"
 #include "checkpoint/ctranslate2.h"
 #include "cli/commands.h"
+#include "cli/own_files.h"
 
 namespace loralens {
 
@@ -17,9 +18,10 @@ void add_import(CLI::App& app) {
                                      "folder.\n\nExample: loralens import model.bin --to whisper-base");
   command->add_option("source", arguments->source, "folder with model.bin, or that file")->required();
   command->add_option("--to", arguments->to, "folder to write")->required();
-  command->add_flag("--force", arguments->force, "replace the folder if it exists");
+  command->add_flag("--force", arguments->force, "replace the folder if loralens wrote it");
   command->callback([arguments] {
-    OutputFolder out(arguments->to, arguments->force);
+    if (arguments->force) check_inputs_stay(arguments->to, {arguments->source});
+    OutputFolder out(arguments->to, arguments->force, complaint_about_folder);
     import_ctranslate2(arguments->source, out.path());
     out.commit();
     fmt::print("{}\n", arguments->to);

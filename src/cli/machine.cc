@@ -56,7 +56,7 @@ void add_machine_options(CLI::App& command, MachineOptions& options, bool gradie
   command.add_option("--threads", options.threads, "0: as many as there are cores")
       ->check(CLI::Range(0, 1024))
       ->group("Machine");
-  command.add_flag("--profile", options.profile, "print where the time went; --profile=FILE writes it as JSON")->group("Machine");
+  command.add_flag("--profile", options.profile, "print where the time went; --profile=FILE writes it as JSON, over an earlier profile only")->group("Machine");
 }
 
 int thread_count(const MachineOptions& options) {

@@ -1,5 +1,6 @@
 // The program `loralens`: reads the command line, runs one command, turns errors into one line and an exit status.
 #include <c10/util/Exception.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -32,8 +33,15 @@ int fail_with(std::string_view message, int status) {
   while (!line.empty() && line.back() == '\n') line.pop_back();
   for (char& c : line)
     if (c == '\n') c = ' ';
-  fmt::print(stderr, "loralens: {}\n", line);
+  loralens::write_to_standard_error("loralens: " + line + "\n");
   return status;
+}
+
+// A file that is opened while standard input, output or error is closed would be taken for it, and written into. Reading and
+// writing what stands in for them fails, as it did before.
+void open_missing_streams() {
+  for (int stream = 0; stream < 3; ++stream)
+    if (fcntl(stream, F_GETFD) < 0) open("/dev/null", stream == 0 ? O_WRONLY : O_RDONLY);  // takes the lowest number
 }
 
 std::string names_of_commands(const CLI::App& app) {
@@ -110,7 +118,8 @@ __attribute__((section(".preinit_array"), used)) void (*const before_libraries)(
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);
+  open_missing_streams();
+  for (const int signal : {SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_IGN);  // writing fails instead, which is told
   loralens::keep_freed_memory();
   loralens::use_tensor_memory();
   try {

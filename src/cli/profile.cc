@@ -11,7 +11,10 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/output.h"
 #include "base/profile.h"
+#include "base/progress.h"
+#include "cli/own_files.h"
 
 namespace loralens {
 namespace {
@@ -55,19 +58,21 @@ ordered_json as_json(const std::vector<PhaseTotals>& totals, double seconds) {
 }
 
 void print(const std::vector<PhaseTotals>& totals, double seconds) {
-  fmt::print(stderr, "profile: {:.2f} s on {} threads, {:.1f} GB at most; {} products reach {:.0f} GFLOP/s here\n", seconds,
-             at::get_num_threads(), peak_memory() / 1e9, name_of_type(asked->type), asked->peak / 1e9);
-  fmt::print(stderr, "  {:10} {:>9} {:>6} {:>8} {:>8} {:>8}\n", "phase", "seconds", "share", "calls", "GFLOP/s", "of peak");
+  std::string text =
+      fmt::format("profile: {:.2f} s on {} threads, {:.1f} GB at most; {} products reach {:.0f} GFLOP/s here\n", seconds,
+                  at::get_num_threads(), peak_memory() / 1e9, name_of_type(asked->type), asked->peak / 1e9);
+  text += fmt::format("  {:10} {:>9} {:>6} {:>8} {:>8} {:>8}\n", "phase", "seconds", "share", "calls", "GFLOP/s", "of peak");
   double other = seconds;
   for (const PhaseTotals& t : totals) {
     const bool beside = in_background(t.phase);
     if (!beside) other -= t.seconds;
     const double rate = t.seconds > 0 ? t.operations / t.seconds : 0;
-    fmt::print(stderr, "  {:10} {:9.2f} {:>6} {:8}{}\n", name_of(t.phase), t.seconds,
-               beside ? "beside" : fmt::format("{:.0f} %", 100 * t.seconds / seconds), t.calls,
-               rate > 0 ? fmt::format(" {:8.0f} {:6.0f} %", rate / 1e9, 100 * rate / asked->peak) : "");
+    text += fmt::format("  {:10} {:9.2f} {:>6} {:8}{}\n", name_of(t.phase), t.seconds,
+                        beside ? "beside" : fmt::format("{:.0f} %", 100 * t.seconds / seconds), t.calls,
+                        rate > 0 ? fmt::format(" {:8.0f} {:6.0f} %", rate / 1e9, 100 * rate / asked->peak) : "");
   }
-  fmt::print(stderr, "  {:10} {:9.2f} {:4.0f} %\n", "other", other, 100 * other / seconds);
+  text += fmt::format("  {:10} {:9.2f} {:4.0f} %\n", "other", other, 100 * other / seconds);
+  write_to_standard_error(text);
 }
 
 }  // namespace
@@ -89,8 +94,11 @@ double matmul_peak(c10::ScalarType type, c10::Device device) {
 }
 
 void begin_profile(const Path& file, Precision precision, c10::Device device) {
-  if (const Path folder = file.parent_path(); !folder.empty() && !std::filesystem::is_directory(folder))
-    fail("--profile={}: there is no folder {}", file.string(), folder.string());
+  try {
+    if (!file.empty()) check_output_file(file, /*force=*/true, complaint_about_profile);
+  } catch (const Error& error) {
+    fail("--profile={}: {}", file.string(), error.what());
+  }
   asked = {file, precision.compute, matmul_peak(precision.compute, device)};
   start_profile(device.is_cpu() ? std::function<void()>() : [device] { settle(device); });
 }

@@ -11,8 +11,8 @@ namespace loralens {
 // Operations a second of large matrix products in this type: the best of several, after a warm-up. Takes half a second.
 double matmul_peak(c10::ScalarType type, c10::Device device);
 
-// Measures the peak and begins the profile. file: where its JSON goes; empty: a table on standard error. Error if there is
-// no folder for the file.
+// Measures the peak and begins the profile. file: where its JSON goes; empty: a table on standard error. Error if the
+// file cannot be written, or is there and holds no profile.
 void begin_profile(const Path& file, Precision precision, c10::Device device);
 
 // Prints or writes the profile, if one was begun.

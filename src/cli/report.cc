@@ -1,6 +1,9 @@
 // loralens report: the page over an analysis, a run or an evaluation, or one page that compares several.
 #include "base/error.h"
+#include "base/output.h"
 #include "cli/commands.h"
+#include "cli/own_files.h"
+#include "report/folder.h"
 #include "report/page.h"
 
 namespace loralens {
@@ -19,9 +22,9 @@ void report(const ReportArguments& a) {
     out = Path(a.dirs.front()) / "report.html";  // the folder's own page is made again
   } else if (std::filesystem::is_directory(out)) {
     fail("{} is a folder: -o names the page's file, such as {}", out.string(), (out / "report.html").string());
-  } else if (std::filesystem::exists(out) && !a.force) {
-    fail("{} exists already: choose another name, or replace it with --force", out.string());
   }
+  if (a.out.empty()) read_summary(a.dirs.front());  // which says that there is no such folder
+  check_output_file(out, a.force || a.out.empty(), complaint_about_page);
   const std::vector<Path> dirs(a.dirs.begin(), a.dirs.end());
   if (dirs.size() > 1)
     write_comparison(dirs, out);
@@ -45,7 +48,7 @@ void add_report(CLI::App& app) {
       "  loralens report emo-db ravdess emo-db-on-ravdess ravdess-on-emo-db -o across.html");
   command->add_option("dir", a->dirs, "folders that `loralens analyze`, `train` or `evaluate -o` wrote")->required();
   command->add_option("-o,--output", a->out, "file of the page; one folder: DIR/report.html where not given");
-  command->add_flag("--force", a->force, "replace the file if it exists");
+  command->add_flag("--force", a->force, "replace the file if it is a page of loralens");
   command->callback([a] { report(*a); });
 }
 

@@ -1,7 +1,8 @@
 // loralens synth: the embedded synthetic corpus.
 #include "base/error.h"
-#include "base/files.h"
+#include "base/output.h"
 #include "cli/commands.h"
+#include "cli/own_files.h"
 #include "corpus/synthetic.h"
 
 namespace loralens {
@@ -21,9 +22,9 @@ void add_synth(CLI::App& app) {
       ->check(CLI::Range(uint64_t{0}, uint64_t{INT64_MAX}));
   command->add_option("--voices", arguments->options.voices, "speakers, 1 to 12")->check(CLI::Range(1, 12));
   command->add_option("--sentences", arguments->options.sentences, "texts, 1 to 12")->check(CLI::Range(1, 12));
-  command->add_flag("--force", arguments->force, "replace the folder if it exists");
+  command->add_flag("--force", arguments->force, "replace the folder if loralens wrote it");
   command->callback([arguments] {
-    OutputFolder out(arguments->out, arguments->force);
+    OutputFolder out(arguments->out, arguments->force, complaint_about_folder);
     write_synthetic_corpus(out.path(), arguments->options);
     out.commit();
     fmt::print("{}\n", (Path(arguments->out) / "clips.csv").string());

@@ -2,12 +2,14 @@
 #include <set>
 
 #include "base/error.h"
-#include "base/files.h"
+#include "base/output.h"
 #include "base/progress.h"
 #include "cli/clips.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/machine.h"
+#include "cli/own_files.h"
+#include "cli/reads.h"
 #include "corpus/audit.h"
 #include "corpus/join.h"
 #include "corpus/labels.h"
@@ -207,8 +209,12 @@ bool has_progress(const Path& partial) {
 
 void train(CLI::App& command, TrainArguments& a) {
   resolve(command, a);
-  OutputFolder out(a.out, a.force, a.resuming ? Unfinished::take_up : Unfinished::refuse);
+  const auto read = paths_of_flags(command);
+  if (a.force)
+    for (const char* ending : {"", ".partial"}) check_inputs_stay(output_name(a.out) + ending, read);
+  OutputFolder out(a.out, a.force, complaint_about_folder, a.resuming ? Build::resume : Build::resumable);
   const Clips clips = load_clips(a);
+  check_inputs_stay(a.out, paths_of(clips));
   const auto folds = make_folds(clips, a.folds, a.run.train.selection == Selection::development);
   const Base base = base_of(a.model, a.machine);
   a.run.adapter.layers = parse_layers(a.layers, base.encoder.config.layers);
@@ -217,26 +223,27 @@ void train(CLI::App& command, TrainArguments& a) {
   write_file(out.path() / "config.toml", resolved_config(command, {"output", "resume", "force", "profile"}));
   log_line(fmt::format("{} clips, {} folds, {} on {}, {}", clips.clips.size(), folds.size(), a.run.adapter.method,
                        base.name, base.precision.compute == c10::ScalarType::BFloat16 ? "bf16" : "fp32"));
+  std::string results;
   try {
     const auto metrics = cross_validate(base, clips, folds, a.run, out.path());
     out.commit();
-    fmt::print("{}", describe_metrics(metrics));
+    results = describe_metrics(metrics);
   } catch (...) {
     if (has_progress(out.path())) out.keep();
     throw;
   }
+  fmt::print("{}", results);
 }
 
 void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a);
 
 // Runs again what the interrupted run's own configuration says.
 void resume(const std::string& run) {
-  Path target(run);
-  if (target.filename().empty()) target = target.parent_path();
+  const Path target(output_name(run));
   const Path config = Path(target.string() + ".partial") / "config.toml";
   if (std::filesystem::exists(target)) fail("{} is finished: there is nothing to resume", target.string());
   if (!std::filesystem::exists(config))
-    fail("{}: no interrupted run is there (no {}): start it with -o {} --force", target.string(), config.string(),
+    fail("{}: no interrupted run is there (no {}): start it with -o {} (--force)", target.string(), config.string(),
          target.string());
   auto arguments = std::make_shared<TrainArguments>();
   arguments->resuming = true;
@@ -274,7 +281,7 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
       ->transform(absolute);
   command->add_option("-o,--output", a->out, "folder of the run");
   command->add_option("--resume", a->resume, "go on with this interrupted run");
-  command->add_flag("--force", a->force, "replace the output folder if it exists");
+  command->add_flag("--force", a->force, "replace the output folder if loralens wrote it");
   command->add_option("--labels", a->labels, "four, seven, or a list such as ang=anger,exc=happiness; all if not given")
       ->transform(absolute_labels);
   command->add_option("--folds", a->folds.scheme, scheme_summary())

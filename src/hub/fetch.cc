@@ -69,7 +69,7 @@ class Cache : public Destination {
 // A folder of plain files.
 class PlainFolder : public Destination {
  public:
-  PlainFolder(const Path& folder, bool force) : folder_(folder) {
+  PlainFolder(const Path& folder, bool force) : folder_(folder), force_(force) {
     // config.json is the last file to come: with it the folder is a whole model.
     if (!force && fs::exists(folder / "config.json"))
       fail("{} holds a model already: choose another folder, or give --force to replace it", folder.string());
@@ -78,12 +78,27 @@ class PlainFolder : public Destination {
   Path folder() const override { return folder_; }
   void take(const RemoteModel& model, const RemoteFile& file) override {
     const Path target = folder_ / file.name;
-    if (!file.sha256.empty() && fs::exists(target) && sha256_of_file(target) == file.sha256) return;
-    download_to(model, file, target);
+    const fs::file_status there = fs::symlink_status(target);
+    if (!fs::exists(there)) return download_to(model, file, target);
+    if (!fs::is_regular_file(there)) fail("{} is in the way and is no file: choose another folder", target.string());
+    if (!file.sha256.empty() && sha256_of_file(target) == file.sha256) return;
+    if (force_) return download_to(model, file, target);
+    if (!file.sha256.empty() || !is_what_comes(model, file, target))
+      fail("{} is another file than the hub's: choose another folder, or give --force to replace it", target.string());
   }
 
  private:
+  // Of a file without a checksum, which may be of an earlier try.
+  static bool is_what_comes(const RemoteModel& model, const RemoteFile& file, const Path& target) {
+    PartialFile part(target);
+    model.download(file, part);
+    const bool same = sha256_of_file(part.path()) == sha256_of_file(target);
+    part.restart();
+    return same;
+  }
+
   Path folder_;
+  bool force_;
 };
 
 void take_weights(const RemoteModel& model, const std::string& repository, Destination& destination) {

@@ -332,6 +332,23 @@ TEST_F(HubTest, AServerWithoutRangesStartsOver) {
   EXPECT_EQ(read_file(folder_ / "to/model.safetensors"), hub.weights);
 }
 
+TEST_F(HubTest, AUsersFilesAreNotReplacedUnasked) {
+  for (const char* name : {"model.safetensors", "tokenizer.json"}) {
+    FakeHub hub;
+    put(std::string("to/") + name, "mine");
+    put("to/thesis.txt", "mine");
+    EXPECT_THAT(complaint([&] { fetch(hub, folder_ / "to"); }), HasSubstr("another file than the hub's"));
+    EXPECT_EQ(read_file(folder_ / "to" / name), "mine");
+    std::filesystem::remove(folder_ / "to" / name);
+    fetch(hub, folder_ / "to");  // a part of an earlier try, or a whole file of it, is none
+    std::filesystem::remove(folder_ / "to/config.json");
+    fetch(hub, folder_ / "to");
+    EXPECT_EQ(everything(), (std::vector<std::string>{"to/config.json", "to/model.safetensors", "to/thesis.txt",
+                                                      "to/tokenizer.json"}));
+    std::filesystem::remove_all(folder_ / "to");
+  }
+}
+
 TEST_F(HubTest, AWrongHashLeavesNothingToUse) {
   FakeHub hub;
   hub.announced = std::string(64, 'a');

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,8 +14,13 @@ namespace loralens {
 
 PartialFile::PartialFile(const Path& target) : target_(target), part_(target) {
   part_ += ".incomplete";
-  file_ = ::open(part_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  file_ = ::open(part_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
   if (file_ < 0) fail("cannot write {}: {}", part_.string(), std::strerror(errno));
+  struct stat status;
+  if (::fstat(file_, &status) != 0 || !S_ISREG(status.st_mode)) {
+    ::close(file_);
+    fail("{} is in the way and is no file: move it away", part_.string());
+  }
   if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
     ::close(file_);
     fail("another process is fetching {}: wait for it", target_.string());

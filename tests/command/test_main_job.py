@@ -268,9 +268,11 @@ def test_the_paper_protocol(flags, tmp_path):
 def test_force_replaces_a_run(frozen, flags, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(frozen, copy)
-    (copy / "mine.txt").write_text("old")
+    (copy / "history.csv").write_text("old")
     expect_error(run("train", *flags, "--method", "frozen", "-o", copy), 1, copy, "exists already", "--force")
-    assert (copy / "mine.txt").is_file()
+    expect_error(run("train", *flags, "--method", "frozen", "-o", copy, "--force"), 1, copy, "history.csv in it")
+    (copy / "history.csv").unlink()
+    (copy / "metrics.json").write_text((copy / "metrics.json").read_text() + " ")
     succeed("train", *flags, "--method", "frozen", "-o", copy, "--force")
     assert files_of(copy) == files_of(frozen)
     assert [path.name for path in tmp_path.iterdir()] == ["run"]

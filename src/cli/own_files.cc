@@ -1,0 +1,119 @@
+#include "cli/own_files.h"
+
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "analysis/registry.h"
+#include "base/error.h"
+#include "base/new_file.h"
+
+namespace loralens {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* page_text = "loralens-theme";  // where every page keeps the reader's choice of colours
+
+// A folder of one command. Patterns are fnmatch's with FNM_PATHNAME and FNM_EXTMATCH, of paths relative to the folder.
+struct Kind {
+  std::vector<std::string> needed;  // files that it always has
+  std::string told_by, text;        // one of them, and a text in it by which it is told from another program's
+  std::vector<std::string> others;  // what else it may have
+  std::string absent = {};          // a text that `told_by` does not have
+};
+
+std::vector<Kind> kinds() {
+  const std::string model = "@(fold-+([0-9])|final)?(.partial)";
+  const std::string of_model =
+      model + "/@(config.json|adapter_config.json|adapter_model.safetensors|head.safetensors|model.safetensors|"
+              "initial.safetensors|checkpoint.safetensors|history.csv|watch.csv|predictions.csv)";
+  const std::vector<std::string> of_run = {"@(config.toml|folds.csv|metrics.json|predictions.csv|inputs.json|recordings.csv|.lock)",
+                                           "report.html", model, of_model};
+  std::string names;
+  for (const AnalysisEntry& entry : analyses()) names += (names.empty() ? "" : "|") + std::string(entry.name);
+  return {{{"config.toml", "folds.csv", "metrics.json", "predictions.csv"}, "metrics.json", "\"uar\"", of_run},
+          {{".lock"}, ".lock", "loralens", of_run},  // interrupted
+          {{"metrics.json", "predictions.csv"}, "metrics.json", "\"uar\"", {"report.html"}},
+          {{"summary.json", "clips.txt"},
+           "summary.json",
+           "\"analyses\"",
+           {"report.html", "@(tables|arrays|figures)", "tables/@(" + names + ").csv", "arrays/@(" + names + ").npz",
+            "figures/*.vl.json"}},
+          {{"README.md", "clips.csv"},
+           "README.md",
+           "# Synthetic emotional speech",
+           {"audio", "audio/synthetic-*", "audio/synthetic-*/synthetic-*_*.wav"}},
+          // Of transformers' own folders the configuration names the version.
+          {{"config.json", "model.safetensors", "preprocessor_config.json"},
+           "config.json",
+           "WhisperForConditionalGeneration",
+           {"tokenizer.json"},
+           "transformers_version"}};
+}
+
+bool holds(const Path& file, const std::string& text) {
+  std::error_code ignored;
+  return fs::is_regular_file(fs::symlink_status(file, ignored)) && read_file(file).find(text) != std::string::npos;
+}
+
+bool matches(const std::string& name, const Kind& kind) {
+  return std::ranges::find(kind.needed, name) != kind.needed.end() || std::ranges::any_of(kind.others, [&](const auto& pattern) {
+           return fnmatch(pattern.c_str(), name.c_str(), FNM_PATHNAME | FNM_EXTMATCH) == 0;
+         });
+}
+
+// The first entry that does not belong to this kind of folder; "" if there is none.
+std::string stranger_in(const Path& folder, const Kind& kind) {
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    const std::string name = entry.path().lexically_relative(folder).generic_string();
+    const std::string written = without_temporary_ending(name);  // by a command that was killed meanwhile
+    const fs::file_status status = entry.symlink_status();
+    const bool known = fs::is_directory(status) || fs::is_regular_file(status);
+    if (!known || !matches(written.empty() ? name : written, kind)) return name;
+    if (name == "report.html" && !holds(entry.path(), page_text)) return name;
+  }
+  return "";
+}
+
+std::string complaint_about_file(const Path& file, const std::vector<std::string>& texts, const std::string& what) {
+  const bool own = std::ranges::all_of(texts, [&](const auto& text) { return holds(file, text); });
+  return own ? "" : fmt::format("it is not {}", what);
+}
+
+}  // namespace
+
+std::string complaint_about_folder(const Path& folder) {
+  if (fs::is_empty(folder)) return "";
+  std::string stranger;
+  for (const Kind& kind : kinds()) {
+    const bool whole = std::ranges::all_of(kind.needed, [&](const auto& name) { return fs::exists(folder / name); });
+    if (!whole || !holds(folder / kind.told_by, kind.text)) continue;
+    if (!kind.absent.empty() && holds(folder / kind.told_by, kind.absent)) continue;
+    const std::string found = stranger_in(folder, kind);
+    if (found.empty()) return "";
+    if (stranger.empty()) stranger = found;
+  }
+  return stranger.empty() ? "it is no folder that loralens wrote" : fmt::format("{} in it is not of loralens", stranger);
+}
+
+std::string complaint_about_table(const Path& file) {
+  std::string text = read_file(file);
+  const bool own = text.starts_with("path,label,speaker") && text.find_first_of(",\r\n", 18) == 18;
+  return own ? "" : "it is no table of clips that `loralens corpus` wrote";
+}
+
+std::string complaint_about_audit(const Path& file) {
+  return complaint_about_file(file, {"\"scheme\": ", "\"table\": "}, "what `loralens audit` wrote");
+}
+
+std::string complaint_about_page(const Path& file) {
+  return complaint_about_file(file, {page_text}, "a page that `loralens report` wrote");
+}
+
+std::string complaint_about_profile(const Path& file) {
+  return complaint_about_file(file, {"\"peak_operations_per_second\": "}, "a profile");
+}
+
+}  // namespace loralens
