@@ -29,8 +29,8 @@ std::vector<Recording> read_all(const Clips& clips, int64_t threads) {
 
 void run_audit(const CLI::App& command, const AuditArguments& a) {
   if (!a.out.empty()) {
+    if (a.force) check_inputs_stay(a.out, paths_of_flags(command));
     check_output_file(a.out, a.force, complaint_about_audit);
-    check_inputs_stay(a.out, paths_of_flags(command));
   }
   Clips clips = read_clips(a.table);
   if (!a.labels.empty()) apply_labels(clips, label_map_of(a.labels));

