@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/profile.h"
 #include "base/random.h"
+#include "inference/predict.h"
 #include "statistics/normal_values.h"
 
 namespace loralens {
@@ -148,6 +149,7 @@ void AnalysisRunner::run(const FoldSubjects& fold, const Encoder& base, const So
       batches.back().push_back(clip);
       filled += positions;
     }
+    check_memory(fold.adapted.model, source, batches, machine_memory());
     for (size_t b = 0; b < batches.size(); ++b) {
       for (size_t next = b; next < std::min(b + 3, batches.size()); ++next) source.prefetch(batches[next]);
       const Batch shared = trained_stem ? Batch{} : source.batch(batches[b]);

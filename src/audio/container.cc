@@ -1,102 +1,62 @@
 #include "audio/container.h"
 
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <string>
 #include <string_view>
 
+#include "audio/chunks.h"
+#include "audio/mp3_frames.h"
 #include "base/error.h"
 
 namespace loralens {
 namespace {
 
-namespace fs = std::filesystem;
-
-struct Bytes {
-  std::ifstream in;
-  uint64_t size;
-
-  // Up to `count` bytes from `at` on.
-  std::string read(uint64_t at, size_t count) {
-    std::string bytes(count, '\0');
-    in.clear();
-    in.seekg(static_cast<std::streamoff>(at));
-    in.read(bytes.data(), static_cast<std::streamsize>(count));
-    bytes.resize(static_cast<size_t>(std::max<std::streamsize>(in.gcount(), 0)));
-    return bytes;
-  }
-};
-
-uint64_t number(std::string_view bytes, bool big_endian) {
-  uint64_t value = 0;
-  for (size_t i = 0; i < bytes.size(); ++i)
-    value = value << 8 | static_cast<unsigned char>(bytes[big_endian ? i : bytes.size() - 1 - i]);
-  return value;
-}
-
-// Chunks are a name of four letters, a size of four bytes, and the data, padded to an even length.
-Container read_chunks(Bytes& file, std::string_view data_name, bool big_endian) {
-  const uint64_t form_size = number(file.read(4, 4), big_endian);
-  uint64_t long_size = 0;  // RF64 keeps the size of its data apart
-  for (uint64_t at = 12; at + 8 <= file.size;) {
-    const std::string chunk = file.read(at, 24);
-    const std::string_view name = std::string_view(chunk).substr(0, 4);
-    if (chunk.size() < 8 || name.find('\0') != std::string::npos) return {};  // no chunk, for libsndfile to judge
-    const uint64_t size = number(std::string_view(chunk).substr(4, 4), big_endian), there = file.size - at - 8;
-    if (name == "ds64" && chunk.size() == 24) long_size = number(std::string_view(chunk).substr(16, 8), false);
-    if (name == data_name) {
-      if (size == 0xffffffff && long_size > 0) return {long_size > there ? long_size - there : 0, 0};
-      const bool unknown = size == 0xffffffff || (size >= 0x7ffff000 && size <= 0x80000000);
-      const bool unset = size == 0 && there > 0 && form_size + 8 != file.size;
-      return {!unknown && size > there ? size - there : 0, unset && data_name == "data" ? at + 4 : 0};
-    }
-    at += 8 + size + size % 2;
-  }
-  return {};
-}
-
-// Ogg promises no length, but each page says how long it is.
-uint64_t missing_in_last_page(Bytes& file) {
-  constexpr uint64_t longest_page = 27 + 255 + 255 * 255;
-  const std::string tail = file.read(file.size - std::min(file.size, longest_page), longest_page);
-  const size_t page = tail.rfind(std::string_view("OggS\0", 5));
-  if (page == std::string::npos) return 0;
-  if (page + 27 > tail.size()) return page + 27 - tail.size();
-  const auto segments = static_cast<unsigned char>(tail[page + 26]);
-  uint64_t end = page + 27 + segments;
-  for (size_t i = page + 27; i < std::min<size_t>(page + 27 + segments, tail.size()); ++i)
-    end += static_cast<unsigned char>(tail[i]);
-  return end > tail.size() ? end - tail.size() : 0;
-}
-
-Bytes open_file(const Path& path) {
-  std::error_code code;
-  const fs::file_status status = fs::status(path, code);
-  if (status.type() == fs::file_type::none) fail("cannot read {}: {}", path.string(), code.message());
-  if (!fs::exists(status)) fail("{}: there is no such file: check the path", path.string());
-  if (fs::is_directory(status)) fail("{} is a folder, not an audio file: name the files in it", path.string());
-  if (!fs::is_regular_file(status)) fail("{} is no regular file: save the audio to a file first", path.string());
-  Bytes file{std::ifstream(path, std::ios::binary), 0};
-  if (!file.in) fail("cannot read {}: {}", path.string(), std::strerror(errno));
-  file.size = fs::file_size(path, code);
-  if (file.size == 0) fail("{}: the file is empty: copy it again or leave it out", path.string());
-  return file;
+// Kinds that people have and that are not read; empty: another.
+std::string_view name_of_other(std::string_view start) {
+  const auto at = [&](size_t place, std::string_view text) {
+    return start.size() >= place && start.substr(place).starts_with(text);
+  };
+  if (at(4, "ftyp")) return "MPEG-4 audio or video";
+  if (at(0, "\x1a\x45\xdf\xa3")) return "Matroska or WebM";
+  if (at(0, "\x30\x26\xb2\x75")) return "Windows Media";
+  if (at(0, "#!AMR")) return "AMR";
+  if (at(0, "Creative Voice File")) return "Creative Voice";
+  if (at(0, "RIFF") && at(8, "AVI ")) return "AVI";
+  if (at(0, "FLV")) return "Flash video";
+  if (at(0, "MThd")) return "MIDI";
+  if (at(0, "wvpk")) return "WavPack";
+  if (at(0, "MAC ")) return "Monkey's Audio";
+  if (start.size() > 1 && start[0] == '\xff' && (static_cast<unsigned char>(start[1]) & 0xf6) == 0xf0) return "AAC";
+  if (start.size() > 1 && start[0] == '\xff' && (static_cast<unsigned char>(start[1]) & 0xfe) == 0xfc) return "MPEG layer II";
+  return "";
 }
 
 }  // namespace
 
-Container read_container(const Path& path) {
-  Bytes file = open_file(path);
-  const std::string start = file.read(0, 12);
-  const std::string_view kind = std::string_view(start).substr(0, 4);
-  const std::string_view form = start.size() == 12 ? std::string_view(start).substr(8) : "";
-  if ((kind == "RIFF" || kind == "RF64") && form == "WAVE") return read_chunks(file, "data", false);
-  if (kind == "RIFX" && form == "WAVE") return read_chunks(file, "data", true);
-  if (kind == "FORM" && (form == "AIFF" || form == "AIFC")) return read_chunks(file, "SSND", true);
-  if (kind == "OggS") return {missing_in_last_page(file), 0};
-  return {};
+std::string how_to_convert(const Path& path) {
+  const std::string stem = (path.parent_path() / path.stem()).string();
+  return fmt::format("convert it with ffmpeg -i '{}' '{}{}'", path.string(), stem, path.extension() == ".wav" ? "-16k.wav" : ".wav");
+}
+
+uint64_t end_of_id3(const Bytes& file, uint64_t at) {
+  const std::string tag = file.read(at, 10);
+  if (tag.size() < 10 || !tag.starts_with("ID3")) return at;
+  uint64_t size = 0;  // seven bits a byte
+  for (size_t i = 6; i < 10; ++i) size = size << 7 | (static_cast<unsigned char>(tag[i]) & 0x7f);
+  const bool footer = (tag[5] & 0x10) != 0;
+  return at + 10 + size + (footer ? 10 : 0);
+}
+
+Container read_container(const Bytes& file) {
+  if (auto chunks = read_chunks(file)) return *chunks;
+  if (file.read(0, 4) == "OggS") return {.kind = ContainerKind::ogg};
+  const uint64_t begin = end_of_id3(file, 0);
+  if (begin > file.size()) fail("{}: cut off inside its ID3 tag: copy the file again", file.path().string());
+  if (file.read(begin, 4) == "fLaC") return {.kind = ContainerKind::flac, .begin = begin};
+  if (starts_with_mp3(file, begin)) return {.kind = ContainerKind::mp3, .begin = begin};
+  if (const auto name = name_of_other(file.read(begin, 32)); !name.empty())
+    fail("{}: this is {}, which is not audio that can be read: {}", file.path().string(), name, how_to_convert(file.path()));
+  fail("{}: not audio that can be read (WAV, FLAC, Ogg, MP3, AIFF, AU, CAF, W64, SPHERE): leave it out, or {}",
+       file.path().string(), how_to_convert(file.path()));
 }
 
 }  // namespace loralens

@@ -1,100 +1,26 @@
 #include "audio/decode.h"
 
-#include <sndfile.h>
 #include <soxr.h>
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <memory>
 #include <span>
 
-#include "audio/container.h"
+#include "audio/decoder.h"
 #include "base/error.h"
 
 namespace loralens {
 namespace {
 
-constexpr sf_count_t unknown_length = SF_COUNT_MAX;  // libsndfile's word for a stream that does not say
-constexpr sf_count_t block_values = 1 << 16;
-
-// A WAV that was never closed, as libsndfile wants to see it: the size of its samples reads 0xFFFFFFFF.
-struct UnclosedFile {
-  std::ifstream in;
-  sf_count_t length, size_at, at = 0;
-
-  static sf_count_t get_length(void* self) { return static_cast<UnclosedFile*>(self)->length; }
-  static sf_count_t tell(void* self) { return static_cast<UnclosedFile*>(self)->at; }
-  static sf_count_t seek(sf_count_t offset, int whence, void* self) {
-    auto& file = *static_cast<UnclosedFile*>(self);
-    const sf_count_t from = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? file.at : file.length;
-    return file.at = std::clamp<sf_count_t>(from + offset, 0, file.length);
-  }
-  static sf_count_t read(void* bytes, sf_count_t count, void* self) {
-    auto& file = *static_cast<UnclosedFile*>(self);
-    file.in.clear();
-    file.in.seekg(file.at);
-    file.in.read(static_cast<char*>(bytes), count);
-    const sf_count_t got = file.in.gcount();
-    for (sf_count_t i = 0; i < 4; ++i)
-      if (const sf_count_t k = file.size_at + i - file.at; k >= 0 && k < got) static_cast<char*>(bytes)[k] = '\xff';
-    file.at += got;
-    return got;
-  }
-};
-
-struct OpenFile {
-  SF_INFO info{};
-  std::unique_ptr<UnclosedFile> unclosed;
-  std::unique_ptr<SNDFILE, int (*)(SNDFILE*)> handle{nullptr, sf_close};
-};
-
-OpenFile open_audio(const Path& path) {
-  const Container container = read_container(path);
-  if (container.missing > 0)
-    fail("{}: cut off, {} bytes less than its header promises: copy the file again", path.string(), container.missing);
-  OpenFile file;
-  if (container.unset_size_at > 0) {
-    SF_VIRTUAL_IO calls{UnclosedFile::get_length, UnclosedFile::seek, UnclosedFile::read, nullptr, UnclosedFile::tell};
-    file.unclosed.reset(new UnclosedFile{std::ifstream(path, std::ios::binary),
-                                         static_cast<sf_count_t>(std::filesystem::file_size(path)),
-                                         static_cast<sf_count_t>(container.unset_size_at)});
-    file.handle.reset(sf_open_virtual(&calls, SFM_READ, &file.info, file.unclosed.get()));
-  } else {
-    file.handle.reset(sf_open(path.c_str(), SFM_READ, &file.info));
-  }
-  if (!file.handle)
-    fail("{}: not audio that can be read (WAV, FLAC, Ogg, MP3, AIFF, ...): convert it or leave it out", path.string());
-  if (file.info.frames == 0) fail("{}: the file holds no samples: leave it out", path.string());
-  return file;
-}
-
-// Makes `begin` the next frame to be read. libsndfile lands up to 128 frames off in Vorbis, garbles what follows in
-// MP3, and cannot seek in some rare codecs: there everything before is decoded.
-void go_to(OpenFile& file, const Path& path, sf_count_t begin) {
-  if (begin == 0) return;
-  const int format = file.info.format & SF_FORMAT_TYPEMASK;
-  if (format != SF_FORMAT_OGG && format != SF_FORMAT_MPEG) {
-    if (sf_seek(file.handle.get(), begin, SEEK_SET) == begin) return;
-    file.handle.reset();
-    file = open_audio(path);
-  }
-  const sf_count_t channels = file.info.channels, block = std::max<sf_count_t>(1, block_values / channels);
-  std::vector<float> unused(block * channels);
-  for (sf_count_t at = 0; at < begin;) {
-    const sf_count_t got = sf_readf_float(file.handle.get(), unused.data(), std::min(block, begin - at));
-    if (got <= 0)
-      fail("{}: cut off or damaged, it ends at {:.6f} s: copy the file again", path.string(),
-           static_cast<double>(at) / file.info.samplerate);
-    at += got;
-  }
-}
+constexpr int64_t block_values = 1 << 16;
+constexpr int64_t unknown_length = INT64_MAX;
 
 struct Frames {
-  sf_count_t begin, end;  // end: unknown_length for all that comes
+  int64_t begin, end;  // end: unknown_length for all that comes
 };
 
-Frames frames_of(const Segment& segment, const SF_INFO& info, const Path& path) {
+Frames frames_of(const Segment& segment, const Decoder& file, const Path& path) {
   const bool to_end = segment.end < 0;
   if (!std::isfinite(segment.start) || !std::isfinite(segment.end) || segment.start < 0)
     fail("{}: a segment from {} to {} s makes no sense: start must be 0 or more", path.string(), segment.start,
@@ -102,22 +28,22 @@ Frames frames_of(const Segment& segment, const SF_INFO& info, const Path& path) 
   if (!to_end && segment.end <= segment.start)
     fail("{}: the segment ends at {} s, not after its start at {} s: correct start and end", path.string(), segment.end,
          segment.start);
-  const double start = std::round(segment.start * info.samplerate), end = std::round(segment.end * info.samplerate);
-  const auto length = static_cast<double>(info.frames);
+  const double start = std::round(segment.start * file.rate), end = std::round(segment.end * file.rate);
+  const auto length = static_cast<double>(file.frames < 0 ? unknown_length : file.frames);
   if (start >= length || end > length)
     fail("{}: the segment from {} s to {} is not inside the file, which lasts {:.6f} s: correct start and end",
          path.string(), segment.start, to_end ? "its end" : fmt::format("{} s", segment.end),
-         length / info.samplerate);
+         length / file.rate);
   if (!to_end && end <= start)
     fail("{}: the segment from {} to {} s is shorter than one sample: correct start and end", path.string(),
          segment.start, segment.end);
-  return {static_cast<sf_count_t>(start), to_end ? info.frames : static_cast<sf_count_t>(end)};
+  return {static_cast<int64_t>(start), !to_end ? static_cast<int64_t>(end) : file.frames < 0 ? unknown_length : file.frames};
 }
 
 // Appends samples of any rate to a vector at 16 kHz.
 class Resampler {
  public:
-  Resampler(int rate, const Path& path, std::vector<float>& out) : path_(path), out_(out) {
+  Resampler(int rate, const Path& path) : path_(path) {
     if (rate == sample_rate) return;
     soxr_error_t error = nullptr;
     const soxr_quality_spec_t quality = soxr_quality_spec(SOXR_HQ, 0);
@@ -125,19 +51,19 @@ class Resampler {
     if (error) fail("{}: cannot resample from {} Hz ({}): convert it to 16 kHz", path_.string(), rate, error);
   }
 
-  void add(std::span<const float> samples) {
+  void add(std::span<const float> samples, std::vector<float>& out) {
     if (soxr_)
-      process(samples.data(), samples.size());
+      process(samples.data(), samples.size(), out);
     else
-      out_.insert(out_.end(), samples.begin(), samples.end());
+      out.insert(out.end(), samples.begin(), samples.end());
   }
 
-  void finish() {
-    if (soxr_) process(nullptr, 0);
+  void finish(std::vector<float>& out) {
+    if (soxr_) process(nullptr, 0, out);
   }
 
  private:
-  void process(const float* samples, size_t count) {
+  void process(const float* samples, size_t count, std::vector<float>& out) {
     size_t used = 0, made = 0;
     do {
       size_t taken = 0;
@@ -145,22 +71,22 @@ class Resampler {
                                               made_.data(), made_.size(), &made);
       if (error) fail("{}: resampling failed ({}): convert it to 16 kHz", path_.string(), error);
       used += taken;
-      out_.insert(out_.end(), made_.begin(), made_.begin() + static_cast<ptrdiff_t>(made));
+      out.insert(out.end(), made_.begin(), made_.begin() + static_cast<ptrdiff_t>(made));
     } while (used < count || made == made_.size());
   }
 
-  const Path& path_;
-  std::vector<float>& out_;
+  Path path_;
   std::vector<float> made_ = std::vector<float>(block_values);
   std::unique_ptr<soxr, void (*)(soxr_t)> soxr_{nullptr, soxr_delete};
 };
 
-// mono[i]: the mean of frame i's channels. Returns the first frame that is not finite, or the number of frames.
+// mono[i]: the mean of frame i's channels. Returns the first frame that is no sound, or the number of frames.
 size_t mix(std::span<const float> interleaved, size_t channels, std::span<float> mono) {
+  constexpr double loudest = 1e9;  // powers of what is beyond overflow in a log-mel
   for (size_t i = 0; i < mono.size(); ++i) {
     double sum = 0;
     for (size_t c = 0; c < channels; ++c) sum += interleaved[i * channels + c];
-    if (!std::isfinite(sum)) return i;
+    if (!(std::abs(sum) <= loudest)) return i;
     mono[i] = static_cast<float>(sum / static_cast<double>(channels));
   }
   return mono.size();
@@ -187,54 +113,134 @@ class ClipCount {
   int64_t count_ = 0;
 };
 
-// Reads on from `frames.begin` to `frames.end` or the file's end; returns how many frames there were.
-sf_count_t read_frames(OpenFile& file, const Path& path, Frames frames, Resampler& resampler, ClipCount& clipped) {
-  const sf_count_t channels = file.info.channels, block = std::max<sf_count_t>(1, block_values / channels);
-  std::vector<float> interleaved(block * channels), mono(block);
-  for (sf_count_t at = frames.begin;;) {
-    const sf_count_t got = sf_readf_float(file.handle.get(), interleaved.data(), std::min(block, frames.end - at));
-    if (got <= 0) return at - frames.begin;
-    const std::span mixed(mono.data(), static_cast<size_t>(got));
-    if (const size_t good = mix(interleaved, channels, mixed); good < mixed.size())
-      fail("{}: the sample at {:.6f} s is not a finite number: repair the file or leave it out", path.string(),
-           static_cast<double>(at + static_cast<sf_count_t>(good)) / file.info.samplerate);
-    clipped.add(std::span(interleaved).first(static_cast<size_t>(got * channels)));
-    resampler.add(mixed);
-    at += got;
-  }
-}
-
 }  // namespace
 
+struct AudioStream::State {
+  Path path;
+  std::unique_ptr<Decoder> file;
+  Frames frames;
+  int64_t at;  // the file's next frame
+  Resampler resampler;
+  ClipCount clips;
+  std::vector<float> interleaved, mono;  // a block
+  std::vector<float> ready;              // 16 kHz samples that nobody has taken yet
+  int64_t given = 0;
+  bool ended = false;
+
+  State(const Path& path_, const Segment& segment)
+      : path(path_),
+        file(open_decoder(path)),
+        frames(frames_of(segment, *file, path)),
+        at(frames.begin),
+        resampler(file->rate, path),
+        clips(static_cast<size_t>(file->channels)),
+        mono(static_cast<size_t>(std::max<int64_t>(1, block_values / file->channels))) {
+    interleaved.resize(mono.size() * static_cast<size_t>(file->channels));
+    if (frames.begin > 0 && !file->seek(frames.begin)) skip();
+  }
+
+  double seconds_at(int64_t frame) const { return static_cast<double>(frame) / file->rate; }
+
+  // Decodes what lies before the segment.
+  void skip() {
+    for (int64_t done = 0; done < frames.begin;) {
+      const int64_t got = file->read(interleaved.data(), std::min(std::ssize(mono), frames.begin - done));
+      if (got <= 0) fail_short(done, frames.begin);
+      done += got;
+    }
+  }
+
+  void read_block() {
+    const int64_t wanted = std::min(std::ssize(mono), frames.end - at);
+    const int64_t got = wanted > 0 ? file->read(interleaved.data(), wanted) : 0;
+    if (got <= 0) return end();
+    const auto channels = static_cast<size_t>(file->channels);
+    const std::span mixed = std::span(mono).first(static_cast<size_t>(got));
+    if (const size_t good = mix(interleaved, channels, mixed); good < mixed.size())
+      fail("{}: the sample at {:.6f} s is not a finite number near full scale, 1: repair the file or leave it out",
+           path.string(), seconds_at(at + static_cast<int64_t>(good)));
+    clips.add(std::span(interleaved).first(mixed.size() * channels));
+    resampler.add(mixed, ready);
+    at += got;
+  }
+
+  [[noreturn]] void fail_short(int64_t there, int64_t promised) const {
+    if (file->frames < 0)
+      fail("{}: the segment is not inside the file, which lasts {:.6f} s: correct start and end", path.string(),
+           seconds_at(there));
+    fail("{}: cut off or damaged, it ends at {:.6f} s of {:.6f}: copy the file again", path.string(), seconds_at(there),
+         seconds_at(promised));
+  }
+
+  void end() {
+    ended = true;
+    if (frames.end != unknown_length && at < frames.end) fail_short(at, frames.end);
+    check_decoded_to_end();
+    if (at == frames.begin)
+      fail("{}: the file holds no samples from {} s on: leave it out", path.string(), seconds_at(frames.begin));
+    resampler.finish(ready);
+    if (given == 0 && ready.empty()) fail_empty(path, at - frames.begin, file->rate);
+  }
+
+  // A file may hold more than it promised, and a checksum for all of it comes at its end.
+  void check_decoded_to_end() {
+    if (frames.end == file->frames && file->read(interleaved.data(), 1) > 0)
+      fail("{}: it holds more than its header promises: copy the file again, or write it again with another program",
+           path.string());
+  }
+
+  [[noreturn]] static void fail_empty(const Path& path, int64_t frames, int rate) {
+    fail("{}: {} sample{} at {} Hz {} less than one at 16 kHz: leave the clip out", path.string(), frames,
+         frames == 1 ? "" : "s", rate, frames == 1 ? "is" : "are");
+  }
+};
+
+AudioStream::AudioStream(const Path& path, Segment segment) : state_(std::make_unique<State>(path, segment)) {}
+AudioStream::~AudioStream() = default;
+AudioStream::AudioStream(AudioStream&&) noexcept = default;
+AudioStream& AudioStream::operator=(AudioStream&&) noexcept = default;
+
+std::vector<float> AudioStream::read(size_t count) {
+  State& state = *state_;
+  while (!state.ended && state.ready.size() < count) state.read_block();
+  const auto taken = static_cast<ptrdiff_t>(std::min(count, state.ready.size()));
+  std::vector<float> samples(state.ready.begin(), state.ready.begin() + taken);
+  state.ready.erase(state.ready.begin(), state.ready.begin() + taken);
+  state.given += taken;
+  return samples;
+}
+
+AudioFacts AudioStream::facts() const {
+  const State& state = *state_;
+  return {state.seconds_at(state.at - state.frames.begin), state.file->rate, state.file->channels, state.clips.count()};
+}
+
 Audio load_audio(const Path& path, Segment segment) {
-  OpenFile file = open_audio(path);
-  const Frames frames = frames_of(segment, file.info, path);
-  const double rate = file.info.samplerate;
+  constexpr size_t piece = size_t{30} * sample_rate;
+  AudioStream stream(path, segment);
   Audio audio;
-  if (frames.end != unknown_length)  // a header may promise anything: half an hour is taken on trust
-    audio.samples.reserve(static_cast<size_t>(
-        std::min(static_cast<double>(frames.end - frames.begin) / rate + 0.01, 1800.) * sample_rate));
-  go_to(file, path, frames.begin);
-  Resampler resampler(file.info.samplerate, path, audio.samples);
-  ClipCount clipped(static_cast<size_t>(file.info.channels));
-  const sf_count_t read = read_frames(file, path, frames, resampler, clipped);
-  if (frames.end != unknown_length && read < frames.end - frames.begin)
-    fail("{}: cut off or damaged, it ends at {:.6f} s of {:.6f}: copy the file again", path.string(),
-         static_cast<double>(frames.begin + read) / rate, static_cast<double>(frames.end) / rate);
-  if (read == 0) fail("{}: the file holds no samples from {} s on: leave it out", path.string(), segment.start);
-  resampler.finish();
-  audio.seconds = static_cast<double>(read) / rate;
-  audio.rate = file.info.samplerate;
-  audio.channels = file.info.channels;
-  audio.clipped = clipped.count();
+  for (bool more = true; more;) {
+    const auto samples = stream.read(piece);
+    audio.samples.insert(audio.samples.end(), samples.begin(), samples.end());
+    more = samples.size() == piece;
+  }
+  static_cast<AudioFacts&>(audio) = stream.facts();
   return audio;
 }
 
 double audio_seconds(const Path& path, Segment segment) {
-  const OpenFile file = open_audio(path);
-  if (file.info.frames == unknown_length) return load_audio(path, segment).seconds;
-  const Frames frames = frames_of(segment, file.info, path);
-  return static_cast<double>(frames.end - frames.begin) / file.info.samplerate;
+  const auto file = open_decoder(path);
+  if (file->frames < 0) {
+    AudioStream stream(path, segment);
+    while (!stream.read(block_values).empty()) {
+    }
+    return stream.facts().seconds;
+  }
+  const Frames frames = frames_of(segment, *file, path);
+  const int64_t count = frames.end - frames.begin;
+  const double seconds = static_cast<double>(count) / file->rate;
+  if (std::floor(seconds * sample_rate + 0.5) < 1) AudioStream::State::fail_empty(path, count, file->rate);
+  return seconds;
 }
 
 }  // namespace loralens

@@ -4,7 +4,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
-#include <cstring>
+#include <deque>
 
 #include "audio/spectrum.h"
 
@@ -24,65 +24,90 @@ int band_edge(int band) {
   return first_bin + static_cast<int>(std::lround(static_cast<double>(band) * (end_bin - first_bin) / bands));
 }
 
-// Energies of the bands of each frame of 25 ms.
-std::vector<Bands> band_energies(std::span<const float> samples) {
-  if (samples.size() < frame_length) return {};
-  const size_t frames = (samples.size() - frame_length) / frame_hop + 1;
-  std::vector<Bands> energies(frames);
+std::array<int, bands + 1> band_edges() {
   std::array<int, bands + 1> edges;
   for (int band = 0; band <= bands; ++band) edges[static_cast<size_t>(band)] = band_edge(band);
-  std::array<float, block_samples> block;
-  Powers powers;
-  for (size_t first = 0; first < frames; first += lanes) {
-    const size_t at = first * frame_hop, count = std::min<size_t>(block_samples, samples.size() - at);
-    block.fill(0);
-    std::memcpy(block.data(), samples.data() + at, count * sizeof(float));
-    power_spectra(block.data(), powers);
-    for (size_t i = 0; i < lanes && first + i < frames; ++i)
+  return edges;
+}
+
+}  // namespace
+
+struct Fingerprinter::State {
+  const std::array<int, bands + 1> edges = band_edges();
+  std::vector<float> samples;   // from the next frame's first on
+  std::deque<Bands> energies;   // of the last frames, up to `smoothed`: 25 ms each
+  std::deque<Bands> logs;       // of the last sums over `smoothed` frames, up to lag + 1
+  std::vector<float> total;     // energy of all bands, of each sum
+  Fingerprint words;
+
+  // The first `count` frames of the block.
+  void add_frames(const float* block, size_t count) {
+    Powers powers;
+    power_spectra(block, powers);
+    for (size_t i = 0; i < count; ++i) {
+      Bands energy;
       for (size_t band = 0; band < bands; ++band) {
         float sum = 0;
         for (int bin = edges[band]; bin < edges[band + 1]; ++bin) sum += powers.power[bin][i];
-        energies[first + i][band] = sum;
+        energy[band] = sum;
       }
+      energies.push_back(energy);
+      if (energies.size() < smoothed) continue;
+      add_sum();
+      energies.pop_front();
+    }
   }
-  return energies;
-}
 
-// Over `smoothed` frames each: log energies, and in `total` the energy of all bands.
-std::vector<Bands> smoothed_logs(const std::vector<Bands>& energies, std::vector<float>& total) {
-  std::vector<Bands> logs;
-  for (size_t first = 0; first + smoothed <= energies.size(); ++first) {
+  void add_sum() {
     Bands sums{};
-    for (size_t frame = first; frame < first + smoothed; ++frame)
-      for (size_t band = 0; band < bands; ++band) sums[band] += energies[frame][band];
+    for (const Bands& energy : energies)
+      for (size_t band = 0; band < bands; ++band) sums[band] += energy[band];
     total.push_back(0);
     for (float& sum : sums) {
       total.back() += sum;
       sum = std::log(sum + 1e-11F);
     }
     logs.push_back(sums);
+    if (logs.size() <= lag) return;
+    const Bands &then = logs.front(), &now = logs.back();
+    uint32_t word = 0;
+    for (size_t bit = 0; bit < bits; ++bit)
+      word |= static_cast<uint32_t>(now[bit] - now[bit + 1] > then[bit] - then[bit + 1]) << bit;
+    words.push_back(std::max<uint32_t>(word, 1));
+    logs.pop_front();
   }
-  return logs;
+};
+
+Fingerprinter::Fingerprinter() : state_(std::make_unique<State>()) {}
+Fingerprinter::~Fingerprinter() = default;
+
+void Fingerprinter::add(std::span<const float> samples) {
+  auto& held = state_->samples;
+  held.insert(held.end(), samples.begin(), samples.end());
+  size_t at = 0;
+  for (; at + block_samples <= held.size(); at += lanes * frame_hop) state_->add_frames(held.data() + at, lanes);
+  held.erase(held.begin(), held.begin() + static_cast<ptrdiff_t>(at));
 }
 
-}  // namespace
+Fingerprint Fingerprinter::finish() {
+  State& state = *state_;
+  if (state.samples.size() >= frame_length) {
+    const size_t frames = (state.samples.size() - frame_length) / frame_hop + 1;
+    state.samples.resize(block_samples);
+    state.add_frames(state.samples.data(), frames);
+  }
+  state.samples.clear();
+  if (state.words.empty()) return {};
+  const float threshold = quietest * *std::max_element(state.total.begin(), state.total.end());
+  for (size_t i = 0; i < state.words.size(); ++i)
+    if (!(std::max(state.total[i + lag], state.total[i]) > threshold)) state.words[i] = 0;
+  return std::move(state.words);
+}
 
 Fingerprint fingerprint(std::span<const float> samples) {
-  std::vector<float> total;
-  const auto logs = smoothed_logs(band_energies(samples), total);
-  Fingerprint words;
-  if (logs.size() <= lag) return words;
-  const float threshold = quietest * *std::max_element(total.begin(), total.end());
-  for (size_t i = lag; i < logs.size(); ++i) {
-    uint32_t word = 0;
-    for (size_t bit = 0; bit < bits; ++bit) {
-      const float now = logs[i][bit] - logs[i][bit + 1], before = logs[i - lag][bit] - logs[i - lag][bit + 1];
-      word |= static_cast<uint32_t>(now > before) << bit;
-    }
-    const bool loud = std::max(total[i], total[i - lag]) > threshold;
-    words.push_back(loud ? std::max<uint32_t>(word, 1) : 0);
-  }
-  return words;
+  Fingerprinter fingerprinter;
+  fingerprinter.add(samples);
+  return fingerprinter.finish();
 }
 
 int64_t loud_words(const Fingerprint& fingerprint) {

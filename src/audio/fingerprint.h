@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -18,6 +19,19 @@ using Fingerprint = std::vector<uint32_t>;
 
 // samples: 16 kHz mono. Empty for less than 180 ms.
 Fingerprint fingerprint(std::span<const float> samples);
+
+// The same of samples that come piece by piece; what it holds grows by 8 bytes every 10 ms.
+class Fingerprinter {
+ public:
+  Fingerprinter();
+  ~Fingerprinter();
+  void add(std::span<const float> samples);
+  Fingerprint finish();  // once, at the end
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 // How many words are not 0.
 int64_t loud_words(const Fingerprint& fingerprint);

@@ -39,7 +39,7 @@ class LogMel {
 std::vector<float> padded_samples(std::span<const float> samples);
 
 // The samples and `tail` seconds (>= 0) of zeros, and more zeros up to a multiple of 320 samples, a whole number of
-// encoder positions (the `speech` input).
-std::vector<float> speech_samples(std::span<const float> samples, double tail);
+// encoder positions (the `speech` input); of all that the first `longest` at most.
+std::vector<float> speech_samples(std::span<const float> samples, double tail, int64_t longest = INT64_MAX);
 
 }  // namespace loralens

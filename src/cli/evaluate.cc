@@ -41,8 +41,9 @@ std::vector<Prediction> predict_all(const LoadedRun& loaded, const Clips& clips,
     const EmotionModel& model = loaded.models[m];
     Progress progress(fmt::format("model {}/{}", m + 1, loaded.models.size()), std::ssize(numbers));
     const auto states = clip_states(model, source, numbers, [&](int64_t done) { progress.step(done); });
-    for (auto& p : predictions_of(clips, numbers, model.classes, probabilities(model, states), static_cast<int64_t>(m)))
-      predictions.push_back(std::move(p));
+    const auto p = probabilities(model, states, names_of(source, numbers));
+    for (auto& one : predictions_of(clips, numbers, model.classes, p, static_cast<int64_t>(m)))
+      predictions.push_back(std::move(one));
   }
   return predictions;
 }

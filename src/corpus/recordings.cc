@@ -20,38 +20,57 @@ namespace {
 constexpr size_t window = sample_rate / 100;
 constexpr double silence = 1e-6;  // mean square: -60 dB
 
-double silent_share(std::span<const float> samples) {
-  int64_t windows = 0, silent = 0;
-  for (size_t at = 0; at + window <= samples.size(); at += window, ++windows) {
-    double sum = 0;
-    for (size_t i = at; i < at + window; ++i) sum += static_cast<double>(samples[i]) * samples[i];
-    silent += sum < silence * window;
-  }
-  return windows ? static_cast<double>(silent) / static_cast<double>(windows) : 0;
-}
+constexpr size_t piece = size_t{30} * sample_rate;  // samples decoded at a time, a whole number of windows
 
-double mean(std::span<const float> samples) {
+// Counts, and looks at how loud, what comes piece by piece.
+struct Loudness {
+  int64_t windows = 0, silent = 0, samples = 0;
   double sum = 0;
-  for (const float sample : samples) sum += sample;
-  return samples.empty() ? 0 : sum / static_cast<double>(samples.size());
+
+  void add(std::span<const float> piece) {
+    for (size_t at = 0; at + window <= piece.size(); at += window, ++windows) {
+      double squares = 0;
+      for (size_t i = at; i < at + window; ++i) squares += static_cast<double>(piece[i]) * piece[i];
+      silent += squares < silence * window;
+    }
+    for (const float sample : piece) sum += sample;
+    samples += std::ssize(piece);
+  }
+};
+
+double share(double part, double whole) { return whole > 0 ? part / whole : 0; }
+
+void examine_audio(const Clip& clip, Recording& recording) {
+  AudioStream stream(clip.path, {clip.start, clip.end});
+  Sha256 digest;
+  Loudness loudness;
+  Fingerprinter fingerprinter;
+  for (bool more = true; more;) {
+    const auto samples = stream.read(piece);
+    digest.add({reinterpret_cast<const char*>(samples.data()), samples.size() * sizeof(float)});
+    loudness.add(samples);
+    fingerprinter.add(samples);
+    more = samples.size() == piece;
+  }
+  const AudioFacts facts = stream.facts();
+  recording.seconds = facts.seconds;
+  recording.rate = facts.rate;
+  recording.channels = facts.channels;
+  recording.digest = digest.hex();
+  recording.clipped = static_cast<double>(facts.clipped) / (facts.seconds * facts.rate * facts.channels);
+  recording.silent = share(static_cast<double>(loudness.silent), static_cast<double>(loudness.windows));
+  recording.offset = share(loudness.sum, static_cast<double>(loudness.samples));
+  recording.fingerprint = fingerprinter.finish();
 }
 
 Recording examine_clip(const Clip& clip) {
   Recording recording;
   try {
-    const Audio audio = load_audio(clip.path, {clip.start, clip.end});
-    recording.seconds = audio.seconds;
-    recording.rate = audio.rate;
-    recording.channels = audio.channels;
-    Sha256 digest;
-    digest.add({reinterpret_cast<const char*>(audio.samples.data()), audio.samples.size() * sizeof(float)});
-    recording.digest = digest.hex();
-    recording.clipped = static_cast<double>(audio.clipped) / (audio.seconds * audio.rate * audio.channels);
-    recording.silent = silent_share(audio.samples);
-    recording.offset = mean(audio.samples);
-    recording.fingerprint = fingerprint(audio.samples);
+    examine_audio(clip, recording);
   } catch (const Error& error) {
-    recording.error = error.what();
+    recording = {.error = error.what()};
+  } catch (const std::exception& error) {  // such as too little memory
+    recording = {.error = fmt::format("{}: cannot be decoded: {}", clip.path.string(), error.what())};
   }
   return recording;
 }

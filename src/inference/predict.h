@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "classifier/model.h"
@@ -20,7 +21,39 @@ std::vector<std::vector<size_t>> batches_by_length(std::span<const int64_t> leng
 at::Tensor clip_states(const EmotionModel& model, ClipSource& source, std::span<const int64_t> clips,
                        const std::function<void(int64_t)>& done = {});
 
-// n×C on the CPU: softmax of the head's logits, float32.
-at::Tensor probabilities(const EmotionModel& model, const at::Tensor& states);
+// n×C on the CPU: softmax of the head's logits, float32. Error if one is no finite number; name(i): of row i, for it.
+using RowName = std::function<std::string(int64_t)>;
+at::Tensor probabilities(const EmotionModel& model, const at::Tensor& states, const RowName& name);
+
+// Names clips[i] of the source's table.
+RowName names_of(const ClipSource& source, std::span<const int64_t> clips);
+
+// A clip of more positions than this is passed window by window: so much of it that the widest layer's values take 256 MB.
+int64_t positions_in_pass(const WhisperConfig& config);
+
+// The mean over a long clip's windows, which come in several passes.
+class WindowMean {
+ public:
+  // states: what the head reads for each window (W×D or W×(N+1)×D); lengths: their positions.
+  void add(const at::Tensor& states, std::span<const int64_t> lengths);
+  // Of one clip: 1×D or 1×(N+1)×D.
+  at::Tensor mean() const;
+
+ private:
+  at::Tensor sum_;  // in double precision, on the CPU
+  at::TensorOptions options_;
+  int64_t positions_ = 0;
+};
+
+// Error for a clip of which what the encoder sees first is not finite, and for tensors that are not. For trainings whose loss
+// is no finite number any more: names what is to blame, if it is one of these.
+void check_finite(const EmotionModel& model, ClipSource& source, std::span<const int64_t> clips);
+
+// What this machine, or the container that the program runs in, has: bytes.
+int64_t machine_memory();
+
+// What a pass of these clips keeps for its backward pass must fit into `memory` bytes on the CPU. Error, before anything is computed, that
+// names the longest clip of the batch.
+void check_memory(const EmotionModel& model, ClipSource& source, std::span<const std::vector<int64_t>> batches, int64_t memory);
 
 }  // namespace loralens

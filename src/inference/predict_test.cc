@@ -57,7 +57,7 @@ TEST(States, AreInTheOrderOfTheClips) {
           difference(states[static_cast<int64_t>(i)], head_states(model, base.encoder, batch.x, 0, batch.pass)[0]),
           1e-5);
     }
-    const Tensor p = probabilities(model, states);
+    const Tensor p = probabilities(model, states, {});
     EXPECT_EQ(p.sizes(), (std::vector<int64_t>{5, 3}));
     EXPECT_FALSE(p.requires_grad());
     EXPECT_LT(largest(p.sum(1) - 1), 1e-6);
@@ -116,7 +116,7 @@ TEST_F(LooseFiles, AgreeWithATableOfClips) {
   ClipSource source(base_.encoder, clips, model.first_adapted_layer(), {});
   std::vector<int64_t> numbers(paths_.size());
   std::iota(numbers.begin(), numbers.end(), 0);
-  const Tensor expected = probabilities(model, clip_states(model, source, numbers));
+  const Tensor expected = probabilities(model, clip_states(model, source, numbers), {});
   const auto given = predictions({model}, paths_);
   for (size_t i = 0; i < given.size(); ++i)
     for (size_t c = 0; c < 3; ++c)
@@ -148,7 +148,7 @@ TEST_F(LooseFiles, LongOnesArePooledOverTheirWindows) {
     states.push_back(finish(base_.encoder,
                             run(base_.encoder, model.adapted.adapters, stem(base_.encoder, mel), {0, 3}, pass), pass));
   }
-  const Tensor expected = probabilities(model, at::cat(states).mean(0, true).detach());
+  const Tensor expected = probabilities(model, at::cat(states).mean(0, true).detach(), {});
   const auto given = predictions({model}, {clip.path.string()});
   EXPECT_EQ(given[0].seconds, 31);
   for (size_t c = 0; c < 3; ++c)

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "audio/decode.h"
 #include "base/device.h"
 #include "base/error.h"
 #include "base/profile.h"
@@ -37,6 +36,8 @@ Tensor masked(const Tensor& mel, const SpecAugmentOptions& augment, uint64_t key
   return out;
 }
 
+constexpr int64_t most_ahead = int64_t{256} << 20;  // bytes of log-mels that are decoded ahead
+
 // The most samples of input that a clip may become: to the end of the window that holds its own last sample, so that no
 // window holds the tail alone.
 int64_t input_end(int64_t samples, const InputOptions& input) {
@@ -44,31 +45,6 @@ int64_t input_end(int64_t samples, const InputOptions& input) {
 }
 
 }  // namespace
-
-std::vector<Tensor> mel_segments(const Clip& clip, const LogMel& mel, const InputOptions& input, double* seconds) {
-  try {
-    Audio audio = [&] {
-      const Timed time(Phase::decode);
-      return load_audio(clip.path, {clip.start, clip.end});
-    }();
-    const Timed time(Phase::mel);
-    if (seconds) *seconds = audio.seconds;
-    const int64_t end = input_end(std::ssize(audio.samples), input);
-    std::vector<float> samples =
-        input.padded ? std::move(audio.samples) : speech_samples(audio.samples, input.tail);
-    if (std::ssize(samples) > end) samples.resize(static_cast<size_t>(end));
-    std::vector<Tensor> segments;
-    for (size_t begin = 0; begin < samples.size(); begin += padded_length) {
-      const auto window = std::span(samples).subspan(begin, std::min<size_t>(padded_length, samples.size() - begin));
-      segments.push_back(input.padded ? mel(padded_samples(window)) : mel(window));
-    }
-    return segments;
-  } catch (const Error& error) {
-    const std::string message = error.what();
-    if (message.find(clip.path.string()) != std::string::npos) throw;
-    fail("{}: {}", clip.path.string(), message);
-  }
-}
 
 ClipSource::ClipSource(const Encoder& encoder, const std::vector<Clip>& clips, int64_t first_layer,
                        const SourceOptions& options)
@@ -102,10 +78,20 @@ void ClipSource::measure() {
   }
 }
 
+int64_t ClipSource::mel_bytes(int64_t clip) const {
+  if (positions_.empty()) return 0;
+  const int64_t frames = 2 * positions_[static_cast<size_t>(clip)];
+  return frames * encoder_.config.mels * static_cast<int64_t>(sizeof(float));
+}
+
 void ClipSource::prefetch(std::span<const int64_t> clips) {
+  int64_t bytes = 0;
+  for (const auto& [clip, task] : ahead_) bytes += mel_bytes(clip);
   for (const int64_t clip : clips) {
     if (std::ssize(ahead_) >= 8 * options_.threads) return;
     if (rows_.contains(clip) || mels_.contains(clip) || ahead_.contains(clip)) continue;
+    bytes += mel_bytes(clip);
+    if (bytes > most_ahead) return;
     ahead_[clip] = std::async(std::launch::async, [this, clip] {
       const at::NoGradGuard no_grad;
       return mel_segments(clips_[static_cast<size_t>(clip)], mel_, options_.input);
@@ -138,6 +124,19 @@ ClipSource::Segments ClipSource::rows(const Encoder& encoder, int64_t clip, cons
     rows.push_back(run(encoder, {}, x, {0, first_layer()}, pass));
   }
   return rows;
+}
+
+void ClipSource::pass_windows(int64_t clip, int64_t positions, const Encoder* encoder,
+                              const std::function<void(const Batch&)>& see) {
+  ClipWindows windows(clips_[static_cast<size_t>(clip)], mel_, options_.input);
+  while (!windows.done()) {
+    std::vector<Segments> parts;
+    for (int64_t filled = 0; filled < positions && !windows.done(); filled += parts.back()[0].size(0)) {
+      const Segments mel = {windows.next()};
+      parts.push_back(rows(encoder && first_layer_ < 0 ? *encoder : encoder_, clip, mel));
+    }
+    see(pack(parts));
+  }
 }
 
 void ClipSource::keep(std::unordered_map<int64_t, Segments>& cache, int64_t clip, const Segments& segments) {

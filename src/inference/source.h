@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <future>
 #include <map>
 #include <memory>
@@ -11,9 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "audio/log_mel.h"
-#include "classifier/model.h"
-#include "corpus/clips.h"
+#include "inference/windows.h"
 #include "whisper/encoder.h"
 
 namespace loralens {
@@ -36,12 +35,6 @@ struct Batch {
   at::Tensor x;  // ΣT×D, the residual stream that enters the source's first layer; no gradient below it
   Pass pass;
 };
-
-// The log-mel segments of one clip (M×frames each): one, or the 30 s windows of a longer clip. A tail ends with the
-// window that the clip itself ends in. seconds: the clip's length.
-// What cannot be read is an Error that names the file.
-std::vector<at::Tensor> mel_segments(const Clip& clip, const LogMel& mel, const InputOptions& input,
-                                     double* seconds = nullptr);
 
 // Clips one below the other; rows[i]: clip i's segments (T×D each). The pass has no keys: they are for training.
 Batch pack(const std::vector<std::vector<at::Tensor>>& rows);
@@ -67,7 +60,9 @@ class ClipSource {
   // How many of these, from the clip's first, are the clip itself: without tail or padding.
   const std::vector<int64_t>& speech_positions();
 
-  // Starts to decode these clips (numbers in the table) unless they are kept already.
+  const Clip& clip(int64_t number) const { return clips_[static_cast<size_t>(number)]; }
+
+  // Starts to decode these clips (numbers in the table) unless they are kept already, as far as 256 MB of log-mels reach.
   void prefetch(std::span<const int64_t> clips);
 
   // The rows of these clips, in their order. A clip's rows have the same bits in every batch.
@@ -78,10 +73,15 @@ class ClipSource {
   Batch augmented_batch(std::span<const int64_t> clips, const SpecAugmentOptions& augment, uint64_t seed,
                         uint64_t epoch, const Encoder* encoder = nullptr);
 
+  // The windows of one clip, each as a clip of its own, in batches of about so many positions, which see() is given one
+  // after the other; no more than one is in memory, and nothing is kept.
+  void pass_windows(int64_t clip, int64_t positions, const Encoder* encoder, const std::function<void(const Batch&)>& see);
+
  private:
   using Segments = std::vector<at::Tensor>;
 
   void measure();  // reads the files' headers for positions_ and speech_positions_
+  int64_t mel_bytes(int64_t clip) const;
   Segments mels(int64_t clip);
   Segments rows(const Encoder& encoder, int64_t clip, const Segments& mels) const;
   Batch assemble(std::span<const int64_t> clips, const std::vector<Segments>& rows) const;  // pack, with keys

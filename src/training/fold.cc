@@ -33,12 +33,14 @@ constexpr double none = std::numeric_limits<double>::quiet_NaN();
 // Sums of one epoch; on the device, so that adding waits for nothing.
 struct EpochSums {
   Tensor loss;
+  std::vector<Tensor> losses;  // of each batch
   Tensor norms[4];
   int64_t clips = 0, steps = 0;
 
   void add_loss(const Tensor& value, int64_t count) {
     const Tensor part = value.detach() * static_cast<double>(count);
     loss = loss.defined() ? loss + part : part;
+    losses.push_back(value.detach());
     clips += count;
   }
   void add_norms(const GradientNorms& step) {
@@ -91,7 +93,11 @@ class FoldTraining {
     else if (options_.head_epochs > 0)
       train_head();
     steps_in_all_ = 0;
-    for (int64_t epoch = 0; epoch < options_.epochs; ++epoch) steps_in_all_ += steps_of(batches(epoch));
+    for (int64_t epoch = 0; epoch < options_.epochs; ++epoch) {
+      const auto all = batches(epoch);
+      if (!task_.frozen) check_memory(model_, source_, all, machine_memory());
+      steps_in_all_ += steps_of(all);
+    }
     while (std::ssize(history_) < options_.epochs && !stopped_early()) {
       const OneThread one_thread(task_.frozen);
       EpochRecord record = train_epoch(std::ssize(history_));
@@ -221,13 +227,23 @@ class FoldTraining {
     }
     record.steps = step_;
     record.loss = sums.mean_loss();
-    if (!std::isfinite(record.loss))
-      fail("the loss is no finite number any more in epoch {}: lower the learning rate", epoch + 1);
+    if (!std::isfinite(record.loss)) fail_not_finite(all, sums, epoch);
     record.norm_a = sums.mean_norm(0);
     record.norm_b = sums.mean_norm(1);
     record.norm_other = sums.mean_norm(2);
     record.norm_head = sums.mean_norm(3);
     return record;
+  }
+
+  // Says what is to blame: a clip, or the weights, which then ran away from finite ones.
+  [[noreturn]] void fail_not_finite(const std::vector<std::vector<int64_t>>& batches, const EpochSums& sums, int64_t epoch) {
+    size_t b = 0;
+    while (b + 1 < sums.losses.size() && std::isfinite(sums.losses[b].item<double>())) ++b;
+    check_finite(model_, source_, batches[b]);
+    std::string names;
+    for (const int64_t clip : batches[b]) names += (names.empty() ? "" : ", ") + source_.clip(clip).id;
+    fail("epoch {}: the loss is no finite number from batch {} on ({}), whose clips are sound: lower the learning rate",
+         epoch + 1, b + 1, names);
   }
 
   // Loss, UAR and WAR on the part that chooses the epoch.

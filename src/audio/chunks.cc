@@ -1,0 +1,159 @@
+#include "audio/chunks.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <sstream>
+
+#include "base/error.h"
+
+namespace loralens {
+namespace {
+
+constexpr uint64_t unknown_size = 0xffffffff;
+
+uint64_t lacking(const Bytes& file, uint64_t begin, uint64_t size) {
+  const uint64_t there = file.size() > begin ? file.size() - begin : 0;
+  return size > there ? size - there : 0;
+}
+
+// What the header of a WAV says of a frame: libsndfile believes it, whatever the samples' width.
+void check_wav_format(const Bytes& file, uint64_t at, bool big_endian) {
+  const std::string format = file.read(at, 16);
+  if (format.size() < 16) return;
+  const auto number = [&](size_t place) { return number_of(std::string_view(format).substr(place, 2), big_endian); };
+  const uint64_t tag = number(0), channels = number(2), frame = number(12), bits = number(14);
+  const bool plain = tag == 1 || tag == 3 || tag == 0xfffe;  // whole numbers, floats, either of them
+  const uint64_t narrowest = channels * ((bits + 7) / 8);
+  if (plain && channels > 0 && bits > 0 && frame != narrowest && (bits > 24 || frame != channels * 4))
+    fail("{}: its header contradicts itself ({} channels of {} bits, {} bytes a frame): write the file again",
+         file.path().string(), channels, bits, frame);
+}
+
+// Chunks are a name of four letters, a size of four bytes, and the data, padded to an even length.
+Container read_wav(const Bytes& file, bool big_endian) {
+  const uint64_t form_size = number_of(file.read(4, 4), big_endian);
+  uint64_t long_size = 0;  // RF64 keeps the size of its data apart
+  for (uint64_t at = 12; at + 8 <= file.size();) {
+    const std::string chunk = file.read(at, 24);
+    const std::string_view name = std::string_view(chunk).substr(0, 4);
+    if (name.find('\0') != std::string::npos) break;  // no chunk, for libsndfile to judge
+    const uint64_t size = number_of(std::string_view(chunk).substr(4, 4), big_endian), there = file.size() - at - 8;
+    if (name == "ds64" && chunk.size() == 24) long_size = number_of(std::string_view(chunk).substr(16, 8), false);
+    if (name == "fmt ") check_wav_format(file, at + 8, big_endian);
+    if (name == "data") {
+      if (size == unknown_size && long_size > 0) return {.missing = lacking(file, at + 8, long_size)};
+      const bool unknown = size == unknown_size || (size >= 0x7ffff000 && size <= 0x80000000);
+      const bool unset = size == 0 && there > 0 && form_size + 8 != file.size();
+      return {.missing = unknown ? 0 : lacking(file, at + 8, size), .unset_size_at = unset ? at + 4 : 0};
+    }
+    at += 8 + size + size % 2;
+  }
+  return {};
+}
+
+Container read_aiff(const Bytes& file) {
+  Container container;
+  for (uint64_t at = 12; at + 8 <= file.size();) {
+    const std::string chunk = file.read(at, 30);
+    const std::string_view name = std::string_view(chunk).substr(0, 4);
+    if (name.find('\0') != std::string::npos) break;
+    const uint64_t size = number_of(std::string_view(chunk).substr(4, 4), true);
+    if (name == "SSND") container.missing = lacking(file, at + 8, size);
+    if (name == "COMM" && chunk.size() >= 26) {
+      // Compressed kinds count packets instead.
+      const std::string_view type = size < 22 || chunk.size() < 30 ? "NONE" : std::string_view(chunk).substr(26, 4);
+      for (const char* plain : {"NONE", "sowt", "twos", "raw ", "in24", "in32", "fl32", "FL32", "fl64", "FL64", "ulaw",
+                                "ULAW", "alaw", "ALAW"})
+        if (type == plain) container.frames = static_cast<int64_t>(number_of(std::string_view(chunk).substr(10, 4), true));
+    }
+    at += 8 + size + size % 2;
+  }
+  return container;
+}
+
+// A GUID of 16 bytes, of which the first four are the chunk's name, and a size that includes these and itself.
+Container read_w64(const Bytes& file) {
+  for (uint64_t at = 40; at + 24 <= file.size();) {
+    const std::string chunk = file.read(at, 24);
+    const std::string_view name = std::string_view(chunk).substr(0, 4);
+    const uint64_t size = number_of(std::string_view(chunk).substr(16, 8), false);
+    if (size < 24 || size > UINT64_MAX / 2) break;
+    if (name == "fmt ") check_wav_format(file, at + 24, false);
+    if (name == "data") return {.missing = lacking(file, at, size)};
+    at += (size + 7) / 8 * 8;
+  }
+  return {};
+}
+
+// The size of samples that were recorded to the end of the file is -1.
+Container read_caf(const Bytes& file) {
+  Container container;
+  for (uint64_t at = 8; at + 12 <= file.size();) {
+    const std::string chunk = file.read(at, 12);
+    const uint64_t size = number_of(std::string_view(chunk).substr(4, 8), true);
+    const bool data = chunk.starts_with("data");
+    if (data && size == UINT64_MAX) break;
+    container.missing = size > UINT64_MAX / 2 ? size : lacking(file, at + 12, size);
+    if (container.missing > 0) break;
+    at += 12 + size;
+  }
+  return container;
+}
+
+Container read_au(const Bytes& file, bool big_endian) {
+  const std::string header = file.read(0, 12);
+  if (header.size() < 12) return {};
+  const uint64_t begin = number_of(std::string_view(header).substr(4, 4), big_endian);
+  const uint64_t size = number_of(std::string_view(header).substr(8, 4), big_endian);
+  return {.missing = size == unknown_size ? 0 : lacking(file, begin, size)};
+}
+
+// "NIST_1A", the header's size, and lines of a name, a type and a value.
+Container read_sphere(const Bytes& file) {
+  constexpr size_t longest = 1 << 16;
+  const auto size_of_header = [&] {
+    uint64_t size = 0;
+    const std::string text = file.read(8, 8);
+    const size_t begin = std::min(text.find_first_not_of(' '), text.size());
+    std::from_chars(text.data() + begin, text.data() + text.size(), size);
+    return size;
+  }();
+  std::istringstream lines(file.read(0, std::min<uint64_t>(size_of_header, longest)));
+  double count = -1, channels = 1, width = -1;
+  bool ended = false;
+  for (std::string line; !ended && std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string name, type, value;
+    words >> name >> type >> value;
+    const auto number = [&] { return std::strtod(value.c_str(), nullptr); };
+    if (name == "sample_count") count = number();
+    if (name == "channel_count") channels = number();
+    if (name == "sample_n_bytes") width = number();
+    ended = name == "end_head";
+  }
+  if (!ended) fail("{}: its header has no end: copy the file again", file.path().string());
+  if (!(count >= 0 && width > 0 && channels > 0)) return {};  // decoded to its end
+  const double size = count * width * channels, there = static_cast<double>(file.size() - std::min(file.size(), size_of_header));
+  if (size > there) return {.missing = static_cast<uint64_t>(std::min(size - there, 0x1p62))};
+  return {.frames = static_cast<int64_t>(count)};
+}
+
+}  // namespace
+
+std::optional<Container> read_chunks(const Bytes& file) {
+  const std::string start = file.read(0, 40);
+  const std::string_view kind = std::string_view(start).substr(0, 4);
+  const std::string_view form = start.size() >= 12 ? std::string_view(start).substr(8, 4) : "";
+  if ((kind == "RIFF" || kind == "RF64") && form == "WAVE") return read_wav(file, false);
+  if (kind == "RIFX" && form == "WAVE") return read_wav(file, true);
+  if (kind == "FORM" && (form == "AIFF" || form == "AIFC")) return read_aiff(file);
+  if (kind == "riff" && start.size() == 40 && start.substr(24, 4) == "wave") return read_w64(file);
+  if (kind == "caff") return read_caf(file);
+  if (kind == ".snd") return read_au(file, true);
+  if (kind == "dns.") return read_au(file, false);
+  if (start.starts_with("NIST_1A\n")) return read_sphere(file);
+  return {};
+}
+
+}  // namespace loralens

@@ -1,0 +1,71 @@
+#include "inference/windows.h"
+
+#include <c10/util/Exception.h>
+
+#include <new>
+
+#include "base/error.h"
+#include "base/profile.h"
+
+namespace loralens {
+namespace {
+
+constexpr auto window_samples = static_cast<size_t>(padded_length);
+
+// Whatever `work` throws becomes an Error that names the file.
+template <typename Work>
+auto naming(const Path& path, Work&& work) {
+  try {
+    return work();
+  } catch (const std::exception& error) {
+    const std::string message = reason_of(error);
+    if (message.find(path.string()) != std::string::npos) throw Error(message);
+    fail("{}: {}", path.string(), message);
+  }
+}
+
+std::vector<float> read_window(AudioStream& stream) {
+  const Timed time(Phase::decode);
+  return stream.read(window_samples);
+}
+
+}  // namespace
+
+std::string reason_of(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error) || dynamic_cast<const c10::OutOfMemoryError*>(&error))
+    return "out of memory: use smaller batches or a smaller model";
+  if (const auto* torch = dynamic_cast<const c10::Error*>(&error)) {
+    const std::string message = torch->what_without_backtrace();
+    return "LibTorch failed: " + message.substr(0, message.find('\n'));
+  }
+  return error.what();
+}
+
+ClipWindows::ClipWindows(const Clip& clip, const LogMel& mel, const InputOptions& input)
+    : path_(clip.path), mel_(mel), input_(input), stream_(naming(clip.path, [&] {
+        return AudioStream(clip.path, {clip.start, clip.end});
+      })) {
+  window_ = naming(path_, [&] { return read_window(stream_); });
+}
+
+at::Tensor ClipWindows::next() {
+  return naming(path_, [&] {
+    const std::vector<float> window = std::move(window_);
+    window_ = window.size() == window_samples ? read_window(stream_) : std::vector<float>();
+    if (input_.cut)  // the rest is not heard, but must be whole
+      while (!window_.empty()) window_ = read_window(stream_);
+    const Timed time(Phase::mel);
+    if (input_.padded) return mel_(padded_samples(window));
+    return done() ? mel_(speech_samples(window, input_.tail, padded_length)) : mel_(window);
+  });
+}
+
+std::vector<at::Tensor> mel_segments(const Clip& clip, const LogMel& mel, const InputOptions& input, double* seconds) {
+  ClipWindows windows(clip, mel, input);
+  std::vector<at::Tensor> segments;
+  while (!windows.done()) segments.push_back(windows.next());
+  if (seconds) *seconds = windows.seconds();
+  return segments;
+}
+
+}  // namespace loralens
