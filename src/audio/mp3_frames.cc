@@ -123,6 +123,7 @@ Mp3Frames walk_mp3(const Bytes& file, uint64_t at) {
         next = behind_tag(file, behind_zeros(file, next));
       }
       if (next >= file.size()) break;
+      if (file.size() - at < 4) fail("{}: cut off within the header of its last frame: copy the file again", path);
       if (next == at || !read_header(file, next))
         fail("{}: damaged, what is at byte {} is no MP3 frame: copy the file again, or {}", path, at,
              how_to_convert(file.path()));
