@@ -66,7 +66,8 @@ Container read_aiff(const Bytes& file) {
       const std::string_view type = size < 22 || chunk.size() < 30 ? "NONE" : std::string_view(chunk).substr(26, 4);
       for (const char* plain : {"NONE", "sowt", "twos", "raw ", "in24", "in32", "fl32", "FL32", "fl64", "FL64", "ulaw",
                                 "ULAW", "alaw", "ALAW"})
-        if (type == plain) container.frames = static_cast<int64_t>(number_of(std::string_view(chunk).substr(10, 4), true));
+        if (type == plain)
+          container.frames = static_cast<int64_t>(number_of(std::string_view(chunk).substr(10, 4), true));
     }
     at += 8 + size + size % 2;
   }
@@ -135,7 +136,8 @@ Container read_sphere(const Bytes& file) {
   }
   if (!ended) fail("{}: its header has no end: copy the file again", file.path().string());
   if (!(count >= 0 && width > 0 && channels > 0)) return {};  // decoded to its end
-  const double size = count * width * channels, there = static_cast<double>(file.size() - std::min(file.size(), size_of_header));
+  const double size = count * width * channels;
+  const auto there = static_cast<double>(file.size() - std::min(file.size(), size_of_header));
   if (size > there) return {.missing = static_cast<uint64_t>(std::min(size - there, 0x1p62))};
   return {.frames = static_cast<int64_t>(count)};
 }

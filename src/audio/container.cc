@@ -25,8 +25,9 @@ std::string_view name_of_other(std::string_view start) {
   if (at(0, "MThd")) return "MIDI";
   if (at(0, "wvpk")) return "WavPack";
   if (at(0, "MAC ")) return "Monkey's Audio";
-  if (start.size() > 1 && start[0] == '\xff' && (static_cast<unsigned char>(start[1]) & 0xf6) == 0xf0) return "AAC";
-  if (start.size() > 1 && start[0] == '\xff' && (static_cast<unsigned char>(start[1]) & 0xfe) == 0xfc) return "MPEG layer II";
+  const int second = start.size() > 1 && start[0] == '\xff' ? static_cast<unsigned char>(start[1]) : 0;
+  if ((second & 0xf6) == 0xf0) return "AAC";
+  if ((second & 0xfe) == 0xfc) return "MPEG layer II";
   return "";
 }
 
@@ -34,7 +35,8 @@ std::string_view name_of_other(std::string_view start) {
 
 std::string how_to_convert(const Path& path) {
   const std::string stem = (path.parent_path() / path.stem()).string();
-  return fmt::format("convert it with ffmpeg -i '{}' '{}{}'", path.string(), stem, path.extension() == ".wav" ? "-16k.wav" : ".wav");
+  return fmt::format("convert it with ffmpeg -i '{}' '{}{}'", path.string(), stem,
+                     path.extension() == ".wav" ? "-16k.wav" : ".wav");
 }
 
 uint64_t end_of_id3(const Bytes& file, uint64_t at) {
@@ -54,7 +56,8 @@ Container read_container(const Bytes& file) {
   if (file.read(begin, 4) == "fLaC") return {.kind = ContainerKind::flac, .begin = begin};
   if (starts_with_mp3(file, begin)) return {.kind = ContainerKind::mp3, .begin = begin};
   if (const auto name = name_of_other(file.read(begin, 32)); !name.empty())
-    fail("{}: this is {}, which is not audio that can be read: {}", file.path().string(), name, how_to_convert(file.path()));
+    fail("{}: this is {}, which is not audio that can be read: {}", file.path().string(), name,
+         how_to_convert(file.path()));
   fail("{}: not audio that can be read (WAV, FLAC, Ogg, MP3, AIFF, AU, CAF, W64, SPHERE): leave it out, or {}",
        file.path().string(), how_to_convert(file.path()));
 }

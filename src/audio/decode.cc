@@ -37,7 +37,8 @@ Frames frames_of(const Segment& segment, const Decoder& file, const Path& path) 
   if (!to_end && end <= start)
     fail("{}: the segment from {} to {} s is shorter than one sample: correct start and end", path.string(),
          segment.start, segment.end);
-  return {static_cast<int64_t>(start), !to_end ? static_cast<int64_t>(end) : file.frames < 0 ? unknown_length : file.frames};
+  const int64_t file_end = file.frames < 0 ? unknown_length : file.frames;
+  return {static_cast<int64_t>(start), to_end ? file_end : static_cast<int64_t>(end)};
 }
 
 // Appends samples of any rate to a vector at 16 kHz.

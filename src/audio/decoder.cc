@@ -45,9 +45,9 @@ struct View {
 };
 
 constexpr std::array codings = {
-    SF_FORMAT_PCM_S8, SF_FORMAT_PCM_U8,  SF_FORMAT_PCM_16,    SF_FORMAT_PCM_24, SF_FORMAT_PCM_32, SF_FORMAT_FLOAT,
-    SF_FORMAT_DOUBLE, SF_FORMAT_ULAW,    SF_FORMAT_ALAW,      SF_FORMAT_IMA_ADPCM, SF_FORMAT_MS_ADPCM, SF_FORMAT_GSM610,
-    SF_FORMAT_VORBIS, SF_FORMAT_OPUS,    SF_FORMAT_ALAC_16,   SF_FORMAT_ALAC_20, SF_FORMAT_ALAC_24, SF_FORMAT_ALAC_32};
+    SF_FORMAT_PCM_S8,  SF_FORMAT_PCM_U8,    SF_FORMAT_PCM_16,   SF_FORMAT_PCM_24,  SF_FORMAT_PCM_32,  SF_FORMAT_FLOAT,
+    SF_FORMAT_DOUBLE,  SF_FORMAT_ULAW,      SF_FORMAT_ALAW,     SF_FORMAT_GSM610,  SF_FORMAT_VORBIS,  SF_FORMAT_OPUS,
+    SF_FORMAT_ALAC_16, SF_FORMAT_IMA_ADPCM, SF_FORMAT_MS_ADPCM, SF_FORMAT_ALAC_20, SF_FORMAT_ALAC_24, SF_FORMAT_ALAC_32};
 
 class SoundFile : public Decoder {
  public:
@@ -62,7 +62,9 @@ class SoundFile : public Decoder {
     if (info_.frames != SF_COUNT_MAX) frames = info_.frames;  // libsndfile's word for a stream that does not say
   }
 
-  int64_t read(float* out, int64_t count) override { return std::max<int64_t>(0, sf_readf_float(handle_.get(), out, count)); }
+  int64_t read(float* out, int64_t count) override {
+    return std::max<int64_t>(0, sf_readf_float(handle_.get(), out, count));
+  }
 
   // libsndfile lands up to 128 frames off in Vorbis.
   bool seek(int64_t frame) override {

@@ -13,8 +13,10 @@ namespace {
 
 class FlacDecoder : public Decoder {
  public:
-  FlacDecoder(std::unique_ptr<Bytes> file, uint64_t begin) : file_(std::move(file)), begin_(begin), end_(file_->size()) {
-    if (file_->read(end_ - std::min<uint64_t>(end_, 128), 3) == "TAG") end_ -= std::min<uint64_t>(end_, 128);  // ID3v1
+  FlacDecoder(std::unique_ptr<Bytes> file, uint64_t begin)
+      : file_(std::move(file)), begin_(begin), end_(file_->size()) {
+    constexpr uint64_t tag = 128;  // ID3v1
+    if (end_ > tag && file_->read(end_ - tag, 3) == "TAG") end_ -= tag;
     open();
   }
 
@@ -47,10 +49,10 @@ class FlacDecoder : public Decoder {
     decoder_.reset(FLAC__stream_decoder_new());
     if (!decoder_) throw std::bad_alloc();
     FLAC__stream_decoder_set_md5_checking(decoder_.get(), true);
-    const auto status = FLAC__stream_decoder_init_stream(decoder_.get(), read_bytes, seek_bytes, tell, length, at_end, write,
-                                                         metadata, error, this);
-    if (status != FLAC__STREAM_DECODER_INIT_STATUS_OK || !FLAC__stream_decoder_process_until_end_of_metadata(decoder_.get()) ||
-        rate == 0 || damaged_)
+    const auto status = FLAC__stream_decoder_init_stream(decoder_.get(), read_bytes, seek_bytes, tell, length, at_end,
+                                                         write, metadata, error, this);
+    if (status != FLAC__STREAM_DECODER_INIT_STATUS_OK ||
+        !FLAC__stream_decoder_process_until_end_of_metadata(decoder_.get()) || rate == 0 || damaged_)
       fail("{}: not audio that can be read, its FLAC header is damaged: copy the file again", file_->path().string());
   }
 
@@ -126,8 +128,11 @@ class FlacDecoder : public Decoder {
     }
     const float step = 1 / static_cast<float>(int64_t{1} << (flac.bits_ - 1));
     try {
-      for (uint32_t i = 0; i < header.blocksize; ++i)
-        for (uint32_t c = 0; c < header.channels; ++c) flac.samples_.push_back(static_cast<float>(planes[c][i]) * step);
+      const size_t begin = flac.samples_.size(), channels = header.channels;
+      flac.samples_.resize(begin + header.blocksize * channels);
+      for (size_t c = 0; c < channels; ++c)
+        for (size_t i = 0; i < header.blocksize; ++i)
+          flac.samples_[begin + i * channels + c] = static_cast<float>(planes[c][i]) * step;
     } catch (const std::bad_alloc&) {
       return FLAC__STREAM_DECODER_WRITE_STATUS_ABORT;
     }

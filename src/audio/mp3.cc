@@ -1,5 +1,5 @@
-// MP3 by libmpg123 itself: libsndfile guesses the length of a stream without a Xing header from its first frames, and lets
-// libmpg123 write to standard error.
+// MP3 by libmpg123 itself: libsndfile guesses the length of a stream without a Xing header from its first frames, and
+// lets libmpg123 write to standard error.
 #include <mpg123.h>
 
 #include <algorithm>
@@ -52,13 +52,14 @@ class Mp3Decoder : public Decoder {
     if (!decoder_) throw std::bad_alloc();
     mpg123_handle* decoder = decoder_.get();
     at_ = 0;
-    mpg123_param(decoder, MPG123_ADD_FLAGS, MPG123_QUIET | MPG123_FORCE_FLOAT | MPG123_GAPLESS | MPG123_NO_FRANKENSTEIN, 0);
+    constexpr long flags = MPG123_QUIET | MPG123_FORCE_FLOAT | MPG123_GAPLESS | MPG123_NO_FRANKENSTEIN;
+    mpg123_param(decoder, MPG123_ADD_FLAGS, flags, 0);
     mpg123_param(decoder, MPG123_REMOVE_FLAGS, MPG123_AUTO_RESAMPLE, 0);
     long hertz = 0;
     int encoding = 0;
     if (mpg123_replace_reader_handle(decoder, read_bytes, seek_bytes, nullptr) != MPG123_OK ||
         mpg123_open_handle(decoder, this) != MPG123_OK ||
-        mpg123_getformat(decoder, &hertz, &channels, &encoding) != MPG123_OK || encoding != MPG123_ENC_FLOAT_32 || channels < 1)
+        mpg123_getformat(decoder, &hertz, &channels, &encoding) != MPG123_OK || encoding != MPG123_ENC_FLOAT_32)
       fail_damaged();
     rate = static_cast<int>(hertz);
   }

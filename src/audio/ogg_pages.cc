@@ -25,7 +25,8 @@ class Stream {
     if (pages_ > 0 && (ended_ || ogg_page_bos(&page) || ogg_page_serialno(&page) != serial_))
       fail("{}: several streams in one Ogg file: {}", path_, how_to_convert(path_));
     if (pages_ == 0) serial_ = ogg_page_serialno(&page);
-    if (ogg_page_pageno(&page) != pages_) fail("{}: damaged, a page is missing before byte {}: copy the file again", path_, at);
+    if (ogg_page_pageno(&page) != pages_)
+      fail("{}: damaged, a page is missing before byte {}: copy the file again", path_, at);
     ++pages_;
     ended_ = ogg_page_eos(&page);
   }

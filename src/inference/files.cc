@@ -19,7 +19,7 @@
 namespace loralens {
 namespace {
 
-constexpr size_t files_in_chunk = 32;                 // decoded ahead together; the first is small, for a quick first answer
+constexpr size_t files_in_chunk = 32;  // decoded ahead together; the first is small, for a quick first answer
 constexpr int64_t bytes_in_chunk = int64_t{64} << 20;  // of log-mels: long files are fewer in a chunk
 
 using Mels = std::vector<at::Tensor>;
@@ -99,7 +99,7 @@ class Recogniser {
     for (Decoded& file : chunk) {
       if (!file.result.error.empty()) continue;
       if (file.rest) {
-        guarded({&file}, [&] { return std::vector{long_file(file)}; });
+        guarded({&file}, [&] { return long_file(file); });
         file.mels.clear();
         file.rest.reset();
       } else {
@@ -147,7 +147,7 @@ class Recogniser {
   }
 
   // The next windows are decoded while these pass.
-  Probabilities long_file(Decoded& file) const {
+  std::vector<Probabilities> long_file(Decoded& file) const {
     const int64_t positions = positions_in_pass(config());
     std::vector<WindowMean> means(models_.size());
     for (Mels mels = std::move(file.mels); !mels.empty();) {
@@ -166,7 +166,7 @@ class Recogniser {
     std::vector<Probabilities> sums(1);
     for (size_t m = 0; m < models_.size(); ++m) add(m, means[m].mean(), {&file}, sums);
     file.result.seconds = file.rest->seconds();
-    return sums[0];
+    return sums;
   }
 
   static Mels stems(const Encoder& encoder, const Mels& mels) {
@@ -180,7 +180,8 @@ class Recogniser {
   }
 
   // Adds model m's part of the mean over the models.
-  void add(size_t m, const at::Tensor& states, const std::vector<Decoded*>& files, std::vector<Probabilities>& sums) const {
+  void add(size_t m, const at::Tensor& states, const std::vector<Decoded*>& files,
+           std::vector<Probabilities>& sums) const {
     const auto name = [&](int64_t row) { return files[static_cast<size_t>(row)]->result.path; };
     const at::Tensor p = probabilities(models_[m], states, name);
     const float* values = p.const_data_ptr<float>();

@@ -28,7 +28,8 @@ at::Tensor probabilities(const EmotionModel& model, const at::Tensor& states, co
 // Names clips[i] of the source's table.
 RowName names_of(const ClipSource& source, std::span<const int64_t> clips);
 
-// A clip of more positions than this is passed window by window: so much of it that the widest layer's values take 256 MB.
+// A clip of more positions than this is passed in several passes, each of so many that the widest layer's values take
+// 256 MB.
 int64_t positions_in_pass(const WhisperConfig& config);
 
 // The mean over a long clip's windows, which come in several passes.
@@ -45,15 +46,16 @@ class WindowMean {
   int64_t positions_ = 0;
 };
 
-// Error for a clip of which what the encoder sees first is not finite, and for tensors that are not. For trainings whose loss
-// is no finite number any more: names what is to blame, if it is one of these.
+// Error that names the first of these clips whose values are not finite where a batch starts (source.first_layer()). For
+// trainings whose loss is no finite number any more.
 void check_finite(const EmotionModel& model, ClipSource& source, std::span<const int64_t> clips);
 
 // What this machine, or the container that the program runs in, has: bytes.
 int64_t machine_memory();
 
-// What a pass of these clips keeps for its backward pass must fit into `memory` bytes on the CPU. Error, before anything is computed, that
-// names the longest clip of the batch.
-void check_memory(const EmotionModel& model, ClipSource& source, std::span<const std::vector<int64_t>> batches, int64_t memory);
+// What a pass of a batch keeps for its backward pass must fit into `memory` bytes, on the CPU. Error, before anything is
+// computed, that names the longest clip of the batch.
+void check_memory(const EmotionModel& model, ClipSource& source, std::span<const std::vector<int64_t>> batches,
+                  int64_t memory);
 
 }  // namespace loralens

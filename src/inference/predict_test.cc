@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <numeric>
 #include <set>
 
@@ -65,6 +66,92 @@ TEST(States, AreInTheOrderOfTheClips) {
                       (logits(model.head, states, {}) - logits(model.head, states, {}).select(1, 0).unsqueeze(1))),
               1e-5);
   }
+}
+
+TEST(States, OfALongClipAreTheMeanOverItsWindows) {
+  const TestFolder folder;
+  const std::vector<Clip> clips = {tone_clip(folder, "long", 400, 95, 1)};
+  const Base base = tiny_base();
+  for (const bool weighted : {false, true}) {
+    const EmotionModel model = tiny_model(base, tiny_adapter("lora"), weighted);
+    ClipSource source(base.encoder, clips, 0, {});
+    const Batch whole = source.batch(std::vector<int64_t>{0});
+    for (const int64_t positions : {1, 1500, 1501, 4500, 100000}) {
+      WindowMean mean;
+      std::vector<size_t> windows;
+      source.pass_windows(0, positions, nullptr, [&](const Batch& batch) {
+        windows.push_back(batch.pass.lengths.size());
+        mean.add(head_states(model, base.encoder, batch.x, 0, batch.pass), batch.pass.lengths);
+      });
+      const auto expected = head_states(model, base.encoder, whole.x, 0, whole.pass);
+      EXPECT_EQ(mean.mean().sizes(), expected.sizes());
+      EXPECT_LT(difference(mean.mean(), expected), 1e-5);
+      const size_t each = static_cast<size_t>((positions + 1499) / 1500);
+      EXPECT_EQ(windows.front(), std::min<size_t>(4, each));
+      EXPECT_EQ(std::accumulate(windows.begin(), windows.end(), size_t{0}), 4u);
+    }
+  }
+}
+
+TEST(Passes, HoldWholeWindowsAndWhatABatchHoldsToo) {
+  WhisperConfig tiny, large;
+  tiny.width = 384, tiny.mlp_width = 1536;
+  large.width = 1280, large.mlp_width = 5120;
+  EXPECT_EQ(positions_in_pass(tiny), 11 * 1500);  // 2^28 bytes / 15,360 a position
+  EXPECT_EQ(positions_in_pass(large), 3 * 1500);  // 2^28 bytes / 51,200 a position
+}
+
+TEST(Probabilities, ThatAreNotFiniteNameTheirClip) {
+  const TestFolder folder;
+  const Clips clips = tone_corpus(folder, 4);
+  const Base base = tiny_base();
+  const EmotionModel model = tiny_model(base, tiny_adapter("lora"));
+  ClipSource source(base.encoder, clips.clips, 0, {});
+  const std::vector<int64_t> numbers = {3, 1, 2};
+  const Tensor states = clip_states(model, source, numbers);
+  for (const double value : {std::nan(""), HUGE_VAL}) {
+    Tensor bad = states.clone();
+    bad[1].fill_(value);
+    try {
+      probabilities(model, bad, names_of(source, numbers));
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), HasSubstr(clips.clips[1].id + ": the model's answer is"));
+    }
+  }
+}
+
+TEST(States, OfWeightsThatAreNotFiniteAreRefused) {
+  const TestFolder folder;
+  const Clips clips = tone_corpus(folder, 4);
+  const Base base = tiny_base();
+  const EmotionModel model = tiny_model(base, tiny_adapter("lora"));
+  model.adapted.trained[0].tensor.detach().fill_(std::nan(""));
+  ClipSource source(base.encoder, clips.clips, 0, {});
+  EXPECT_THROW(clip_states(model, source, std::vector<int64_t>{0, 1}), Error);
+  EXPECT_THROW(clip_states(model, source, std::vector<int64_t>{2}), Error);
+  EXPECT_NO_THROW(check_finite(model, source, std::vector<int64_t>{0, 1})) << "the clips are sound";
+}
+
+TEST(Memory, OfABatchThatIsMoreThanThereIsNamesItsLongestClip) {
+  const TestFolder folder;
+  const std::vector<Clip> clips = {tone_clip(folder, "short", 400, 1, 1), tone_clip(folder, "long", 400, 40, 1)};
+  const Base base = tiny_base();
+  const EmotionModel model = tiny_model(base, tiny_adapter("lora"));
+  ClipSource source(base.encoder, clips, 0, {});
+  const std::vector<std::vector<int64_t>> batches = {{0}, {0, 1}};
+  const WhisperConfig& config = base.encoder.config;
+  const int64_t positions = 75 + 2025;  // with half a second of silence each
+  const int64_t bytes = positions * config.layers * (8 * config.width + 2 * config.mlp_width) * 4;
+  EXPECT_NO_THROW(check_memory(model, source, batches, bytes));
+  try {
+    check_memory(model, source, batches, bytes - 1);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("long.wav"));
+    EXPECT_THAT(error.what(), HasSubstr("columns start and end"));
+  }
+  EXPECT_GT(machine_memory(), int64_t{1} << 28);
 }
 
 // ---- Loose files
@@ -134,6 +221,26 @@ TEST_F(LooseFiles, GetTheMeanOfTheModels) {
     for (size_t c = 0; c < 3; ++c) {
       EXPECT_NEAR(both[i].probabilities[c], (first[i].probabilities[c] + second[i].probabilities[c]) / 2, 1e-12);
       EXPECT_NE(first[i].probabilities[c], second[i].probabilities[c]);
+    }
+}
+
+TEST_F(LooseFiles, AModelThatFailsIsAnErrorOfEachFile) {
+  const EmotionModel model = tiny_model(base_, tiny_adapter("lora"));
+  model.head.classifier.bias.detach()[1].fill_(std::nan(""));
+  for (const FilePrediction& file : predictions({model}, paths_)) {
+    EXPECT_THAT(file.error, testing::StartsWith(file.path + ": the model's answer is"));
+    EXPECT_TRUE(file.probabilities.empty());
+  }
+}
+
+TEST_F(LooseFiles, AClipWithoutSamplesIsAnErrorAloneAndBesideOthers) {
+  const std::string none = (folder_.path() / "none.wav").string();
+  write_wav(none, {0.5f}, 192000);
+  const EmotionModel model = tiny_model(base_, tiny_adapter("lora"));
+  for (const std::vector<std::string>& paths : {std::vector{none}, {paths_[0], none, paths_[1]}})
+    for (const FilePrediction& file : predictions({model}, paths)) {
+      EXPECT_EQ(file.error.empty(), file.path != none);
+      EXPECT_EQ(file.probabilities.size(), file.path != none ? 3u : 0u);
     }
 }
 

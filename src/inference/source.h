@@ -62,7 +62,7 @@ class ClipSource {
 
   const Clip& clip(int64_t number) const { return clips_[static_cast<size_t>(number)]; }
 
-  // Starts to decode these clips (numbers in the table) unless they are kept already, as far as 256 MB of log-mels reach.
+  // Starts to decode these clips (numbers in the table) unless they are kept already, up to 256 MB of log-mels.
   void prefetch(std::span<const int64_t> clips);
 
   // The rows of these clips, in their order. A clip's rows have the same bits in every batch.
@@ -75,7 +75,8 @@ class ClipSource {
 
   // The windows of one clip, each as a clip of its own, in batches of about so many positions, which see() is given one
   // after the other; no more than one is in memory, and nothing is kept.
-  void pass_windows(int64_t clip, int64_t positions, const Encoder* encoder, const std::function<void(const Batch&)>& see);
+  void pass_windows(int64_t clip, int64_t positions, const Encoder* encoder,
+                    const std::function<void(const Batch&)>& see);
 
  private:
   using Segments = std::vector<at::Tensor>;

@@ -236,7 +236,8 @@ class FoldTraining {
   }
 
   // Says what is to blame: a clip, or the weights, which then ran away from finite ones.
-  [[noreturn]] void fail_not_finite(const std::vector<std::vector<int64_t>>& batches, const EpochSums& sums, int64_t epoch) {
+  [[noreturn]] void fail_not_finite(const std::vector<std::vector<int64_t>>& batches, const EpochSums& sums,
+                                    int64_t epoch) {
     size_t b = 0;
     while (b + 1 < sums.losses.size() && std::isfinite(sums.losses[b].item<double>())) ++b;
     check_finite(model_, source_, batches[b]);

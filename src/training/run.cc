@@ -79,7 +79,8 @@ class Run {
     EmotionModel model = train(fold, fold_name(number), title, options_.train);
     const Path partial = folder_ / (fold_name(number) + ".partial");
     const at::Tensor states = frozen_ ? rows_of(start_states_, fold.test) : clip_states(model, source_, fold.test);
-    const auto predictions = predictions_of(clips_, fold.test, classes_, probabilities(model, states, names_of(source_, fold.test)), number);
+    const auto p = probabilities(model, states, names_of(source_, fold.test));
+    const auto predictions = predictions_of(clips_, fold.test, classes_, p, number);
     write_file(partial / "predictions.csv", format_predictions(predictions, classes_));
     finish(fold_name(number));
     const auto metrics = metrics_of(predictions, classes_, 1, options_.train.seed);
