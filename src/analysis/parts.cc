@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "base/text.h"
 
 namespace loralens {
 namespace {
@@ -65,7 +66,7 @@ std::vector<int64_t> read_clip_list(const Path& list, const Clips& clips) {
     const Clip& clip = clips.clips[i];
     numbers[clip.id] = numbers[clip.path.string() + segment_suffix(clip)] = static_cast<int64_t>(i);
   }
-  std::istringstream in(read_file(list));
+  std::istringstream in(read_text(list));
   std::vector<int64_t> chosen;
   std::set<int64_t> seen;
   int64_t number = 0;

@@ -17,8 +17,9 @@ struct Table {
   int column(std::string_view name) const;
 };
 
-// Reads a table. A byte-order mark and empty lines are skipped. Error, with the line, on a bad quote, a row whose
-// length differs from the header's, a header that is missing or names a column twice.
+// Reads a table in UTF-8, or in UTF-16 with a byte-order mark. The mark and empty lines are skipped. Error, with the
+// row, on a bad quote, a cell that is not UTF-8 or holds a zero byte, a row whose length differs from the header's, a
+// header that is missing or names a column twice.
 // `separator`: ',' or '\t'.
 Table read_csv(const Path& path, char separator = ',');
 Table parse_csv(std::string_view text, const std::string& name, char separator = ',');

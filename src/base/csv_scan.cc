@@ -6,11 +6,14 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace loralens {
 namespace {
 
 using Row = std::vector<std::string>;
+
+constexpr size_t most_shown = 60;  // bytes of a cell in a message
 
 // What libcsv's callbacks fill.
 struct Filling {
@@ -28,6 +31,16 @@ void end_row(int, void* filling) {
   f.row.clear();
 }
 
+// Every cell is UTF-8 without a zero byte. `header`: empty for the header's own row.
+void check_encoding(const Row& row, size_t number, const Row& header, const std::string& name) {
+  for (size_t i = 0; i < row.size(); ++i) {
+    if (is_utf8(row[i]) && row[i].find('\0') == std::string::npos) continue;
+    const std::string column = i < header.size() ? "'" + header[i] + "'" : std::to_string(i + 1);
+    fail("{}: row {}, column {}: '{}' is not valid UTF-8: {}", name, number, column,
+         shown(std::string_view(row[i]).substr(0, most_shown)), utf8_advice(name));
+  }
+}
+
 void check_header(const Row& header, const std::string& name) {
   std::set<std::string_view> seen;
   for (const auto& column : header)
@@ -39,20 +52,23 @@ void check_header(const Row& header, const std::string& name) {
 void scan_csv_text(std::string_view text, const std::string& name, char separator,
                    const std::function<void(size_t, std::vector<std::string>&)>& on_row) {
   constexpr size_t piece = 1 << 16;
-  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
+  const std::string bytes = without_byte_order_mark(std::string(text));
+  text = bytes;
+  Row header;
   Filling filling;
   csv_parser parser;
   csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI);
   const std::unique_ptr<csv_parser, void (*)(csv_parser*)> freed(&parser, csv_free);
   csv_set_delim(&parser, static_cast<unsigned char>(separator));
-  size_t number = 0, columns = 0;
+  size_t number = 0;
   const auto hand_on = [&] {
     for (Row& row : filling.rows) {
-      if (++number == 1) {
+      check_encoding(row, ++number, header, name);
+      if (number == 1) {
         check_header(row, name);
-        columns = row.size();
-      } else if (row.size() != columns) {
-        fail("{}: row {} has {} cells, the header has {}", name, number, row.size(), columns);
+        header = row;
+      } else if (row.size() != header.size()) {
+        fail("{}: row {} has {} cells, the header has {}", name, number, row.size(), header.size());
       }
       on_row(number, row);
     }

@@ -1,10 +1,11 @@
 #include "base/csv.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include "base/csv_scan.h"
 #include "base/error.h"
 #include "base/test_folder.h"
+#include "base/text.h"
 
 namespace loralens {
 namespace {
@@ -37,6 +38,28 @@ TEST(Csv, BadTablesSayWhere) {
   EXPECT_EQ(message("a,b\n1\n"), "t.csv: row 2 has 1 cells, the header has 2");
   EXPECT_EQ(message("a,a\n"), "t.csv: the header names the column 'a' twice");
   EXPECT_NE(message("a,b\n1,\"2\n").find("never closed"), std::string::npos);
+}
+
+// Latin-1, an overlong form, half a surrogate pair, a zero byte, and UTF-16 with and without its mark.
+TEST(Csv, CellsAreUtf8) {
+  using namespace std::string_literals;
+  const auto message = [](const std::string& text) { return error_of([&] { parse_csv(text, "t.csv"); }); };
+  const std::string advice = utf8_advice("t.csv");
+  EXPECT_EQ(message("path,text\na,b\nc,T\xfcr\n"),
+            "t.csv: row 3, column 'text': 'T\\xfcr' is not valid UTF-8: " + advice);
+  for (const std::string& bad : {"\xc0\xaf"s, "\xed\xa0\x80"s, "\0"s, "\xf5"s})
+    EXPECT_THAT(message("path,text\n" + bad + ",b\n"), testing::HasSubstr("row 2, column 'path'"));
+  EXPECT_THAT(message("path,T\xfcr\na,b\n"), testing::HasSubstr("row 1, column 2"));
+  const auto wide = [](const std::string& text) {
+    std::string units;
+    for (const char c : text) units += {c, '\0'};
+    return units;
+  };
+  EXPECT_THAT(message(wide("path,text\na,b\n")), testing::HasSubstr("row 1, column 1"));
+  EXPECT_THAT(message("\xff\xfe" + wide("path,text\na,") + "\0\xd8" + wide("b\n")),
+              testing::HasSubstr("row 2, column 'text': '\\xffb'"));
+  const Table table = parse_csv("\xff\xfe" + wide("path,text\na,") + "\xfc\0" + wide("\n"), "t.csv");
+  EXPECT_EQ(table.rows, (std::vector<std::vector<std::string>>{{"a", "ü"}}));
 }
 
 // Longer than the pieces that are parsed at a time, with cells and quotes across their ends.

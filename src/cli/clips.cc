@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/progress.h"
+#include "base/text.h"
 #include "classifier/model.h"
 #include "cli/config.h"
 #include "corpus/folds.h"
@@ -18,6 +19,18 @@ namespace fs = std::filesystem;
 
 // The same for the same stretch of audio, whatever a table calls it.
 std::string audio_of(const Clip& clip) { return fs::weakly_canonical(clip.path).string() + segment_suffix(clip); }
+
+// A label that is a class in another spelling is not left out as one that is no class.
+void check_classes(const Clips& clips, const std::vector<std::string>& classes) {
+  std::map<std::string, std::string> spellings;
+  for (const std::string& name : classes) spellings.emplace(folded_name(name), name);
+  for (const Clip& clip : clips.clips) {
+    const auto meant = spellings.find(folded_name(clip.label));
+    if (meant != spellings.end() && std::ranges::find(classes, clip.label) == classes.end())
+      fail("{}: the label '{}' is the run's class '{}' in another spelling: write it so in the table, or map it with "
+           "--labels", clip.id, shown(clip.label), meant->second);
+  }
+}
 
 }  // namespace
 
@@ -36,8 +49,8 @@ std::string scheme_error(const std::string& scheme) {
 
 Clips clips_of_classes(const std::vector<std::string>& corpora, const std::string& labels,
                        const std::vector<std::string>& classes) {
-  Clips clips = read_corpora(corpora);
-  if (!labels.empty()) apply_labels(clips, label_map_of(labels));
+  Clips clips = read_corpora(corpora, label_map_of(labels.empty() ? "*" : labels));
+  check_classes(clips, classes);
   std::map<std::string, int64_t> other;
   std::erase_if(clips.clips, [&](const Clip& clip) {
     if (std::find(classes.begin(), classes.end(), clip.label) != classes.end()) return false;

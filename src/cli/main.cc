@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "base/text.h"
 #include "base/tensor_memory.h"
 #include "cli/commands.h"
 #include "cli/config.h"
@@ -33,7 +34,7 @@ int fail_with(std::string_view message, int status) {
   while (!line.empty() && line.back() == '\n') line.pop_back();
   for (char& c : line)
     if (c == '\n') c = ' ';
-  loralens::write_to_standard_error("loralens: " + line + "\n");
+  loralens::write_to_standard_error(fmt::format("loralens: {}\n", loralens::shown(line)));
   return status;
 }
 
@@ -63,6 +64,22 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error) {
   return fmt::format("there is no {} '{}': choose among{}", last == &app ? "command" : "reader", unknown[0], names);
 }
 
+// What is given on the command line comes to stand in JSON, CSV and TOML, which are UTF-8, as do absolute paths. The
+// files of `predict` are judged one by one.
+void check_encoding(const CLI::App& app) {
+  for (const CLI::App* command = &app;; command = command->get_subcommands().front()) {
+    for (const CLI::Option* option : command->get_options())
+      for (const std::string& word : option->results())
+        if (option->get_name() != "files" && !loralens::is_utf8(word))
+          throw CLI::ValidationError(fmt::format("{}: '{}' is not UTF-8: rename the file or folder", option->get_name(),
+                                                 loralens::shown(word)));
+    if (command->get_subcommands().empty()) break;
+  }
+  std::error_code code;
+  if (const auto folder = std::filesystem::current_path(code).string(); !loralens::is_utf8(folder))
+    loralens::fail("the path of the current folder, '{}', is not UTF-8: rename it", loralens::shown(folder));
+}
+
 int run(int argc, char** argv) {
   CLI::App app(description, "loralens");
   app.set_version_flag("--version", "loralens " LORALENS_VERSION);
@@ -80,6 +97,7 @@ int run(int argc, char** argv) {
   loralens::add_predict(app);
   loralens::add_analyze(app);
   loralens::add_report(app);
+  app.parse_complete_callback([&app] { check_encoding(app); });
   try {
     app.parse(argc, argv);
     return 0;

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/progress.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/machine.h"
@@ -33,7 +34,7 @@ std::vector<std::string> paths_of(const std::vector<std::string>& files) {
 }
 
 void print(const FilePrediction& file, const std::vector<std::string>& classes) {
-  nlohmann::ordered_json line = {{"path", file.path}};
+  nlohmann::ordered_json line = {{"path", is_utf8(file.path) ? file.path : shown(file.path)}};
   if (!file.error.empty()) {
     line["error"] = file.error;
   } else {

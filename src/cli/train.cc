@@ -179,10 +179,9 @@ void resolve(CLI::App& command, TrainArguments& a) {
 }
 
 Clips load_clips(const TrainArguments& a) {
-  Clips clips = read_corpora(a.corpora);
-  if (!a.labels.empty())
-    for (const auto& [label, count] : apply_labels(clips, label_map_of(a.labels)))
-      log_line(fmt::format("left out: {} clips labelled {}", count, label));
+  std::map<std::string, int64_t> dropped;
+  Clips clips = read_corpora(a.corpora, label_map_of(a.labels.empty() ? "*" : a.labels), &dropped);
+  for (const auto& [label, count] : dropped) log_line(fmt::format("left out: {} clips labelled {}", count, label));
   if (const std::string missing = check_files(clips); !missing.empty()) fail("{}", missing);
   const auto corpora = counts_by(clips, "corpus");
   if (a.run.train.balance.starts_with("corpora") && corpora.size() < 2)

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "corpus/audit_findings.h"
 #include "corpus/groups.h"
+#include "corpus/names.h"
 
 namespace loralens {
 namespace {
@@ -131,6 +132,9 @@ class Audit {
     summary["corpora"] = counts_by(clips_, "corpus");
     summary["unknown_speakers"] = std::count_if(clips_.clips.begin(), clips_.clips.end(),
                                                 [](const Clip& clip) { return clip.speaker.empty(); });
+    summary["spellings"] = json::array();
+    const PlaceOf id = [&](size_t clip) { return clips_.clips[clip].id; };
+    for (const TwoSpellings& pair : spellings_of(clips_)) summary["spellings"].push_back(describe(pair, id));
     return summary;
   }
 

@@ -81,6 +81,8 @@ json findings_of(const json& audit) {
     add(findings, "error", "unknown_speakers",
         fmt::format("{} no speaker, so nobody can tell whether it is in training and test",
                     unknown == 1 ? "1 clip names" : fmt::format("{} clips name", unknown)));
+  for (const json& pair : audit["clips"]["spellings"])
+    add(findings, "error", "spellings", pair.get<std::string>());
   add_overlaps(findings, folds, "speakers", "error", "speakers are");
   add_overlaps(findings, folds, "identical_audio", "error", "identical clips are");
   add_overlaps(findings, folds, "near_identical_audio", "error", "clips that are one recording, changed a little, are");

@@ -10,6 +10,8 @@
 
 #include "audio/decode.h"
 #include "base/error.h"
+#include "base/text.h"
+#include "corpus/names.h"
 
 namespace loralens {
 namespace fs = std::filesystem;
@@ -94,7 +96,22 @@ struct Layout {
   std::vector<int> extra;
 };
 
+// A column that is meant is not passed over as an extra one because of its spelling.
+void check_header(const Table& table, const std::string& name) {
+  for (const std::string& column : table.header) {
+    if (column.empty() || has_control_character(column))
+      fail("{}: the header's column '{}' is empty or holds a control character: give it a plain name", name,
+           shown(column));
+    const std::string meant = folded(column);
+    const bool known = text_field(meant) || meant == "path" || meant == "start" || meant == "end";
+    if (known && meant != column)
+      fail("{}: the header's column '{}' is not written '{}': rename it, or give it another name if it is something "
+           "else", name, column, meant);
+  }
+}
+
 Layout layout_of(const Table& table, const std::string& name) {
+  check_header(table, name);
   for (const char* needed : {"path", "label", "speaker"})
     if (table.column(needed) < 0)
       fail("{}: there is no column '{}': a table of clips begins with path,label,speaker", name, needed);
@@ -134,6 +151,7 @@ Clips clips_of_table(const Table& table, const std::string& name, const Path& fo
     for (const int column : layout.extra) clip.extra.push_back(cell(column));
     clips.clips.push_back(std::move(clip));
   }
+  check_cells(clips, [&](size_t clip) { return fmt::format("{}: row {}", name, clip + 2); });
   check_ids(clips, name);
   return clips;
 }

@@ -31,8 +31,9 @@ struct Clips {
 
 // Reads a table: header path,label,speaker and optional session,text,start,end,corpus,language,gender,intensity; any
 // other column is kept as an extra one. Whether the audio exists is left to check_files.
-// Error, with the row: a missing column, an empty path or label, an id that occurs twice, a start or end that is no
-// number or stands alone, start < 0, end <= start, no rows. A speaker may be empty.
+// Error, with the row: a missing column or one in another spelling, an empty path or label, an id that occurs twice, a
+// start or end that is no number or stands alone, start < 0, end <= start, no rows, what check_cells refuses. A speaker
+// may be empty.
 Clips read_clips(const Path& csv);
 // The same from a table in memory. `name`: what errors call it.
 Clips clips_of_table(const Table& table, const std::string& name, const Path& folder);

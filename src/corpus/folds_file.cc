@@ -8,6 +8,7 @@
 #include "base/csv.h"
 #include "base/csv_scan.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "corpus/folds.h"
 
 namespace loralens {
@@ -59,6 +60,14 @@ Fold fold_of(const Parts& parts, size_t number, const std::string& name, const C
   return fold;
 }
 
+// ", but one has it in another spelling: ..." for an id that differs in case, spaces or Unicode's form only.
+std::string spelled_otherwise(const std::string& id, const Clips& clips) {
+  const std::string meant = folded(id);
+  for (const Clip& clip : clips.clips)
+    if (folded(clip.id) == meant) return fmt::format(", but one has it in another spelling: {}: write it so", clip.id);
+  return "";
+}
+
 }  // namespace
 
 void write_folds(const Path& csv, const Clips& clips, const std::vector<Fold>& folds) {
@@ -90,7 +99,8 @@ std::vector<Fold> read_folds(const Path& csv, const Clips& clips) {
     }
     const std::string &id = cells[columns.id], &part = cells[columns.part];
     const auto clip = numbers.find(id);
-    if (clip == numbers.end()) fail("{}: row {}: no clip of the corpus has the id {}", name, row, id);
+    if (clip == numbers.end())
+      fail("{}: row {}: no clip of the corpus has the id {}{}", name, row, shown(id), spelled_otherwise(id, clips));
     const auto found = std::find(part_names.begin(), part_names.end(), part);
     if (found == part_names.end())
       fail("{}: row {}: '{}' is no part: write train, development, test or unused", name, row, part);

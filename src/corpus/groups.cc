@@ -5,12 +5,20 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "base/text.h"
+#include "corpus/names.h"
 
 namespace loralens {
 namespace {
 
 bool is_word_byte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || static_cast<unsigned char>(c) >= 0x80;
+}
+
+// Writes texts that differ in case, Unicode's form or invisible characters only as the first of them.
+void unify_texts(std::vector<std::string>& texts) {
+  std::unordered_map<std::string, std::string> first;
+  for (auto& text : texts) text = first.emplace(folded(text), text).first->second;
 }
 
 }  // namespace
@@ -46,8 +54,10 @@ std::string spoken_words(std::string_view text) {
 
 std::vector<std::string> group_values(const Clips& clips, const std::string& column) {
   auto values = column_values(clips, column);
-  if (column == "text")
+  if (column == "text") {
     for (auto& value : values) value = spoken_words(value);
+    unify_texts(values);
+  }
   if (column != "speaker") return values;
   const auto& all = clips.clips;
   const bool several = std::any_of(all.begin(), all.end(), [&](const Clip& c) { return c.corpus != all[0].corpus; });
@@ -59,7 +69,14 @@ std::vector<std::string> group_values(const Clips& clips, const std::string& col
 }
 
 Groups full_groups(const Clips& clips, const std::string& column, const std::string& what) {
-  auto groups = groups_of(group_values(clips, column));
+  const auto values = group_values(clips, column);
+  // The table's own columns are compared as it is read, within a corpus.
+  const bool extra = std::ranges::find(clips.extra_columns, column) != clips.extra_columns.end();
+  if (const auto pair = extra ? two_spellings(values) : std::nullopt)
+    fail("{}: the {} '{}' ({}) and '{}' ({}) are one name in two spellings: write them alike", what, column,
+         shown(values[pair->first]), clips.clips[pair->first].id, shown(values[pair->second]),
+         clips.clips[pair->second].id);
+  auto groups = groups_of(values);
   if (!groups.names.empty() && groups.names[0].empty()) {
     const auto empty = std::count(groups.of_clip.begin(), groups.of_clip.end(), 0);
     const auto first = std::find(groups.of_clip.begin(), groups.of_clip.end(), 0) - groups.of_clip.begin();

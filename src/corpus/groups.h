@@ -21,10 +21,12 @@ Groups groups_of(const std::vector<std::string>& values);
 
 // The values by which clips belong together: speaker is told apart from one of the same name in another corpus
 // ("ravdess/03", if the table has several), text is taken without case, punctuation and spaces between words
-// (spoken_words), other columns are as they stand. Error for a column that the table does not have.
+// (spoken_words) and one text in several spellings (base/text.h) is the first of them, other columns are as they stand.
+// Error for a column that the table does not have.
 std::vector<std::string> group_values(const Clips& clips, const std::string& column);
 
-// Groups by group_values. Error, which begins with `what`, if a clip has no value or all have the same.
+// Groups by group_values. Error, which begins with `what`, if a clip has no value, all have the same, or two values
+// of an extra column are one name in two spellings.
 Groups full_groups(const Clips& clips, const std::string& column, const std::string& what);
 
 // "Kids are talking, by the door!" -> "kids are talking by the door". Bytes beyond ASCII stay as they are; a text of

@@ -6,6 +6,8 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "base/text.h"
+#include "corpus/names.h"
 
 namespace loralens {
 namespace {
@@ -13,17 +15,56 @@ namespace {
 struct NamedTable {
   std::string name;  // of the file, for errors
   Clips clips;
-  bool named_by_file = false;  // whether a clip's corpus is the name of the file
+  std::vector<bool> named_by_file;  // whether each clip's corpus is the name of the file
 };
 
 NamedTable read_table(const std::string& path) {
-  NamedTable table{path, read_clips(path)};
-  for (Clip& clip : table.clips.clips)
-    if (clip.corpus.empty()) {
-      clip.corpus = Path(path).stem().string();
-      table.named_by_file = true;
-    }
+  NamedTable table{path, read_clips(path), {}};
+  for (Clip& clip : table.clips.clips) {
+    table.named_by_file.push_back(clip.corpus.empty());
+    if (clip.corpus.empty()) clip.corpus = Path(path).stem().string();
+  }
   return table;
+}
+
+// All clips of the tables as they stand there, one table after the other.
+struct Everyone {
+  explicit Everyone(const std::vector<NamedTable>& tables) {
+    for (const NamedTable& table : tables)
+      for (size_t i = 0; i < table.clips.clips.size(); ++i) {
+        clips.push_back(&table.clips.clips[i]);
+        named_by_file.push_back(table.named_by_file[i]);
+        rows.emplace_back(&table.name, i + 2);
+      }
+  }
+  std::string place(size_t clip) const { return fmt::format("{}: row {}", *rows[clip].first, rows[clip].second); }
+
+  std::vector<const Clip*> clips;
+  std::vector<bool> named_by_file;
+  std::vector<std::pair<const std::string*, size_t>> rows;
+};
+
+// A corpus that only a file's name tells may be part of another one: then a speaker or session in both is one.
+void check_unnamed(const Everyone& all, const char* what, std::string Clip::*member) {
+  // A clip of each folded name and corpus; one whose corpus the file names, if there is any.
+  std::unordered_map<std::string, std::map<std::string, size_t>> names;
+  for (size_t i = 0; i < all.clips.size(); ++i) {
+    const Clip& clip = *all.clips[i];
+    if ((clip.*member).empty()) continue;
+    auto& corpora = names[folded_name(clip.*member)];
+    const auto [own, fresh] = corpora.emplace(clip.corpus, i);
+    if (!fresh && all.named_by_file[own->second] >= all.named_by_file[i]) continue;
+    own->second = i;
+    for (const auto& [corpus, other] : corpora)
+      if (corpus != clip.corpus && (all.named_by_file[i] || all.named_by_file[other]))
+        fail("the {} '{}' is in {} and in {}, but {} names no corpus: give both tables a column 'corpus', with one "
+             "name if they are parts of one corpus and with two if these are different {}s",
+             what, clip.*member, all.place(other), all.place(i), all.place(all.named_by_file[i] ? i : other), what);
+  }
+}
+
+bool names_itself(const NamedTable& table) {
+  return std::ranges::find(table.named_by_file, true) == table.named_by_file.end();
 }
 
 // Two tables without a name of their own may well be two corpora under one file name, such as clips.csv.
@@ -34,7 +75,7 @@ void check_names(const std::vector<NamedTable>& tables) {
     for (const Clip& clip : table.clips.clips) corpora.insert(clip.corpus);
     for (const std::string& corpus : corpora) {
       const auto [owner, fresh] = owners.emplace(corpus, &table);
-      if (!fresh && (owner->second->named_by_file || table.named_by_file))
+      if (!fresh && (!names_itself(*owner->second) || !names_itself(table)))
         fail("{} and {} both hold a corpus '{}': give each a column 'corpus' with its name, or the files other names",
              owner->second->name, table.name, corpus);
     }
@@ -81,7 +122,8 @@ Clips joined(std::vector<NamedTable> tables) {
 
 }  // namespace
 
-Clips read_corpora(std::span<const std::string> tables) {
+Clips read_corpora(std::span<const std::string> tables, const LabelMap& labels,
+                   std::map<std::string, int64_t>* dropped) {
   if (tables.empty()) fail("there is no table of clips to read");
   std::vector<NamedTable> read;
   std::set<Path> seen;
@@ -89,9 +131,15 @@ Clips read_corpora(std::span<const std::string> tables) {
     if (!seen.insert(std::filesystem::weakly_canonical(table)).second) fail("the table {} is given twice", table);
     read.push_back(read_table(table));
   }
-  if (read.size() == 1) return std::move(read.front().clips);
-  check_names(read);
-  return joined(std::move(read));
+  if (read.size() > 1) check_names(read);
+  const Everyone all(read);
+  check_spellings(all.clips, labels, [&](size_t clip) { return all.place(clip); });
+  check_unnamed(all, "speaker", &Clip::speaker);
+  check_unnamed(all, "session", &Clip::session);
+  Clips clips = read.size() == 1 ? std::move(read.front().clips) : joined(std::move(read));
+  auto left_out = apply_labels(clips, labels);
+  if (dropped) *dropped = std::move(left_out);
+  return clips;
 }
 
 }  // namespace loralens

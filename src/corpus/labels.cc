@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace loralens {
 namespace {
@@ -88,15 +89,20 @@ LabelMap label_map_of(const std::string& option) {
   if (!std::filesystem::is_regular_file(option, code))
     fail("labels '{}' is neither 'four', 'seven', a list such as ang=anger,sad=sadness, nor a file that holds one",
          option);
-  return parse_label_map(read_file(option), option);
+  return parse_label_map(read_text(option), option);
 }
 
 std::map<std::string, int64_t> apply_labels(Clips& clips, const LabelMap& map) {
+  std::map<std::string, std::string> spellings;
+  for (const auto& [label, name] : map.to) spellings.emplace(folded_name(label), label);
   std::map<std::string, int64_t> dropped;
   std::vector<Clip> kept;
   kept.reserve(clips.clips.size());
   for (auto& clip : clips.clips) {
     const auto found = map.to.find(clip.label);
+    if (const auto meant = spellings.find(folded_name(clip.label)); found == map.to.end() && meant != spellings.end())
+      fail("{}: the label '{}' is '{}' of the label map in another spelling: write it so in the table, or name both in "
+           "the map", clip.id, shown(clip.label), meant->second);
     if (found == map.to.end() && map.drop_rest) {
       ++dropped[clip.label];
       continue;

@@ -34,7 +34,8 @@ LabelMap four_classes();
 // These and disgust, fear, surprise.
 LabelMap seven_classes();
 
-// Renames and drops clips; returns how many were dropped per label. Error if no clip stays.
+// Renames and drops clips; returns how many were dropped per label. Error if no clip stays, and, with the clip, for a
+// label that the map names in another spelling only (folded_name).
 std::map<std::string, int64_t> apply_labels(Clips& clips, const LabelMap& map);
 
 }  // namespace loralens

@@ -102,7 +102,7 @@ std::vector<std::string> cells_of(const std::string& line) {
 // The summary lines "[6.2901 - 8.2357]\tSes01F_impro01_F000\tneu\t[2.5000, 2.5000, 2.5000]" of one dialogue; what the
 // single raters said stands between them.
 void add_labels(const Path& file, const Path& root, const Session& session, std::vector<Clip>& clips) {
-  std::istringstream lines(read_file(file));
+  std::istringstream lines(utf8_of(read_file(file), "WINDOWS-1252", file.string()));
   int64_t number = 0;
   for (std::string line; std::getline(lines, line);) {
     ++number;

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "corpus/names.h"
 #include "corpus/readers.h"
 #include "corpus/tree.h"
 
@@ -114,6 +115,9 @@ class MeldReader : public Reader {
     if (corpus.clips.clips.empty())
       fail("{} holds no MELD: give the folder with train_sent_emo.csv, dev_sent_emo.csv and test_sent_emo.csv",
            root.string());
+    if (const auto changed = unify_spellings(corpus.clips, &Clip::speaker))
+      corpus.notes.push_back(fmt::format("{} utterances spell their speaker in other case or spaces than earlier ones; "
+                                         "the first spelling was taken", changed));
     return corpus;
   }
 

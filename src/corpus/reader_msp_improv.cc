@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "corpus/encoding.h"
 #include "corpus/readers.h"
 #include "corpus/tree.h"
 
@@ -72,7 +73,7 @@ Clip clip_of(const Path& root, const std::string& turn, const std::string& lette
 
 // The lines "UTD-IMPROV-S01A-F01-P-FM01.avi; N; A:3.0; V:3.5; D:3.0 ; N:4.0;". Those between are the raters'.
 void add_labels(const Path& file, const Path& root, const Files& files, RawCorpus& corpus) {
-  std::istringstream lines(read_file(file));
+  std::istringstream lines(utf8_of(read_file(file), "WINDOWS-1252", file.string()));
   std::map<std::string, int64_t> seen;
   int64_t number = 0;
   for (std::string line; std::getline(lines, line);) {

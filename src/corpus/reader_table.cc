@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "corpus/readers.h"
 
 namespace loralens {
@@ -41,7 +42,7 @@ std::string cell_of(const Json& value, const std::string& key, const std::string
 
 // An object a line; its keys are the columns. A key that a line has not is an empty cell.
 Table read_json_lines(const Path& path) {
-  std::istringstream lines(read_file(path));
+  std::istringstream lines(read_text(path));
   Table table;
   std::map<std::string, size_t> places;
   int64_t number = 0;

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/text.h"
+#include "corpus/names.h"
 
 namespace loralens {
 
@@ -118,7 +120,14 @@ ReadCorpus read_corpus(const std::string& reader_name, const Path& root, const R
   const Reader& chosen = reader(reader_name);
   const auto map = options.labels == "default" ? chosen.default_labels() : label_map_of(options.labels);
   auto raw = chosen.read(root, options);
+  const PlaceOf place = [&](size_t clip) {
+    return fmt::format("{}: the clip {}", root.string(), shown(raw.clips.clips[clip].id));
+  };
+  check_cells(raw.clips, place);
   const auto dropped = apply_labels(raw.clips, map);
+  std::vector<const Clip*> kept;
+  for (const Clip& clip : raw.clips.clips) kept.push_back(&clip);
+  check_spellings(kept, {{}, false}, place);
   auto& clips = raw.clips.clips;
   std::sort(clips.begin(), clips.end(), [](const Clip& a, const Clip& b) { return a.id < b.id; });
   for (size_t i = 1; i < clips.size(); ++i)

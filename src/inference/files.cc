@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "base/profile.h"
+#include "base/text.h"
 #include "classifier/operations.h"
 #include "inference/predict.h"
 #include "inference/source.h"
@@ -53,6 +54,7 @@ std::string message_of(const std::string& path, const std::exception& error) {
 
 void decode_file(Decoded& file, const LogMel& mel, const InputOptions& input, int64_t positions) {
   try {
+    if (!is_utf8(file.result.path)) fail("the path is not UTF-8, which JSON needs: rename the file or its folder");
     auto windows = std::make_unique<ClipWindows>(clip_of_id(file.result.path), mel, input);
     file.mels = next_windows(*windows, positions);
     if (windows->done())

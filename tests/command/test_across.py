@@ -10,7 +10,7 @@ from sklearn import metrics as sklearn_metrics
 
 from support import CLASSES, expect_error, expect_no_trace, files_of, run, slow, start, succeed, table_of, write_table
 
-COLUMNS = ("path", "label", "speaker", "gender", "text")
+COLUMNS = ("path", "label", "speaker", "gender", "text", "corpus")
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,8 @@ def corpora(model, tmp_path_factory):
     speakers = sorted({row["speaker"] for row in rows})
     tables = []
     for name, half in (("east", speakers[::2]), ("west", speakers[1::2])):
-        own = [[f"synthetic/{row['path']}", row["label"], 1 + half.index(row["speaker"]), row["gender"], row["text"]]
+        own = [[f"synthetic/{row['path']}", row["label"], 1 + half.index(row["speaker"]), row["gender"], row["text"],
+                name]
                for row in rows if row["speaker"] in half and (name, row["label"]) != ("west", "sadness")]
         tables.append(write_table(folder / f"{name}.csv", own, COLUMNS))
     return tables
