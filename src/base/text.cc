@@ -26,6 +26,12 @@ bool is_control(utf8proc_int32_t character) {
   return category == UTF8PROC_CATEGORY_CC || category == UTF8PROC_CATEGORY_ZL || category == UTF8PROC_CATEGORY_ZP;
 }
 
+bool is_invisible(utf8proc_int32_t character) {
+  const auto category = utf8proc_category(character);
+  return is_control(character) || category == UTF8PROC_CATEGORY_CF ||
+         (category == UTF8PROC_CATEGORY_ZS && character != ' ');
+}
+
 // Spaces at the ends are dropped, others become one each.
 std::string with_single_spaces(std::string_view text) {
   std::string result;
@@ -121,7 +127,7 @@ std::string shown(std::string_view text) {
     const auto length = next_character(text, character);
     const size_t bytes = length > 0 ? static_cast<size_t>(length) : 1;
     const auto piece = text.substr(0, bytes);
-    if (length > 0 && !is_control(character)) result += piece;
+    if (length > 0 && !is_invisible(character)) result += piece;
     else
       for (const char byte : piece) result += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
     text.remove_prefix(bytes);

@@ -27,7 +27,8 @@ std::string read_text(const Path& path);
 // What to do with a text that is not UTF-8, for the end of an error: "save it as UTF-8 (iconv -f ...)".
 std::string utf8_advice(const std::string& file);
 
-// `text` for a message: a byte that is not UTF-8 and a control character appear as "\xfc".
+// `text` for a message: a byte that is not UTF-8, a control character, an invisible one and a space that is not the plain
+// one appear as "\xfc".
 std::string shown(std::string_view text);
 
 // Whether the text holds a control character (Unicode's Cc, and the separators of lines and paragraphs).

@@ -40,6 +40,7 @@ TEST(Text, FilesThatAreNotUtf8NameTheLine) {
 TEST(Text, IsShownWithoutWhatATerminalWouldObey) {
   EXPECT_EQ(shown("T\xfcr, Tür"), "T\\xfcr, Tür");
   EXPECT_EQ(shown("a\x1b[1m\n"), "a\\x1b[1m\\x0a");
+  EXPECT_EQ(shown("a\xc2\xa0" "b\xe2\x80\x8b"), "a\\xc2\\xa0b\\xe2\\x80\\x8b");
   EXPECT_TRUE(has_control_character("a\tb"));
   EXPECT_TRUE(has_control_character("a\xe2\x80\xa8"));  // U+2028
   EXPECT_FALSE(has_control_character("Anna Müller"));

@@ -14,12 +14,13 @@ void add_fetch(CLI::App& app) {
   };
   auto arguments = std::make_shared<Arguments>();
   auto* command = app.add_subcommand("fetch",
-                                     "Downloads a Whisper checkpoint and prints the folder it is in.\n\n"
+                                     "Downloads a Whisper checkpoint and prints the folder it is in. What is there already is checked by\n"
+                                     "its size and, where the hub gives one, its SHA-256, and fetched again if it is damaged.\n\n"
                                      "Example: loralens fetch base");
   command->add_option("model", arguments->model,
                       "tiny base small medium large-v2 large-v3 (+ .en), or a Hugging Face id")->required();
   command->add_option("--to", arguments->to, "folder to put the files in, instead of the Hugging Face cache");
-  command->add_flag("--force", arguments->force, "fetch into --to though a model is there");
+  command->add_flag("--force", arguments->force, "fetch every file again, and into --to though a model is there");
   command->callback([arguments] {
     FetchOptions options;
     if (!arguments->to.empty()) options.to = arguments->to;

@@ -95,7 +95,12 @@ Base base_of(const std::string& model, const MachineOptions& options) {
   const Precision precision = precision_of(options, device);
   if (!options.profile.empty()) begin_profile(options.profile == "true" ? "" : options.profile, precision, device);
   const Timed time(Phase::load);
-  return load_base(folder, name, precision, device);
+  try {
+    return load_base(folder, name, precision, device);
+  } catch (const Error& error) {
+    if (folder == Path(model)) throw;
+    fail("{}; if the file is damaged, 'loralens fetch {} --force' fetches it again", error.what(), model);
+  }
 }
 
 void add_input_options(CLI::App& command, InputOptions& options) {

@@ -31,6 +31,8 @@ std::string folder_name(std::string repository) { return repository.replace(repo
 
 bool is_commit(std::string_view text) { return text.size() == 40 && only(text, "0123456789abcdef"); }
 
+bool is_sha256(std::string_view text) { return text.size() == 64 && only(text, "0123456789abcdef"); }
+
 bool is_plain_name(std::string_view name) {
   return !name.empty() && name.size() <= 200 && name[0] != '.' &&
          only(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");

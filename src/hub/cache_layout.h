@@ -19,6 +19,9 @@ std::string folder_name(std::string repository);
 // 40 lower-case hexadecimal digits: the only thing a commit may be.
 bool is_commit(std::string_view text);
 
+// 64 lower-case hexadecimal digits.
+bool is_sha256(std::string_view text);
+
 // A name that is one component of a path and needs no escapes: letters, digits, '.', '_', '-', not first a '.'.
 bool is_plain_name(std::string_view name);
 

@@ -1,11 +1,12 @@
 // The download of a whole model, into the shared cache or a folder.
+#include <unistd.h>
+
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
 #include <memory>
 #include <string>
 
-#include "base/digest.h"
 #include "base/error.h"
 #include "base/progress.h"
 #include "hub/cache_layout.h"
@@ -23,8 +24,10 @@ void make_folder(const Path& folder) {
   if (code) fail("cannot create {}: {}", folder.string(), code.message());
 }
 
-void download_to(const RemoteModel& model, const RemoteFile& file, const Path& target) {
+// fresh: what an earlier try left is not continued.
+void download_to(const RemoteModel& model, const RemoteFile& file, const Path& target, bool fresh) {
   PartialFile part(target);
+  if (fresh) part.restart();
   model.download(file, part);
   part.finish();
 }
@@ -41,29 +44,45 @@ struct Destination {
 // The Hugging Face cache, as Python's huggingface_hub keeps it.
 class Cache : public Destination {
  public:
-  Cache(const std::string& repository, const std::string& commit)
-      : root_(hugging_face_cache() / ("models--" + folder_name(repository))), commit_(commit) {
+  Cache(const std::string& repository, const std::string& commit, bool force)
+      : root_(hugging_face_cache() / ("models--" + folder_name(repository))), commit_(commit), force_(force) {
     make_folder(root_ / "blobs");
     make_folder(folder());
   }
   Path folder() const override { return root_ / "snapshots" / commit_; }
   void take(const RemoteModel& model, const RemoteFile& file) override {
     const Path blob = root_ / "blobs" / file.etag, link = folder() / file.name;
-    if (!fs::exists(blob)) download_to(model, file, blob);
-    if (fs::exists(link)) return;
     std::error_code code;
-    fs::remove(link, code);  // a link that leads nowhere
-    fs::create_symlink(Path("../../blobs") / file.etag, link, code);
-    if (code) fail("cannot make the link {}: {}; use --to DIR for plain files", link.string(), code.message());
+    const bool there = fs::exists(blob, code);
+    const std::string fault = there && !force_ ? fault_of(blob, file) : "";
+    if (!fault.empty()) log_line(fmt::format("{} {}: fetching it again", blob.string(), fault));
+    if (!there || force_ || !fault.empty()) download_to(model, file, blob, force_);
+    if (!fs::equivalent(link, blob, code)) make_link(link, Path("../../blobs") / file.etag);
   }
   void finish() override {
-    make_folder(root_ / "refs");
-    write_file(root_ / "refs" / "main", commit_);
+    const Path main = root_ / "refs" / "main";
+    std::error_code code;
+    if (fs::exists(main, code) && read_file(main) == commit_) return;  // such a cache may be read-only
+    make_folder(main.parent_path());
+    write_file(main, commit_);
   }
 
  private:
+  // In one step, as another process may do the same; a link that leads elsewhere is replaced.
+  static void make_link(const Path& link, const Path& target) {
+    const Path temporary = fmt::format("{}.{}", link.string(), ::getpid());
+    std::error_code code;
+    fs::create_symlink(target, temporary, code);
+    if (!code) fs::rename(temporary, link, code);
+    if (!code) return;
+    std::error_code ignored;
+    fs::remove(temporary, ignored);
+    fail("cannot make the link {}: {}; use --to DIR for plain files", link.string(), code.message());
+  }
+
   Path root_;
   std::string commit_;
+  bool force_;
 };
 
 // A folder of plain files.
@@ -79,11 +98,11 @@ class PlainFolder : public Destination {
   void take(const RemoteModel& model, const RemoteFile& file) override {
     const Path target = folder_ / file.name;
     const fs::file_status there = fs::symlink_status(target);
-    if (!fs::exists(there)) return download_to(model, file, target);
+    if (!fs::exists(there)) return download_to(model, file, target, force_);
     if (!fs::is_regular_file(there)) fail("{} is in the way and is no file: choose another folder", target.string());
-    if (!file.sha256.empty() && sha256_of_file(target) == file.sha256) return;
-    if (force_) return download_to(model, file, target);
-    if (!file.sha256.empty() || !is_what_comes(model, file, target))
+    if (force_) return download_to(model, file, target, force_);
+    const bool same = file.sha256.empty() ? is_what_comes(model, file, target) : fault_of(target, file).empty();
+    if (!same)
       fail("{} is another file than the hub's: choose another folder, or give --force to replace it", target.string());
   }
 
@@ -119,7 +138,7 @@ Path fetch_from_hub(const std::string& repository, const FetchOptions& options) 
   if (options.to)
     destination = std::make_unique<PlainFolder>(*options.to, options.force);
   else
-    destination = std::make_unique<Cache>(repository, model.commit());
+    destination = std::make_unique<Cache>(repository, model.commit(), options.force);
   for (const char* file : {"preprocessor_config.json", "generation_config.json", "tokenizer.json"})
     if (model.has(file)) destination->take(model, model.look_up(file));
   take_weights(model, repository, *destination);
@@ -135,13 +154,20 @@ bool is_offline() {
   return text == "1" || text == "ON" || text == "YES" || text == "TRUE";
 }
 
+// A model that is here, where the hub cannot be asked.
+Path checked(const Path& folder, const std::string& name) {
+  if (const std::string fault = fault_of_snapshot(folder); !fault.empty())
+    fail("{}: run 'loralens fetch {} --force' where the hub can be reached, without HF_HUB_OFFLINE", fault, name);
+  return folder;
+}
+
 }  // namespace
 
 Path fetch_model(const std::string& name, const FetchOptions& options) {
   const std::string repository = repository_of(name);
   const auto present = options.to ? std::nullopt : find_model(repository);
   if (is_offline()) {
-    if (present) return *present;
+    if (present) return checked(*present, name);
     fail("HF_HUB_OFFLINE is set, so {} cannot be fetched: unset it", repository);
   }
   try {
@@ -152,7 +178,7 @@ Path fetch_model(const std::string& name, const FetchOptions& options) {
            "again (what has arrived is kept)",
            error.what());
     log_line(fmt::format("the hub cannot be reached: {}; using the model that is here", error.what()));
-    return *present;
+    return checked(*present, name);
   }
 }
 

@@ -59,12 +59,33 @@ std::string part_of(CURLU* url, CURLUPart part) {
 
 std::string origin_of(const std::string& text) {
   const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> url(curl_url(), curl_url_cleanup);
-  if (curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0) != CURLUE_OK) fail("'{}' is no URL", text);
+  if (curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0) != CURLUE_OK)
+    fail("'{}' is no URL", without_secrets(text));
   return part_of(url.get(), CURLUPART_SCHEME) + "://" + part_of(url.get(), CURLUPART_HOST) + ":" +
          part_of(url.get(), CURLUPART_PORT);
 }
 
+// libcurl's words, which may quote a proxy's URL with its password.
+std::string without_passwords(std::string text) {
+  for (auto at = text.find('@'); at != std::string::npos; at = text.find('@', at)) {
+    const auto before = text.find_last_of(" \t'\"", at);
+    const size_t start = before == std::string::npos ? 0 : before + 1;
+    text.erase(start, at + 1 - start);
+    at = start;
+  }
+  return text;
+}
+
 }  // namespace
+
+std::string without_secrets(std::string_view url) {
+  const auto query = std::min(url.find_first_of("?#"), url.size());
+  const auto scheme = url.find("://"), user = url.rfind('@');
+  const std::string start(url.substr(0, scheme < url.size() ? scheme + 3 : 0));
+  if (user == std::string_view::npos) return std::string(url.substr(0, query));
+  if (user > query) return start + "...";  // a query, or a password with '?': nobody can tell
+  return start + std::string(url.substr(user + 1, query - user - 1));
+}
 
 std::string HttpReply::header(const std::string& name) const {
   const auto found = headers.find(name);
@@ -102,7 +123,8 @@ HttpReply http_request(const HttpRequest& request) {
   const CURLcode code = curl_easy_perform(curl.get());
   if (transfer.error) std::rethrow_exception(transfer.error);
   if (code != CURLE_OK)
-    throw Unreachable(fmt::format("{}: {}", request.url, *message ? message : curl_easy_strerror(code)));
+    throw Unreachable(fmt::format("{}: {}", without_secrets(request.url),
+                                  without_passwords(*message ? message : curl_easy_strerror(code))));
   curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &transfer.reply.status);
   char* redirect = nullptr;
   curl_easy_getinfo(curl.get(), CURLINFO_REDIRECT_URL, &redirect);

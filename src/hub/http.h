@@ -34,8 +34,11 @@ struct HttpRequest {
 };
 
 // Sends it. Redirects are not followed: whom to tell the token is the caller's decision. Any status is a reply;
-// Unreachable if there is none or it breaks off. A URL of https only, or also of http, as `url` itself begins.
+// Unreachable, in whose message there is no secret, if there is none or it breaks off. A URL of https only, or also of http, as `url` itself begins.
 HttpReply http_request(const HttpRequest& request);
+
+// A URL for a message: without the user and password before '@', and without the query, which may be a signature.
+std::string without_secrets(std::string_view url);
 
 // Both URLs have the same scheme, host and port.
 bool same_origin(const std::string& a, const std::string& b);

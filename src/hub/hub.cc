@@ -41,8 +41,12 @@ bool is_complete(const Path& folder) {
   if (is_there(folder / "model.safetensors")) return true;
   const Path index = folder / "model.safetensors.index.json";
   if (!is_there(index)) return false;
-  const auto shards = shards_of(read_file(index), index.string());
-  return std::all_of(shards.begin(), shards.end(), [&](const auto& shard) { return is_there(folder / shard); });
+  try {
+    const auto shards = shards_of(read_file(index), index.string());
+    return std::all_of(shards.begin(), shards.end(), [&](const auto& shard) { return is_there(folder / shard); });
+  } catch (const Error&) {  // a damaged index, which `fetch` repairs
+    return false;
+  }
 }
 
 std::optional<Path> find_snapshot(const std::string& repository) {

@@ -23,15 +23,16 @@ Path resolve_model(const std::string& name);
 
 struct FetchOptions {
   std::optional<Path> to = {};    // plain files in this folder instead of the Hugging Face cache
-  bool force = false;             // fetch into `to` though a model is there
+  bool force = false;             // fetch every file again, and into `to` though a model is there
   double first_wait_seconds = 1;  // before the second try of a failed request; doubled for each that follows
 };
 
 // Downloads config.json, the weights (model.safetensors or its shards) and, where the model has them,
 // preprocessor_config.json, generation_config.json and tokenizer.json. Returns their folder. Files that are complete
-// are not fetched again, partial ones are continued; sizes and, where the hub gives them, SHA-256 sums are checked.
+// are not fetched again, partial ones are continued. What is in the cache is checked like what arrives (fault_of) and
+// fetched again if it is damaged.
 // Environment: HF_ENDPOINT, HF_TOKEN (sent to the endpoint only), HF_HUB_OFFLINE. When offline or the hub cannot be
-// reached, a model that is already on this machine is returned (unless `to` is given).
+// reached, a model that is already on this machine is returned (unless `to` is given), if fault_of_snapshot finds none.
 // Error if the model does not exist, needs a token, has no safetensors, or a file arrives damaged.
 Path fetch_model(const std::string& name, const FetchOptions& options);
 

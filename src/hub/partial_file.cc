@@ -12,19 +12,34 @@
 
 namespace loralens {
 
+namespace {
+
+// Whether the open file still has this name.
+bool is_at(int file, const Path& path) {
+  struct stat open {}, named {};
+  return ::fstat(file, &open) == 0 && ::lstat(path.c_str(), &named) == 0 && open.st_ino == named.st_ino &&
+         open.st_dev == named.st_dev;
+}
+
+}  // namespace
+
 PartialFile::PartialFile(const Path& target) : target_(target), part_(target) {
   part_ += ".incomplete";
-  file_ = ::open(part_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
-  if (file_ < 0) fail("cannot write {}: {}", part_.string(), std::strerror(errno));
-  struct stat status;
-  if (::fstat(file_, &status) != 0 || !S_ISREG(status.st_mode)) {
-    ::close(file_);
-    fail("{} is in the way and is no file: move it away", part_.string());
-  }
-  if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
-    ::close(file_);
-    fail("another process is fetching {}: wait for it", target_.string());
-  }
+  do {
+    if (file_ >= 0) ::close(file_);
+    file_ = ::open(part_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
+    if (file_ < 0)
+      fail("cannot write {}: {}; another place is chosen with HF_HOME or --to", part_.string(), std::strerror(errno));
+    struct stat status;
+    if (::fstat(file_, &status) != 0 || !S_ISREG(status.st_mode)) {
+      ::close(file_);
+      fail("{} is in the way and is no file: move it away", part_.string());
+    }
+    if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
+      ::close(file_);
+      fail("another process is fetching {}: wait for it", target_.string());
+    }
+  } while (!is_at(file_, part_));  // another process finished it between the opening and the lock
   size_ = ::lseek(file_, 0, SEEK_END);
 }
 

@@ -10,7 +10,8 @@ namespace loralens {
 
 class PartialFile {
  public:
-  // Opens what an earlier try left, or begins a new one. Error if another process is writing it.
+  // Opens what an earlier try left, or begins a new one. Error if another process is writing it or
+  // its name is a link.
   explicit PartialFile(const Path& target);
   ~PartialFile();  // an empty part is removed, any other stays and can be continued
   PartialFile(const PartialFile&) = delete;

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "base/digest.h"
+#include "base/error.h"
 #include "base/progress.h"
 #include "hub/cache_layout.h"
 
@@ -30,10 +30,6 @@ std::string bare_tag(std::string tag) {
   return tag;
 }
 
-bool is_sha256(const std::string& text) {
-  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
-}
-
 // A number of bytes in a header, or -1.
 int64_t bytes_in(const std::string& text) {
   if (text.empty() || text.size() > 18 || text.find_first_not_of("0123456789") != std::string::npos) return -1;
@@ -49,7 +45,7 @@ RemoteModel::RemoteModel(std::string repository, double first_wait_seconds)
       first_wait_seconds_(first_wait_seconds) {
   while (endpoint_.ends_with('/')) endpoint_.pop_back();
   if (!endpoint_.starts_with("https://") && !endpoint_.starts_with("http://"))
-    fail("HF_ENDPOINT is '{}': it must begin with https:// or http://", endpoint_);
+    fail("HF_ENDPOINT is '{}': it must begin with https:// or http://", without_secrets(endpoint_));
   const auto printable = [](char c) { return c > ' ' && c < 127; };
   if (!std::all_of(token_.begin(), token_.end(), printable))
     fail("HF_TOKEN holds a space, a line break or a control character: set it to the token alone");
@@ -66,14 +62,14 @@ void RemoteModel::list() {
   with_retries([&] {
     text.clear();
     send({.url = url, .body = [&](const HttpReply&, std::string_view bytes) {
-            if (text.size() + bytes.size() > largest_listing) fail("{}: the answer has no end", url);
+            if (text.size() + bytes.size() > largest_listing) fail("{}: the answer has no end", without_secrets(url));
             text += bytes;
           }});
   });
   const auto root = nlohmann::json::parse(text, nullptr, false);
   const auto sha = root.is_object() ? root.find("sha") : root.end();
   if (sha == root.end() || !sha->is_string() || !is_commit(sha->get<std::string>()))
-    fail("{}: the answer names no commit; is HF_ENDPOINT a Hugging Face hub?", url);
+    fail("{}: the answer names no commit; is HF_ENDPOINT a Hugging Face hub?", without_secrets(url));
   commit_ = sha->get<std::string>();
   if (const auto siblings = root.find("siblings"); siblings != root.end())
     for (const auto& sibling : *siblings)
@@ -105,18 +101,19 @@ HttpReply RemoteModel::send(HttpRequest request) const {
     // What the hub itself says of a large file; the storage behind it knows less.
     if (request.head && !reply.header("x-linked-etag").empty()) return reply;
     if (endpoint_.starts_with("https:") && !reply.redirect.starts_with("https:"))
-      fail("{} sends us on to an unprotected address; not followed", request.url);
+      fail("{} sends us on to an unprotected address; not followed", without_secrets(request.url));
     request.url = reply.redirect;
   }
-  fail("{}: more than {} redirects", request.url, most_redirects);
+  fail("{}: more than {} redirects", without_secrets(request.url), most_redirects);
 }
 
-void RemoteModel::check_status(const HttpReply& reply, const std::string& url) const {
+void RemoteModel::check_status(const HttpReply& reply, const std::string& address) const {
+  const std::string url = without_secrets(address);
   if (reply.status / 100 == 2) return;
   if (reply.status == 401 || reply.status == 403)
     fail("{} (HTTP {}): {} does not exist, or is private or gated: check the name, or accept its terms at {}/{} and "
          "set HF_TOKEN to a token that may read it",
-         url, reply.status, repository_, endpoint_, repository_);
+         url, reply.status, repository_, without_secrets(endpoint_), repository_);
   if (reply.status == 404) fail("{} (HTTP 404): there is no such model or file: check the name {}", url, repository_);
   if (reply.status >= 500 || reply.status == 429) throw Unreachable(fmt::format("{} (HTTP {})", url, reply.status));
   fail("{}: unexpected answer (HTTP {})", url, reply.status);
@@ -129,12 +126,12 @@ RemoteFile RemoteModel::look_up(const std::string& file) const {
   RemoteFile found{file, linked.empty() ? bare_tag(reply.header("etag")) : linked, is_sha256(linked) ? linked : "", -1};
   found.size = bytes_in(reply.header("x-linked-size"));
   if (found.size < 0 && reply.redirect.empty()) found.size = bytes_in(reply.header("content-length"));
-  if (!is_plain_name(found.etag)) fail("{}: the hub gives no usable ETag for it", url_of(file));
+  if (!is_plain_name(found.etag)) fail("{}: the hub gives no usable ETag for it", without_secrets(url_of(file)));
   return found;
 }
 
 void RemoteModel::download(const RemoteFile& file, PartialFile& part) const {
-  const std::string url = url_of(file.name);
+  const std::string url = without_secrets(url_of(file.name));
   const bool sized = file.size >= 0;
   if (!sized || part.size() > file.size) part.restart();  // nothing says where to go on
   Progress progress(file.name, std::max<int64_t>(file.size >> 20, 1));
@@ -155,17 +152,15 @@ void RemoteModel::download(const RemoteFile& file, PartialFile& part) const {
     const int64_t from = part.size();
     if (sized && from == file.size) return;
     bool first = true;
-    send({.url = url, .from = from, .body = [&](const HttpReply& reply, std::string_view bytes) {
+    send({.url = url_of(file.name), .from = from, .body = [&](const HttpReply& reply, std::string_view bytes) {
             take(reply, bytes, from, first);
           }});
     if (sized && part.size() < file.size)
       throw Unreachable(fmt::format("{}: {} of {} bytes arrived", url, part.size(), file.size));
   });
-  if (file.sha256.empty()) return;
-  if (const std::string arrived = sha256_of_file(part.path()); arrived != file.sha256) {
+  if (const std::string fault = fault_of(part.path(), file); !fault.empty()) {
     part.restart();
-    fail("{}: what arrived has the sha256 {}, the hub says {}: the part is deleted, fetch again", url, arrived,
-         file.sha256);
+    fail("{}: what arrived {}: the part is deleted, fetch again", url, fault);
   }
 }
 

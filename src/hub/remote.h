@@ -7,15 +7,9 @@
 
 #include "hub/http.h"
 #include "hub/partial_file.h"
+#include "hub/whole_file.h"
 
 namespace loralens {
-
-struct RemoteFile {
-  std::string name;
-  std::string etag;    // names the content: letters, digits, '-', '_', '.'
-  std::string sha256;  // of the content; "" where the hub gives none
-  int64_t size;        // bytes, -1 where the hub gives none
-};
 
 // One model at HF_ENDPOINT (https://huggingface.co), branch main. Requests that find no server, a broken connection or
 // a status 5xx or 429 are tried four times. Error, or Unreachable after the last try, from every function.
@@ -26,7 +20,7 @@ class RemoteModel {
   const std::string& commit() const { return commit_; }
   bool has(const std::string& file) const { return files_.count(file) > 0; }
   RemoteFile look_up(const std::string& file) const;
-  // Continues `part` to the whole file and checks it; a damaged part is deleted.
+  // Continues `part` to the whole file and checks it (fault_of); a damaged part is deleted.
   void download(const RemoteFile& file, PartialFile& part) const;
 
  private:

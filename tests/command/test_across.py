@@ -130,8 +130,8 @@ def test_what_cannot_be_joined_is_refused(quick, corpora, both, tmp_path):
     same_ids = write_table(tmp_path / "other" / "third.csv", rows, COLUMNS)
     expect_error(run("train", *quick, "--corpus", corpora[0], "--corpus", same_ids, *out), 1, rows[0][0], corpora[0],
                  same_ids, "another folder")
-    rows = [[corpora[0].parent / row[0], *row[1:]] for row in rows]
-    same_name = write_table(tmp_path / "other" / "east.csv", rows, COLUMNS)
+    rows = [[corpora[0].parent / row[0], *row[1:-1]] for row in rows]
+    same_name = write_table(tmp_path / "other" / "east.csv", rows, COLUMNS[:-1])
     expect_error(run("train", *quick, "--corpus", corpora[0], "--corpus", same_name, *out), 1, "'east'", "'corpus'")
     expect_error(run("train", *quick, "--corpus", corpora[0], "--corpus", corpora[0], *out), 1, "given twice")
     expect_error(run("train", *quick, "--corpus", corpora[0], "--balance", "corpora", *out), 1, "--balance corpora",

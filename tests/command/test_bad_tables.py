@@ -1,7 +1,12 @@
 """Tables of clips that cannot be trained on: each is refused in one line, and nothing is left behind."""
+import json
+import os
+import shutil
+import subprocess
+
 import pytest
 
-from support import expect_error, expect_no_trace, noise, run, table_of, write_table, write_wav
+from support import PROGRAM, expect_error, expect_no_trace, noise, run, succeed, table_of, write_table, write_wav
 
 
 @pytest.fixture(scope="session")
@@ -85,12 +90,84 @@ def write_bad_table(name, rows, path):
         write_table(path, [(*row, 0.3, 0.2) for row in rows], header=("path", "label", "speaker", "start", "end"))
     elif name == "segment-beyond-the-end":
         write_table(path, [(*row, 0.1, 9) for row in rows], header=("path", "label", "speaker", "start", "end"))
+    elif name in ENCODINGS:
+        column, bad = ENCODINGS[name]
+        lines = [b"path,label,speaker,text,corpus,gender", *(f"{c},{w},{s},a text,here,f".encode() for c, w, s in rows)]
+        cells = lines[3].split(b",")
+        cells[column] = bad
+        lines[3] = b",".join(cells)
+        path.write_bytes(b"\n".join(lines) + b"\n")
+    elif name == "utf-16-without-mark":
+        path.write_bytes("path,label,speaker\na.wav,calm,anna\n".encode("utf-16-le"))
+    elif name in SPELLINGS:
+        column, other = SPELLINGS[name]
+        header = ("path", "label", "speaker", "session", "corpus", "gender")
+        table = [[*row, "one", "here", "female"] for row in rows]
+        table[0][column] = other
+        write_table(path, table, header)
+    elif name == "labels-of-the-map-in-another-spelling":
+        write_table(path, [(clip, "Calm" if what == "calm" else what, who) for clip, what, who in rows])
+        return ["--labels", "calm,tense"]
+    elif name == "column-in-another-spelling":
+        write_table(path, [(*row, "one") for row in rows], header=("path", "label", "speaker", "Corpus"))
+    elif name == "map-in-latin-1":
+        write_table(path, rows)
+        path.with_name("map.txt").write_bytes("calm=gut\ntense=ungef\u00e4hr\n".encode("latin-1"))
+        return ["--labels", path.with_name("map.txt")]
+    elif name == "folds-in-latin-1":
+        write_table(path, rows)
+        path.with_name("folds.csv").write_bytes(b"id,fold,part\na.wav,0,test\nT\xfcr.wav,0,train\n")
+        return ["--folds", f"file:{path.with_name('folds.csv')}"]
+    elif name == "folds-in-another-spelling":
+        write_table(path, rows)
+        write_table(path.with_name("folds.csv"), [(str(first).upper(), 0, "test")], header=("id", "fold", "part"))
+        return ["--folds", f"file:{path.with_name('folds.csv')}"]
     elif name == "binary":
         path.write_bytes(bytes(range(256)) * 10)
     return []
 
 
+# The column of the fourth row, and what stands there.
+ENCODINGS = {
+    "latin-1-path": (0, b"T\xfcr.wav"),
+    "latin-1-label": (1, b"gel\xf6st"),
+    "latin-1-speaker": (2, b"J\xfcrgen"),
+    "windows-1252-text": (3, b"don\x92t"),
+    "overlong-corpus": (4, b"\xc0\xafhere"),
+    "surrogate-gender": (5, b"\xed\xa0\x80"),
+    "zero-byte-text": (3, b"a\0text"),
+}
+COLUMNS = ("path", "label", "speaker", "text", "corpus", "gender")
+
+# The first row is of anna, calm, session one, corpus here, female; a column of it, and how it is written otherwise.
+SPELLINGS = {
+    "speaker-in-capitals": (2, "ANNA"),
+    "speaker-with-a-space": (2, "anna "),
+    "speaker-with-a-no-break-space": (2, "anna\u00a0"),
+    "speaker-with-a-zero-width-space": (2, "an\u200bna"),
+    "speaker-in-full-width": (2, "\uff41nna"),
+    "label-in-capitals": (1, "Calm"),
+    "session-with-a-space": (3, " one"),
+    "corpus-in-capitals": (4, "HERE"),
+    "gender-in-capitals": (5, "Female"),
+}
+
+
+def seen(name):
+    """A name as errors show it: invisible characters as bytes."""
+    return name.replace("\u00a0", r"\xc2\xa0").replace("\u200b", r"\xe2\x80\x8b")
+
+
 BAD_TABLES = {
+    **{name: ["clips.csv", "row 4", f"'{COLUMNS[column]}'", "iconv"] for name, (column, _) in ENCODINGS.items()},
+    **{name: ["row 2", "row ", f"the {('path', 'label', 'speaker', 'session', 'corpus', 'gender')[column]} '{seen(other)}'",
+              "two spellings"] for name, (column, other) in SPELLINGS.items()},
+    "utf-16-without-mark": ["row 1", "column 1", "iconv"],
+    "labels-of-the-map-in-another-spelling": ["'Calm'", "'calm'", "spelling"],
+    "column-in-another-spelling": ["'Corpus'", "'corpus'"],
+    "map-in-latin-1": ["map.txt", "line 2", "iconv"],
+    "folds-in-latin-1": ["folds.csv", "row 3", "'id'", "iconv"],
+    "folds-in-another-spelling": ["folds.csv", "row 2", "another spelling"],
     "missing": ["cannot read"],
     "empty": ["empty", "first line"],
     "no-rows": ["no clips"],
@@ -152,3 +229,51 @@ def test_random_folds_with_the_flag(rows, model, tmp_path):
                  "--method", "frozen", "--epochs", 1, "-o", tmp_path / "run")
     assert result.returncode == 0, result.stderr
     assert len(table_of(tmp_path / "run" / "predictions.csv")) == 6
+
+
+def test_utf_16_with_its_mark_is_read(rows, model, tmp_path):
+    table = write_table(tmp_path / "clips.csv", [(*row, "T\u00fcr") for row in rows], ("path", "label", "speaker", "text"))
+    table.write_bytes(table.read_text(encoding="utf-8").encode("utf-16"))
+    succeed("train", "--model", model, "--corpus", table, "--folds", "speaker:3", "--method", "frozen", "--epochs", 1,
+            "-o", tmp_path / "run")
+    assert {row["speaker"] for row in table_of(tmp_path / "run" / "predictions.csv")} == {"anna", "ben", "carl"}
+
+
+# Clips of one speaker in two tables: nobody can tell whether they are one corpus, unless the tables say so.
+def test_a_speaker_in_two_tables(rows, model, tmp_path):
+    train = ["train", "--model", model, "--folds", "speaker:2", "--method", "frozen", "--epochs", 1, "--select", "last",
+             "-o", tmp_path / "run"]
+    first, second = (write_table(tmp_path / f"part{i}.csv", rows[i::2]) for i in range(2))
+    expect_error(run(*train, "-q", "--corpus", first, "--corpus", second), 1, "'anna'", f"{first}: row 2",
+                 f"{second}: row 2", "column 'corpus'")
+    expect_no_trace(tmp_path / "run")
+    header = ("path", "label", "speaker", "corpus")
+    for i, table in enumerate((first, second)):
+        write_table(table, [(*row, "one") for row in rows[i::2]], header)
+    succeed(*train, "--corpus", first, "--corpus", second)
+    tested = {(row["fold"], row["speaker"]) for row in table_of(tmp_path / "run" / "predictions.csv")}
+    assert len(tested) == 3  # each speaker in one fold
+
+
+def test_the_audit_tells_of_two_spellings(rows, tmp_path):
+    table = [list(row) for row in rows]
+    table[1][2] = "Anna "
+    out = succeed("audit", write_table(tmp_path / "clips.csv", table), "--folds", "speaker:2")
+    assert "the speaker 'anna'" in out and "'Anna '" in out and "two spellings" in out
+
+
+@pytest.mark.parametrize("arguments", [["train", "--corpus", b"T\xfcr.csv", "-o", "run"], ["report", b"T\xfcr"],
+                                       ["audit", "clips.csv", "-o", b"T\xfcr.json"]])
+def test_arguments_are_utf_8(arguments, tmp_path):
+    words = [word.encode() if isinstance(word, str) else word for word in arguments]
+    result = subprocess.run([PROGRAM.encode(), *words], capture_output=True, text=True, cwd=tmp_path)
+    expect_error(result, 2, "T\\xfcr", "not UTF-8")
+
+
+def test_a_file_whose_name_is_not_utf_8(trained, clips, tmp_path):
+    name = os.fsencode(tmp_path / "T") + b"\xfcr.wav"
+    shutil.copy(clips[0], name)
+    result = subprocess.run([PROGRAM, "-q", "predict", trained, name, clips[0]], capture_output=True, text=True)
+    bad, good = map(json.loads, result.stdout.splitlines())
+    assert result.returncode == 1 and "UTF-8" in bad["error"] and bad["path"].endswith("T\\xfcr.wav")
+    assert good["path"] == str(clips[0]) and "label" in good
