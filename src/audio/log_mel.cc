@@ -144,9 +144,10 @@ std::vector<float> padded_samples(std::span<const float> samples) {
 
 std::vector<float> speech_samples(std::span<const float> samples, double tail, int64_t longest) {
   if (!(tail >= 0 && tail <= 3600)) fail("a tail of {} s of silence makes no sense: give 0 to 3600 s", tail);
-  const auto length = static_cast<int64_t>(samples.size()) + std::llround(tail * sample_rate);
+  const int64_t length = static_cast<int64_t>(samples.size()) + std::llround(tail * sample_rate);
   std::vector<float> longer(samples.begin(), samples.end());
-  longer.resize(std::min((length + position_samples - 1) / position_samples * position_samples, longest));
+  longer.resize(static_cast<size_t>(
+      std::min<int64_t>((length + position_samples - 1) / position_samples * position_samples, longest)));
   return longer;
 }
 
