@@ -56,9 +56,9 @@ TEST(Csv, CellsAreUtf8) {
     return units;
   };
   EXPECT_THAT(message(wide("path,text\na,b\n")), testing::HasSubstr("row 1, column 1"));
-  EXPECT_THAT(message("\xff\xfe" + wide("path,text\na,") + "\0\xd8" + wide("b\n")),
+  EXPECT_THAT(message("\xff\xfe" + wide("path,text\na,") + "\0\xd8"s + wide("b\n")),
               testing::HasSubstr("row 2, column 'text': '\\xffb'"));
-  const Table table = parse_csv("\xff\xfe" + wide("path,text\na,") + "\xfc\0" + wide("\n"), "t.csv");
+  const Table table = parse_csv("\xff\xfe" + wide("path,text\na,") + "\xfc\0"s + wide("\n"), "t.csv");
   EXPECT_EQ(table.rows, (std::vector<std::vector<std::string>>{{"a", "ü"}}));
 }
 

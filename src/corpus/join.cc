@@ -98,17 +98,21 @@ void make_distinct(Clip& clip) {
     if (!name->empty()) *name = clip.corpus + "/" + *name;
 }
 
-Clips joined(std::vector<NamedTable> tables) {
-  Clips all;
-  std::unordered_map<std::string, const std::string*> owners;  // of ids
-  for (NamedTable& table : tables) {
-    const auto places = places_of(all, table.clips);
-    for (Clip& clip : table.clips.clips) {
-      const auto [owner, fresh] = owners.emplace(clip.id, &table.name);
-      if (!fresh)
+void check_ids(const std::vector<NamedTable>& tables) {
+  std::unordered_map<std::string_view, const std::string*> owners;
+  for (const NamedTable& table : tables)
+    for (const Clip& clip : table.clips.clips)
+      if (const auto [owner, fresh] = owners.emplace(clip.id, &table.name); !fresh)
         fail("the clip '{}' is in {} and in {}, and an id must name one clip: if they are two files, put one of the "
              "tables into another folder, so that its paths (relative to it) differ",
              clip.id, *owner->second, table.name);
+}
+
+Clips joined(std::vector<NamedTable> tables) {
+  Clips all;
+  for (NamedTable& table : tables) {
+    const auto places = places_of(all, table.clips);
+    for (Clip& clip : table.clips.clips) {
       make_distinct(clip);
       std::vector<std::string> extra(places.empty() ? 0 : *std::ranges::max_element(places) + 1);
       for (size_t i = 0; i < places.size(); ++i) extra[places[i]] = std::move(clip.extra[i]);
@@ -132,6 +136,7 @@ Clips read_corpora(std::span<const std::string> tables, const LabelMap& labels,
     read.push_back(read_table(table));
   }
   if (read.size() > 1) check_names(read);
+  check_ids(read);
   const Everyone all(read);
   check_spellings(all.clips, labels, [&](size_t clip) { return all.place(clip); });
   check_unnamed(all, "speaker", &Clip::speaker);

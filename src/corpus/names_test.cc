@@ -53,7 +53,7 @@ TEST_F(Names, NumbersAreComparedWithoutTheirZeros) {
 
 TEST_F(Names, LabelsAreComparedAsTheyAreMapped) {
   const auto a = table("a.csv", "path,label,speaker,corpus\na.wav,Anger,1,x\nb.wav,calm,1,x\n");
-  const auto b = table("b.csv", "path,label,speaker,corpus\nc.wav,anger,1,y\nd.wav,Calm ,1,y\n");
+  const auto b = table("b.csv", "path,label,speaker,corpus\nc.wav,anger,1,y\nd.wav,\"Calm \",1,y\n");
   EXPECT_THAT(error_with({a, b}), HasSubstr("the label 'Anger'"));
   EXPECT_EQ(error_with({a}, "four"), "");
   EXPECT_THAT(error_with({a, b}, "Anger=anger,anger,calm"), HasSubstr("'Calm ' is 'calm' of the label map"));
@@ -73,12 +73,12 @@ TEST_F(Names, CellsThatCannotBeNamesAreRefused) {
   EXPECT_EQ(with("a.wav,joy,1,\"two\nlines\""), "");
   EXPECT_EQ(with("a.wav,joy,1,\"two\nlines\"", "path,label,speaker,note"), "");
   EXPECT_THAT(with("a.wav,joy,1,x", "path,label,speaker,Corpus"), HasSubstr("'Corpus' is not written 'corpus'"));
-  EXPECT_THAT(with("a.wav,joy,1,x", "path,label,speaker,start "), HasSubstr("'start ' is not written 'start'"));
+  EXPECT_THAT(with("a.wav,joy,1,x", "path,label,speaker,\"start \""), HasSubstr("'start ' is not written 'start'"));
 }
 
 TEST_F(Names, ColumnsOfFoldsAreComparedToo) {
   Clips clips = read_clips(folder_.write("t.csv", "path,label,speaker,room,text\na.wav,joy,1,Hall,K\xc3\xb6nnte\n"
-                                                  "b.wav,joy,2,hall ,Ko\xcc\x88nnte\nc.wav,joy,3,yard,else\n"));
+                                                  "b.wav,joy,2,\"hall \",Ko\xcc\x88nnte\nc.wav,joy,3,yard,else\n"));
   EXPECT_THAT(error_of([&] { full_groups(clips, "room", "folds column:room"); }),
               AllOf(HasSubstr("'Hall' (a.wav)"), HasSubstr("'hall ' (b.wav)")));
   EXPECT_EQ(full_groups(clips, "text", "folds text").size(), 2);

@@ -60,7 +60,7 @@ std::string fault_of_snapshot(const Path& folder) {
     const std::string name = entry.path().filename().string();
     const std::string blob = entry.is_symlink(code) ? fs::read_symlink(entry.path(), code).filename().string() : "";
     const RemoteFile known{name, blob, is_sha256(blob) ? blob : "", -1};
-    if (!is_sha256(blob) && !name.ends_with(weights)) continue;
+    if (!is_sha256(blob) && (blob.empty() || !name.ends_with(weights))) continue;
     if (const auto fault = fault_of(entry.path(), known); !fault.empty())
       return fmt::format("{} {}", entry.path().string(), fault);
   }

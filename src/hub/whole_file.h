@@ -19,7 +19,7 @@ struct RemoteFile {
 std::string fault_of(const Path& path, const RemoteFile& file);
 
 // "" if the files of a snapshot in the Hugging Face cache are whole, as far as they themselves say, without the hub: a
-// link to a blob that is called by a SHA-256 leads to bytes that have it, and weights are not empty. Else the first
+// link to a blob that is called by a SHA-256 leads to bytes that have it, and blobs of weights are not empty. Else the first
 // fault, with its file.
 std::string fault_of_snapshot(const Path& folder);
 

@@ -104,7 +104,7 @@ def write_bad_table(name, rows, path):
         header = ("path", "label", "speaker", "session", "corpus", "gender")
         table = [[*row, "one", "here", "female"] for row in rows]
         table[0][column] = other
-        write_table(path, table, header)
+        write_quoted(path, [header, *table])
     elif name == "labels-of-the-map-in-another-spelling":
         write_table(path, [(clip, "Calm" if what == "calm" else what, who) for clip, what, who in rows])
         return ["--labels", "calm,tense"]
@@ -116,7 +116,7 @@ def write_bad_table(name, rows, path):
         return ["--labels", path.with_name("map.txt")]
     elif name == "folds-in-latin-1":
         write_table(path, rows)
-        path.with_name("folds.csv").write_bytes(b"id,fold,part\na.wav,0,test\nT\xfcr.wav,0,train\n")
+        path.with_name("folds.csv").write_bytes(b"id,fold,part\n" + f"{first},0,test\n".encode() + b"T\xfcr.wav,0,train\n")
         return ["--folds", f"file:{path.with_name('folds.csv')}"]
     elif name == "folds-in-another-spelling":
         write_table(path, rows)
@@ -151,6 +151,12 @@ SPELLINGS = {
     "corpus-in-capitals": (4, "HERE"),
     "gender-in-capitals": (5, "Female"),
 }
+
+
+def write_quoted(path, rows):
+    """A table whose cells keep the spaces around them."""
+    path.write_text("".join(",".join(f'"{cell}"' for cell in row) + "\n" for row in rows), encoding="utf-8")
+    return path
 
 
 def seen(name):
@@ -258,7 +264,7 @@ def test_a_speaker_in_two_tables(rows, model, tmp_path):
 def test_the_audit_tells_of_two_spellings(rows, tmp_path):
     table = [list(row) for row in rows]
     table[1][2] = "Anna "
-    out = succeed("audit", write_table(tmp_path / "clips.csv", table), "--folds", "speaker:2")
+    out = succeed("audit", write_quoted(tmp_path / "clips.csv", [("path", "label", "speaker"), *table]), "--folds", "speaker:2")
     assert "the speaker 'anna'" in out and "'Anna '" in out and "two spellings" in out
 
 
