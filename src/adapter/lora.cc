@@ -11,6 +11,7 @@
 #include "adapter/method.h"
 #include "adapter/registry.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/random.h"
 #include "compute/linear.h"
 #include "statistics/normal_values.h"
@@ -100,61 +101,73 @@ bool keeps_the_base(const json& start) {
 // The first thing in a LoRA configuration, as of PEFT 0.21, that makes it compute (or, for velora, differentiate)
 // otherwise than y = W x + b + s B A x; "" if there is none. Other keys (runtime, Megatron, sub-configurations of
 // initialisation, weight tying) change nothing once an adapter is trained.
-std::string unsupported(const json& config) {
+std::string unsupported(const JsonObject& object, const json& config) {
   for (const char* key : {"use_dora", "fan_in_fan_out", "lora_bias", "target_parameters", "layer_replication",
                           "trainable_token_indices", "alora_invocation_tokens", "use_qalora", "use_bdlora",
                           "arrow_config", "kasa_config", "monteclora_config", "velora_config"})
     if (is_on(config, key)) return key;
-  if (config.value("bias", "none") != "none") return "a trained bias (\"bias\" other than \"none\")";
+  if (object.text("bias", "none") != "none") return "a trained bias (\"bias\" other than \"none\")";
   if (!keeps_the_base(config.value("init_lora_weights", json())))
-    return fmt::format("the initialisation {}, which changes the base weights,", config.at("init_lora_weights").dump());
+    return fmt::format("the initialisation {}, which changes the base weights,", shown(config.at("init_lora_weights")));
   // Which list of modules layers_to_transform counts in; an encoder has one, "layers".
   if (is_on(config, "layers_to_transform")) {
     const json pattern = config.value("layers_pattern", json());
     for (const json& name : pattern.is_array() ? pattern : json::array({pattern}))
-      if (!name.is_null() && name != "" && name != "layers") return "layers_pattern " + name.dump();
+      if (!name.is_null() && name != "" && name != "layers") return "layers_pattern " + shown(name);
   }
   return "";
 }
 
-// A whole number, which json would otherwise make of a fraction.
-int64_t whole(const json& value, const char* key, const std::string& file) {
-  if (!value.is_number_integer()) fail("{}: {} is {}: a whole number is expected", file, key, value.dump());
-  return value;
+std::vector<int64_t> layers_of(const JsonObject& config) {
+  std::vector<int64_t> layers;
+  if (!config.has("layers_to_transform")) return layers;
+  const json& given = config.at("layers_to_transform");
+  const std::string where = config.where() + ": \"layers_to_transform\"";
+  for (const json& layer : given.is_array() ? given : json::array({given}))
+    layers.push_back(whole_number(layer, where, {0, 255}));
+  return layers;
 }
 
-std::optional<AdapterOptions> LoraMethod::from_peft(const json& config, const std::string& file) const try {
-  if (config.value("peft_type", "") != "LORA") return std::nullopt;
-  if (const std::string key = unsupported(config); !key.empty()) fail("{}: {} is not supported", file, key);
+// rank_pattern or alpha_pattern: `read` checks a value.
+template <typename T, typename Read>
+std::map<std::string, T> patterns_of(const JsonObject& config, const char* key, Read read) {
+  std::map<std::string, T> patterns;
+  if (!config.has(key)) return patterns;
+  if (!config.at(key).is_object()) config.refuse(key, "an object of numbers");
+  for (const auto& [pattern, value] : config.at(key).items())
+    patterns[pattern] = read(value, fmt::format("{}: \"{}\" of {}", config.where(), key, quoted(pattern)));
+  return patterns;
+}
+
+std::optional<AdapterOptions> LoraMethod::from_peft(const json& config, const std::string& file) const {
+  const JsonObject object(config, file);
+  if (!object.has("peft_type") || object.at("peft_type") != "LORA") return std::nullopt;
+  if (const std::string key = unsupported(object, config); !key.empty()) fail("{}: {} is not supported", file, key);
 
   AdapterOptions options;
   options.method = "lora";
-  options.rank = whole(config.at("r"), "r", file);
-  options.alpha = config.at("lora_alpha");
-  options.dropout = config.value("lora_dropout", 0.0);
-  options.rslora = config.value("use_rslora", false);
-  const json& targets = config.at("target_modules");
+  options.rank = object.whole("r", ranks);
+  options.alpha = object.number("lora_alpha", alphas);
+  options.dropout = object.number("lora_dropout", dropouts, 0);
+  options.rslora = object.truth("use_rslora", false);
+  const json& targets = object.at("target_modules");
   if (targets == "all-linear")
     options.targets = {"q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"};
   else if (targets.is_string())
-    options.target_pattern = targets;
+    options.target_pattern = targets.get<std::string>();
   else
-    options.targets = targets;
-  if (const auto found = config.find("exclude_modules"); found != config.end() && !found->is_null()) {
-    if (found->is_string()) fail("{}: a regular expression in \"exclude_modules\" is not supported", file);
-    options.excluded = *found;
+    options.targets = object.texts("target_modules");
+  if (object.has("exclude_modules")) {
+    if (object.at("exclude_modules").is_string())
+      fail("{}: a regular expression in \"exclude_modules\" is not supported", file);
+    options.excluded = object.texts("exclude_modules");
   }
-  if (const auto found = config.find("layers_to_transform"); found != config.end() && !found->is_null())
-    for (const json& layer : found->is_array() ? *found : json::array({*found}))
-      options.layers.push_back(whole(layer, "layers_to_transform", file));
-  if (const auto found = config.find("rank_pattern"); found != config.end() && !found->is_null())
-    for (const auto& [pattern, rank] : found->get<std::map<std::string, json>>())
-      options.rank_pattern[pattern] = whole(rank, "rank_pattern", file);
-  if (const auto found = config.find("alpha_pattern"); found != config.end() && !found->is_null())
-    options.alpha_pattern = *found;
+  options.layers = layers_of(object);
+  const auto rank_of = [](const json& value, const std::string& where) { return whole_number(value, where, ranks); };
+  const auto alpha_of = [](const json& value, const std::string& where) { return finite_number(value, where, alphas); };
+  options.rank_pattern = patterns_of<int64_t>(object, "rank_pattern", rank_of);
+  options.alpha_pattern = patterns_of<double>(object, "alpha_pattern", alpha_of);
   return options;
-} catch (const json::exception& error) {
-  fail("{}: not a LoRA configuration that PEFT writes ({})", file, error.what());
 }
 
 }  // namespace

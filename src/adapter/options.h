@@ -6,9 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "base/range.h"
 #include "whisper/encoder.h"
 
 namespace loralens {
+
+inline constexpr Range<int64_t> ranks{1, 4096};
+inline constexpr Range<double> alphas{0, 1e6, Ends::high};
+inline constexpr Range<double> dropouts{0, 1, Ends::low};
 
 struct AdapterOptions {
   std::string method = "lora";  // a name of method.h's registry
@@ -40,7 +45,7 @@ struct Attachment {
 };
 
 // Where the options attach adapters in an encoder of this config, by layer and module. Error if nowhere, if a layer
-// does not exist, or if a number is out of range (rank 1 to 4,096, dropout [0, 1), alpha > 0).
+// does not exist, if a number is out of its range, or if a pattern is none or takes too long (base/pattern.h).
 std::vector<Attachment> attachments(const WhisperConfig& config, const AdapterOptions& options);
 
 // A key of rank_pattern or alpha_pattern that the name of no adapted module matches; empty if each matches one. Errors as

@@ -92,6 +92,24 @@ TEST(Targets, EachPatternIsOfSomeModule) {
   EXPECT_EQ(unused_pattern(tiny_config(), options), "fc");
 }
 
+TEST(Targets, PatternsTakeBoundedTime) {
+  const auto error_with = [](const std::function<void(AdapterOptions&)>& change) {
+    AdapterOptions options = targets({"v_proj"});
+    change(options);
+    return error_of([&] { attachments(tiny_config(), options); });
+  };
+  const std::string slow = "((\\w|\\.)+)+[!?]";
+  EXPECT_THAT(error_with([&](auto& o) { o.target_pattern = slow; }), HasSubstr("takes too many steps"));
+  EXPECT_THAT(error_with([&](auto& o) { o.rank_pattern = {{slow, 4}}; }), HasSubstr("takes too many steps"));
+  EXPECT_THAT(error_with([&](auto& o) { o.alpha_pattern = {{slow, 4}}; }), HasSubstr("takes too many steps"));
+  EXPECT_THAT(error_with([](auto& o) { o.target_pattern = std::string(200'000, 'a'); }), HasSubstr("200000 letters"));
+  EXPECT_THAT(error_with([](auto& o) { o.rank_pattern = {{"(", 4}}; }), HasSubstr("is no regular expression"));
+  EXPECT_THAT(error_with([](auto& o) {
+                for (int i = 0; i < 1001; ++i) o.rank_pattern[fmt::format("fc{}", i)] = 4;
+              }),
+              HasSubstr("at most 1000"));
+}
+
 TEST(Targets, AreScaledByTheRankOrItsRoot) {
   AdapterOptions options = targets({"v_proj"});
   options.rank = 16;

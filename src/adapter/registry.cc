@@ -2,6 +2,7 @@
 
 #include "adapter/method.h"
 #include "base/error.h"
+#include "base/json.h"
 
 namespace loralens {
 
@@ -24,13 +25,12 @@ const Method& method_named(std::string_view name) {
 }
 
 AdapterOptions read_peft_config(const Path& file) {
-  const auto json = nlohmann::json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) fail("{}: not a JSON object", file.string());
+  const auto json = read_json_object(file);
   for (const Method* method : methods())
     if (const auto options = method->from_peft(json, file.string())) return *options;
   const auto type = json.find("peft_type");
   fail("{}: adapters of the type {} are not supported", file.string(),
-       type == json.end() ? "(missing peft_type)" : type->dump());
+       type == json.end() ? "(missing peft_type)" : shown(*type));
 }
 
 Encoder merge(const Adapted& adapted) {

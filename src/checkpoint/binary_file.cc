@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 
@@ -36,12 +35,6 @@ void BinaryFile::read(uint64_t offset, void* to, uint64_t count) const {
     offset += static_cast<uint64_t>(n);
     count -= static_cast<uint64_t>(n);
   }
-}
-
-std::string quoted(const std::string& name) {
-  constexpr size_t most = 200;
-  const std::string shown = name.size() > most ? name.substr(0, most) + "..." : name;
-  return nlohmann::json(shown).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace loralens

@@ -27,7 +27,4 @@ class BinaryFile {
   uint64_t size_ = 0;
 };
 
-// A name out of a file, for a message: in quotes, of one line, in ASCII, and not endless, whatever the file holds.
-std::string quoted(const std::string& name);
-
 }  // namespace loralens

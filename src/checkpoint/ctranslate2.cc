@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "checkpoint/ctranslate2_file.h"
 #include "checkpoint/safetensors.h"
 

@@ -6,6 +6,8 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/json.h"
+#include "checkpoint/finite.h"
 
 namespace loralens {
 namespace {
@@ -96,6 +98,8 @@ at::Tensor CTranslate2File::read_rows(const std::string& name, int64_t first, in
   at::Tensor rows = at::empty(shape, at::TensorOptions().dtype(whole.type));
   file_.read(whole.offset + whole.bytes / static_cast<uint64_t>(whole.shape[0]) * static_cast<uint64_t>(first),
              rows.data_ptr(), rows.nbytes());
+  if (!all_finite(rows))
+    fail("{}: variable {} holds a NaN or an infinity: fetch or copy it again", path().string(), quoted(name));
   return rows;
 }
 

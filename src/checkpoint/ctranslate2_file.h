@@ -31,7 +31,8 @@ class CTranslate2File {
   const std::map<std::string, Variable>& variables() const { return variables_; }
   const std::map<std::string, std::string>& aliases() const { return aliases_; }  // alias -> variable
 
-  // The variable (Error if there is none), and the rows [first, first + count) of its first dimension.
+  // The variable (Error if there is none), and the rows [first, first + count) of its first dimension (Error if they hold a
+  // NaN or an infinity).
   const Variable& variable(const std::string& name) const;
   at::Tensor read_rows(const std::string& name, int64_t first, int64_t count) const;
   // A variable of one number, of any type.

@@ -7,14 +7,15 @@
 
 #include <algorithm>
 #include <bit>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <string_view>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "checkpoint/binary_file.h"
 #include "checkpoint/element_types.h"
+#include "checkpoint/finite.h"
 
 namespace loralens {
 namespace {
@@ -23,26 +24,8 @@ using nlohmann::json;
 
 static_assert(std::endian::native == std::endian::little, "safetensors files are little endian");
 
-constexpr uint64_t largest_header = 100'000'000;  // the reference library's own limit
-
-// Parses JSON and refuses an object that has a key twice (the parser alone would keep the last).
-json parse_json(const std::string& text, const std::string& where) {
-  std::vector<std::set<std::string>> keys;
-  const auto check = [&](int, json::parse_event_t event, json& value) {
-    if (event == json::parse_event_t::object_start) keys.emplace_back();
-    if (event == json::parse_event_t::object_end) keys.pop_back();
-    if (event == json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second)
-      fail("{}: the name {} stands twice in it", where, quoted(value.get<std::string>()));
-    return true;
-  };
-  try {
-    return json::parse(text, check);
-  } catch (const json::parse_error& error) {
-    fail("{}: no valid JSON (at byte {}); fetch or copy the file again", where, error.byte);
-  } catch (const json::out_of_range&) {
-    fail("{}: its JSON holds a number beyond all bounds; fetch or copy the file again", where);
-  }
-}
+constexpr size_t most_shards = 500;
+constexpr uint64_t largest_header = largest_json;  // the reference library's own limit
 
 // The bytes of a tensor, or nothing if that does not fit into 63 bits.
 std::optional<uint64_t> bytes_of(const std::vector<int64_t>& shape, at::ScalarType type) {
@@ -55,10 +38,8 @@ std::optional<uint64_t> bytes_of(const std::vector<int64_t>& shape, at::ScalarTy
   return empty ? 0 : static_cast<uint64_t>(padded);
 }
 
-uint64_t whole_number(const json& value, const std::string& where) {
-  if (!value.is_number_unsigned() || value.get<uint64_t>() > INT64_MAX)
-    fail("{}: its shape and data_offsets must be whole numbers from 0 to 2^63 - 1", where);
-  return value.get<uint64_t>();
+uint64_t offset_of(const json& value, const std::string& where) {
+  return static_cast<uint64_t>(whole_number(value, where + ": a number of its shape or data_offsets", {0, INT64_MAX}));
 }
 
 }  // namespace
@@ -98,8 +79,8 @@ void Safetensors::parse(const std::string& header) {
       fail("{}: its description must be dtype, shape and two data_offsets, nothing else", where);
     const auto type = element_type(dtype->get<std::string>());
     if (!type) fail("{}: the element type {} is not supported", where, quoted(dtype->get<std::string>()));
-    Entry entry{*type, {}, whole_number((*offsets)[0], where), whole_number((*offsets)[1], where)};
-    for (const auto& size : *shape) entry.shape.push_back(static_cast<int64_t>(whole_number(size, where)));
+    Entry entry{*type, {}, offset_of((*offsets)[0], where), offset_of((*offsets)[1], where)};
+    for (const auto& size : *shape) entry.shape.push_back(static_cast<int64_t>(offset_of(size, where)));
     entries_.emplace(name, std::move(entry));
   }
 }
@@ -162,6 +143,9 @@ at::Tensor Safetensors::read(const std::string& name, int64_t first, int64_t cou
     if (std::any_of(bytes, bytes + tensor.numel(), [](uint8_t byte) { return byte > 1; }))
       fail("{}: tensor {}: a BOOL that is neither 0 nor 1", file_->path().string(), quoted(name));
   }
+  if (!all_finite(tensor))
+    fail("{}: tensor {} holds a NaN or an infinity: fetch or copy the file again, or train again", file_->path().string(),
+         quoted(name));
   return tensor;
 }
 
@@ -188,9 +172,13 @@ Checkpoint::Checkpoint(const Path& folder) : folder_(folder) {
 
 void Checkpoint::open_shards(const Path& index) {
   const std::string where = index.string();
-  const json root = parse_json(read_file(index), where);
-  const auto map = root.is_object() ? root.find("weight_map") : root.end();
+  const json root = read_json_object(index);
+  const auto map = root.find("weight_map");
   if (map == root.end() || !map->is_object()) fail("{}: there is no 'weight_map' in it", where);
+  std::set<std::string> names;  // each is a file that stays open
+  for (const auto& value : *map)
+    if (value.is_string()) names.insert(value.get<std::string>());
+  if (names.size() > most_shards) fail("{}: {} shards; at most {} are read", where, names.size(), most_shards);
   std::map<std::string, std::shared_ptr<const Safetensors>> shards;
   for (const auto& [name, value] : map->items()) {
     const std::string shard = value.is_string() ? value.get<std::string>() : "";

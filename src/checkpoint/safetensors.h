@@ -29,7 +29,8 @@ class Safetensors {
   bool contains(const std::string& name) const;
   // Error if there is no tensor of this name.
   std::vector<int64_t> shape(const std::string& name) const;
-  at::Tensor read(const std::string& name) const;  // on the CPU, of the file's own element type
+  // On the CPU, of the file's own element type. Error, with the name, if it holds a NaN or an infinity.
+  at::Tensor read(const std::string& name) const;
   // Of its elements in the file's order those from `first` on, `count` of them, as a vector: so that a large tensor can be
   // converted in pieces. Error if it has fewer.
   at::Tensor read(const std::string& name, int64_t first, int64_t count) const;
@@ -54,7 +55,7 @@ class Safetensors {
 // A Hugging Face model folder: model.safetensors, or model.safetensors.index.json with its shards.
 class Checkpoint {
  public:
-  // Error if the folder has no such file, or the index names a shard or a tensor that is not there.
+  // Error if the folder has no such file, or the index names a shard or a tensor that is not there, or over 500 shards.
   explicit Checkpoint(const Path& folder);
 
   std::vector<std::string> names() const;  // sorted

@@ -30,7 +30,9 @@ Tensor normal(at::IntArrayRef shape, double deviation, uint64_t seed, const at::
 }  // namespace
 
 Head make_head(const Encoder& encoder, int64_t classes, const HeadOptions& options, uint64_t seed) {
-  if (options.projection < 1) fail("the head's projection has a width of {}: choose 1 or more", options.projection);
+  if (!projections.contains(options.projection))
+    fail("the head's projection has a width of {}: choose {}", options.projection, projections.text());
+  if (!class_counts.contains(classes)) fail("a head of {} classes: it needs {}", classes, class_counts.text());
   const auto type = encoder.norm.weight.options().requires_grad(false);
   const uint64_t key = hash_of(seed, hash_of("head"));
   Head head;

@@ -6,9 +6,13 @@
 #include <vector>
 
 #include "adapter/method.h"
+#include "base/range.h"
 #include "whisper/encoder.h"
 
 namespace loralens {
+
+inline constexpr Range<int64_t> projections{1, 16'384};
+inline constexpr Range<int64_t> class_counts{2, 10'000};
 
 struct HeadOptions {
   int64_t projection = 256;        // P, classifier_proj_size
@@ -24,7 +28,7 @@ struct Head {
 };
 
 // Weights N(0, 0.02), biases 0, layer weights 1/(N+1): transformers' start. Leaves that require a gradient, in the
-// type and on the device of the encoder's sums.
+// type and on the device of the encoder's sums. Error for a width or a number of classes out of range.
 Head make_head(const Encoder& encoder, int64_t classes, const HeadOptions& options, uint64_t seed);
 
 // "projector.weight", "projector.bias", "classifier.weight", "classifier.bias" and, if there, "layer_weights".

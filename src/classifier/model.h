@@ -8,9 +8,12 @@
 
 #include "adapter/method.h"
 #include "base/files.h"
+#include "base/range.h"
 #include "classifier/head.h"
 
 namespace loralens {
+
+inline constexpr Range<double> tails{0, 10};  // seconds
 
 // How clips become the encoder's input.
 struct InputOptions {
@@ -81,7 +84,8 @@ bool is_model_folder(const Path& folder);
 std::string base_name_of(const Path& folder);
 
 // Reads such a folder, or a bare PEFT folder (adapter_config.json, adapter_model.safetensors).
-// Error: a tensor that is missing, not used or of the wrong shape (never a random head); another base encoder.
+// Error: a tensor that is missing, not used, of the wrong shape (never a random head) or not finite; another base encoder;
+// names that are not one for each class.
 EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions& options = {});
 
 }  // namespace loralens

@@ -5,6 +5,8 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/json.h"
+#include "checkpoint/finite.h"
 #include "checkpoint/safetensors.h"
 #include "classifier/model.h"
 
@@ -15,12 +17,6 @@ using at::Tensor;
 using nlohmann::json;
 
 constexpr std::string_view peft_prefix = "base_model.model.";
-
-json read_json(const Path& file) {
-  json value = json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
-  if (!value.is_object()) fail("{}: not a JSON object", file.string());
-  return value;
-}
 
 void write_json(const Path& file, const json& value) { write_file(file, value.dump(2) + "\n"); }
 
@@ -57,7 +53,11 @@ Tensors by_name(const std::vector<Parameter>& parameters, std::string_view prefi
 // Reads tensors of a file by name, one at a time, and remembers which were used.
 class Source {
  public:
-  Source(const Path& path, std::string_view prefix) : path_(path), prefix_(prefix), file_(path) {}
+  // compute: the type that passes round the tensors to.
+  Source(const Path& path, std::string_view prefix, c10::ScalarType compute)
+      : path_(path), prefix_(prefix), compute_(compute), file_(path) {}
+
+  const Path& path() const { return path_; }
 
   // Error if there is no tensor of this name.
   std::vector<int64_t> shape(const std::string& name) const {
@@ -65,24 +65,30 @@ class Source {
     return file_.shape(prefix_ + name);
   }
 
-  // Reads the tensor `name` into `target`, in its type and place. Error on another shape.
+  // Reads the tensor `name` into `target`, in its type and place. Error on another shape, and on a number that is not finite
+  // in this type or in that of the passes.
   void fill(const std::string& name, const Tensor& target) {
     const auto found = shape(name);
     if (target.sizes() != found)
       fail("{}: {} has the shape [{}], [{}] was expected; is it for another model size?", path_.string(), prefix_ + name,
            fmt::join(found, ", "), fmt::join(target.sizes(), ", "));
     target.detach().copy_(file_.read(prefix_ + name));
+    for (const auto type : {target.scalar_type(), compute_})
+      if (!all_finite(target.detach().to(type).cpu()))
+        fail("{}: {} holds a number beyond the range of {}: choose --precision fp32, or train again", path_.string(),
+             prefix_ + name, c10::toString(type));
     used_.insert(prefix_ + name);
   }
 
   void expect_all_used() const {
     for (const std::string& name : file_.names())
-      if (!used_.contains(name)) fail("{}: nothing in this model is called {}", path_.string(), name);
+      if (!used_.contains(name)) fail("{}: nothing in this model is called {}", path_.string(), quoted(name));
   }
 
  private:
   Path path_;
   std::string prefix_;
+  c10::ScalarType compute_;
   Safetensors file_;
   std::set<std::string> used_;
 };
@@ -93,18 +99,8 @@ struct Description {
   json config;
   json own;  // config["loralens"]
 
-  // A value of either, or `otherwise` where there is none. Error on a value of another type.
-  template <typename T>
-  T value(const json& object, const char* key, T otherwise) const {
-    try {
-      return object.value(key, otherwise);
-    } catch (const json::exception&) {
-      fail("{}: \"{}\" is {}, which is not of the type it is saved with", file.string(), key, object.at(key).dump());
-    }
-  }
-  std::string text(const char* key, const char* otherwise = "") const {
-    return value<std::string>(own, key, otherwise);
-  }
+  JsonObject in(const json& object) const { return {object, file.string()}; }
+  std::string text(const char* key, const char* otherwise = "") const { return in(own).text(key, otherwise); }
   // Whether `own` says the first of two words, or nothing and it is the default.
   bool chooses(const char* key, const char* word, const char* default_word) const {
     const std::string chosen = text(key, default_word);
@@ -116,27 +112,49 @@ struct Description {
 
 Description describe(const Path& folder) {
   Description d{folder / "config.json", json::object(), json::object()};
-  if (std::filesystem::exists(d.file)) d.config = read_json(d.file);
+  if (std::filesystem::exists(d.file)) d.config = read_json_object(d.file);
   if (const auto own = d.config.find("loralens"); own != d.config.end()) d.own = *own;
-  if (!d.own.is_object()) fail("{}: \"loralens\" is {}, not an object", d.file.string(), d.own.dump());
+  if (!d.own.is_object()) fail("{}: \"loralens\" is {}, not an object", d.file.string(), shown(d.own));
   return d;
+}
+
+// The names of id2label, which must be those of classes 0 to count - 1.
+std::vector<std::string> named_in(const json& id2label, int64_t count, const std::string& file) {
+  if (!id2label.is_object()) fail("{}: \"id2label\" is {}, not an object", file, shown(id2label));
+  std::vector<std::string> names;
+  for (int64_t c = 0; c < count; ++c) {
+    const auto label = id2label.find(std::to_string(c));
+    if (label == id2label.end() || !label->is_string()) fail("{}: \"id2label\" has no name for class {}", file, c);
+    names.push_back(*label);
+  }
+  if (std::ssize(id2label) != count)
+    fail("{}: \"id2label\" has {} names, the head {} classes", file, id2label.size(), count);
+  return names;
 }
 
 std::vector<std::string> class_names(const json& config, const LoadOptions& options, int64_t count, const Path& folder) {
   std::vector<std::string> names = options.classes;
   const auto id2label = config.find("id2label");
-  for (int64_t c = 0; c < count && options.classes.empty(); ++c) {
-    const std::string number = std::to_string(c);
-    if (id2label == config.end())
-      names.push_back(number);
-    else if (const auto label = id2label->find(number); label != id2label->end() && label->is_string())
-      names.push_back(*label);
-    else
-      fail("{}: \"id2label\" has no name for class {}", (folder / "config.json").string(), number);
-  }
+  if (names.empty() && id2label != config.end())
+    names = named_in(*id2label, count, (folder / "config.json").string());
+  else if (names.empty())
+    for (int64_t c = 0; c < count; ++c) names.push_back(std::to_string(c));
   if (static_cast<int64_t>(names.size()) != count)
     fail("{}: the head has {} classes, {} names were given", folder.string(), count, names.size());
+  std::set<std::string> seen;
+  for (const std::string& name : names)
+    if (name.empty() || !seen.insert(name).second)
+      fail("{}: the class name {} is empty or stands twice: each class needs a name of its own", folder.string(), quoted(name));
   return names;
+}
+
+// The saved configuration must describe the base that is read: its weights alone do not tell how many heads share them.
+void check_base(const Description& description, const Base& base) {
+  if (!description.config.contains("encoder_attention_heads")) return;
+  const WhisperConfig saved = parse_config(description.config, description.file.string());
+  if (saved.heads != base.encoder.config.heads)
+    fail("{}: \"encoder_attention_heads\" is {}, {} has {}", description.file.string(), saved.heads, base.name,
+         base.encoder.config.heads);
 }
 
 // An encoder of the same shapes, in the type of its sums, whose values a file is to fill.
@@ -152,7 +170,12 @@ Encoder unfilled(const Encoder& base) {
 // The head's shapes are read off its tensors, so that a bare PEFT folder needs no config.json.
 void load_head(EmotionModel& model, Source& source, Source* layer_weights) {
   const auto projector = source.shape("projector.weight"), classifier = source.shape("classifier.weight");
-  if (projector.size() != 2 || classifier.size() != 2) fail("the saved head's projector and classifier are no matrices");
+  const bool fits = projector.size() == 2 && classifier.size() == 2 && projector[1] == model.adapted.encoder.config.width &&
+                    classifier[1] == projector[0];
+  if (!fits || !projections.contains(projector[0]) || !class_counts.contains(classifier[0]))
+    fail("{}: projector.weight is [{}] and classifier.weight [{}]: expected [P, {}] and [C, P], P {} and C {}",
+         source.path().string(), fmt::join(projector, ", "), fmt::join(classifier, ", "), model.adapted.encoder.config.width,
+         projections.text(), class_counts.text());
   model.head = make_head(model.adapted.encoder, classifier[0], {projector[0], layer_weights != nullptr}, /*seed=*/0);
   for (const Parameter& p : parameters_of(model.head))
     (p.role == ParameterRole::layer_weights ? *layer_weights : source).fill(p.name, p.tensor);
@@ -193,7 +216,7 @@ bool is_model_folder(const Path& folder) {
 std::string base_name_of(const Path& folder) {
   if (const std::string base = describe(folder).text("base"); !base.empty()) return base;
   if (!std::filesystem::exists(folder / "adapter_config.json")) return "";
-  const json config = read_json(folder / "adapter_config.json");
+  const json config = read_json_object(folder / "adapter_config.json");
   const auto name = config.find("base_model_name_or_path");
   return name != config.end() && name->is_string() ? name->get<std::string>() : "";
 }
@@ -206,6 +229,8 @@ EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions&
     fail("{} was trained on another base encoder than {}: give the right one with --model (it says {})",
          folder.string(), base.name, description.text("base", "no name"));
 
+  check_base(description, base);
+
   EmotionModel model;
   const bool peft = std::filesystem::exists(folder / "adapter_config.json");
   if (peft)
@@ -217,10 +242,10 @@ EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions&
   model.adapted = method.attach(full ? unfilled(base.encoder) : base.encoder, model.options, /*seed=*/0);
 
   Source source(folder / (peft ? "adapter_model.safetensors" : full ? "model.safetensors" : "head.safetensors"),
-                peft ? peft_prefix : "");
+                peft ? peft_prefix : "", base.precision.compute);
   std::optional<Source> second;  // layer weights beside PEFT's file
-  const bool weighted = description.value(description.config, "use_weighted_layer_sum", false);
-  if (weighted && peft) second.emplace(folder / "head.safetensors", "");
+  const bool weighted = description.in(description.config).truth("use_weighted_layer_sum", false);
+  if (weighted && peft) second.emplace(folder / "head.safetensors", "", base.precision.compute);
   load_head(model, source, weighted ? (second ? &*second : &source) : nullptr);
   for (const Parameter& p : model.adapted.parameters) source.fill(p.name, p.tensor);
   if (full) source.fill("encoder.embed_positions.weight", model.adapted.encoder.positions);
@@ -232,7 +257,7 @@ EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions&
   model.input = options.input;
   if (!description.own.empty()) {
     model.input.padded = description.chooses("input", "padded", "speech");
-    model.input.tail = description.value(description.own, "tail_seconds", 0.5);
+    model.input.tail = description.in(description.own).number("tail_seconds", tails, 0.5);
     model.input.cut = description.chooses("long_clips", "cut", "windows");
   }
   model.base = base.name;

@@ -1,6 +1,8 @@
 #include <ATen/ops/zeros.h>
 #include <gmock/gmock.h>
 
+#include <cmath>
+
 #include "base/test_folder.h"
 #include "checkpoint/safetensors.h"
 #include "classifier/test_model.h"
@@ -167,8 +169,74 @@ TEST(SavedModel, ClassesAreThoseOfItsConfigUnlessNamed) {
   EXPECT_THAT(error_of([&] { load_model(folder.path(), base, {{"x"}, {}}); }), HasSubstr("3 classes, 1 names"));
   json config = json::parse(read_file(folder.path() / "config.json"));
   config["id2label"].erase("1");
+  const auto error_with = [&](const json& id2label) {
+    config["id2label"] = id2label;
+    folder.write("config.json", config.dump());
+    return error_of([&] { load_model(folder.path(), base); });
+  };
+  EXPECT_THAT(error_with(config["id2label"]), HasSubstr("\"id2label\" has no name for class 1"));
+  EXPECT_EQ(error_with({{"0", "a"}, {"1", "b"}, {"2", "c"}}), "");
+  EXPECT_THAT(error_with({{"0", "a"}, {"1", "b"}, {"2", "c"}, {"3", "d"}}), HasSubstr("4 names, the head 3 classes"));
+  EXPECT_THAT(error_with({{"0", "a"}, {"1", "b"}, {"2", "a"}}), HasSubstr("the class name \"a\" is empty or stands twice"));
+  EXPECT_THAT(error_with({{"0", "a"}, {"1", ""}, {"2", "c"}}), HasSubstr("the class name \"\" is empty"));
+  EXPECT_THAT(error_with({{"0", "a"}, {"1", 1}, {"2", "c"}}), HasSubstr("no name for class 1"));
+  EXPECT_THAT(error_with({"a", "b", "c"}), HasSubstr("\"id2label\" is [\"a\",\"b\",\"c\"], not an object"));
+}
+
+// A head whose file has no bytes may still ask for all memory: its sizes are checked before it is made.
+TEST(SavedModel, HeadsOutOfRangeAreRefused) {
+  const Base base = tiny_base();
+  const TestFolder folder;
+  save_model(folder.path(), tiny_model(base, tiny_adapter("frozen")));
+  const Path file = folder.path() / "head.safetensors";
+  const auto error_with = [&](std::vector<int64_t> projector, std::vector<int64_t> classifier) {
+    write_safetensors(file, {{"projector.weight", at::zeros(projector)},
+                             {"projector.bias", at::zeros({projector[0]})},
+                             {"classifier.weight", at::zeros(classifier)},
+                             {"classifier.bias", at::zeros({classifier[0]})}});
+    return error_of([&] { load_model(folder.path(), base); });
+  };
+  EXPECT_EQ(error_with({8, 16}, {3, 8}), "");
+  for (const int64_t classes : {0, 1, 10'001})
+    EXPECT_THAT(error_with({8, 16}, {classes, 8}), HasSubstr("C 2 to 10000")) << classes;
+  EXPECT_THAT(error_with({8, 16}, {int64_t{1} << 40, 0}), HasSubstr("head.safetensors: projector.weight is [8, 16]"));
+  EXPECT_THAT(error_with({0, 16}, {3, 0}), HasSubstr("P 1 to 16384"));
+  EXPECT_THAT(error_with({8, 17}, {3, 8}), HasSubstr("expected [P, 16]"));
+  EXPECT_THAT(error_with({8, 16}, {3, 9}), HasSubstr("[C, P]"));
+}
+
+TEST(SavedModel, NumbersThatAreNotFiniteAreRefused) {
+  const TestFolder folder;
+  const Base base = tiny_base();
+  save_model(folder.path(), tiny_model(base, tiny_adapter("lora")));
+  const Path file = folder.path() / "adapter_model.safetensors";
+  const Tensors good = read_safetensors(file);
+  const auto error_with = [&](const std::string& name, double value, const Base& of) {
+    Tensors tensors = good;
+    tensors[name] = tensors.at(name).to(c10::ScalarType::Double);
+    tensors[name].view({-1})[1] = value;
+    write_safetensors(file, tensors);
+    return error_of([&] { load_model(folder.path(), of); });
+  };
+  for (const auto& [name, tensor] : good) {
+    for (const double value : {std::nan(""), HUGE_VAL, -HUGE_VAL})
+      EXPECT_THAT(error_with(name, value, base), HasSubstr(fmt::format("\"{}\" holds a NaN or an infinity", name)));
+    EXPECT_THAT(error_with(name, 1e39, base), HasSubstr(name + " holds a number beyond the range of Float"));
+  }
+  const std::string name = good.begin()->first;
+  EXPECT_EQ(error_with(name, 1e5, base), "");
+  EXPECT_THAT(error_with(name, 1e5, tiny_base({c10::ScalarType::Half, c10::ScalarType::Float})),
+              HasSubstr("beyond the range of Half"));
+}
+
+TEST(SavedModel, OfAnotherNumberOfHeadsIsRefused) {
+  const Base base = tiny_base();
+  const TestFolder folder;
+  save_model(folder.path(), tiny_model(base, tiny_adapter("lora")));
+  json config = json::parse(read_file(folder.path() / "config.json"));
+  config["encoder_attention_heads"] = 4;
   folder.write("config.json", config.dump());
-  EXPECT_THAT(error_of([&] { load_model(folder.path(), base); }), HasSubstr("\"id2label\" has no name for class 1"));
+  EXPECT_THAT(error_of([&] { load_model(folder.path(), base); }), HasSubstr("\"encoder_attention_heads\" is 4, tiny has 2"));
 }
 
 TEST(SavedModel, AConfigOfWrongTypesIsRefusedByFileAndKey) {
@@ -213,7 +281,7 @@ TEST(SavedModel, OtherFoldersAreNoModels) {
   EXPECT_FALSE(is_model_folder(folder.path()));
   EXPECT_THAT(error(), HasSubstr("neither a model that loralens saved nor a PEFT adapter"));
   folder.write("config.json", "{");
-  EXPECT_THAT(error(), HasSubstr("config.json: not a JSON object"));
+  EXPECT_THAT(error(), HasSubstr("config.json: no valid JSON"));
   std::filesystem::remove(folder.path() / "config.json");
   folder.write("adapter_config.json",
                R"({"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["v_proj"]})");

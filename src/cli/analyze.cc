@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/machine.h"
+#include "cli/numbers.h"
 #include "cli/own_files.h"
 #include "cli/reads.h"
 #include "report/page.h"
@@ -279,10 +280,7 @@ json about(const AnalyzeArguments& a, const Material& m, size_t clips) {
                  {"device", m.base.encoder.device().str()},
                  {"versions", {{"loralens", LORALENS_VERSION}, {"libtorch", TORCH_VERSION}}}};
   const Path metrics = m.run / "metrics.json";
-  if (a.runs.size() == 1 && fs::exists(metrics)) {
-    json parsed = json::parse(read_file(metrics), nullptr, false);
-    if (!parsed.is_discarded()) result["metrics"] = std::move(parsed);
-  }
+  if (a.runs.size() == 1 && fs::exists(metrics)) result["metrics"] = read_metrics(metrics);
   if (a.runs.size() == 1 && !a.against.empty()) {
     const json difference = difference_of(m.run, run_of(a.against), model.classes);
     if (!difference.is_null()) result["comparison"] = difference;
@@ -296,7 +294,8 @@ void name_runs(const AnalyzeArguments& a, const Material& m, std::vector<NamedFi
   for (const auto& run : a.runs) {
     const Path config = run_of(run) / "config.toml";
     const auto texts = fs::exists(config) ? config_texts(config, "seed") : std::vector<std::string>{};
-    seeds.push_back(texts.empty() ? std::nullopt : std::optional(std::stoull(texts.front())));
+    seeds.push_back(texts.empty() ? std::nullopt : parse_number<uint64_t>(texts.front()));
+    if (!texts.empty() && !seeds.back()) fail("{}: the seed '{}' is no whole number", config.string(), texts.front());
   }
   const auto folds = static_cast<int64_t>(m.folds_of_a_run);
   for (auto& found : findings)
@@ -386,8 +385,7 @@ void add_analyze(CLI::App& app) {
   command->add_option("--untrained", a->untrained, "PEFT folder that serves as the untrained model");
   command->add_option("--model", a->model, "base model, where the run names none");
   command->add_option("--classes", a->classes, "names of a bare PEFT folder's classes, in order");
-  command->add_option("--seed", a->seed, "of random baselines and of which clips are drawn")
-      ->check(CLI::Range(uint64_t{0}, uint64_t{INT64_MAX}));
+  add_number(*command, "--seed", a->seed, {0, INT64_MAX}, "of random baselines and of which clips are drawn");
   command->add_flag("--force", a->force, "replace the output folder if loralens wrote it");
   add_input_options(*command, a->input);
   add_machine_options(*command, a->machine, /*gradients=*/true);

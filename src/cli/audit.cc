@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/machine.h"
+#include "cli/numbers.h"
 #include "cli/own_files.h"
 #include "cli/reads.h"
 #include "corpus/labels.h"
@@ -72,14 +73,13 @@ void add_audit(CLI::App& app) {
   command->add_option("--folds", a->folds.scheme, "a folds.csv, taken as it is, or " + scheme_summary())
       ->check(scheme_error)->transform(scheme_of);
   command->add_option("--labels", a->labels, "four, seven, or a list such as ang=anger,exc=happiness; all if not given");
-  command->add_option("--seed", a->folds.seed, "of the folds, as in train");
+  add_number(*command, "--seed", a->folds.seed, {0, INT64_MAX}, "of the folds, as in train");
   command->add_flag("--no-development", a->no_development,
                     "folds without development parts, as train --select last makes them");
   command->add_flag("--no-audio", a->no_audio, "do not read the audio");
   command->add_option("-o,--output", a->out, "file for all numbers, as JSON");
   command->add_flag("--force", a->force, "replace that file if loralens wrote it");
-  command->add_option("--threads", a->machine.threads, "that read audio; 0: as many as there are cores")
-      ->check(CLI::Range(0, 1024));
+  add_number(*command, "--threads", a->machine.threads, {0, 1024}, "that read audio; 0: as many as there are cores");
   add_config_option(*command);
   command->callback([a, command] {
     apply_config(*command);

@@ -30,9 +30,41 @@ std::vector<std::string> texts(const toml::node& node, const std::string& file, 
   return all;
 }
 
+constexpr size_t largest_config = 1 << 20;  // bytes
+constexpr int64_t most_dots = 1000;         // of dotted keys and fractions
+
+// The end of the text in quotes that begins at `at`: '...', "...", or three of these quotes.
+size_t end_of_quoted(std::string_view text, size_t at) {
+  const char quote = text[at];
+  const std::string_view close = text.substr(at).starts_with(std::string(3, quote)) ? text.substr(at, 3) : text.substr(at, 1);
+  for (at += close.size(); at < text.size() && !text.substr(at).starts_with(close); ++at)
+    if (quote == '"' && text[at] == '\\') ++at;
+  return std::min(at + close.size(), text.size());
+}
+
+// toml++ bounds the depth of lists and inline tables, but not of a.b.c = 1 and [a.b.c], whose tables it frees recursively. No
+// flag has a dotted key, so a bound on all dots outside texts and comments does.
+bool has_many_dots(std::string_view text) {
+  int64_t dots = 0;
+  for (size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    dots += c == '.';
+    if (c == '"' || c == '\'') at = end_of_quoted(text, at);
+    else if (c == '#') at = std::min(text.find('\n', at), text.size());
+    else ++at;
+  }
+  return dots > most_dots;
+}
+
 toml::table read_toml(const std::string& file) {
+  std::error_code code;
+  if (const auto size = std::filesystem::file_size(file, code); !code && size > largest_config)
+    throw CLI::ConfigError(fmt::format("{}: {} bytes; a file of flags has at most {}", file, size, largest_config));
+  const std::string text = read_file(file);
+  if (has_many_dots(text))
+    throw CLI::ConfigError(fmt::format("{}: no file of flags: it has more than {} dots outside of texts", file, most_dots));
   try {
-    return toml::parse(read_file(file), file);
+    return toml::parse(text, file);
   } catch (const toml::parse_error& error) {
     throw CLI::ConfigError(fmt::format("{}: no valid TOML in line {}: {}", file, error.source().begin.line,
                                        std::string(error.description())));

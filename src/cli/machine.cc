@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/profile.h"
+#include "cli/numbers.h"
 #include "cli/profile.h"
 #include "compute/processor.h"
 #include "hub/hub.h"
@@ -53,10 +54,9 @@ void add_machine_options(CLI::App& command, MachineOptions& options, bool gradie
                   fmt::format("of matrix products: {}{}", fmt::join(precisions, ", "), gradients ? "" : " (GPU)"))
       ->check(CLI::IsMember(precisions))
       ->group("Machine");
-  command.add_option("--threads", options.threads, "0: as many as there are cores")
-      ->check(CLI::Range(0, 1024))
-      ->group("Machine");
-  command.add_flag("--profile", options.profile, "print where the time went; --profile=FILE writes it as JSON, over an earlier profile only")->group("Machine");
+  add_number(command, "--threads", options.threads, {0, 1024}, "0: as many as there are cores")->group("Machine");
+  command.add_flag("--profile", options.profile,
+                   "print where the time went; --profile=FILE writes it as JSON, over an earlier profile only")->group("Machine");
 }
 
 int thread_count(const MachineOptions& options) {
@@ -111,9 +111,7 @@ void add_input_options(CLI::App& command, InputOptions& options) {
       ->default_str("speech")
       ->check(CLI::IsMember({"speech", "padded"}))
       ->group("Input");
-  command.add_option("--tail", options.tail, "seconds of silence after a clip (speech input)")
-      ->check(CLI::Range(0.0, 10.0))
-      ->group("Input");
+  add_number(command, "--tail", options.tail, tails, "seconds of silence after a clip (speech input)")->group("Input");
 }
 
 LoadedRun load_run(const Path& run, const std::string& model, const std::vector<std::string>& classes,

@@ -15,7 +15,7 @@ struct ReportArguments {
   bool force = false;
 };
 
-void report(const ReportArguments& a) {
+void report(const ReportArguments& a) try {
   Path out = a.out;
   if (out.empty()) {
     if (a.dirs.size() > 1) throw UsageError("a page over several folders needs a file to go to: -o comparison.html");
@@ -31,6 +31,9 @@ void report(const ReportArguments& a) {
   else
     write_file(out, report_page(dirs.front(), out.has_parent_path() ? out.parent_path() : Path(".")));
   fmt::print("{}\n", out.string());
+} catch (const nlohmann::json::exception&) {
+  fail("{}: a value of summary.json, metrics.json or a figure has another type than loralens writes: analyse again",
+       fmt::join(a.dirs, ", "));
 }
 
 }  // namespace

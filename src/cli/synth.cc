@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/output.h"
 #include "cli/commands.h"
+#include "cli/numbers.h"
 #include "cli/own_files.h"
 #include "corpus/synthetic.h"
 
@@ -18,10 +19,9 @@ void add_synth(CLI::App& app) {
                                      "Makes a small SYNTHETIC emotional corpus with espeak-ng: for trying the program, "
                                      "not for results.\n\nExample: loralens synth -o synthetic");
   command->add_option("-o,--output", arguments->out, "folder to write: audio/ and clips.csv")->required();
-  command->add_option("--seed", arguments->options.seed, "of everything that is drawn")
-      ->check(CLI::Range(uint64_t{0}, uint64_t{INT64_MAX}));
-  command->add_option("--voices", arguments->options.voices, "speakers, 1 to 12")->check(CLI::Range(1, 12));
-  command->add_option("--sentences", arguments->options.sentences, "texts, 1 to 12")->check(CLI::Range(1, 12));
+  add_number(*command, "--seed", arguments->options.seed, {0, INT64_MAX}, "of everything that is drawn");
+  add_number(*command, "--voices", arguments->options.voices, {1, 12}, "speakers");
+  add_number(*command, "--sentences", arguments->options.sentences, {1, 12}, "texts");
   command->add_flag("--force", arguments->force, "replace the folder if loralens wrote it");
   command->callback([arguments] {
     OutputFolder out(arguments->out, arguments->force, complaint_about_folder);

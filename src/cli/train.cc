@@ -3,11 +3,13 @@
 
 #include "base/error.h"
 #include "base/output.h"
+#include "base/pattern.h"
 #include "base/progress.h"
 #include "cli/clips.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/machine.h"
+#include "cli/numbers.h"
 #include "cli/own_files.h"
 #include "cli/reads.h"
 #include "corpus/audit.h"
@@ -41,15 +43,18 @@ std::vector<int64_t> parse_layers(const std::string& text, int64_t count) {
   std::set<int64_t> layers;
   if (text == "all") return {};
   if (text == "upper") return parse_layers(fmt::format("{}-{}", count / 2, count - 1), count);
+  const Range<int64_t> there{0, count - 1};
   for (const std::string& part : split(text)) {
-    long first = 0, last = 0;
-    char rest = 0;
-    const int fields = std::sscanf(part.c_str(), "%ld-%ld%c", &first, &last, &rest);
-    if (fields < 1 || fields > 2 || part.find_first_not_of("0123456789-") != std::string::npos)
+    const size_t dash = part.find('-', 1);
+    const auto first = parse_number<int64_t>(std::string_view(part).substr(0, dash));
+    const auto last =
+        dash == std::string::npos ? first : parse_number<int64_t>(std::string_view(part).substr(dash + 1));
+    if (!first || !last)
       usage("--layers {}: '{}' is neither a number nor a range such as 0-5, nor all, nor upper", text, part);
-    if (fields == 1) last = first;
-    if (last < first || last > 1000) usage("--layers {}: the range '{}' is empty", text, part);
-    for (long layer = first; layer <= last; ++layer) layers.insert(layer);
+    if (!there.contains(*first) || !there.contains(*last))
+      usage("--layers {}: '{}' is out of range: this encoder has the layers {}", text, part, there.text());
+    if (*last < *first) usage("--layers {}: the range '{}' is empty", text, part);
+    for (int64_t layer = *first; layer <= *last; ++layer) layers.insert(layer);
   }
   if (layers.empty()) usage("--layers '{}' names no layer: give numbers, a range such as 0-5, all or upper", text);
   return {layers.begin(), layers.end()};
@@ -57,16 +62,27 @@ std::vector<int64_t> parse_layers(const std::string& text, int64_t count) {
 
 // "fc1=8,q_proj=16"
 template <typename T>
-std::map<std::string, T> parse_pattern(const std::string& text, const char* flag) {
+std::map<std::string, T> parse_pattern(const std::string& text, const char* flag, const Range<T>& range) {
   std::map<std::string, T> pattern;
   for (const std::string& part : split(text)) {
     const size_t equals = part.rfind('=');
-    T value{};
-    if (equals == std::string::npos || !CLI::detail::lexical_cast(part.substr(equals + 1), value))
-      usage("--{} {}: '{}' is not of the form module=number", flag, text, part);
-    pattern[part.substr(0, equals)] = value;
+    if (equals == std::string::npos) usage("--{} {}: '{}' is not of the form module=number", flag, text, part);
+    const auto value = parse_number<T>(std::string_view(part).substr(equals + 1));
+    if (!value || !range.contains(*value))
+      usage("--{} {}: the number of '{}' is out of range: choose {}", flag, text, part, range.text());
+    pattern[part.substr(0, equals)] = *value;
   }
   return pattern;
+}
+
+// "" if the text is a regular expression.
+std::string pattern_error(const std::string& text) {
+  try {
+    Pattern{text};
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
 }
 
 void add_adapter_options(CLI::App& command, TrainArguments& a) {
@@ -78,54 +94,59 @@ void add_adapter_options(CLI::App& command, TrainArguments& a) {
     names.emplace_back(method->name());
   }
   const char* group = "Adapter";
+  const auto number = [&](const char* flag, auto& value, const auto& range, const char* description) {
+    add_number(command, flag, value, range, description)->group(group);
+  };
   command.add_option("--method", o.method, summaries)->check(CLI::IsMember(names))->group(group);
   command.add_option("--targets", a.targets, "modules, a list of q_proj k_proj v_proj out_proj fc1 fc2")->group(group);
-  command.add_option("--target-pattern", o.target_pattern, "regular expression for a module's whole name instead")->group(group);
+  command.add_option("--target-pattern", o.target_pattern, "regular expression for a module's whole name instead")
+      ->check(pattern_error)->group(group);
   command.add_option("--exclude", a.excluded, "modules left out")->group(group);
   command.add_option("--layers", a.layers, "all, upper (half), or such as 0-2,5")->group(group);
-  command.add_option("--rank", o.rank, "of the update")->group(group);
-  command.add_option("--alpha", o.alpha, "the update is scaled by alpha/rank")->group(group);
-  command.add_option("--dropout", o.dropout, "of the adapter's input")->group(group);
+  number("--rank", o.rank, ranks, "of the update");
+  number("--alpha", o.alpha, alphas, "the update is scaled by alpha/rank");
+  number("--dropout", o.dropout, dropouts, "of the adapter's input");
   command.add_flag("--rslora", o.rslora, "scale by alpha/sqrt(rank)")->group(group);
   command.add_option("--rank-pattern", a.rank_pattern, "other ranks, such as fc1=8,q_proj=16")->group(group);
   command.add_option("--alpha-pattern", a.alpha_pattern, "other alphas, such as fc1=16")->group(group);
-  command.add_option("--projection", a.run.head.projection, "width of the head's projector")->group(group);
+  number("--projection", a.run.head.projection, projections, "width of the head's projector");
   command.add_flag("--weighted-layer-sum", a.run.head.weighted_layer_sum, "the head reads a learned mean of all layers")->group(group);
 }
 
 void add_training_options(CLI::App& command, TrainArguments& a) {
   TrainOptions& o = a.run.train;
   const char* group = "Training";
-  command.add_option("--epochs", o.epochs, "passes over the training part")->group(group);
-  command.add_option("--head-epochs", o.head_epochs, "passes that train the head alone, before")->group(group);
-  command.add_option("--batch", o.batch, "clips in a batch")->group(group);
-  command.add_option("--batch-frames", o.batch_frames, "fill batches by positions (50 a second) instead")->group(group);
+  const auto number = [&](const char* flag, auto& value, const auto& range, const char* description) {
+    add_number(command, flag, value, range, description)->group(group);
+  };
+  number("--epochs", o.epochs, train_ranges::epochs, "passes over the training part");
+  number("--head-epochs", o.head_epochs, train_ranges::head_epochs, "passes that train the head alone, before");
+  number("--batch", o.batch, train_ranges::batch, "clips in a batch");
+  number("--batch-frames", o.batch_frames, train_ranges::batch_frames, "fill batches by positions (50 a second) instead");
   command.add_option("--by-length", o.by_length, "clips of similar length together")->group(group);
-  command.add_option("--accumulate", o.accumulate, "batches to a step")->group(group);
-  command.add_option("--learning-rate", o.learning_rate, "of the adapters")->group(group);
-  command.add_option("--head-learning-rate", o.head_learning_rate, "of the emotion head")->group(group);
+  number("--accumulate", o.accumulate, train_ranges::accumulate, "batches to a step");
+  number("--learning-rate", o.learning_rate, train_ranges::learning_rate, "of the adapters");
+  number("--head-learning-rate", o.head_learning_rate, train_ranges::learning_rate, "of the emotion head");
   command.add_option("--schedule", o.schedule, "linear, cosine or constant")
       ->check(CLI::IsMember({"linear", "cosine", "constant"}))->group(group);
-  command.add_option("--warmup", o.warmup, "share of the steps")->group(group);
-  command.add_option("--weight-decay", o.weight_decay, "decoupled (AdamW)")->group(group);
-  command.add_option("--clip-norm", o.clip_norm, "largest norm of a step's gradient; 0: any")->group(group);
-  command.add_option("--position-dropout", o.position_dropout, "share of a clip's positions left out of each step")->group(group);
-  command.add_option("--average", o.average, "keep a running mean of the weights with this decay; 0: the weights")->group(group);
+  number("--warmup", o.warmup, train_ranges::share, "share of the steps");
+  number("--weight-decay", o.weight_decay, train_ranges::weight_decay, "decoupled (AdamW)");
+  number("--clip-norm", o.clip_norm, train_ranges::clip_norm, "largest norm of a step's gradient; 0: any");
+  number("--position-dropout", o.position_dropout, train_ranges::share, "share of a clip's positions left out of each step");
+  number("--average", o.average, train_ranges::average, "keep a running mean of the weights with this decay; 0: the weights");
   command.add_option("--balance", o.balance, "what an epoch draws equally often: none, corpora, classes, or corpora,classes")
       ->group(group);
   command.add_option("--class-weights", o.class_weights, "weigh the loss by the inverse of each class's share")->group(group);
-  command.add_option("--label-smoothing", o.label_smoothing, "")->group(group);
-  command.add_option("--patience", o.patience, "stop after so many epochs without a better one; 0: never")->group(group);
+  number("--label-smoothing", o.label_smoothing, train_ranges::share, "share of the target that is spread over all classes");
+  number("--patience", o.patience, train_ranges::patience, "stop after so many epochs without a better one; 0: never");
   command.add_option("--select", a.select, "epoch kept: last, development, test (as published, not fair); auto: the protocol's")
       ->check(CLI::IsMember({"auto", "last", "development", "test"}))->group(group);
-  command.add_option("--watch", o.watch, "steps between the lines of watch.csv (gradients, adapters, lens); 0: none")
-      ->group(group);
-  command.add_option("--time-masks", o.augment.time_masks, "SpecAugment: masks over time")->group(group);
-  command.add_option("--time-share", o.augment.time_share, "SpecAugment: longest, as a share of the clip")->group(group);
-  command.add_option("--mel-masks", o.augment.mel_masks, "SpecAugment: masks over mel bins")->group(group);
-  command.add_option("--mel-width", o.augment.mel_width, "SpecAugment: widest, in bins")->group(group);
-  command.add_option("--seed", o.seed, "of initial values, folds, order, dropout")
-      ->check(CLI::Range(uint64_t{0}, uint64_t{INT64_MAX}))->group(group);
+  number("--watch", o.watch, train_ranges::watch, "steps between the lines of watch.csv (gradients, adapters, lens); 0: none");
+  number("--time-masks", o.augment.time_masks, train_ranges::time_masks, "SpecAugment: masks over time");
+  number("--time-share", o.augment.time_share, train_ranges::time_share, "SpecAugment: longest, as a share of the clip");
+  number("--mel-masks", o.augment.mel_masks, train_ranges::mel_masks, "SpecAugment: masks over mel bins");
+  number("--mel-width", o.augment.mel_width, train_ranges::mel_width, "SpecAugment: widest, in bins");
+  number("--seed", o.seed, train_ranges::seed, "of initial values, folds, order, dropout");
 }
 
 // A resumed run's flags are those that it began with.
@@ -133,13 +154,6 @@ void check_resume_alone(const CLI::App& command) {
   for (const CLI::Option* option : command.get_options())
     if (option->count() > 0 && option->get_name() != "--resume")
       usage("--resume goes on with the flags in the run's own config.toml: leave out {}", option->get_name());
-}
-
-void check_adapter(const AdapterOptions& o) {
-  if (o.rank < 1 || o.rank > 4096) usage("--rank {} is out of range: choose 1 to 4096", o.rank);
-  if (!(o.alpha > 0)) usage("--alpha {} is out of range: choose more than 0", o.alpha);
-  if (!(o.dropout >= 0 && o.dropout < 1))
-    usage("--dropout {} is out of range: choose 0 or more and less than 1", o.dropout);
 }
 
 // What only the model can say of --layers, --targets and the patterns.
@@ -159,9 +173,8 @@ void resolve(CLI::App& command, TrainArguments& a) {
   AdapterOptions& adapter = a.run.adapter;
   adapter.targets = split(a.targets);
   adapter.excluded = split(a.excluded);
-  adapter.rank_pattern = parse_pattern<int64_t>(a.rank_pattern, "rank-pattern");
-  adapter.alpha_pattern = parse_pattern<double>(a.alpha_pattern, "alpha-pattern");
-  check_adapter(adapter);
+  adapter.rank_pattern = parse_pattern(a.rank_pattern, "rank-pattern", ranks);
+  adapter.alpha_pattern = parse_pattern(a.alpha_pattern, "alpha-pattern", alphas);
   a.run.paper = a.protocol == "paper";
   a.run.source.input.cut = a.run.paper;
   a.run.source.cache_bytes = a.cache_megabytes << 20;
@@ -290,7 +303,7 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
   command->add_option("--protocol", a->protocol, "strict; paper: as the published code does, defects included")
       ->check(CLI::IsMember({"strict", "paper"}));
   command->add_option("--preset", a->preset, preset_summary())->check(CLI::IsMember(preset_names()));
-  command->add_option("--cache-megabytes", a->cache_megabytes, "of encoded clips kept in memory")->check(CLI::Range(0, 1 << 20));
+  add_number(*command, "--cache-megabytes", a->cache_megabytes, {0, 1 << 20}, "of encoded clips kept in memory");
   add_adapter_options(*command, *a);
   add_training_options(*command, *a);
   add_input_options(*command, a->run.source.input);

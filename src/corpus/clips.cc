@@ -4,12 +4,12 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <regex>
 #include <set>
 #include <unordered_map>
 
 #include "audio/decode.h"
 #include "base/error.h"
+#include "base/pattern.h"
 #include "base/text.h"
 #include "corpus/names.h"
 
@@ -228,18 +228,18 @@ std::string check_segments(const Clips& clips) {
 }
 
 Clip clip_of_id(const std::string& id) {
-  static const std::regex segment("#(\\d+(?:\\.\\d+)?)-(\\d+(?:\\.\\d+)?)");
+  static const Pattern segment("#([0-9]+(?:\\.[0-9]+)?)-([0-9]+(?:\\.[0-9]+)?)");
   Clip clip;
   clip.id = id;
   clip.path = id;
   const auto mark = std::min(id.rfind('#'), id.size());
   const std::string suffix = id.substr(mark);
-  std::smatch parts;
+  const auto parts = suffix.size() > longest_suffix ? std::nullopt : segment.match(suffix);
   std::error_code code;
-  if (suffix.size() > longest_suffix || !std::regex_match(suffix, parts, segment) || fs::exists(id, code)) return clip;
+  if (!parts || fs::exists(id, code)) return clip;
   clip.path = id.substr(0, mark);
-  clip.start = std::stod(parts[1]);
-  clip.end = std::stod(parts[2]);
+  clip.start = std::stod((*parts)[1]);
+  clip.end = std::stod((*parts)[2]);
   return clip;
 }
 

@@ -3,9 +3,9 @@
 // 1001_DFA_ANG_XX. What raters heard and saw stands in processedResults/summaryTable.csv.
 #include <algorithm>
 #include <map>
-#include <regex>
 
 #include "base/error.h"
+#include "base/pattern.h"
 #include "corpus/readers.h"
 #include "corpus/tree.h"
 
@@ -165,13 +165,13 @@ class CremaDReader : public Reader {
 
  private:
   static void add_clips(const Path& root, const Path& audio, RawCorpus& corpus) {
-    static const std::regex pattern("(1\\d\\d\\d)_([A-Z]{3})_([A-Z]{3})_([A-Z]{1,2})");
+    static const Pattern pattern("(1[0-9]{3})_([A-Z]{3})_([A-Z]{3})_([A-Z]{1,2})");
     int64_t strange = 0;
     for (const auto& path : files_in(audio)) {
       if (!is_audio(path)) continue;
       const std::string stem = path.stem().string();
-      std::smatch parts;
-      if (!std::regex_match(stem, parts, pattern)) {
+      const auto parts = pattern.match(stem);
+      if (!parts) {
         ++strange;
         continue;
       }
@@ -179,10 +179,10 @@ class CremaDReader : public Reader {
       Clip clip;
       clip.id = name_below(root, path);
       clip.path = path;
-      clip.speaker = parts[1];
-      clip.text = word(sentences, parts[2], path);
-      clip.label = word(emotions, parts[3], path);
-      clip.intensity = word(intensities, parts[4], path);
+      clip.speaker = (*parts)[1];
+      clip.text = word(sentences, (*parts)[2], path);
+      clip.label = word(emotions, (*parts)[3], path);
+      clip.intensity = word(intensities, (*parts)[4], path);
       clip.corpus = "crema-d";
       clip.language = "en";
       corpus.clips.clips.push_back(std::move(clip));

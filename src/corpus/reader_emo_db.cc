@@ -1,10 +1,10 @@
 // EMO-DB: Burkhardt, Paeschke, Rolfes, Sendlmeier and Weiss, A database of German emotional speech, Interspeech 2005.
 // File name: speaker, text, emotion, take: 03a01Fa.
 #include <map>
-#include <regex>
 #include <set>
 
 #include "base/error.h"
+#include "base/pattern.h"
 #include "corpus/readers.h"
 #include "corpus/tree.h"
 
@@ -27,14 +27,14 @@ const std::map<std::string, std::string> sentences = {
     {"b09", "Ich will das eben wegbringen und dann mit Karl was trinken gehen."},
     {"b10", "Die wird auf dem Platz sein, wo wir sie immer hinlegen."}};
 
-Clip clip_of(const Path& path, const std::string& id, const std::smatch& name) {
+Clip clip_of(const Path& path, const std::string& id, const Matches& name) {
   Clip clip;
   clip.id = id;
   clip.path = path;
   clip.speaker = name[1];
   const auto sentence = sentences.find(name[2]);
-  clip.text = sentence == sentences.end() ? name[2].str() : sentence->second;
-  clip.label = emotions.at(*name[3].first);
+  clip.text = sentence == sentences.end() ? name[2] : sentence->second;
+  clip.label = emotions.at(name[3][0]);
   clip.gender = male.contains(clip.speaker) ? "male" : "female";
   clip.corpus = "emo-db";
   clip.language = "de";
@@ -47,16 +47,15 @@ class EmoDbReader : public Reader {
   std::string description() const override { return "EMO-DB, German: the folder with wav/03a01Fa.wav"; }
 
   RawCorpus read(const Path& root, const ReaderOptions&) const override {
-    static const std::regex pattern("(\\d\\d)([ab]\\d\\d)([WLEAFTN])[a-z]");
+    static const Pattern pattern("([0-9]{2})([ab][0-9]{2})([WLEAFTN])[a-z]");
     RawCorpus corpus;
     corpus.clips.folder = root;
     int64_t strange = 0;
     for (const auto& path : files_in(is_directory(root / "wav") ? root / "wav" : root)) {
       if (!is_audio(path)) continue;
       const std::string stem = path.stem().string();
-      std::smatch parts;
-      if (std::regex_match(stem, parts, pattern))
-        corpus.clips.clips.push_back(clip_of(path, name_below(root, path), parts));
+      if (const auto parts = pattern.match(stem))
+        corpus.clips.clips.push_back(clip_of(path, name_below(root, path), *parts));
       else
         ++strange;
     }

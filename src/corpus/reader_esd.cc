@@ -2,11 +2,11 @@
 // <speaker>/<Emotion>/[train|evaluation|test/]<speaker>_000351.wav, transcripts in <speaker>/<speaker>.txt. These are
 // in several encodings, label in English or Chinese, and not every line has all three fields.
 #include <map>
-#include <regex>
 #include <set>
 #include <sstream>
 
 #include "base/error.h"
+#include "base/pattern.h"
 #include "corpus/encoding.h"
 #include "corpus/readers.h"
 #include "corpus/tree.h"
@@ -44,10 +44,10 @@ std::string trimmed(const std::string& text) {
 // "0011_000351<tab>text<tab>label"; blanks stand for tabs in some lines, and the label is missing in some.
 void add_line(const std::string& line, const std::string& where, Transcripts& transcripts) {
   constexpr size_t id_size = 11;
-  static const std::regex id("\\d{4}_\\d{6}");
+  static const Pattern id("[0-9]{4}_[0-9]{6}");
   if (line.empty()) return;
   const std::string name = line.substr(0, id_size);
-  if (!std::regex_match(name, id)) {
+  if (!id.match(name)) {
     if (++transcripts.strange == 1) transcripts.first_strange = where;
     return;
   }
@@ -78,7 +78,7 @@ class EsdReader : public Reader {
   }
 
   RawCorpus read(const Path& root, const ReaderOptions&) const override {
-    static const std::regex speaker("00\\d\\d"), clip_name("00\\d\\d_\\d{6}");
+    static const Pattern speaker("00[0-9]{2}"), clip_name("00[0-9]{2}_[0-9]{6}");
     RawCorpus corpus;
     corpus.clips.folder = root;
     Transcripts transcripts;
@@ -86,8 +86,8 @@ class EsdReader : public Reader {
     int64_t strange = 0;
     for (const auto& path : files_below(root)) {
       const std::string stem = path.stem().string();
-      if (path.extension() == ".txt" && std::regex_match(stem, speaker)) add_transcripts(path, transcripts);
-      else if (is_audio(path) && std::regex_match(stem, clip_name)) audio.push_back(path);
+      if (path.extension() == ".txt" && speaker.match(stem)) add_transcripts(path, transcripts);
+      else if (is_audio(path) && clip_name.match(stem)) audio.push_back(path);
       else strange += is_audio(path);
     }
     if (audio.empty()) fail("{} holds no ESD: give the folder with 0011/Angry/0011_000351.wav", root.string());

@@ -1,7 +1,7 @@
 // Clips in a folder for each class: <class>/<clip>, or deeper below it.
-#include <regex>
 
 #include "base/error.h"
+#include "base/pattern.h"
 #include "corpus/readers.h"
 #include "corpus/tree.h"
 
@@ -10,10 +10,10 @@ namespace {
 
 std::string complaint_about_pattern(const std::string& pattern) {
   try {
-    if (std::regex(pattern).mark_count() == 1) return "";
+    if (Pattern(pattern).groups() == 1) return "";
     return fmt::format("'{}' needs one group in parentheses, which is the speaker", pattern);
-  } catch (const std::regex_error& error) {
-    return fmt::format("'{}' is no regular expression ({})", pattern, error.what());
+  } catch (const Error& error) {
+    return error.what();
   }
 }
 
@@ -32,7 +32,7 @@ class FoldersReader : public Reader {
     if (const auto complaint = options.speaker_pattern.empty() ? "" : complaint_about_pattern(options.speaker_pattern);
         !complaint.empty())
       fail("{}", complaint);
-    const std::regex pattern(options.speaker_pattern);
+    const Pattern pattern(options.speaker_pattern);
     RawCorpus corpus;
     corpus.clips.folder = root;
     int64_t other = 0, outside = 0;
@@ -62,11 +62,11 @@ class FoldersReader : public Reader {
   }
 
  private:
-  static std::string speaker_of(const std::string& id, const std::regex& pattern, const Path& path) {
-    std::smatch found;
-    if (!std::regex_search(id, found, pattern) || found[1].length() == 0)
+  static std::string speaker_of(const std::string& id, const Pattern& pattern, const Path& path) {
+    const auto found = pattern.search(id);
+    if (!found || (*found)[1].empty())
       fail("{}: the speaker pattern finds nothing in '{}': widen it, or move the file away", path.string(), id);
-    return found[1];
+    return (*found)[1];
   }
 };
 

@@ -2,11 +2,11 @@
 // of two actors. The prefix of a name (Ses01F) says who wore the markers in that dialogue, not who speaks: that is the
 // letter in the utterance's own suffix (_F012, _M012).
 #include <map>
-#include <regex>
 #include <sstream>
 #include <unordered_map>
 
 #include "base/error.h"
+#include "base/pattern.h"
 #include "corpus/encoding.h"
 #include "corpus/readers.h"
 #include "corpus/tree.h"
@@ -14,7 +14,7 @@
 namespace loralens {
 namespace {
 
-constexpr size_t longest_name = 100;
+constexpr size_t longest_time = 100;
 // Of the extra columns.
 constexpr size_t style_column = 1, utterance_column = 2;
 
@@ -35,8 +35,8 @@ void add_transcripts(const Path& file, Transcripts& transcripts) {
 }
 
 // A name such as Ses01F_script01_1_F000 or Ses05M_impro04_MXX3.
-const std::regex& name_pattern() {
-  static const std::regex pattern("(Ses0[1-5][FM])_(\\w+)_([FM])\\w+");
+const Pattern& name_pattern() {
+  static const Pattern pattern("(Ses0[1-5][FM])_([A-Za-z0-9_]+)_([FM])[A-Za-z0-9_]+");
   return pattern;
 }
 
@@ -52,12 +52,12 @@ struct Summary {
 
 // Where the utterance is in the dialogue's audio, from "[6.2901 - 8.2357]".
 void read_times(const std::string& time, Clip& clip, const std::string& where) {
-  static const std::regex pattern("\\[(\\d+(?:\\.\\d+)?) - (\\d+(?:\\.\\d+)?)\\]");
-  std::smatch parts;
-  if (time.size() > longest_name || !std::regex_match(time, parts, pattern))
+  static const Pattern pattern("\\[([0-9]+(?:\\.[0-9]+)?) - ([0-9]+(?:\\.[0-9]+)?)\\]");
+  const auto parts = time.size() > longest_time ? std::nullopt : pattern.match(time);
+  if (!parts)
     fail("{}: '{}' is no time such as [6.2901 - 8.2357]", where, time);
-  clip.start = std::stod(parts[1]);
-  clip.end = std::stod(parts[2]);
+  clip.start = std::stod((*parts)[1]);
+  clip.end = std::stod((*parts)[2]);
   if (clip.end <= clip.start)
     fail("{}: the utterance ends at {} s, not after its start at {} s", where, clip.end, clip.start);
 }
@@ -65,15 +65,14 @@ void read_times(const std::string& time, Clip& clip, const std::string& where) {
 Clip clip_of(const Path& root, const Session& in, const Summary& summary, const std::string& where) {
   const auto &[session, segments] = in;
   const auto &name = summary.name;
-  std::smatch parts;
-  if (name.size() > longest_name || !std::regex_match(name, parts, name_pattern()))
-    fail("{}: '{}' is no name of an utterance such as Ses01F_impro01_F000", where, name);
+  const auto parts = name_pattern().match(name);
+  if (!parts) fail("{}: '{}' is no name of an utterance such as Ses01F_impro01_F000", where, name);
   if (name.substr(4, 1) != session) fail("{}: '{}' is no utterance of Session{}", where, name, session);
-  const bool improvised = parts[2].str().starts_with("impro");
-  if (!improvised && !parts[2].str().starts_with("script"))
+  const bool improvised = (*parts)[2].starts_with("impro");
+  if (!improvised && !(*parts)[2].starts_with("script"))
     fail("{}: '{}' is neither improvised (_impro01) nor scripted (_script01_1)", where, name);
   Clip clip;
-  const std::string dialogue = parts[1].str() + "_" + parts[2].str();
+  const std::string dialogue = (*parts)[1] + "_" + (*parts)[2];
   if (segments) {
     read_times(summary.time, clip, where);
     clip.id = fmt::format("Session{}/dialog/wav/{}.wav", session, dialogue);
@@ -83,12 +82,12 @@ Clip clip_of(const Path& root, const Session& in, const Summary& summary, const 
   clip.path = root / clip.id;
   clip.id += segment_suffix(clip);
   clip.label = summary.label;
-  clip.speaker = session + parts[3].str();
+  clip.speaker = session + (*parts)[3];
   clip.session = session;
   clip.corpus = "iemocap";
   clip.language = "en";
-  clip.gender = parts[3] == "F" ? "female" : "male";
-  clip.extra = {parts[1], improvised ? "improvised" : "scripted", name};
+  clip.gender = (*parts)[3] == "F" ? "female" : "male";
+  clip.extra = {(*parts)[1], improvised ? "improvised" : "scripted", name};
   return clip;
 }
 

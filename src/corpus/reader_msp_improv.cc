@@ -4,11 +4,11 @@
 // session 1), scenario P, turn. Evalution.txt, as the corpus spells it, holds a line for each turn that begins with its
 // name, followed by what each rater said.
 #include <map>
-#include <regex>
 #include <sstream>
 #include <unordered_map>
 
 #include "base/error.h"
+#include "base/pattern.h"
 #include "corpus/encoding.h"
 #include "corpus/readers.h"
 #include "corpus/tree.h"
@@ -35,8 +35,8 @@ const std::string& word(const std::map<std::string, std::string>& words, const s
 }
 
 // A turn's name after "MSP-IMPROV-", such as S01A-F01-P-FM01.
-const std::regex& name_pattern() {
-  static const std::regex pattern("(S\\d\\d)([AHSN])-([FM])(0[1-6])-([A-Z])-[FM]{2}\\d+");
+const Pattern& name_pattern() {
+  static const Pattern pattern("(S[0-9]{2})([AHSN])-([FM])(0[1-6])-([A-Z])-[FM]{2}[0-9]+");
   return pattern;
 }
 
@@ -51,18 +51,18 @@ Files audio_below(const Path& root) {
 
 Clip clip_of(const Path& root, const std::string& turn, const std::string& letter, const Files& files,
              const std::string& where) {
-  std::smatch parts;
-  if (!std::regex_match(turn, parts, name_pattern()))
-    fail("{}: '{}' is no name of a turn such as UTD-IMPROV-S01A-F01-P-FM01.avi", where, turn);
-  const std::string name = "MSP-IMPROV-" + turn, number = parts[4].str().substr(1);
+  const auto matches = name_pattern().match(turn);
+  if (!matches) fail("{}: '{}' is no name of a turn such as UTD-IMPROV-S01A-F01-P-FM01.avi", where, turn);
+  const Matches& parts = *matches;
+  const std::string name = "MSP-IMPROV-" + turn, number = parts[4].substr(1);
   Clip clip;
   const auto found = files.find(name);
   clip.path = found != files.end() ? found->second
-                                   : root / "Audio" / ("session" + number) / (parts[1].str() + parts[2].str()) /
-                                         parts[5].str() / (name + ".wav");
+                                   : root / "Audio" / ("session" + number) / (parts[1] + parts[2]) /
+                                         parts[5] / (name + ".wav");
   clip.id = name_below(root, clip.path);
   clip.label = word(labels, letter, "label", where);
-  clip.speaker = parts[3].str() + parts[4].str();
+  clip.speaker = parts[3] + parts[4];
   clip.session = number;
   clip.gender = parts[3] == "F" ? "female" : "male";
   clip.corpus = "msp-improv";

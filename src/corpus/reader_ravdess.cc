@@ -1,10 +1,10 @@
 // RAVDESS: Livingstone and Russo, PLoS ONE 13(5): e0196391, 2018. Everything is in the file name:
 // modality-channel-emotion-intensity-statement-repetition-actor.
 #include <array>
-#include <regex>
 #include <set>
 
 #include "base/error.h"
+#include "base/pattern.h"
 #include "corpus/readers.h"
 #include "corpus/tree.h"
 
@@ -24,7 +24,7 @@ const char* word(const std::array<const char*, N>& words, const std::string& cod
   return words[number - 1];
 }
 
-Clip clip_of(const Path& path, const std::string& id, const std::smatch& code) {
+Clip clip_of(const Path& path, const std::string& id, const Matches& code) {
   Clip clip;
   clip.id = id;
   clip.path = path;
@@ -46,18 +46,18 @@ class RavdessReader : public Reader {
   }
 
   RawCorpus read(const Path& root, const ReaderOptions&) const override {
-    static const std::regex pattern("(\\d\\d)-(\\d\\d)-(\\d\\d)-(\\d\\d)-(\\d\\d)-(\\d\\d)-(\\d\\d)");
+    static const Pattern pattern("([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{2})-([0-9]{2})");
     RawCorpus corpus;
     corpus.clips.folder = root;
     int64_t other = 0, repeated = 0, strange = 0;
     std::set<std::string> seen;
     for (const auto& path : files_below(root)) {
       const std::string stem = path.stem().string();
-      std::smatch code;
-      if (!std::regex_match(stem, code, pattern)) strange += is_audio(path);
-      else if (code[1] != "03" || code[2] != "01" || !is_audio(path)) ++other;
+      const auto code = pattern.match(stem);
+      if (!code) strange += is_audio(path);
+      else if ((*code)[1] != "03" || (*code)[2] != "01" || !is_audio(path)) ++other;
       else if (!seen.insert(stem).second) ++repeated;
-      else corpus.clips.clips.push_back(clip_of(path, name_below(root, path), code));
+      else corpus.clips.clips.push_back(clip_of(path, name_below(root, path), *code));
     }
     if (corpus.clips.clips.empty())
       fail("{} holds no RAVDESS speech: give the folder with Actor_01/03-01-05-02-01-01-12.wav", root.string());

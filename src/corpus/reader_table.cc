@@ -1,10 +1,10 @@
 // A table of the user's own, comma-separated, tab-separated (.tsv) or JSON lines (.jsonl), with columns of any name.
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "corpus/readers.h"
 
@@ -29,6 +29,7 @@ constexpr Column columns[] = {{"path", &ReaderOptions::path_column},
                               {"gender", &ReaderOptions::gender_column},
                               {"intensity", &ReaderOptions::intensity_column}};
 constexpr size_t needed = 3;
+constexpr size_t most_columns = 1000;  // of JSON lines: each is a cell in every row
 
 using Json = nlohmann::ordered_json;
 
@@ -50,12 +51,14 @@ Table read_json_lines(const Path& path) {
     ++number;
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     const auto where = fmt::format("{}: line {}", path.string(), number);
-    const auto object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const auto object = parse_json<Json>(line, where);
     if (!object.is_object()) fail("{} is no JSON object: give one object a line", where);
     auto& row = table.rows.emplace_back();
     for (const auto& [key, value] : object.items()) {
       const auto [place, fresh] = places.emplace(key, table.header.size());
       if (fresh) table.header.push_back(key);
+      if (table.header.size() > most_columns)
+        fail("{}: the lines have more than {} different keys together: give a key a column", where, most_columns);
       if (row.size() <= place->second) row.resize(place->second + 1);
       row[place->second] = cell_of(value, key, where);
     }

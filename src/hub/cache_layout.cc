@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json.h"
 
 namespace loralens {
 namespace {
@@ -39,7 +39,7 @@ bool is_plain_name(std::string_view name) {
 }
 
 std::set<std::string> shards_of(const std::string& index, const std::string& where) {
-  const auto root = nlohmann::json::parse(index, nullptr, false);
+  const auto root = parse_json(index, where);
   const auto map = root.is_object() ? root.find("weight_map") : root.end();
   if (map == root.end() || !map->is_object() || map->empty()) fail("{}: there is no 'weight_map' in it", where);
   std::set<std::string> shards;

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/progress.h"
 #include "hub/cache_layout.h"
 
@@ -66,7 +66,7 @@ void RemoteModel::list() {
             text += bytes;
           }});
   });
-  const auto root = nlohmann::json::parse(text, nullptr, false);
+  const auto root = parse_json(text, without_secrets(url) + " (is HF_ENDPOINT a Hugging Face hub?)");
   const auto sha = root.is_object() ? root.find("sha") : root.end();
   if (sha == root.end() || !sha->is_string() || !is_commit(sha->get<std::string>()))
     fail("{}: the answer names no commit; is HF_ENDPOINT a Hugging Face hub?", without_secrets(url));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/json.h"
 #include "training/results.h"
 
 namespace loralens {
@@ -50,17 +51,11 @@ json summary_of_scores(const Path& dir) {
   return {{"about", std::move(about)}, {"analyses", json::array()}, {"explorer", {{"clips", json::array()}}}};
 }
 
-json read_json(const Path& path) {
-  json value = json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
-  if (!value.is_object()) fail("{} is damaged: analyse again", path.string());
-  return value;
-}
-
 }  // namespace
 
 json read_summary(const Path& dir) {
   const Path path = dir / "summary.json";
-  if (std::filesystem::exists(path)) return read_json(path);
+  if (std::filesystem::exists(path)) return read_json_object(path);
   if (std::filesystem::exists(dir / "metrics.json")) return summary_of_scores(dir);
   fail("{} holds no summary.json and no metrics.json: give a folder that `loralens analyze`, `train` or `evaluate -o` "
        "wrote",
@@ -76,7 +71,7 @@ Path scores_folder(const Path& dir, const json& about) {
   return {};
 }
 
-json read_figure(const Path& dir, const std::string& name) { return read_json(dir / "figures" / (name + ".vl.json")); }
+json read_figure(const Path& dir, const std::string& name) { return read_json_object(dir / "figures" / (name + ".vl.json")); }
 
 std::vector<std::pair<std::string, std::string>> facts_of(const json& about) {
   std::vector<std::pair<std::string, std::string>> facts;

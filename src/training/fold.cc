@@ -12,6 +12,7 @@
 #include "base/csv.h"
 #include "base/device.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/profile.h"
 #include "base/progress.h"
@@ -354,9 +355,14 @@ void FoldTraining::save() const {
   write_safetensors(task_.checkpoint, tensors, {{"state", state.dump()}});
 }
 
-void FoldTraining::restore() {
+void FoldTraining::restore() try {
   const Safetensors file(task_.checkpoint);
-  const json state = json::parse(file.metadata().at("state"));
+  for (const auto& [name, tensor] : model_.trained())
+    for (const std::string& kept : {"now/" + name, "best/" + name, "average/" + name, "optimiser/" + name + ".first",
+                                    "optimiser/" + name + ".second"})
+      if (file.contains(kept) && tensor.sizes() != file.shape(kept))
+        fail("{}: {} has another shape than in this run", task_.checkpoint.string(), quoted(kept));
+  const json state = parse_json(file.metadata().at("state"), task_.checkpoint.string());
   step_ = state.at("step");
   if (watch_ && std::filesystem::exists(task_.watch))
     watch_->restore(task_.watch, step_);
@@ -379,6 +385,10 @@ void FoldTraining::restore() {
   best_ = part("best/");
   average_ = part("average/");
   set_weights(part("now/"));
+} catch (const json::exception&) {
+  fail("{}: its state is not one that a training writes: start again with --force", task_.checkpoint.string());
+} catch (const std::out_of_range&) {  // of a map's at()
+  fail("{}: a tensor or the state of this training is missing: start again with --force", task_.checkpoint.string());
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/range.h"
 #include "inference/source.h"
 
 namespace loralens {
@@ -14,6 +15,17 @@ enum class Selection {
   development,  // best UAR on the development part, then least loss
   test,         // best accuracy on the test part, as the published code does; never a fair result
 };
+
+// The ranges of the options' numbers.
+namespace train_ranges {
+inline constexpr Range<int64_t> epochs{1, 10'000}, head_epochs{0, 10'000}, patience{0, 10'000, Ends::both, true};
+inline constexpr Range<int64_t> batch{1, 4096}, batch_frames{0, 10'000'000, Ends::both, true}, accumulate{1, 10'000};
+inline constexpr Range<int64_t> watch{0, 1'000'000'000, Ends::both, true}, seed{0, INT64_MAX};
+inline constexpr Range<int64_t> time_masks{0, 1000}, mel_masks{0, 128}, mel_width{0, 128};
+inline constexpr Range<double> learning_rate{0, 10, Ends::none}, weight_decay{0, 1000}, time_share{0, 1};
+inline constexpr Range<double> clip_norm{0, 1e6, Ends::both, true}, average{0, 1, Ends::low, true};
+inline constexpr Range<double> share{0, 1, Ends::low};  // warmup, position_dropout, label_smoothing
+}  // namespace train_ranges
 
 struct TrainOptions {
   int64_t epochs = 12;

@@ -8,6 +8,7 @@
 
 #include "base/csv.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "statistics/calibration.h"
 
 namespace loralens {
@@ -171,7 +172,7 @@ json metrics_of(std::span<const Prediction> predictions, const std::vector<std::
 }
 
 json read_metrics(const Path& file) {
-  json metrics = json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+  json metrics = read_json_object(file);
   try {
     describe_metrics(metrics);
   } catch (const json::exception&) {

@@ -1,39 +1,49 @@
 #include "whisper/config.h"
 
+#include <algorithm>
+
 #include "base/error.h"
+#include "base/json.h"
 
 namespace loralens {
+namespace {
 
-WhisperConfig parse_config(const nlohmann::json& json, const std::string& name) {
-  if (!json.is_object()) fail("{}: not a JSON object", name);
-  if (const auto type = json.find("model_type"); type == json.end() || *type != "whisper")
-    fail("{}: \"model_type\" is not \"whisper\"; give a Whisper checkpoint", name);
-  const auto size = [&](const char* key, int64_t most) {
-    const auto found = json.find(key);
-    if (found == json.end() || !found->is_number_integer()) fail("{}: \"{}\" is missing or no whole number", name, key);
-    const int64_t value = found->get<int64_t>();
-    if (value < 1 || value > most) fail("{}: \"{}\" is {}, expected 1 to {}", name, key, value, most);
-    return value;
-  };
-  WhisperConfig config;
-  config.mels = size("num_mel_bins", 128);
-  config.width = size("d_model", 16384);
-  config.layers = size("encoder_layers", 256);
-  config.heads = size("encoder_attention_heads", 256);
-  config.mlp_width = size("encoder_ffn_dim", 65536);
-  config.positions = size("max_source_positions", 1500);
-  if (config.mels != 80 && config.mels != 128) fail("{}: {} mel bins; Whisper has 80 or 128", name, config.mels);
+// OpenAI's widths, tiny to large. Their heads are 64 wide; another number of heads would compute another function of the same
+// weights.
+constexpr int64_t published_widths[] = {384, 512, 768, 1024, 1280};
+
+void check_heads(const WhisperConfig& config, const std::string& name) {
   if (config.width % config.heads != 0)
     fail("{}: a width of {} cannot be split over {} heads", name, config.width, config.heads);
+  if (std::ranges::find(published_widths, config.width) != std::end(published_widths) && config.head_width() != 64)
+    fail("{}: \"encoder_attention_heads\" is {}: a Whisper model of width {} has {}", name, config.heads, config.width,
+         config.width / 64);
+}
+
+}  // namespace
+
+WhisperConfig parse_config(const nlohmann::json& json, const std::string& name) {
+  const JsonObject object(json, name);
+  if (!object.has("model_type") || object.at("model_type") != "whisper")
+    fail("{}: \"model_type\" is not \"whisper\"; give a Whisper checkpoint", name);
+  WhisperConfig config;
+  config.mels = object.whole("num_mel_bins", {1, 128});
+  config.width = object.whole("d_model", {1, 16384});
+  config.layers = object.whole("encoder_layers", {1, 256});
+  config.heads = object.whole("encoder_attention_heads", {1, 256});
+  config.mlp_width = object.whole("encoder_ffn_dim", {1, 65536});
+  config.positions = object.whole("max_source_positions", {1, 1500});
+  if (config.mels != 80 && config.mels != 128) fail("{}: {} mel bins; Whisper has 80 or 128", name, config.mels);
+  // The one other setting of transformers' encoder that changes what it computes; "gelu" (exact) where it is missing.
+  if (object.text("activation_function", "gelu") != "gelu") object.refuse("activation_function", "\"gelu\"");
+  check_heads(config, name);
   config.json = json;
   return config;
 }
 
 WhisperConfig read_config(const Path& folder) {
   const Path file = folder / "config.json";
-  const auto json = nlohmann::json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) fail("{}: not valid JSON", file.string());
-  return parse_config(json, file.string());
+  return parse_config(read_json_object(file), file.string());
 }
 
 }  // namespace loralens

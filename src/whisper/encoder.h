@@ -65,7 +65,8 @@ struct LoadedEncoder {
 
 // Reads the encoder of a Hugging Face Whisper folder (of any head: "model.encoder.", "encoder."), in the types
 // that `convert` gives them. It is read and rounded piece by piece, so that no more than the result is in memory.
-// Error on a missing tensor or a wrong shape.
+// Error on a missing tensor, a wrong shape, another tensor of an encoder, and a NaN, an infinity or a number that the type
+// does not hold.
 LoadedEncoder load_encoder(const Path& folder, Precision precision = {}, c10::Device device = c10::kCPU);
 
 // The same encoder elsewhere: linear layers in precision.compute, all else in precision.sums. Differentiable: leaves

@@ -2,9 +2,12 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/json.h"
+#include "checkpoint/finite.h"
 #include "checkpoint/safetensors.h"
 #include "whisper/encoder.h"
 
@@ -26,24 +29,41 @@ void add_values(Sha256& digest, const at::Tensor& values) {
   digest.add({static_cast<const char*>(half.const_data_ptr()), half.nbytes()});
 }
 
-// Reads a tensor of the registry into `tensor`, in its type and place. In pieces: pages that whole tensors in the file's type
-// passed through would stay with the process.
-void fill(const at::Tensor& tensor, const std::string& name, const Checkpoint& checkpoint, const Path& folder, Sha256& digest) {
+// The name of a tensor of the registry in this checkpoint. Error if it is not there in this shape.
+std::string find_tensor(const std::string& name, const std::vector<int64_t>& shape, const Checkpoint& checkpoint,
+                        const Path& folder) {
   const std::string file_name = checkpoint.contains("model." + name) ? "model." + name : name;
   if (!checkpoint.contains(file_name))
     fail("{}: the tensor {} is missing; is this a whole Whisper checkpoint?", folder.string(), name);
-  if (tensor.sizes() != checkpoint.shape(file_name))
+  if (checkpoint.shape(file_name) != shape)
     fail("{}: {} has the shape [{}], config.json asks for [{}]", folder.string(), file_name,
-         fmt::join(checkpoint.shape(file_name), ", "), fmt::join(tensor.sizes(), ", "));
-  add_name(digest, name, tensor.sizes());
+         fmt::join(checkpoint.shape(file_name), ", "), fmt::join(shape, ", "));
+  return file_name;
+}
+
+// Reads a tensor of the checkpoint into `tensor`, in its type and place. In pieces: pages that whole tensors in the file's
+// type passed through would stay with the process.
+void fill(const at::Tensor& tensor, const std::string& file_name, const Checkpoint& checkpoint, const Path& folder,
+          Sha256& digest) {
   constexpr int64_t piece = 1 << 18;
   const at::Tensor flat = tensor.view({-1});
   for (int64_t first = 0; first < flat.numel(); first += piece) {
     const at::Tensor values = checkpoint.read(file_name, first, std::min(piece, flat.numel() - first));
     if (!values.is_floating_point()) fail("{}: {} holds no floating-point numbers", folder.string(), file_name);
     add_values(digest, values);
-    flat.narrow(0, first, values.numel()).copy_(values);
+    const at::Tensor part = flat.narrow(0, first, values.numel());
+    part.copy_(values);
+    if (!all_finite(part))
+      fail("{}: {} holds a number beyond the range of {}: choose --precision fp32, or another checkpoint", folder.string(),
+           file_name, c10::toString(tensor.scalar_type()));
   }
+}
+
+// A layer or a tensor of the encoder that config.json does not speak of would be left out of the pass.
+void expect_no_other(const Checkpoint& checkpoint, const std::set<std::string>& used, const Path& folder) {
+  for (const std::string& name : checkpoint.names())
+    if ((name.starts_with("model.encoder.") || name.starts_with("encoder.")) && !used.contains(name))
+      fail("{}: the encoder that config.json describes has no tensor {}", folder.string(), quoted(name));
 }
 
 }  // namespace
@@ -84,11 +104,16 @@ LoadedEncoder load_encoder(const Path& folder, Precision precision, c10::Device 
   loaded.encoder.config = read_config(folder);
   const Checkpoint checkpoint(folder);
   Sha256 digest;
+  std::set<std::string> used;
   visit_tensors(loaded.encoder, [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t> shape) {
+    const std::string file_name = find_tensor(name, shape, checkpoint, folder);
+    add_name(digest, name, shape);
     tensor = at::empty(shape, type_of(name, precision));
-    fill(tensor, name, checkpoint, folder, digest);
+    fill(tensor, file_name, checkpoint, folder, digest);
     tensor = tensor.to(device);
+    used.insert(file_name);
   });
+  expect_no_other(checkpoint, used, folder);
   loaded.sha256 = digest.hex();
   return loaded;
 }

@@ -1,6 +1,8 @@
+#include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <set>
 
 #include "base/test_folder.h"
@@ -114,6 +116,30 @@ TEST(Weights, MissingMisshapenOrWholeNumbersAreErrors) {
   EXPECT_THAT(
       error_with([](Tensors& t) { t["model.encoder.layer_norm.bias"] = at::zeros({16}, c10::ScalarType::Long); }),
       HasSubstr("holds no floating-point numbers"));
+  EXPECT_THAT(error_with([](Tensors& t) { t["model.encoder.layers.3.fc2.bias"] = at::zeros({16}); }),
+              HasSubstr("config.json describes has no tensor \"model.encoder.layers.3.fc2.bias\""));
+  EXPECT_EQ(error_with([](Tensors& t) { t["model.decoder.layers.3.fc2.bias"] = at::full({16}, NAN); }), "");  // never read
+}
+
+TEST(Weights, NumbersThatAreNotFiniteAreErrors) {
+  const TestFolder folder;
+  const Tensors good = tensors_of(tiny_encoder(), "model.");
+  const auto error_with = [&](const std::string& name, double value, Precision precision) {
+    Tensors tensors = good;
+    tensors[name] = tensors.at(name).to(c10::ScalarType::Double);
+    tensors[name].view({-1})[-1] = value;
+    write_model(folder, tensors);
+    return error_of([&] { load_encoder(folder.path(), precision); });
+  };
+  for (const auto& [name, tensor] : good)
+    EXPECT_THAT(error_with(name, NAN, {}), HasSubstr("\"" + name + "\" holds a NaN or an infinity"));
+  const std::string linear = "model.encoder.layers.1.fc2.weight", norm = "model.encoder.layers.1.final_layer_norm.bias";
+  constexpr Precision bf16{c10::ScalarType::BFloat16, c10::ScalarType::Float}, fp16{c10::ScalarType::Half, c10::ScalarType::Float};
+  EXPECT_EQ(error_with(linear, 1e38, bf16), "");
+  EXPECT_THAT(error_with(linear, 1e39, {}), HasSubstr(linear + " holds a number beyond the range of Float"));
+  EXPECT_THAT(error_with(linear, 3.4e38, bf16), HasSubstr("beyond the range of BFloat16"));
+  EXPECT_THAT(error_with(linear, 7e4, fp16), HasSubstr("beyond the range of Half"));
+  EXPECT_EQ(error_with(norm, 7e4, fp16), "");  // norms are computed in float
 }
 
 TEST(Weights, TheirDigestTellsModelsApartButNotTheirPrecision) {
@@ -144,12 +170,34 @@ TEST(Configs, WithSizesThatDoNotFitAreErrors) {
   };
   EXPECT_EQ(error_with("d_model", 18), "");
   EXPECT_THAT(error_with("d_model", 17), HasSubstr("cannot be split over 2 heads"));
-  EXPECT_THAT(error_with("d_model", "16"), HasSubstr("\"d_model\" is missing or no whole number"));
-  EXPECT_THAT(error_with("encoder_layers", 0), HasSubstr("expected 1 to 256"));
-  EXPECT_THAT(error_with("max_source_positions", 1501), HasSubstr("expected 1 to 1500"));
+  EXPECT_THAT(error_with("d_model", "16"), HasSubstr("\"d_model\" is \"16\": expected a whole number"));
+  EXPECT_THAT(error_with("encoder_layers", 0), HasSubstr("expected a whole number, 1 to 256"));
+  EXPECT_THAT(error_with("max_source_positions", 1501), HasSubstr("expected a whole number, 1 to 1500"));
   EXPECT_THAT(error_with("num_mel_bins", 96), HasSubstr("Whisper has 80 or 128"));
   EXPECT_THAT(error_with("model_type", "bert"), HasSubstr("not \"whisper\""));
+  for (const nlohmann::json& value : {nlohmann::json(-1), nlohmann::json(1e9), nlohmann::json(UINT64_MAX), nlohmann::json(2.0),
+                                      nlohmann::json(nullptr)})
+    for (const char* key : {"d_model", "encoder_layers", "encoder_attention_heads", "encoder_ffn_dim", "num_mel_bins"})
+      EXPECT_THAT(error_with(key, value), HasSubstr(key)) << value;
   EXPECT_THAT(error_of([] { parse_config(nlohmann::json::array(), "config.json"); }), HasSubstr("not a JSON object"));
+}
+
+TEST(Configs, OfAnotherFunctionOfTheWeightsAreErrors) {
+  nlohmann::json json = tiny_config().json;
+  json.erase("activation_function");
+  EXPECT_EQ(parse_config(json, "config.json").layers, 3);  // transformers' default is "gelu"
+  for (const nlohmann::json& other : {nlohmann::json("relu"), nlohmann::json("gelu_new"), nlohmann::json(3)}) {
+    json["activation_function"] = other;
+    EXPECT_THAT(error_of([&] { parse_config(json, "config.json"); }), HasSubstr("config.json: \"activation_function\" is"));
+  }
+  json["activation_function"] = "gelu";
+  json["d_model"] = 512;
+  for (const int heads : {1, 2, 4, 16, 256}) {
+    json["encoder_attention_heads"] = heads;
+    EXPECT_THAT(error_of([&] { parse_config(json, "config.json"); }), HasSubstr("a Whisper model of width 512 has 8"));
+  }
+  json["encoder_attention_heads"] = 8;
+  EXPECT_EQ(parse_config(json, "config.json").head_width(), 64);
 }
 
 // A gradient reaches the trained leaves through the copy that a pass computes with.

@@ -80,7 +80,7 @@ DAMAGED = {
     "truncated-header": ["fetch or copy it again"],
     "header-of-gigabytes": ["header", "5368709120"],
     "header-of-exabytes": ["header"],
-    "no-json": ["no JSON"],
+    "no-json": ["no JSON object"],
     "bytes-at-the-end": ["4 bytes at the end"],
     "overlapping-offsets": ["overlaps"],
     "negative-offsets": [HEAD, "data_offsets"],
@@ -102,15 +102,15 @@ def test_a_damaged_adapter_is_refused(name, adapter, model, clips):
 
 
 BAD_PEFT_CONFIGS = {
-    "no-json": ("{", ["not a JSON object"]),
+    "no-json": ("{", ["no valid JSON"]),
     "no-object": ("[]", ["not a JSON object"]),
     "no-type": ("{}", ["peft_type"]),
     "other-type": ('{"peft_type": "PREFIX_TUNING"}', ["PREFIX_TUNING", "not supported"]),
-    "no-rank": ('{"peft_type": "LORA"}', ["LoRA configuration"]),
+    "no-rank": ('{"peft_type": "LORA"}', ['"r" is missing']),
     "rank-of-text": ('{"peft_type": "LORA", "r": "x", "lora_alpha": 1, "target_modules": ["v_proj"]}',
-                     ["r is", "whole number"]),
+                     ['"r" is', "whole number"]),
     "fractional-rank": ('{"peft_type": "LORA", "r": 4.5, "lora_alpha": 1, "target_modules": ["v_proj"]}',
-                        ["r is 4.5", "whole number"]),
+                        ['"r" is 4.5', "whole number"]),
     "kasa": ('{"peft_type": "LORA", "r": 4, "lora_alpha": 1, "target_modules": ["v_proj"], '
              '"kasa_config": {"beta": 1e-4, "gamma": 1e-3}}', ["kasa_config"]),
     "no-such-module": ('{"peft_type": "LORA", "r": 4, "lora_alpha": 1, "target_modules": ["w_proj"]}', ["w_proj"]),
@@ -127,6 +127,70 @@ def test_a_bad_peft_configuration_is_refused(name, adapter, model, clips):
     text, words = BAD_PEFT_CONFIGS[name]
     (adapter / "adapter_config.json").write_text(text)
     expect_error(run("predict", adapter, clips[0], "--model", model), 1, *words)
+
+
+NESTED = "[" * 100_000 + "]" * 100_000
+SLOW = "((\\\\w|\\\\.)+)+[!?]"  # exponential time, in JSON
+LORA = '{"peft_type": "LORA", "lora_alpha": 1, '
+HOSTILE_PEFT_CONFIGS = {
+    "nested": (LORA + f'"r": {NESTED}, "target_modules": ["v_proj"]}}', ["adapter_config.json", "nested more than 64"]),
+    "slow-target": (LORA + f'"r": 4, "target_modules": "{SLOW}"}}', ["too many steps"]),
+    "slow-rank-pattern": (LORA + f'"r": 4, "target_modules": ["v_proj"], "rank_pattern": {{"{SLOW}": 2}}}}',
+                          ["too many steps"]),
+    "long-target": (LORA + f'"r": 4, "target_modules": "{"a" * 200_000}"}}', ["200000 letters"]),
+    "no-rank-at-all": (LORA + '"r": 0, "target_modules": ["v_proj"]}', ['"r" is 0', "1 to 4096"]),
+    "key-twice": (LORA + '"r": 2, "r": 4, "target_modules": ["v_proj"]}', ['"r" stands twice']),
+    "latin-1": (LORA + '"r": 2, "target_modules": ["T\udcfcr"]}', ["not UTF-8"]),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_PEFT_CONFIGS)
+def test_a_hostile_peft_configuration_is_an_error(name, adapter, model, clips):
+    text, words = HOSTILE_PEFT_CONFIGS[name]
+    (adapter / "adapter_config.json").write_text(text, encoding="utf-8", errors="surrogateescape")
+    expect_error(run("predict", adapter, clips[0], "--model", model), 1, *words)
+
+
+def test_nested_json_is_an_error_everywhere(trained, checkpoint, clips, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(trained, copy)
+    metrics = (copy / "metrics.json").read_text().rstrip()
+    (copy / "metrics.json").write_text(metrics[:-1] + f', "x": {NESTED}}}')
+    for command in ("report", "evaluate"):
+        expect_error(run(command, copy), 1, "metrics.json", "nested more than 64")
+    (copy / "summary.json").write_text(NESTED)
+    expect_error(run("report", copy), 1, "summary.json", "nested more than 64")
+    config = copy / "fold-00" / "config.json"
+    config.write_text(config.read_text().rstrip()[:-1] + f', "x": {NESTED}}}')
+    expect_error(run("predict", copy / "fold-00", clips[0]), 1, config, "nested more than 64")
+    (tmp_path / "t.jsonl").write_text(f'{{"path": {NESTED}}}')
+    expect_error(run("corpus", "table", tmp_path / "t.jsonl", "-o", tmp_path / "t.csv"), 1, "t.jsonl: line 1", "nested")
+    (checkpoint / "model.safetensors").rename(checkpoint / "m.safetensors")
+    (checkpoint / "model.safetensors.index.json").write_text(f'{{"weight_map": {NESTED}}}')
+    fold = trained / "fold-00"
+    expect_error(run("predict", fold, clips[0], "--model", checkpoint), 1, "index.json", "nested more than 64")
+    (tmp_path / "dots.toml").write_text("a." * 100_000 + "a = 1")
+    expect_error(run("predict", fold, clips[0], "--config", tmp_path / "dots.toml"), 2, "dots.toml", "dots")
+
+
+def poison(path, name, number):
+    """Writes a number over the last one of a tensor."""
+    header, data = read_safetensors(path)
+    entry = header[name]
+    packed = struct.pack({"F32": "<f", "F16": "<e"}[entry["dtype"]], number)
+    end = entry["data_offsets"][1]
+    write_safetensors(path, header, data[: end - len(packed)] + packed + data[end:])
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_numbers_that_are_not_finite_are_refused(number, adapter, checkpoint, model, trained, clips):
+    name = first_lora(read_safetensors(adapter / WEIGHTS)[0])
+    poison(adapter / WEIGHTS, name, number)
+    expect_error(run("predict", adapter, clips[0], "--model", model), 1, WEIGHTS, name, "NaN or an infinity")
+    name = "model.encoder.layers.1.fc2.bias"
+    poison(checkpoint / "model.safetensors", name, number)
+    expect_error(run("predict", trained / "fold-00", clips[0], "--model", checkpoint), 1, "model.safetensors", name,
+                 "NaN or an infinity")
 
 
 def test_a_configuration_of_wrong_types_is_refused(trained, clips, tmp_path):
@@ -170,6 +234,18 @@ BAD_CHECKPOINTS = {
     "config-without-a-size": ["d_model"],
     "config-is-no-json": ["config.json", "JSON"],
     "missing-tensor": ["encoder.layer_norm.weight", "missing"],
+    "other-activation": ["config.json", "activation_function", '"relu"'],
+    "other-heads": ["config.json", "encoder_attention_heads", "has 6"],
+    "fewer-layers": ["has no tensor", "encoder.layers.3."],
+    "no-layers": ["config.json", "encoder_layers", "1 to 256"],
+}
+
+
+CONFIG_CHANGES = {
+    "other-activation": {"activation_function": "relu"},
+    "other-heads": {"encoder_attention_heads": 4},
+    "fewer-layers": {"encoder_layers": 3},
+    "no-layers": {"encoder_layers": 0},
 }
 
 
@@ -187,6 +263,8 @@ def test_a_bad_checkpoint_is_refused(name, checkpoint, corpus, tmp_path):
         config_file.write_text(json.dumps(config | {"model_type": "bert"}))
     elif name == "config-of-another-size":
         config_file.write_text(json.dumps(config | {"d_model": 512, "encoder_attention_heads": 8}))
+    elif name in CONFIG_CHANGES:
+        config_file.write_text(json.dumps(config | CONFIG_CHANGES[name]))
     elif name == "config-without-a-size":
         del config["d_model"]
         config_file.write_text(json.dumps(config))

@@ -73,7 +73,7 @@ def test_errors_say_what_to_do(analyses, analysis, tmp_path):
     (analysis / "summary.json").write_text("{}")
     expect_error(run("report", analysis), 1, analysis, "analyse again")
     (analysis / "summary.json").write_text("no JSON")
-    expect_error(run("report", analysis), 1, "summary.json", "damaged")
+    expect_error(run("report", analysis), 1, "summary.json", "no valid JSON")
 
 
 # In a browser

@@ -1,0 +1,11 @@
+// Whether a tensor's numbers are finite: a NaN or an infinity in a file would end in labels that mean nothing.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace loralens {
+
+// False if a contiguous floating-point tensor on the CPU holds a NaN or an infinity; true for other element types.
+bool all_finite(const at::Tensor& tensor);
+
+}  // namespace loralens
