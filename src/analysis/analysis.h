@@ -123,6 +123,7 @@ struct AnalysisEntry {
   std::string_view name;     // "logit-lens"
   std::string_view summary;  // one line for --help
   std::unique_ptr<Analysis> (*make)(const Setting&);
+  bool equal_factors = false;  // whether it adds up matrices of A and B over folds and runs: all must have the same rank
 };
 
 // All analyses, in the order of the report.

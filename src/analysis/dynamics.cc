@@ -46,10 +46,13 @@ void add_relative_gradients(Curves& curves) {
   curves.merge(relative);
 }
 
-Curves read_curves(const Path& csv) {
+Curves read_curves(const Path& csv, int64_t layers) {
   Curves curves;
-  for (const WatchRow& row : read_watch(csv))
+  for (const WatchRow& row : read_watch(csv)) {
+    if (row.layer && *row.layer >= layers)
+      fail("{}: there is no layer {}: the model has {} layers", csv.string(), *row.layer, layers);
     curves[key_of(row.layer, row.module, row.component, row.metric)][row.step] = row.value;
+  }
   add_relative_gradients(curves);
   return curves;
 }
@@ -139,7 +142,7 @@ class Dynamics : public Analysis {
     for (size_t f = 0; f < setting_.model_folders.size(); ++f) {
       const Path csv = setting_.model_folders[f] / "watch.csv";
       if (std::filesystem::exists(csv))
-        folds_[static_cast<int64_t>(f)] = read_curves(csv);
+        folds_[static_cast<int64_t>(f)] = read_curves(csv, setting_.layers);
       else
         missing.push_back(std::to_string(f));
     }

@@ -5,6 +5,8 @@
 #include <ATen/ops/stack.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <algorithm>
+
 #include "base/memory.h"
 #include "base/profile.h"
 #include "base/random.h"
@@ -125,7 +127,8 @@ int64_t AnalysisRunner::clips_in(const FoldSubjects& fold) const {
 
 void AnalysisRunner::run(const FoldSubjects& fold, const Encoder& base, const SourceOptions& options,
                          const std::function<void(int64_t)>& progress) {
-  const bool trained_stem = fold.adapted.model.adapted.encoder_trained;
+  // Then each model has a stem of its own.
+  const bool trained_stem = std::ranges::any_of(roles, [&](Role role) { return fold.of(role).model.adapted.encoder_trained; });
   SourceOptions source_options = options;
   source_options.cache_bytes = 0;  // each clip passes once, through all models at a time
   ClipSource source(base, setting_.clips->clips, trained_stem ? -1 : 0, source_options);

@@ -132,8 +132,10 @@ std::vector<std::string> named_in(const json& id2label, int64_t count, const std
   return names;
 }
 
-std::vector<std::string> class_names(const json& config, const LoadOptions& options, int64_t count, const Path& folder) {
-  std::vector<std::string> names = options.classes;
+// given: of a folder that does not name its classes itself, or whose config.json is another program's.
+std::vector<std::string> class_names(const json& config, const std::vector<std::string>& given, int64_t count,
+                                     const Path& folder) {
+  std::vector<std::string> names = given;
   const auto id2label = config.find("id2label");
   if (names.empty() && id2label != config.end())
     names = named_in(*id2label, count, (folder / "config.json").string());
@@ -253,7 +255,8 @@ EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions&
   if (second) second->expect_all_used();
 
   model.precision = base.precision;
-  model.classes = class_names(description.config, options, model.head.classifier.weight.size(0), folder);
+  const auto& given = description.own.empty() ? options.classes : std::vector<std::string>();
+  model.classes = class_names(description.config, given, model.head.classifier.weight.size(0), folder);
   model.input = options.input;
   if (!description.own.empty()) {
     model.input.padded = description.chooses("input", "padded", "speech");

@@ -161,20 +161,25 @@ TEST(SavedModel, OfAnotherBaseIsRefused) {
   }
 }
 
-TEST(SavedModel, ClassesAreThoseOfItsConfigUnlessNamed) {
+TEST(SavedModel, ClassesAreThoseOfItsConfigAndNamedWhereThereIsNone) {
   const Base base = tiny_base();
   const TestFolder folder;
   save_model(folder.path(), tiny_model(base, tiny_adapter("lora")));
+  EXPECT_THAT(load_model(folder.path(), base, {{"x", "y", "z"}, {}}).classes, ElementsAre("anger", "joy", "sadness"));
+  const json config = json::parse(read_file(folder.path() / "config.json"));
+  json without = config["id2label"];
+  without.erase("1");
+  std::filesystem::remove(folder.path() / "config.json");
   EXPECT_THAT(load_model(folder.path(), base, {{"x", "y", "z"}, {}}).classes, ElementsAre("x", "y", "z"));
+  EXPECT_THAT(load_model(folder.path(), base).classes, ElementsAre("0", "1", "2"));
   EXPECT_THAT(error_of([&] { load_model(folder.path(), base, {{"x"}, {}}); }), HasSubstr("3 classes, 1 names"));
-  json config = json::parse(read_file(folder.path() / "config.json"));
-  config["id2label"].erase("1");
   const auto error_with = [&](const json& id2label) {
-    config["id2label"] = id2label;
-    folder.write("config.json", config.dump());
+    json changed = config;
+    changed["id2label"] = id2label;
+    folder.write("config.json", changed.dump());
     return error_of([&] { load_model(folder.path(), base); });
   };
-  EXPECT_THAT(error_with(config["id2label"]), HasSubstr("\"id2label\" has no name for class 1"));
+  EXPECT_THAT(error_with(without), HasSubstr("\"id2label\" has no name for class 1"));
   EXPECT_EQ(error_with({{"0", "a"}, {"1", "b"}, {"2", "c"}}), "");
   EXPECT_THAT(error_with({{"0", "a"}, {"1", "b"}, {"2", "c"}, {"3", "d"}}), HasSubstr("4 names, the head 3 classes"));
   EXPECT_THAT(error_with({{"0", "a"}, {"1", "b"}, {"2", "a"}}), HasSubstr("the class name \"a\" is empty or stands twice"));

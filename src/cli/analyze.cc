@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/machine.h"
+#include "cli/material.h"
 #include "cli/numbers.h"
 #include "cli/own_files.h"
 #include "cli/reads.h"
@@ -29,159 +30,13 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-struct AnalyzeArguments {
-  std::vector<std::string> runs, corpora;
-  std::string against, labels, model, classes, only, protocol = "strict", clips, gradient_clips, untrained, out;
-  uint64_t seed = 42;
-  InputOptions input;
-  MachineOptions machine;
-  bool force = false;
-};
+constexpr Part all_parts[] = {Part::fit, Part::development, Part::test, Part::sample};
 
 // The published code draws ten training clips a class for these.
 constexpr std::string_view gradient_analyses[] = {"spectrum", "alignment", "gradients", "embedding"};
 
 bool takes_gradient_clips(std::string_view name) {
   return std::find(std::begin(gradient_analyses), std::end(gradient_analyses), name) != std::end(gradient_analyses);
-}
-
-// What is read from disk: the run, whom it is compared with, the corpus and its folds.
-struct Material {
-  Path run;  // the first run's folder with config.toml and folds.csv, which may be above the model's own
-  std::vector<Path> folders;  // a model's each: the first run's folds, the second's, ...
-  Base base;
-  std::vector<EmotionModel> adapted, frozen;
-  std::optional<EmotionModel> untrained;
-  Clips clips;
-  std::vector<int64_t> labels;
-  std::vector<Fold> folds;  // of each model
-  size_t folds_of_a_run = 0;
-};
-
-Clips clips_of(const AnalyzeArguments& a, const Path& run, const std::vector<std::string>& classes) {
-  const Path config = run / "config.toml";
-  const bool known = fs::exists(config);
-  const auto of_run = [&](const char* key) { return known ? config_texts(config, key) : std::vector<std::string>{}; };
-  const auto corpora = a.corpora.empty() ? of_run("corpus") : a.corpora;
-  if (corpora.empty()) fail("{} does not name its corpus: give the table with --corpus", run.string());
-  const auto labels = a.labels.empty() ? of_run("labels") : std::vector<std::string>{a.labels};
-  return clips_of_classes(corpora, labels.empty() ? "" : labels.front(), classes);
-}
-
-// The folds that the models were trained in; for a corpus that is not the run's, or a model of which nothing is known,
-// every clip is a test clip.
-std::vector<Fold> folds_of(const AnalyzeArguments& a, const std::string& name, const Clips& clips) {
-  const Path run = run_of(name), csv = run / "folds.csv";
-  const size_t models = model_folders(name).size();
-  std::vector<Fold> folds;
-  if (fs::exists(csv)) {
-    try {
-      folds = read_folds(csv, clips);
-    } catch (const Error& error) {
-      if (a.corpora.empty()) throw;
-      log_line(fmt::format("{} is not the corpus of the run's folds: all its clips are test clips",
-                           fmt::join(a.corpora, ", ")));
-    }
-  }
-  if (folds.empty()) {
-    std::vector<int64_t> all(clips.clips.size());
-    std::iota(all.begin(), all.end(), int64_t{0});
-    return std::vector<Fold>(models, Fold{{}, {}, all});
-  }
-  if (run == Path(name) || folds.size() == models) {
-    if (folds.size() != models) fail("{} has {} models and {} folds: it is no whole run", name, models, folds.size());
-    return folds;
-  }
-  for (size_t f = 0; f < folds.size(); ++f)
-    if (fs::absolute(name).lexically_normal().filename() == fold_name(static_cast<int64_t>(f))) return {folds[f]};
-  fail("{} is no fold of {}: name the run, or one of its folds", name, run.string());
-}
-
-bool same_places(const EmotionModel& a, const EmotionModel& b) {
-  return std::ranges::equal(a.adapted.adapters, b.adapted.adapters, {}, [](const auto& x) { return x.first; },
-                            [](const auto& x) { return x.first; });
-}
-
-// The models of a further run, which was trained as the first one, on the same folds, with another seed.
-void add_run(const AnalyzeArguments& a, const std::string& name, Material& m) {
-  const std::string& first = a.runs.front();
-  const EmotionModel like = m.adapted.front();
-  const auto folds = folds_of(a, name, m.clips);
-  if (!std::ranges::equal(folds, std::span(m.folds).first(m.folds_of_a_run), {}, &Fold::test, &Fold::test))
-    fail("{} was tested on other clips than {}: train the runs of other seeds with --folds file:{}", name, first,
-         (m.run / "folds.csv").string());
-  for (const Path& folder : model_folders(name)) {
-    m.adapted.push_back(load_model(folder, m.base, {like.classes, a.input}));
-    m.folders.push_back(folder);
-    const EmotionModel& model = m.adapted.back();
-    if (model.classes != like.classes || model.input.padded != like.input.padded ||
-        model.options.method != like.options.method || !same_places(model, like))
-      fail("{} is no repetition of {}: classes, input, method and adapted modules must be the same (loralens report "
-           "compares different runs)", folder.string(), first);
-  }
-  m.folds.insert(m.folds.end(), folds.begin(), folds.end());
-}
-
-std::vector<EmotionModel> frozen_models(const AnalyzeArguments& a, const Material& m) {
-  std::vector<EmotionModel> models;
-  if (a.against.empty()) {  // the same heads, adapters off
-    for (const EmotionModel& model : m.adapted) {
-      models.push_back(model);
-      models.back().adapted = Adapted{m.base.encoder, {}, {}, false};
-    }
-    return models;
-  }
-  for (const Path& folder : model_folders(a.against))
-    models.push_back(load_model(folder, m.base, {m.adapted.front().classes, a.input}));
-  const size_t folds = m.folds_of_a_run;
-  const bool one = models.size() == 1;
-  if (one) models.resize(folds, models.front());
-  if (models.size() != folds)
-    fail("--against {} has {} folds, {} has {}: train both on the same folds", a.against, models.size(), a.runs.front(),
-         folds);
-  for (const EmotionModel& model : models) {
-    if (model.classes != m.adapted.front().classes)
-      fail("--against {} knows other classes than {}", a.against, a.runs.front());
-    if (model.input.padded != m.adapted.front().input.padded)
-      fail("--against {} hears padded input and {} does not, or the reverse: compare runs of the same --input", a.against,
-           a.runs.front());
-  }
-  const Path theirs = run_of(a.against) / "folds.csv", ours = m.run / "folds.csv";
-  if (!one && fs::exists(theirs) && fs::exists(ours) && fs::exists(m.run / "config.toml")) {
-    const auto other = read_folds(theirs, m.clips);
-    for (size_t f = 0; f < std::min(other.size(), folds); ++f)
-      if (other[f].test != m.folds[f].test)
-        fail("--against {} was tested on other clips than {} in fold {}: train both on the same folds", a.against,
-             a.runs.front(), f);
-  }
-  while (models.size() < m.adapted.size()) models.push_back(models[models.size() - folds]);
-  return models;
-}
-
-Material load(const AnalyzeArguments& a) {
-  Material m;
-  const std::string& first = a.runs.front();
-  m.run = run_of(first);
-  LoadedRun loaded = load_run(first, a.model, split(a.classes), a.input, a.machine, /*folds=*/true);
-  m.folders = model_folders(first);
-  m.base = std::move(loaded.base);
-  m.adapted = std::move(loaded.models);
-  m.clips = clips_of(a, m.run, m.adapted.front().classes);
-  m.labels = class_numbers(m.clips, m.adapted.front().classes);
-  m.folds = folds_of(a, first, m.clips);
-  m.folds_of_a_run = m.folds.size();
-  for (size_t i = 1; i < a.runs.size(); ++i) add_run(a, a.runs[i], m);
-  m.frozen = frozen_models(a, m);
-  if (!a.untrained.empty())
-    m.untrained = load_model(a.untrained, m.base, {m.adapted.front().classes, m.adapted.front().input});
-  if (a.protocol == "paper") {  // the published analyses are of the first fold
-    m.folders.resize(1);
-    m.adapted.resize(1, m.adapted.front());
-    m.frozen.resize(1, m.frozen.front());
-    m.folds.resize(1);
-    m.folds_of_a_run = 1;
-  }
-  return m;
 }
 
 Setting setting_of(const AnalyzeArguments& a, const Material& m) {
@@ -252,13 +107,18 @@ std::vector<AnalysisEntry> chosen_analyses(const std::string& only) {
 
 // How the scores of two runs differ; null unless both tested the same clips in the same folds.
 json difference_of(const Path& run, const Path& against, const std::vector<std::string>& classes) {
-  const Path first = run / "predictions.csv", second = against / "predictions.csv";
-  if (!fs::exists(first) || !fs::exists(second)) return nullptr;
-  const auto a = read_predictions(first, classes), b = read_predictions(second, classes);
-  return same_clips(a, b) ? compare_results(a, b, std::ssize(classes), /*seed=*/42) : json();
+  for (const Path& folder : {run, against})
+    for (const char* file : {"predictions.csv", "metrics.json"})
+      if (!fs::exists(folder / file)) return nullptr;
+  const Scores a = read_scores(run), b = read_scores(against);
+  if (a.metrics.at("classes") != classes || b.metrics.at("classes") != classes) return nullptr;
+  return same_clips(a.predictions, b.predictions)
+             ? compare_results(a.predictions, b.predictions, std::ssize(classes), /*seed=*/42)
+             : json();
 }
 
-json about(const AnalyzeArguments& a, const Material& m, size_t clips) {
+// seen: how many clips of another corpus trained the first run.
+json about(const AnalyzeArguments& a, const Material& m, size_t clips, int64_t seen) {
   const EmotionModel& model = m.adapted.front();
   std::set<std::string> speakers, corpora;
   for (const Clip& clip : m.clips.clips) {
@@ -279,6 +139,7 @@ json about(const AnalyzeArguments& a, const Material& m, size_t clips) {
                  {"precision", m.base.precision.compute == c10::ScalarType::Float ? "fp32" : "16 bit products"},
                  {"device", m.base.encoder.device().str()},
                  {"versions", {{"loralens", LORALENS_VERSION}, {"libtorch", TORCH_VERSION}}}};
+  if (seen > 0) result["trained_clips"] = seen;
   const Path metrics = m.run / "metrics.json";
   if (a.runs.size() == 1 && fs::exists(metrics)) result["metrics"] = read_metrics(metrics);
   if (a.runs.size() == 1 && !a.against.empty()) {
@@ -306,16 +167,59 @@ void name_runs(const AnalyzeArguments& a, const Material& m, std::vector<NamedFi
       }
 }
 
+// Takes out the analyses that add up matrices of A and B over models, where these differ in shape.
+void leave_out_unequal(const Material& m, std::vector<AnalysisEntry>& entries) {
+  const std::string difference = factor_difference(m);
+  if (difference.empty()) return;
+  std::string names;
+  std::erase_if(entries, [&](const AnalysisEntry& entry) {
+    if (entry.equal_factors) names += fmt::format("{}{}", names.empty() ? "" : ", ", entry.name);
+    return entry.equal_factors;
+  });
+  if (names.empty()) return;
+  if (entries.empty()) fail("{} cannot be made of runs whose adapters differ in shape: {}", names, difference);
+  log_line(fmt::format("left out: {}, which needs adapters of equal shapes: {}", names, difference));
+}
+
+// How many clips of --corpus trained the first run, where they are not the clips of its own folds.
+int64_t trained_clips(const AnalyzeArguments& a, const Material& m) {
+  if (!m.folds.front().train.empty()) return 0;
+  const int64_t seen = clips_trained_on(a.runs.front(), m.clips, thread_count(a.machine));
+  if (seen > 0)
+    log_line(fmt::format("{} of these {} clips trained {}: what is shown of them is of training clips", seen,
+                         m.clips.clips.size(), a.runs.front()));
+  return seen;
+}
+
+// A list or a model that none of the chosen analyses looks at would be ignored.
+void check_used(const AnalyzeArguments& a, const Setting& setting, const std::vector<AnalysisEntry>& entries) {
+  const auto gradient = std::ranges::count_if(entries, takes_gradient_clips, &AnalysisEntry::name);
+  if (!a.gradient_clips.empty() && gradient == 0)
+    throw UsageError(fmt::format("--gradient-clips: none of the chosen analyses takes it: {} do",
+                                 fmt::join(gradient_analyses, ", ")));
+  if (!a.clips.empty() && !a.gradient_clips.empty() && !setting.paper && gradient == std::ssize(entries))
+    throw UsageError("--clips: all chosen analyses take --gradient-clips instead: leave one of them out");
+  const auto looks = [&](const AnalysisEntry& entry) {
+    const auto analysis = entry.make(setting);
+    return std::ranges::any_of(all_parts, [&](Part part) { return analysis->wants(part, Role::untrained); });
+  };
+  if (!a.untrained.empty() && std::ranges::none_of(entries, looks))
+    throw UsageError("--untrained: none of the chosen analyses looks at an untrained model");
+}
+
 void analyze(const CLI::App& command, AnalyzeArguments& a) {
-  const auto entries = chosen_analyses(a.only);
+  auto entries = chosen_analyses(a.only);
   if (a.machine.precision == "auto") a.machine.precision = "fp32";
   if (a.protocol == "paper" && a.runs.size() > 1)
     throw UsageError("--protocol paper: the published analyses are of one fold of one run");
   if (a.force) check_inputs_stay(a.out, paths_of_flags(command));
   OutputFolder out(a.out, a.force, complaint_about_folder);
-  const Material m = load(a);
+  const Material m = load_material(command, a);
   check_inputs_stay(a.out, paths_of(m.clips, m.base.name));
   const Setting setting = setting_of(a, m);
+  leave_out_unequal(m, entries);
+  check_used(a, setting, entries);
+  const int64_t seen = a.corpora.empty() ? 0 : trained_clips(a, m);
   PartOptions options{.paper = setting.paper, .seed = a.seed, .fit_clips = setting.fit_clips};
   if (!a.clips.empty()) options.listed = read_clip_list(a.clips, m.clips);
   std::vector<int64_t> gradient_clips;
@@ -337,17 +241,20 @@ void analyze(const CLI::App& command, AnalyzeArguments& a) {
       for (auto& found : analyse(a, m, setting, gradient, options, used)) findings.push_back(std::move(found));
   }
   if (a.runs.size() > 1) name_runs(a, m, findings);
+  const auto listed = std::ranges::count_if(options.listed, [&](int64_t clip) { return !used.contains(clip); });
+  if (listed > 0) log_line(fmt::format("left out: {} of the listed clips are test clips of no fold", listed));
   if (used.empty()) fail("none of the listed clips is a test clip of the run");
   for (const NamedFindings& found : findings)
     for (const std::string& note : found.findings.notes) log_line(fmt::format("{}: {}", found.name, note));
 
   std::string list;
   if (!options.listed.empty() && gradient_clips.empty())
-    for (const int64_t clip : options.listed) list += m.clips.clips[static_cast<size_t>(clip)].id + "\n";
+    for (const int64_t clip : options.listed)
+      list += used.contains(clip) ? m.clips.clips[static_cast<size_t>(clip)].id + "\n" : "";
   else
     for (const int64_t clip : used) list += m.clips.clips[static_cast<size_t>(clip)].id + "\n";
   write_file(out.path() / "clips.txt", list);
-  write_findings(out.path(), a.protocol, a.seed, findings, m.clips, setting.classes, about(a, m, used.size()));
+  write_findings(out.path(), a.protocol, a.seed, findings, m.clips, setting.classes, about(a, m, used.size(), seen));
   write_page(out.path());
   out.commit();
   fmt::print("{}\n", (Path(a.out) / "report.html").string());

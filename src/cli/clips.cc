@@ -1,6 +1,7 @@
 #include "cli/clips.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "base/error.h"
@@ -11,6 +12,8 @@
 #include "corpus/folds.h"
 #include "corpus/join.h"
 #include "corpus/labels.h"
+#include "training/inputs.h"
+#include "training/run.h"
 
 namespace loralens {
 namespace {
@@ -30,6 +33,38 @@ void check_classes(const Clips& clips, const std::vector<std::string>& classes) 
       fail("{}: the label '{}' is the run's class '{}' in another spelling: write it so in the table, or map it with "
            "--labels", clip.id, shown(clip.label), meant->second);
   }
+}
+
+// For a run without recordings.csv: how many of the clips are stretches of audio that its tables name.
+int64_t clips_of_its_tables(const Path& run, const Clips& clips) {
+  const Path config = run / "config.toml";
+  if (!fs::exists(config)) return 0;
+  log_line(fmt::format("{} has no recordings.csv, as an older version trained it: clips that trained it are known by their "
+                       "files alone, not as copies", run.string()));
+  std::set<std::string> trained;
+  for (const std::string& table : config_texts(config, "corpus")) {
+    if (!fs::exists(table)) {
+      log_line(fmt::format("{}, on which {} was trained, is gone: nobody can tell whether these clips are of it", table,
+                           run.string()));
+      continue;
+    }
+    for (const Clip& clip : read_clips(table).clips) trained.insert(audio_of(clip));
+  }
+  return std::count_if(clips.clips.begin(), clips.clips.end(),
+                       [&](const Clip& clip) { return trained.contains(audio_of(clip)); });
+}
+
+// The clips in the training or development part of the run's folds, or of the one fold that `folder` is; nothing where all
+// clips trained it: a final model.
+std::optional<std::set<std::string>> training_ids(const Path& run, const Path& folder) {
+  const std::string name = fs::absolute(folder / "").lexically_normal().parent_path().filename().string();
+  const bool whole = fs::weakly_canonical(run) == fs::weakly_canonical(folder);
+  if (!fs::exists(run / "folds.csv") || (whole ? fs::exists(run / "final") : name == "final")) return {};
+  std::set<std::string> ids;
+  scan_folds(run / "folds.csv", [&](const std::string& id, int64_t fold, const std::string& part) {
+    if ((whole || name == fold_name(fold)) && (part == "train" || part == "development")) ids.insert(id);
+  });
+  return ids;
 }
 
 }  // namespace
@@ -71,20 +106,14 @@ Path run_of(const Path& folder) {
   return is_model_folder(folder) && fs::exists(above / "folds.csv") ? above : folder;
 }
 
-int64_t clips_trained_on(const Path& run, const Clips& clips) {
-  const Path config = run / "config.toml";
-  if (!fs::exists(config)) return 0;
-  std::set<std::string> trained;
-  for (const std::string& table : config_texts(config, "corpus")) {
-    if (!fs::exists(table)) {
-      log_line(fmt::format("{}, on which {} was trained, is gone: nobody can tell whether these clips are of it", table,
-                           run.string()));
-      continue;
-    }
-    for (const Clip& clip : read_clips(table).clips) trained.insert(audio_of(clip));
-  }
-  return std::count_if(clips.clips.begin(), clips.clips.end(),
-                       [&](const Clip& clip) { return trained.contains(audio_of(clip)); });
+int64_t clips_trained_on(const Path& folder, const Clips& clips, int64_t threads) {
+  const Path run = run_of(folder);
+  if (!fs::exists(run / "recordings.csv")) return clips_of_its_tables(run, clips);
+  auto trained = read_recordings(run / "recordings.csv");
+  if (const auto parts = training_ids(run, folder))
+    std::erase_if(trained, [&](const TrainedClip& clip) { return !parts->contains(clip.id); });
+  Progress progress("comparing audio", std::ssize(clips.clips));
+  return count_trained(trained, examine(clips, threads, [&](int64_t done) { progress.step(done); }));
 }
 
 }  // namespace loralens

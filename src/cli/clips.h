@@ -25,8 +25,9 @@ Clips clips_of_classes(const std::vector<std::string>& corpora, const std::strin
 // The folder of the run that a folder is or, as one of its folds, lies in; else the folder itself.
 Path run_of(const Path& folder);
 
-// How many of these clips trained the run, as its config.toml and the tables there say; 0 if it has none. Audio is told
-// by its file, not by its id. A table that is gone is said, as nobody can tell then.
-int64_t clips_trained_on(const Path& run, const Clips& clips);
+// How many of these clips trained the run that `folder` is or, as one of its folds, lies in (then: that fold), by what is
+// heard in them, under whatever name (recordings.csv). Runs of before, which have no such file, know clips by their files
+// alone, if the tables of their config.toml are still there; the log says so. 0 for a folder that tells nothing.
+int64_t clips_trained_on(const Path& folder, const Clips& clips, int64_t threads);
 
 }  // namespace loralens

@@ -114,6 +114,13 @@ void apply_config(CLI::App& command) {
   }
 }
 
+std::set<std::string> flags_given(const CLI::App& command) {
+  std::set<std::string> names;
+  for (const CLI::Option* option : command.get_options())
+    if (option->count() > 0) names.insert(option->get_name());
+  return names;
+}
+
 void apply_preset(CLI::App& command, const std::map<std::string, std::string>& values) {
   for (const auto& [name, value] : values) {
     CLI::Option* option = command.get_option("--" + name);
@@ -143,6 +150,15 @@ std::string resolved_config(const CLI::App& command, const std::vector<std::stri
     text += fmt::format("{} = [{}]\n", names[0], list);
   }
   return text;
+}
+
+std::map<std::string, std::string> flags_in(const std::string& toml) {
+  std::map<std::string, std::string> flags;
+  for (const auto& [name, node] : toml::parse(toml)) {
+    const std::string key(name.str());
+    flags[key] = fmt::format("{}", fmt::join(texts(node, "the configuration", key), ","));
+  }
+  return flags;
 }
 
 std::vector<std::string> config_texts(const Path& file, const std::string& key) {

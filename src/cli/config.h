@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,9 @@ namespace loralens {
 
 // Adds --config FILE to a command.
 void add_config_option(CLI::App& command);
+
+// Names of the options that have a value now: "--rank".
+std::set<std::string> flags_given(const CLI::App& command);
 
 // Gives the options their values of that file, if there is one, unless the command line gave them. To be called first in
 // the command's callback. CLI::ConfigError for a file that is no TOML, a flag that the command does not have, or a value
@@ -25,6 +29,9 @@ void apply_preset(CLI::App& command, const std::map<std::string, std::string>& v
 
 // The command's options as they are after parsing, in TOML; what `left_out` names is not written.
 std::string resolved_config(const CLI::App& command, const std::vector<std::string>& left_out);
+
+// What a configuration in TOML says of each flag, by name; numbers in their shortest form, lists joined by commas.
+std::map<std::string, std::string> flags_in(const std::string& toml);
 
 // What a configuration file says of one flag ("corpus"), each value as text; empty if nothing.
 std::vector<std::string> config_texts(const Path& file, const std::string& key);

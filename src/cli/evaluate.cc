@@ -49,11 +49,20 @@ std::vector<Prediction> predict_all(const LoadedRun& loaded, const Clips& clips,
 }
 
 // What a run wrote when it was trained: predictions of its own test parts, and their scores.
-nlohmann::json own_metrics(const Path& run) {
-  const Path file = run / "metrics.json";
-  if (!std::filesystem::exists(file))
+Scores own_scores(const Path& run) {
+  if (!std::filesystem::exists(run / "metrics.json"))
     fail("{} is no finished run (no metrics.json): give a run, or a corpus with --corpus", run.string());
-  return read_metrics(file);
+  return read_scores(run);
+}
+
+// Without a corpus nothing is computed.
+void check_unused(const CLI::App& command) {
+  const auto given = flags_given(command);
+  for (const char* flag : {"--labels", "--model", "--classes", "--input", "--tail", "--device", "--precision", "--threads",
+                           "--profile"})
+    if (given.contains(flag))
+      throw UsageError(fmt::format("{}: without --corpus nothing is computed, and the run's own scores are shown: leave "
+                                   "the flag out, or give a table with --corpus", flag));
 }
 
 // The corpora that a run was trained on; empty where it does not say.
@@ -79,7 +88,7 @@ nlohmann::json other_metrics(const EvaluateArguments& a, const LoadedRun& loaded
   metrics["run"] = std::filesystem::weakly_canonical(run).string();
   metrics["method"] = model.options.method;
   metrics["base"] = model.base;
-  const int64_t seen = clips_trained_on(run, clips);
+  const int64_t seen = clips_trained_on(a.run, clips, thread_count(a.machine));
   metrics["trained_clips"] = seen;
   if (seen > 0)
     log_line(fmt::format("{} of these {} clips trained the run: that is no test of it; `loralens evaluate {}` gives the "
@@ -95,11 +104,12 @@ void evaluate(const CLI::App& command, const EvaluateArguments& a) {
   nlohmann::json metrics;
   std::string predictions;
   if (a.corpora.empty()) {
-    if (!a.machine.profile.empty()) throw UsageError("--profile: without --corpus nothing is computed");
-    metrics = own_metrics(a.run);
-    predictions = read_file(Path(a.run) / "predictions.csv");
+    check_unused(command);
+    const Scores own = own_scores(a.run);
+    metrics = own.metrics;
+    predictions = format_predictions(own.predictions, metrics.at("classes"));
   } else {
-    const LoadedRun loaded = load_run(a.run, a.model, split(a.classes), a.input, a.machine, /*folds=*/true);
+    const LoadedRun loaded = load_run(command, a.run, a.model, split(a.classes), a.input, a.machine, /*folds=*/true);
     const auto& classes = loaded.models.front().classes;
     const Clips clips = clips_of_classes(a.corpora, a.labels, classes);
     if (out) check_inputs_stay(a.out, paths_of(clips, loaded.base.name));

@@ -10,6 +10,9 @@
 
 #include "base/error.h"
 #include "base/profile.h"
+#include "base/progress.h"
+#include "cli/commands.h"
+#include "cli/config.h"
 #include "cli/numbers.h"
 #include "cli/profile.h"
 #include "compute/processor.h"
@@ -41,6 +44,29 @@ void use_full_precision() {
 bool multiplies_bf16(c10::Device device) {
   return device.is_cuda() ? at::detail::getCUDAHooks().supportsBFloat16ConvolutionWithCuDNNv8()
                           : processor_level() >= ProcessorLevel::avx512_bf16;
+}
+
+// A run whose final model is lost would otherwise answer with the mean of its folds.
+void refuse_lost_final(const Path& run) {
+  if (!std::filesystem::exists(run / "config.toml") || !std::filesystem::exists(run / "folds.csv")) return;
+  if (config_texts(run / "config.toml", "final") == std::vector<std::string>{"true"})
+    fail("{} has no final/, which it was trained with (--final): copy the whole run, or train it again", run.string());
+}
+
+// What the command line says of a model must be what the model says of itself.
+void check_flags(const CLI::App& command, const Path& run, const EmotionModel& model,
+                 const std::vector<std::string>& classes, const InputOptions& given) {
+  const auto names = flags_given(command);
+  const auto refuse = [&](const std::string& flag, const std::string& own) {
+    throw UsageError(fmt::format("{}: {} was trained with {}: leave the flag out", flag, run.string(), own));
+  };
+  const char* input = model.input.padded ? "padded" : "speech";
+  if (names.contains("--input") && given.padded != model.input.padded)
+    refuse(given.padded ? "--input padded" : "--input speech", fmt::format("--input {}", input));
+  if (names.contains("--tail") && given.tail != model.input.tail)
+    refuse(fmt::format("--tail {}", given.tail), fmt::format("--input {} --tail {}", input, model.input.tail));
+  if (names.contains("--classes") && classes != model.classes)
+    refuse(fmt::format("--classes {}", fmt::join(classes, ",")), fmt::format("the classes {}", fmt::join(model.classes, ",")));
 }
 
 }  // namespace
@@ -114,16 +140,24 @@ void add_input_options(CLI::App& command, InputOptions& options) {
   add_number(command, "--tail", options.tail, tails, "seconds of silence after a clip (speech input)")->group("Input");
 }
 
-LoadedRun load_run(const Path& run, const std::string& model, const std::vector<std::string>& classes,
-                   const InputOptions& bare_input, const MachineOptions& machine, bool folds) {
+LoadedRun load_run(const CLI::App& command, const Path& run, const std::string& model,
+                   const std::vector<std::string>& classes, const InputOptions& bare_input,
+                   const MachineOptions& machine, bool folds) {
   if (!std::filesystem::exists(run)) fail("{} does not exist: give a run that `loralens train` wrote", run.string());
   std::vector<Path> folders = {run / "final"};
-  if (folds || !is_model_folder(folders[0])) folders = model_folders(run);
-  const std::string name = model.empty() ? base_name_of(folders[0]) : model;
+  if (folds || !is_model_folder(folders[0])) {
+    if (!folds) refuse_lost_final(run);
+    folders = model_folders(run);
+  }
+  const std::string own = base_name_of(folders[0]), name = model.empty() ? own : model;
   if (name.empty()) fail("{} does not name its base model: give it with --model", run.string());
   LoadedRun loaded{base_of(name, machine), {}};
   const Timed time(Phase::load);
   for (const Path& folder : folders) loaded.models.push_back(load_model(folder, loaded.base, {classes, bare_input}));
+  check_alike(loaded.models, folders);
+  if (!own.empty() && own != loaded.base.name)
+    log_line(fmt::format("{} names the base model {}; {} is used, as --model says", run.string(), own, loaded.base.name));
+  check_flags(command, run, loaded.models.front(), classes, bare_input);
   return loaded;
 }
 

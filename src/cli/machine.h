@@ -40,9 +40,13 @@ struct LoadedRun {
   Base base;
   std::vector<EmotionModel> models;  // final/ alone if it is there and `folds` is false, else the folds
 };
-// model: overrides the base that the run names; empty: as the run says.
-LoadedRun load_run(const Path& run, const std::string& model, const std::vector<std::string>& classes,
-                   const InputOptions& bare_input, const MachineOptions& machine, bool folds);
+// model: overrides the base that a bare PEFT folder names; empty: as the run says. command: whose --classes, --input and
+// --tail say what a bare PEFT folder does not.
+// UsageError where these say otherwise than the run itself, or --tail goes with padded input. Error unless all models are
+// of one run (check_alike), and for a run that was trained with --final and has no final/.
+LoadedRun load_run(const CLI::App& command, const Path& run, const std::string& model,
+                   const std::vector<std::string>& classes, const InputOptions& bare_input,
+                   const MachineOptions& machine, bool folds);
 
 // "a,b,c" as a list; empty parts are left out.
 std::vector<std::string> split(const std::string& text, char separator = ',');

@@ -57,8 +57,8 @@ void tell_of(const std::vector<FilePrediction>& long_files, bool cut) {
                            : "the answer is one for windows of 30 s, pooled over all"));
 }
 
-void predict(const PredictArguments& a) {
-  const LoadedRun run = load_run(a.run, a.model, split(a.classes), a.input, a.machine, /*folds=*/false);
+void predict(const CLI::App& command, const PredictArguments& a) {
+  const LoadedRun run = load_run(command, a.run, a.model, split(a.classes), a.input, a.machine, /*folds=*/false);
   const auto paths = paths_of(a.files);
   size_t failed = 0;
   std::vector<FilePrediction> long_files;
@@ -91,7 +91,7 @@ void add_predict(CLI::App& app) {
   add_config_option(*command);
   command->callback([a, command] {
     apply_config(*command);
-    predict(*a);
+    predict(*command, *a);
   });
 }
 

@@ -15,6 +15,7 @@
 #include "corpus/audit.h"
 #include "corpus/join.h"
 #include "corpus/labels.h"
+#include "training/inputs.h"
 #include "training/presets.h"
 #include "training/results.h"
 #include "training/run.h"
@@ -203,13 +204,62 @@ Clips load_clips(const TrainArguments& a) {
   return clips;
 }
 
-// No recording may be on two sides of a fold, whatever it is called there.
-void check_audio(const Clips& clips, const std::vector<Fold>& folds, const TrainArguments& a) {
+// The recordings of all clips. No recording may be on two sides of a fold, whatever it is called there.
+std::vector<Recording> checked_audio(const Clips& clips, const std::vector<Fold>& folds, const TrainArguments& a) {
   Progress progress("checking audio", std::ssize(clips.clips));
-  const auto recordings = examine(clips, thread_count(a.machine), [&](int64_t done) { progress.step(done); });
+  auto recordings = examine(clips, thread_count(a.machine), [&](int64_t done) { progress.step(done); });
+  for (const Recording& recording : recordings)
+    if (!recording.error.empty()) fail("{}", recording.error);
+  if (a.folds.allow_leaks) return recordings;
   if (const auto leak = audio_leak(clips, folds, recordings); !leak.empty())
     fail("folds {}: {}: take one of them out of the table, choose other folds, or allow it with --allow-leaks (see "
          "loralens audit)", a.folds.scheme, leak);
+  return recordings;
+}
+
+// Flags that change no number of a training, and those that change some only through what they lead to.
+constexpr const char* neutral_flags[] = {"threads", "device", "precision", "cache-megabytes"};
+constexpr const char* source_flags[] = {"corpus", "labels", "folds", "model"};
+
+// What of flags and tables the training depends on.
+TrainingInputs inputs_of(const std::string& config, const Clips& clips) {
+  TrainingInputs inputs{.version = LORALENS_VERSION, .flags = flags_in(config)};
+  for (const char* name : neutral_flags) inputs.flags.erase(name);
+  for (const char* name : source_flags)
+    if (auto flag = inputs.flags.extract(name)) inputs.sources.insert(std::move(flag));
+  inputs.classes = classes_of(clips);
+  for (const Clip& c : clips.clips)
+    inputs.clips.push_back({c.id, c.label, c.speaker, c.corpus, c.gender, c.intensity, c.text, "", {}});
+  return inputs;
+}
+
+// Error unless the training that was interrupted was begun with the same.
+void check_resumed(const TrainingInputs& before, const TrainingInputs& now, const std::string& run) {
+  if (const auto difference = difference_of(before, now); !difference.empty())
+    fail("{0} cannot go on, as its training was begun with something else: {1}. Put it back as it was, or start again "
+         "with -o {0} --force", run, difference);
+}
+
+// The record of a training that goes on. Error unless its flags and clips are these: folds may not even exist for others.
+TrainingInputs recorded_inputs(TrainingInputs now, const TrainArguments& a, const Path& folder) {
+  TrainingInputs before = read_inputs(folder, a.out);
+  now.folds = before.folds;
+  now.base_sha256 = before.base_sha256;
+  now.precision = before.precision;
+  check_resumed(before, now, a.out);
+  return before;
+}
+
+// Checks the audio and records what the training depends on, or, of a training that goes on, compares it with the record.
+void record_inputs(TrainingInputs inputs, const std::optional<TrainingInputs>& before, const Clips& clips,
+                   const std::vector<Fold>& folds, const TrainArguments& a, const Path& folder) {
+  if (before) check_resumed(*before, inputs, a.out);  // before the audio, which takes longer
+  const auto recordings = checked_audio(clips, folds, a);
+  for (size_t i = 0; i < recordings.size(); ++i) inputs.clips[i].sha256 = recordings[i].digest;
+  if (before)
+    check_resumed(*before, inputs, a.out);
+  else
+    write_inputs(folder, inputs, format_recordings(clips, recordings));
 }
 
 // Whether an interrupted run has anything that is worth going on from.
@@ -219,22 +269,56 @@ bool has_progress(const Path& partial) {
   return false;
 }
 
-void train(CLI::App& command, TrainArguments& a) {
+// Flags of the command line that the chosen method, input or selection has no use for.
+void tell_of_unused(const std::set<std::string>& given, const TrainArguments& a) {
+  const auto tell = [&](bool unused, const std::string& because, std::initializer_list<const char*> flags) {
+    std::vector<std::string> names;
+    for (const char* flag : flags)
+      if (unused && given.contains(flag)) names.emplace_back(flag);
+    if (!names.empty()) log_line(fmt::format("without effect with {}: {}", because, fmt::join(names, ", ")));
+  };
+  const TrainOptions& o = a.run.train;
+  const std::string& method = a.run.adapter.method;
+  const bool frozen = method == "frozen";
+  tell(frozen || method == "full", "--method " + method,
+       {"--targets", "--target-pattern", "--exclude", "--layers", "--rank", "--alpha", "--dropout", "--rslora",
+        "--rank-pattern", "--alpha-pattern"});
+  tell(frozen, "--method frozen", {"--learning-rate", "--watch"});
+  tell(frozen && !o.augment.active(), "--method frozen", {"--position-dropout"});
+  tell(!a.run.adapter.target_pattern.empty(), "--target-pattern", {"--targets"});
+  tell(a.run.source.input.padded, "--input padded", {"--tail"});
+  tell(o.batch_frames > 0, "--batch-frames", {"--batch"});
+  tell(o.selection == Selection::last, "--select last", {"--patience"});
+  tell(o.augment.time_masks == 0, "--time-masks 0", {"--time-share"});
+  tell(o.augment.mel_masks == 0, "--mel-masks 0", {"--mel-width"});
+}
+
+// given: names of the flags of the command line itself.
+void train(CLI::App& command, TrainArguments& a, const std::set<std::string>& given) {
   resolve(command, a);
   const auto read = paths_of_flags(command);
   if (a.force)
     for (const char* ending : {"", ".partial"}) check_inputs_stay(output_name(a.out) + ending, read);
   OutputFolder out(a.out, a.force, complaint_about_folder, a.resuming ? Build::resume : Build::resumable);
+  if (a.resuming) out.keep();  // whatever is wrong now, what was trained stays
   const Clips clips = load_clips(a);
   check_inputs_stay(a.out, paths_of(clips));
+  const std::string config = resolved_config(command, {"output", "resume", "force", "profile"});
+  TrainingInputs inputs = inputs_of(config, clips);
+  std::optional<TrainingInputs> before;
+  if (a.resuming) before = recorded_inputs(inputs, a, out.path());
   const auto folds = make_folds(clips, a.folds, a.run.train.selection == Selection::development);
   const Base base = base_of(a.model, a.machine);
   a.run.adapter.layers = parse_layers(a.layers, base.encoder.config.layers);
   check_places(base.encoder.config, a.run.adapter);
-  if (!a.folds.allow_leaks && !a.resuming) check_audio(clips, folds, a);
-  write_file(out.path() / "config.toml", resolved_config(command, {"output", "resume", "force", "profile"}));
+  inputs.folds = fold_letters(folds, clips.clips.size());
+  inputs.base_sha256 = base.sha256;
+  inputs.precision = base.precision.compute == c10::ScalarType::BFloat16 ? "bf16" : "fp32";
+  record_inputs(inputs, before, clips, folds, a, out.path());
+  write_file(out.path() / "config.toml", config);
+  tell_of_unused(given, a);
   log_line(fmt::format("{} clips, {} folds, {} on {}, {}", clips.clips.size(), folds.size(), a.run.adapter.method,
-                       base.name, base.precision.compute == c10::ScalarType::BFloat16 ? "bf16" : "fp32"));
+                       base.name, inputs.precision));
   std::string results;
   try {
     const auto metrics = cross_validate(base, clips, folds, a.run, out.path());
@@ -314,10 +398,11 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
       check_resume_alone(*command);
       return resume(a->resume);
     }
+    const auto given = flags_given(*command);
     apply_config(*command);
     if (a->corpora.empty()) throw CLI::RequiredError("--corpus");
     if (a->out.empty()) throw CLI::RequiredError("--output");
-    train(*command, *a);
+    train(*command, *a, given);
   });
 }
 

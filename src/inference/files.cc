@@ -202,6 +202,8 @@ class Recogniser {
 void predict_files(const std::vector<EmotionModel>& models, const std::vector<std::string>& paths, int64_t threads,
                    const std::function<void(const FilePrediction&)>& give) {
   const LogMel mel(models.front().adapted.encoder.config.mels);
+  for (const auto& model : models)
+    if (model.classes != models.front().classes) fail("models of other classes cannot be averaged: load folds of one run");
   const Recogniser recognise(models);
   const auto start = [&](size_t begin) {
     const size_t count = std::min(begin == 0 ? size_t{2} : files_in_chunk, paths.size() - begin);

@@ -81,7 +81,9 @@ std::vector<Scores> scores_of(const std::vector<Run>& runs) {
                                   ? about.value("run", run.dir.string())
                                   : std::filesystem::weakly_canonical(folder).string();
     all.push_back({run.name, place, metrics, {}});
-    if (!folder.empty()) all.back().predictions = read_predictions(folder / "predictions.csv", metrics.at("classes"));
+    if (folder.empty()) continue;
+    all.back().predictions = read_predictions(folder / "predictions.csv", metrics.at("classes"));
+    check_agreement(metrics, all.back().predictions, folder.string());
   }
   return all;
 }

@@ -41,7 +41,8 @@ std::string fact_text(const json& value) {
 
 // The summary of a run or an evaluation.
 json summary_of_scores(const Path& dir) {
-  const json metrics = read_metrics(dir / "metrics.json");
+  const bool whole = std::filesystem::exists(dir / "predictions.csv") || std::filesystem::exists(dir / "folds.csv");
+  const json metrics = whole ? read_scores(dir).metrics : read_metrics(dir / "metrics.json");
   json about = {{"run", metrics.value("run", std::filesystem::weakly_canonical(dir).string())},
                 {"folds", metrics.at("folds").size()},
                 {"metrics", metrics}};

@@ -7,7 +7,6 @@
 
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 
 #include "base/csv.h"
 #include "base/device.h"
@@ -21,13 +20,13 @@
 #include "inference/predict.h"
 #include "training/optimiser.h"
 #include "training/position_dropout.h"
+#include "training/state.h"
 #include "training/watch.h"
 
 namespace loralens {
 namespace {
 
 using at::Tensor;
-using nlohmann::json;
 
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
 
@@ -337,58 +336,30 @@ class FoldTraining {
   double best_value_ = -1, best_loss_ = none, best_uar_ = none;
 };
 
-// A finite double or null.
-json number(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
-double number(const json& value) { return value.is_null() ? none : value.get<double>(); }
-
 void FoldTraining::save() const {
-  json state = {{"step", step_}, {"best_value", best_value_}, {"best_loss", number(best_loss_)}, {"best_uar", number(best_uar_)}};
-  for (const auto& r : history_)
-    state["history"].push_back({r.epoch, r.steps, number(r.loss), number(r.learning_rate), number(r.norm_a),
-                                number(r.norm_b), number(r.norm_other), number(r.norm_head), number(r.loss_chosen_by),
-                                number(r.uar), number(r.war), r.kept});
-  Tensors tensors;
-  for (const auto& [name, tensor] : optimiser_.state()) tensors["optimiser/" + name] = tensor;
-  for (const Parameter& p : trained()) tensors["now/" + p.name] = p.tensor.detach();
-  for (const auto& [name, tensor] : best_) tensors["best/" + name] = tensor;
-  for (const auto& [name, tensor] : average_) tensors["average/" + name] = tensor;
-  write_safetensors(task_.checkpoint, tensors, {{"state", state.dump()}});
+  TrainingState state{step_, best_value_, best_loss_, best_uar_, history_, optimiser_.state(), {}, best_, average_};
+  for (const Parameter& p : trained()) state.now[p.name] = p.tensor.detach();
+  write_state(task_.checkpoint, state);
 }
 
-void FoldTraining::restore() try {
-  const Safetensors file(task_.checkpoint);
-  for (const auto& [name, tensor] : model_.trained())
-    for (const std::string& kept : {"now/" + name, "best/" + name, "average/" + name, "optimiser/" + name + ".first",
-                                    "optimiser/" + name + ".second"})
-      if (file.contains(kept) && tensor.sizes() != file.shape(kept))
-        fail("{}: {} has another shape than in this run", task_.checkpoint.string(), quoted(kept));
-  const json state = parse_json(file.metadata().at("state"), task_.checkpoint.string());
-  step_ = state.at("step");
+void FoldTraining::restore() {
+  const TrainingState state = read_state(task_.checkpoint, trained(), optimiser_.state());
+  if ((options_.average > 0) != !state.average.empty() || std::ssize(state.history) > options_.epochs)
+    fail("{}: the state of a training with other options: delete the file to train this fold from its start",
+         task_.checkpoint.string());
+  step_ = state.step;
   if (watch_ && std::filesystem::exists(task_.watch))
     watch_->restore(task_.watch, step_);
   else if (watch_)
     log_line(fmt::format("{} is not there: its lines begin again at step {}", task_.watch.string(), step_));
-  best_value_ = state.at("best_value");
-  best_loss_ = number(state.at("best_loss"));
-  best_uar_ = number(state.at("best_uar"));
-  for (const json& r : state.at("history"))
-    history_.push_back({r[0], r[1], number(r[2]), number(r[3]), number(r[4]), number(r[5]), number(r[6]), number(r[7]),
-                        number(r[8]), number(r[9]), number(r[10]), r[11]});
-  const auto part = [&](const std::string& prefix) {
-    Tensors tensors;
-    for (const auto& name : file.names())
-      if (name.starts_with(prefix))
-        tensors[name.substr(prefix.size())] = file.read(name).to(model_.head.projector.weight.device());
-    return tensors;
-  };
-  optimiser_.restore(part("optimiser/"));
-  best_ = part("best/");
-  average_ = part("average/");
-  set_weights(part("now/"));
-} catch (const json::exception&) {
-  fail("{}: its state is not one that a training writes: start again with --force", task_.checkpoint.string());
-} catch (const std::out_of_range&) {  // of a map's at()
-  fail("{}: a tensor or the state of this training is missing: start again with --force", task_.checkpoint.string());
+  best_value_ = state.best_value;
+  best_loss_ = state.best_loss;
+  best_uar_ = state.best_uar;
+  history_ = state.history;
+  optimiser_.restore(state.optimiser);
+  best_ = state.best;
+  average_ = state.average;
+  set_weights(state.now);
 }
 
 }  // namespace

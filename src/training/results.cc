@@ -1,7 +1,6 @@
 #include "training/results.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <set>
@@ -15,13 +14,6 @@ namespace loralens {
 namespace {
 
 using nlohmann::json;
-
-double parse_number(const std::string& text, const std::string& where) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) fail("{}: '{}' is no number", where, text);
-  return value;
-}
 
 // The paper's own scores, where a run is of its corpus, model and protocol; else "".
 std::string published(const json& metrics) {
@@ -66,6 +58,9 @@ std::vector<Prediction> predictions_of(const Clips& clips, std::span<const int64
                                        const std::vector<std::string>& classes, const at::Tensor& probabilities,
                                        int64_t fold) {
   std::vector<Prediction> predictions;
+  if (probabilities.sizes() != at::IntArrayRef{std::ssize(numbers), std::ssize(classes)})
+    fail("{} clips and {} classes have [{}] probabilities", numbers.size(), classes.size(),
+         fmt::join(probabilities.sizes(), ", "));
   const auto table = probabilities.contiguous();
   const float* values = table.const_data_ptr<float>();
   for (size_t i = 0; i < numbers.size(); ++i) {
@@ -88,27 +83,6 @@ std::string format_predictions(std::span<const Prediction> predictions, const st
     for (const double value : p.probabilities) table.rows.back().push_back(fmt::format("{:.6g}", value));
   }
   return format_csv(table);
-}
-
-std::vector<Prediction> read_predictions(const Path& csv, const std::vector<std::string>& classes) {
-  const Table table = read_csv(csv);
-  if (table.header.size() != 5 + classes.size()) fail("{}: not a table of predictions for these classes", csv.string());
-  const auto number_of = [&](const std::string& label, const std::string& where) {
-    const auto found = std::find(classes.begin(), classes.end(), label);
-    if (found == classes.end()) fail("{}: there is no class '{}'", where, label);
-    return found - classes.begin();
-  };
-  std::vector<Prediction> predictions;
-  for (size_t i = 0; i < table.rows.size(); ++i) {
-    const auto& row = table.rows[i];
-    const std::string where = fmt::format("{}, row {}", csv.string(), i + 2);
-    Prediction p{row[0], row[2], row[3], static_cast<int64_t>(parse_number(row[1], where)), 0, 0, {}};
-    p.truth = number_of(row[3], where);
-    p.predicted = number_of(row[4], where);
-    for (size_t c = 0; c < classes.size(); ++c) p.probabilities.push_back(parse_number(row[5 + c], where));
-    predictions.push_back(std::move(p));
-  }
-  return predictions;
 }
 
 std::map<std::string, Confusion> by_speaker(std::span<const Prediction> predictions, int64_t classes) {
@@ -169,16 +143,6 @@ json metrics_of(std::span<const Prediction> predictions, const std::vector<std::
     result["confusion"].push_back(row);
   }
   return result;
-}
-
-json read_metrics(const Path& file) {
-  json metrics = read_json_object(file);
-  try {
-    describe_metrics(metrics);
-  } catch (const json::exception&) {
-    fail("{}: not the scores of a run", file.string());
-  }
-  return metrics;
 }
 
 std::string describe_metrics(const json& metrics) {

@@ -68,12 +68,26 @@ TEST(Predictions, OfOtherTablesAreErrors) {
   };
   const std::string header = "id,fold,speaker,label,predicted,p_x,p_y\n";
   EXPECT_EQ(error_with(header + "a,0,s,x,y,0.25,0.75\n"), "");
-  EXPECT_THAT(error_with("id,fold,speaker,label,predicted,p_x\na,0,s,x,y,1\n"),
-              HasSubstr("not a table of predictions"));
-  EXPECT_THAT(error_with(header + "a,0,s,z,y,0.25,0.75\n"), HasSubstr("p.csv, row 2: there is no class 'z'"));
-  EXPECT_THAT(error_with(header + "a,0,s,x,y,0.25,0.75\nb,0,s,x,y,0.25,much\n"),
-              HasSubstr("p.csv, row 3: 'much' is no number"));
-  EXPECT_THAT(error_with(header + "a,first,s,x,y,0.25,0.75\n"), HasSubstr("'first' is no number"));
+  EXPECT_EQ(error_with("p_y,predicted,p_x,fold,label,speaker,id\n0.75,y,0.25,0,x,s,a\n"), "") << "by name";
+  EXPECT_EQ(error_with(header + "a,0,s,x,y,0.333333,0.666667\na,1,s,x,x,0.5,0.5\n"), "");
+  EXPECT_THAT(error_with("id,fold,speaker,label,predicted,p_x\na,0,s,x,y,1\n"), HasSubstr("the column 'p_y' is missing"));
+  EXPECT_THAT(error_with("id,fold,speaker,label,predicted,p_x,p_y,p_z\na,0,s,x,y,0,1,0\n"), HasSubstr("it has the column 'p_z'"));
+  const std::pair<const char*, const char*> rows[] = {
+      {"a,0,s,z,y,0.25,0.75\n", "p.csv, row 2, column label: there is no class 'z'"},
+      {"a,0,s,x,z,0.25,0.75\n", "p.csv, row 2, column predicted: there is no class 'z'"},
+      {"a,0,s,x,y,0.25,0.75\nb,0,s,x,y,0.25,much\n", "p.csv, row 3, column p_y: 'much' is no number"},
+      {"a,first,s,x,y,0.25,0.75\n", "row 2, column fold: 'first' is no number"},
+      {"a,1.5,s,x,y,0.25,0.75\n", "row 2, column fold: '1.5' is no number"},
+      {"a,-1,s,x,y,0.25,0.75\n", "row 2, column fold: '-1'"},
+      {",0,s,x,y,0.25,0.75\n", "row 2, column id: it is empty"},
+      {"a,0,s,x,y,nan,0.75\n", "row 2, column p_x: 'nan' is no probability"},
+      {"a,0,s,x,y,-0.25,1\n", "row 2, column p_x: '-0.25' is no probability"},
+      {"a,0,s,x,y,0.25,inf\n", "row 2, column p_y: 'inf' is no probability"},
+      {"a,0,s,x,y,0.25,0.7\n", "row 2: the probabilities add up to 0.95"},
+      {"a,0,s,x,x,0.25,0.75\n", "row 2, column predicted: 'x' is not the most probable class"},
+      {"a,0,s,x,y,0.25,0.75\na,0,s,x,y,0.25,0.75\n", "row 3: 'a' is in fold 0 twice"},
+      {"", "no predictions below the header"}};
+  for (const auto& [text, words] : rows) EXPECT_THAT(error_with(header + text), HasSubstr(words));
 }
 
 TEST(RunMetrics, AreThoseOfTheFoldsAndOfAllClips) {
@@ -126,6 +140,43 @@ TEST(RunMetrics, AreReadBack) {
   for (const char* text : {"no JSON", "[]", "{\"uar\": 1}"})
     EXPECT_THAT(error_of([&] { read_metrics(folder.write("metrics.json", text)); }), HasSubstr("not the scores of a run"))
         << text;
+}
+
+TEST(RunMetrics, AgreeWithTheirPredictions) {
+  const auto metrics = metrics_of(some_predictions(), classes, 1, 42);
+  check_agreement(metrics, some_predictions(), "run");
+  const auto error_after = [&](const std::function<void(nlohmann::json&, std::vector<Prediction>&)>& change) {
+    auto changed = metrics;
+    auto predictions = some_predictions();
+    change(changed, predictions);
+    return error_of([&] { check_agreement(changed, predictions, "run"); });
+  };
+  EXPECT_THAT(error_after([](auto&, auto& p) { p.pop_back(); }), HasSubstr("predictions 6 by metrics.json, 5 by predictions.csv"));
+  EXPECT_THAT(error_after([](auto&, auto& p) { p[0].predicted = 1; }), HasSubstr("clips of joy taken for joy 2"));
+  EXPECT_THAT(error_after([](auto& m, auto& p) { m.erase("predictions"), p[0].id = "b.wav"; }), HasSubstr("clips 6"));
+  EXPECT_THAT(error_after([](auto&, auto& p) { p[0].fold = 2; }), HasSubstr("folds 2"));
+  EXPECT_THAT(error_after([](auto&, auto& p) { for (auto& one : p) one.fold *= 2; }), HasSubstr("no row of fold 1"));
+  EXPECT_THAT(error_after([](auto& m, auto&) { m["folds"][1]["macro_f1"] = 0.1; }), HasSubstr("macro_f1 of fold 1"));
+  EXPECT_THAT(error_after([](auto& m, auto&) { m["war"]["mean"] = 0.1; }), HasSubstr("war 0.1"));
+  EXPECT_THAT(error_after([](auto&, auto& p) { p[5].probabilities = {0.4, 0.6}; }), HasSubstr("calibration error"));
+}
+
+TEST(RunMetrics, ThatNoRunWritesAreRefused) {
+  const TestFolder folder;
+  const auto error_after = [&](const std::function<void(nlohmann::json&)>& change) {
+    auto metrics = metrics_of(some_predictions(), classes, 1, 42);
+    change(metrics);
+    return error_of([&] { read_metrics(folder.write("metrics.json", metrics.dump())); });
+  };
+  EXPECT_EQ(error_after([](auto&) {}), "");
+  EXPECT_THAT(error_after([](auto& m) { m["classes"][1] = "joy"; }), HasSubstr("a class is named twice"));
+  EXPECT_THAT(error_after([](auto& m) { m["uar"]["mean"] = 1.5; }), HasSubstr("\"uar\" is no score"));
+  EXPECT_THAT(error_after([](auto& m) { m["war"]["low"] = nullptr; }), HasSubstr("\"war\" is no score"));
+  EXPECT_THAT(error_after([](auto& m) { m["confusion"].erase(0); }), HasSubstr("\"confusion\""));
+  EXPECT_THAT(error_after([](auto& m) { m["confusion"][0][1] = -1; }), HasSubstr("\"confusion\""));
+  EXPECT_THAT(error_after([](auto& m) { m["folds"][1]["fold"] = 0; }), HasSubstr("a fold is there twice"));
+  EXPECT_THAT(error_after([](auto& m) { m["folds"] = nlohmann::json::array(); }), HasSubstr("it has no folds"));
+  EXPECT_THAT(error_after([](auto& m) { m["recall"]["joy"] = "much"; }), HasSubstr("the recall of joy"));
 }
 
 TEST(RunMetrics, SpreadOverFoldsByTheDegreesOfFreedom) {

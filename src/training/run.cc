@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <numeric>
 #include <set>
 
@@ -74,7 +75,7 @@ class Run {
     const Path done = folder_ / fold_name(number);
     if (fs::exists(done)) {
       log_line(fmt::format("{}: done before", title));
-      return read_predictions(done / "predictions.csv", classes_);
+      return done_before(done, fold, number);
     }
     EmotionModel model = train(fold, fold_name(number), title, options_.train);
     const Path partial = folder_ / (fold_name(number) + ".partial");
@@ -91,7 +92,10 @@ class Run {
 
   // All clips train; there is nothing to choose an epoch on, so the last one is kept.
   void final_model() {
-    if (fs::exists(folder_ / "final")) return;
+    if (fs::exists(folder_ / "final")) {
+      check_model(folder_ / "final");
+      return;
+    }
     Fold everything{all_numbers(clips_), {}, {}};
     TrainOptions options = options_.train;
     options.selection = Selection::last;
@@ -102,6 +106,29 @@ class Run {
   const std::vector<std::string>& classes() const { return classes_; }
 
  private:
+  // The predictions of a fold that an interrupted run had finished. Error unless its model is one of this run, and the
+  // predictions are of the fold's test clips.
+  std::vector<Prediction> done_before(const Path& done, const Fold& fold, int64_t number) const {
+    check_model(done);
+    const Path csv = done / "predictions.csv";
+    auto predictions = read_predictions(csv, classes_);
+    const auto refuse = [&](const std::string& id) {
+      fail("{}: '{}' is not what fold {} tests: delete {} to train the fold again", csv.string(), id, number,
+           done.string());
+    };
+    for (size_t i = 0; i < predictions.size(); ++i) {
+      const Prediction& p = predictions[i];
+      if (i >= fold.test.size()) refuse(p.id);
+      const Clip& clip = clips_.clips[static_cast<size_t>(fold.test[i])];
+      if (p.id != clip.id || p.label != clip.label || p.speaker != clip.speaker || p.fold != number) refuse(p.id);
+    }
+    if (predictions.size() < fold.test.size())
+      refuse(clips_.clips[static_cast<size_t>(fold.test[predictions.size()])].id);
+    return predictions;
+  }
+
+  void check_model(const Path& folder) const { check_alike({new_model(), load_model(folder, base_)}, {folder_, folder}); }
+
   EmotionModel new_model() const {
     EmotionModel model = make_model(base_, options_.adapter, options_.head, classes_, options_.train.seed);
     model.input = options_.source.input;
@@ -169,15 +196,24 @@ class Run {
   at::Tensor start_states_;
 };
 
-}  // namespace
+// A folder of a fold that this run does not have would be taken for one of its folds later.
+void refuse_other_folds(const Path& folder, int64_t count) {
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    int64_t number = count;
+    if (!name.starts_with("fold-") || std::sscanf(name.c_str(), "fold-%ld", &number) != 1 || number < count) continue;
+    fail("{}: the run has {} folds, and none of this number: take the folder away", entry.path().string(), count);
+  }
+}
 
-std::string fold_name(int64_t number) { return fmt::format("fold-{:02}", number); }
+}  // namespace
 
 nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::vector<Fold>& folds,
                               const RunOptions& options, const Path& folder) {
   options.train.validate();
   if (classes_of(clips).size() < 2)
     fail("all clips have the label '{}': at least two classes are needed", clips.clips.front().label);
+  refuse_other_folds(folder, std::ssize(folds));
   Run run(base, clips, options, folder);
   write_folds(folder / "folds.csv", clips, folds);
   std::vector<Prediction> predictions;
@@ -194,15 +230,6 @@ nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::v
   add_corpora(metrics, clips, folds);
   write_file(folder / "metrics.json", metrics.dump(2) + "\n");
   return metrics;
-}
-
-std::vector<Path> model_folders(const Path& run) {
-  if (is_model_folder(run)) return {run};
-  std::vector<Path> folders;
-  while (fs::exists(run / fold_name(std::ssize(folders)))) folders.push_back(run / fold_name(std::ssize(folders)));
-  if (folders.empty())
-    fail("{} is neither a run (no fold-00) nor a model folder (no adapter_config.json)", run.string());
-  return folders;
 }
 
 }  // namespace loralens

@@ -101,6 +101,114 @@ TEST_P(Runs, SayWhichCorporaTrainedAndTestedThem) {
 INSTANTIATE_TEST_SUITE_P(Methods, Runs, testing::Values("lora", "frozen", "full"),
                          [](const auto& info) { return info.param; });
 
+class BrokenRun : public testing::Test {
+ protected:
+  BrokenRun() {
+    set_quiet(true);
+    options_.adapter = tiny_adapter("lora");
+    options_.head.projection = 8;
+    options_.train.epochs = 1;
+    options_.train.batch = 4;
+    fs::create_directories(run_);
+    cross_validate(base_, clips_, folds_, options_, run_);
+  }
+  ~BrokenRun() override { set_quiet(false); }
+
+  std::string error_of_folders() const {
+    return error_of([&] { model_folders(run_); });
+  }
+  void replace(const Path& file, const std::string& old, const std::string& text) const {
+    std::string content = read_file(run_ / file);
+    ASSERT_NE(content.find(old), std::string::npos) << content;
+    write_file(run_ / file, content.replace(content.find(old), old.size(), text));
+  }
+
+  TestFolder folder_;
+  Clips clips_ = tone_corpus(folder_, 16);
+  Base base_ = tiny_base();
+  RunOptions options_;
+  std::vector<Fold> folds_ = make_folds(clips_, {.scheme = "speaker:4"}, true);
+  Path run_ = folder_.path() / "run";
+};
+
+TEST_F(BrokenRun, IsWholeBefore) {
+  EXPECT_EQ(model_folders(run_).size(), 4u);
+  EXPECT_EQ(read_scores(run_).predictions.size(), 16u);
+}
+
+TEST_F(BrokenRun, NamesTheFoldThatIsMissing) {
+  fs::rename(run_ / "fold-01", folder_.path() / "away");
+  EXPECT_THAT(error_of_folders(), HasSubstr("has no fold-01: 3 of its 4 folds"));
+  fs::rename(folder_.path() / "away", run_ / "fold-01");
+  fs::rename(run_ / "fold-03", run_ / "fold-03.bak");
+  EXPECT_THAT(error_of_folders(), HasSubstr("has no fold-03"));
+  for (const char* file : {"folds.csv", "metrics.json"}) fs::remove(run_ / file);
+  EXPECT_EQ(error_of_folders(), "") << "folders that somebody put together";
+  fs::remove_all(run_ / "fold-01");
+  EXPECT_THAT(error_of_folders(), HasSubstr("has no fold-01"));
+}
+
+TEST_F(BrokenRun, NamesTheFoldThatIsNotItsOwn) {
+  fs::copy(run_ / "fold-00", run_ / "fold-7", fs::copy_options::recursive);
+  write_file(run_ / "fold-05", "a file");
+  EXPECT_EQ(error_of_folders(), "");
+  fs::copy(run_ / "fold-00", run_ / "fold-04", fs::copy_options::recursive);
+  EXPECT_THAT(error_of_folders(), HasSubstr("fold-04, which is no fold"));
+  fs::remove_all(run_ / "fold-04");
+  fs::remove_all(run_ / "fold-02");
+  fs::copy(run_ / "fold-01", run_ / "fold-02", fs::copy_options::recursive);
+  EXPECT_THAT(error_of([&] { read_scores(run_); }), HasSubstr("fold-02/predictions.csv"));
+}
+
+TEST_F(BrokenRun, HoldsFoldsAndScoresToTheSameFolds) {
+  auto metrics = read_metrics(run_ / "metrics.json");
+  metrics["folds"].erase(3);
+  write_file(run_ / "metrics.json", metrics.dump());
+  EXPECT_THAT(error_of_folders(), HasSubstr("fold-03 is in one of them alone"));
+}
+
+TEST_F(BrokenRun, HasTestClipsOfFoldsCsvAlone) {
+  const std::string id = clips_.clips[static_cast<size_t>(folds_[1].test.front())].id;
+  replace("folds.csv", id + ",1,test", id + ",1,train");
+  EXPECT_THAT(error_of([&] { read_scores(run_); }), HasSubstr(fmt::format("'{}' is in fold 1 of predictions.csv", id)));
+}
+
+TEST_F(BrokenRun, DoesNotGoOnWithAFoldOfOtherClips) {
+  const auto again = [&] { return error_of([&] { cross_validate(base_, clips_, folds_, options_, run_); }); };
+  EXPECT_EQ(again(), "");
+  const std::string predictions = read_file(run_ / "fold-01" / "predictions.csv");
+  write_file(run_ / "fold-01" / "predictions.csv", predictions.substr(0, predictions.rfind('\n', predictions.size() - 2) + 1));
+  EXPECT_THAT(again(), HasSubstr("is not what fold 1 tests"));
+  write_file(run_ / "fold-01" / "predictions.csv", predictions);
+  options_.adapter.rank = 2;
+  EXPECT_THAT(again(), HasSubstr("fold-00"));
+  options_.adapter.rank = 4;
+  fs::copy(run_ / "fold-00", run_ / "fold-04", fs::copy_options::recursive);
+  EXPECT_THAT(again(), HasSubstr("fold-04: the run has 4 folds"));
+}
+
+TEST(Folds, OfOneRunAreAlike) {
+  const Base base = tiny_base();
+  const auto error_with = [&](const EmotionModel& other) {
+    return error_of([&] { check_alike({tiny_model(base, tiny_adapter("lora")), other}, {"a", "b"}); });
+  };
+  const EmotionModel same = tiny_model(base, tiny_adapter("lora"));
+  EXPECT_EQ(error_with(same), "");
+  EmotionModel other = same;
+  std::swap(other.classes[0], other.classes[1]);
+  EXPECT_THAT(error_with(other), HasSubstr("b is no fold of the same run as a: its classes are joy, anger, sadness"));
+  other = same;
+  other.input.tail = 1;
+  EXPECT_THAT(error_with(other), HasSubstr("a tail of 1 s"));
+  EXPECT_THAT(error_with(tiny_model(base, tiny_adapter("frozen"))), HasSubstr("its method is frozen"));
+  AdapterOptions adapter = tiny_adapter("lora");
+  adapter.rank = 2;
+  EXPECT_THAT(error_with(tiny_model(base, adapter)), HasSubstr("another rank"));
+  adapter = tiny_adapter("lora");
+  adapter.alpha = 1;
+  EXPECT_THAT(error_with(tiny_model(base, adapter)), HasSubstr("another scale"));
+}
+
 TEST(Run, NeedsTwoClasses) {
   const TestFolder folder;
   Clips clips = tone_corpus(folder, 4);

@@ -10,6 +10,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <set>
 
 #include "base/csv.h"
 #include "base/error.h"
@@ -48,15 +49,29 @@ T number(const std::string& text, const std::string& where) {
 
 std::vector<WatchRow> read_watch(const Path& csv) {
   const Table table = read_csv(csv);
-  if (table.header != header)
-    fail("{}: not the table that training writes (columns {})", csv.string(), fmt::join(header, ","));
+  std::vector<size_t> places;
+  for (const std::string& column : header) {
+    places.push_back(static_cast<size_t>(table.column(column)));
+    if (places.back() >= table.header.size() || table.header.size() != header.size())
+      fail("{}: not the table that training writes (columns {})", csv.string(), fmt::join(header, ","));
+  }
   std::vector<WatchRow> rows;
+  std::set<std::vector<std::string>> seen;
   for (size_t i = 0; i < table.rows.size(); ++i) {
-    const auto& cells = table.rows[i];
     const std::string where = fmt::format("{}, row {}", csv.string(), i + 2);
-    WatchRow row{number<int64_t>(cells[0], where), number<int64_t>(cells[1], where), {}, cells[3], cells[4], cells[5],
-                 number<double>(cells[6], where)};
-    if (!cells[2].empty()) row.layer = number<int64_t>(cells[2], where);
+    std::vector<std::string> cells;
+    for (const size_t place : places) cells.push_back(table.rows[i][place]);
+    const auto at_least_0 = [&](size_t c) {
+      const auto value = number<int64_t>(cells[c], where);
+      if (value < 0) fail("{}: the {} '{}' is below 0", where, header[c], cells[c]);
+      return value;
+    };
+    WatchRow row{at_least_0(0), at_least_0(1), {}, cells[3], cells[4], cells[5], number<double>(cells[6], where)};
+    if (!cells[2].empty()) row.layer = at_least_0(2);
+    if (!std::isfinite(row.value)) fail("{}: the value '{}' is not finite", where, cells[6]);
+    if (!rows.empty() && row.step < rows.back().step) fail("{}: step {} comes after step {}", where, row.step, rows.back().step);
+    cells.pop_back();
+    if (!seen.insert(std::move(cells)).second) fail("{}: the same as an earlier row, but for its value", where);
     rows.push_back(std::move(row));
   }
   return rows;

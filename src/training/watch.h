@@ -29,7 +29,8 @@ struct WatchRow {
   double value = 0;
 };
 
-// Error, with the row, for a file that is no watch.csv.
+// Reads its columns by name. Error, with the row, for a file that is no watch.csv: a column too few or too many, a step,
+// epoch or layer below 0, a value that is not finite, steps that fall, a row twice.
 std::vector<WatchRow> read_watch(const Path& csv);
 
 // Looks at some steps of a training; changes none of its bits. Layers below the first adapted one do not pass in

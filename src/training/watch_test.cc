@@ -254,5 +254,25 @@ TEST_F(Watched, AResumedTrainingEndsWithTheSameFile) {
   expect_same(resumed.model, whole.model);
 }
 
+TEST(WatchFile, IsReadByNameAndRefusesWhatTrainingDoesNotWrite) {
+  const TestFolder folder;
+  const std::string header = "step,epoch,layer,module,component,metric,value\n";
+  const auto read = [&](const std::string& text) { return read_watch(folder.write("watch.csv", text)); };
+  const auto rows = read("value,metric,component,module,layer,epoch,step\n1.5,norm,A,v_proj,3,1,20\n");
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].step, 20);
+  EXPECT_EQ(rows[0].layer, 3);
+  EXPECT_EQ(rows[0].module, "v_proj");
+  EXPECT_EQ(rows[0].value, 1.5);
+  const std::pair<const char*, const char*> faults[] = {
+      {"0,0,0,v_proj,A,norm,nan\n", "row 2: the value 'nan' is not finite"},
+      {"0,0,-1,v_proj,A,norm,1\n", "row 2: the layer '-1' is below 0"},
+      {"0,0,0,v_proj,A,norm,1\n0,0,0,v_proj,A,norm,2\n", "row 3: the same as an earlier row"},
+      {"20,0,0,v_proj,A,norm,1\n0,0,0,v_proj,A,norm,1\n", "row 3: step 0 comes after step 20"},
+      {"first,0,0,v_proj,A,norm,1\n", "'first' is not a number"}};
+  for (const auto& [text, words] : faults) EXPECT_THAT(error_of([&] { read(header + text); }), HasSubstr(words));
+  EXPECT_THAT(error_of([&] { read("step,epoch,layer,module,component,value\n"); }), HasSubstr("not the table that training writes"));
+}
+
 }  // namespace
 }  // namespace loralens

@@ -1,10 +1,13 @@
 """Runs that are killed and go on, and runs that two processes want."""
+import json
+import re
+import shutil
 import signal
 import time
 
 import pytest
 
-from support import expect_error, files_of, run, slow, start, succeed
+from support import expect_error, files_of, noise, run, slow, start, succeed, table_of, write_table, write_wav
 
 FIRST_FOLD = "fold-00.partial/checkpoint.safetensors"
 SECOND_FOLD = "fold-01.partial/checkpoint.safetensors"
@@ -132,3 +135,121 @@ def test_a_damaged_checkpoint_is_refused(longer, tmp_path):
     checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
     expect_error(run("-q", "train", "--resume", target), 1, "checkpoint.safetensors")
     assert (tmp_path / "run.partial").is_dir() and not target.exists()
+
+
+# Going on with something else
+
+
+@pytest.fixture(scope="session")
+def interrupted(longer, corpus, tmp_path_factory):
+    """A training that was killed in its second fold, on clips of its own: the folder with clips/, clips.csv, run.partial."""
+    folder = tmp_path_factory.mktemp("interrupted")
+    rows = table_of(corpus)
+    for row in rows:
+        (folder / "clips").mkdir(exist_ok=True)
+        shutil.copy(corpus.parent / row["path"], folder / "clips")
+    names = [f"clips/{row['path'].split('/')[-1]}" for row in rows]
+    table = write_table(folder / "clips.csv", [[name, row["label"], row["speaker"]] for name, row in zip(names, rows)])
+    arguments = [table if word == corpus else word for word in longer]
+    kill(train_until([*arguments, "-o", folder / "run"], folder / "run.partial" / SECOND_FOLD))
+    return folder
+
+
+@pytest.fixture
+def stopped(interrupted, tmp_path):
+    """The same in a folder of one's own."""
+    folder = shutil.copytree(interrupted, tmp_path / "work")
+    config = folder / "run.partial" / "config.toml"
+    config.write_text(config.read_text().replace(str(interrupted), str(folder)))
+    return folder
+
+
+def replace(path, old, new):
+    text = path.read_text()
+    assert re.search(old, text)
+    path.write_text(re.sub(old, new, text))
+
+
+def set_flag(name, value):
+    return lambda folder: replace(folder / "run.partial" / "config.toml", f"(?m)^{name} = .*$", f"{name} = {value}")
+
+
+def edit_table(change):
+    def edit(folder):
+        lines = (folder / "clips.csv").read_text().splitlines()
+        (folder / "clips.csv").write_text("\n".join(change(lines)) + "\n")
+    return edit
+
+
+def other_base(folder):
+    file = folder / "run.partial" / "inputs.json"
+    value = json.loads(file.read_text())
+    value["base_sha256"] = "0" * 64
+    file.write_text(json.dumps(value))
+
+
+def cut(name, characters):
+    def edit(folder):
+        file = folder / "run.partial" / name
+        file.write_bytes(file.read_bytes()[:-characters])
+    return edit
+
+
+def other_audio(folder):
+    clip = folder / table_of(folder / "clips.csv")[5]["path"]
+    write_wav(clip, noise(1.5))
+
+
+def other_clip(folder):
+    write_wav(folder / "clips" / "new.wav", noise(1.5))
+    edit_table(lambda lines: [*lines, "clips/new.wav,anger,someone"])(folder)
+
+
+DIFFERENT = {
+    "speaker": (edit_table(lambda lines: [*lines[:-1], lines[-1].rsplit(",", 1)[0] + ",someone"]), ["the speaker of the clip", "is 'someone'"]),
+    "label": (edit_table(lambda lines: [lines[0], *[line.replace(",anger,", ",rage,") for line in lines[1:]]]), ["the label of the clip", "was 'anger', is 'rage'"]),
+    "fewer": (edit_table(lambda lines: lines[:-1]), ["is missing now"]),
+    "more": (other_clip, ["the clip clips/new.wav was not there before"]),
+    "order": (edit_table(lambda lines: [lines[0], *lines[:0:-1]]), ["another order"]),
+    "audio": (other_audio, ["the audio of the clip"]),
+    "rank": (set_flag("rank", 8), ["--rank was '32', is '8'"]),
+    "seed": (set_flag("seed", 7), ["--seed was '42', is '7'"]),
+    "final": (set_flag("final", "false"), ["--final was 'true', is 'false'"]),
+    "leaks": (set_flag("allow-leaks", "true"), ["--allow-leaks was 'false'"]),
+    "folds": (set_flag("folds", "'speaker:3'"), ["there were 2 folds, there are 3", "--folds was 'speaker:2'"]),
+    "scheme": (set_flag("folds", "'text:2'"), ["text"]),
+    "labels": (set_flag("labels", "'anger=rage,happiness=joy,neutral=calm,sadness=woe'"), ["--labels was ''", "the label of the clip"]),
+    "base": (other_base, ["the base model's weights differ"]),
+    "cut-record": (cut("inputs.json", 20), ["inputs.json is damaged", "--force"]),
+    "no-record": (lambda folder: (folder / "run.partial" / "inputs.json").unlink(), ["older version", "--force"]),
+    "cut-recordings": (cut("recordings.csv", 20), ["recordings.csv was changed or cut"]),
+    "cut-fold": (cut("fold-00/predictions.csv", 60), ["fold-00/predictions.csv"]),
+    "other-fold": (lambda folder: shutil.copytree(folder / "run.partial" / "fold-00", folder / "run.partial" / "fold-02"), ["fold-02", "2 folds"]),
+    "cut-checkpoint": (cut(SECOND_FOLD, 100), ["checkpoint.safetensors"]),
+}
+
+
+@slow
+@pytest.mark.parametrize("name", DIFFERENT)
+def test_a_run_does_not_go_on_with_something_else(stopped, name):
+    change, words = DIFFERENT[name]
+    change(stopped)
+    before = files_of(stopped / "run.partial")
+    expect_error(run("-q", "train", "--resume", stopped / "run"), 1, *words)
+    after = files_of(stopped / "run.partial")
+    assert {key: before[key] for key in before if key != "config.toml"} == {key: after[key] for key in after if key in before and key != "config.toml"}
+    assert not (stopped / "run").exists()
+
+
+@slow
+def test_a_run_goes_on_with_other_threads_and_its_table_elsewhere(stopped):
+    set_flag("threads", 2)(stopped)
+    set_flag("cache-megabytes", 100)(stopped)
+    (stopped / "clips.csv").rename(stopped / "moved.csv")
+    replace(stopped / "run.partial" / "config.toml", "clips.csv", "moved.csv")
+    write_table(stopped / "named.csv", [[*row.values(), "clips"] for row in table_of(stopped / "moved.csv")],
+                ("path", "label", "speaker", "corpus"))
+    replace(stopped / "run.partial" / "config.toml", "moved.csv", "named.csv")
+    succeed("train", "--resume", stopped / "run")
+    metrics = json.loads((stopped / "run" / "metrics.json").read_text())
+    assert metrics["clips"] == metrics["predictions"] == 32

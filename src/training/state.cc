@@ -1,0 +1,112 @@
+#include "training/state.h"
+
+#include <ATen/ops/isfinite.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "base/error.h"
+#include "base/json.h"
+
+namespace loralens {
+namespace {
+
+using at::Tensor;
+using nlohmann::json;
+
+// A finite double or null.
+json number(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
+double number(const json& value) {
+  return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+}
+
+// The tensors under a prefix: those of `like`, each of its shape and type, and no others.
+Tensors part_of(const Safetensors& file, const std::string& name, const std::string& prefix, const Tensors& like) {
+  Tensors part;
+  for (const auto& [key, tensor] : like) {
+    const Tensor value = file.read(prefix + key);
+    if (value.sizes() != tensor.sizes() || value.scalar_type() != tensor.scalar_type())
+      fail("{}: the tensor {} has the shape [{}], [{}] was expected", name, prefix + key,
+           fmt::join(value.sizes(), ", "), fmt::join(tensor.sizes(), ", "));
+    if (!at::isfinite(value).all().item<bool>())
+      fail("{}: the tensor {} holds a number that is not finite", name, prefix + key);
+    part[key] = value.to(tensor.device());
+  }
+  for (const auto& key : file.names())
+    if (key.starts_with(prefix) && !like.contains(key.substr(prefix.size())))
+      fail("{}: nothing in this model is called {}", name, key);
+  return part;
+}
+
+void read_scalars(const json& scalars, TrainingState& state) {
+  state.step = scalars.at("step").get<int64_t>();
+  state.best_value = scalars.at("best_value").get<double>();
+  state.best_loss = number(scalars.at("best_loss"));
+  state.best_uar = number(scalars.at("best_uar"));
+  for (const json& r : scalars.at("history"))
+    state.history.push_back({r.at(0).get<int64_t>(), r.at(1).get<int64_t>(), number(r.at(2)), number(r.at(3)),
+                             number(r.at(4)), number(r.at(5)), number(r.at(6)), number(r.at(7)), number(r.at(8)),
+                             number(r.at(9)), number(r.at(10)), r.at(11).get<bool>()});
+}
+
+// The history counts its epochs from 0, one of them is kept at most, and the last one ends at the step.
+bool is_consistent(const TrainingState& state) {
+  int64_t steps = 0, kept = 0;
+  for (size_t i = 0; i < state.history.size(); ++i) {
+    const EpochRecord& record = state.history[i];
+    if (record.epoch != static_cast<int64_t>(i) || record.steps <= steps) return false;
+    steps = record.steps;
+    kept += record.kept;
+  }
+  return steps == state.step && steps > 0 && kept <= 1;
+}
+
+}  // namespace
+
+void write_state(const Path& file, const TrainingState& state) {
+  json scalars = {{"step", state.step},
+                  {"best_value", state.best_value},
+                  {"best_loss", number(state.best_loss)},
+                  {"best_uar", number(state.best_uar)}};
+  for (const auto& r : state.history)
+    scalars["history"].push_back({r.epoch, r.steps, number(r.loss), number(r.learning_rate), number(r.norm_a),
+                                  number(r.norm_b), number(r.norm_other), number(r.norm_head),
+                                  number(r.loss_chosen_by), number(r.uar), number(r.war), r.kept});
+  Tensors tensors;
+  for (const auto& [prefix, part] : {std::pair{"optimiser/", &state.optimiser}, std::pair{"now/", &state.now},
+                                     std::pair{"best/", &state.best}, std::pair{"average/", &state.average}})
+    for (const auto& [name, tensor] : *part) tensors[prefix + name] = tensor;
+  write_safetensors(file, tensors, {{"state", scalars.dump()}});
+}
+
+TrainingState read_state(const Path& path, const std::vector<Parameter>& trained, const Tensors& optimiser) {
+  const std::string name = path.string();
+  const Safetensors file(path);
+  TrainingState state;
+  try {
+    read_scalars(parse_json(file.metadata().at("state"), name), state);
+  } catch (const json::exception&) {
+    fail("{}: no state of a training: delete the file to train this fold from its start", name);
+  } catch (const std::out_of_range&) {
+    fail("{}: no state of a training: delete the file to train this fold from its start", name);
+  }
+  if (!is_consistent(state))
+    fail("{}: the state's epochs and steps contradict each other: delete the file to train this fold from its start",
+         name);
+  Tensors like;
+  for (const Parameter& p : trained) like[p.name] = p.tensor;
+  const auto has = [&](const std::string& prefix) {
+    const auto names = file.names();
+    return std::ranges::any_of(names, [&](const std::string& key) { return key.starts_with(prefix); });
+  };
+  state.optimiser = part_of(file, name, "optimiser/", optimiser);
+  state.now = part_of(file, name, "now/", like);
+  if (has("best/")) state.best = part_of(file, name, "best/", like);
+  if (has("average/")) state.average = part_of(file, name, "average/", like);
+  return state;
+}
+
+}  // namespace loralens
