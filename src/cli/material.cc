@@ -174,17 +174,15 @@ Material load_material(const CLI::App& command, const AnalyzeArguments& a) {
 }
 
 std::string factor_difference(const Material& m) {
-  const auto shapes = [](const EmotionModel& model, size_t i) {
-    return fmt::format("[{}]", fmt::join(model.adapted.trained[i].tensor.sizes(), ", "));
-  };
-  const EmotionModel& first = m.adapted.front();
-  for (size_t f = 1; f < m.adapted.size(); ++f) {
-    const EmotionModel& model = m.adapted[f];
-    for (size_t i = 0; i < std::min(first.adapted.trained.size(), model.adapted.trained.size()); ++i)
-      if (shapes(first, i) != shapes(model, i))
-        return fmt::format("{} is {} in {} and {} in {}", first.adapted.trained[i].name, shapes(first, i),
-                           m.folders[0].string(), shapes(model, i), m.folders[f].string());
-  }
+  std::map<std::string, at::IntArrayRef> shapes;  // of the first model's parameters beside the encoder
+  for (const Parameter& p : m.adapted.front().adapted.parameters)
+    if (p.role != ParameterRole::encoder) shapes.emplace(p.name, p.tensor.sizes());
+  const auto text = [](at::IntArrayRef shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); };
+  for (size_t f = 1; f < m.adapted.size(); ++f)
+    for (const Parameter& p : m.adapted[f].adapted.parameters)
+      if (const auto first = shapes.find(p.name); first != shapes.end() && first->second != p.tensor.sizes())
+        return fmt::format("{} is {} in {} and {} in {}", p.name, text(first->second), m.folders[0].string(),
+                           text(p.tensor.sizes()), m.folders[f].string());
   return "";
 }
 

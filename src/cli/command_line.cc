@@ -1,0 +1,123 @@
+#include "cli/command_line.h"
+
+#include <c10/util/Exception.h>
+
+#include <cstdio>
+#include <new>
+#include <string>
+
+#include "base/error.h"
+#include "base/progress.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/config.h"
+#include "cli/profile.h"
+
+namespace loralens {
+namespace {
+
+constexpr const char* description =
+    "Adapts Whisper's encoder to speech emotion recognition with low-rank adapters,\n"
+    "trains and evaluates it over folds of speakers, predicts, and shows what the adaptation did.\n\n"
+    "Examples:\n"
+    "  loralens corpus ravdess DIR --labels four -o ravdess.csv\n"
+    "  loralens train --model base --corpus ravdess.csv --folds speaker:8 -o run\n"
+    "  loralens predict run speech.wav\n"
+    "  loralens analyze run -o analysis";
+
+int fail_with(std::string_view message, int status) {
+  std::string line(message);
+  while (!line.empty() && line.back() == '\n') line.pop_back();
+  for (char& c : line)
+    if (c == '\n') c = ' ';
+  write_to_standard_error(fmt::format("loralens: {}\n", shown(line)));
+  return status;
+}
+
+std::string names_of_commands(const CLI::App& app) {
+  std::string names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    names += " " + command->get_name();
+  return names;
+}
+
+// What CLI11 has to say of a command line that it does not understand, and which commands or readers there are where
+// one is missing or unknown.
+std::string explain(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App* last = &app;
+  while (!last->get_subcommands().empty()) last = last->get_subcommands().front();
+  const auto names = names_of_commands(*last);
+  const auto unknown = app.remaining(/*recurse=*/true);
+  if (names.empty() || (!unknown.empty() && unknown[0].starts_with('-'))) return error.what();
+  if (unknown.empty()) return fmt::format("{}: choose among{}", error.what(), names);
+  return fmt::format("there is no {} '{}': choose among{}", last == &app ? "command" : "reader", unknown[0], names);
+}
+
+// What is given on the command line comes to stand in JSON, CSV and TOML, which are UTF-8, as do absolute paths. The
+// files of `predict` are judged one by one.
+void check_encoding(const CLI::App& app) {
+  for (const CLI::App* command = &app;; command = command->get_subcommands().front()) {
+    for (const CLI::Option* option : command->get_options())
+      for (const std::string& word : option->results())
+        if (option->get_name() != "files" && !is_utf8(word))
+          throw CLI::ValidationError(fmt::format("{}: '{}' is not UTF-8: rename the file or folder", option->get_name(),
+                                                 shown(word)));
+    if (command->get_subcommands().empty()) break;
+  }
+  std::error_code code;
+  if (const auto folder = std::filesystem::current_path(code).string(); !is_utf8(folder))
+    fail("the path of the current folder, '{}', is not UTF-8: rename it", shown(folder));
+}
+
+int run(int argc, char** argv) {
+  CLI::App app(description, "loralens");
+  app.set_version_flag("--version", "loralens " LORALENS_VERSION);
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(36);
+  app.add_flag_callback("-q,--quiet", [] { set_quiet(true); }, "no progress and no log lines");
+  app.fallthrough();
+  add_fetch(app);
+  add_import(app);
+  add_corpus(app);
+  add_audit(app);
+  add_synth(app);
+  add_train(app);
+  add_evaluate(app);
+  add_predict(app);
+  add_analyze(app);
+  add_report(app);
+  app.parse_complete_callback([&app] { check_encoding(app); });
+  try {
+    app.parse(argc, argv);
+    return 0;
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    return fail_with(explain(app, error) + " (see loralens --help)", 2);
+  }
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
+  try {
+    const int status = run(argc, argv);
+    end_profile();
+    if (std::fflush(stdout) != 0 || std::ferror(stdout)) fail("cannot write to standard output");
+    return status;
+  } catch (const UsageError& error) {
+    return fail_with(error.what(), 2);
+  } catch (const Error& error) {
+    return fail_with(error.what(), 1);
+  } catch (const c10::OutOfMemoryError& error) {
+    return fail_with("out of memory: use smaller batches or a smaller model", 1);
+  } catch (const c10::Error& error) {
+    return fail_with(fmt::format("LibTorch failed: {}", error.what_without_backtrace()), 1);
+  } catch (const std::bad_alloc&) {
+    return fail_with("out of memory: use smaller batches or a smaller model", 1);
+  } catch (const std::exception& error) {
+    return fail_with(error.what(), 1);
+  }
+}
+
+}  // namespace loralens
