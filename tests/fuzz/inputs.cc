@@ -1,0 +1,197 @@
+#include "fuzz/inputs.h"
+
+#include <signal.h>
+#include <sndfile.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/error.h"
+#include "checkpoint/safetensors.h"
+#include "checkpoint/test_ctranslate2.h"
+#include "fuzz/process.h"
+#include "whisper/test_encoder.h"
+
+namespace loralens::fuzz {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A tone with some noise, 0.3 s at 16 kHz: what differs between clips is its pitch.
+std::vector<float> tone(int number) {
+  Random random(static_cast<uint64_t>(number));
+  std::vector<float> samples(4800);
+  for (size_t i = 0; i < samples.size(); ++i)
+    samples[i] = static_cast<float>(0.3 * std::sin(0.02 * (number + 3) * static_cast<double>(i)) + 0.05 * random.uniform(-1, 1));
+  return samples;
+}
+
+// Whether libsndfile writes this format.
+bool write_audio(const Path& file, int format, int rate, const std::vector<float>& samples) {
+  SF_INFO info{};
+  info.samplerate = rate;
+  info.channels = 1;
+  info.format = format;
+  if (!sf_format_check(&info)) return false;
+  SNDFILE* out = sf_open(file.c_str(), SFM_WRITE, &info);
+  if (!out) return false;
+  const auto count = static_cast<sf_count_t>(samples.size());
+  const bool whole = sf_writef_float(out, samples.data(), count) == count;
+  const bool closed = sf_close(out) == 0;
+  if (!whole || !closed) fs::remove(file);
+  return whole && closed;
+}
+
+// Each container with each encoding it takes. 0.2 s, so that a run takes no longer than its start.
+void write_formats(const Path& folder) {
+  const auto count = [](int command) {
+    int n = 0;
+    sf_command(nullptr, command, &n, sizeof n);
+    return n;
+  };
+  std::vector<float> samples = tone(1);
+  samples.resize(3200);
+  for (int major = 0; major < count(SFC_GET_FORMAT_MAJOR_COUNT); ++major)
+    for (int minor = 0; minor < count(SFC_GET_FORMAT_SUBTYPE_COUNT); ++minor) {
+      SF_FORMAT_INFO container{.format = major}, encoding{.format = minor};
+      sf_command(nullptr, SFC_GET_FORMAT_MAJOR, &container, sizeof container);
+      sf_command(nullptr, SFC_GET_FORMAT_SUBTYPE, &encoding, sizeof encoding);
+      if (container.format == SF_FORMAT_RAW) continue;
+      const auto name = fmt::format("{:06x}-{:04x}.{}", container.format, encoding.format, container.extension);
+      if (!write_audio(folder / name, container.format | encoding.format, 16000, samples)) continue;
+      write_file(folder / (name + ".csv"), "path,label,speaker\n" + name + ",anger,s1\n../audio/0.wav,sadness,s2\n");
+    }
+}
+
+const std::vector<std::string> classes = {"anger", "sadness"};
+
+// 2 speakers, 2 classes, 2 texts.
+void write_corpus(const Path& folder) {
+  fs::create_directory(folder / "audio");
+  std::string csv = "path,label,speaker,session,text,start,end,corpus,language,gender,intensity\n", tsv = "file\temotion\twho\n",
+              lines, tiny = "path,label,speaker\n", list;
+  for (int i = 0; i < 8; ++i) {
+    const auto audio = fmt::format("audio/{}.wav", i);
+    const std::string label = classes[i % 2], speaker = fmt::format("s{}", i / 4);
+    if (!write_audio(folder / audio, SF_FORMAT_WAV | SF_FORMAT_PCM_16, 16000, tone(i))) fail("libsndfile writes no WAV");
+    csv += fmt::format("{},{},{},{},text {},{},tiny,en,{},normal\n", audio, label, speaker, i / 4, i / 2 % 2,
+                       i % 4 == 3 ? "0.05,0.25" : ",", i < 4 ? "female" : "male");
+    tsv += fmt::format("{}\t{}\t{}\n", audio, label, speaker);
+    lines += nlohmann::json{{"path", audio}, {"label", label}, {"speaker", speaker}, {"start", 0.0}, {"end", 0.25}}.dump() + "\n";
+    if (i % 2 == 0 || i > 5) tiny += fmt::format("{},{},{}\n", audio, label, speaker);
+    list += audio + (i % 4 == 3 ? "#0.05-0.25\n" : "\n");
+  }
+  write_file(folder / "clips.csv", csv);
+  write_file(folder / "tiny.csv", tiny);
+  write_file(folder / "table.tsv", tsv);
+  write_file(folder / "table.jsonl", lines);
+  write_file(folder / "list.txt", list);
+  write_file(folder / "labels.txt", "# classes\nanger=anger, sadness=sadness\nang=anger\n");
+}
+
+void write_base(const Path& folder) {
+  const Path whole = folder / "base", sharded = folder / "sharded";
+  fs::create_directory(whole);
+  fs::create_directory(sharded);
+  const Encoder encoder = tiny_encoder();
+  Tensors all, shards[2];
+  nlohmann::json map;
+  visit_tensors(encoder, [&](const std::string& name, const at::Tensor& tensor) {
+    const size_t shard = all.size() % 2;
+    shards[shard]["model." + name] = all["model." + name] = tensor;
+    map["model." + name] = fmt::format("model-{:05}-of-00002.safetensors", shard + 1);
+  });
+  write_safetensors(whole / "model.safetensors", all);
+  for (size_t i = 0; i < 2; ++i) write_safetensors(sharded / fmt::format("model-{:05}-of-00002.safetensors", i + 1), shards[i]);
+  write_file(sharded / "model.safetensors.index.json", nlohmann::json{{"metadata", {{"total_size", 1}}}, {"weight_map", map}}.dump(2));
+  nlohmann::json config = encoder.config.json;
+  config["activation_function"] = "gelu";
+  for (const Path& model : {whole, sharded}) write_file(model / "config.json", config.dump(2));
+}
+
+void write_ctranslate2(const Path& folder) {
+  fs::create_directory(folder / "ct2");
+  write_file(folder / "ct2" / "model.bin", tiny_ctranslate2::tiny_model().bytes());
+  tiny_ctranslate2::Model small;  // for its parser alone
+  small.norm("encoder/layer_norm");
+  small.variables["encoder/num_heads"] = at::tensor(1, at::kShort);
+  write_file(folder / "ct2" / "small.bin", small.bytes());
+}
+
+// Tensors are made in a process of their own, so that this one stays without threads.
+void aside(const std::function<void()>& work) {
+  const pid_t child = ::fork();
+  if (child < 0) fail("cannot start another process");
+  if (child == 0) {
+    try {
+      at::set_num_threads(1);
+      work();
+    } catch (const std::exception& error) {
+      fmt::print(stderr, "{}\n", error.what());
+      std::_Exit(1);
+    }
+    std::_Exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  if (status != 0) fail("the inputs could not be made");
+}
+
+Words training(const std::string& out, std::initializer_list<std::string> more) {
+  Words words = {"-q", "train", "--model", "base", "--corpus", "clips.csv", "--folds", "speaker:2", "--select", "last", "--epochs", "1",
+                 "--head-epochs", "1", "--batch", "4", "--rank", "2", "--projection", "8", "--watch", "1", "--threads", "1", "--precision", "fp32", "-o", out};
+  words.insert(words.end(), more);
+  return words;
+}
+
+// Kills a training as soon as its first fold has a checkpoint; tries again where the training was faster.
+void interrupt_training(const Path& folder) {
+  const Path unfinished = folder / "unfinished.partial", checkpoint = unfinished / "fold-00.partial" / "checkpoint.safetensors";
+  Words words = training("unfinished", {});
+  *(std::find(words.begin(), words.end(), "--epochs") + 1) = "8";
+  *(std::find(words.begin(), words.end(), "--batch") + 1) = "1";
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    fs::remove_all(folder / "unfinished");
+    fs::remove_all(unfinished);
+    const pid_t child = start(folder, words, [] {}, 0);
+    int status = 0;
+    bool ended = false;
+    while (!fs::exists(checkpoint) && !ended) ended = ::waitpid(child, &status, WNOHANG) != 0;
+    if (!ended) {
+      ::kill(child, SIGKILL);
+      ::waitpid(child, &status, 0);
+    }
+    if (fs::exists(checkpoint)) return;
+  }
+  fail("no training could be interrupted: {}", read_file(folder / "stderr.txt"));
+}
+
+}  // namespace
+
+void make_inputs(const Path& folder) {
+  fs::create_directories(folder / "formats");
+  aside([&] {
+    write_base(folder);
+    write_ctranslate2(folder);
+  });
+  write_corpus(folder);
+  write_formats(folder / "formats");
+  succeed(folder, training("run", {"--final"}));
+  succeed(folder, training("weighted", {"--weighted-layer-sum"}));
+  succeed(folder, training("frozen", {"--method", "frozen"}));
+  succeed(folder, training("full", {"--method", "full"}));
+  interrupt_training(folder);
+  fs::copy(folder / "run" / "fold-00", folder / "adapter");
+  fs::remove(folder / "adapter" / "config.json");
+  fs::copy(folder / "run" / "folds.csv", folder / "folds.csv");
+  fs::copy(folder / "run" / "config.toml", folder / "train.toml");
+  succeed(folder, {"-q", "evaluate", "run", "--corpus", "tiny.csv", "-o", "evaluation", "--threads", "1", "--precision", "fp32"});
+  succeed(folder, {"-q", "analyze", "run", "--only", "contribution,logit-lens,dynamics", "-o", "analysis", "--threads", "1"});
+  for (const char* log : {"stdout.txt", "stderr.txt"}) fs::remove(folder / log);
+}
+
+}  // namespace loralens::fuzz

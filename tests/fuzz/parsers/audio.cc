@@ -1,0 +1,23 @@
+// Audio of any container: its header is read, and its samples are decoded; all of them are finite.
+#include <algorithm>
+#include <cmath>
+
+#include "audio/decode.h"
+#include "base/error.h"
+#include "fuzz/parsers/memory_file.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
+  using namespace loralens;
+  const fuzz::MemoryFile memory(bytes, size);
+  try {
+    audio_seconds(memory.path());
+  } catch (const Error&) {
+  }
+  try {
+    const Audio audio = load_audio(memory.path());
+    if (!std::all_of(audio.samples.begin(), audio.samples.end(), [](float x) { return std::isfinite(x); })) std::abort();
+    if (!(audio.seconds > 0) || audio.rate <= 0 || audio.channels <= 0) std::abort();
+  } catch (const Error&) {
+  }
+  return 0;
+}
