@@ -14,6 +14,7 @@ enum class ParameterRole : uint8_t {
   encoder,        // a weight of the encoder itself
   head,           // projector and classifier
   layer_weights,  // of the weighted layer sum, a part of the head
+  probe,          // of a map that an analysis fits to a model's states
 };
 
 struct Parameter {

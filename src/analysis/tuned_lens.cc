@@ -64,7 +64,8 @@ TunedMap fit_tuned_lens(const LensHead& head, const LensSamples& fit, const Lens
   best.kl = mean_kl(head, choose, best);
   const TunedMap map{at::zeros({width, width}, type).requires_grad_(), at::zeros({width}, type).requires_grad_(), 0, 0};
   for (const double ridge : options.ridges) {
-    AdamW optimiser({{"u", map.u}, {"b", map.b}}, 0,
+    AdamW optimiser({{.name = "u", .tensor = map.u, .role = ParameterRole::probe},
+                     {.name = "b", .tensor = map.b, .role = ParameterRole::probe}},
                     {.learning_rate = options.learning_rate / static_cast<double>(width)});
     for (int64_t step = 0; step < options.steps; ++step) {
       const at::AutoGradMode gradients(true);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/progress.h"
 #include "hub/cache_layout.h"
