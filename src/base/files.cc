@@ -50,7 +50,9 @@ int open_regular_file(const Path& path) {
 
 std::string read_file(const Path& path, uint64_t most) {
   const Descriptor file{open_regular_file(path)};
-  const auto too_long = [&] { fail("{} has more than {} MB: no file of this kind is so long", path.string(), most >> 20); };
+  const auto too_long = [&] {
+    fail("{} has more than {} MB: no file of this kind is so long", path.string(), most >> 20);
+  };
   struct stat status;
   if (::fstat(file.number, &status) != 0) fail("cannot read {}: {}", path.string(), std::strerror(errno));
   const auto size = static_cast<uint64_t>(status.st_size);

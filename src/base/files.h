@@ -1,4 +1,4 @@
-// Files and folders that appear whole or not at all.
+// Reading files whole, and writing files that appear whole or not at all.
 #pragma once
 
 #include <cstdint>
@@ -10,14 +10,15 @@ namespace loralens {
 
 using Path = std::filesystem::path;
 
-// Most bytes of a file that is read into memory whole: of a table or list, and of JSON, whose values take some ten times
-// the memory of their text.
+// Most bytes of a file that is read into memory whole: of a table or list, and of JSON, whose values take some ten
+// times the memory of their text.
 inline constexpr uint64_t most_bytes = uint64_t{1} << 30, most_json_bytes = uint64_t{100} << 20;
 
 // Error if there is no file, or if it is a folder, FIFO, socket or device, whose reading can wait or go on for ever.
 void check_regular_file(const Path& path);
 
-// Opens a regular file for reading and returns its descriptor, which the caller closes. Errors as above, or if it is unreadable.
+// Opens a regular file for reading and returns its descriptor, which the caller closes. Errors as above, or if it is
+// unreadable.
 int open_regular_file(const Path& path);
 
 // The whole file as bytes. Error if it is missing, no regular file, unreadable, or longer than `most` bytes.

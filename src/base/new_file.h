@@ -29,8 +29,8 @@ class NewFile {
 };
 
 // Calls make() with names such as `<path>.partial-k3x9qa` (kind: "partial") until one is new, and returns that name.
-// make: makes a file or folder of this name and says whether it did; otherwise errno is its reason, EEXIST for a name that
-// is taken. Error for any other reason.
+// make: makes a file or folder of this name and says whether it did; otherwise errno is its reason, EEXIST for a name
+// that is taken. Error for any other reason.
 Path make_beside(const Path& path, std::string_view kind, const std::function<bool(const Path&)>& make);
 
 // The name without the ending that make_beside(..., "partial", ...) gave it, or "" if it has none: "a.csv" of

@@ -65,7 +65,8 @@ void check_target(const Path& path, bool folder, bool force, const Complaint& co
     fail("{} is a folder: give the name of a file", path.string());
   if (!force) fail("{} exists already: choose another output {}, or give --force to replace it", path.string(), wanted);
   if (kind_of(*status) != std::string_view(wanted))
-    fail("{} is a {}, which --force does not replace by a {}: choose another name", path.string(), kind_of(*status), wanted);
+    fail("{} is a {}, which --force does not replace by a {}: choose another name", path.string(), kind_of(*status),
+         wanted);
   const auto above = status_of(fs::absolute(path).parent_path(), /*follow=*/true);
   if (above && above->st_dev != status->st_dev)
     fail("{} is where a file system is mounted, so it cannot be replaced: choose a folder in it", path.string());
@@ -88,7 +89,8 @@ Path without_slashes(Path path, const char* kind) {
 std::string output_name(const std::string& name) { return without_slashes(name, "folder").string(); }
 
 void check_output_file(const Path& path, bool force, const Complaint& complaint) {
-  if (path.has_relative_path() && path.filename().empty()) fail("{} names a folder: give the name of a file", path.string());
+  if (path.has_relative_path() && path.filename().empty())
+    fail("{} names a folder: give the name of a file", path.string());
   without_slashes(path, "file");
   check_target(path, /*folder=*/false, force, complaint);
   const Path folder = path.has_parent_path() ? path.parent_path() : Path(".");
@@ -157,7 +159,8 @@ void OutputFolder::make_partial() {
     fail("cannot write {}: {}", partial_.string(), std::strerror(error));
   };
   lock_ = ::open((made / lock_name).c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-  if (lock_ < 0 || ::write(lock_, lock_text.data(), lock_text.size()) != static_cast<ssize_t>(lock_text.size())) give_up();
+  if (lock_ < 0 || ::write(lock_, lock_text.data(), lock_text.size()) != static_cast<ssize_t>(lock_text.size()))
+    give_up();
   if (::flock(lock_, LOCK_EX | LOCK_NB) != 0 || !rename_to_new(made, partial_)) give_up();
 }
 
@@ -171,20 +174,23 @@ void OutputFolder::take_partial() {
   if (status && S_ISDIR(status->st_mode) && status_of(partial_ / lock_name, false))
     lock_ = ::open((partial_ / lock_name).c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   if (lock_ < 0 || ::pread(lock_, text, sizeof text, 0) != static_cast<ssize_t>(lock_text.size()) || text != lock_text)
-    refuse(fmt::format("{} is in the way and is no interrupted work of this program: move it away, or choose another output",
-                       partial_.string()));
+    refuse(fmt::format(
+        "{} is in the way and is no interrupted work of this program: move it away, or choose another output",
+        partial_.string()));
   const bool locked = ::flock(lock_, LOCK_EX | LOCK_NB) == 0;
   struct stat ours;
   const auto now = status_of(partial_ / lock_name, /*follow=*/false);  // the other process may just have finished
   if (!locked || ::fstat(lock_, &ours) != 0 || !now || now->st_ino != ours.st_ino)
-    refuse(fmt::format("another process is writing {}: wait for it, or choose another output folder", target_.string()));
+    refuse(fmt::format("another process is writing {}: wait for it, or choose another output folder",
+                       target_.string()));
   if (build_ == Build::resume) {
     for (const Path& entry : entries_below(partial_))  // files that were being written when the job was killed
       if (!without_temporary_ending(entry.filename().string()).empty()) ::unlink(entry.c_str());
     return;
   }
   if (!force_)
-    refuse(fmt::format("{0} was interrupted: go on with --resume {0}, or give --force to start again", target_.string()));
+    refuse(fmt::format("{0} was interrupted: go on with --resume {0}, or give --force to start again",
+                       target_.string()));
   if (const std::string reason = complaint_(partial_); !reason.empty())
     refuse(fmt::format("{}: {}, and --force discards only what loralens wrote: move it away, or choose another output",
                        partial_.string(), reason));
@@ -195,7 +201,8 @@ void OutputFolder::take_partial() {
 OutputFolder::~OutputFolder() {
   std::error_code ignored;
   try {
-    if (!committed_ && !keep_ && (build_ == Build::at_once || complaint_(partial_).empty())) fs::remove_all(partial_, ignored);
+    if (!committed_ && !keep_ && (build_ == Build::at_once || complaint_(partial_).empty()))
+      fs::remove_all(partial_, ignored);
   } catch (...) {  // it stays
   }
   if (lock_ >= 0) ::close(lock_);

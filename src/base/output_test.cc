@@ -231,7 +231,8 @@ TEST(Inputs, AreNoOutputs) {
     return error_of([&] { check_inputs_stay(folder.path() / output, inputs); });
   };
   EXPECT_THAT(check("data/clips.csv", {table}), HasSubstr("is what this command reads"));
-  EXPECT_THAT(check("data/./audio/../clips.csv", {folder.path() / "link/clips.csv"}), HasSubstr("is what this command reads"));
+  EXPECT_THAT(check("data/./audio/../clips.csv", {folder.path() / "link/clips.csv"}),
+              HasSubstr("is what this command reads"));
   EXPECT_THAT(check("same.csv", {table}), HasSubstr("is what this command reads"));
   EXPECT_THAT(check("data", {folder.path() / "link/audio/a.wav"}), HasSubstr("holds audio/a.wav"));
   EXPECT_THAT(check("other", {audio}), HasSubstr("holds b.wav"));

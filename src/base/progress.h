@@ -27,7 +27,7 @@ class Progress {
 // "8 s", "3:05 min", "1:02 h"
 std::string duration_text(double seconds);
 
-// Writes to standard error. One that is full, closed or a broken pipe changes nothing: what was to be seen there is lost.
+// Writes to standard error. Where it is full, closed or a broken pipe, the text is lost, and nothing else changes.
 void write_to_standard_error(std::string_view text);
 
 // A line of log on standard error. quiet: only errors are printed (set once by the command line).

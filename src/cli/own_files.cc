@@ -29,8 +29,9 @@ std::vector<Kind> kinds() {
   const std::string of_model =
       model + "/@(config.json|adapter_config.json|adapter_model.safetensors|head.safetensors|model.safetensors|"
               "initial.safetensors|checkpoint.safetensors|history.csv|watch.csv|predictions.csv)";
-  const std::vector<std::string> of_run = {"@(config.toml|folds.csv|metrics.json|predictions.csv|inputs.json|recordings.csv|.lock)",
-                                           "report.html", model, of_model};
+  const std::vector<std::string> of_run = {
+      "@(config.toml|folds.csv|metrics.json|predictions.csv|inputs.json|recordings.csv|.lock)", "report.html", model,
+      of_model};
   std::string names;
   for (const AnalysisEntry& entry : analyses()) names += (names.empty() ? "" : "|") + std::string(entry.name);
   return {{{"config.toml", "folds.csv", "metrics.json", "predictions.csv"}, "metrics.json", "\"uar\"", of_run},
@@ -59,9 +60,10 @@ bool holds(const Path& file, const std::string& text) {
 }
 
 bool matches(const std::string& name, const Kind& kind) {
-  return std::ranges::find(kind.needed, name) != kind.needed.end() || std::ranges::any_of(kind.others, [&](const auto& pattern) {
-           return fnmatch(pattern.c_str(), name.c_str(), FNM_PATHNAME | FNM_EXTMATCH) == 0;
-         });
+  const auto fits = [&](const std::string& pattern) {
+    return fnmatch(pattern.c_str(), name.c_str(), FNM_PATHNAME | FNM_EXTMATCH) == 0;
+  };
+  return std::ranges::find(kind.needed, name) != kind.needed.end() || std::ranges::any_of(kind.others, fits);
 }
 
 // The first entry that does not belong to this kind of folder; "" if there is none.
@@ -95,7 +97,8 @@ std::string complaint_about_folder(const Path& folder) {
     if (found.empty()) return "";
     if (stranger.empty()) stranger = found;
   }
-  return stranger.empty() ? "it is no folder that loralens wrote" : fmt::format("{} in it is not of loralens", stranger);
+  if (stranger.empty()) return "it is no folder that loralens wrote";
+  return fmt::format("{} in it is not of loralens", stranger);
 }
 
 std::string complaint_about_table(const Path& file) {

@@ -9,8 +9,8 @@ namespace loralens {
 
 // Each says why the file or folder is not one that this program wrote; "" if it is.
 
-// A run of `train`, finished or interrupted, or what `evaluate`, `analyze`, `synth` or `import` wrote, with nothing else in it;
-// or an empty folder.
+// A run of `train`, finished or interrupted, or what `evaluate`, `analyze`, `synth` or `import` wrote, with nothing
+// else in it; or an empty folder.
 std::string complaint_about_folder(const Path& folder);
 std::string complaint_about_table(const Path& file);    // of `corpus`
 std::string complaint_about_audit(const Path& file);    // of `audit -o`

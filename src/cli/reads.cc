@@ -7,8 +7,9 @@
 namespace loralens {
 namespace {
 
-constexpr const char* flags_with_paths[] = {"--corpus", "--labels",         "--folds",     "--model", "--config", "--against",
-                                            "--clips",  "--gradient-clips", "--untrained", "run",     "table"};
+constexpr std::string_view flags_with_paths[] = {
+    "--corpus", "--labels", "--folds",          "--model",     "--config", "--against",
+    "--clips",  "run",      "--gradient-clips", "--untrained", "table"};
 
 // A name such as four or base is no path, though a folder may be called so.
 bool is_path(const std::string& flag, const Path& value) {
@@ -23,7 +24,7 @@ std::vector<Path> paths_of_flags(const CLI::App& command) {
   std::vector<Path> paths;
   for (const CLI::Option* option : command.get_options()) {
     const std::string name = option->get_name();
-    if (std::find(std::begin(flags_with_paths), std::end(flags_with_paths), name) == std::end(flags_with_paths)) continue;
+    if (std::ranges::find(flags_with_paths, name) == std::end(flags_with_paths)) continue;
     for (const std::string& value : option->results()) {
       const Path path = value.starts_with("file:") ? value.substr(5) : value;
       if (is_path(name, path)) paths.push_back(path);

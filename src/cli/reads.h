@@ -10,8 +10,8 @@
 
 namespace loralens {
 
-// The files and folders that the command's flags name: tables, runs, lists, maps of labels, folds, configuration, model. To
-// be called after apply_config.
+// The files and folders that the flags name: tables, runs, lists, maps of labels, folds, configuration and model.
+// To be called after apply_config.
 std::vector<Path> paths_of_flags(const CLI::App& command);
 
 // The audio of all clips, and the folder of a model, if `base` (Base::name) is one.
