@@ -300,7 +300,6 @@ void train(CLI::App& command, TrainArguments& a, const std::set<std::string>& gi
   if (a.force)
     for (const char* ending : {"", ".partial"}) check_inputs_stay(output_name(a.out) + ending, read);
   OutputFolder out(a.out, a.force, complaint_about_folder, a.resuming ? Build::resume : Build::resumable);
-  if (a.resuming) out.keep();  // whatever is wrong now, what was trained stays
   const Clips clips = load_clips(a);
   check_inputs_stay(a.out, paths_of(clips));
   const std::string config = resolved_config(command, {"output", "resume", "force", "profile"});
