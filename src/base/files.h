@@ -17,8 +17,7 @@ inline constexpr uint64_t most_bytes = uint64_t{1} << 30, most_json_bytes = uint
 // Error if there is no file, or if it is a folder, FIFO, socket or device, whose reading can wait or go on for ever.
 void check_regular_file(const Path& path);
 
-// Opens a regular file for reading and returns its descriptor, which the caller closes. Errors as above, or if it is
-// unreadable.
+// Opens a regular file for reading. The caller closes the descriptor. Errors as above, or if the file is unreadable.
 int open_regular_file(const Path& path);
 
 // The whole file as bytes. Error if it is missing, no regular file, unreadable, or longer than `most` bytes.
