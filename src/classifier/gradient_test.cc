@@ -15,7 +15,9 @@ using at::Tensor;
 void expect_gradients(const std::vector<Parameter>& parameters, const std::function<Tensor()>& loss, int entries) {
   loss().backward();
   const at::NoGradGuard no_grad;
-  for (const auto& [name, parameter] : parameters) {
+  for (const Parameter& one : parameters) {
+    const std::string& name = one.name;
+    const Tensor& parameter = one.tensor;
     ASSERT_TRUE(parameter.grad().defined()) << name;
     const Tensor gradient = parameter.grad().contiguous();
     const double scale = largest(gradient);

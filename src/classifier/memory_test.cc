@@ -37,7 +37,7 @@ constexpr int64_t largest_tensor = 1500 * 16 * 4;
 
 int64_t bytes_of(const std::vector<Parameter>& tensors) {
   int64_t bytes = 0;
-  for (const auto& [name, tensor] : tensors) bytes += static_cast<int64_t>(tensor.nbytes());
+  for (const Parameter& p : tensors) bytes += static_cast<int64_t>(p.tensor.nbytes());
   return bytes;
 }
 

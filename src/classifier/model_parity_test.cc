@@ -87,8 +87,9 @@ TEST_F(ModelParity, FoldersThatPeftWrote) {
 // Moves tensors away from their start: by noise of this deviation, or of 0.05 of their own where it is 0.
 void disturb(const std::vector<Parameter>& tensors, double deviation, uint64_t seed) {
   const at::NoGradGuard no_grad;
-  for (const auto& [name, tensor] : tensors) {
-    Random random(hash_of(seed, hash_of(name)));
+  for (const Parameter& p : tensors) {
+    const Tensor& tensor = p.tensor;
+    Random random(hash_of(seed, hash_of(p.name)));
     Tensor noise = at::empty_like(tensor, tensor.options().requires_grad(false), c10::MemoryFormat::Contiguous);
     float* values = noise.mutable_data_ptr<float>();
     for (int64_t i = 0; i < noise.numel(); ++i) values[i] = static_cast<float>(random.normal());

@@ -1,12 +1,15 @@
 // Attention against softmax(q kᵀ / √K) v written out in float64, and its gradients.
 #include "compute/attention.h"
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/zeros_like.h>
+#include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
+#include <numeric>
 
 #include "compute/test_tensors.h"
 

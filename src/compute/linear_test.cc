@@ -2,6 +2,7 @@
 #include "compute/linear.h"
 
 #include <ATen/ops/linear.h>
+#include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include "compute/test_tensors.h"

@@ -126,7 +126,7 @@ TEST(States, OfWeightsThatAreNotFiniteAreRefused) {
   const Clips clips = tone_corpus(folder, 4);
   const Base base = tiny_base();
   const EmotionModel model = tiny_model(base, tiny_adapter("lora"));
-  model.adapted.trained[0].tensor.detach().fill_(std::nan(""));
+  model.adapted.parameters[0].tensor.detach().fill_(std::nan(""));
   ClipSource source(base.encoder, clips.clips, 0, {});
   EXPECT_THROW(clip_states(model, source, std::vector<int64_t>{0, 1}), Error);
   EXPECT_THROW(clip_states(model, source, std::vector<int64_t>{2}), Error);
