@@ -105,7 +105,7 @@ TEST(Page, SaysWhatIsWrongWithAFolder) {
   TestFolder folder;
   EXPECT_THAT(error_of([&] { write_page(folder.path()); }), HasSubstr("holds no summary.json"));
   folder.write("summary.json", "{");
-  EXPECT_THAT(error_of([&] { write_page(folder.path()); }), HasSubstr("summary.json is damaged"));
+  EXPECT_THAT(error_of([&] { write_page(folder.path()); }), HasSubstr("summary.json: no valid JSON"));
   folder.write("summary.json", "{\"about\": {}}");
   EXPECT_THAT(error_of([&] { write_page(folder.path()); }), HasSubstr("holds something else"));
   EXPECT_FALSE(std::filesystem::exists(folder.path() / "report.html"));
