@@ -241,7 +241,11 @@ EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions&
     model.options.method = description.text("method");
   const Method& method = method_named(model.options.method);
   const bool full = method.trains_encoder();
-  model.adapted = method.attach(full ? unfilled(base.encoder) : base.encoder, model.options, /*seed=*/0);
+  try {
+    model.adapted = method.attach(full ? unfilled(base.encoder) : base.encoder, model.options, /*seed=*/0);
+  } catch (const Error& error) {  // of the options, which know no file
+    fail("{}: {}", (folder / (peft ? "adapter_config.json" : "config.json")).string(), error.what());
+  }
 
   Source source(folder / (peft ? "adapter_model.safetensors" : full ? "model.safetensors" : "head.safetensors"),
                 peft ? peft_prefix : "", base.precision.compute);
