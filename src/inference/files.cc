@@ -46,10 +46,10 @@ Mels next_windows(ClipWindows& windows, int64_t positions) {
   return mels;
 }
 
-// What was thrown about a file, as its message.
-std::string message_of(const std::string& path, const std::exception& error) {
+// What was thrown about a file or a segment of it, as a message that names it.
+std::string message_of(const std::string& id, const std::exception& error) {
   const std::string reason = reason_of(error);
-  return reason.find(path) == std::string::npos ? fmt::format("{}: {}", path, reason) : reason;
+  return reason.find(clip_of_id(id).path.string()) == std::string::npos ? fmt::format("{}: {}", id, reason) : reason;
 }
 
 void decode_file(Decoded& file, const LogMel& mel, const InputOptions& input, int64_t positions) {
