@@ -32,7 +32,7 @@ class DynamicsTest : public testing::Test {
   }
 
   TestFolder folder_;
-  Setting setting_;
+  Setting setting_{.layers = 3};
 };
 
 // Gradients, updates and lens of both layers at one step.

@@ -220,7 +220,7 @@ TEST(OutputFiles, ReplaceOwnFilesOnly) {
   EXPECT_THAT(check(folder.path() / "link", true), HasSubstr("is a symbolic link"));
 }
 
-TEST(Inputs, AreNoOutputs) {
+TEST(ReadFiles, AreNoOutputs) {
   const TestFolder folder;
   const Path table = folder.write("data/clips.csv", "1"), audio = folder.write("data/audio/a.wav", "2");
   fs::create_hard_link(table, folder.path() / "same.csv");

@@ -141,7 +141,7 @@ TEST(SavedModel, MissingSurplusOrMisshapenTensorsAreErrors) {
     EXPECT_THAT(error_with([&](Tensors& t) { t[prefix + own] = at::zeros({4, 24}); }),
                 testing::AllOf(HasSubstr(prefix + own + " has the shape [4, 24]"), HasSubstr("another model size")));
     EXPECT_THAT(error_with([&](Tensors& t) { t[prefix + "encoder.layers.3.fc1.lora_A.weight"] = at::zeros({4, 16}); }),
-                HasSubstr("nothing in this model is called " + prefix + "encoder.layers.3.fc1.lora_A.weight"));
+                HasSubstr("nothing in this model is called \"" + prefix + "encoder.layers.3.fc1.lora_A.weight\""));
     EXPECT_THAT(error_with([&](Tensors& t) { t["layer_weights"] = at::zeros({4}); }),
                 HasSubstr("nothing in this model is called"));
   }
@@ -196,7 +196,7 @@ TEST(SavedModel, HeadsOutOfRangeAreRefused) {
   const Path file = folder.path() / "head.safetensors";
   const auto error_with = [&](std::vector<int64_t> projector, std::vector<int64_t> classifier) {
     write_safetensors(file, {{"projector.weight", at::zeros(projector)},
-                             {"projector.bias", at::zeros({projector[0]})},
+                             {"projector.bias", at::zeros({8})},
                              {"classifier.weight", at::zeros(classifier)},
                              {"classifier.bias", at::zeros({classifier[0]})}});
     return error_of([&] { load_model(folder.path(), base); });
@@ -204,7 +204,7 @@ TEST(SavedModel, HeadsOutOfRangeAreRefused) {
   EXPECT_EQ(error_with({8, 16}, {3, 8}), "");
   for (const int64_t classes : {0, 1, 10'001})
     EXPECT_THAT(error_with({8, 16}, {classes, 8}), HasSubstr("C 2 to 10000")) << classes;
-  EXPECT_THAT(error_with({8, 16}, {int64_t{1} << 40, 0}), HasSubstr("head.safetensors: projector.weight is [8, 16]"));
+  EXPECT_THAT(error_with({8, 16}, {int64_t{1} << 40, 0}), HasSubstr("head.safetensors: projector.weight is [1099511627776, 16]"));
   EXPECT_THAT(error_with({0, 16}, {3, 0}), HasSubstr("P 1 to 16384"));
   EXPECT_THAT(error_with({8, 17}, {3, 8}), HasSubstr("expected [P, 16]"));
   EXPECT_THAT(error_with({8, 16}, {3, 9}), HasSubstr("[C, P]"));

@@ -104,7 +104,7 @@ TEST_F(Names, JsonLinesAreUtf8) {
   EXPECT_THAT(error("{\"path\":\"b.wav\",\"label\":\"\\ud800\",\"speaker\":1}\n"), HasSubstr("line 2"));
   EXPECT_THAT(error("{\"path\":\"b.wav\",\"label\":\"a\\u0000\",\"speaker\":1}\n"), HasSubstr("a\\x00"));
   EXPECT_THAT(error("{\"path\":\"b.wav\",\"label\":\"Joy\",\"speaker\":1}\n"), HasSubstr("two spellings"));
-  EXPECT_THAT(error("{\"path\"\n"), HasSubstr("line 2 is no JSON object"));
+  EXPECT_THAT(error("{\"path\"\n"), HasSubstr("line 2: no valid JSON"));
 }
 
 TEST_F(Names, ReadersOfPublicCorporaUnifySpellings) {

@@ -102,7 +102,7 @@ TEST_F(Inputs, ThatAreDamagedAreRefused) {
 }
 
 TEST(FoldLetters, NameThePartOfEachClip) {
-  EXPECT_THAT(fold_letters({{{0, 2}, {3}, {1}}, {{1}, {}, {2}}}, 4), testing::ElementsAre("tetd", "utue"));
+  EXPECT_THAT(fold_letters({{{0, 2}, {3}, {1}}, {{1}, {}, {2}}}, 4), testing::ElementsAre("tetd", "uteu"));
 }
 
 TEST(TrainedClips, AreKnownByTheirSamplesOrTheirFingerprint) {

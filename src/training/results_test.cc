@@ -137,9 +137,10 @@ TEST(RunMetrics, AreReadBack) {
   const TestFolder folder;
   const auto metrics = metrics_of(some_predictions(), classes, 1, 42);
   EXPECT_EQ(read_metrics(folder.write("metrics.json", metrics.dump())), metrics);
-  for (const char* text : {"no JSON", "[]", "{\"uar\": 1}"})
-    EXPECT_THAT(error_of([&] { read_metrics(folder.write("metrics.json", text)); }), HasSubstr("not the scores of a run"))
-        << text;
+  const std::pair<const char*, const char*> others[] = {
+      {"no JSON", "no valid JSON"}, {"[]", "not a JSON object"}, {"{\"uar\": 1}", "not the scores of a run"}};
+  for (const auto& [text, error] : others)
+    EXPECT_THAT(error_of([&] { read_metrics(folder.write("metrics.json", text)); }), HasSubstr(error)) << text;
 }
 
 TEST(RunMetrics, AgreeWithTheirPredictions) {

@@ -88,9 +88,7 @@ TrainingState read_state(const Path& path, const std::vector<Parameter>& trained
   TrainingState state;
   try {
     read_scalars(parse_json(file.metadata().at("state"), name), state);
-  } catch (const json::exception&) {
-    fail("{}: no state of a training: delete the file to train this fold from its start", name);
-  } catch (const std::out_of_range&) {
+  } catch (const std::exception&) {  // no JSON, a value that is missing, or one of another type
     fail("{}: no state of a training: delete the file to train this fold from its start", name);
   }
   if (!is_consistent(state))

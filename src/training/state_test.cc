@@ -62,7 +62,7 @@ TEST_F(State, OfAnotherModelIsRefused) {
   EXPECT_THAT(error_after([](auto& s) { s.now["c"] = s.now["b"]; }), HasSubstr("nothing in this model is called now/c"));
   EXPECT_THAT(error_after([](auto& s) { s.best["a"] = at::full({3, 2}, 1.0f); }), HasSubstr("best/a has the shape [3, 2]"));
   EXPECT_THAT(error_after([](auto& s) { s.optimiser.clear(); }), HasSubstr("optimiser/a.first"));
-  EXPECT_THAT(error_after([](auto& s) { s.now["b"] = at::full({3}, none); }), HasSubstr("not finite"));
+  EXPECT_THAT(error_after([](auto& s) { s.now["b"] = at::full({3}, none); }), HasSubstr("holds a NaN or an infinity"));
 }
 
 TEST_F(State, ThatContradictsItselfIsRefused) {

@@ -7,8 +7,8 @@
 
 namespace loralens::fuzz {
 
-// Changes 1 to 4 stretches: bits, numbers, insertions, repetitions, cuts, parts of `donor`, a file of another kind. Half of the
-// places lie near the start, where headers are.
+// Changes 1 to 4 stretches: bits, numbers, insertions, repetitions, cuts, parts of `donor`, a file of another kind.
+// Half of the places lie near the start, where headers are.
 void mutate_bytes(std::string& bytes, Random& random, const std::string& donor);
 
 // A number as text: at or beyond the bounds of some type, not finite, or not quite a number.

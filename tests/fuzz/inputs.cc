@@ -26,7 +26,8 @@ std::vector<float> tone(int number) {
   Random random(static_cast<uint64_t>(number));
   std::vector<float> samples(4800);
   for (size_t i = 0; i < samples.size(); ++i)
-    samples[i] = static_cast<float>(0.3 * std::sin(0.02 * (number + 3) * static_cast<double>(i)) + 0.05 * random.uniform(-1, 1));
+    samples[i] =
+        static_cast<float>(0.3 * std::sin(0.02 * (number + 3) * static_cast<double>(i)) + 0.05 * random.uniform(-1, 1));
   return samples;
 }
 
@@ -41,9 +42,7 @@ bool write_audio(const Path& file, int format, int rate, const std::vector<float
   if (!out) return false;
   const auto count = static_cast<sf_count_t>(samples.size());
   const bool whole = sf_writef_float(out, samples.data(), count) == count;
-  const bool closed = sf_close(out) == 0;
-  if (!whole || !closed) fs::remove(file);
-  return whole && closed;
+  return sf_close(out) == 0 && whole;
 }
 
 // Each container with each encoding it takes. 0.2 s, so that a run takes no longer than its start.
@@ -60,9 +59,13 @@ void write_formats(const Path& folder) {
       SF_FORMAT_INFO container{.format = major}, encoding{.format = minor};
       sf_command(nullptr, SFC_GET_FORMAT_MAJOR, &container, sizeof container);
       sf_command(nullptr, SFC_GET_FORMAT_SUBTYPE, &encoding, sizeof encoding);
-      if (container.format == SF_FORMAT_RAW) continue;
+      if (container.format == SF_FORMAT_RAW || container.format == SF_FORMAT_SD2)
+        continue;  // SD2 is a file and its resource fork
       const auto name = fmt::format("{:06x}-{:04x}.{}", container.format, encoding.format, container.extension);
-      if (!write_audio(folder / name, container.format | encoding.format, 16000, samples)) continue;
+      if (!write_audio(folder / name, container.format | encoding.format, 16000, samples)) {
+        fs::remove(folder / name);
+        continue;
+      }
       write_file(folder / (name + ".csv"), "path,label,speaker\n" + name + ",anger,s1\n../audio/0.wav,sadness,s2\n");
     }
 }
@@ -72,16 +75,19 @@ const std::vector<std::string> classes = {"anger", "sadness"};
 // 2 speakers, 2 classes, 2 texts.
 void write_corpus(const Path& folder) {
   fs::create_directory(folder / "audio");
-  std::string csv = "path,label,speaker,session,text,start,end,corpus,language,gender,intensity\n", tsv = "file\temotion\twho\n",
-              lines, tiny = "path,label,speaker\n", list;
+  std::string csv = "path,label,speaker,session,text,start,end,corpus,language,gender,intensity\n",
+              tsv = "file\temotion\twho\n", lines, tiny = "path,label,speaker\n", list;
   for (int i = 0; i < 8; ++i) {
     const auto audio = fmt::format("audio/{}.wav", i);
     const std::string label = classes[i % 2], speaker = fmt::format("s{}", i / 4);
-    if (!write_audio(folder / audio, SF_FORMAT_WAV | SF_FORMAT_PCM_16, 16000, tone(i))) fail("libsndfile writes no WAV");
+    if (!write_audio(folder / audio, SF_FORMAT_WAV | SF_FORMAT_PCM_16, 16000, tone(i)))
+      fail("libsndfile writes no WAV");
     csv += fmt::format("{},{},{},{},text {},{},tiny,en,{},normal\n", audio, label, speaker, i / 4, i / 2 % 2,
                        i % 4 == 3 ? "0.05,0.25" : ",", i < 4 ? "female" : "male");
     tsv += fmt::format("{}\t{}\t{}\n", audio, label, speaker);
-    lines += nlohmann::json{{"path", audio}, {"label", label}, {"speaker", speaker}, {"start", 0.0}, {"end", 0.25}}.dump() + "\n";
+    lines +=
+        nlohmann::json{{"path", audio}, {"label", label}, {"speaker", speaker}, {"start", 0.0}, {"end", 0.25}}.dump() +
+        "\n";
     if (i % 2 == 0 || i > 5) tiny += fmt::format("{},{},{}\n", audio, label, speaker);
     list += audio + (i % 4 == 3 ? "#0.05-0.25\n" : "\n");
   }
@@ -106,8 +112,10 @@ void write_base(const Path& folder) {
     map["model." + name] = fmt::format("model-{:05}-of-00002.safetensors", shard + 1);
   });
   write_safetensors(whole / "model.safetensors", all);
-  for (size_t i = 0; i < 2; ++i) write_safetensors(sharded / fmt::format("model-{:05}-of-00002.safetensors", i + 1), shards[i]);
-  write_file(sharded / "model.safetensors.index.json", nlohmann::json{{"metadata", {{"total_size", 1}}}, {"weight_map", map}}.dump(2));
+  for (size_t i = 0; i < 2; ++i)
+    write_safetensors(sharded / fmt::format("model-{:05}-of-00002.safetensors", i + 1), shards[i]);
+  write_file(sharded / "model.safetensors.index.json",
+             nlohmann::json{{"metadata", {{"total_size", 1}}}, {"weight_map", map}}.dump(2));
   nlohmann::json config = encoder.config.json;
   config["activation_function"] = "gelu";
   for (const Path& model : {whole, sharded}) write_file(model / "config.json", config.dump(2));
@@ -142,15 +150,18 @@ void aside(const std::function<void()>& work) {
 }
 
 Words training(const std::string& out, std::initializer_list<std::string> more) {
-  Words words = {"-q", "train", "--model", "base", "--corpus", "clips.csv", "--folds", "speaker:2", "--select", "last", "--epochs", "1",
-                 "--head-epochs", "1", "--batch", "4", "--rank", "2", "--projection", "8", "--watch", "1", "--threads", "1", "--precision", "fp32", "-o", out};
+  Words words = {"-q",          "train", "--model",      "base", "--corpus",      "clips.csv", "--folds",   "speaker:2",
+                 "--select",    "last",  "--epochs",     "1",    "--head-epochs", "1",         "--batch",   "4",
+                 "--rank",      "2",     "--projection", "8",    "--watch",       "1",         "--threads", "1",
+                 "--precision", "fp32",  "-o",           out};
   words.insert(words.end(), more);
   return words;
 }
 
 // Kills a training as soon as its first fold has a checkpoint; tries again where the training was faster.
 void interrupt_training(const Path& folder) {
-  const Path unfinished = folder / "unfinished.partial", checkpoint = unfinished / "fold-00.partial" / "checkpoint.safetensors";
+  const Path unfinished = folder / "unfinished.partial",
+             checkpoint = unfinished / "fold-00.partial" / "checkpoint.safetensors";
   Words words = training("unfinished", {});
   *(std::find(words.begin(), words.end(), "--epochs") + 1) = "8";
   *(std::find(words.begin(), words.end(), "--batch") + 1) = "1";
@@ -189,8 +200,10 @@ void make_inputs(const Path& folder) {
   fs::remove(folder / "adapter" / "config.json");
   fs::copy(folder / "run" / "folds.csv", folder / "folds.csv");
   fs::copy(folder / "run" / "config.toml", folder / "train.toml");
-  succeed(folder, {"-q", "evaluate", "run", "--corpus", "tiny.csv", "-o", "evaluation", "--threads", "1", "--precision", "fp32"});
-  succeed(folder, {"-q", "analyze", "run", "--only", "contribution,logit-lens,dynamics", "-o", "analysis", "--threads", "1"});
+  succeed(folder, {"-q", "evaluate", "run", "--corpus", "tiny.csv", "-o", "evaluation", "--threads", "1", "--precision",
+                   "fp32"});
+  succeed(folder,
+          {"-q", "analyze", "run", "--only", "contribution,logit-lens,dynamics", "-o", "analysis", "--threads", "1"});
   for (const char* log : {"stdout.txt", "stderr.txt"}) fs::remove(folder / log);
 }
 

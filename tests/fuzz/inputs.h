@@ -12,7 +12,8 @@ namespace loralens::fuzz {
 //   evaluation analysis            of `run`
 //   clips.csv tiny.csv table.tsv table.jsonl folds.csv labels.txt list.txt train.toml      and audio/, of 0.3 s a clip
 //   ct2                            a tiny model.bin
-//   formats                        a file of each container and encoding that libsndfile writes here, and a table for each
+//   formats                        a file of each container and encoding that libsndfile writes here, and a table for
+//   each
 void make_inputs(const Path& folder);
 
 }  // namespace loralens::fuzz

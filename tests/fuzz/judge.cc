@@ -38,9 +38,31 @@ std::string normal(const std::string& message) {
 
 // Words of libraries that mean nothing to a user, and of errors that nobody looked for.
 std::string internal_words(const std::string& text) {
-  static const char* const words[] = {"[json.exception", "c10::",     "at::",     "std::",      "basic_string",         "vector::_M", "map::at", "bad_alloc", "bad_function",
-                                      "stoi",            "stod",      "stoull",   "stol",       "LibTorch failed",      "INTERNAL",   "ATen",    "optional",  "regex_error",
-                                      "terminate",       "out of memory", "filesystem error", "length_error", "out_of_range", "lexical_cast", "Assertion"};
+  static const char* const words[] = {"[json.exception",
+                                      "c10::",
+                                      "at::",
+                                      "std::",
+                                      "basic_string",
+                                      "vector::_M",
+                                      "map::at",
+                                      "bad_alloc",
+                                      "bad_function",
+                                      "stoi",
+                                      "stod",
+                                      "stoull",
+                                      "stol",
+                                      "LibTorch failed",
+                                      "INTERNAL",
+                                      "ATen",
+                                      "optional",
+                                      "regex_error",
+                                      "terminate",
+                                      "out of memory",
+                                      "filesystem error",
+                                      "length_error",
+                                      "out_of_range",
+                                      "lexical_cast",
+                                      "Assertion"};
   for (const char* word : words)
     if (text.find(word) != std::string::npos) return word;
   return "";
@@ -54,7 +76,8 @@ bool not_finite(const std::string& cell) {
 // The first name below which a probability or a score is null.
 std::string null_score(const json& value, const std::string& name) {
   static const char* const scores[] = {"uar", "war", "macro_f1", "recall", "ece", "mean", "std", "seconds"};
-  const bool score = name.starts_with("probabilities") || std::find(std::begin(scores), std::end(scores), name) != std::end(scores);
+  const bool score =
+      name.starts_with("probabilities") || std::find(std::begin(scores), std::end(scores), name) != std::end(scores);
   if (value.is_null()) return score ? name : "";
   if (!value.is_structured()) return "";
   for (const auto& [key, child] : value.items()) {
@@ -73,8 +96,9 @@ std::string fault_of_json(const std::string& text, const std::string& name) {
 
 // Columns that hold what users wrote, which may be any text.
 bool is_text(const std::string& column) {
-  static const char* const texts[] = {"id",    "path",   "label", "speaker",  "predicted", "session", "text",  "corpus",
-                                      "language", "gender", "intensity", "note", "x", "y",  "value_text", "class", "group"};
+  static const char* const texts[] = {"id",   "path",   "label",      "speaker", "predicted", "session",
+                                      "text", "corpus", "language",   "gender",  "intensity", "note",
+                                      "x",    "y",      "value_text", "class",   "group"};
   return std::find(std::begin(texts), std::end(texts), column) != std::end(texts);
 }
 
@@ -82,7 +106,8 @@ std::string fault_of_table(const Path& file) {
   const Table table = parse_csv(read_file(file), file.filename());
   for (size_t c = 0; c < table.header.size(); ++c)
     for (const auto& row : table.rows)
-      if (!is_text(table.header[c]) && not_finite(row[c])) return fmt::format("{}: {} in column {}", file.filename().string(), row[c], table.header[c]);
+      if (!is_text(table.header[c]) && not_finite(row[c]))
+        return fmt::format("{}: {} in column {}", file.filename().string(), row[c], table.header[c]);
   return "";
 }
 
@@ -115,7 +140,8 @@ std::string fault_of_output(const Path& folder) {
 std::vector<std::string> messages_of(const Path& folder) {
   auto lines = lines_of(read_file(folder / "stderr.txt"));
   std::erase_if(lines, [](const std::string& line) {
-    return line.find("libmpg123") != std::string::npos || line.empty() || line.starts_with("Note:") || line.starts_with("Warning:");
+    return line.find("libmpg123") != std::string::npos || line.empty() || line.starts_with("Note:") ||
+           line.starts_with("Warning:");
   });
   return lines;
 }
@@ -125,7 +151,7 @@ std::vector<std::string> messages_of(const Path& folder) {
 std::string finding(const Path& folder, int status) {
   if (WIFSIGNALED(status)) {
     const int signal = WTERMSIG(status);
-    if (signal == SIGALRM) return fmt::format("a hang: more than {} s", longest);
+    if (signal == SIGALRM || signal == SIGXCPU) return fmt::format("a hang: more than {} s", longest);
     return fmt::format("signal {} ({})", signal, ::strsignal(signal));
   }
   const int exit = WEXITSTATUS(status);
@@ -138,10 +164,12 @@ std::string finding(const Path& folder, int status) {
     return fault.empty() ? "" : "exit status 0, " + fault;
   }
   if (messages.empty()) return fmt::format("exit status {} without a message", exit);
-  if (messages.size() > 1) return fmt::format("exit status {} and more than one line: {}", exit, normal(messages.front()));
+  if (messages.size() > 1)
+    return fmt::format("exit status {} and more than one line: {}", exit, normal(messages.front()));
   if (!said.starts_with("loralens: ")) return "a message that is not the program's: " + normal(said);
   const std::string words = internal_words(said);
-  if (!words.empty()) return fmt::format("a message of a library ({}): {}", words, normal(said));
+  if (!words.empty())
+    return fmt::format("a message of a library: {}", normal(said.substr(0, said.find(words) + words.size())));
   const std::string printed = internal_words(read_file(folder / "stdout.txt"));
   return printed.empty() ? "" : fmt::format("an answer with words of a library ({})", printed);
 }

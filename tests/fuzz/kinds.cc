@@ -29,83 +29,129 @@ std::vector<Words> commands(const std::string& lines) {
   std::vector<Words> all;
   std::istringstream in(lines);
   for (std::string line; std::getline(in, line);) {
-    if (const size_t flags = line.find('%'); flags != std::string::npos) line.replace(flags, 1, "--threads 1 --precision fp32");
+    if (const size_t flags = line.find('%'); flags != std::string::npos)
+      line.replace(flags, 1, "--threads 1 --precision fp32");
     if (line.find_first_not_of(' ') != std::string::npos) all.push_back(command(line));
   }
   return all;
 }
 
-const std::string train = "train --folds speaker:2 --select last --epochs 1 --head-epochs 1 --batch 4 --rank 2 --projection 8 -o out % ";
+const std::string train =
+    "train --folds speaker:2 --select last --epochs 1 --head-epochs 1 --batch 4 --rank 2 --projection 8 -o out % ";
 
 std::vector<Kind> all_kinds() {
   return {
-      {"base", 6, {"base/model.safetensors"}, commands("predict adapter audio/0.wav --model base %\n"
-                                                       "predict adapter audio/0.wav --model base --threads 1 --precision bf16\n"
-                                                       "evaluate adapter --model base --classes anger,sadness --corpus tiny.csv %\n"
-                                                       + train + "--model base --corpus tiny.csv")},
+      {"base",
+       6,
+       {"base/model.safetensors"},
+       commands("predict adapter audio/0.wav --model base %\n"
+                "predict adapter audio/0.wav --model base --threads 1 --precision bf16\n"
+                "evaluate adapter --model base --classes anger,sadness --corpus tiny.csv %\n" +
+                train + "--model base --corpus tiny.csv")},
       {"base-config", 6, {"base/config.json"}, commands("predict adapter audio/0.wav --model base %")},
       {"index", 4, {"sharded/model.safetensors.index.json"}, commands("predict adapter audio/0.wav --model sharded %")},
       {"shard", 3, {"sharded"}, commands("predict adapter audio/0.wav --model sharded %")},
-      {"adapter", 6, {"adapter/adapter_model.safetensors"},
+      {"adapter",
+       6,
+       {"adapter/adapter_model.safetensors"},
        commands("predict adapter audio/0.wav --model base %\n"
                 "evaluate adapter --model base --classes anger,sadness --corpus tiny.csv %\n"
                 "analyze adapter --model base --classes anger,sadness --corpus tiny.csv --only contribution -o out %")},
       {"adapter-config", 6, {"adapter/adapter_config.json"}, commands("predict adapter audio/0.wav --model base %")},
-      {"run", 8, {"run", "weighted"},
+      {"run",
+       8,
+       {"run", "weighted"},
        commands("predict run audio/0.wav audio/3.wav#0.05-0.25 %\n"
                 "predict weighted audio/0.wav %\n"
                 "evaluate run --corpus tiny.csv -o out %\n"
                 "analyze run --only contribution -o out %")},
-      {"model-config", 5, {"run/fold-01/config.json", "run/final/config.json"},
+      {"model-config",
+       5,
+       {"run/fold-01/config.json", "run/final/config.json"},
        commands("predict run audio/0.wav %\nevaluate run --corpus tiny.csv --json %")},
-      {"head", 4, {"frozen/fold-00", "weighted/fold-00/head.safetensors", "full/fold-00"},
+      {"head",
+       4,
+       {"frozen/fold-00", "weighted/fold-00/head.safetensors", "full/fold-00"},
        commands("predict frozen audio/0.wav %\npredict weighted audio/0.wav %\npredict full audio/0.wav %")},
       {"resume", 8, {"unfinished.partial"}, commands("train --resume unfinished")},
-      {"clips", 8, {"clips.csv"},
+      {"clips",
+       8,
+       {"clips.csv"},
        commands("corpus table clips.csv -o out.csv\n"
                 "audit clips.csv --folds speaker:2 --no-development -o out.json --threads 1\n"
                 "audit clips.csv --no-audio --folds random:2 --no-development -o out.json --threads 1\n"
                 "evaluate run --corpus clips.csv -o out %\n" +
                 train + "--model base --corpus clips.csv")},
-      {"table", 5, {"table.tsv", "table.jsonl"},
+      {"table",
+       5,
+       {"table.tsv", "table.jsonl"},
        commands("corpus table table.tsv --path-column file --label-column emotion --speaker-column who -o out.csv\n"
                 "corpus table table.jsonl -o out.csv")},
-      {"folds", 5, {"folds.csv"},
+      {"folds",
+       5,
+       {"folds.csv"},
        commands("audit clips.csv --folds folds.csv -o out.json --threads 1\n"
-                "train --select last --epochs 1 --head-epochs 1 --rank 2 --folds file:folds.csv --model base --corpus clips.csv -o out %")},
-      {"labels", 3, {"labels.txt"},
+                "train --select last --epochs 1 --head-epochs 1 --rank 2 --folds file:folds.csv --model base --corpus "
+                "clips.csv -o out %")},
+      {"labels",
+       3,
+       {"labels.txt"},
        commands("corpus table clips.csv --labels labels.txt -o out.csv\n"
                 "audit clips.csv --labels labels.txt --no-audio -o out.json --threads 1\n"
                 "evaluate run --corpus tiny.csv --labels labels.txt --json %")},
       {"list", 3, {"list.txt"}, commands("predict run - %\nanalyze run --clips list.txt --only contribution -o out %")},
       {"toml", 5, {"train.toml"}, commands("train --config train.toml -o out")},
-      {"audio", 24, {"formats"}, commands("predict run {} %\npredict run {}#0.05-0.15 %\npredict run {} audio/0.wav %\n"
-                                          "audit {}.csv -o out.json --threads 1\nevaluate run --corpus {}.csv --json %")},
-      {"results", 8, {"run", "evaluation", "frozen"},
-       commands("report run -o page.html\nreport run evaluation frozen -o page.html\nevaluate run -o out\nevaluate run --json\n"
+      {"audio",
+       24,
+       {"formats"},
+       commands("predict run {} %\npredict run {}#0.05-0.15 %\npredict run {} audio/0.wav %\n"
+                "audit {}.csv -o out.json --threads 1\nevaluate run --corpus {}.csv --json %")},
+      {"results",
+       8,
+       {"run", "evaluation", "frozen"},
+       commands("report run -o page.html\nreport run evaluation frozen -o page.html\nevaluate run -o out\nevaluate run "
+                "--json\n"
                 "analyze run --against frozen --only dynamics,contribution -o out %")},
       {"analysis", 4, {"analysis"}, commands("report analysis -o page.html")},
       {"ctranslate2", 3, {"ct2/model.bin"}, commands("import ct2 --to out\nimport ct2/model.bin --to out")},
-      {"arguments", 6, {},
-       commands(train + "--model base --corpus tiny.csv\n" + "predict run audio/0.wav %\nevaluate run --corpus tiny.csv %\n"
-                "analyze run --only contribution -o out %\naudit clips.csv --folds speaker:2 --no-development -o out.json\n"
-                "corpus table clips.csv -o out.csv\nreport run -o page.html\nsynth --voices 1 --sentences 1 -o out")},
+      {"arguments",
+       6,
+       {},
+       commands(
+           train + "--model base --corpus tiny.csv\n" +
+           "predict run audio/0.wav %\nevaluate run --corpus tiny.csv %\n"
+           "analyze run --only contribution -o out %\naudit clips.csv --folds speaker:2 --no-development -o out.json\n"
+           "corpus table clips.csv -o out.csv\nreport run -o page.html\nsynth --voices 1 --sentences 1 -o out")},
   };
 }
 
-// Something else in the file's place: nothing, a folder, a link to nowhere or in a circle, a pipe that nobody writes to, a device
-// without end.
+// Something else in the file's place: nothing, a folder, a link to nowhere or in a circle, a pipe that nobody writes
+// to, a device without end.
 void replace_file(const Path& file, const Path& donor, Random& random) {
   fs::remove(file);
   switch (random.below(8)) {
-    case 0: return;
-    case 1: fs::create_directory(file); return;
-    case 2: fs::create_symlink("nowhere", file); return;
-    case 3: fs::create_symlink(file.filename(), file); return;
-    case 4: ::mkfifo(file.c_str(), 0600); return;
-    case 5: fs::create_symlink("/dev/zero", file); return;
-    case 6: fs::create_symlink("/dev/null", file); return;
-    default: fs::copy_file(donor, file);
+    case 0:
+      return;
+    case 1:
+      fs::create_directory(file);
+      return;
+    case 2:
+      fs::create_symlink("nowhere", file);
+      return;
+    case 3:
+      fs::create_symlink(file.filename(), file);
+      return;
+    case 4:
+      ::mkfifo(file.c_str(), 0600);
+      return;
+    case 5:
+      fs::create_symlink("/dev/zero", file);
+      return;
+    case 6:
+      fs::create_symlink("/dev/null", file);
+      return;
+    default:
+      fs::copy_file(donor, file);
   }
 }
 
@@ -134,8 +180,9 @@ void mutate_structure(const Path& file, std::string& bytes, Random& random) {
 }
 
 // Larger values of these are more work, as asked for, or more threads; the others name outputs or devices.
-constexpr std::string_view left_alone[] = {"--epochs",  "--head-epochs", "--threads", "--voices", "--sentences", "--output", "--force",
-                                           "--profile", "--device",      "--help",    "--resume", "--to"};
+constexpr std::string_view left_alone[] = {"--epochs",    "--head-epochs", "--threads", "--voices",
+                                           "--sentences", "--output",      "--force",   "--profile",
+                                           "--device",    "--help",        "--resume",  "--to"};
 
 }  // namespace
 
@@ -152,7 +199,7 @@ std::vector<std::string> files_of(const Kind& kind, const Path& inputs) {
       continue;
     }
     for (const auto& entry : fs::recursive_directory_iterator(inputs / name)) {
-      const std::string file = fs::relative(entry.path(), inputs);
+      const std::string file = entry.path().lexically_relative(inputs);
       const bool other = file.ends_with(".html") || (kind.name == "audio" && file.ends_with(".csv"));
       if (entry.is_regular_file() && !other) files.push_back(file);
     }
@@ -164,8 +211,10 @@ std::vector<std::string> files_of(const Kind& kind, const Path& inputs) {
 void damage(const Path& file, const Path& donor, Random& random) {
   if (random.below(50) == 0) return replace_file(file, donor, random);
   std::string bytes = read_file(file);
-  if (has_structure(file) && random.below(3)) mutate_structure(file, bytes, random);
-  else mutate_bytes(bytes, random, read_file(donor));
+  if (has_structure(file) && random.below(3))
+    mutate_structure(file, bytes, random);
+  else
+    mutate_bytes(bytes, random, read_file(donor));
   std::ofstream(file, std::ios::binary | std::ios::trunc) << bytes;
 }
 
@@ -187,7 +236,8 @@ void damage(Words& command, Random& random) {
     const std::string name = names.empty() ? "" : "--" + names[0];
     if (name.empty() || std::find(std::begin(left_alone), std::end(left_alone), name) != std::end(left_alone)) continue;
     const bool flag = option->get_items_expected_max() == 0;
-    if (const auto given = std::find(command.begin(), command.end(), name); given != command.end())  // twice is an error of its own
+    if (const auto given = std::find(command.begin(), command.end(), name);
+        given != command.end())  // twice is an error of its own
       command.erase(given, given + (flag ? 1 : 2));
     command.push_back(flag ? name : name + "=" + (random.below(3) ? odd_number(random) : odd_text(random)));
     std::string& word = command.back();

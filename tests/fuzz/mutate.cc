@@ -1,7 +1,9 @@
-// A mutation fuzzer of whole commands: each run damages one good input, or the command line, at random and runs a command on it.
-// Every run is made from its kind and its number alone, so that it can be made again. How to use it: CONTRIBUTING.md.
+// A mutation fuzzer of whole commands: each run damages one good input, or the command line, at random and runs a
+// command on it. Every run is made from its kind and its number alone, so that it can be made again. How to use it:
+// CONTRIBUTING.md.
 #include <fmt/ranges.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -65,14 +67,16 @@ const Kind& kind_of(const Options& options, Random& random) {
 
 class Fuzzer {
  public:
-  explicit Fuzzer(const Options& options) : options_(options), keep_(fs::absolute(options.keep)), inputs_(keep_ / "inputs") {
+  explicit Fuzzer(const Options& options)
+      : options_(options), keep_(fs::absolute(options.keep)), inputs_(keep_ / "inputs") {
     const Path shared = "/dev/shm";  // in memory where there is such a place
-    work_ = (fs::is_directory(shared) ? shared : fs::temp_directory_path()) / fmt::format("loralens-fuzz-{}", ::getpid());
-    fs::create_directories(work_);
+    work_ =
+        (fs::is_directory(shared) ? shared : fs::temp_directory_path()) / fmt::format("loralens-fuzz-{}", ::getpid());
     fs::remove_all(inputs_);
     make_inputs(inputs_);
     for (const Kind& kind : kinds())
       for (const auto& file : files_of(kind, inputs_)) donors_.push_back(file);
+    fs::create_directories(work_);
   }
   ~Fuzzer() { fs::remove_all(work_); }
 
@@ -158,7 +162,8 @@ class Fuzzer {
 
   void account(const Running& run, int status) {
     const std::string& kind = run.plan.kind->name;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == fuzzer_failed) fail("run {} of {}: the fuzzer itself failed", run.plan.number, kind);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == fuzzer_failed)
+      fail("run {} of {}: the fuzzer itself failed", run.plan.number, kind);
     ++totals_.runs[kind];
     ++totals_.statuses[kind][WIFEXITED(status) ? WEXITSTATUS(status) : -1];
     std::string fault = finding(run.folder, status);
@@ -169,18 +174,33 @@ class Fuzzer {
     if (times <= 2) show(run, fault);
   }
 
+  // A copy of a run's folder; pipes are made again as pipes.
+  void keep(const Path& folder, const Path& kept) const {
+    fs::remove_all(kept);
+    fs::create_directories(kept);
+    for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+      const Path to = kept / entry.path().lexically_relative(folder);
+      if (entry.symlink_status().type() == fs::file_type::fifo)
+        ::mkfifo(to.c_str(), 0600);
+      else if (!entry.is_symlink() && entry.is_directory())
+        fs::create_directory(to);
+      else
+        fs::copy(entry.path(), to, fs::copy_options::copy_symlinks);
+    }
+  }
+
   void show(const Running& run, const std::string& fault) const {
     const Path kept = keep_ / run.folder.filename();
-    fs::remove_all(kept);
-    fs::copy(run.folder, kept, fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+    keep(run.folder, kept);
     std::ofstream(kept / "command.txt") << fmt::format("{}\n", fmt::join(run.plan.command, "\n"));
-    fmt::print("{}\n  --kind {} --run {}: loralens {}\n  damaged: {}\n", fault.empty() ? "no finding" : fault, run.plan.kind->name, run.plan.number,
-               fmt::join(run.plan.command, " "), run.plan.file.empty() ? "the command line" : (kept / run.plan.file).string());
+    fmt::print("{}\n  --kind {} --run {}: loralens {}\n  damaged: {}\n", fault.empty() ? "no finding" : fault,
+               run.plan.kind->name, run.plan.number, fmt::join(run.plan.command, " "),
+               run.plan.file.empty() ? "the command line" : (kept / run.plan.file).string());
     std::fflush(stdout);
   }
 
-  // Undamaged, each command must work: else the runs would show nothing. Audio that the program does not take, damaged or not, is
-  // left out.
+  // Undamaged, each command must work: else the runs would show nothing. Audio that the program does not take, damaged
+  // or not, is left out.
   void check_inputs() {
     for (const Kind& kind : kinds()) {
       auto& files = good_files_[kind.name] = files_of(kind, inputs_);
@@ -191,7 +211,8 @@ class Fuzzer {
       }
       for (const Words& command : kind.commands)
         if (const auto& file = files.empty() ? "" : files[0]; !works(command, file))
-          fail("loralens {} does not work with good input: see {}", fmt::join(with_file(command, file), " "), (keep_ / "good").string());
+          fail("loralens {} does not work with good input: see {}", fmt::join(with_file(command, file), " "),
+               (keep_ / "good").string());
     }
   }
 
@@ -203,8 +224,7 @@ class Fuzzer {
     int status = 0;
     ::waitpid(child, &status, 0);
     if (status == 0 && finding(folder, status).empty()) return true;
-    fs::remove_all(keep_ / "good");
-    fs::copy(folder, keep_ / "good", fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+    keep(folder, keep_ / "good");
     return false;
   }
 
@@ -219,7 +239,8 @@ class Fuzzer {
       const auto found = totals_.found.find(kind);
       fmt::print("{:16} {:>7} {:>8}  {}\n", kind, count, found == totals_.found.end() ? 0 : found->second, statuses);
     }
-    fmt::print("\n{} runs in {:.0f} s, {} different findings{}\n", runs, seconds, totals_.findings.size(), totals_.findings.empty() ? "" : ":");
+    fmt::print("\n{} runs in {:.0f} s, {} different findings{}\n", runs, seconds, totals_.findings.size(),
+               totals_.findings.empty() ? "" : ":");
     for (const auto& [fault, times] : totals_.findings) fmt::print("{:>6} x {}\n", times, fault);
   }
 
@@ -244,17 +265,21 @@ int fuzz(int argc, char** argv) {
   Options o;
   CLI::App app("Damages good inputs at random and runs commands on them; each finding is printed and kept");
   app.option_defaults()->always_capture_default();
-  app.add_option("--runs", o.runs, "how many; 0: the inputs are made and checked")->check(CLI::Range(uint64_t{0}, uint64_t{1'000'000}));
+  app.add_option("--runs", o.runs, "how many; 0: the inputs are made and checked")
+      ->check(CLI::Range(uint64_t{0}, uint64_t{1'000'000}));
   app.add_option("--seed", o.seed, "of all runs: the first is number seed x 1,000,000");
   app.add_option("--jobs", o.jobs, "at the same time")->check(CLI::Range(1, 256));
   app.add_option("--keep", o.keep, "folder for the inputs and for what runs with findings left");
   app.add_option("--kind", o.kind, "runs of this kind only");
-  app.add_option("--run", o.run, "one run by its number, with the --kind that its finding names; kept whatever comes out");
+  app.add_option("--run", o.run,
+                 "one run by its number, with the --kind that its finding names; kept whatever comes out");
   app.add_option("--megabytes", o.megabytes, "that a command may take");
   app.add_flag("--list", o.list, "names the kinds");
   CLI11_PARSE(app, argc, argv);
   if (o.list) {
-    for (const Kind& kind : kinds()) fmt::print("{}: {}\n", kind.name, kind.files.empty() ? "the command line" : fmt::format("{}", fmt::join(kind.files, ", ")));
+    for (const Kind& kind : kinds())
+      fmt::print("{}: {}\n", kind.name,
+                 kind.files.empty() ? "the command line" : fmt::format("{}", fmt::join(kind.files, ", ")));
     return 0;
   }
   return Fuzzer(o).run_all();

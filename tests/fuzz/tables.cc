@@ -48,11 +48,17 @@ void mutate_columns(Rows& rows, Random& random) {
   const size_t columns = rows[0].size(), a = random.below(columns), b = random.below(columns);
   const size_t needed = std::max(a, b) + 1;
   switch (random.below(5)) {
-    case 0: return each_row(rows, 0, needed, [&](auto& row) { std::swap(row[a], row[b]); });  // another order, still right
-    case 1: std::swap(rows[0][a], rows[0][b]); return;                                        // names that do not fit
-    case 2: return each_row(rows, 0, needed, [&](auto& row) { row.erase(row.begin() + static_cast<ptrdiff_t>(a)); });
-    case 3: return each_row(rows, 1, needed, [&](auto& row) { row[a] = row[b]; });
-    default: return each_row(rows, 0, needed, [&](auto& row) { row.push_back(row[a]); });
+    case 0:
+      return each_row(rows, 0, needed, [&](auto& row) { std::swap(row[a], row[b]); });  // another order, still right
+    case 1:
+      std::swap(rows[0][a], rows[0][b]);
+      return;  // names that do not fit
+    case 2:
+      return each_row(rows, 0, needed, [&](auto& row) { row.erase(row.begin() + static_cast<ptrdiff_t>(a)); });
+    case 3:
+      return each_row(rows, 1, needed, [&](auto& row) { row[a] = row[b]; });
+    default:
+      return each_row(rows, 0, needed, [&](auto& row) { row.push_back(row[a]); });
   }
 }
 
@@ -67,10 +73,17 @@ void mutate_once(Rows& rows, Random& random, char separator) {
       cell = odd_cell(cell, random, separator);
       return;
     }
-    case 3: return mutate_columns(rows, random);
-    case 4: std::swap(rows[a], rows[b]); return;
-    case 5: rows.insert(rows.begin() + static_cast<ptrdiff_t>(b), std::vector<std::string>(row)); return;
-    case 6: if (rows.size() > 1) rows.erase(rows.begin() + static_cast<ptrdiff_t>(a)); return;
+    case 3:
+      return mutate_columns(rows, random);
+    case 4:
+      std::swap(rows[a], rows[b]);
+      return;
+    case 5:
+      rows.insert(rows.begin() + static_cast<ptrdiff_t>(b), std::vector<std::string>(row));
+      return;
+    case 6:
+      if (rows.size() > 1) rows.erase(rows.begin() + static_cast<ptrdiff_t>(a));
+      return;
     default: {
       const auto& other = rows[b];
       const std::string value = pick(other, random);
@@ -103,18 +116,39 @@ void mutate_lines(std::string& text, Random& random) {
     switch (random.below(7)) {
       case 0:
       case 1:
-        lines[a] = equals == std::string::npos ? odd_text(random) : lines[a].substr(0, equals + 1) + " " + odd_number(random);
+        lines[a] =
+            equals == std::string::npos ? odd_text(random) : lines[a].substr(0, equals + 1) + " " + odd_number(random);
         break;
       case 2:
         lines[a] = lines[a].substr(0, equals == std::string::npos ? 0 : equals + 1) + " \"" + odd_text(random) + "\"";
         break;
-      case 3: std::swap(lines[a], lines[b]); break;
-      case 4: lines.push_back(std::string(lines[b])); break;
-      case 5: lines.erase(lines.begin() + static_cast<ptrdiff_t>(a)); break;
+      case 3:
+        std::swap(lines[a], lines[b]);
+        break;
+      case 4:
+        lines.push_back(std::string(lines[b]));
+        break;
+      case 5:
+        lines.erase(lines.begin() + static_cast<ptrdiff_t>(a));
+        break;
       default: {
-        static const std::string odd[] = {"[table]", "[[list]]", "key", "= 1", "a.b.c = 1", "\"\" = 1", "x = [1, [2, [3]]]",
-                                          "x = " + nested(100000, '[', ']'), "x = " + nested(2000, '[', ']'), "x = 1979-05-27", "x = '''",
-                                          "x = {a = {b = 1}}", "x = 1e400", "x = nan", "* = *", "a=b,c=d,,=", "#"};
+        static const std::string odd[] = {"[table]",
+                                          "[[list]]",
+                                          "key",
+                                          "= 1",
+                                          "a.b.c = 1",
+                                          "\"\" = 1",
+                                          "x = [1, [2, [3]]]",
+                                          "x = " + nested(100000, '[', ']'),
+                                          "x = " + nested(2000, '[', ']'),
+                                          "x = 1979-05-27",
+                                          "x = '''",
+                                          "x = {a = {b = 1}}",
+                                          "x = 1e400",
+                                          "x = nan",
+                                          "* = *",
+                                          "a=b,c=d,,=",
+                                          "#"};
         lines[a] = pick(odd, random);
       }
     }

@@ -57,11 +57,20 @@ void change_shape(Json& tensor, Random& random) {
   static const int64_t sizes[] = {0, 1, -1, 2, 3, 1LL << 31, 1LL << 32, INT64_MAX, 1LL << 62};
   Json& shape = tensor["shape"];
   switch (random.below(5)) {
-    case 0: shape.push_back(1); return;
-    case 1: shape.insert(shape.begin(), 1); return;
-    case 2: if (!shape.empty()) shape.erase(shape.size() - 1); return;
-    case 3: if (shape.size() > 1) std::swap(shape[0], shape[1]); return;
-    default: if (!shape.empty()) shape[random.below(shape.size())] = pick(sizes, random);
+    case 0:
+      shape.push_back(1);
+      return;
+    case 1:
+      shape.insert(shape.begin(), 1);
+      return;
+    case 2:
+      if (!shape.empty()) shape.erase(shape.size() - 1);
+      return;
+    case 3:
+      if (shape.size() > 1) std::swap(shape[0], shape[1]);
+      return;
+    default:
+      if (!shape.empty()) shape[random.below(shape.size())] = pick(sizes, random);
   }
 }
 
@@ -82,7 +91,8 @@ void shrink(File& file, Random& random) {
 }
 
 void mutate_once(File& file, Random& random) {
-  static const char* const types[] = {"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL", "F8_E4M3", "", "f32"};
+  static const char* const types[] = {"F64", "F32", "F16",  "BF16",    "I64", "I32", "I16",
+                                      "I8",  "U8",  "BOOL", "F8_E4M3", "",    "f32"};
   const auto names = tensors(file);
   if (names.empty()) return;
   const std::string name = pick(names, random), other = pick(names, random);
@@ -91,15 +101,29 @@ void mutate_once(File& file, Random& random) {
   switch (random.below(11)) {
     case 0:
     case 1:
-    case 2: return spoil_values(file, tensor, random);
-    case 3: return change_shape(tensor, random);
-    case 4: tensor["dtype"] = pick(types, random); return;
-    case 5: tensor["data_offsets"][random.below(2)] = random.below(file.data.size() + 9); return;
-    case 6: std::swap(file.header[name], file.header[other]); return;
-    case 7: file.header[random.below(2) ? other + ".weight" : odd_text(random)] = Json(tensor); return;
-    case 8: file.header.erase(name); return;
-    case 9: return shrink(file, random);
-    default: file.header["__metadata__"][odd_text(random)] = odd_text(random);
+    case 2:
+      return spoil_values(file, tensor, random);
+    case 3:
+      return change_shape(tensor, random);
+    case 4:
+      tensor["dtype"] = pick(types, random);
+      return;
+    case 5:
+      tensor["data_offsets"][random.below(2)] = random.below(file.data.size() + 9);
+      return;
+    case 6:
+      std::swap(file.header[name], file.header[other]);
+      return;
+    case 7:
+      file.header[random.below(2) ? other + ".weight" : odd_text(random)] = Json(tensor);
+      return;
+    case 8:
+      file.header.erase(name);
+      return;
+    case 9:
+      return shrink(file, random);
+    default:
+      file.header["__metadata__"][odd_text(random)] = odd_text(random);
   }
 }
 

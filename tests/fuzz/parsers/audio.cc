@@ -15,7 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   }
   try {
     const Audio audio = load_audio(memory.path());
-    if (!std::all_of(audio.samples.begin(), audio.samples.end(), [](float x) { return std::isfinite(x); })) std::abort();
+    if (!std::all_of(audio.samples.begin(), audio.samples.end(), [](float x) { return std::isfinite(x); }))
+      std::abort();
     if (!(audio.seconds > 0) || audio.rate <= 0 || audio.channels <= 0) std::abort();
   } catch (const Error&) {
   }
