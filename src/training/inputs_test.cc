@@ -39,7 +39,7 @@ TrainingInputs some_inputs() {
   return inputs;
 }
 
-class Inputs : public testing::Test {
+class RecordedInputs : public testing::Test {
  protected:
   // Written, and read back.
   TrainingInputs recorded() {
@@ -49,7 +49,7 @@ class Inputs : public testing::Test {
   TestFolder folder_;
 };
 
-TEST_F(Inputs, ComeBackFromTheirFiles) {
+TEST_F(RecordedInputs, ComeBackFromTheirFiles) {
   const TrainingInputs before = recorded();
   EXPECT_EQ(difference_of(before, some_inputs()), "");
   EXPECT_EQ(before.clips[1].id, "b, c.wav");
@@ -58,7 +58,7 @@ TEST_F(Inputs, ComeBackFromTheirFiles) {
   EXPECT_EQ(before.clips[1].fingerprint, two_recordings()[1].fingerprint);
 }
 
-TEST_F(Inputs, DifferByWhatIsNamed) {
+TEST_F(RecordedInputs, DifferByWhatIsNamed) {
   const TrainingInputs before = recorded();
   const auto difference = [&](const std::function<void(TrainingInputs&)>& change) {
     TrainingInputs now = some_inputs();
@@ -85,7 +85,7 @@ TEST_F(Inputs, DifferByWhatIsNamed) {
   EXPECT_THAT(difference([](auto& now) { now.version = "2"; }), HasSubstr("loralens 1, this is 2"));
 }
 
-TEST_F(Inputs, ThatAreDamagedAreRefused) {
+TEST_F(RecordedInputs, ThatAreDamagedAreRefused) {
   recorded();
   const std::string json = read_file(folder_.path() / "inputs.json"), csv = read_file(folder_.path() / "recordings.csv");
   const auto error = [&] { return error_of([&] { read_inputs(folder_.path(), "run"); }); };
