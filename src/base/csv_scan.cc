@@ -54,6 +54,7 @@ void scan_csv_text(std::string_view text, const std::string& name, char separato
   constexpr size_t piece = 1 << 16;
   const std::string bytes = without_byte_order_mark(std::string(text));
   text = bytes;
+  if (text.starts_with("\xef\xbb\xbf")) fail("{}: the file begins with two byte-order marks: take one off", name);
   Row header;
   Filling filling;
   csv_parser parser;

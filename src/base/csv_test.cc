@@ -35,6 +35,7 @@ TEST(Csv, BadTablesSayWhere) {
     return "";
   };
   EXPECT_EQ(message(""), "t.csv: the table is empty; its first line must name the columns");
+  EXPECT_EQ(message("\xef\xbb\xbf\xef\xbb\xbf" "a,b\n"), "t.csv: the file begins with two byte-order marks: take one off");
   EXPECT_EQ(message("a,b\n1\n"), "t.csv: row 2 has 1 cells, the header has 2");
   EXPECT_EQ(message("a,a\n"), "t.csv: the header names the column 'a' twice");
   EXPECT_NE(message("a,b\n1,\"2\n").find("never closed"), std::string::npos);

@@ -55,6 +55,7 @@ std::string message_of(const std::string& id, const std::exception& error) {
 void decode_file(Decoded& file, const LogMel& mel, const InputOptions& input, int64_t positions) {
   try {
     if (!is_utf8(file.result.path)) fail("the path is not UTF-8, which JSON needs: rename the file or its folder");
+    if (file.result.path.find('\0') != std::string::npos) fail("the path holds a zero byte, which no file's name has");
     auto windows = std::make_unique<ClipWindows>(clip_of_id(file.result.path), mel, input);
     file.mels = next_windows(*windows, positions);
     if (windows->done())

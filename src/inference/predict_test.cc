@@ -197,6 +197,13 @@ TEST_F(LooseFiles, AreAnsweredInOrderWithBadOnesBetween) {
   }
 }
 
+TEST_F(LooseFiles, OfAPathWithAZeroByteAreErrors) {
+  const std::string zero(1, '\0');
+  const auto given = predictions({tiny_model(base_, tiny_adapter("lora"))}, {zero + "a.wav", paths_[0]});
+  EXPECT_THAT(given[0].error, testing::HasSubstr("zero byte"));
+  EXPECT_EQ(given[1].error, "");
+}
+
 TEST_F(LooseFiles, AgreeWithATableOfClips) {
   const EmotionModel model = tiny_model(base_, tiny_adapter("full"));
   const std::vector<Clip> clips = tone_corpus(folder_, 40).clips;
