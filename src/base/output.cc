@@ -62,7 +62,7 @@ void check_target(const Path& path, bool folder, bool force, const Complaint& co
   if (!status) return;
   const char* wanted = folder ? "folder" : "file";
   if (!force && kind_of(*status) == std::string_view("folder") && !folder)
-    fail("{} is a folder: give the name of a file", path.string());
+    fail("{} exists already and is a folder, which --force does not replace: give the name of a file", path.string());
   if (!force) fail("{} exists already: choose another output {}, or give --force to replace it", path.string(), wanted);
   if (kind_of(*status) != std::string_view(wanted))
     fail("{} is a {}, which --force does not replace by a {}: choose another name", path.string(), kind_of(*status),

@@ -208,8 +208,7 @@ Clips load_clips(const TrainArguments& a) {
 std::vector<Recording> checked_audio(const Clips& clips, const std::vector<Fold>& folds, const TrainArguments& a) {
   Progress progress("checking audio", std::ssize(clips.clips));
   auto recordings = examine(clips, thread_count(a.machine), [&](int64_t done) { progress.step(done); });
-  for (const Recording& recording : recordings)
-    if (!recording.error.empty()) fail("{}", recording.error);
+  check_readable(recordings);
   if (a.folds.allow_leaks) return recordings;
   if (const auto leak = audio_leak(clips, folds, recordings); !leak.empty())
     fail("folds {}: {}: take one of them out of the table, choose other folds, or allow it with --allow-leaks (see "

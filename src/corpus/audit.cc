@@ -284,13 +284,17 @@ json audit(const Clips& clips, const std::vector<Fold>& folds, const std::vector
   return result;
 }
 
-std::string audio_leak(const Clips& clips, const std::vector<Fold>& folds, const std::vector<Recording>& recordings) {
+void check_readable(const std::vector<Recording>& recordings) {
   const auto unreadable = [](const Recording& recording) { return !recording.error.empty(); };
-  if (const auto first = std::find_if(recordings.begin(), recordings.end(), unreadable); first != recordings.end()) {
-    const auto count = std::count_if(recordings.begin(), recordings.end(), unreadable);
-    if (count == 1) fail("{}", first->error);
-    fail("{} of {} clips cannot be read (loralens audit lists them), such as {}", count, recordings.size(), first->error);
-  }
+  const auto first = std::find_if(recordings.begin(), recordings.end(), unreadable);
+  if (first == recordings.end()) return;
+  const auto count = std::count_if(recordings.begin(), recordings.end(), unreadable);
+  if (count == 1) fail("{}", first->error);
+  fail("{} of {} clips cannot be read (loralens audit lists them), such as {}", count, recordings.size(), first->error);
+}
+
+std::string audio_leak(const Clips& clips, const std::vector<Fold>& folds, const std::vector<Recording>& recordings) {
+  check_readable(recordings);
   const Audit table(clips, recordings);
   for (size_t f = 0; f < folds.size(); ++f)
     if (auto leak = table.audio_leak(folds[f], static_cast<int64_t>(f)); !leak.empty()) return leak;

@@ -21,6 +21,9 @@ nlohmann::json audit(const Clips& clips, const std::vector<Fold>& folds, const s
 // It as a page of text.
 std::string describe_audit(const nlohmann::json& audit);
 
+// Error if a clip cannot be read: how many there are, and why the first of them.
+void check_readable(const std::vector<Recording>& recordings);
+
 // "" if no recording is in two parts of a fold, whole, as an overlapping segment or changed a little; else one line
 // that names the first such fold and its two clips. Error for a clip that cannot be read.
 std::string audio_leak(const Clips& clips, const std::vector<Fold>& folds, const std::vector<Recording>& recordings);
