@@ -46,7 +46,7 @@ def test_synth_makes_a_balanced_corpus(corpus):
 def test_a_run_holds_what_the_contract_says(lora):
     model = {"adapter_config.json", "adapter_model.safetensors", "config.json", "history.csv", "initial.safetensors",
              "watch.csv"}
-    expected = {"config.toml", "folds.csv", "metrics.json", "predictions.csv"}
+    expected = {"config.toml", "folds.csv", "inputs.json", "metrics.json", "predictions.csv", "recordings.csv"}
     expected |= {f"final/{name}" for name in model}
     expected |= {f"{fold}/{name}" for fold in ("fold-00", "fold-01") for name in model | {"predictions.csv"}}
     assert set(files_of(lora)) == expected
@@ -63,7 +63,7 @@ def test_training_is_watched_without_a_trace_in_its_results(lora, tmp_path):
     steps = [row["step"] for row in table_of(tmp_path / "often" / "fold-00" / "watch.csv")]
     assert set(steps) == set(map(str, range(int(table_of(lora / "fold-00" / "history.csv")[-1]["steps"]))))
     for name, content in never.items():
-        assert name == "config.toml" or often[name] == content
+        assert name in ("config.toml", "inputs.json") or often[name] == content  # the flag itself
     assert set(often) - set(never) == {f"{folder}/watch.csv" for folder in ("fold-00", "fold-01", "final")}
 
 
