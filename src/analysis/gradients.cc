@@ -37,7 +37,8 @@ class Gradients : public Analysis {
   }
   bool wants_gradient(Part part, Role role, const Site& site) const override {
     if (!wants(part, role)) return false;
-    if (site.module != Module::none) return role != Role::frozen;
+    if (site.module != Module::none)  // an untrained model of another shape may have adapters elsewhere
+      return role != Role::frozen && std::ranges::count(setting_.adapted, Place{site.layer, site.module}) > 0;
     return site.kind == SiteKind::residual_in ||
            (site.kind == SiteKind::residual_out && site.layer == setting_.layers - 1);
   }

@@ -128,9 +128,9 @@ class Agreement {
       folds.try_emplace(p.fold, count).first->second.add(p.truth, p.predicted);
       ids.insert(p.id);
     }
+    check_same_folds(folds);
     if (metrics_.contains("predictions")) equal("predictions", metrics_.at("predictions"), predictions_.size());
     equal("clips", metrics_.at("clips"), ids.size());
-    equal("folds", metrics_.at("folds").size(), folds.size());
     for (int64_t t = 0; t < count; ++t)
       for (int64_t p = 0; p < count; ++p)
         equal(fmt::format("clips of {} taken for {}", classes[static_cast<size_t>(t)], classes[static_cast<size_t>(p)]),
@@ -153,18 +153,26 @@ class Agreement {
          "metrics.json, {} by predictions.csv", folder_, what, stated, found);
   }
 
+  void check_same_folds(const std::map<int64_t, Confusion>& folds) const {
+    std::set<int64_t> scored;
+    for (const json& fold : metrics_.at("folds")) scored.insert(fold.at("fold").get<int64_t>());
+    for (const int64_t fold : scored)
+      if (!folds.contains(fold))
+        fail("{}: metrics.json has {}, of which predictions.csv has no row: the run is not whole", folder_, fold_name(fold));
+    for (const auto& [fold, confusion] : folds)
+      if (!scored.contains(fold))
+        fail("{}: predictions.csv has {}, which is not in metrics.json: the run is not whole", folder_, fold_name(fold));
+  }
+
   void check_folds(const std::map<int64_t, Confusion>& folds) const {
     const std::pair<const char*, double (*)(const Confusion&)> scores[] = {
         {"uar", uar}, {"war", war}, {"macro_f1", macro_f1}};
     for (const auto& [key, score] : scores) {
       std::vector<double> values;
       for (const json& fold : metrics_.at("folds")) {
-        const auto found = folds.find(fold.at("fold").get<int64_t>());
-        if (found == folds.end())
-          fail("{}: predictions.csv has no row of fold {}, which metrics.json has: the run is not whole", folder_,
-               fold.at("fold").dump());
-        values.push_back(score(found->second));
-        near(fmt::format("{} of fold {}", key, found->first), fold.at(key), values.back());
+        const auto number = fold.at("fold").get<int64_t>();
+        values.push_back(score(folds.at(number)));
+        near(fmt::format("{} of fold {}", key, number), fold.at(key), values.back());
       }
       near(key, metrics_.at(key).at("mean"), summarise(values, 0).mean);
     }

@@ -155,8 +155,8 @@ TEST(RunMetrics, AgreeWithTheirPredictions) {
   EXPECT_THAT(error_after([](auto&, auto& p) { p.pop_back(); }), HasSubstr("predictions 6 by metrics.json, 5 by predictions.csv"));
   EXPECT_THAT(error_after([](auto&, auto& p) { p[0].predicted = 1; }), HasSubstr("clips of joy taken for joy 2"));
   EXPECT_THAT(error_after([](auto& m, auto& p) { m.erase("predictions"), p[0].id = "b.wav"; }), HasSubstr("clips 6"));
-  EXPECT_THAT(error_after([](auto&, auto& p) { p[0].fold = 2; }), HasSubstr("folds 2"));
-  EXPECT_THAT(error_after([](auto&, auto& p) { for (auto& one : p) one.fold *= 2; }), HasSubstr("no row of fold 1"));
+  EXPECT_THAT(error_after([](auto&, auto& p) { p[0].fold = 2; }), HasSubstr("fold-02, which is not in metrics.json"));
+  EXPECT_THAT(error_after([](auto&, auto& p) { for (auto& one : p) one.fold *= 2; }), HasSubstr("fold-01, of which"));
   EXPECT_THAT(error_after([](auto& m, auto&) { m["folds"][1]["macro_f1"] = 0.1; }), HasSubstr("macro_f1 of fold 1"));
   EXPECT_THAT(error_after([](auto& m, auto&) { m["war"]["mean"] = 0.1; }), HasSubstr("war 0.1"));
   EXPECT_THAT(error_after([](auto&, auto& p) { p[5].probabilities = {0.4, 0.6}; }), HasSubstr("calibration error"));
