@@ -174,6 +174,13 @@ def set_flag(name, value):
     return lambda folder: replace(folder / "run.partial" / "config.toml", f"(?m)^{name} = .*$", f"{name} = {value}")
 
 
+def add_flag(line):
+    def add(folder):
+        file = folder / "run.partial" / "config.toml"
+        file.write_text(file.read_text() + line + "\n")
+    return add
+
+
 def edit_table(change):
     def edit(folder):
         lines = (folder / "clips.csv").read_text().splitlines()
@@ -212,13 +219,13 @@ DIFFERENT = {
     "more": (other_clip, ["the clip clips/new.wav was not there before"]),
     "order": (edit_table(lambda lines: [lines[0], *lines[:0:-1]]), ["another order"]),
     "audio": (other_audio, ["the audio of the clip"]),
-    "rank": (set_flag("rank", 8), ["--rank was '32', is '8'"]),
+    "rank": (set_flag("rank", 8), ["--rank was '16', is '8'"]),
     "seed": (set_flag("seed", 7), ["--seed was '42', is '7'"]),
     "final": (set_flag("final", "false"), ["--final was 'true', is 'false'"]),
     "leaks": (set_flag("allow-leaks", "true"), ["--allow-leaks was 'false'"]),
     "folds": (set_flag("folds", "'speaker:3'"), ["there were 2 folds, there are 3", "--folds was 'speaker:2'"]),
     "scheme": (set_flag("folds", "'text:2'"), ["text"]),
-    "labels": (set_flag("labels", "'anger=rage,happiness=joy,neutral=calm,sadness=woe'"), ["--labels was ''", "the label of the clip"]),
+    "labels": (add_flag("labels = 'anger=rage,happiness=joy,neutral=calm,sadness=woe'"), ["--labels was ''", "the label of the clip"]),
     "base": (other_base, ["the base model's weights differ"]),
     "cut-record": (cut("inputs.json", 20), ["inputs.json is damaged", "--force"]),
     "no-record": (lambda folder: (folder / "run.partial" / "inputs.json").unlink(), ["older version", "--force"]),
