@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/isfinite.h>
 #include <ATen/ops/linalg_qr.h>
 #include <ATen/ops/linalg_svdvals.h>
 #include <ATen/ops/linalg_vector_norm.h>
@@ -135,6 +136,9 @@ void Watch::add_adapter(int64_t layer, Module module, const LinearAdapter& adapt
   const auto factors = adapter.factors();
   if (!factors) return;
   const auto add_matrix = [&](const char* component, const Tensor& triangle, double scale) {
+    if (!at::isfinite(triangle).all().item<bool>())
+      fail("{} of {} in layer {} is too large or no finite number in step {}: lower the learning rate, or, after --resume, train "
+           "again from the start", component, name_of(module), layer, step_);
     const Tensor values = at::linalg_svdvals(triangle) * scale;
     const SpectrumMeasures measures = measures_of(values);
     add(layer, module, component, "norm", std::sqrt(squares_of(values).item<double>()));

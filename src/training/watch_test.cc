@@ -6,6 +6,7 @@
 #include <ATen/ops/tensor.h>
 #include <gmock/gmock.h>
 
+#include <limits>
 #include <numeric>
 #include <set>
 
@@ -140,6 +141,13 @@ TEST_F(Seen, AdaptersAndTheirGradients) {
     EXPECT_NEAR(value(rows, place.first, module, "B", "gradient_norm") / norm_of(lora.b.grad()), 1, 1e-5);
   }
   EXPECT_EQ(rows.size(), 18u * 11 + 3 * 2 + 1);
+}
+
+// As after steps with a learning rate that is far too high.
+TEST_F(Seen, AnAdapterBeyondAllNumbersIsNamed) {
+  for (const Parameter& p : model_.adapted.parameters)
+    if (p.name.ends_with("layers.1.fc1.lora_B.weight")) p.tensor.detach().fill_(std::numeric_limits<float>::infinity());
+  EXPECT_THAT(error_of([&] { look(); }), testing::HasSubstr("B of fc1 in layer 1"));
 }
 
 TEST_F(Seen, AnAdapterThatIsZeroHasANormButNoRank) {
