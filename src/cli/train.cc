@@ -3,12 +3,12 @@
 
 #include "base/error.h"
 #include "base/output.h"
-#include "base/pattern.h"
 #include "base/progress.h"
 #include "cli/clips.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/machine.h"
+#include "cli/module_flags.h"
 #include "cli/numbers.h"
 #include "cli/own_files.h"
 #include "cli/reads.h"
@@ -33,58 +33,6 @@ struct TrainArguments {
   int64_t cache_megabytes = 400;
   bool force = false, resuming = false;
 };
-
-template <typename... Args>
-[[noreturn]] void usage(fmt::format_string<Args...> message, Args&&... args) {
-  throw UsageError(fmt::format(message, std::forward<Args>(args)...));
-}
-
-// "0-2,5" -> 0 1 2 5; "upper" -> the upper half of `count` layers; "all" -> none, which means all
-std::vector<int64_t> parse_layers(const std::string& text, int64_t count) {
-  std::set<int64_t> layers;
-  if (text == "all") return {};
-  if (text == "upper") return parse_layers(fmt::format("{}-{}", count / 2, count - 1), count);
-  const Range<int64_t> there{0, count - 1};
-  for (const std::string& part : split(text)) {
-    const size_t dash = part.find('-', 1);
-    const auto first = parse_number<int64_t>(std::string_view(part).substr(0, dash));
-    const auto last =
-        dash == std::string::npos ? first : parse_number<int64_t>(std::string_view(part).substr(dash + 1));
-    if (!first || !last)
-      usage("--layers {}: '{}' is neither a number nor a range such as 0-5, nor all, nor upper", text, part);
-    if (!there.contains(*first) || !there.contains(*last))
-      usage("--layers {}: '{}' is out of range: this encoder has the layers {}", text, part, there.text());
-    if (*last < *first) usage("--layers {}: the range '{}' is empty", text, part);
-    for (int64_t layer = *first; layer <= *last; ++layer) layers.insert(layer);
-  }
-  if (layers.empty()) usage("--layers '{}' names no layer: give numbers, a range such as 0-5, all or upper", text);
-  return {layers.begin(), layers.end()};
-}
-
-// "fc1=8,q_proj=16"
-template <typename T>
-std::map<std::string, T> parse_pattern(const std::string& text, const char* flag, const Range<T>& range) {
-  std::map<std::string, T> pattern;
-  for (const std::string& part : split(text)) {
-    const size_t equals = part.rfind('=');
-    if (equals == std::string::npos) usage("--{} {}: '{}' is not of the form module=number", flag, text, part);
-    const auto value = parse_number<T>(std::string_view(part).substr(equals + 1));
-    if (!value || !range.contains(*value))
-      usage("--{} {}: the number of '{}' is out of range: choose {}", flag, text, part, range.text());
-    pattern[part.substr(0, equals)] = *value;
-  }
-  return pattern;
-}
-
-// "" if the text is a regular expression.
-std::string pattern_error(const std::string& text) {
-  try {
-    Pattern{text};
-    return "";
-  } catch (const Error& error) {
-    return error.what();
-  }
-}
 
 void add_adapter_options(CLI::App& command, TrainArguments& a) {
   AdapterOptions& o = a.run.adapter;
@@ -154,7 +102,7 @@ void add_training_options(CLI::App& command, TrainArguments& a) {
 void check_resume_alone(const CLI::App& command) {
   for (const CLI::Option* option : command.get_options())
     if (option->count() > 0 && option->get_name() != "--resume")
-      usage("--resume goes on with the flags in the run's own config.toml: leave out {}", option->get_name());
+      throw_usage("--resume goes on with the flags in the run's own config.toml: leave out {}", option->get_name());
 }
 
 // What only the model can say of --layers, --targets and the patterns.
@@ -163,9 +111,9 @@ void check_places(const WhisperConfig& config, const AdapterOptions& options) {
   try {
     unused = unused_pattern(config, options);
   } catch (const Error& error) {
-    usage("{}", error.what());
+    throw_usage("{}", error.what());
   }
-  if (!unused.empty()) usage("'{}' has a rank or alpha of its own, but no adapted module is called so", unused);
+  if (!unused.empty()) throw_usage("'{}' has a rank or alpha of its own, but no adapted module is called so", unused);
 }
 
 void resolve(CLI::App& command, TrainArguments& a) {
@@ -188,7 +136,7 @@ void resolve(CLI::App& command, TrainArguments& a) {
   try {
     a.run.train.validate();
   } catch (const Error& error) {
-    usage("{}", error.what());
+    throw_usage("{}", error.what());
   }
 }
 
