@@ -146,7 +146,7 @@ std::optional<AdapterOptions> LoraMethod::from_peft(const json& config, const st
 
   AdapterOptions options;
   options.method = "lora";
-  options.rank = whole_number(object.at("r"), file + ": the rank \"r\"", ranks);
+  options.rank = whole_number(object.at("r"), file + ": the rank r", ranks);
   options.alpha = object.number("lora_alpha", alphas);
   options.dropout = object.number("lora_dropout", dropouts, 0);
   options.rslora = object.truth("use_rslora", false);

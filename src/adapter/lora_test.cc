@@ -314,7 +314,7 @@ TEST(PeftConfig, WhatIsNotSupportedIsRefused) {
        {"eva_config", "corda_config", "lora_ga_config", "loftq_config", "runtime_config", "megatron_config"})
     EXPECT_EQ(error_with(key, {{"rho", 2}}), "") << key;
   for (const json& number : {json(4.5), json(4.0), json("eight"), json::array(), json(true)})
-    EXPECT_THAT(error_with("r", number), HasSubstr(fmt::format("\"r\" is {}: expected a whole number, 1 to 4096", number.dump())));
+    EXPECT_THAT(error_with("r", number), HasSubstr(fmt::format("the rank r is {}: expected a whole number", number.dump())));
   for (const json& number : {json(0), json(-1), json(4097), json(UINT64_MAX)})
     EXPECT_THAT(error_with("r", number), HasSubstr("expected a whole number, 1 to 4096")) << number;
   for (const json& number : {json(0), json(-1.0), json(1e300), json("8"), json(true)})

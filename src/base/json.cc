@@ -48,10 +48,12 @@ class Builder {
   bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception& error) {
     if (error.id == 406) fail("{}: its JSON holds a number beyond all bounds (at byte {})", where_, position);
     const std::string_view before = text_.substr(0, std::min(position, text_.size()));
-    const auto line = 1 + std::count(before.begin(), before.end(), '\n');
     const auto column = before.size() - (before.rfind('\n') + 1);  // npos + 1 is 0
+    const auto line = text_.find('\n') == std::string_view::npos
+                          ? std::string()
+                          : fmt::format("line {}, ", 1 + std::count(before.begin(), before.end(), '\n'));
     const bool utf8 = std::string_view(error.what()).find("UTF-8") != std::string_view::npos;
-    fail("{}: no valid JSON in line {}, column {}{}: mend it, or fetch or copy the file again", where_, line, column,
+    fail("{}: no valid JSON in {}column {}{}: mend it, or fetch or copy the file again", where_, line, column,
          utf8 ? " (not UTF-8)" : "");
   }
 

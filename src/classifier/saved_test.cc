@@ -206,7 +206,7 @@ TEST(SavedModel, HeadsOutOfRangeAreRefused) {
     EXPECT_THAT(error_with({8, 16}, {classes, 8}), HasSubstr("C 2 to 10000")) << classes;
   EXPECT_THAT(error_with({8, 16}, {int64_t{1} << 40, 0}), HasSubstr("head.safetensors: projector.weight has the shape [8, 16]"));
   EXPECT_THAT(error_with({0, 16}, {3, 0}), HasSubstr("P 1 to 16384"));
-  EXPECT_THAT(error_with({8, 17}, {3, 8}), HasSubstr("expected [P, 16]"));
+  EXPECT_THAT(error_with({8, 17}, {3, 8}), HasSubstr("expected are [P, 16]"));
   EXPECT_THAT(error_with({8, 16}, {3, 9}), HasSubstr("[C, P]"));
 }
 

@@ -44,7 +44,7 @@ TEST(Numbers, EveryNumericOptionOfEveryCommandHasARange) {
       EXPECT_THAT(complaint(option, text), HasSubstr("choose ")) << option.get_name() << " " << text;
     EXPECT_THAT(option.get_description(), testing::EndsWith(")")) << option.get_name();
   });
-  EXPECT_GE(visited, 30);
+  EXPECT_GE(visited, 35);
 }
 
 TEST(Numbers, AreDecimalAndInRange) {

@@ -276,7 +276,7 @@ TEST(TableReader, JsonLinesAreRows) {
   EXPECT_THAT(column_values(clips, "read"), ElementsAre("true", ""));
   EXPECT_THAT(column_values(clips, "note"), ElementsAre("é, \"", ""));
   EXPECT_THAT(error_of([&] { read("{\"wav\": \"b.wav\", \"emo\": \"sad\", \"spk\": 7}\n{\"wav\": "); }),
-              HasSubstr("t.jsonl: line 2: no valid JSON"));
+              HasSubstr("t.jsonl: line 2: no valid JSON in column 8"));
   EXPECT_THAT(error_of([&] { read("[1]\n"); }), HasSubstr("t.jsonl: line 1 is no JSON object"));
   EXPECT_THAT(error_of([&] { read("{\"wav\": {\"path\": \"b.wav\"}}\n"); }),
               HasSubstr("t.jsonl: line 1: 'wav' holds a list or an object"));

@@ -108,9 +108,9 @@ BAD_PEFT_CONFIGS = {
     "other-type": ('{"peft_type": "PREFIX_TUNING"}', ["PREFIX_TUNING", "not supported"]),
     "no-rank": ('{"peft_type": "LORA"}', ['"r" is missing']),
     "rank-of-text": ('{"peft_type": "LORA", "r": "x", "lora_alpha": 1, "target_modules": ["v_proj"]}',
-                     ['"r" is', "whole number"]),
+                     ["r is", "whole number"]),
     "fractional-rank": ('{"peft_type": "LORA", "r": 4.5, "lora_alpha": 1, "target_modules": ["v_proj"]}',
-                        ['"r" is 4.5', "whole number"]),
+                        ["r is 4.5", "whole number"]),
     "kasa": ('{"peft_type": "LORA", "r": 4, "lora_alpha": 1, "target_modules": ["v_proj"], '
              '"kasa_config": {"beta": 1e-4, "gamma": 1e-3}}', ["kasa_config"]),
     "no-such-module": ('{"peft_type": "LORA", "r": 4, "lora_alpha": 1, "target_modules": ["w_proj"]}', ["w_proj"]),
@@ -138,7 +138,7 @@ HOSTILE_PEFT_CONFIGS = {
     "slow-rank-pattern": (LORA + f'"r": 4, "target_modules": ["v_proj"], "rank_pattern": {{"{SLOW}": 2}}}}',
                           ["too many steps"]),
     "long-target": (LORA + f'"r": 4, "target_modules": "{"a" * 200_000}"}}', ["200000 letters"]),
-    "no-rank-at-all": (LORA + '"r": 0, "target_modules": ["v_proj"]}', ['"r" is 0', "1 to 4096"]),
+    "no-rank-at-all": (LORA + '"r": 0, "target_modules": ["v_proj"]}', ["r is 0", "1 to 4096"]),
     "key-twice": (LORA + '"r": 2, "r": 4, "target_modules": ["v_proj"]}', ['"r" stands twice']),
     "latin-1": (LORA + '"r": 2, "target_modules": ["T\udcfcr"]}', ["not UTF-8"]),
 }
