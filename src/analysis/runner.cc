@@ -2,11 +2,13 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/isfinite.h>
 #include <ATen/ops/stack.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "base/memory.h"
 #include "base/profile.h"
 #include "base/random.h"
@@ -82,6 +84,15 @@ Tensor random_cotangent(const BatchView& view, const std::vector<uint64_t>& keys
     directions.push_back(normal_values({view.logits.size(1)}, hash_of(view.setting.seed, hash_of("cotangent"), key)));
   const Tensor stacked = at::stack(directions);
   return (stacked / stacked.norm(2, {1}, true)).to(view.logits.options());
+}
+
+// Error that names the first clip of the batch whose logits are not finite.
+void check_finite(const BatchView& view) {
+  const Tensor finite = at::isfinite(view.logits).all(1).cpu();
+  for (size_t i = 0; i < view.clips.size(); ++i)
+    if (!finite.const_data_ptr<bool>()[i])
+      fail("{}: the {} model's logits are not finite numbers: the model or its adapter holds numbers that are too large",
+           view.setting.clips->clips[static_cast<size_t>(view.clips[i])].id, name_of(view.subject.role));
 }
 
 }  // namespace
@@ -219,6 +230,7 @@ void AnalysisRunner::pass(const FoldSubjects& fold, Part part, Role role, std::s
   }
   passing.taps = nullptr;
   view.logits = graph.detach();
+  check_finite(view);
   {
     const Timed time(Phase::analyses);
     for (Analysis* analysis : here) analysis->end_batch(view);

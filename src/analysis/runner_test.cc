@@ -5,6 +5,8 @@
 #include <ATen/ops/log_softmax.h>
 #include <gmock/gmock.h>
 
+#include <limits>
+
 #include "analysis/test_fold.h"
 #include "whisper/test_memory.h"
 
@@ -98,6 +100,12 @@ struct MemorySpy : Analysis {
 };
 
 // So that an analysis can then make a graph of its own.
+TEST_P(RunnerTest, LogitsThatAreNotFiniteNameTheirClip) {
+  fold.subjects.adapted.model.head.classifier.bias.detach()[0] = std::numeric_limits<double>::infinity();
+  const std::string error = error_of([&] { run(); });
+  EXPECT_THAT(error, testing::HasSubstr("the adapted model's logits are not finite"));
+}
+
 TEST_P(RunnerTest, HoldsNeitherGraphNorGradientsThatHaveBeenSeen) {
   const AllocatedBytes bytes;
   MemorySpy memory(bytes);
