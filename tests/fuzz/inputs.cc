@@ -168,7 +168,7 @@ void interrupt_training(const Path& folder) {
   for (int attempt = 0; attempt < 10; ++attempt) {
     fs::remove_all(folder / "unfinished");
     fs::remove_all(unfinished);
-    const pid_t child = start(folder, words, [] {}, 0);
+    const pid_t child = start(folder, words, [] {}, {.time = false});
     int status = 0;
     bool ended = false;
     while (!fs::exists(checkpoint) && !ended) ended = ::waitpid(child, &status, WNOHANG) != 0;

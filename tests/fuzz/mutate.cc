@@ -137,7 +137,7 @@ class Fuzzer {
       Random random(hash_of(plan.seed, 1));
       if (!plan.file.empty()) damage(folder / plan.file, inputs_ / plan.donor, random);
     };
-    const pid_t child = start(folder, plan.command, before, memory());
+    const pid_t child = start(folder, plan.command, before, {.memory = memory()});
     running_.emplace(child, Running{plan, std::move(folder)});
   }
 
@@ -220,7 +220,7 @@ class Fuzzer {
     const Path folder = work_ / "good";
     fs::remove_all(folder);
     fs::create_directory(folder);
-    const pid_t child = start(folder, with_file(command, file), [&] { fill(folder, file); }, memory());
+    const pid_t child = start(folder, with_file(command, file), [&] { fill(folder, file); }, {.memory = memory()});
     int status = 0;
     ::waitpid(child, &status, 0);
     if (status == 0 && finding(folder, status).empty()) return true;

@@ -56,7 +56,7 @@ int run(const Words& command) {
 
 }  // namespace
 
-pid_t start(const Path& folder, const Words& command, const std::function<void()>& before, uint64_t memory) {
+pid_t start(const Path& folder, const Words& command, const std::function<void()>& before, Limits limits) {
   std::fflush(nullptr);
   const pid_t child = ::fork();
   if (child < 0) fail("cannot start another process: run fewer at a time");
@@ -75,21 +75,22 @@ pid_t start(const Path& folder, const Words& command, const std::function<void()
   redirect("stderr.txt", O_WRONLY | O_CREAT | O_TRUNC, 2);
   ::signal(SIGPIPE, SIG_IGN);
   limit(RLIMIT_CORE, 0);
-  if (memory > 0) limit(RLIMIT_DATA, data_size() + memory);
-  limit(RLIMIT_CPU, longest);  // time on the clock says little on a machine that has other work
-  ::alarm(3 * longest);
+  if (limits.memory > 0) limit(RLIMIT_DATA, data_size() + limits.memory);
+  if (limits.time) {
+    limit(RLIMIT_CPU, longest);
+    ::alarm(longest_wait);
+  }
   keep_freed_memory();
   use_tensor_memory();
   at::set_num_threads(1);
   const int status = run(command);
   std::fflush(nullptr);
   std::cout.flush();
-  std::_Exit(
-      status);  // LibTorch takes its operators out one by one at an ordinary exit, which is most of a short run's time
+  std::_Exit(status);  // an ordinary exit, where LibTorch takes its operators out one by one, is most of a short run's time
 }
 
 void succeed(const Path& folder, const Words& command) {
-  const pid_t child = start(folder, command, [] {}, 0);
+  const pid_t child = start(folder, command, [] {}, {.time = false});
   int status = 0;
   ::waitpid(child, &status, 0);
   if (status == 0) return;
