@@ -191,20 +191,19 @@ int64_t trained_clips(const AnalyzeArguments& a, const Material& m) {
   return seen;
 }
 
-// A list or a model that none of the chosen analyses looks at would be ignored.
-void check_used(const AnalyzeArguments& a, const Setting& setting, const std::vector<AnalysisEntry>& entries) {
+// Tells of a list or a model that none of the chosen analyses looks at.
+void tell_of_unused(const AnalyzeArguments& a, const Setting& setting, const std::vector<AnalysisEntry>& entries) {
   const auto gradient = std::ranges::count_if(entries, takes_gradient_clips, &AnalysisEntry::name);
   if (!a.gradient_clips.empty() && gradient == 0)
-    throw UsageError(fmt::format("--gradient-clips: none of the chosen analyses takes it: {} do",
-                                 fmt::join(gradient_analyses, ", ")));
+    log_line(fmt::format("without effect: --gradient-clips, which only {} take", fmt::join(gradient_analyses, ", ")));
   if (!a.clips.empty() && !a.gradient_clips.empty() && !setting.paper && gradient == std::ssize(entries))
-    throw UsageError("--clips: all chosen analyses take --gradient-clips instead: leave one of them out");
+    log_line("without effect: --clips, as all chosen analyses take --gradient-clips instead");
   const auto looks = [&](const AnalysisEntry& entry) {
     const auto analysis = entry.make(setting);
     return std::ranges::any_of(all_parts, [&](Part part) { return analysis->wants(part, Role::untrained); });
   };
   if (!a.untrained.empty() && std::ranges::none_of(entries, looks))
-    throw UsageError("--untrained: none of the chosen analyses looks at an untrained model");
+    log_line("without effect: --untrained, as none of the chosen analyses looks at an untrained model");
 }
 
 void analyze(const CLI::App& command, AnalyzeArguments& a) {
@@ -218,7 +217,7 @@ void analyze(const CLI::App& command, AnalyzeArguments& a) {
   check_inputs_stay(a.out, paths_of(m.clips, m.base.name));
   const Setting setting = setting_of(a, m);
   leave_out_unequal(m, entries);
-  check_used(a, setting, entries);
+  tell_of_unused(a, setting, entries);
   const int64_t seen = a.corpora.empty() ? 0 : trained_clips(a, m);
   PartOptions options{.paper = setting.paper, .seed = a.seed, .fit_clips = setting.fit_clips};
   if (!a.clips.empty()) options.listed = read_clip_list(a.clips, m.clips);

@@ -58,8 +58,9 @@ Scores own_scores(const Path& run) {
 // Without a corpus nothing is computed.
 void check_unused(const CLI::App& command) {
   const auto given = flags_given(command);
-  for (const char* flag : {"--labels", "--model", "--classes", "--input", "--tail", "--device", "--precision", "--threads",
-                           "--profile"})
+  for (const char* flag : {"--device", "--precision", "--threads"})
+    if (given.contains(flag)) log_line(fmt::format("without effect without --corpus: {}", flag));
+  for (const char* flag : {"--labels", "--model", "--classes", "--input", "--tail", "--profile"})
     if (given.contains(flag))
       throw UsageError(fmt::format("{}: without --corpus nothing is computed, and the run's own scores are shown: leave "
                                    "the flag out, or give a table with --corpus", flag));

@@ -5,6 +5,7 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
+#include <set>
 #include <sstream>
 #include <thread>
 
@@ -54,8 +55,7 @@ void refuse_lost_final(const Path& run) {
 }
 
 // What the command line says of a model must be what the model says of itself.
-void check_flags(const CLI::App& command, const Path& run, const EmotionModel& model,
-                 const std::vector<std::string>& classes, const InputOptions& given) {
+void check_flags(const CLI::App& command, const Path& run, const EmotionModel& model, const InputOptions& given) {
   const auto names = flags_given(command);
   const auto refuse = [&](const std::string& flag, const std::string& own) {
     throw UsageError(fmt::format("{}: {} was trained with {}: leave the flag out", flag, run.string(), own));
@@ -65,8 +65,18 @@ void check_flags(const CLI::App& command, const Path& run, const EmotionModel& m
     refuse(given.padded ? "--input padded" : "--input speech", fmt::format("--input {}", input));
   if (names.contains("--tail") && given.tail != model.input.tail)
     refuse(fmt::format("--tail {}", given.tail), fmt::format("--input {} --tail {}", input, model.input.tail));
-  if (names.contains("--classes") && classes != model.classes)
-    refuse(fmt::format("--classes {}", fmt::join(classes, ",")), fmt::format("the classes {}", fmt::join(model.classes, ",")));
+}
+
+// Gives the classes of models that name them themselves the names of --classes.
+void rename_classes(std::vector<EmotionModel>& models, const std::vector<std::string>& names, const Path& run) {
+  const std::vector<std::string> own = models.front().classes;
+  if (names.empty() || names == own) return;
+  if (names.size() != own.size() || std::set(names.begin(), names.end()).size() != names.size())
+    throw UsageError(fmt::format("--classes {}: {} has {} classes ({}), and each needs a name of its own", fmt::join(names, ","),
+                                 run.string(), own.size(), fmt::join(own, ",")));
+  log_line(fmt::format("the classes {} of {} are called {}, as --classes says", fmt::join(own, ","), run.string(),
+                       fmt::join(names, ",")));
+  for (EmotionModel& model : models) model.classes = names;
 }
 
 }  // namespace
@@ -157,7 +167,8 @@ LoadedRun load_run(const CLI::App& command, const Path& run, const std::string& 
   check_alike(loaded.models, folders);
   if (!own.empty() && own != loaded.base.name)
     log_line(fmt::format("{} names the base model {}; {} is used, as --model says", run.string(), own, loaded.base.name));
-  check_flags(command, run, loaded.models.front(), classes, bare_input);
+  check_flags(command, run, loaded.models.front(), bare_input);
+  rename_classes(loaded.models, classes, run);
   return loaded;
 }
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "compute/processor.h"
 #include "compute/test_tensors.h"
 
 namespace loralens {
@@ -72,6 +73,7 @@ TEST(Linear, SeveralThreadsGiveTheSameBits) {
 }
 
 TEST(Linear, ARowDoesNotDependOnTheOthers) {
+  if (processor_level() < ProcessorLevel::avx512_bf16) GTEST_SKIP() << "LibTorch's products sum a row by the number of rows";
   for (const auto type : {c10::ScalarType::Float, c10::ScalarType::BFloat16}) {
     const Layer l = layer({40, 512, 64}, true, type, type);
     const Tensor all = linear(l.x, l.weight, l.bias);

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "compute/processor.h"
 #include "compute/test_tensors.h"
 
 namespace loralens {
@@ -164,9 +165,10 @@ TEST(Gelu, AgreesWithFloat64) {
     EXPECT_LT(largest((y.to(f64) - wanted) / exact.abs().clamp_min(1)), rounding + 3e-7);
     EXPECT_LT(largest((found_slope.to(f64) - wanted_slope) / (d.to(f64).abs() + 1e-3)),
               type == bf16 ? 1.13 * rounding + 1.2e-5 : 1e-6);
-    // float32 keeps the tail, too.
+    // float32 keeps the tail, too; LibTorch's own loses some of it.
     if (type == f32) {
-      EXPECT_LT(largest((y.to(f64) - wanted) / (wanted.abs() + 1e-3)), 2e-4);
+      EXPECT_LT(largest((y.to(f64) - wanted) / (wanted.abs() + 1e-3)),
+                processor_level() == ProcessorLevel::generic ? 1e-3 : 2e-4);
     }
   }
 }

@@ -157,9 +157,9 @@ def test_predict_and_evaluate_take_a_configuration_file(trained, corpus, clips, 
     file.write_text(f'corpus = "{corpus}"\njson = true\nthreads = 1\n')
     assert succeed("evaluate", trained, "--config", file) == succeed("evaluate", trained, "--corpus", corpus, "--json",
                                                                      "--threads", 1)
-    file.write_text("precision = 'bf16'\nthreads = 1\n")
-    assert succeed("predict", trained, clips[0], "--config", file) == succeed("predict", trained, clips[0], "--precision",
-                                                                              "bf16", "--threads", 1)
+    file.write_text("classes = 'a,b,c,d'\nthreads = 1\n")
+    assert succeed("predict", trained, clips[0], "--config", file) == succeed("predict", trained, clips[0], "--classes",
+                                                                              "a,b,c,d", "--threads", 1)
     file.write_text("rank = 4\n")
     for command in (["evaluate", trained], ["predict", trained, clips[0]]):
         expect_error(run(*command, "--config", file), 2, file, "'rank'", "no flag")
