@@ -70,7 +70,7 @@ pid_t start(const Path& folder, const Words& command, const std::function<void()
     std::_Exit(fuzzer_failed);
   }
   redirect("/dev/null", O_RDONLY, 0);
-  redirect("stdin.txt", O_RDONLY, 0);
+  redirect("stdin.txt", O_RDONLY | O_NONBLOCK, 0);
   redirect("stdout.txt", O_WRONLY | O_CREAT | O_TRUNC, 1);
   redirect("stderr.txt", O_WRONLY | O_CREAT | O_TRUNC, 2);
   ::signal(SIGPIPE, SIG_IGN);
