@@ -1,12 +1,20 @@
 #include "cli/config.h"
 
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <charconv>
 #include <sstream>
 
 #include "base/error.h"
+
+// toml++ 3.3 checks some faults of a file by assertions alone, such as a line that holds nothing but "[". An assertion that
+// fails is an error of the file, not the end of the program.
+#define TOML_ASSERT(condition) (static_cast<bool>(condition) ? void() : throw loralens::FailedAssertion{#condition})
+namespace loralens {
+struct FailedAssertion {
+  const char* condition;
+};
+}  // namespace loralens
+#include <toml++/toml.h>
 
 namespace loralens {
 namespace {
@@ -68,6 +76,8 @@ toml::table read_toml(const std::string& file) {
   } catch (const toml::parse_error& error) {
     throw CLI::ConfigError(fmt::format("{}: no valid TOML in line {}: {}", file, error.source().begin.line,
                                        std::string(error.description())));
+  } catch (const FailedAssertion& error) {
+    throw CLI::ConfigError(fmt::format("{}: no valid TOML: the parser expected {}", file, error.condition));
   }
 }
 

@@ -118,7 +118,7 @@ std::string fault_of_output(const Path& folder) {
   std::string whole;
   for (const std::string& line : printed) {
     whole += line + "\n";
-    if (!document && line.starts_with('{'))
+    if (!document && line.starts_with("{\""))  // a confusion matrix's row begins with a class, which can be "{"
       if (const auto fault = fault_of_json(line, "standard output"); !fault.empty()) return fault;
   }
   if (document)
