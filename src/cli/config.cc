@@ -14,7 +14,10 @@ struct FailedAssertion {
   const char* condition;
 };
 }  // namespace loralens
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wterminate"  // some assertions stand in functions that are noexcept
 #include <toml++/toml.h>
+#pragma GCC diagnostic pop
 
 namespace loralens {
 namespace {
