@@ -15,11 +15,11 @@
 #include "audio/log_mel.h"
 #include "base/error.h"
 #include "base/random.h"
-#include "statistics/cka.h"
-#include "statistics/normal_values.h"
-#include "statistics/tsne.h"
 #include "compute/attention.h"
 #include "compute/linear.h"
+#include "statistics/cka.h"
+#include "statistics/normal_values.h"
+#include "statistics/tsne/tsne.h"
 
 namespace loralens {
 namespace {
@@ -32,7 +32,9 @@ void set_rate(benchmark::State& state, double operations) {
       benchmark::Counter(operations * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 
-Tensor values(at::IntArrayRef shape, c10::ScalarType type, uint64_t seed) { return normal_values(shape, seed).to(type); }
+Tensor values(at::IntArrayRef shape, c10::ScalarType type, uint64_t seed) {
+  return normal_values(shape, seed).to(type);
+}
 
 // rows×in by in×out: the peak where all three are 2048, else a linear layer of Whisper base on 8 clips of 4.8 s.
 void products(benchmark::State& state, c10::ScalarType type, Tensor (*product)(const Tensor& x, const Tensor& weight)) {
@@ -124,7 +126,14 @@ void add_benchmarks(const std::vector<float>& samples) {
   benchmark::RegisterBenchmark("log-mel", log_mel, samples)->UseRealTime();
   benchmark::RegisterBenchmark("log-mel-padded", log_mel, padded_samples(samples))->UseRealTime();
   benchmark::RegisterBenchmark("gram", gram_matrix)->Args({40, 48'000})->UseRealTime();
-  benchmark::RegisterBenchmark("tsne", tsne_whole)->Arg(200)->Arg(1000)->Arg(2000)->Arg(5000)->Arg(10'000)->Iterations(1)->UseRealTime();
+  benchmark::RegisterBenchmark("tsne", tsne_whole)
+      ->Arg(200)
+      ->Arg(1000)
+      ->Arg(2000)
+      ->Arg(5000)
+      ->Arg(10'000)
+      ->Iterations(1)
+      ->UseRealTime();
 }
 
 std::vector<float> noise(double seconds) {

@@ -7,9 +7,9 @@ root = pathlib.Path(__file__).resolve().parent.parent
 order = re.findall(r"^\| `(\w+)` \|", (root / "docs/architecture.md").read_text(), re.M)
 bad = []
 for source in sorted((root / "src").rglob("*.*")):
-    module = source.parent.name
+    module = source.relative_to(root / "src").parts[0]
     if module not in order:
-        bad.append(f"{source.parent}: not in the table of docs/architecture.md")
+        bad.append(f"src/{module}: not in the table of docs/architecture.md")
         continue
     for used in re.findall(r'^#include "(\w+)/', source.read_text(), re.M):
         if used in order and order.index(used) > order.index(module):

@@ -44,8 +44,9 @@ struct Mask {
 Tensor kept_by_operations(const Tensor& x, const Mask& mask) {
   std::vector<Tensor> parts;
   for (size_t s = 0; s < mask.lengths.size(); ++s)
-    parts.push_back(mask_by_operations(mask.lengths[s] * x.size(1), static_cast<uint64_t>(mask.keys[s]), mask.threshold, x)
-                        .view({-1, x.size(1)}));
+    parts.push_back(
+        mask_by_operations(mask.lengths[s] * x.size(1), static_cast<uint64_t>(mask.keys[s]), mask.threshold, x)
+            .view({-1, x.size(1)}));
   return x * at::cat(parts);
 }
 
@@ -59,11 +60,11 @@ void keep_rows(const Tensor& x, const Tensor& out, const Mask& mask, int64_t beg
     const int64_t at = from * width, first = (from - row) * width, count = (to - from) * width;
     const auto key = static_cast<uint64_t>(mask.keys[s]);
     if (x.element_size() == 4)
-      keep_by_hash(static_cast<const uint32_t*>(x.const_data_ptr()) + at, static_cast<uint32_t*>(out.mutable_data_ptr()) + at,
-                   first, count, key, mask.threshold);
+      keep_by_hash(static_cast<const uint32_t*>(x.const_data_ptr()) + at,
+                   static_cast<uint32_t*>(out.mutable_data_ptr()) + at, first, count, key, mask.threshold);
     else
-      keep_by_hash(static_cast<const uint16_t*>(x.const_data_ptr()) + at, static_cast<uint16_t*>(out.mutable_data_ptr()) + at,
-                   first, count, key, mask.threshold);
+      keep_by_hash(static_cast<const uint16_t*>(x.const_data_ptr()) + at,
+                   static_cast<uint16_t*>(out.mutable_data_ptr()) + at, first, count, key, mask.threshold);
   }
 }
 

@@ -1,6 +1,6 @@
 // The two ends of adaptation: nothing of the encoder is trained (frozen), and all of it (full).
 #include "adapter/method.h"
-#include "adapter/registry.h"
+#include "adapter/methods.h"
 
 namespace loralens {
 namespace {
@@ -10,7 +10,9 @@ class Frozen : public Method {
   std::string_view name() const override { return "frozen"; }
   std::string_view summary() const override { return "only the emotion head is trained"; }
   bool leaves_encoder() const override { return true; }
-  Adapted attach(Encoder base, const AdapterOptions&, uint64_t) const override { return {std::move(base), {}, {}, false}; }
+  Adapted attach(Encoder base, const AdapterOptions&, uint64_t) const override {
+    return {std::move(base), {}, {}, false};
+  }
 };
 
 class Full : public Method {
@@ -22,10 +24,8 @@ class Full : public Method {
     Adapted adapted{std::move(base), {}, {}, true};
     visit_tensors(adapted.encoder, [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t>) {
       if (name == "encoder.embed_positions.weight") return;  // constants in transformers too
-      adapted.parameters.push_back({.name = name,
-                                    .tensor = tensor.requires_grad_(),
-                                    .role = ParameterRole::encoder,
-                                    .decay = tensor.dim() > 1});
+      adapted.parameters.push_back(
+          {.name = name, .tensor = tensor.requires_grad_(), .role = ParameterRole::encoder, .decay = tensor.dim() > 1});
     });
     return adapted;
   }

@@ -9,9 +9,9 @@
 
 #include "adapter/dropout.h"
 #include "adapter/method.h"
-#include "adapter/registry.h"
+#include "adapter/methods.h"
 #include "base/error.h"
-#include "base/json.h"
+#include "base/formats/json.h"
 #include "base/random.h"
 #include "compute/linear.h"
 #include "statistics/normal_values.h"
@@ -69,15 +69,19 @@ class LoraMethod : public Method {
 };
 
 std::optional<json> LoraMethod::peft_config(const AdapterOptions& options) const {
-  json config = {{"peft_type", "LORA"},       {"r", options.rank},
-                 {"lora_alpha", options.alpha}, {"lora_dropout", options.dropout},
-                 {"use_rslora", options.rslora}, {"use_dora", false},
-                 {"bias", "none"},              {"fan_in_fan_out", false},
-                 {"init_lora_weights", true},   {"rank_pattern", options.rank_pattern},
+  json config = {{"peft_type", "LORA"},
+                 {"r", options.rank},
+                 {"lora_alpha", options.alpha},
+                 {"lora_dropout", options.dropout},
+                 {"use_rslora", options.rslora},
+                 {"use_dora", false},
+                 {"bias", "none"},
+                 {"fan_in_fan_out", false},
+                 {"init_lora_weights", true},
+                 {"rank_pattern", options.rank_pattern},
                  {"alpha_pattern", options.alpha_pattern}};
   if (options.alpha == std::floor(options.alpha)) config["lora_alpha"] = static_cast<int64_t>(options.alpha);
-  config["target_modules"] =
-      options.target_pattern.empty() ? json(options.targets) : json(options.target_pattern);
+  config["target_modules"] = options.target_pattern.empty() ? json(options.targets) : json(options.target_pattern);
   config["exclude_modules"] = options.excluded.empty() ? json(nullptr) : json(options.excluded);
   config["layers_to_transform"] = options.layers.empty() ? json(nullptr) : json(options.layers);
   return config;
@@ -185,7 +189,8 @@ Linear Lora::merged(const Linear& base) const {
 }
 
 AdapterOperations Lora::operations() const {
-  const auto rank = static_cast<double>(a.size(0)), in = static_cast<double>(a.size(1)), out = static_cast<double>(b.size(0));
+  const auto rank = static_cast<double>(a.size(0)), in = static_cast<double>(a.size(1)),
+             out = static_cast<double>(b.size(0));
   return {2 * rank * (in + out), 2 * rank * (out + out + in), 2 * rank * in};
 }
 

@@ -1,7 +1,7 @@
 // Low-rank adaptation (Hu et al., 2021), as PEFT defines it.
 #pragma once
 
-#include "adapter/options.h"
+#include "adapter/adapter_options.h"
 #include "whisper/adapter_set.h"
 
 namespace loralens {

@@ -274,8 +274,13 @@ TEST(PeftConfig, MayLeaveOutOrShorten) {
       read({{"peft_type", "LORA"}, {"r", 4}, {"lora_alpha", 8}, {"target_modules", {"v_proj"}}});
   EXPECT_EQ(least.dropout, 0);
   EXPECT_FALSE(least.rslora);
-  const AdapterOptions all = read({{"peft_type", "LORA"}, {"r", 4}, {"lora_alpha", 8}, {"target_modules", "all-linear"},
-                                   {"layers_to_transform", 1}, {"exclude_modules", {"fc1"}}, {"rank_pattern", nullptr},
+  const AdapterOptions all = read({{"peft_type", "LORA"},
+                                   {"r", 4},
+                                   {"lora_alpha", 8},
+                                   {"target_modules", "all-linear"},
+                                   {"layers_to_transform", 1},
+                                   {"exclude_modules", {"fc1"}},
+                                   {"rank_pattern", nullptr},
                                    {"init_lora_weights", "gaussian"}});
   EXPECT_EQ(all.targets.size(), 6u);
   EXPECT_EQ(all.layers, (std::vector<int64_t>{1}));
@@ -299,7 +304,8 @@ TEST(PeftConfig, WhatIsNotSupportedIsRefused) {
     EXPECT_EQ(error_with(key, false), "") << key;
   }
   EXPECT_THAT(error_with("bias", "lora_only"), HasSubstr("a trained bias"));
-  for (const char* key : {"target_parameters", "layer_replication", "trainable_token_indices", "alora_invocation_tokens"}) {
+  for (const char* key :
+       {"target_parameters", "layer_replication", "trainable_token_indices", "alora_invocation_tokens"}) {
     EXPECT_THAT(error_with(key, json::array({1})), HasSubstr(fmt::format("{} is not supported", key)));
     EXPECT_EQ(error_with(key, json::array()), "") << key;
   }
@@ -314,19 +320,25 @@ TEST(PeftConfig, WhatIsNotSupportedIsRefused) {
        {"eva_config", "corda_config", "lora_ga_config", "loftq_config", "runtime_config", "megatron_config"})
     EXPECT_EQ(error_with(key, {{"rho", 2}}), "") << key;
   for (const json& number : {json(4.5), json(4.0), json("eight"), json::array(), json(true)})
-    EXPECT_THAT(error_with("r", number), HasSubstr(fmt::format("the rank r is {}: expected a whole number", number.dump())));
+    EXPECT_THAT(error_with("r", number),
+                HasSubstr(fmt::format("the rank r is {}: expected a whole number", number.dump())));
   for (const json& number : {json(0), json(-1), json(4097), json(UINT64_MAX)})
     EXPECT_THAT(error_with("r", number), HasSubstr("expected a whole number, 1 to 4096")) << number;
   for (const json& number : {json(0), json(-1.0), json(1e300), json("8"), json(true)})
-    EXPECT_THAT(error_with("lora_alpha", number), HasSubstr("expected a number, more than 0 and at most 1000000")) << number;
+    EXPECT_THAT(error_with("lora_alpha", number), HasSubstr("expected a number, more than 0 and at most 1000000"))
+        << number;
   for (const json& number : {json(1), json(-0.1), json("0")})
-    EXPECT_THAT(error_with("lora_dropout", number), HasSubstr("expected a number, 0 or more and less than 1")) << number;
-  EXPECT_THAT(error_with("rank_pattern", {{"fc1", 2.5}}), HasSubstr("\"rank_pattern\" of \"fc1\" is 2.5: expected a whole number"));
+    EXPECT_THAT(error_with("lora_dropout", number), HasSubstr("expected a number, 0 or more and less than 1"))
+        << number;
+  EXPECT_THAT(error_with("rank_pattern", {{"fc1", 2.5}}),
+              HasSubstr("\"rank_pattern\" of \"fc1\" is 2.5: expected a whole number"));
   EXPECT_THAT(error_with("rank_pattern", {{"fc1", 0}}), HasSubstr("\"rank_pattern\" of \"fc1\" is 0"));
-  EXPECT_THAT(error_with("alpha_pattern", {{"fc1", "1"}}), HasSubstr("\"alpha_pattern\" of \"fc1\" is \"1\": expected a number"));
+  EXPECT_THAT(error_with("alpha_pattern", {{"fc1", "1"}}),
+              HasSubstr("\"alpha_pattern\" of \"fc1\" is \"1\": expected a number"));
   EXPECT_THAT(error_with("layers_to_transform", json::array({1.5})), HasSubstr("\"layers_to_transform\" is 1.5"));
   EXPECT_THAT(error_with("layers_to_transform", -1), HasSubstr("\"layers_to_transform\" is -1"));
-  EXPECT_THAT(error_with("rank_pattern", "fc1"), HasSubstr("\"rank_pattern\" is \"fc1\": expected an object of numbers"));
+  EXPECT_THAT(error_with("rank_pattern", "fc1"),
+              HasSubstr("\"rank_pattern\" is \"fc1\": expected an object of numbers"));
   EXPECT_THAT(error_with("r", nullptr), HasSubstr("\"r\" is missing"));
   EXPECT_THAT(error_with("bias", 1), HasSubstr("\"bias\" is 1: expected a text"));
   EXPECT_THAT(error_with("use_rslora", 1), HasSubstr("\"use_rslora\" is 1: expected true or false"));
@@ -336,14 +348,17 @@ TEST(PeftConfig, WhatIsNotSupportedIsRefused) {
   EXPECT_THAT(error_with("peft_type", "IA3"), HasSubstr("adapters of the type \"IA3\" are not supported"));
   EXPECT_THAT(error_with("peft_type", nullptr), HasSubstr("(missing peft_type)"));
   const TestFolder folder;
-  EXPECT_THAT(error_of([&] { read_peft_config(folder.write("a.json", "[1")); }),
-              HasSubstr("a.json: no valid JSON"));
+  EXPECT_THAT(error_of([&] { read_peft_config(folder.write("a.json", "[1")); }), HasSubstr("a.json: no valid JSON"));
 }
 
 TEST(PeftConfig, LayersAreCountedInTheListThatAnEncoderHas) {
   const auto error_with = [](json pattern, json layers) {
-    const json config = {{"peft_type", "LORA"}, {"r", 4}, {"lora_alpha", 8}, {"target_modules", {"v_proj"}},
-                         {"layers_pattern", std::move(pattern)}, {"layers_to_transform", std::move(layers)}};
+    const json config = {{"peft_type", "LORA"},
+                         {"r", 4},
+                         {"lora_alpha", 8},
+                         {"target_modules", {"v_proj"}},
+                         {"layers_pattern", std::move(pattern)},
+                         {"layers_to_transform", std::move(layers)}};
     return error_of([&] { method_named("lora").from_peft(config, "adapter_config.json"); });
   };
   for (const json& layers : {json(0), json::array({0, 2})}) {

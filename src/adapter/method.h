@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "adapter/options.h"
+#include "adapter/adapter_options.h"
 #include "adapter/parameter.h"
 #include "whisper/encoder.h"
 

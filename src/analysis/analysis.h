@@ -24,10 +24,10 @@ std::string_view name_of(Role role);
 
 // Which clips a pass is over, for each fold in this order.
 enum class Part {
-  fit,          // strict: training clips that means, maps and classifiers may be fitted on, at most Setting::fit_clips
+  fit,  // strict: training clips that means, maps and classifiers may be fitted on, at most Setting::fit_clips
   development,  // strict: the fold's development part (at most as many), to choose what was fitted; may be empty
-  test,         // strict: the fold's test clips. paper: those of fold 1 (or the given list)
-  sample,       // paper only: ten training clips a class, for gradients, spectra, CKA and t-SNE (or the given list)
+  test,  // strict: the fold's test clips. paper: those of fold 1 (or the given list)
+  sample,  // paper only: ten training clips a class, for gradients, spectra, CKA and t-SNE (or the given list)
 };
 
 // What all analyses know.
@@ -36,10 +36,10 @@ struct Setting {
   uint64_t seed = 42;
   const Clips* clips = nullptr;  // the table
   std::vector<std::string> classes;
-  std::vector<int64_t> labels;   // class number of each clip of the table
+  std::vector<int64_t> labels;  // class number of each clip of the table
   int64_t layers = 0, width = 0;  // N, D
-  int64_t folds = 1;              // that will be analysed: all folds of the first run, of the second, ...
-  int64_t runs = 1;               // that were trained on the same folds, with other seeds
+  int64_t folds = 1;  // that will be analysed: all folds of the first run, of the second, ...
+  int64_t runs = 1;  // that were trained on the same folds, with other seeds
   // Linear layers that the adapted model has a LinearAdapter on, ascending.
   std::vector<std::pair<int64_t, Module>> adapted;
   int64_t fit_clips = 128;
@@ -73,13 +73,14 @@ struct BatchView {
   const FoldSubjects& fold;
   const Subject& subject;
   Part part;
-  std::span<const int64_t> clips;   // B clip numbers
+  std::span<const int64_t> clips;  // B clip numbers
   const Pass& pass;
-  std::vector<int64_t> clip_rows;   // rows of each clip (all its segments)
-  std::vector<int64_t> speech_rows; // strict: how many of these, from the first, are the clip's own frames, without tail
-                                    // and padding; paper: all
+  std::vector<int64_t> clip_rows;  // rows of each clip (all its segments)
+  std::vector<int64_t>
+      speech_rows;  // strict: how many of these, from the first, are the clip's own frames, without tail
+  // and padding; paper: all
   // After the forward pass (in end_batch):
-  at::Tensor logits;                  // B×C
+  at::Tensor logits;  // B×C
   std::vector<at::Tensor> residuals;  // ΣT×D each, N+1: the input of layers 0..N-1, the last one's output; if wanted
   // During a gradient pass: whether the loss's gradient flows, or a random cotangent at the logits (unit normal a clip).
   bool random_cotangent = false;
@@ -120,10 +121,13 @@ class Analysis {
 };
 
 struct AnalysisEntry {
-  std::string_view name;     // "logit-lens"
+  std::string_view name;  // "logit-lens"
   std::string_view summary;  // one line for --help
   std::unique_ptr<Analysis> (*make)(const Setting&);
-  bool equal_factors = false;  // whether it adds up matrices of A and B over folds and runs: all must have the same rank
+  // Whether it is of the clips of --gradient-clips; the published code draws ten training clips a class for it.
+  bool gradient_clips = false;
+  // Whether it adds up matrices of A and B over folds and runs: all must have the same rank.
+  bool equal_factors = false;
 };
 
 // All analyses, in the order of the report.

@@ -33,7 +33,8 @@ Interval interval_of_mean(const std::vector<double>& values, const std::vector<s
 std::vector<size_t> group_numbers(const Setting& setting, const std::vector<int64_t>& clips, size_t& count) {
   std::map<std::string, size_t> known;
   std::vector<size_t> numbers;
-  for (const int64_t clip : clips) numbers.push_back(known.try_emplace(setting.group_of(clip), known.size()).first->second);
+  for (const int64_t clip : clips)
+    numbers.push_back(known.try_emplace(setting.group_of(clip), known.size()).first->second);
   count = known.size();
   return numbers;
 }
@@ -48,8 +49,8 @@ double mean_of(const std::vector<double>& values) {
 
 void ClipCurves::add(int64_t fold, int64_t clip, const RowKey& key, double value) {
   if (!std::isfinite(value))
-    fail("{}: {} {} is not a finite number: the model or the clip holds none", setting_.clips->clips[static_cast<size_t>(clip)].id,
-         key.component, key.metric);
+    fail("{}: {} {} is not a finite number: the model or the clip holds none",
+         setting_.clips->clips[static_cast<size_t>(clip)].id, key.component, key.metric);
   values_[key].push_back({static_cast<int32_t>(fold), static_cast<int32_t>(clip), value});
 }
 
@@ -75,7 +76,8 @@ std::vector<Row> ClipCurves::rows_of(const RowKey& key, const std::vector<Value>
     return {pooled};
   }
   std::vector<Row> rows = {pooled};
-  for (const auto& [fold, of_fold] : folds) rows.push_back({key, fold, mean_of(of_fold), none, none, std::ssize(of_fold)});
+  for (const auto& [fold, of_fold] : folds)
+    rows.push_back({key, fold, mean_of(of_fold), none, none, std::ssize(of_fold)});
   return rows;
 }
 
@@ -140,7 +142,8 @@ std::vector<Row> ConfusionCurves::rows() const {
       rows.push_back(row);
       if (setting_.folds == 1) continue;
       for (const auto& [fold, confusion] : of_fold)
-        rows.push_back({named, fold, of(confusion), none, none, std::accumulate(confusion.counts.begin(), confusion.counts.end(), int64_t{0})});
+        rows.push_back({named, fold, of(confusion), none, none,
+                        std::accumulate(confusion.counts.begin(), confusion.counts.end(), int64_t{0})});
     }
   }
   return rows;
@@ -168,7 +171,8 @@ std::vector<Row> FoldCurves::rows() const {
       const Summary summary = summarise(all, 1);
       Row row{key, {}, summary.mean, none, none, std::ssize(all)};
       if (all.size() > 1) {
-        const double half = student_t(0.95, std::ssize(all) - 1) * summary.std / std::sqrt(static_cast<double>(all.size()));
+        const double half =
+            student_t(0.95, std::ssize(all) - 1) * summary.std / std::sqrt(static_cast<double>(all.size()));
         row.low = summary.mean - half;
         row.high = summary.mean + half;
       }

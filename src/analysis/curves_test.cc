@@ -102,7 +102,8 @@ TEST_F(CurvesTest, ANumberThatIsNoneIsNotAveraged) {
 
 TEST_F(CurvesTest, ScoresArePooledOverClips) {
   ConfusionCurves curves(setting);
-  for (int64_t clip = 0; clip < 6; ++clip) curves.add(0, clip, key, clip == 4 ? 1 : setting.labels[static_cast<size_t>(clip)]);
+  for (int64_t clip = 0; clip < 6; ++clip)
+    curves.add(0, clip, key, clip == 4 ? 1 : setting.labels[static_cast<size_t>(clip)]);
   const auto rows = curves.rows();
   RowKey named = key;
   named.metric = "accuracy";

@@ -18,11 +18,11 @@ struct RowKey {
   std::string model;    // adapted, frozen, untrained, adapted-frozen
   std::string variant;  // what else differs: balanced, dropout, float32, mean-ablation, ...; empty: the plain measure
   std::optional<int64_t> layer;  // 0..N-1; -1 the embedding
-  std::string module;            // "v_proj"
-  std::string component;         // attention, mlp, layer, A, B, ...
+  std::string module;  // "v_proj"
+  std::string component;  // attention, mlp, layer, A, B, ...
   std::string metric;
   std::string class_name;
-  std::optional<int64_t> step;   // of training
+  std::optional<int64_t> step;  // of training
   auto operator<=>(const RowKey&) const = default;
 };
 
@@ -46,46 +46,51 @@ struct NamedArray {
 // A point of a scatter plot.
 struct Point {
   double x = 0, y = 0;
-  std::string panel;           // facet: "layer 3"
+  std::string panel;  // facet: "layer 3"
   std::string label, speaker;  // colours to choose from
-  std::string id;              // the clip
+  std::string id;  // the clip
 };
 
 // A figure over rows of the analysis's own table (over `points` for a scatter plot). Columns are named as in the table.
 // Where some of the rows are over all folds, only those are drawn.
 struct Figure {
   enum class Kind { curve, bars, heat_map, scatter };
-  std::string name;   // of the file, "contribution-relative-norm"
+  std::string name;  // of the file, "contribution-relative-norm"
   std::string title;
   Kind kind = Kind::curve;
   std::vector<std::pair<std::string, std::vector<std::string>>> where;  // a column and its allowed values; "" is empty
   std::string x = "layer", x_title = "layer";
   std::string y_title;
   std::string color = "model";  // column; a curve or a group of bars for each value
-  std::string dash;             // column, or none
-  std::string facet;            // column, a panel for each value, or none
-  bool own_scales = false;      // each panel has a y axis of its own, as its unit or size is another
-  std::string y;                // heat map only: the column of the second axis
+  std::string dash;  // column, or none
+  std::string facet;  // column, a panel for each value, or none
+  bool own_scales = false;  // each panel has a y axis of its own, as its unit or size is another
+  std::string y;  // heat map only: the column of the second axis
   std::vector<Point> points;
 };
 
 // What is known of one clip beyond the tables, for the explorer of the report.
 struct ClipFinding {
-  int64_t clip = 0;    // number in the table
-  std::string name;    // "adapted", "frozen": class probabilities layer by layer; "place": t-SNE
-  at::Tensor values;   // (N+1)×C, rows: embedding, layer 0, ..., N-1; or 2
+  int64_t clip = 0;  // number in the table
+  std::string name;  // "adapted", "frozen": class probabilities layer by layer; "place": t-SNE
+  at::Tensor values;  // (N+1)×C, rows: embedding, layer 0, ..., N-1; or 2
 };
 
 struct Findings {
-  std::string measures;              // what is measured, in one sentence
-  std::string source;                // "nostalgebraist, 2020"
-  std::string caveat;                // what a reviewer would raise
+  std::string measures;  // what is measured, in one sentence
+  std::string source;  // "nostalgebraist, 2020"
+  std::string caveat;  // what a reviewer would raise
   std::vector<std::string> reading;  // sentences made of the numbers, with the numbers in them
-  std::vector<std::string> notes;    // what could not be computed, and why
+  std::vector<std::string> notes;  // what could not be computed, and why
   std::vector<Row> rows;
   std::vector<NamedArray> arrays;
   std::vector<Figure> figures;
   std::vector<ClipFinding> clips;
+};
+
+struct NamedFindings {
+  std::string name;  // of the analysis, "logit-lens"
+  Findings findings;
 };
 
 }  // namespace loralens

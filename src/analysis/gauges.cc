@@ -6,7 +6,7 @@
 #include <ATen/ops/matmul.h>
 
 #include "statistics/normal_values.h"
-#include "statistics/spectrum.h"
+#include "statistics/singular_spectrum.h"
 
 namespace loralens {
 namespace {

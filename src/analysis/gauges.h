@@ -15,14 +15,14 @@ inline constexpr int64_t random_factors = 5;  // random B in place of each B
 
 // B, or what takes its place. Inner products of B A x are those of root A x, which has at most R numbers a row.
 struct Factor {
-  at::Tensor b;     // out×k, float64, CPU
+  at::Tensor b;  // out×k, float64, CPU
   at::Tensor root;  // at most k×k: the triangular factor of b
 };
 
 struct Gauge {
-  std::string name;            // "": as trained; "balanced": B A = U Σ Vᵀ, A = √Σ Vᵀ, B = U √Σ
-  at::Tensor change;           // k×R: the A of this gauge is change · A
-  Factor factor;               // the B of this gauge
+  std::string name;  // "": as trained; "balanced": B A = U Σ Vᵀ, A = √Σ Vᵀ, B = U √Σ
+  at::Tensor change;  // k×R: the A of this gauge is change · A
+  Factor factor;  // the B of this gauge
   std::vector<Factor> random;  // U' S V'ᵀ with that B's singular values S and random orthonormal U', V'
 };
 

@@ -49,7 +49,7 @@ class Minibatches {
   // After the last batch of a part.
   void flush();
 
-  int64_t used() const { return used_; }        // clips
+  int64_t used() const { return used_; }  // clips
   int64_t dropped() const { return dropped_; }  // clips
 
  private:
@@ -58,12 +58,12 @@ class Minibatches {
 
   const Setting& setting_;
   std::function<void(const Minibatch&)> use_;
-  std::vector<int64_t> batch_;                              // clips of the batch in hand
-  std::vector<int64_t> frames_;                             // B·F rows of it
-  std::vector<std::string> groups_;                         // of all gathered clips
+  std::vector<int64_t> batch_;  // clips of the batch in hand
+  std::vector<int64_t> frames_;  // B·F rows of it
+  std::vector<std::string> groups_;  // of all gathered clips
   struct Gathered {
     at::Tensor samples;  // (1+F)×capacity×dim, reused: clip by clip it would leave holes in the heap
-    int64_t clips = 0;   // of the capacity
+    int64_t clips = 0;  // of the capacity
   };
   std::map<SampledSite, Gathered> gathered_;
   int64_t used_ = 0, dropped_ = 0;

@@ -76,7 +76,8 @@ std::vector<int64_t> read_clip_list(const Path& list, const Clips& clips) {
     if (line.empty()) continue;
     const auto found = numbers.find(line);
     if (found == numbers.end())
-      fail("{}, line {}: '{}' is no clip of the corpus table: give its path as it stands there", list.string(), number, line);
+      fail("{}, line {}: '{}' is no clip of the corpus table: give its path as it stands there", list.string(), number,
+           line);
     if (!seen.insert(found->second).second) fail("{}, line {}: '{}' stands there twice", list.string(), number, line);
     chosen.push_back(found->second);
   }

@@ -5,14 +5,14 @@
 #include <vector>
 
 #include "analysis/analysis.h"
-#include "corpus/folds.h"
+#include "corpus/folds/folds.h"
 
 namespace loralens {
 
 struct PartOptions {
   bool paper = false;
   uint64_t seed = 42;
-  int64_t fit_clips = 128;        // strict: at most so many training clips to fit on, and development clips to choose by
+  int64_t fit_clips = 128;  // strict: at most so many training clips to fit on, and development clips to choose by
   int64_t sample_per_class = 10;  // paper: training clips a class for gradients, spectra, CKA and t-SNE
   std::vector<int64_t> listed, listed_sample;  // clip numbers; empty: the protocol's own choice
 };

@@ -91,8 +91,9 @@ void check_finite(const BatchView& view) {
   const Tensor finite = at::isfinite(view.logits).all(1).cpu();
   for (size_t i = 0; i < view.clips.size(); ++i)
     if (!finite.const_data_ptr<bool>()[i])
-      fail("{}: the {} model's logits are not finite numbers: the model or its adapter holds numbers that are too large",
-           view.setting.clips->clips[static_cast<size_t>(view.clips[i])].id, name_of(view.subject.role));
+      fail(
+          "{}: the {} model's logits are not finite numbers: the model or its adapter holds numbers that are too large",
+          view.setting.clips->clips[static_cast<size_t>(view.clips[i])].id, name_of(view.subject.role));
 }
 
 }  // namespace
@@ -101,14 +102,15 @@ Subject make_subject(Role role, EmotionModel model) {
   Subject subject{role, std::move(model), {}};
   subject.encoder = subject.model.compute_encoder();
   if (subject.model.adapted.encoder_trained)
-    visit_tensors(subject.encoder, [](const std::string&, Tensor& tensor, std::vector<int64_t>) { tensor = tensor.detach(); });
+    visit_tensors(subject.encoder,
+                  [](const std::string&, Tensor& tensor, std::vector<int64_t>) { tensor = tensor.detach(); });
   return subject;
 }
 
 EmotionModel untrained_like(const EmotionModel& model, const Base& base, uint64_t seed) {
   EmotionModel fresh =
-      make_model(base, model.options, {model.head.projector.weight.size(0), model.head.layer_weights.defined()}, model.classes,
-                 hash_of(seed, hash_of("untrained")));
+      make_model(base, model.options, {model.head.projector.weight.size(0), model.head.layer_weights.defined()},
+                 model.classes, hash_of(seed, hash_of("untrained")));
   fresh.input = model.input;
   for (const auto& [place, adapter] : fresh.adapted.adapters) {
     adapter->randomise(hash_of(seed, hash_of("untrained"), place.first, static_cast<uint64_t>(place.second)));
@@ -139,7 +141,8 @@ int64_t AnalysisRunner::clips_in(const FoldSubjects& fold) const {
 void AnalysisRunner::run(const FoldSubjects& fold, const Encoder& base, const SourceOptions& options,
                          const std::function<void(int64_t)>& progress) {
   // Then each model has a stem of its own.
-  const bool trained_stem = std::ranges::any_of(roles, [&](Role role) { return fold.of(role).model.adapted.encoder_trained; });
+  const bool trained_stem =
+      std::ranges::any_of(roles, [&](Role role) { return fold.of(role).model.adapted.encoder_trained; });
   SourceOptions source_options = options;
   source_options.cache_bytes = 0;  // each clip passes once, through all models at a time
   ClipSource source(base, setting_.clips->clips, trained_stem ? -1 : 0, source_options);

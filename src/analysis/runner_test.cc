@@ -31,7 +31,8 @@ struct Spy : Analysis {
   bool wants_gradient(Part, Role, const Site& site) const override { return wants(Part::test, Role::adapted, site); }
   bool wants_random_cotangent(Part, Role) const override { return true; }
 
-  void keep(std::map<std::pair<int64_t, Site>, Tensor>& into, const BatchView& view, const Site& site, const Tensor& value) {
+  void keep(std::map<std::pair<int64_t, Site>, Tensor>& into, const BatchView& view, const Site& site,
+            const Tensor& value) {
     const auto rows = view.speech_of(value);
     for (size_t i = 0; i < rows.size(); ++i) into[{view.clips[i], site}] = rows[i].clone();
   }
@@ -158,8 +159,10 @@ INSTANTIATE_TEST_SUITE_P(WeightedLayerSum, RunnerTest, testing::Bool());
 TEST(Untrained, DependsOnTheSeedAloneAndHasTheShapesOfTheModel) {
   const Base base = tiny_base(in_double);
   const EmotionModel model = tiny_model(base, tiny_adapter("lora"));
-  const EmotionModel one = untrained_like(model, base, 1), again = untrained_like(model, base, 1), two = untrained_like(model, base, 2);
-  const auto tensors = model.parameters(), first = one.parameters(), second = again.parameters(), other = two.parameters();
+  const EmotionModel one = untrained_like(model, base, 1), again = untrained_like(model, base, 1),
+                     two = untrained_like(model, base, 2);
+  const auto tensors = model.parameters(), first = one.parameters(), second = again.parameters(),
+             other = two.parameters();
   ASSERT_EQ(first.size(), tensors.size());
   for (size_t i = 0; i < tensors.size(); ++i) {
     EXPECT_EQ(first[i].name, tensors[i].name);

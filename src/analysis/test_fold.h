@@ -6,8 +6,8 @@
 
 #include <map>
 
+#include "analysis/analyses.h"
 #include "analysis/curves.h"
-#include "analysis/registry.h"
 #include "analysis/runner.h"
 #include "classifier/test_model.h"
 #include "inference/test_clips.h"

@@ -22,7 +22,7 @@ Bytes::Bytes(const Path& path) : path_(path) {
   if (fs::is_directory(status)) fail("{} is a folder, not an audio file: name the files in it", path.string());
   if (!fs::is_regular_file(status)) fail("{} is no regular file: save the audio to a file first", path.string());
   file_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  struct stat about {};
+  struct stat about{};
   if (file_ < 0 || ::fstat(file_, &about) != 0) {
     const int error = errno;
     if (file_ >= 0) ::close(file_);

@@ -25,8 +25,7 @@ void check_wav_format(const Bytes& file, uint64_t at, bool big_endian) {
   const uint64_t tag = number(0), channels = number(2), frame = number(12), bits = number(14);
   const bool plain = tag == 1 || tag == 3 || tag == 0xfffe;  // whole numbers, floats, either of them
   const uint64_t narrowest = channels * ((bits + 7) / 8);
-  if (plain && channels > 0 && bits > 0 && frame != narrowest &&
-      !(bits > 16 && bits <= 24 && frame == channels * 4))
+  if (plain && channels > 0 && bits > 0 && frame != narrowest && !(bits > 16 && bits <= 24 && frame == channels * 4))
     fail("{}: its header contradicts itself ({} channels of {} bits, {} bytes a frame): write the file again",
          file.path().string(), channels, bits, frame);
 }

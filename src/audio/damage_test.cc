@@ -65,7 +65,8 @@ TEST_F(Damage, FlacIsHeldAgainstItsSum) {
 
 TEST_F(Damage, AWrongBitIsFoundWhereThereAreChecksums) {
   testing::internal::CaptureStderr();
-  for (const auto& [name, format] : {std::pair{"a.flac", flac}, std::pair{"a.ogg", vorbis}, std::pair{"a.opus", opus}}) {
+  for (const auto& [name, format] :
+       {std::pair{"a.flac", flac}, std::pair{"a.ogg", vorbis}, std::pair{"a.opus", opus}}) {
     if (!can_write(format)) continue;
     const Path path = write(name, format, 16000, 1, swelling(3));
     const std::string whole = read_file(path);
@@ -91,7 +92,8 @@ TEST_F(Damage, AWrongBitIsFoundWhereThereAreChecksums) {
 TEST_F(Damage, OggWithoutSomeOfItsPagesIsRefused) {
   const std::string whole = read_file(write("a.ogg", vorbis, 16000, 1, swelling(20)));
   std::vector<size_t> pages;
-  for (size_t at = 0; (at = whole.find(std::string_view("OggS\0", 5), at)) != std::string::npos; ++at) pages.push_back(at);
+  for (size_t at = 0; (at = whole.find(std::string_view("OggS\0", 5), at)) != std::string::npos; ++at)
+    pages.push_back(at);
   ASSERT_GT(pages.size(), 5u);
   for (size_t page = 0; page < pages.size(); ++page) {
     const size_t end = page + 1 < pages.size() ? pages[page + 1] : whole.size();
@@ -140,7 +142,8 @@ TEST_F(Mp3, WithoutALengthIsDecodedToItsEnd) {
   EXPECT_DOUBLE_EQ(audio_seconds(path), audio.seconds);
   EXPECT_EQ(static_cast<double>(audio.samples.size()), audio.seconds * 16000);
   double loud = 0;
-  for (size_t n = audio.samples.size() - 40000; n < audio.samples.size() - 16000; ++n) loud += std::abs(audio.samples[n]);
+  for (size_t n = audio.samples.size() - 40000; n < audio.samples.size() - 16000; ++n)
+    loud += std::abs(audio.samples[n]);
   EXPECT_NEAR(loud / 24000, 0.5 * 2 / std::numbers::pi, 0.02);  // the loud end is heard
   EXPECT_EQ(load_audio(path, {6, 8}).samples,
             std::vector<float>(audio.samples.begin() + 96000, audio.samples.begin() + 128000));
@@ -149,27 +152,31 @@ TEST_F(Mp3, WithoutALengthIsDecodedToItsEnd) {
 
 TEST_F(Mp3, TagsAndZerosAroundTheFramesAreNoDamage) {
   const auto expected = load_audio(folder_ / "xing.mp3").samples;
-  const std::string id3v1 = "TAG" + std::string(125, ' '), id3v2 = std::string("ID3\3\0\0\0\0\2\1", 10) + std::string(257, '\0');
+  const std::string id3v1 = "TAG" + std::string(125, ' '),
+                    id3v2 = std::string("ID3\3\0\0\0\0\2\1", 10) + std::string(257, '\0');
   std::string ape = "APETAGEX" + std::string("\xd0\7\0\0\x20\0\0\0\0\0\0\0", 12) + std::string(44, '\0');
   ape[12] = 32;
   ape = ape.substr(0, 64);
   ape[23] = '\xa0';  // this is the header; footer and items are 32 bytes
-  for (const std::string& bytes : {xing_ + std::string(40000, '\0'), xing_ + id3v1, id3v2 + xing_, id3v2 + xing_ + id3v1,
-                                   xing_ + ape, xing_ + ape + id3v1, xing_ + std::string(700, '\0') + id3v1})
+  for (const std::string& bytes :
+       {xing_ + std::string(40000, '\0'), xing_ + id3v1, id3v2 + xing_, id3v2 + xing_ + id3v1, xing_ + ape,
+        xing_ + ape + id3v1, xing_ + std::string(700, '\0') + id3v1})
     EXPECT_EQ(load_audio(write_bytes("a.mp3", bytes)).samples, expected);
 }
 
 TEST_F(Mp3, CutOrDamagedIsRefused) {
   for (const std::string& whole : {xing_, plain_})
     for (size_t i = 1; i < 20; ++i)
-      EXPECT_THAT(message(write_bytes("a.mp3", whole.substr(0, whole.size() * i / 20 + 1))), HasSubstr(": cut off")) << i;
+      EXPECT_THAT(message(write_bytes("a.mp3", whole.substr(0, whole.size() * i / 20 + 1))), HasSubstr(": cut off"))
+          << i;
   const size_t last = xing_.rfind(xing_.substr(0, 2));  // between two frames: only the Xing header knows
   EXPECT_THAT(message(write_bytes("a.mp3", xing_.substr(0, last))), HasSubstr(": cut off"));
   std::string hole = plain_;
   std::fill_n(hole.begin() + static_cast<ptrdiff_t>(hole.size() / 2), 500, '\0');
   EXPECT_THAT(message(write_bytes("a.mp3", hole)), HasSubstr("is no MP3 frame"));
-  EXPECT_THAT(message(write_bytes("a.mp3", plain_.substr(0, plain_.size() / 2) + plain_.substr(plain_.size() / 2 + 100))),
-              HasSubstr("is no MP3 frame"));
+  EXPECT_THAT(
+      message(write_bytes("a.mp3", plain_.substr(0, plain_.size() / 2) + plain_.substr(plain_.size() / 2 + 100))),
+      HasSubstr("is no MP3 frame"));
   EXPECT_THAT(message(write_bytes("a.mp3", xing_ + xing_)), HasSubstr("its header promises"));
 }
 

@@ -32,8 +32,7 @@ Frames frames_of(const Segment& segment, const Decoder& file, const Path& path) 
   const auto length = static_cast<double>(file.frames < 0 ? unknown_length : file.frames);
   if (start >= length || end > length)
     fail("{}: the segment from {} s to {} is not inside the file, which lasts {:.6f} s: correct start and end",
-         path.string(), segment.start, to_end ? "its end" : fmt::format("{} s", segment.end),
-         length / file.rate);
+         path.string(), segment.start, to_end ? "its end" : fmt::format("{} s", segment.end), length / file.rate);
   if (!to_end && end <= start)
     fail("{}: the segment from {} to {} s is shorter than one sample: correct start and end", path.string(),
          segment.start, segment.end);

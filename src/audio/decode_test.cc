@@ -123,10 +123,10 @@ TEST_F(Decode, ResamplingRemovesWhatSixteenKilohertzCannotHold) {
 
 TEST_F(Decode, SegmentEqualsTheSliceOfTheWhole) {
   const auto samples = sine(440.7, 16000, 9);
-  for (const auto& [name, format] : {std::pair{"a.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16},
-                                     std::pair{"a.flac", SF_FORMAT_FLAC | SF_FORMAT_PCM_16},
-                                     std::pair{"a.ogg", SF_FORMAT_OGG | SF_FORMAT_VORBIS},
-                                     std::pair{"a.mp3", SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III}}) {
+  for (const auto& [name, format] :
+       {std::pair{"a.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16}, std::pair{"a.flac", SF_FORMAT_FLAC | SF_FORMAT_PCM_16},
+        std::pair{"a.ogg", SF_FORMAT_OGG | SF_FORMAT_VORBIS},
+        std::pair{"a.mp3", SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III}}) {
     if (!can_write(format)) continue;  // this libsndfile was built without the codec
     const Path path = write(name, format, 16000, 1, samples);
     const auto whole = load_audio(path).samples;
@@ -245,10 +245,12 @@ TEST_F(Decode, WhatIsNoAudioSaysWhy) {
            Case{write_bytes("page.ogg", std::string("OggS\0\2", 6)),
                 ": cut off within the Ogg page at byte 0: copy the file again"},
            Case{write("zero.wav", wav, 16000, 1, {}), ": the file holds no samples: leave it out"},
-           Case{write("nan.wav", wav, 16000, 1, broken),
-                ": the sample at 0.500000 s is not a finite number near full scale, 1: repair the file or leave it out"},
-           Case{write("inf.wav", wav, 48000, 2, {0, 0, inf, 0}),
-                ": the sample at 0.000021 s is not a finite number near full scale, 1: repair the file or leave it out"},
+           Case{
+               write("nan.wav", wav, 16000, 1, broken),
+               ": the sample at 0.500000 s is not a finite number near full scale, 1: repair the file or leave it out"},
+           Case{
+               write("inf.wav", wav, 48000, 2, {0, 0, inf, 0}),
+               ": the sample at 0.000021 s is not a finite number near full scale, 1: repair the file or leave it out"},
        })
     EXPECT_THAT(message(path), testing::StartsWith(path.string() + expected));
 }
@@ -299,9 +301,9 @@ TEST_F(Decode, DamagedFilesAreErrorsOrAudioButPrintNothing) {
 }
 
 TEST_F(Decode, LengthWithoutDecodingIsTheLengthThatDecodingFinds) {
-  for (const auto& [name, format] : {std::pair{"a.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16},
-                                     std::pair{"a.flac", SF_FORMAT_FLAC | SF_FORMAT_PCM_16},
-                                     std::pair{"a.ogg", SF_FORMAT_OGG | SF_FORMAT_VORBIS}}) {
+  for (const auto& [name, format] :
+       {std::pair{"a.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16}, std::pair{"a.flac", SF_FORMAT_FLAC | SF_FORMAT_PCM_16},
+        std::pair{"a.ogg", SF_FORMAT_OGG | SF_FORMAT_VORBIS}}) {
     const Path path = write(name, format, 44100, 1, sine(440, 44100, 2.5));
     EXPECT_DOUBLE_EQ(audio_seconds(path), 2.5) << name;
     EXPECT_DOUBLE_EQ(audio_seconds(path, {0.5, 1.5}), 1) << name;

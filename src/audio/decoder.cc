@@ -44,10 +44,11 @@ struct View {
   }
 };
 
-constexpr std::array codings = {
-    SF_FORMAT_PCM_S8,  SF_FORMAT_PCM_U8,    SF_FORMAT_PCM_16,   SF_FORMAT_PCM_24,  SF_FORMAT_PCM_32,  SF_FORMAT_FLOAT,
-    SF_FORMAT_DOUBLE,  SF_FORMAT_ULAW,      SF_FORMAT_ALAW,     SF_FORMAT_GSM610,  SF_FORMAT_VORBIS,  SF_FORMAT_OPUS,
-    SF_FORMAT_ALAC_16, SF_FORMAT_IMA_ADPCM, SF_FORMAT_MS_ADPCM, SF_FORMAT_ALAC_20, SF_FORMAT_ALAC_24, SF_FORMAT_ALAC_32};
+constexpr std::array codings = {SF_FORMAT_PCM_S8,  SF_FORMAT_PCM_U8,    SF_FORMAT_PCM_16,   SF_FORMAT_PCM_24,
+                                SF_FORMAT_PCM_32,  SF_FORMAT_FLOAT,     SF_FORMAT_DOUBLE,   SF_FORMAT_ULAW,
+                                SF_FORMAT_ALAW,    SF_FORMAT_GSM610,    SF_FORMAT_VORBIS,   SF_FORMAT_OPUS,
+                                SF_FORMAT_ALAC_16, SF_FORMAT_IMA_ADPCM, SF_FORMAT_MS_ADPCM, SF_FORMAT_ALAC_20,
+                                SF_FORMAT_ALAC_24, SF_FORMAT_ALAC_32};
 
 class SoundFile : public Decoder {
  public:

@@ -29,6 +29,6 @@ class Decoder {
 std::unique_ptr<Decoder> open_decoder(const Path& path);
 
 std::unique_ptr<Decoder> open_flac(std::unique_ptr<Bytes> file, uint64_t begin);  // at "fLaC"
-std::unique_ptr<Decoder> open_mp3(std::unique_ptr<Bytes> file, uint64_t begin);   // behind an ID3v2 tag
+std::unique_ptr<Decoder> open_mp3(std::unique_ptr<Bytes> file, uint64_t begin);  // behind an ID3v2 tag
 
 }  // namespace loralens

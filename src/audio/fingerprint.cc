@@ -6,7 +6,7 @@
 #include <cmath>
 #include <deque>
 
-#include "audio/spectrum.h"
+#include "audio/power_spectrum.h"
 
 namespace loralens {
 namespace {

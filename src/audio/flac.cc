@@ -79,7 +79,8 @@ class FlacDecoder : public Decoder {
 
   static FlacDecoder& of(void* self) { return *static_cast<FlacDecoder*>(self); }
 
-  static FLAC__StreamDecoderReadStatus read_bytes(const FLAC__StreamDecoder*, FLAC__byte* out, size_t* count, void* self) {
+  static FLAC__StreamDecoderReadStatus read_bytes(const FLAC__StreamDecoder*, FLAC__byte* out, size_t* count,
+                                                  void* self) {
     auto& flac = of(self);
     const uint64_t left = flac.end_ - std::min(flac.end_, flac.begin_ + flac.at_);
     try {
@@ -105,7 +106,9 @@ class FlacDecoder : public Decoder {
   static FLAC__bool at_end(const FLAC__StreamDecoder*, void* self) {
     return of(self).begin_ + of(self).at_ >= of(self).end_;
   }
-  static void error(const FLAC__StreamDecoder*, FLAC__StreamDecoderErrorStatus, void* self) { of(self).damaged_ = true; }
+  static void error(const FLAC__StreamDecoder*, FLAC__StreamDecoderErrorStatus, void* self) {
+    of(self).damaged_ = true;
+  }
 
   static void metadata(const FLAC__StreamDecoder*, const FLAC__StreamMetadata* block, void* self) {
     if (block->type != FLAC__METADATA_TYPE_STREAMINFO) return;

@@ -55,14 +55,16 @@ TEST_F(Limits, SamplesBeyondAllSoundAreRefused) {
   for (const float value : {1e10f, -1e30f, 3e38f}) {
     auto samples = sine(440, 16000, 1);
     samples[4000] = value;
-    EXPECT_THAT(message(write("a.wav", wav, 16000, 1, samples)), HasSubstr("the sample at 0.250000 s is not a finite number"));
+    EXPECT_THAT(message(write("a.wav", wav, 16000, 1, samples)),
+                HasSubstr("the sample at 0.250000 s is not a finite number"));
   }
   EXPECT_EQ(message(write("a.wav", wav, 16000, 1, {32767, -32768, 1, 0})), "");  // written without scaling
 }
 
 TEST_F(Limits, TheBytesSayWhatAFileIsAndNotItsName) {
   const std::string text = "<html>404 Not Found</html>\n", page = text + text + text + text + text + text;
-  for (const char* name : {"a.vox", "a.raw", "a.gsm", "a.ul", "a.al", "a.snd", "a.au", "a.pcm", "a.wav", "a.mp3", "a.flac"}) {
+  for (const char* name :
+       {"a.vox", "a.raw", "a.gsm", "a.ul", "a.al", "a.snd", "a.au", "a.pcm", "a.wav", "a.mp3", "a.flac"}) {
     EXPECT_THAT(message(write_bytes(name, page)), HasSubstr("not audio that can be read")) << name;
     EXPECT_THAT(message(write_bytes(name, std::string(4000, '\0'))), HasSubstr("not audio that can be read")) << name;
   }
@@ -70,8 +72,8 @@ TEST_F(Limits, TheBytesSayWhatAFileIsAndNotItsName) {
   const std::string bytes = read_file(write("b.wav", wav, 16000, 1, samples));
   EXPECT_EQ(load_audio(write_bytes("b.vox", bytes)).samples, samples);
   for (const auto& [bytes, kind] : {std::pair{std::string("\0\0\0 ftypM4A ", 12), "MPEG-4"},
-                                   std::pair{std::string("\x1a\x45\xdf\xa3") + text, "WebM"},
-                                   std::pair{std::string("\xff\xf1\x50\x80") + text, "AAC"}}) {
+                                    std::pair{std::string("\x1a\x45\xdf\xa3") + text, "WebM"},
+                                    std::pair{std::string("\xff\xf1\x50\x80") + text, "AAC"}}) {
     const Path path = write_bytes("c.wav", bytes);
     EXPECT_THAT(message(path), HasSubstr(kind));
     EXPECT_THAT(message(path), HasSubstr("ffmpeg -i '" + path.string() + "'"));
@@ -79,11 +81,12 @@ TEST_F(Limits, TheBytesSayWhatAFileIsAndNotItsName) {
 }
 
 TEST_F(Limits, RareContainersAndCodingsAreRefused) {
-  for (const int format : {SF_FORMAT_VOC | SF_FORMAT_PCM_16, SF_FORMAT_PAF | SF_FORMAT_PCM_16, SF_FORMAT_IRCAM | SF_FORMAT_PCM_16,
-                           SF_FORMAT_SVX | SF_FORMAT_PCM_16, SF_FORMAT_MAT4 | SF_FORMAT_PCM_16, SF_FORMAT_MAT5 | SF_FORMAT_PCM_16,
-                           SF_FORMAT_PVF | SF_FORMAT_PCM_16, SF_FORMAT_HTK | SF_FORMAT_PCM_16, SF_FORMAT_SDS | SF_FORMAT_PCM_16,
-                           SF_FORMAT_AVR | SF_FORMAT_PCM_16, SF_FORMAT_WVE | SF_FORMAT_ALAW, SF_FORMAT_MPC2K | SF_FORMAT_PCM_16,
-                           SF_FORMAT_XI | SF_FORMAT_DPCM_16, SF_FORMAT_AU | SF_FORMAT_G721_32}) {
+  for (const int format :
+       {SF_FORMAT_VOC | SF_FORMAT_PCM_16, SF_FORMAT_PAF | SF_FORMAT_PCM_16, SF_FORMAT_IRCAM | SF_FORMAT_PCM_16,
+        SF_FORMAT_SVX | SF_FORMAT_PCM_16, SF_FORMAT_MAT4 | SF_FORMAT_PCM_16, SF_FORMAT_MAT5 | SF_FORMAT_PCM_16,
+        SF_FORMAT_PVF | SF_FORMAT_PCM_16, SF_FORMAT_HTK | SF_FORMAT_PCM_16, SF_FORMAT_SDS | SF_FORMAT_PCM_16,
+        SF_FORMAT_AVR | SF_FORMAT_PCM_16, SF_FORMAT_WVE | SF_FORMAT_ALAW, SF_FORMAT_MPC2K | SF_FORMAT_PCM_16,
+        SF_FORMAT_XI | SF_FORMAT_DPCM_16, SF_FORMAT_AU | SF_FORMAT_G721_32}) {
     const int rate = format == (SF_FORMAT_WVE | SF_FORMAT_ALAW) ? 8000 : 16000;
     const Path path = write("a", format, rate, 1, sine(440, rate, 1));
     EXPECT_THAT(message(path), HasSubstr("not audio that can be read")) << std::hex << format;
@@ -98,10 +101,12 @@ TEST_F(Limits, HeadersThatLieAreRefused) {
   };
   const auto samples = sine(440, 16000, 1);
   const std::string riff = read_file(write("a.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 16000, 1, samples));
-  EXPECT_THAT(message(write_bytes("a.wav", put(riff, 32, 1, 2))), HasSubstr("its header contradicts itself"));  // block align
+  EXPECT_THAT(message(write_bytes("a.wav", put(riff, 32, 1, 2))),
+              HasSubstr("its header contradicts itself"));  // block align
   EXPECT_THAT(message(write_bytes("a.wav", put(riff, 32, 4, 2))), HasSubstr("its header contradicts itself"));
   const std::string au = read_file(write("a.au", SF_FORMAT_AU | SF_FORMAT_PCM_16, 16000, 1, samples));
-  EXPECT_THAT(message(write_bytes("a.au", put(au, 4, 1u << 31, 4, true))), HasSubstr("cut off"));  // where samples begin
+  EXPECT_THAT(message(write_bytes("a.au", put(au, 4, 1u << 31, 4, true))),
+              HasSubstr("cut off"));  // where samples begin
   EXPECT_EQ(load_audio(write_bytes("a.au", put(au, 8, 0xffffffff, 4, true))).seconds, 1);  // to the file's end
   const std::string aiff = read_file(write("a.aiff", SF_FORMAT_AIFF | SF_FORMAT_PCM_16, 16000, 1, samples));
   EXPECT_THAT(message(write_bytes("a.aiff", put(aiff, aiff.find("COMM") + 10, 16001, 4, true))),

@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "audio/decode.h"
-#include "audio/spectrum.h"
+#include "audio/power_spectrum.h"
 #include "base/error.h"
 
 namespace loralens {

@@ -42,8 +42,8 @@ class Mp3Decoder : public Decoder {
 
  private:
   [[noreturn]] void fail_damaged() const {
-    fail("{}: not audio that can be read, its MP3 frames are damaged: copy the file again, or {}", file_->path().string(),
-         how_to_convert(file_->path()));
+    fail("{}: not audio that can be read, its MP3 frames are damaged: copy the file again, or {}",
+         file_->path().string(), how_to_convert(file_->path()));
   }
 
   void open() {

@@ -96,8 +96,8 @@ Promise read_promise(const Bytes& file, uint64_t at, const Header& header) {
 void check_promise(const Promise& promise, const Mp3Frames& frames, int64_t count, const Path& path) {
   const int64_t audio = count - 1;
   if (promise.frames < 0 || promise.frames == audio) return;
-  const bool counts_itself = promise.frames == count && promise.bytes >= 0 &&
-                             promise.bytes <= static_cast<int64_t>(frames.end - frames.begin);
+  const bool counts_itself =
+      promise.frames == count && promise.bytes >= 0 && promise.bytes <= static_cast<int64_t>(frames.end - frames.begin);
   if (promise.frames > audio && !counts_itself)
     fail("{}: cut off, {} of {} frames are there: copy the file again", path.string(), audio, promise.frames);
   if (promise.frames < audio)

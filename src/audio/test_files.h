@@ -20,9 +20,8 @@ class AudioFiles : public testing::Test {
   AudioFiles() { std::filesystem::create_directories(folder_); }
   ~AudioFiles() override { std::filesystem::remove_all(folder_); }
 
-  Path folder_ = Path(testing::TempDir()) /
-                 fmt::format("loralens-audio-{}-{}", ::getpid(),
-                             testing::UnitTest::GetInstance()->current_test_info()->name());
+  Path folder_ = Path(testing::TempDir()) / fmt::format("loralens-audio-{}-{}", ::getpid(),
+                                                        testing::UnitTest::GetInstance()->current_test_info()->name());
 
   // `frames` x `channels`, interleaved.
   Path write(const std::string& name, int format, int rate, int channels, const std::vector<float>& samples) {

@@ -13,6 +13,11 @@ struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// A request that contradicts itself or what it is about; the program ends with exit status 2 instead of 1.
+struct UsageError : Error {
+  using Error::Error;
+};
+
 // Throws Error with a formatted message of one line.
 template <typename... Args>
 [[noreturn]] void fail(fmt::format_string<Args...> message, Args&&... args) {

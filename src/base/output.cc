@@ -181,16 +181,16 @@ void OutputFolder::take_partial() {
   struct stat ours;
   const auto now = status_of(partial_ / lock_name, /*follow=*/false);  // the other process may just have finished
   if (!locked || ::fstat(lock_, &ours) != 0 || !now || now->st_ino != ours.st_ino)
-    refuse(fmt::format("another process is writing {}: wait for it, or choose another output folder",
-                       target_.string()));
+    refuse(
+        fmt::format("another process is writing {}: wait for it, or choose another output folder", target_.string()));
   if (build_ == Build::resume) {
     for (const Path& entry : entries_below(partial_))  // files that were being written when the job was killed
       if (!without_temporary_ending(entry.filename().string()).empty()) ::unlink(entry.c_str());
     return;
   }
   if (!force_)
-    refuse(fmt::format("{0} was interrupted: go on with --resume {0}, or give --force to start again",
-                       target_.string()));
+    refuse(
+        fmt::format("{0} was interrupted: go on with --resume {0}, or give --force to start again", target_.string()));
   if (const std::string reason = complaint_(partial_); !reason.empty())
     refuse(fmt::format("{}: {}, and --force discards only what loralens wrote: move it away, or choose another output",
                        partial_.string(), reason));

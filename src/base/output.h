@@ -25,10 +25,10 @@ void check_inputs_stay(const Path& output, const std::vector<Path>& inputs);
 
 // How a folder is built.
 enum class Build {
-  at_once,    // in `<target>.partial-<letters>`
+  at_once,  // in `<target>.partial-<letters>`
   resumable,  // in `<target>.partial`; Error that tells of --resume if an interrupted job is there, unless `force`
-              // discards it
-  resume,     // goes on in `<target>.partial`; Error if it is not there
+  // discards it
+  resume,  // goes on in `<target>.partial`; Error if it is not there
 };
 
 // A folder that is built under another name and renamed to its place by commit(). Without commit() the destructor
@@ -44,7 +44,7 @@ class OutputFolder {
   OutputFolder& operator=(const OutputFolder&) = delete;
 
   const Path& path() const { return partial_; }  // write here
-  void keep() { keep_ = true; }                  // leave the partial folder behind if not committed
+  void keep() { keep_ = true; }  // leave the partial folder behind if not committed
   // Error if something has come to `target` since; the finished folder then stays where it is, and the error names it.
   // An old folder is exchanged for the new one, so that there is always one of them.
   void commit();

@@ -103,14 +103,11 @@ TEST(OutputFolders, ForceReplacesOwnFoldersOnly) {
   fs::create_symlink(folder.path() / "nowhere", folder.path() / "dangling");
   ASSERT_EQ(::mkfifo((folder.path() / "fifo").c_str(), 0600), 0);
   const auto names = names_in(folder.path());
-  const std::vector<std::pair<std::string, std::string>> cases = {{"run", "mine in it is not of loralens"},
-                                                                  {"file", "is a file"},
-                                                                  {"link", "is a symbolic link"},
-                                                                  {"link/", "is a symbolic link"},
-                                                                  {"dangling", "is a symbolic link"},
-                                                                  {"fifo", "is a FIFO"},
-                                                                  {"run/..", "no name for an output"},
-                                                                  {"run/.", "no name for an output"}};
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"run", "mine in it is not of loralens"}, {"file", "is a file"},
+      {"link", "is a symbolic link"},           {"link/", "is a symbolic link"},
+      {"dangling", "is a symbolic link"},       {"fifo", "is a FIFO"},
+      {"run/..", "no name for an output"},      {"run/.", "no name for an output"}};
   for (const auto& [name, words] : cases)
     EXPECT_THAT(error_of([&] { build(folder.path() / name, true); }), HasSubstr(words)) << name;
   EXPECT_THAT(error_of([] { build("/", true); }), HasSubstr("no name for an output"));

@@ -50,21 +50,30 @@ class Translation {
 
   void step() {
     const char c = text_[at_];
-    if (c == '\\') escape(/*in_class=*/false);
-    else if (c == '[') character_class();
-    else if (next_is("(?")) extension();
-    else if (next_is("(*")) refuse("nothing stands before the *");
-    else if (next_is("{,")) lower_bound();
-    else if (verbose_ && c == '#') at_ = std::min(text_.find('\n', at_), text_.size());
-    else copy();
+    if (c == '\\')
+      escape(/*in_class=*/false);
+    else if (c == '[')
+      character_class();
+    else if (next_is("(?"))
+      extension();
+    else if (next_is("(*"))
+      refuse("nothing stands before the *");
+    else if (next_is("{,"))
+      lower_bound();
+    else if (verbose_ && c == '#')
+      at_ = std::min(text_.find('\n', at_), text_.size());
+    else
+      copy();
   }
 
   // {,3} and {,} begin at 0; other braces are the same in both.
   void lower_bound() {
     size_t end = at_ + 2;
     while (end < text_.size() && is_digit(text_[end])) ++end;
-    if (end < text_.size() && text_[end] == '}') replace(2, "{0,");
-    else copy();
+    if (end < text_.size() && text_[end] == '}')
+      replace(2, "{0,");
+    else
+      copy();
   }
 
   void escape(bool in_class) {
@@ -92,9 +101,12 @@ class Translation {
     if (next_is("^")) copy();
     if (next_is("]")) replace(1, "\\]");  // first in the class, it is a letter
     while (at_ < text_.size() && text_[at_] != ']') {
-      if (text_[at_] == '\\') escape(/*in_class=*/true);
-      else if (text_[at_] == '[') replace(1, "\\[");  // PCRE2 would read [:alpha:]
-      else copy();
+      if (text_[at_] == '\\')
+        escape(/*in_class=*/true);
+      else if (text_[at_] == '[')
+        replace(1, "\\[");  // PCRE2 would read [:alpha:]
+      else
+        copy();
     }
     if (at_ == text_.size()) refuse("a [ has no ]");
     copy();
@@ -159,7 +171,8 @@ struct Pattern::Code {
     int error = 0;
     size_t place = 0;
     code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(expression.data()), expression.size(),
-                         PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C, &error, &place, compiling);
+                         PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C, &error, &place,
+                         compiling);
     if (!code) {
       pcre2_compile_context_free(compiling);
       PCRE2_UCHAR reason[256] = {};
@@ -208,10 +221,13 @@ std::optional<Matches> Pattern::find(std::string_view subject, bool whole) const
   if (found < 0) {
     PCRE2_UCHAR reason[256] = {};
     pcre2_get_error_message(found, reason, sizeof reason);
-    fail("the pattern '{}' fails on '{}': {}", cut(text_), cut(std::string(subject)), reinterpret_cast<const char*>(reason));
+    fail("the pattern '{}' fails on '{}': {}", cut(text_), cut(std::string(subject)),
+         reinterpret_cast<const char*>(reason));
   }
   Matches matches;
   const size_t* ends = pcre2_get_ovector_pointer(data.get());
+  // PCRE2 anchors at the ends of a valid stretch where the subject is not UTF-8 as a whole.
+  if (whole && (ends[0] != 0 || ends[1] != subject.size())) return std::nullopt;
   for (int i = 0; i <= groups(); ++i)
     matches.emplace_back(ends[2 * i] == PCRE2_UNSET ? std::string_view()
                                                     : subject.substr(ends[2 * i], ends[2 * i + 1] - ends[2 * i]));

@@ -14,7 +14,9 @@ namespace {
 using testing::AnyOf;
 using testing::HasSubstr;
 
-bool matches(const std::string& pattern, std::string_view subject) { return Pattern(pattern).match(subject).has_value(); }
+bool matches(const std::string& pattern, std::string_view subject) {
+  return Pattern(pattern).match(subject).has_value();
+}
 
 std::string complaint(const std::string& pattern) {
   return error_of([&] { Pattern compiled(pattern); });
@@ -72,28 +74,66 @@ TEST(Pattern, FindsGroups) {
 }
 
 TEST(Pattern, WhatPythonRefusesIsAnError) {
-  for (const char* text : {"(", ")", "*a", "a**", "[a", "[]", "\\", "(?P<x", "(?P>x)", "(?<x>a)", "(?'x'a)", "(?R)", "(?1)",
-                           "(?&x)", "(*ACCEPT)", "(*LIMIT_MATCH=9999999)a", "(?C1)", "(?|a)", "\\h", "\\R", "\\K", "\\Qa\\E",
-                           "\\p{L}", "\\g1", "\\x4", "\\u12", "(?i", "(?q)", "(?(1", "[z-a]", "(?P<x>a)(?P<x>b)", "(?#a"})
+  for (const char* text : {"(",
+                           ")",
+                           "*a",
+                           "a**",
+                           "[a",
+                           "[]",
+                           "\\",
+                           "(?P<x",
+                           "(?P>x)",
+                           "(?<x>a)",
+                           "(?'x'a)",
+                           "(?R)",
+                           "(?1)",
+                           "(?&x)",
+                           "(*ACCEPT)",
+                           "(*LIMIT_MATCH=9999999)a",
+                           "(?C1)",
+                           "(?|a)",
+                           "\\h",
+                           "\\R",
+                           "\\K",
+                           "\\Qa\\E",
+                           "\\p{L}",
+                           "\\g1",
+                           "\\x4",
+                           "\\u12",
+                           "(?i",
+                           "(?q)",
+                           "(?(1",
+                           "[z-a]",
+                           "(?P<x>a)(?P<x>b)",
+                           "(?#a"})
     EXPECT_THAT(complaint(text), HasSubstr("is no regular expression")) << text;
 }
 
 TEST(Pattern, LengthAndNestingAreBounded) {
   EXPECT_THAT(complaint(std::string(200'000, 'a')), HasSubstr("200000 letters: at most 10000"));
   EXPECT_EQ(complaint(std::string(10'000, 'a')), "");
-  EXPECT_THAT(complaint(std::string(5'000, '(') + std::string(5'000, ')')), HasSubstr("parentheses are too deeply nested"));
+  EXPECT_THAT(complaint(std::string(5'000, '(') + std::string(5'000, ')')),
+              HasSubstr("parentheses are too deeply nested"));
   EXPECT_NE(complaint("((((a{60000}){60000}){60000}){60000})"), "");
 }
 
 TEST(Pattern, ExponentialTimeIsAnError) {
   const std::string name = "encoder.layers.0.self_attn.v_proj" + std::string(60, 'a');
-  for (const char* text : {"((\\w|\\.)+)+!", "(.*)*(.*)*(.*)*(.*)*(.*)*!", "(.*.*)*x!?(!)", "(?:(?:\\w|\\.)*)*!", "(a|a|.)*!",
-                           "(?:.?){64}.{100}"}) {
+  for (const char* text : {"((\\w|\\.)+)+!", "(.*)*(.*)*(.*)*(.*)*(.*)*!", "(.*.*)*x!?(!)", "(?:(?:\\w|\\.)*)*!",
+                           "(a|a|.)*!", "(?:.?){64}.{100}"}) {
     const auto start = std::chrono::steady_clock::now();
-    EXPECT_THAT(error_of([&] { EXPECT_FALSE(Pattern(text).match(name)); }), AnyOf("", HasSubstr("too many steps"))) << text;
+    EXPECT_THAT(error_of([&] { EXPECT_FALSE(Pattern(text).match(name)); }), AnyOf("", HasSubstr("too many steps")))
+        << text;
     EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5)) << text;
   }
   EXPECT_THAT(error_of([&] { Pattern("((\\w|\\.)+)+[!?]").match(name); }), HasSubstr("takes too many steps"));
+}
+
+TEST(Pattern, AWholeMatchOfTextThatIsNotUtf8IsOfAllOfIt) {
+  const Pattern pattern("{");
+  EXPECT_FALSE(pattern.match("a\xfb{\xe2"));
+  EXPECT_TRUE(pattern.match("{"));
+  EXPECT_TRUE(pattern.search("a\xfb{\xe2"));
 }
 
 }  // namespace

@@ -25,7 +25,8 @@ Counter& counter(Phase phase) { return counters[static_cast<size_t>(phase)]; }
 }  // namespace
 
 std::string_view name_of(Phase phase) {
-  constexpr std::string_view names[] = {"load", "decode", "mel", "wait", "stem", "inference", "forward", "backward", "optimiser", "analyses"};
+  constexpr std::string_view names[] = {"load",      "decode",  "mel",      "wait",      "stem",
+                                        "inference", "forward", "backward", "optimiser", "analyses"};
   return names[static_cast<size_t>(phase)];
 }
 

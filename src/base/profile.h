@@ -11,19 +11,20 @@
 namespace loralens {
 
 enum class Phase : uint8_t {
-  load,       // the model, from disk
-  decode,     // audio files, on threads of their own
-  mel,        // log-mel features, on threads of their own
-  wait,       // for clips that are not decoded yet
-  stem,       // convolutions, and the layers below the first adapted one
+  load,  // the model, from disk
+  decode,  // audio files, on threads of their own
+  mel,  // log-mel features, on threads of their own
+  wait,  // for clips that are not decoded yet
+  stem,  // convolutions, and the layers below the first adapted one
   inference,  // passes that only predict
-  forward,    // passes of training, or that analyses look at
+  forward,  // passes of training, or that analyses look at
   backward,
   optimiser,
-  analyses,   // what analyses compute of what they saw
+  analyses,  // what analyses compute of what they saw
 };
-inline constexpr Phase phases[] = {Phase::load,    Phase::decode,   Phase::mel,       Phase::wait,    Phase::stem, Phase::inference,
-                                   Phase::forward, Phase::backward, Phase::optimiser, Phase::analyses};
+inline constexpr Phase phases[] = {Phase::load,      Phase::decode,    Phase::mel,     Phase::wait,
+                                   Phase::stem,      Phase::inference, Phase::forward, Phase::backward,
+                                   Phase::optimiser, Phase::analyses};
 std::string_view name_of(Phase phase);
 
 // Whether work of this phase happens beside the main thread, so that its seconds are not part of the whole.
@@ -39,7 +40,7 @@ class Timed {
   Timed& operator=(const Timed&) = delete;
 
  private:
-  void pause();   // adds the time since start_
+  void pause();  // adds the time since start_
   void resume();
 
   bool on_;

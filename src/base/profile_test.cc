@@ -43,9 +43,12 @@ TEST(Profile, CountsNothingUntilStartedAndNestedPhasesOnce) {
   }
   count_operations(100);  // in no phase
   count_operations(Phase::backward, 11);
-  { const Timed time(Phase::backward); }
+  {
+    const Timed time(Phase::backward);
+  }
 
-  const PhaseTotals forward = totals_of(Phase::forward), stem = totals_of(Phase::stem), decode = totals_of(Phase::decode);
+  const PhaseTotals forward = totals_of(Phase::forward), stem = totals_of(Phase::stem),
+                    decode = totals_of(Phase::decode);
   EXPECT_EQ(forward.operations, 7);
   EXPECT_EQ(stem.operations, 5);
   EXPECT_EQ(decode.operations, 7);

@@ -19,7 +19,10 @@ std::string duration_text(double seconds) {
 }
 
 Progress::Progress(std::string what, int64_t total)
-    : what_(std::move(what)), total_(total), terminal_(isatty(2) && !quiet_log), start_(std::chrono::steady_clock::now()) {}
+    : what_(std::move(what)),
+      total_(total),
+      terminal_(isatty(2) && !quiet_log),
+      start_(std::chrono::steady_clock::now()) {}
 
 Progress::~Progress() {
   if (drawn_) write_to_standard_error("\r\033[K");

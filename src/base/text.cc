@@ -1,5 +1,7 @@
 #include "base/text.h"
 
+#include <sstream>
+
 #include <iconv.h>
 #include <utf8proc.h>
 
@@ -127,7 +129,8 @@ std::string shown(std::string_view text) {
     const auto length = next_character(text, character);
     const size_t bytes = length > 0 ? static_cast<size_t>(length) : 1;
     const auto piece = text.substr(0, bytes);
-    if (length > 0 && !is_invisible(character)) result += piece;
+    if (length > 0 && !is_invisible(character))
+      result += piece;
     else
       for (const char byte : piece) result += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
     text.remove_prefix(bytes);
@@ -146,12 +149,11 @@ bool has_control_character(std::string_view text) {
 }
 
 std::string folded(std::string_view text) {
-  constexpr int options =
-      UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE;
+  constexpr int options = UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE;
   utf8proc_uint8_t* mapped = nullptr;
-  const auto length = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-                                   static_cast<utf8proc_ssize_t>(text.size()), &mapped,
-                                   static_cast<utf8proc_option_t>(options));
+  const auto length =
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
+                   &mapped, static_cast<utf8proc_option_t>(options));
   const std::unique_ptr<utf8proc_uint8_t, void (*)(void*)> owner(mapped, std::free);
   if (length < 0) return std::string(text);
   return with_single_spaces({reinterpret_cast<const char*>(mapped), static_cast<size_t>(length)});
@@ -165,6 +167,14 @@ std::string folded_name(std::string_view name) {
   if (!is_digits(whole) || rest.find_first_not_of('0') != std::string_view::npos) return text;
   const auto first = std::min(whole.find_first_not_of('0'), whole.size() - 1);
   return std::string(whole.substr(first));
+}
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  std::istringstream in(text);
+  for (std::string part; std::getline(in, part, separator);)
+    if (!part.empty()) parts.push_back(part);
+  return parts;
 }
 
 }  // namespace loralens

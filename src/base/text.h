@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/files.h"
 
@@ -40,5 +41,8 @@ bool has_control_character(std::string_view text);
 std::string folded(std::string_view text);
 // The same for a name that may be a number: "03", "3" and "3.0" are one.
 std::string folded_name(std::string_view name);
+
+// "a,b,c" as a list; empty parts are left out.
+std::vector<std::string> split(const std::string& text, char separator = ',');
 
 }  // namespace loralens

@@ -12,25 +12,42 @@ using namespace std::string_literals;
 
 // Table 3-7 of the Unicode standard says which byte sequences are well formed.
 TEST(Text, KnowsValidUtf8) {
-  for (const char* good : {"", "abc", "Tür", "生气", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"}) EXPECT_TRUE(is_utf8(good));
+  for (const char* good : {"", "abc", "Tür", "生气", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"})
+    EXPECT_TRUE(is_utf8(good));
   for (const char* bad : {"\xfc", "a\x80", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe7\x94"})
     EXPECT_FALSE(is_utf8(bad)) << shown(bad);
   EXPECT_EQ(valid_utf8_bytes("Tür \xfc"), 5u);
 }
 
 TEST(Text, ReadsByteOrderMarks) {
-  EXPECT_EQ(without_byte_order_mark("\xef\xbb\xbf" "a"), "a");
-  EXPECT_EQ(without_byte_order_mark("\xff\xfe" "a\0\xfc\0\x1f\x75"s), "aü生");
-  EXPECT_EQ(without_byte_order_mark("\xfe\xff" "\0a\0\xfc"s), "aü");
-  EXPECT_EQ(without_byte_order_mark("\xfe\xff" "\xd8\0\0a"s), "\xff" "a");  // half a surrogate pair
-  EXPECT_EQ(without_byte_order_mark("\xff\xfe" "a\0b"s), "a\xff");          // half a unit
+  EXPECT_EQ(without_byte_order_mark("\xef\xbb\xbf"
+                                    "a"),
+            "a");
+  EXPECT_EQ(without_byte_order_mark("\xff\xfe"
+                                    "a\0\xfc\0\x1f\x75"s),
+            "aü生");
+  EXPECT_EQ(without_byte_order_mark("\xfe\xff"
+                                    "\0a\0\xfc"s),
+            "aü");
+  EXPECT_EQ(without_byte_order_mark("\xfe\xff"
+                                    "\xd8\0\0a"s),
+            "\xff"
+            "a");  // half a surrogate pair
+  EXPECT_EQ(without_byte_order_mark("\xff\xfe"
+                                    "a\0b"s),
+            "a\xff");          // half a unit
   EXPECT_EQ(without_byte_order_mark("a\xfc"), "a\xfc");
 }
 
 TEST(Text, FilesThatAreNotUtf8NameTheLine) {
   const TestFolder folder;
-  EXPECT_EQ(read_text(folder.write("good", "\xff\xfe" "a\0\n\0\xfc\0"s)), "a\nü");
-  for (const std::string& bytes : {"a\nb\nT\xfcr\n"s, "a\nb\n\0"s, "\xef\xbb\xbf" "a\n\n\xed\xa0\x80"s}) {
+  EXPECT_EQ(read_text(folder.write("good",
+                                   "\xff\xfe"
+                                   "a\0\n\0\xfc\0"s)),
+            "a\nü");
+  for (const std::string& bytes : {"a\nb\nT\xfcr\n"s, "a\nb\n\0"s,
+                                   "\xef\xbb\xbf"
+                                   "a\n\n\xed\xa0\x80"s}) {
     const Path path = folder.write("bad", bytes);
     EXPECT_EQ(error_of([&] { read_text(path); }),
               path.string() + ": line 3 is not valid UTF-8: " + utf8_advice(path.string()));
@@ -40,7 +57,9 @@ TEST(Text, FilesThatAreNotUtf8NameTheLine) {
 TEST(Text, IsShownWithoutWhatATerminalWouldObey) {
   EXPECT_EQ(shown("T\xfcr, Tür"), "T\\xfcr, Tür");
   EXPECT_EQ(shown("a\x1b[1m\n"), "a\\x1b[1m\\x0a");
-  EXPECT_EQ(shown("a\xc2\xa0" "b\xe2\x80\x8b"), "a\\xc2\\xa0b\\xe2\\x80\\x8b");
+  EXPECT_EQ(shown("a\xc2\xa0"
+                  "b\xe2\x80\x8b"),
+            "a\\xc2\\xa0b\\xe2\\x80\\x8b");
   EXPECT_TRUE(has_control_character("a\tb"));
   EXPECT_TRUE(has_control_character("a\xe2\x80\xa8"));  // U+2028
   EXPECT_FALSE(has_control_character("Anna Müller"));
@@ -49,7 +68,9 @@ TEST(Text, IsShownWithoutWhatATerminalWouldObey) {
 TEST(Text, SpellingsOfOneNameAreFolded) {
   const std::string muller = folded("Anna Müller");
   for (const char* other : {"anna müller", "ANNA MÜLLER", " Anna  Müller", "Anna Müller\t", "Anna\xc2\xa0Müller",
-                            "Anna Mu\xcc\x88ller", "An\xe2\x80\x8bna Müller", "\xef\xbb\xbf" "Anna Müller",
+                            "Anna Mu\xcc\x88ller", "An\xe2\x80\x8bna Müller",
+                            "\xef\xbb\xbf"
+                            "Anna Müller",
                             "Ａｎｎａ Müller", "An\xc2\xadna Müller", "Anna\xe3\x80\x80Müller"})
     EXPECT_EQ(folded(other), muller) << other;
   EXPECT_NE(folded("Anna Muller"), muller);

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "base/error.h"
-#include "base/json.h"
+#include "base/formats/json.h"
 #include "checkpoint/ctranslate2_file.h"
 #include "checkpoint/safetensors.h"
 
@@ -177,10 +177,8 @@ void check_attributes(const CTranslate2File& file) {
 // The special tokens of OpenAI's three vocabularies, as openai/whisper-* have them.
 nlohmann::ordered_json token_ids(const CTranslate2File& file, int64_t vocabulary) {
   const auto ids = [](int end, int padding, int start) -> nlohmann::ordered_json {
-    return {{"bos_token_id", 50257},
-            {"eos_token_id", end},
-            {"pad_token_id", padding},
-            {"decoder_start_token_id", start}};
+    return {
+        {"bos_token_id", 50257}, {"eos_token_id", end}, {"pad_token_id", padding}, {"decoder_start_token_id", start}};
   };
   switch (vocabulary) {
     case 51864: return ids(50256, 50256, 50257);  // English only

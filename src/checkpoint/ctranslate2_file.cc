@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "base/error.h"
-#include "base/json.h"
+#include "base/formats/json.h"
 #include "checkpoint/finite.h"
 
 namespace loralens {
@@ -22,9 +22,10 @@ std::optional<c10::ScalarType> element_type(uint8_t code) {
 CTranslate2File::CTranslate2File(const Path& path) : file_(path) {
   const std::string where = path.string();
   if (const auto version = take<uint32_t>(); version != 6)
-    fail("{}: it does not begin as a CTranslate2 model of version 6 does (found {}): convert the model again with "
-         "ct2-transformers-converter --quantization float16",
-         where, version);
+    fail(
+        "{}: it does not begin as a CTranslate2 model of version 6 does (found {}): convert the model again with "
+        "ct2-transformers-converter --quantization float16",
+        where, version);
   specification_ = take_string();
   revision_ = take<uint32_t>();
   for (uint32_t left = take<uint32_t>(); left > 0; --left) take_variable();
@@ -70,9 +71,10 @@ void CTranslate2File::take_variable() {
   const auto code = take<uint8_t>();
   const auto type = element_type(code);
   if (!type)
-    fail("{}: the element type {} is not supported: convert the model again with ct2-transformers-converter "
-         "--quantization float16",
-         where, code);
+    fail(
+        "{}: the element type {} is not supported: convert the model again with ct2-transformers-converter "
+        "--quantization float16",
+        where, code);
   overflow |= __builtin_mul_overflow(expected, static_cast<uint64_t>(c10::elementSize(*type)), &expected);
   variable.type = *type;
   variable.bytes = take<uint32_t>();

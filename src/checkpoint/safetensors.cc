@@ -12,7 +12,7 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "base/json.h"
+#include "base/formats/json.h"
 #include "checkpoint/binary_file.h"
 #include "checkpoint/element_types.h"
 #include "checkpoint/finite.h"
@@ -135,17 +135,19 @@ at::Tensor Safetensors::read(const std::string& name, int64_t first, int64_t cou
   const Entry& wanted = entry(name);
   const int64_t has = c10::multiply_integers(wanted.shape);
   if (first < 0 || count < 0 || first > has || count > has - first)
-    fail("{}: tensor {} has {} elements: none from {} to {}", file_->path().string(), quoted(name), has, first, first + count);
+    fail("{}: tensor {} has {} elements: none from {} to {}", file_->path().string(), quoted(name), has, first,
+         first + count);
   at::Tensor tensor = at::empty({count}, at::TensorOptions().dtype(wanted.type));
-  file_->read(data_start_ + wanted.begin + static_cast<uint64_t>(first) * tensor.element_size(), tensor.data_ptr(), tensor.nbytes());
+  file_->read(data_start_ + wanted.begin + static_cast<uint64_t>(first) * tensor.element_size(), tensor.data_ptr(),
+              tensor.nbytes());
   if (wanted.type == at::kBool) {  // a bool of any other byte is undefined behaviour
     const auto* bytes = static_cast<const uint8_t*>(tensor.data_ptr());
     if (std::any_of(bytes, bytes + tensor.numel(), [](uint8_t byte) { return byte > 1; }))
       fail("{}: tensor {}: a BOOL that is neither 0 nor 1", file_->path().string(), quoted(name));
   }
   if (!all_finite(tensor))
-    fail("{}: tensor {} holds a NaN or an infinity: fetch or copy the file again, or train again", file_->path().string(),
-         quoted(name));
+    fail("{}: tensor {} holds a NaN or an infinity: fetch or copy the file again, or train again",
+         file_->path().string(), quoted(name));
   return tensor;
 }
 
@@ -164,9 +166,10 @@ Checkpoint::Checkpoint(const Path& folder) : folder_(folder) {
   } else if (std::filesystem::exists(index)) {
     open_shards(index);
   } else {
-    fail("{} has neither model.safetensors nor model.safetensors.index.json: fetch the model again, or save it in "
-         "Python with save_pretrained()",
-         folder.string());
+    fail(
+        "{} has neither model.safetensors nor model.safetensors.index.json: fetch the model again, or save it in "
+        "Python with save_pretrained()",
+        folder.string());
   }
 }
 

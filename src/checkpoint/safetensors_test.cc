@@ -66,12 +66,11 @@ std::string one(const std::string& description, size_t bytes) {
 // save_file({"half": tensor([0.5, -2, 1], dtype=float16), "table": tensor([[1., -2.]]),
 //            "flag": tensor([True, False]), "empty": zeros(0, 3)}, path, metadata={"format": "pt"})
 std::string reference_file() {
-  return file_of(
-      R"({"__metadata__":{"format":"pt"},"empty":{"dtype":"F32","shape":[0,3],"data_offsets":[0,0]},)"
-      R"("table":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},)"
-      R"("half":{"dtype":"F16","shape":[3],"data_offsets":[8,14]},)"
-      R"("flag":{"dtype":"BOOL","shape":[2],"data_offsets":[14,16]}}      )",
-      std::string("\x00\x00\x80\x3f\x00\x00\x00\xc0\x00\x38\x00\xc0\x00\x3c\x01\x00", 16));
+  return file_of(R"({"__metadata__":{"format":"pt"},"empty":{"dtype":"F32","shape":[0,3],"data_offsets":[0,0]},)"
+                 R"("table":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},)"
+                 R"("half":{"dtype":"F16","shape":[3],"data_offsets":[8,14]},)"
+                 R"("flag":{"dtype":"BOOL","shape":[2],"data_offsets":[14,16]}}      )",
+                 std::string("\x00\x00\x80\x3f\x00\x00\x00\xc0\x00\x38\x00\xc0\x00\x3c\x01\x00", 16));
 }
 
 Tensors reference_tensors() {
@@ -122,12 +121,15 @@ TEST_F(SafetensorsTest, HostileFilesAreErrors) {
   EXPECT_THAT(complaint(file_of("{\"w\":", "")), HasSubstr("no valid JSON"));
   EXPECT_THAT(complaint(file_of("[]", "")), HasSubstr("no JSON object"));
   EXPECT_THAT(complaint(file_of(std::string(100000, '['), "")), HasSubstr("no JSON object"));
-  EXPECT_THAT(complaint(file_of("{\"w\":" + std::string(100000, '['), "")), HasSubstr("nested more than 64 levels deep"));
+  EXPECT_THAT(complaint(file_of("{\"w\":" + std::string(100000, '['), "")),
+              HasSubstr("nested more than 64 levels deep"));
   EXPECT_THAT(complaint(file_of("{\"w\":3}", "")), HasSubstr("tensor \"w\""));
   EXPECT_THAT(complaint(one(R"({"dtype":"F33","shape":[2],"data_offsets":[0,8]})", 8)), HasSubstr("\"F33\""));
   EXPECT_THAT(complaint(one(R"({"dtype":"F32","shape":[2]})", 8)), HasSubstr("two data_offsets"));
-  EXPECT_THAT(complaint(one(R"({"dtype":"F32","shape":[2],"data_offsets":[-1,8]})", 8)), HasSubstr("is -1: expected a whole number"));
-  EXPECT_THAT(complaint(one(R"({"dtype":"F32","shape":[2.0],"data_offsets":[0,8]})", 8)), HasSubstr("is 2.0: expected a whole number"));
+  EXPECT_THAT(complaint(one(R"({"dtype":"F32","shape":[2],"data_offsets":[-1,8]})", 8)),
+              HasSubstr("is -1: expected a whole number"));
+  EXPECT_THAT(complaint(one(R"({"dtype":"F32","shape":[2.0],"data_offsets":[0,8]})", 8)),
+              HasSubstr("is 2.0: expected a whole number"));
   EXPECT_THAT(complaint(one(R"({"dtype":"F32","shape":[1e999],"data_offsets":[0,8]})", 8)), HasSubstr("beyond"));
   EXPECT_THAT(complaint(one(R"({"dtype":"F32","shape":[2],"data_offsets":[8,0]})", 8)), HasSubstr("before it begins"));
   EXPECT_THAT(complaint(one(R"({"dtype":"F32","shape":[3],"data_offsets":[0,8]})", 8)),
@@ -156,8 +158,7 @@ TEST_F(SafetensorsTest, NumbersThatAreNotFiniteAreErrors) {
         tensor[place] = value;
         write_safetensors(folder_ / "y", {{"w", tensor}});
         const Safetensors file(folder_ / "y");
-        for (const int64_t first : {int64_t{0}, place})
-          try {
+        for (const int64_t first : {int64_t{0}, place}) try {
             file.read("w", first, 1001 - first);
             FAIL() << type << " " << place << " " << value;
           } catch (const Error& error) {

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/json.h"
+#include "base/formats/json.h"
 #include "base/new_file.h"
 #include "checkpoint/binary_file.h"
 #include "checkpoint/element_types.h"

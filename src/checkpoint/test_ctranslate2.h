@@ -18,7 +18,9 @@ std::string raw(T value) {
   return std::string(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
-inline std::string text(const std::string& value) { return raw(static_cast<uint16_t>(value.size() + 1)) + value + '\0'; }
+inline std::string text(const std::string& value) {
+  return raw(static_cast<uint16_t>(value.size() + 1)) + value + '\0';
+}
 
 // A model.bin of these variables.
 struct Model {

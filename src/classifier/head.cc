@@ -98,7 +98,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const LossOptio
   // The same with both; LibTorch's own would read the labels back, so a GPU would have to be waited for.
   const Tensor log_p = at::log_softmax(logits, 1);
   const Tensor uniform = -(log_p * weights).sum() / weights.index_select(0, labels).sum();
-  return at::nll_loss(log_p, labels, weights) * (1 - smoothing) + uniform * (smoothing / static_cast<double>(logits.size(1)));
+  return at::nll_loss(log_p, labels, weights) * (1 - smoothing) +
+         uniform * (smoothing / static_cast<double>(logits.size(1)));
 }
 
 }  // namespace loralens

@@ -23,7 +23,8 @@ const std::vector<std::string> three_classes = {"anger", "joy", "sadness"};
 void write_whisper(const Path& folder, uint64_t seed = 1) {
   write_file(folder / "config.json", tiny_config().json.dump());
   Tensors tensors{{"model.decoder.embed_tokens.weight", at::zeros({1 << 14, 16})}};
-  visit_tensors(tiny_encoder(seed), [&](const std::string& name, const Tensor& tensor) { tensors["model." + name] = tensor; });
+  visit_tensors(tiny_encoder(seed),
+                [&](const std::string& name, const Tensor& tensor) { tensors["model." + name] = tensor; });
   write_safetensors(folder / "model.safetensors", tensors);
 }
 
@@ -44,7 +45,8 @@ int64_t bytes_of(const std::vector<Parameter>& tensors) {
 TEST(Memory, OfABaseIsOneCopyInThePrecisionOfItsPasses) {
   const TestFolder folder;
   write_whisper(folder.path());
-  for (const auto& [precision, expected] : {std::pair{in_bf16, bytes_of_tiny(2)}, std::pair{in_float, bytes_of_tiny(4)}}) {
+  for (const auto& [precision, expected] :
+       {std::pair{in_bf16, bytes_of_tiny(2)}, std::pair{in_float, bytes_of_tiny(4)}}) {
     const AllocatedBytes bytes;
     const Base base = load_base(folder.path(), "tiny", precision, c10::kCPU);
     EXPECT_EQ(bytes.now(), expected);

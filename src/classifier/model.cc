@@ -39,7 +39,8 @@ Base load_base(const Path& folder, const std::string& name, Precision precision,
 Base make_base(const Encoder& encoder, const std::string& name, Precision precision, c10::Device device) {
   const auto copy = [encoder, sums = precision.sums, device] {
     Encoder own = convert(encoder, {sums, sums}, device);
-    visit_tensors(own, [](const std::string&, Tensor& tensor, std::vector<int64_t>) { tensor = tensor.detach().clone(); });
+    visit_tensors(own,
+                  [](const std::string&, Tensor& tensor, std::vector<int64_t>) { tensor = tensor.detach().clone(); });
     return own;
   };
   return {convert(encoder, precision, device), precision, name, sha256_of(encoder), copy};

@@ -74,8 +74,9 @@ void save_model(const Path& folder, const EmotionModel& model);
 
 // What load_model needs to be told where the folder itself does not say.
 struct LoadOptions {
-  std::vector<std::string> classes;  // names in order, unless loralens saved them; empty: config.json's, else "0", "1", ...
-  InputOptions input;                // of a bare PEFT folder
+  std::vector<std::string>
+      classes;  // names in order, unless loralens saved them; empty: config.json's, else "0", "1", ...
+  InputOptions input;  // of a bare PEFT folder
 };
 
 // Whether a folder holds a saved model or a bare PEFT adapter.

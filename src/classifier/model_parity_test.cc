@@ -117,7 +117,10 @@ std::vector<WrittenCase> written_cases() {
   expression.rank = 4;
   full.method = "full";
   frozen.method = "frozen";
-  return {{"lora", {}, false}, {"patterns", patterns, true}, {"expression", expression, false}, {"full", full, true},
+  return {{"lora", {}, false},
+          {"patterns", patterns, true},
+          {"expression", expression, false},
+          {"full", full, true},
           {"frozen", frozen, true}};
 }
 

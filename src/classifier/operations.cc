@@ -38,7 +38,9 @@ double outputs(const WhisperConfig& config, Module module) {
 }
 
 // Of one linear layer and one position.
-double base_products(const WhisperConfig& config, Module module) { return 2 * inputs(config, module) * outputs(config, module); }
+double base_products(const WhisperConfig& config, Module module) {
+  return 2 * inputs(config, module) * outputs(config, module);
+}
 AdapterOperations adapter_operations(const AdapterSet& adapters, int64_t layer, Module module) {
   const auto found = adapters.find({layer, module});
   return found == adapters.end() ? AdapterOperations{} : found->second->operations();
@@ -58,7 +60,8 @@ class LayerBackward {
     total += linear(Module::fc2, before_mlp || adapted(Module::fc1));
     total += linear(Module::fc1, before_mlp);
     total += linear(Module::out_proj, in);
-    const bool v = below || adapted(Module::v_proj), q = below || adapted(Module::q_proj), k = below || adapted(Module::k_proj);
+    const bool v = below || adapted(Module::v_proj), q = below || adapted(Module::q_proj),
+               k = below || adapted(Module::k_proj);
     const double attention = 2 * static_cast<double>(config_.width) * sums_.squares;  // one product of T×T with T×D
     total += attention * (v + (q || k) + q + k);  // dV; dP; dQ; dK
     for (const Module module : {Module::q_proj, Module::k_proj, Module::v_proj}) total += linear(module, below);
@@ -100,7 +103,8 @@ double forward_operations(const WhisperConfig& config, const AdapterSet& adapter
   return total;
 }
 
-double backward_operations(const Adapted& adapted, LayerRange range, std::span<const int64_t> lengths, bool input_gradient) {
+double backward_operations(const Adapted& adapted, LayerRange range, std::span<const int64_t> lengths,
+                           bool input_gradient) {
   const WhisperConfig& config = adapted.encoder.config;
   if (adapted.encoder_trained)  // inputs and weights; attention has four products to the forward pass's two
     return 2 * forward_operations(config, adapted.adapters, range, lengths);

@@ -18,7 +18,8 @@ double forward_operations(const WhisperConfig& config, const AdapterSet& adapter
 
 // Backward of the same for the gradients that training needs: those of adapters, and of activations down to the first
 // adapted one or, with input_gradient, down to the input of range.begin. For a trained encoder also those of its weights.
-double backward_operations(const Adapted& adapted, LayerRange range, std::span<const int64_t> lengths, bool input_gradient);
+double backward_operations(const Adapted& adapted, LayerRange range, std::span<const int64_t> lengths,
+                           bool input_gradient);
 
 // Adds to the profile what a pass through these layers needs and, where gradients are on, one backward pass after it.
 void count_pass(const Adapted& adapted, LayerRange range, const Pass& pass, bool input_gradient);

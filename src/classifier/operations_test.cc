@@ -55,7 +55,8 @@ TEST(Operations, BackwardPassesThroughLayersAbove) {
   // Above the first adapted layer: every linear layer once, attention's four products, and what B A x sends to x.
   const double above = linears + 2 * attention + 8 * (48 + 16);
   const double first = 8 * 160 + 272 + 8 * 48;
-  EXPECT_EQ(backward_operations(with_lora(2, {{0, Module::v_proj}, {1, Module::v_proj}}), {0, 2}, lengths, false), first + above);
+  EXPECT_EQ(backward_operations(with_lora(2, {{0, Module::v_proj}, {1, Module::v_proj}}), {0, 2}, lengths, false),
+            first + above);
   EXPECT_EQ(backward_operations(with_lora(1, {{0, Module::v_proj}}), {0, 1}, lengths, true), above);
 }
 

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "base/error.h"
-#include "base/json.h"
+#include "base/formats/json.h"
 #include "checkpoint/finite.h"
 #include "checkpoint/safetensors.h"
 #include "classifier/model.h"
@@ -34,12 +34,9 @@ json saved_config(const EmotionModel& model) {
   config["use_weighted_layer_sum"] = model.head.layer_weights.defined();
   config.erase("torch_dtype");
   config["dtype"] = "float32";
-  config["loralens"] = {{"method", model.options.method},
-                        {"base", model.base},
-                        {"encoder_sha256", model.base_sha256},
-                        {"input", model.input.padded ? "padded" : "speech"},
-                        {"tail_seconds", model.input.tail},
-                        {"long_clips", model.input.cut ? "cut" : "windows"},
+  config["loralens"] = {{"method", model.options.method},      {"base", model.base},
+                        {"encoder_sha256", model.base_sha256}, {"input", model.input.padded ? "padded" : "speech"},
+                        {"tail_seconds", model.input.tail},    {"long_clips", model.input.cut ? "cut" : "windows"},
                         {"version", LORALENS_VERSION}};
   return config;
 }
@@ -70,8 +67,8 @@ class Source {
   void fill(const std::string& name, const Tensor& target) {
     const auto found = shape(name);
     if (target.sizes() != found)
-      fail("{}: {} has the shape [{}], [{}] was expected; is it for another model size?", path_.string(), prefix_ + name,
-           fmt::join(found, ", "), fmt::join(target.sizes(), ", "));
+      fail("{}: {} has the shape [{}], [{}] was expected; is it for another model size?", path_.string(),
+           prefix_ + name, fmt::join(found, ", "), fmt::join(target.sizes(), ", "));
     target.detach().copy_(file_.read(prefix_ + name));
     for (const auto type : {target.scalar_type(), compute_})
       if (!all_finite(target.detach().to(type).cpu()))
@@ -146,7 +143,8 @@ std::vector<std::string> class_names(const json& config, const std::vector<std::
   std::set<std::string> seen;
   for (const std::string& name : names)
     if (name.empty() || !seen.insert(name).second)
-      fail("{}: the class name {} is empty or stands twice: each class needs a name of its own", folder.string(), quoted(name));
+      fail("{}: the class name {} is empty or stands twice: each class needs a name of its own", folder.string(),
+           quoted(name));
   return names;
 }
 
@@ -172,13 +170,14 @@ Encoder unfilled(const Encoder& base) {
 // The head's shapes are read off its tensors, so that a bare PEFT folder needs no config.json.
 void load_head(EmotionModel& model, Source& source, Source* layer_weights) {
   const auto projector = source.shape("projector.weight"), classifier = source.shape("classifier.weight");
-  const bool fits = projector.size() == 2 && classifier.size() == 2 && projector[1] == model.adapted.encoder.config.width &&
-                    classifier[1] == projector[0];
+  const bool fits = projector.size() == 2 && classifier.size() == 2 &&
+                    projector[1] == model.adapted.encoder.config.width && classifier[1] == projector[0];
   if (!fits || !projections.contains(projector[0]) || !class_counts.contains(classifier[0]))
-    fail("{}: projector.weight has the shape [{}], classifier.weight [{}]; expected are [P, {}] and [C, P], P {} and C {}; is "
-         "it for another model size?",
-         source.path().string(), fmt::join(projector, ", "), fmt::join(classifier, ", "), model.adapted.encoder.config.width,
-         projections.text(), class_counts.text());
+    fail(
+        "{}: projector.weight has the shape [{}], classifier.weight [{}]; expected are [P, {}] and [C, P], P {} and C {}; is "
+        "it for another model size?",
+        source.path().string(), fmt::join(projector, ", "), fmt::join(classifier, ", "),
+        model.adapted.encoder.config.width, projections.text(), class_counts.text());
   model.head = make_head(model.adapted.encoder, classifier[0], {projector[0], layer_weights != nullptr}, /*seed=*/0);
   for (const Parameter& p : parameters_of(model.head))
     (p.role == ParameterRole::layer_weights ? *layer_weights : source).fill(p.name, p.tensor);
@@ -200,7 +199,8 @@ void save_model(const Path& folder, const EmotionModel& model) {
     std::vector<Parameter> parameters = model.parameters();
     std::erase_if(parameters, [](const Parameter& p) { return p.role == ParameterRole::layer_weights; });
     write_safetensors(folder / "adapter_model.safetensors", by_name(parameters, peft_prefix));
-    if (weighted) write_safetensors(folder / "head.safetensors", {{"layer_weights", model.head.layer_weights.detach()}});
+    if (weighted)
+      write_safetensors(folder / "head.safetensors", {{"layer_weights", model.head.layer_weights.detach()}});
   } else if (model.adapted.encoder_trained) {
     Tensors tensors = by_name(parameters_of(model.head), "");
     visit_tensors(model.adapted.encoder,
@@ -248,7 +248,9 @@ EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions&
     fail("{}: {}", (folder / (peft ? "adapter_config.json" : "config.json")).string(), error.what());
   }
 
-  Source source(folder / (peft ? "adapter_model.safetensors" : full ? "model.safetensors" : "head.safetensors"),
+  Source source(folder / (peft   ? "adapter_model.safetensors"
+                          : full ? "model.safetensors"
+                                 : "head.safetensors"),
                 peft ? peft_prefix : "", base.precision.compute);
   std::optional<Source> second;  // layer weights beside PEFT's file
   const bool weighted = description.in(description.config).truth("use_weighted_layer_sum", false);

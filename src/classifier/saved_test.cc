@@ -182,7 +182,8 @@ TEST(SavedModel, ClassesAreThoseOfItsConfigAndNamedWhereThereIsNone) {
   EXPECT_THAT(error_with(without), HasSubstr("\"id2label\" has no name for class 1"));
   EXPECT_EQ(error_with({{"0", "a"}, {"1", "b"}, {"2", "c"}}), "");
   EXPECT_THAT(error_with({{"0", "a"}, {"1", "b"}, {"2", "c"}, {"3", "d"}}), HasSubstr("4 names, the head 3 classes"));
-  EXPECT_THAT(error_with({{"0", "a"}, {"1", "b"}, {"2", "a"}}), HasSubstr("the class name \"a\" is empty or stands twice"));
+  EXPECT_THAT(error_with({{"0", "a"}, {"1", "b"}, {"2", "a"}}),
+              HasSubstr("the class name \"a\" is empty or stands twice"));
   EXPECT_THAT(error_with({{"0", "a"}, {"1", ""}, {"2", "c"}}), HasSubstr("the class name \"\" is empty"));
   EXPECT_THAT(error_with({{"0", "a"}, {"1", 1}, {"2", "c"}}), HasSubstr("no name for class 1"));
   EXPECT_THAT(error_with({"a", "b", "c"}), HasSubstr("\"id2label\" is [\"a\",\"b\",\"c\"], not an object"));
@@ -204,7 +205,8 @@ TEST(SavedModel, HeadsOutOfRangeAreRefused) {
   EXPECT_EQ(error_with({8, 16}, {3, 8}), "");
   for (const int64_t classes : {0, 1, 10'001})
     EXPECT_THAT(error_with({8, 16}, {classes, 8}), HasSubstr("C 2 to 10000")) << classes;
-  EXPECT_THAT(error_with({8, 16}, {int64_t{1} << 40, 0}), HasSubstr("head.safetensors: projector.weight has the shape [8, 16]"));
+  EXPECT_THAT(error_with({8, 16}, {int64_t{1} << 40, 0}),
+              HasSubstr("head.safetensors: projector.weight has the shape [8, 16]"));
   EXPECT_THAT(error_with({0, 16}, {3, 0}), HasSubstr("P 1 to 16384"));
   EXPECT_THAT(error_with({8, 17}, {3, 8}), HasSubstr("expected are [P, 16]"));
   EXPECT_THAT(error_with({8, 16}, {3, 9}), HasSubstr("[C, P]"));
@@ -241,7 +243,8 @@ TEST(SavedModel, OfAnotherNumberOfHeadsIsRefused) {
   json config = json::parse(read_file(folder.path() / "config.json"));
   config["encoder_attention_heads"] = 4;
   folder.write("config.json", config.dump());
-  EXPECT_THAT(error_of([&] { load_model(folder.path(), base); }), HasSubstr("\"encoder_attention_heads\" is 4, tiny has 2"));
+  EXPECT_THAT(error_of([&] { load_model(folder.path(), base); }),
+              HasSubstr("\"encoder_attention_heads\" is 4, tiny has 2"));
 }
 
 TEST(SavedModel, AConfigOfWrongTypesIsRefusedByFileAndKey) {

@@ -1,5 +1,5 @@
 // loralens audit: what is wrong with a table of clips, its audio and its folds.
-#include "corpus/audit.h"
+#include "corpus/audit/audit.h"
 
 #include "base/error.h"
 #include "base/output.h"
@@ -71,8 +71,10 @@ void add_audit(CLI::App& app) {
   command->option_defaults()->always_capture_default();
   command->add_option("table", a->table, "table of clips: path,label,speaker[,...]")->required();
   command->add_option("--folds", a->folds.scheme, "a folds.csv, taken as it is, or " + scheme_summary())
-      ->check(scheme_error)->transform(scheme_of);
-  command->add_option("--labels", a->labels, "four, seven, or a list such as ang=anger,exc=happiness; all if not given");
+      ->check(scheme_error)
+      ->transform(scheme_of);
+  command->add_option("--labels", a->labels,
+                      "four, seven, or a list such as ang=anger,exc=happiness; all if not given");
   add_number(*command, "--seed", a->folds.seed, {0, INT64_MAX}, "of the folds, as in train");
   command->add_flag("--no-development", a->no_development,
                     "folds without development parts, as train --select last makes them");

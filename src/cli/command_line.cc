@@ -61,8 +61,8 @@ void check_encoding(const CLI::App& app) {
     for (const CLI::Option* option : command->get_options())
       for (const std::string& word : option->results())
         if (option->get_name() != "files" && !is_utf8(word))
-          throw CLI::ValidationError(fmt::format("{}: '{}' is not UTF-8: rename the file or folder", option->get_name(),
-                                                 shown(word)));
+          throw CLI::ValidationError(
+              fmt::format("{}: '{}' is not UTF-8: rename the file or folder", option->get_name(), shown(word)));
     if (command->get_subcommands().empty()) break;
   }
   std::error_code code;

@@ -18,9 +18,4 @@ void add_predict(CLI::App& app);
 void add_analyze(CLI::App& app);
 void add_report(CLI::App& app);
 
-// The command line asks for what cannot be; ends with 2.
-struct UsageError : Error {
-  using Error::Error;
-};
-
 }  // namespace loralens

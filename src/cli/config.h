@@ -30,10 +30,4 @@ void apply_preset(CLI::App& command, const std::map<std::string, std::string>& v
 // The command's options as they are after parsing, in TOML; what `left_out` names is not written.
 std::string resolved_config(const CLI::App& command, const std::vector<std::string>& left_out);
 
-// What a configuration in TOML says of each flag, by name; numbers in their shortest form, lists joined by commas.
-std::map<std::string, std::string> flags_in(const std::string& toml);
-
-// What a configuration file says of one flag ("corpus"), each value as text; empty if nothing.
-std::vector<std::string> config_texts(const Path& file, const std::string& key);
-
 }  // namespace loralens

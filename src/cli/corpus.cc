@@ -3,7 +3,7 @@
 #include "base/output.h"
 #include "cli/commands.h"
 #include "cli/own_files.h"
-#include "corpus/readers.h"
+#include "corpus/readers/readers.h"
 
 namespace loralens {
 namespace {
@@ -47,9 +47,10 @@ void add_reader(CLI::App& corpus, const Reader& reader) {
   auto* command = corpus.add_subcommand(reader.name(), reader.description())->group("Readers");
   command->add_option("root", a->root, "the corpus's folder (table: the user's file)")->required();
   command->add_option("-o,--output", a->out, "the table to write")->required();
-  command->add_option("--labels", a->options.labels,
-                      "default: the reader's own; four (anger happiness neutral sadness); seven (and disgust fear\n"
-                      "surprise); a list such as ang=anger,exc=happiness; * for all as they are; or a file")
+  command
+      ->add_option("--labels", a->options.labels,
+                   "default: the reader's own; four (anger happiness neutral sadness); seven (and disgust fear\n"
+                   "surprise); a list such as ang=anger,exc=happiness; * for all as they are; or a file")
       ->check(complaint_about_labels);
   for (const auto& option : reader.options()) add_reader_option(*command, option, a->options);
   command->add_flag("--force", a->force, "replace the table if loralens wrote it");

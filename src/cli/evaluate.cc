@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/output.h"
 #include "base/progress.h"
+#include "base/text.h"
 #include "cli/clips.h"
 #include "cli/commands.h"
 #include "cli/config.h"
@@ -13,9 +14,9 @@
 #include "cli/own_files.h"
 #include "cli/reads.h"
 #include "inference/predict.h"
-#include "training/groups.h"
-#include "training/results.h"
-#include "training/run.h"
+#include "results/group_scores.h"
+#include "results/results.h"
+#include "study/run_clips.h"
 
 namespace loralens {
 namespace {
@@ -28,7 +29,7 @@ struct EvaluateArguments {
   bool json = false, force = false;
 };
 
-std::vector<Prediction> predict_all(const LoadedRun& loaded, const Clips& clips, const MachineOptions& machine) {
+std::vector<Prediction> predict_all(const OpenedRun& loaded, const Clips& clips, const MachineOptions& machine) {
   std::vector<int64_t> numbers(clips.clips.size());
   std::iota(numbers.begin(), numbers.end(), int64_t{0});
   std::vector<Prediction> predictions;
@@ -62,8 +63,10 @@ void check_unused(const CLI::App& command) {
     if (given.contains(flag)) log_line(fmt::format("without effect without --corpus: {}", flag));
   for (const char* flag : {"--labels", "--model", "--classes", "--input", "--tail", "--profile"})
     if (given.contains(flag))
-      throw UsageError(fmt::format("{}: without --corpus nothing is computed, and the run's own scores are shown: leave "
-                                   "the flag out, or give a table with --corpus", flag));
+      throw UsageError(
+          fmt::format("{}: without --corpus nothing is computed, and the run's own scores are shown: leave "
+                      "the flag out, or give a table with --corpus",
+                      flag));
 }
 
 // The corpora that a run was trained on; empty where it does not say.
@@ -75,7 +78,7 @@ nlohmann::json trained_on(const Path& run) {
 }
 
 // The folds' models on other corpora, and what a report needs to place the scores beside others.
-nlohmann::json other_metrics(const EvaluateArguments& a, const LoadedRun& loaded, const Clips& clips,
+nlohmann::json other_metrics(const EvaluateArguments& a, const OpenedRun& loaded, const Clips& clips,
                              const std::vector<Prediction>& predictions) {
   constexpr uint64_t seed = 42;  // of the bootstrap
   const EmotionModel& model = loaded.models.front();
@@ -92,9 +95,10 @@ nlohmann::json other_metrics(const EvaluateArguments& a, const LoadedRun& loaded
   const int64_t seen = clips_trained_on(a.run, clips, thread_count(a.machine));
   metrics["trained_clips"] = seen;
   if (seen > 0)
-    log_line(fmt::format("{} of these {} clips trained the run: that is no test of it; `loralens evaluate {}` gives the "
-                         "scores on its own test folds",
-                         seen, clips.clips.size(), a.run));
+    log_line(
+        fmt::format("{} of these {} clips trained the run: that is no test of it; `loralens evaluate {}` gives the "
+                    "scores on its own test folds",
+                    seen, clips.clips.size(), a.run));
   return metrics;
 }
 
@@ -110,7 +114,7 @@ void evaluate(const CLI::App& command, const EvaluateArguments& a) {
     metrics = own.metrics;
     predictions = format_predictions(own.predictions, metrics.at("classes"));
   } else {
-    const LoadedRun loaded = load_run(command, a.run, a.model, split(a.classes), a.input, a.machine, /*folds=*/true);
+    const OpenedRun loaded = open_run_of(command, {a.run, a.model, split(a.classes), a.input}, a.machine);
     const auto& classes = loaded.models.front().classes;
     const Clips clips = clips_of_classes(a.corpora, a.labels, classes);
     if (out) check_inputs_stay(a.out, paths_of(clips, loaded.base.name));

@@ -5,20 +5,15 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
-#include <set>
-#include <sstream>
 #include <thread>
 
 #include "base/error.h"
 #include "base/profile.h"
-#include "base/progress.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/numbers.h"
 #include "cli/profile.h"
 #include "compute/processor.h"
-#include "hub/hub.h"
-#include "training/run.h"
 
 namespace loralens {
 namespace {
@@ -47,13 +42,6 @@ bool multiplies_bf16(c10::Device device) {
                           : processor_level() >= ProcessorLevel::avx512_bf16;
 }
 
-// A run whose final model is lost would otherwise answer with the mean of its folds.
-void refuse_lost_final(const Path& run) {
-  if (!std::filesystem::exists(run / "config.toml") || !std::filesystem::exists(run / "folds.csv")) return;
-  if (config_texts(run / "config.toml", "final") == std::vector<std::string>{"true"})
-    fail("{} has no final/, which it was trained with (--final): copy the whole run, or train it again", run.string());
-}
-
 // What the command line says of a model must be what the model says of itself.
 void check_flags(const CLI::App& command, const Path& run, const EmotionModel& model, const InputOptions& given) {
   const auto names = flags_given(command);
@@ -65,38 +53,6 @@ void check_flags(const CLI::App& command, const Path& run, const EmotionModel& m
     refuse(given.padded ? "--input padded" : "--input speech", fmt::format("--input {}", input));
   if (names.contains("--tail") && given.tail != model.input.tail)
     refuse(fmt::format("--tail {}", given.tail), fmt::format("--input {} --tail {}", input, model.input.tail));
-}
-
-// Gives the classes of models that name them themselves the names of --classes.
-void rename_classes(std::vector<EmotionModel>& models, const std::vector<std::string>& names, const Path& run) {
-  const std::vector<std::string> own = models.front().classes;
-  if (names.empty() || names == own) return;
-  if (names.size() != own.size() || std::set(names.begin(), names.end()).size() != names.size())
-    throw UsageError(fmt::format("--classes {}: {} has {} classes ({}), and each needs a name of its own", fmt::join(names, ","),
-                                 run.string(), own.size(), fmt::join(own, ",")));
-  log_line(fmt::format("the classes {} of {} are called {}, as --classes says", fmt::join(own, ","), run.string(),
-                       fmt::join(names, ",")));
-  for (EmotionModel& model : models) model.classes = names;
-}
-
-}  // namespace
-
-void add_machine_options(CLI::App& command, MachineOptions& options, bool gradients) {
-  command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")->check(device_error)->group("Machine");
-  std::vector<std::string> precisions = {"auto", "fp32", "bf16"};
-  if (!gradients) precisions.push_back("fp16");
-  command
-      .add_option("--precision", options.precision,
-                  fmt::format("of matrix products: {}{}", fmt::join(precisions, ", "), gradients ? "" : " (GPU)"))
-      ->check(CLI::IsMember(precisions))
-      ->group("Machine");
-  add_number(command, "--threads", options.threads, {0, 1024}, "0: as many as there are cores")->group("Machine");
-  command.add_flag("--profile", options.profile,
-                   "print where the time went; --profile=FILE writes it as JSON, over an earlier profile only")->group("Machine");
-}
-
-int thread_count(const MachineOptions& options) {
-  return options.threads > 0 ? options.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 }
 
 c10::Device device_of(const MachineOptions& options) {
@@ -122,21 +78,33 @@ Precision precision_of(const MachineOptions& options, c10::Device device) {
   return {};
 }
 
-Base base_of(const std::string& model, const MachineOptions& options) {
-  const Path folder = resolve_model(model);
+}  // namespace
+
+void add_machine_options(CLI::App& command, MachineOptions& options, bool gradients) {
+  command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")->check(device_error)->group("Machine");
+  std::vector<std::string> precisions = {"auto", "fp32", "bf16"};
+  if (!gradients) precisions.push_back("fp16");
+  command
+      .add_option("--precision", options.precision,
+                  fmt::format("of matrix products: {}{}", fmt::join(precisions, ", "), gradients ? "" : " (GPU)"))
+      ->check(CLI::IsMember(precisions))
+      ->group("Machine");
+  add_number(command, "--threads", options.threads, {0, 1024}, "0: as many as there are cores")->group("Machine");
+  command
+      .add_flag("--profile", options.profile,
+                "print where the time went; --profile=FILE writes it as JSON, over an earlier profile only")
+      ->group("Machine");
+}
+
+int thread_count(const MachineOptions& options) {
+  return options.threads > 0 ? options.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
+Compute compute_of(const MachineOptions& options) {
   const c10::Device device = device_of(options);
-  const std::string name = std::filesystem::exists(Path(model) / "config.json")
-                               ? std::filesystem::absolute(model).lexically_normal().string()
-                               : repository_of(model);
   const Precision precision = precision_of(options, device);
   if (!options.profile.empty()) begin_profile(options.profile == "true" ? "" : options.profile, precision, device);
-  const Timed time(Phase::load);
-  try {
-    return load_base(folder, name, precision, device);
-  } catch (const Error& error) {
-    if (folder == Path(model)) throw;
-    fail("{}; if the file is damaged, 'loralens fetch {} --force' fetches it again", error.what(), model);
-  }
+  return {device, precision, thread_count(options)};
 }
 
 void add_input_options(CLI::App& command, InputOptions& options) {
@@ -150,34 +118,10 @@ void add_input_options(CLI::App& command, InputOptions& options) {
   add_number(command, "--tail", options.tail, tails, "seconds of silence after a clip (speech input)")->group("Input");
 }
 
-LoadedRun load_run(const CLI::App& command, const Path& run, const std::string& model,
-                   const std::vector<std::string>& classes, const InputOptions& bare_input,
-                   const MachineOptions& machine, bool folds) {
-  if (!std::filesystem::exists(run)) fail("{} does not exist: give a run that `loralens train` wrote", run.string());
-  std::vector<Path> folders = {run / "final"};
-  if (folds || !is_model_folder(folders[0])) {
-    if (!folds) refuse_lost_final(run);
-    folders = model_folders(run);
-  }
-  const std::string own = base_name_of(folders[0]), name = model.empty() ? own : model;
-  if (name.empty()) fail("{} does not name its base model: give it with --model", run.string());
-  LoadedRun loaded{base_of(name, machine), {}};
-  const Timed time(Phase::load);
-  for (const Path& folder : folders) loaded.models.push_back(load_model(folder, loaded.base, {classes, bare_input}));
-  check_alike(loaded.models, folders);
-  if (!own.empty() && own != loaded.base.name)
-    log_line(fmt::format("{} names the base model {}; {} is used, as --model says", run.string(), own, loaded.base.name));
-  check_flags(command, run, loaded.models.front(), bare_input);
-  rename_classes(loaded.models, classes, run);
-  return loaded;
-}
-
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> parts;
-  std::istringstream in(text);
-  for (std::string part; std::getline(in, part, separator);)
-    if (!part.empty()) parts.push_back(part);
-  return parts;
+OpenedRun open_run_of(const CLI::App& command, const RunRequest& request, const MachineOptions& machine) {
+  OpenedRun run = open_run(request, compute_of(machine));
+  check_flags(command, request.run, run.models.front(), request.bare_input);
+  return run;
 }
 
 }  // namespace loralens

@@ -39,8 +39,8 @@ void start_with_short_spins(int, char** arguments, char** environment) {
   extended[count + 1] = nullptr;
   execve(program, arguments, extended);
 }
-__attribute__((section(".preinit_array"), used)) void (*const before_libraries)(int, char**, char**) =
-    start_with_short_spins;
+__attribute__((section(".preinit_array"), used)) void (*const before_libraries)(int, char**,
+                                                                                char**) = start_with_short_spins;
 #endif
 
 }  // namespace

@@ -24,7 +24,8 @@ std::vector<int64_t> parse_layers(const std::string& text, int64_t count) {
     if (*last < *first) throw_usage("--layers {}: the range '{}' is empty", text, part);
     for (int64_t layer = *first; layer <= *last; ++layer) layers.insert(layer);
   }
-  if (layers.empty()) throw_usage("--layers '{}' names no layer: give numbers, a range such as 0-5, all or upper", text);
+  if (layers.empty())
+    throw_usage("--layers '{}' names no layer: give numbers, a range such as 0-5, all or upper", text);
   return {layers.begin(), layers.end()};
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/range.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/machine.h"
 #include "cli/numbers.h"

@@ -39,8 +39,8 @@ TEST(Numbers, EveryNumericOptionOfEveryCommandHasARange) {
   int visited = 0;
   visit_numbers(app, [&](CLI::Option& option) {
     ++visited;
-    for (const char* text : {"nan", "-nan", "inf", "-inf", "NaN", "1e400", "-1e30", "1e30", "99999999999999999999999", "-1", "0x10",
-                             "1x", " 1", "", "true", "1,5"})
+    for (const char* text : {"nan", "-nan", "inf", "-inf", "NaN", "1e400", "-1e30", "1e30", "99999999999999999999999",
+                             "-1", "0x10", "1x", " 1", "", "true", "1,5"})
       EXPECT_THAT(complaint(option, text), HasSubstr("choose ")) << option.get_name() << " " << text;
     EXPECT_THAT(option.get_description(), testing::EndsWith(")")) << option.get_name();
   });

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "analysis/registry.h"
+#include "analysis/analyses.h"
 #include "base/error.h"
 #include "base/new_file.h"
 
@@ -27,8 +27,9 @@ struct Kind {
 std::vector<Kind> kinds() {
   const std::string model = "@(fold-+([0-9])|final)?(.partial)";
   const std::string of_model =
-      model + "/@(config.json|adapter_config.json|adapter_model.safetensors|head.safetensors|model.safetensors|"
-              "initial.safetensors|checkpoint.safetensors|history.csv|watch.csv|predictions.csv)";
+      model +
+      "/@(config.json|adapter_config.json|adapter_model.safetensors|head.safetensors|model.safetensors|"
+      "initial.safetensors|checkpoint.safetensors|history.csv|watch.csv|predictions.csv)";
   const std::vector<std::string> of_run = {
       "@(config.toml|folds.csv|metrics.json|predictions.csv|inputs.json|recordings.csv|.lock)", "report.html", model,
       of_model};

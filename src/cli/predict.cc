@@ -8,7 +8,7 @@
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/machine.h"
-#include "inference/files.h"
+#include "inference/predict_files.h"
 
 namespace loralens {
 namespace {
@@ -38,7 +38,8 @@ void print(const FilePrediction& file, const std::vector<std::string>& classes) 
   if (!file.error.empty()) {
     line["error"] = file.error;
   } else {
-    const auto best = std::max_element(file.probabilities.begin(), file.probabilities.end()) - file.probabilities.begin();
+    const auto best =
+        std::max_element(file.probabilities.begin(), file.probabilities.end()) - file.probabilities.begin();
     line["label"] = classes[static_cast<size_t>(best)];
     for (size_t c = 0; c < classes.size(); ++c) line["probabilities"][classes[c]] = file.probabilities[c];
     line["seconds"] = file.seconds;
@@ -58,7 +59,7 @@ void tell_of(const std::vector<FilePrediction>& long_files, bool cut) {
 }
 
 void predict(const CLI::App& command, const PredictArguments& a) {
-  const LoadedRun run = load_run(command, a.run, a.model, split(a.classes), a.input, a.machine, /*folds=*/false);
+  const OpenedRun run = open_run_of(command, {a.run, a.model, split(a.classes), a.input, /*folds=*/false}, a.machine);
   const auto paths = paths_of(a.files);
   size_t failed = 0;
   std::vector<FilePrediction> long_files;

@@ -59,9 +59,10 @@ ordered_json as_json(const std::vector<PhaseTotals>& totals, double seconds) {
 
 void print(const std::vector<PhaseTotals>& totals, double seconds) {
   std::string text =
-      fmt::format("profile: {:.2f} s on {} threads, {:.1f} GB at most; {} products reach {:.0f} GFLOP/s here\n", seconds,
-                  at::get_num_threads(), peak_memory() / 1e9, name_of_type(asked->type), asked->peak / 1e9);
-  text += fmt::format("  {:10} {:>9} {:>6} {:>8} {:>8} {:>8}\n", "phase", "seconds", "share", "calls", "GFLOP/s", "of peak");
+      fmt::format("profile: {:.2f} s on {} threads, {:.1f} GB at most; {} products reach {:.0f} GFLOP/s here\n",
+                  seconds, at::get_num_threads(), peak_memory() / 1e9, name_of_type(asked->type), asked->peak / 1e9);
+  text += fmt::format("  {:10} {:>9} {:>6} {:>8} {:>8} {:>8}\n", "phase", "seconds", "share", "calls", "GFLOP/s",
+                      "of peak");
   double other = seconds;
   for (const PhaseTotals& t : totals) {
     const bool beside = in_background(t.phase);

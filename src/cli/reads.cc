@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <iterator>
 
-
 namespace loralens {
 namespace {
 
-constexpr std::string_view flags_with_paths[] = {
-    "--corpus", "--labels", "--folds",          "--model",     "--config", "--against",
-    "--clips",  "run",      "--gradient-clips", "--untrained", "table"};
+constexpr std::string_view flags_with_paths[] = {"--corpus",         "--labels",    "--folds", "--model",
+                                                 "--config",         "--against",   "--clips", "run",
+                                                 "--gradient-clips", "--untrained", "table"};
 
 // A name such as four or base is no path, though a folder may be called so.
 bool is_path(const std::string& flag, const Path& value) {

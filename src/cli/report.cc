@@ -1,7 +1,7 @@
 // loralens report: the page over an analysis, a run or an evaluation, or one page that compares several.
 #include "base/error.h"
+#include "base/formats/json.h"
 #include "base/output.h"
-#include "base/json.h"
 #include "cli/commands.h"
 #include "cli/own_files.h"
 #include "report/folder.h"

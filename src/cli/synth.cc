@@ -4,7 +4,7 @@
 #include "cli/commands.h"
 #include "cli/numbers.h"
 #include "cli/own_files.h"
-#include "corpus/synthetic.h"
+#include "corpus/synthetic/synthetic.h"
 
 namespace loralens {
 

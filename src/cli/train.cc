@@ -2,8 +2,10 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/formats/toml.h"
 #include "base/output.h"
 #include "base/progress.h"
+#include "base/text.h"
 #include "cli/clips.h"
 #include "cli/commands.h"
 #include "cli/config.h"
@@ -12,12 +14,12 @@
 #include "cli/numbers.h"
 #include "cli/own_files.h"
 #include "cli/reads.h"
-#include "corpus/audit.h"
+#include "corpus/audit/audit.h"
 #include "corpus/join.h"
 #include "corpus/labels.h"
+#include "results/results.h"
 #include "training/inputs.h"
 #include "training/presets.h"
-#include "training/results.h"
 #include "training/run.h"
 
 namespace loralens {
@@ -49,7 +51,8 @@ void add_adapter_options(CLI::App& command, TrainArguments& a) {
   command.add_option("--method", o.method, summaries)->check(CLI::IsMember(names))->group(group);
   command.add_option("--targets", a.targets, "modules, a list of q_proj k_proj v_proj out_proj fc1 fc2")->group(group);
   command.add_option("--target-pattern", o.target_pattern, "regular expression for a module's whole name instead")
-      ->check(pattern_error)->group(group);
+      ->check(pattern_error)
+      ->group(group);
   command.add_option("--exclude", a.excluded, "modules left out")->group(group);
   command.add_option("--layers", a.layers, "all, upper (half), or such as 0-2,5")->group(group);
   number("--rank", o.rank, ranks, "of the update");
@@ -59,7 +62,9 @@ void add_adapter_options(CLI::App& command, TrainArguments& a) {
   command.add_option("--rank-pattern", a.rank_pattern, "other ranks, such as fc1=8,q_proj=16")->group(group);
   command.add_option("--alpha-pattern", a.alpha_pattern, "other alphas, such as fc1=16")->group(group);
   number("--projection", a.run.head.projection, projections, "width of the head's projector");
-  command.add_flag("--weighted-layer-sum", a.run.head.weighted_layer_sum, "the head reads a learned mean of all layers")->group(group);
+  command
+      .add_flag("--weighted-layer-sum", a.run.head.weighted_layer_sum, "the head reads a learned mean of all layers")
+      ->group(group);
 }
 
 void add_training_options(CLI::App& command, TrainArguments& a) {
@@ -71,28 +76,41 @@ void add_training_options(CLI::App& command, TrainArguments& a) {
   number("--epochs", o.epochs, train_ranges::epochs, "passes over the training part");
   number("--head-epochs", o.head_epochs, train_ranges::head_epochs, "passes that train the head alone, before");
   number("--batch", o.batch, train_ranges::batch, "clips in a batch");
-  number("--batch-frames", o.batch_frames, train_ranges::batch_frames, "fill batches by positions (50 a second) instead");
+  number("--batch-frames", o.batch_frames, train_ranges::batch_frames,
+         "fill batches by positions (50 a second) instead");
   command.add_option("--by-length", o.by_length, "clips of similar length together")->group(group);
   number("--accumulate", o.accumulate, train_ranges::accumulate, "batches to a step");
   number("--learning-rate", o.learning_rate, train_ranges::learning_rate, "of the adapters");
   number("--head-learning-rate", o.head_learning_rate, train_ranges::learning_rate, "of the emotion head");
   command.add_option("--schedule", o.schedule, "linear, cosine or constant")
-      ->check(CLI::IsMember({"linear", "cosine", "constant"}))->group(group);
+      ->check(CLI::IsMember({"linear", "cosine", "constant"}))
+      ->group(group);
   number("--warmup", o.warmup, train_ranges::share, "share of the steps");
   number("--weight-decay", o.weight_decay, train_ranges::weight_decay, "decoupled (AdamW)");
   number("--clip-norm", o.clip_norm, train_ranges::clip_norm, "largest norm of a step's gradient; 0: any");
-  number("--position-dropout", o.position_dropout, train_ranges::share, "share of a clip's positions left out of each step");
-  number("--average", o.average, train_ranges::average, "keep a running mean of the weights with this decay; 0: the weights");
-  command.add_option("--balance", o.balance, "what an epoch draws equally often: none, corpora, classes, or corpora,classes")
+  number("--position-dropout", o.position_dropout, train_ranges::share,
+         "share of a clip's positions left out of each step");
+  number("--average", o.average, train_ranges::average,
+         "keep a running mean of the weights with this decay; 0: the weights");
+  command
+      .add_option("--balance", o.balance,
+                  "what an epoch draws equally often: none, corpora, classes, or corpora,classes")
       ->group(group);
-  command.add_option("--class-weights", o.class_weights, "weigh the loss by the inverse of each class's share")->group(group);
-  number("--label-smoothing", o.label_smoothing, train_ranges::share, "share of the target that is spread over all classes");
+  command.add_option("--class-weights", o.class_weights, "weigh the loss by the inverse of each class's share")
+      ->group(group);
+  number("--label-smoothing", o.label_smoothing, train_ranges::share,
+         "share of the target that is spread over all classes");
   number("--patience", o.patience, train_ranges::patience, "stop after so many epochs without a better one; 0: never");
-  command.add_option("--select", a.select, "epoch kept: last, development, test (as published, not fair); auto: the protocol's")
-      ->check(CLI::IsMember({"auto", "last", "development", "test"}))->group(group);
-  number("--watch", o.watch, train_ranges::watch, "steps between the lines of watch.csv (gradients, adapters, lens); 0: none");
+  command
+      .add_option("--select", a.select,
+                  "epoch kept: last, development, test (as published, not fair); auto: the protocol's")
+      ->check(CLI::IsMember({"auto", "last", "development", "test"}))
+      ->group(group);
+  number("--watch", o.watch, train_ranges::watch,
+         "steps between the lines of watch.csv (gradients, adapters, lens); 0: none");
   number("--time-masks", o.augment.time_masks, train_ranges::time_masks, "SpecAugment: masks over time");
-  number("--time-share", o.augment.time_share, train_ranges::time_share, "SpecAugment: longest, as a share of the clip");
+  number("--time-share", o.augment.time_share, train_ranges::time_share,
+         "SpecAugment: longest, as a share of the clip");
   number("--mel-masks", o.augment.mel_masks, train_ranges::mel_masks, "SpecAugment: masks over mel bins");
   number("--mel-width", o.augment.mel_width, train_ranges::mel_width, "SpecAugment: widest, in bins");
   number("--seed", o.seed, train_ranges::seed, "of initial values, folds, order, dropout");
@@ -159,8 +177,10 @@ std::vector<Recording> checked_audio(const Clips& clips, const std::vector<Fold>
   check_readable(recordings);
   if (a.folds.allow_leaks) return recordings;
   if (const auto leak = audio_leak(clips, folds, recordings); !leak.empty())
-    fail("folds {}: {}: take one of them out of the table, choose other folds, or allow it with --allow-leaks (see "
-         "loralens audit)", a.folds.scheme, leak);
+    fail(
+        "folds {}: {}: take one of them out of the table, choose other folds, or allow it with --allow-leaks (see "
+        "loralens audit)",
+        a.folds.scheme, leak);
   return recordings;
 }
 
@@ -168,9 +188,17 @@ std::vector<Recording> checked_audio(const Clips& clips, const std::vector<Fold>
 constexpr const char* neutral_flags[] = {"threads", "device", "precision", "cache-megabytes"};
 constexpr const char* source_flags[] = {"corpus", "labels", "folds", "model"};
 
+// The flags of a resolved configuration as text, a list's values joined by commas.
+std::map<std::string, std::string> flags_of(const std::string& config) {
+  std::map<std::string, std::string> flags;
+  for (const auto& [name, values] : parse_flags(config, "the configuration"))
+    flags[name] = fmt::format("{}", fmt::join(*values, ","));
+  return flags;
+}
+
 // What of flags and tables the training depends on.
 TrainingInputs inputs_of(const std::string& config, const Clips& clips) {
-  TrainingInputs inputs{.version = LORALENS_VERSION, .flags = flags_in(config)};
+  TrainingInputs inputs{.version = LORALENS_VERSION, .flags = flags_of(config)};
   for (const char* name : neutral_flags) inputs.flags.erase(name);
   for (const char* name : source_flags)
     if (auto flag = inputs.flags.extract(name)) inputs.sources.insert(std::move(flag));
@@ -183,8 +211,10 @@ TrainingInputs inputs_of(const std::string& config, const Clips& clips) {
 // Error unless the training that was interrupted was begun with the same.
 void check_resumed(const TrainingInputs& before, const TrainingInputs& now, const std::string& run) {
   if (const auto difference = difference_of(before, now); !difference.empty())
-    fail("{0} cannot go on, as its training was begun with something else: {1}. Put it back as it was, or start again "
-         "with -o {0} --force", run, difference);
+    fail(
+        "{0} cannot go on, as its training was begun with something else: {1}. Put it back as it was, or start again "
+        "with -o {0} --force",
+        run, difference);
 }
 
 // The record of a training that goes on. Error unless its flags and clips are these: folds may not even exist for others.
@@ -254,7 +284,7 @@ void train(CLI::App& command, TrainArguments& a, const std::set<std::string>& gi
   std::optional<TrainingInputs> before;
   if (a.resuming) before = recorded_inputs(inputs, a, out.path());
   const auto folds = make_folds(clips, a.folds, a.run.train.selection == Selection::development);
-  const Base base = base_of(a.model, a.machine);
+  const Base base = open_base(a.model, compute_of(a.machine));
   a.run.adapter.layers = parse_layers(a.layers, base.encoder.config.layers);
   check_places(base.encoder.config, a.run.adapter);
   inputs.folds = fold_letters(folds, clips.clips.size());
@@ -291,7 +321,8 @@ void resume(const std::string& run) {
   arguments->resuming = true;
   CLI::App app;
   add_train_command(app, arguments);
-  std::vector<std::string> words = {target.string(), "-o", config.string(), "--config", "train"};  // CLI11 wants them reversed
+  std::vector<std::string> words = {target.string(), "-o", config.string(), "--config",
+                                    "train"};  // CLI11 wants them reversed
   app.parse(words);
 }
 
@@ -308,26 +339,26 @@ std::string absolute_folds(const std::string& scheme) {
 }
 
 void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
-  auto* command = app.add_subcommand(
-      "train",
-      "Adapts a Whisper encoder to the emotions of a corpus, over folds of speakers.\n\n"
-      "Examples:\n"
-      "  loralens train --model base --corpus clips.csv --folds speaker:10 -o run\n"
-      "  loralens train --model base --corpus clips.csv --method frozen -o frozen\n"
-      "  loralens train --corpus emo-db.csv --corpus ravdess.csv --balance corpora -o joint\n"
-      "  loralens train --resume run");
+  auto* command =
+      app.add_subcommand("train",
+                         "Adapts a Whisper encoder to the emotions of a corpus, over folds of speakers.\n\n"
+                         "Examples:\n"
+                         "  loralens train --model base --corpus clips.csv --folds speaker:10 -o run\n"
+                         "  loralens train --model base --corpus clips.csv --method frozen -o frozen\n"
+                         "  loralens train --corpus emo-db.csv --corpus ravdess.csv --balance corpora -o joint\n"
+                         "  loralens train --resume run");
   command->option_defaults()->always_capture_default();
   command->add_option("--model", a->model, "a name (tiny base small medium large-v3 ...), folder or Hugging Face id")
       ->transform(absolute_model);
-  add_corpus_option(*command, a->corpora, "table of clips: path,label,speaker[,...]; given again: trains on all of them")
+  add_corpus_option(*command, a->corpora,
+                    "table of clips: path,label,speaker[,...]; given again: trains on all of them")
       ->transform(absolute);
   command->add_option("-o,--output", a->out, "folder of the run");
   command->add_option("--resume", a->resume, "go on with this interrupted run");
   command->add_flag("--force", a->force, "replace the output folder if loralens wrote it");
   command->add_option("--labels", a->labels, "four, seven, or a list such as ang=anger,exc=happiness; all if not given")
       ->transform(absolute_labels);
-  command->add_option("--folds", a->folds.scheme, scheme_summary())
-      ->check(scheme_error)->transform(absolute_folds);
+  command->add_option("--folds", a->folds.scheme, scheme_summary())->check(scheme_error)->transform(absolute_folds);
   command->add_flag("--allow-leaks", a->folds.allow_leaks, "let a speaker or a recording be on both sides of a fold");
   command->add_flag("--final", a->run.final_model, "also train on all clips, into final/");
   command->add_option("--protocol", a->protocol, "strict; paper: as the published code does, defects included")

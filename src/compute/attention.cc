@@ -61,23 +61,25 @@ void forward(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads, s
   const int64_t rows = q.size(0);
   for_each_head(lengths, heads, avx512::forward_scratch(longest, sizeof(T)), [&](const Task& task, void* scratch) {
     const int64_t at = task.row * stride + task.head * avx512::head_width;
-    avx512::forward({task.positions, stride}, qs + at, ks + at, vs + at, outs + at, sums + task.head * rows + task.row, scratch);
+    avx512::forward({task.positions, stride}, qs + at, ks + at, vs + at, outs + at, sums + task.head * rows + task.row,
+                    scratch);
   });
 }
 
 template <typename T>
 void backward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& out, const Tensor& d_out,
-              const Tensor& log_sums, int64_t heads, std::span<const int64_t> lengths, const Tensor& d_q, const Tensor& d_k,
-              const Tensor& d_v) {
+              const Tensor& log_sums, int64_t heads, std::span<const int64_t> lengths, const Tensor& d_q,
+              const Tensor& d_k, const Tensor& d_v) {
   const int64_t stride = q.size(1), rows = q.size(0), longest = *std::ranges::max_element(lengths);
-  const T *qs = data_of<T>(q), *ks = data_of<T>(k), *vs = data_of<T>(v), *outs = data_of<T>(out), *d_outs = data_of<T>(d_out);
+  const T *qs = data_of<T>(q), *ks = data_of<T>(k), *vs = data_of<T>(v), *outs = data_of<T>(out),
+          *d_outs = data_of<T>(d_out);
   T *d_qs = data_of<T>(d_q), *d_ks = data_of<T>(d_k), *d_vs = data_of<T>(d_v);
   const float* sums = data_of<float>(log_sums);
   for_each_head(lengths, heads, avx512::backward_scratch(longest, sizeof(T)), [&](const Task& task, void* scratch) {
     const int64_t at = task.row * stride + task.head * avx512::head_width;
     avx512::backward({task.positions, stride}, qs + at, ks + at, vs + at, outs + at, d_outs + at,
-                     sums + task.head * rows + task.row, d_qs ? d_qs + at : nullptr, d_ks ? d_ks + at : nullptr, d_vs + at,
-                     scratch);
+                     sums + task.head * rows + task.row, d_qs ? d_qs + at : nullptr, d_ks ? d_ks + at : nullptr,
+                     d_vs + at, scratch);
   });
 }
 
@@ -85,10 +87,10 @@ class Kernel : public torch::autograd::Function<Kernel> {
  public:
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& q, const Tensor& k, const Tensor& v,
                         int64_t heads, std::vector<int64_t> lengths) {
-    const Tensor out = at::empty_like(q), log_sums = at::empty({heads, q.size(0)}, q.options().dtype(c10::ScalarType::Float));
-    of_type(q.scalar_type(), [&](auto element) {
-      loralens::forward<decltype(element)>(q, k, v, heads, lengths, out, log_sums);
-    });
+    const Tensor out = at::empty_like(q),
+                 log_sums = at::empty({heads, q.size(0)}, q.options().dtype(c10::ScalarType::Float));
+    of_type(q.scalar_type(),
+            [&](auto element) { loralens::forward<decltype(element)>(q, k, v, heads, lengths, out, log_sums); });
     context->save_for_backward({q, k, v, out, log_sums});
     context->saved_data["heads"] = heads;
     context->saved_data["lengths"] = std::move(lengths);
@@ -101,12 +103,14 @@ class Kernel : public torch::autograd::Function<Kernel> {
     const Tensor d_out = gradients[0].contiguous();
     // In the lowest layer that is adapted, at v alone, nothing below wants the others.
     const bool at_v_alone = !context->needs_input_grad(0) && !context->needs_input_grad(1);
-    const Tensor d_q = at_v_alone ? Tensor() : at::empty_like(saved[0]), d_k = at_v_alone ? Tensor() : at::empty_like(saved[0]);
+    const Tensor d_q = at_v_alone ? Tensor() : at::empty_like(saved[0]),
+                 d_k = at_v_alone ? Tensor() : at::empty_like(saved[0]);
     const Tensor d_v = at::empty_like(saved[0]);
     const int64_t heads = context->saved_data["heads"].toInt();
     const auto lengths = context->saved_data["lengths"].toIntVector();
     of_type(d_v.scalar_type(), [&](auto element) {
-      loralens::backward<decltype(element)>(saved[0], saved[1], saved[2], saved[3], d_out, saved[4], heads, lengths, d_q, d_k, d_v);
+      loralens::backward<decltype(element)>(saved[0], saved[1], saved[2], saved[3], d_out, saved[4], heads, lengths,
+                                            d_q, d_k, d_v);
     });
     return {d_q, d_k, d_v, Tensor(), Tensor()};
   }

@@ -17,8 +17,10 @@ template <typename T>
 void copy_rows(const T* in, int64_t stride, int64_t count, int64_t rows, float factor, T* out) {
   if (factor == 1) {
     for (int64_t r = 0; r < rows; ++r)
-      if (r < count) __builtin_memcpy(out + r * width, in + r * stride, width * sizeof(T));
-      else __builtin_memset(out + r * width, 0, width * sizeof(T));
+      if (r < count)
+        __builtin_memcpy(out + r * width, in + r * stride, width * sizeof(T));
+      else
+        __builtin_memset(out + r * width, 0, width * sizeof(T));
     return;
   }
   for (int64_t r = 0; r < rows; ++r)
@@ -72,7 +74,8 @@ RowSum exponentials(const float* scores, int64_t positions, int64_t padded, T* o
   __m512 sum = _mm512_setzero_ps();
   for (int64_t t = 0; t < padded; t += 16) {
     const __mmask16 mask = t < whole ? __mmask16{0xffff} : t == whole ? rest : __mmask16{0};
-    const __m512 e = _mm512_maskz_mov_ps(mask, exponential(_mm512_sub_ps(_mm512_loadu_ps(scores + t), _mm512_set1_ps(largest))));
+    const __m512 e =
+        _mm512_maskz_mov_ps(mask, exponential(_mm512_sub_ps(_mm512_loadu_ps(scores + t), _mm512_set1_ps(largest))));
     sum = _mm512_add_ps(sum, e);
     store(out + t, e);
   }
@@ -84,7 +87,8 @@ size_t forward_bytes(int64_t positions) {
   const int64_t padded = rounded(positions, lanes);
   constexpr int64_t size = sizeof(T);
   const int64_t in_elements = 3 * padded * width + tile_rows * padded + tile_rows * width;
-  return static_cast<size_t>(in_elements * size + tile_rows * padded * 4 + 8 * 64);  // at most 8 pieces, each rounded up
+  return static_cast<size_t>(in_elements * size + tile_rows * padded * 4 +
+                             8 * 64);  // at most 8 pieces, each rounded up
 }
 
 template <typename T>
@@ -106,15 +110,16 @@ void forward_head(HeadShape shape, const T* q, const T* k, const T* v, T* out, f
     const int64_t count = positions - first < tile_rows ? positions - first : tile_rows;
     copy_rows(q + first * shape.stride, shape.stride, count, tile_rows, scale, queries);
     for (int64_t p = 0; p < padded; p += lanes)
-      store_rows(product<T>(reinterpret_cast<const uint32_t*>(queries), depth, keys + p * depth, depth), tile_rows, padded,
-                 scores + p);
+      store_rows(product<T>(reinterpret_cast<const uint32_t*>(queries), depth, keys + p * depth, depth), tile_rows,
+                 padded, scores + p);
     float sums[tile_rows];
     for (int i = 0; i < tile_rows; ++i) {
       const RowSum row = exponentials(scores + i * padded, positions, padded, weights + i * padded);
       sums[i] = row.sum;
       if (i < count) log_sums[first + i] = row.largest + __builtin_logf(row.sum);
     }
-    const Tile tile = product<T>(reinterpret_cast<const uint32_t*>(weights), padded / per_unit<T>, values, units<T>(positions));
+    const Tile tile =
+        product<T>(reinterpret_cast<const uint32_t*>(weights), padded / per_unit<T>, values, units<T>(positions));
     for (int i = 0; i < count; ++i)
       for (int j = 0; j < vectors; ++j)
         store(out + (first + i) * shape.stride + 16 * j, _mm512_div_ps(tile.sums[i][j], _mm512_set1_ps(sums[i])));
@@ -124,8 +129,8 @@ void forward_head(HeadShape shape, const T* q, const T* k, const T* v, T* out, f
 template <typename T>
 size_t backward_bytes(int64_t positions) {
   const int64_t padded = rounded(positions, lanes), keys = rounded(positions, tile_rows), size = sizeof(T);
-  const int64_t in_elements = 5 * padded * width + (width + tile_rows) * keys + padded * keys + 2 * tile_rows * padded +
-                              2 * tile_rows * width;
+  const int64_t in_elements =
+      5 * padded * width + (width + tile_rows) * keys + padded * keys + 2 * tile_rows * padded + 2 * tile_rows * width;
   const int64_t in_floats = 2 * padded + (width + tile_rows) * lanes;
   return static_cast<size_t>(in_elements * size + in_floats * 4 + 16 * 64);  // at most 16 pieces, each rounded up
 }
@@ -178,8 +183,8 @@ void add_to_panels(const uint16_t* ds_row, int64_t padded, int64_t key_units, in
 
 // dQ = scale dS K, computed transposed: rows of Kᵀ times the panels of dS.
 template <typename T>
-void query_gradients(HeadShape shape, const uint32_t* k_units, const uint32_t* ds_panels, int64_t key_units, float* square,
-                     T* d_q) {
+void query_gradients(HeadShape shape, const uint32_t* k_units, const uint32_t* ds_panels, int64_t key_units,
+                     float* square, T* d_q) {
   const int64_t padded = rounded(shape.positions, lanes);
   for (int64_t p = 0; p < padded; p += lanes) {
     const int64_t count = shape.positions - p < lanes ? shape.positions - p : lanes;
@@ -196,8 +201,8 @@ void query_gradients(HeadShape shape, const uint32_t* k_units, const uint32_t* d
 }
 
 template <typename T>
-void backward_head(HeadShape shape, const T* q, const T* k, const T* v, const T* out, const T* d_out, const float* log_sums,
-                   T* d_q, T* d_k, T* d_v, void* memory) {
+void backward_head(HeadShape shape, const T* q, const T* k, const T* v, const T* out, const T* d_out,
+                   const float* log_sums, T* d_q, T* d_k, T* d_v, void* memory) {
   const int64_t positions = shape.positions, padded = rounded(positions, lanes);
   constexpr int64_t depth = units<T>(width);
   const int64_t key_units = units<T>(rounded(positions, tile_rows));
@@ -236,8 +241,8 @@ void backward_head(HeadShape shape, const T* q, const T* k, const T* v, const T*
     const int64_t count = positions - first < tile_rows ? positions - first : tile_rows;
     copy_rows(k + first * shape.stride, shape.stride, count, tile_rows, 1, key);
     copy_rows(v + first * shape.stride, shape.stride, count, tile_rows, 1, value);
-    key_tile(queries, padded, reinterpret_cast<const uint32_t*>(key), reinterpret_cast<const uint32_t*>(value), p_row, ds_row,
-             !d_q);
+    key_tile(queries, padded, reinterpret_cast<const uint32_t*>(key), reinterpret_cast<const uint32_t*>(value), p_row,
+             ds_row, !d_q);
     const int64_t along = padded / per_unit<T>;
     store_rows(product<T>(reinterpret_cast<const uint32_t*>(p_row), along, d_out_rows, units<T>(positions)), count,
                shape.stride, d_v + first * shape.stride);
@@ -252,7 +257,8 @@ void backward_head(HeadShape shape, const T* q, const T* k, const T* v, const T*
   uint32_t* k_rows = q_rows;
   pack(rows, padded, k_rows);
   for (int64_t d = 0; d < width + tile_rows; ++d)
-    for (int64_t u = 0; u < key_units; ++u) k_units[d * key_units + u] = d < width && u < padded / per_unit<T> ? k_rows[u * lanes + d] : 0;
+    for (int64_t u = 0; u < key_units; ++u)
+      k_units[d * key_units + u] = d < width && u < padded / per_unit<T> ? k_rows[u * lanes + d] : 0;
   query_gradients(shape, k_units, ds_panels, key_units, square, d_q);
 }
 
@@ -267,7 +273,8 @@ size_t backward_scratch(int64_t positions, int64_t bytes) {
   return bytes == 4 ? backward_bytes<float>(positions) : backward_bytes<uint16_t>(positions);
 }
 
-void forward(HeadShape shape, const float* q, const float* k, const float* v, float* out, float* log_sums, void* scratch) {
+void forward(HeadShape shape, const float* q, const float* k, const float* v, float* out, float* log_sums,
+             void* scratch) {
   forward_head(shape, q, k, v, out, log_sums, scratch);
 }
 void forward(HeadShape shape, const uint16_t* q, const uint16_t* k, const uint16_t* v, uint16_t* out, float* log_sums,
@@ -280,7 +287,8 @@ void backward(HeadShape shape, const float* q, const float* k, const float* v, c
   backward_head(shape, q, k, v, out, d_out, log_sums, d_q, d_k, d_v, scratch);
 }
 void backward(HeadShape shape, const uint16_t* q, const uint16_t* k, const uint16_t* v, const uint16_t* out,
-              const uint16_t* d_out, const float* log_sums, uint16_t* d_q, uint16_t* d_k, uint16_t* d_v, void* scratch) {
+              const uint16_t* d_out, const float* log_sums, uint16_t* d_q, uint16_t* d_k, uint16_t* d_v,
+              void* scratch) {
   backward_head(shape, q, k, v, out, d_out, log_sums, d_q, d_k, d_v, scratch);
 }
 
@@ -294,10 +302,10 @@ size_t forward_scratch(int64_t, int64_t) { return 0; }
 size_t backward_scratch(int64_t, int64_t) { return 0; }
 void forward(HeadShape, const float*, const float*, const float*, float*, float*, void*) {}
 void forward(HeadShape, const uint16_t*, const uint16_t*, const uint16_t*, uint16_t*, float*, void*) {}
-void backward(HeadShape, const float*, const float*, const float*, const float*, const float*, const float*, float*, float*,
-              float*, void*) {}
-void backward(HeadShape, const uint16_t*, const uint16_t*, const uint16_t*, const uint16_t*, const uint16_t*, const float*,
-              uint16_t*, uint16_t*, uint16_t*, void*) {}
+void backward(HeadShape, const float*, const float*, const float*, const float*, const float*, const float*, float*,
+              float*, float*, void*) {}
+void backward(HeadShape, const uint16_t*, const uint16_t*, const uint16_t*, const uint16_t*, const uint16_t*,
+              const float*, uint16_t*, uint16_t*, uint16_t*, void*) {}
 
 }  // namespace loralens::avx512
 #endif

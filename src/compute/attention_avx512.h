@@ -16,7 +16,7 @@ extern const bool built;
 
 struct HeadShape {
   int64_t positions;  // T
-  int64_t stride;     // elements from one row of q, k, v, out and of their gradients to the next
+  int64_t stride;  // elements from one row of q, k, v, out and of their gradients to the next
 };
 
 // Bytes of scratch memory, aligned to 64, that a call needs. bytes: of an element, 4 (float32) or 2 (bfloat16).
@@ -24,7 +24,8 @@ size_t forward_scratch(int64_t positions, int64_t bytes);
 size_t backward_scratch(int64_t positions, int64_t bytes);
 
 // out = softmax(q kᵀ / 8) v, T×64 each; log_sums: T, the logarithm of each row's sum of exponentials.
-void forward(HeadShape shape, const float* q, const float* k, const float* v, float* out, float* log_sums, void* scratch);
+void forward(HeadShape shape, const float* q, const float* k, const float* v, float* out, float* log_sums,
+             void* scratch);
 void forward(HeadShape shape, const uint16_t* q, const uint16_t* k, const uint16_t* v, uint16_t* out, float* log_sums,
              void* scratch);
 

@@ -63,8 +63,7 @@ void expect_agreement(const std::vector<int64_t>& lengths, int64_t heads, int64_
                       double tolerance, double scale = 1) {
   const Inputs in = inputs(lengths, width, type, scale);
   const auto found = results(in, type, [&](const Inputs& i) { return attention(i.q, i.k, i.v, heads, lengths); });
-  const auto wanted =
-      results(in, c10::ScalarType::Double, [&](const Inputs& i) { return naive(i, heads, lengths); });
+  const auto wanted = results(in, c10::ScalarType::Double, [&](const Inputs& i) { return naive(i, heads, lengths); });
   EXPECT_LT(difference(found.out, wanted.out), tolerance);
   for (size_t i = 0; i < 3; ++i) {
     const double size = std::max(largest(wanted.gradients[i]), 1.0);  // of one position alone, those at q and k are 0

@@ -29,7 +29,8 @@ inline __m512 exponential(__m512 x) {
   __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375f), x);
   r = _mm512_fnmadd_ps(n, _mm512_set1_ps(-2.12194440e-4f), r);
   __m512 p = _mm512_set1_ps(1.9875691500e-4f);
-  constexpr float coefficients[] = {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
+  constexpr float coefficients[] = {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f,
+                                    5.0000001201e-1f};
   for (const float c : coefficients) p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(c));
   p = _mm512_add_ps(_mm512_fmadd_ps(p, _mm512_mul_ps(r, r), r), _mm512_set1_ps(1));
   return _mm512_scalef_ps(p, n);
@@ -37,9 +38,9 @@ inline __m512 exponential(__m512 x) {
 
 // ---- Tiles of matrix products
 
-constexpr int64_t tile_rows = 6;      // a tile of 6×64 sums stays in 24 registers
+constexpr int64_t tile_rows = 6;  // a tile of 6×64 sums stays in 24 registers
 constexpr int64_t panel_lanes = 64;
-constexpr int vectors = 4;            // of 16 lanes
+constexpr int vectors = 4;  // of 16 lanes
 
 // Matrices are seen as 32-bit units along the summed dimension: one float32 or a pair of bfloat16. A right-hand matrix is
 // packed as panels of 64 columns: panel[unit][column].
@@ -92,12 +93,14 @@ inline TileOf<V> product(const uint32_t* const (&rows)[tile_rows], const uint32_
 // 6 rows of `a`, a_stride units apart, times one panel.
 template <typename T>
 inline Tile product(const uint32_t* a, int64_t a_stride, const uint32_t* panel, int64_t count) {
-  const uint32_t* const rows[] = {a, a + a_stride, a + 2 * a_stride, a + 3 * a_stride, a + 4 * a_stride, a + 5 * a_stride};
+  const uint32_t* const rows[] = {
+      a, a + a_stride, a + 2 * a_stride, a + 3 * a_stride, a + 4 * a_stride, a + 5 * a_stride};
   return product<T>(rows, panel, count);
 }
 
 // out[c][r] = in[r][c] of 32-bit units; `columns` and `rows` are multiples of 16.
-inline void transpose(const uint32_t* in, int64_t in_stride, int64_t rows, int64_t columns, uint32_t* out, int64_t out_stride) {
+inline void transpose(const uint32_t* in, int64_t in_stride, int64_t rows, int64_t columns, uint32_t* out,
+                      int64_t out_stride) {
   for (int64_t r = 0; r < rows; r += 16)
     for (int64_t c = 0; c < columns; c += 16) {
       __m512i x[16], y[16];

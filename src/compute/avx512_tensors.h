@@ -25,8 +25,10 @@ T* data_of(const at::Tensor& x, int64_t first = 0) {
 // Calls work(T{}), T the element type of memory of this type.
 template <typename Work>
 void of_type(c10::ScalarType type, const Work& work) {
-  if (type == c10::ScalarType::Float) work(float{});
-  else work(uint16_t{});
+  if (type == c10::ScalarType::Float)
+    work(float{});
+  else
+    work(uint16_t{});
 }
 
 }  // namespace loralens

@@ -11,16 +11,19 @@ namespace loralens {
 namespace {
 
 template <typename T>
-__attribute__((always_inline)) inline void keep(const T* x, T* out, int64_t first, int64_t count, uint64_t key, uint32_t threshold) {
+__attribute__((always_inline)) inline void keep(const T* x, T* out, int64_t first, int64_t count, uint64_t key,
+                                                uint32_t threshold) {
   const auto low = static_cast<uint32_t>(key), high = static_cast<uint32_t>(key >> 32);
   for (int64_t i = 0; i < count; ++i)
     out[i] = finalise(finalise(static_cast<uint32_t>(first + i) * golden + low) ^ high) >= threshold ? x[i] : T{0};
 }
 
-LORALENS_WIDE void keep32(const uint32_t* x, uint32_t* out, int64_t first, int64_t count, uint64_t key, uint32_t threshold) {
+LORALENS_WIDE void keep32(const uint32_t* x, uint32_t* out, int64_t first, int64_t count, uint64_t key,
+                          uint32_t threshold) {
   keep(x, out, first, count, key, threshold);
 }
-LORALENS_WIDE void keep16(const uint16_t* x, uint16_t* out, int64_t first, int64_t count, uint64_t key, uint32_t threshold) {
+LORALENS_WIDE void keep16(const uint16_t* x, uint16_t* out, int64_t first, int64_t count, uint64_t key,
+                          uint32_t threshold) {
   keep(x, out, first, count, key, threshold);
 }
 

@@ -24,11 +24,13 @@ void multiply(const Tensor& a, const Tensor& b, bool transposed, const Tensor& b
   const avx512::RightSide<T> right{data_of<T>(b), inner, columns, transposed};
   const Tensor packed = at::empty({avx512::panels_of(columns) * avx512::panel_size(inner)}, out.options());
   T* const panels = data_of<T>(packed);
-  share_among_threads(avx512::panels_of(columns), 1, [&](int64_t begin, int64_t end) { avx512::pack(right, begin, end, panels); });
+  share_among_threads(avx512::panels_of(columns), 1,
+                      [&](int64_t begin, int64_t end) { avx512::pack(right, begin, end, panels); });
   const int64_t rows_a_part = std::max<int64_t>(6, (int64_t{1} << 23) / (inner * columns));
   share_among_threads(a.size(0), rows_a_part, [&](int64_t begin, int64_t end) {
-    avx512::multiply({data_of<T>(a, begin * inner), end - begin, inner, columns, data_of<T>(bias), data_of<T>(out, begin * columns)},
-                     panels);
+    avx512::multiply(
+        {data_of<T>(a, begin * inner), end - begin, inner, columns, data_of<T>(bias), data_of<T>(out, begin * columns)},
+        panels);
   });
 }
 
@@ -43,9 +45,8 @@ Tensor product(const Tensor& a, const Tensor& b, bool transposed = false, const 
   const int64_t columns = b.size(transposed ? 0 : 1);
   if (!kernel_takes(a, columns, transposed)) return at::mm(a, transposed ? b.t() : b);
   const Tensor out = at::empty({a.size(0), columns}, a.options().requires_grad(false));
-  of_type(a.scalar_type(), [&](auto element) {
-    multiply<decltype(element)>(a.contiguous(), b.contiguous(), transposed, bias, out);
-  });
+  of_type(a.scalar_type(),
+          [&](auto element) { multiply<decltype(element)>(a.contiguous(), b.contiguous(), transposed, bias, out); });
   return out;
 }
 
@@ -76,7 +77,8 @@ class Product : public torch::autograd::Function<Product> {
 }  // namespace
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  if (weight.scalar_type() != x.scalar_type() || !kernel_takes(x, weight.size(0), true)) return at::linear(x, weight, bias);
+  if (weight.scalar_type() != x.scalar_type() || !kernel_takes(x, weight.size(0), true))
+    return at::linear(x, weight, bias);
   return Product::apply(x, weight, bias.defined() ? std::optional(bias) : std::nullopt);
 }
 

@@ -44,13 +44,14 @@ void expect_agreement(const Shape& shape, bool bias, c10::ScalarType type, doubl
   const auto found = torch::autograd::grad({y}, leaves(ours), {cotangent});
   const auto expected = torch::autograd::grad({wanted}, leaves(theirs), {cotangent.to(c10::ScalarType::Double)});
   for (size_t i = 0; i < found.size(); ++i)
-    EXPECT_LT(difference(found[i], expected[i]), tolerance) << "xwb"[i] << " " << shape.rows << " " << shape.in << " " << shape.out;
+    EXPECT_LT(difference(found[i], expected[i]), tolerance)
+        << "xwb"[i] << " " << shape.rows << " " << shape.in << " " << shape.out;
 }
 
 // Tiles of 6 rows and of 16 to 64 columns, and what is left over; pieces of 256 along the sum, and spans
 // of 1,024; 48 and 17 as LibTorch has them.
-constexpr Shape shapes[] = {{1, 512, 32},  {5, 512, 64},   {6, 32, 512},  {7, 512, 80},   {13, 64, 112},
-                            {96, 96, 176}, {240, 512, 32}, {64, 1280, 48}, {32, 48, 64},  {33, 64, 17}, {30, 2592, 64}};
+constexpr Shape shapes[] = {{1, 512, 32},   {5, 512, 64},   {6, 32, 512}, {7, 512, 80}, {13, 64, 112}, {96, 96, 176},
+                            {240, 512, 32}, {64, 1280, 48}, {32, 48, 64}, {33, 64, 17}, {30, 2592, 64}};
 
 TEST(Linear, ValuesAndGradientsAgreeWithFloat64) {
   for (const bool bias : {false, true})
@@ -73,7 +74,8 @@ TEST(Linear, SeveralThreadsGiveTheSameBits) {
 }
 
 TEST(Linear, ARowDoesNotDependOnTheOthers) {
-  if (processor_level() < ProcessorLevel::avx512_bf16) GTEST_SKIP() << "LibTorch's products sum a row by the number of rows";
+  if (processor_level() < ProcessorLevel::avx512_bf16)
+    GTEST_SKIP() << "LibTorch's products sum a row by the number of rows";
   for (const auto type : {c10::ScalarType::Float, c10::ScalarType::BFloat16}) {
     const Layer l = layer({40, 512, 64}, true, type, type);
     const Tensor all = linear(l.x, l.weight, l.bias);

@@ -35,18 +35,20 @@ void for_rows(const Tensor& x, const Work& work) {
 class AddAndNorm : public torch::autograd::Function<AddAndNorm> {
  public:
   // Returns the normed rows and, if there is an addend, the sum.
-  static variable_list forward(AutogradContext* context, const Tensor& x, const std::optional<Tensor>& addend, const Tensor& weight,
-                               const Tensor& bias, c10::ScalarType type) {
+  static variable_list forward(AutogradContext* context, const Tensor& x, const std::optional<Tensor>& addend,
+                               const Tensor& weight, const Tensor& bias, c10::ScalarType type) {
     const Tensor plus = addend.value_or(Tensor());
-    const Tensor sum = plus.defined() ? at::empty_like(x) : Tensor(), normed = at::empty(x.sizes(), x.options().dtype(type));
+    const Tensor sum = plus.defined() ? at::empty_like(x) : Tensor(),
+                 normed = at::empty(x.sizes(), x.options().dtype(type));
     const Tensor statistics = at::empty({x.size(0), 2}, x.options());
     const int64_t width = x.size(1);
     of_type(type, [&](auto element) {
       using T = decltype(element);
       for_rows(x, [&](int64_t row, int64_t rows) {
         const int64_t at = row * width;
-        avx512::add_and_norm({rows, width, data_of<float>(weight), data_of<float>(bias)}, data_of<float>(x, at), data_of<T>(plus, at),
-                             data_of<float>(sum, at), data_of<T>(normed, at), data_of<float>(statistics, 2 * row));
+        avx512::add_and_norm({rows, width, data_of<float>(weight), data_of<float>(bias)}, data_of<float>(x, at),
+                             data_of<T>(plus, at), data_of<float>(sum, at), data_of<T>(normed, at),
+                             data_of<float>(statistics, 2 * row));
       });
     });
     context->set_materialize_grads(false);
@@ -73,11 +75,12 @@ class AddAndNorm : public torch::autograd::Function<AddAndNorm> {
       for_rows(sum, [&](int64_t row, int64_t rows) {
         const int64_t at = row * width;
         avx512::add_and_norm_backward({rows, width, data_of<float>(weight), nullptr}, data_of<float>(sum, at),
-                                      data_of<float>(statistics, 2 * row), data_of<T>(d_normed, at), data_of<float>(d_sum, at),
-                                      data_of<float>(d_x, at), data_of<T>(d_addend, at));
+                                      data_of<float>(statistics, 2 * row), data_of<T>(d_normed, at),
+                                      data_of<float>(d_sum, at), data_of<float>(d_x, at), data_of<T>(d_addend, at));
       });
     });
-    return {wants_x ? d_x : Tensor(), wants_addend ? (one_type ? d_x : d_addend) : Tensor(), Tensor(), Tensor(), Tensor()};
+    return {wants_x ? d_x : Tensor(), wants_addend ? (one_type ? d_x : d_addend) : Tensor(), Tensor(), Tensor(),
+            Tensor()};
   }
 };
 
@@ -119,7 +122,8 @@ SumAndNorm add_and_norm(const Norm& norm, const Tensor& x, const Tensor& addend,
     return {sum, at::layer_norm(sum, {sum.size(-1)}, norm.weight, norm.bias, 1e-5).to(type)};
   }
   if (!addend.defined()) return {x, AddAndNorm::apply(x.contiguous(), std::nullopt, norm.weight, norm.bias, type)[0]};
-  const auto outputs = AddAndNorm::apply(x.contiguous(), std::optional(addend.contiguous()), norm.weight, norm.bias, type);
+  const auto outputs =
+      AddAndNorm::apply(x.contiguous(), std::optional(addend.contiguous()), norm.weight, norm.bias, type);
   return {outputs[1], outputs[0]};
 }
 

@@ -12,7 +12,7 @@ struct Norm {
 };
 
 struct SumAndNorm {
-  at::Tensor sum;     // ΣT×D, in the type of x
+  at::Tensor sum;  // ΣT×D, in the type of x
   at::Tensor normed;  // ΣT×D, in the type asked for
 };
 

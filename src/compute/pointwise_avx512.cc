@@ -54,8 +54,8 @@ void forward_rows(const NormRows& norm, const float* x, const T* addend, float* 
 // With g the gradient at the normed row times the weight and n the row without mean and deviation: what the norm passes down
 // is (g - mean(g) - n mean(g n)) / deviation.
 template <typename T>
-void backward_rows(const NormRows& norm, const float* sum, const float* statistics, const T* d_normed, const float* d_sum,
-                   float* d_x, T* d_addend) {
+void backward_rows(const NormRows& norm, const float* sum, const float* statistics, const T* d_normed,
+                   const float* d_sum, float* d_x, T* d_addend) {
   const int64_t width = norm.width;
   for (int64_t r = 0; r < norm.rows; ++r) {
     const int64_t at = r * width;
@@ -90,7 +90,8 @@ __attribute__((always_inline)) inline Normal normal(__m512 x) {
   __m512 t = _mm512_rcp14_ps(scaled);  // 1 / scaled, by one of Newton's steps
   t = _mm512_mul_ps(t, _mm512_fnmadd_ps(scaled, t, _mm512_set1_ps(2)));
   __m512 p = _mm512_set1_ps(0.5f * 1.061405429f);
-  constexpr float coefficients[] = {0.5f * -1.453152027f, 0.5f * 1.421413741f, 0.5f * -0.284496736f, 0.5f * 0.254829592f};
+  constexpr float coefficients[] = {0.5f * -1.453152027f, 0.5f * 1.421413741f, 0.5f * -0.284496736f,
+                                    0.5f * 0.254829592f};
   for (const float c : coefficients) p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(c));
   const __m512 tail = _mm512_mul_ps(_mm512_mul_ps(p, t), e);
   const __mmask16 below = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LT_OQ);
@@ -139,10 +140,12 @@ void gelu_gradient(int64_t count, const T* x, const T* d_y, T* d_x) {
 
 }  // namespace
 
-void add_and_norm(const NormRows& norm, const float* x, const float* addend, float* sum, float* normed, float* statistics) {
+void add_and_norm(const NormRows& norm, const float* x, const float* addend, float* sum, float* normed,
+                  float* statistics) {
   forward_rows(norm, x, addend, sum, normed, statistics);
 }
-void add_and_norm(const NormRows& norm, const float* x, const uint16_t* addend, float* sum, uint16_t* normed, float* statistics) {
+void add_and_norm(const NormRows& norm, const float* x, const uint16_t* addend, float* sum, uint16_t* normed,
+                  float* statistics) {
   forward_rows(norm, x, addend, sum, normed, statistics);
 }
 void add_and_norm_backward(const NormRows& norm, const float* sum, const float* statistics, const float* d_normed,
@@ -156,7 +159,9 @@ void add_and_norm_backward(const NormRows& norm, const float* sum, const float* 
 void gelu(int64_t count, const float* x, float* y) { gelu_forward(count, x, y); }
 void gelu(int64_t count, const uint16_t* x, uint16_t* y) { gelu_forward(count, x, y); }
 void gelu_backward(int64_t count, const float* x, const float* d_y, float* d_x) { gelu_gradient(count, x, d_y, d_x); }
-void gelu_backward(int64_t count, const uint16_t* x, const uint16_t* d_y, uint16_t* d_x) { gelu_gradient(count, x, d_y, d_x); }
+void gelu_backward(int64_t count, const uint16_t* x, const uint16_t* d_y, uint16_t* d_x) {
+  gelu_gradient(count, x, d_y, d_x);
+}
 
 }  // namespace loralens::avx512
 #else
@@ -166,7 +171,8 @@ namespace loralens::avx512 {
 void add_and_norm(const NormRows&, const float*, const float*, float*, float*, float*) {}
 void add_and_norm(const NormRows&, const float*, const uint16_t*, float*, uint16_t*, float*) {}
 void add_and_norm_backward(const NormRows&, const float*, const float*, const float*, const float*, float*, float*) {}
-void add_and_norm_backward(const NormRows&, const float*, const float*, const uint16_t*, const float*, float*, uint16_t*) {}
+void add_and_norm_backward(const NormRows&, const float*, const float*, const uint16_t*, const float*, float*,
+                           uint16_t*) {}
 void gelu(int64_t, const float*, float*) {}
 void gelu(int64_t, const uint16_t*, uint16_t*) {}
 void gelu_backward(int64_t, const float*, const float*, float*) {}

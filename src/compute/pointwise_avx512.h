@@ -13,12 +13,14 @@ inline constexpr int64_t pointwise_lanes = 16;
 struct NormRows {
   int64_t rows, width;  // ΣT, D
   const float* weight;  // D
-  const float* bias;    // D
+  const float* bias;  // D
 };
 
 // sum = x + addend, normed = its layer norm, statistics = mean and 1/deviation of each row (ΣT×2). addend and sum null: of x.
-void add_and_norm(const NormRows& norm, const float* x, const float* addend, float* sum, float* normed, float* statistics);
-void add_and_norm(const NormRows& norm, const float* x, const uint16_t* addend, float* sum, uint16_t* normed, float* statistics);
+void add_and_norm(const NormRows& norm, const float* x, const float* addend, float* sum, float* normed,
+                  float* statistics);
+void add_and_norm(const NormRows& norm, const float* x, const uint16_t* addend, float* sum, uint16_t* normed,
+                  float* statistics);
 
 // The gradient at the sum, of d_normed and of d_sum (null: none) together, into d_x and, rounded, into d_addend; each null where
 // it is not wanted.

@@ -104,7 +104,8 @@ TEST(AddAndNorm, HasTheBitsOfASumMadeBefore) {
     const Tensor x = in.x.to(f32).requires_grad_(), addend = in.addend.to(type).requires_grad_();
     const Tensor sum = x + addend;
     const auto out = add_and_norm({in.norm.weight.to(f32), in.norm.bias.to(f32)}, sum, {}, type);
-    const auto gradients = torch::autograd::grad({out.sum, out.normed}, {x, addend}, {in.d_sum.to(f32), in.d_normed.to(type)});
+    const auto gradients =
+        torch::autograd::grad({out.sum, out.normed}, {x, addend}, {in.d_sum.to(f32), in.d_normed.to(type)});
     EXPECT_TRUE(same_bits(fused.sum, sum));
     EXPECT_TRUE(same_bits(fused.normed, out.normed));
     EXPECT_TRUE(same_bits(fused.d_x, gradients[0]));
@@ -145,14 +146,18 @@ TEST(AddAndNorm, GradientIsTheSlope) {
   const Inputs in = inputs(12, 64, f32);
   const Norm norm{in.norm.weight.to(f32), in.norm.bias.to(f32)};
   const Tensor addend = in.addend.to(f32);
-  expect_slope([&](const Tensor& x) {
-    const auto out = add_and_norm(norm, x, addend, f32);
-    return out.sum + out.normed;
-  }, in.x);
+  expect_slope(
+      [&](const Tensor& x) {
+        const auto out = add_and_norm(norm, x, addend, f32);
+        return out.sum + out.normed;
+      },
+      in.x);
   expect_slope([&](const Tensor& a) { return add_and_norm(norm, in.x.to(f32), a, f32).normed; }, in.addend);
 }
 
-TEST(Gelu, GradientIsTheSlope) { expect_slope([](const Tensor& x) { return loralens::gelu(x); }, values({12, 64}, 1, f32, 2)); }
+TEST(Gelu, GradientIsTheSlope) {
+  expect_slope([](const Tensor& x) { return loralens::gelu(x); }, values({12, 64}, 1, f32, 2));
+}
 
 TEST(Gelu, AgreesWithFloat64) {
   for (const auto type : {f32, bf16}) {

@@ -29,9 +29,11 @@ void pack_panels(const RightSide<T>& right, int64_t begin, int64_t end, T* panel
     auto* panel = reinterpret_cast<uint32_t*>(panels + p * panel_size(right.inner));
     const int64_t first = p * panel_lanes, columns = smaller(panel_lanes, right.columns - first);
     if (right.transposed)
-      transpose(reinterpret_cast<const uint32_t*>(right.data + first * right.inner), depth, columns, depth, panel, panel_lanes);
+      transpose(reinterpret_cast<const uint32_t*>(right.data + first * right.inner), depth, columns, depth, panel,
+                panel_lanes);
     else
-      for (int64_t c = 0; c < columns; c += 16) pack_columns(right.data + first + c, right.inner, right.columns, panel + c);
+      for (int64_t c = 0; c < columns; c += 16)
+        pack_columns(right.data + first + c, right.inner, right.columns, panel + c);
   }
 }
 
@@ -50,7 +52,8 @@ struct Span {
 
 // Adds a span of the product of `count` rows (at most 6) with 16 V columns of a panel; the last one also the bias.
 template <typename T, int V>
-void add_tile(const LeftRows<T>& left, int64_t first, int64_t count, const uint32_t* panel, int64_t column, const Span& span) {
+void add_tile(const LeftRows<T>& left, int64_t first, int64_t count, const uint32_t* panel, int64_t column,
+              const Span& span) {
   const uint32_t* rows[tile_rows];
   for (int i = 0; i < tile_rows; ++i)  // the last one again where there are no more
     rows[i] = reinterpret_cast<const uint32_t*>(left.a + (first + smaller(i, count - 1)) * left.inner) + span.begin;
@@ -73,12 +76,17 @@ void add_tile(const LeftRows<T>& left, int64_t first, int64_t count, const uint3
 }
 
 template <typename T>
-void add_tile(const LeftRows<T>& left, int64_t first, int64_t count, const uint32_t* panel, int64_t column, const Span& span) {
+void add_tile(const LeftRows<T>& left, int64_t first, int64_t count, const uint32_t* panel, int64_t column,
+              const Span& span) {
   const int64_t columns = left.columns - column;
-  if (columns >= 64) add_tile<T, 4>(left, first, count, panel, column, span);
-  else if (columns == 48) add_tile<T, 3>(left, first, count, panel, column, span);
-  else if (columns == 32) add_tile<T, 2>(left, first, count, panel, column, span);
-  else add_tile<T, 1>(left, first, count, panel, column, span);
+  if (columns >= 64)
+    add_tile<T, 4>(left, first, count, panel, column, span);
+  else if (columns == 48)
+    add_tile<T, 3>(left, first, count, panel, column, span);
+  else if (columns == 32)
+    add_tile<T, 2>(left, first, count, panel, column, span);
+  else
+    add_tile<T, 1>(left, first, count, panel, column, span);
 }
 
 template <typename T>
@@ -101,7 +109,9 @@ void multiply_rows(const LeftRows<T>& left, const T* panels) {
 
 }  // namespace
 
-void pack(const RightSide<float>& right, int64_t begin, int64_t end, float* panels) { pack_panels(right, begin, end, panels); }
+void pack(const RightSide<float>& right, int64_t begin, int64_t end, float* panels) {
+  pack_panels(right, begin, end, panels);
+}
 void pack(const RightSide<uint16_t>& right, int64_t begin, int64_t end, uint16_t* panels) {
   pack_panels(right, begin, end, panels);
 }

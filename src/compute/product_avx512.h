@@ -37,7 +37,7 @@ struct LeftRows {
   const T* a;  // rows×K
   int64_t rows, inner, columns;
   const T* bias;  // N, or null
-  T* out;         // rows×N
+  T* out;  // rows×N
 };
 
 // out = a panels + bias. float32 is added up in pieces of 256 along K, so that rounding does not grow with K; bfloat16 in

@@ -11,7 +11,8 @@ void share_among_threads(int64_t count, int64_t grain, const std::function<void(
   at::Tensor indices = at::empty({count}, c10::ScalarType::Byte);
   const auto* first = static_cast<const char*>(indices.const_data_ptr());
   auto iterator = at::TensorIterator::nullary_op(indices);
-  iterator.for_each([&](char** data, const int64_t*, int64_t size) { work(data[0] - first, data[0] - first + size); }, grain);
+  iterator.for_each([&](char** data, const int64_t*, int64_t size) { work(data[0] - first, data[0] - first + size); },
+                    grain);
 }
 
 }  // namespace loralens

@@ -32,7 +32,8 @@ TEST_P(Threads, DoEachIndexOnceInPartsOfTheGrain) {
 }
 
 TEST_P(Threads, PassErrorsOn) {
-  EXPECT_THROW(share_among_threads(100, 1, [](int64_t, int64_t) { throw std::runtime_error("no memory"); }), std::runtime_error);
+  EXPECT_THROW(share_among_threads(100, 1, [](int64_t, int64_t) { throw std::runtime_error("no memory"); }),
+               std::runtime_error);
 }
 
 INSTANTIATE_TEST_SUITE_P(Counts, Threads, testing::Values(1, 2, 3));

@@ -21,7 +21,7 @@ constexpr size_t longest_suffix = 64;
 
 struct TextField {
   std::string_view column;
-  std::string Clip::*member;
+  std::string Clip::* member;
 };
 
 // The columns that are texts in Clip, in the order in which they are written.
@@ -85,7 +85,7 @@ std::string written_path(const Path& path, const Path& folder) {
   return (apart ? whole : whole.lexically_relative(folder)).generic_string();
 }
 
-bool is_column_empty(const Clips& clips, std::string Clip::*member) {
+bool is_column_empty(const Clips& clips, std::string Clip::* member) {
   return std::all_of(clips.clips.begin(), clips.clips.end(), [&](const Clip& clip) { return (clip.*member).empty(); });
 }
 
@@ -105,8 +105,10 @@ void check_header(const Table& table, const std::string& name) {
     const std::string meant = folded(column);
     const bool known = text_field(meant) || meant == "path" || meant == "start" || meant == "end";
     if (known && meant != column)
-      fail("{}: the header's column '{}' is not written '{}': rename it, or give it another name if it is something "
-           "else", name, column, meant);
+      fail(
+          "{}: the header's column '{}' is not written '{}': rename it, or give it another name if it is something "
+          "else",
+          name, column, meant);
   }
 }
 
@@ -120,8 +122,10 @@ Layout layout_of(const Table& table, const std::string& name) {
     fail("{}: the columns start and end stand together: add the other one", name);
   for (size_t i = 0; i < table.header.size(); ++i) {
     const int column = static_cast<int>(i);
-    if (const auto* field = text_field(table.header[i])) layout.texts.emplace_back(column, field->member);
-    else if (column != layout.path && column != layout.start && column != layout.end) layout.extra.push_back(column);
+    if (const auto* field = text_field(table.header[i]))
+      layout.texts.emplace_back(column, field->member);
+    else if (column != layout.path && column != layout.start && column != layout.end)
+      layout.extra.push_back(column);
   }
   return layout;
 }
@@ -244,8 +248,8 @@ Clip clip_of_id(const std::string& id) {
 }
 
 bool has_column(const Clips& clips, std::string_view column) {
-  return text_field(column) || std::find(clips.extra_columns.begin(), clips.extra_columns.end(), column) !=
-                                   clips.extra_columns.end();
+  return text_field(column) ||
+         std::find(clips.extra_columns.begin(), clips.extra_columns.end(), column) != clips.extra_columns.end();
 }
 
 std::vector<std::string> column_values(const Clips& clips, const std::string& column) {

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/csv.h"
 #include "base/files.h"
+#include "base/formats/csv.h"
 
 namespace loralens {
 

@@ -114,7 +114,8 @@ TEST(Clips, SegmentsBeyondTheEndAreCountedAndTheFirstNamed) {
   folder.write("bad.wav", "no audio");
   auto clips = clips_of_table(parse_csv("path,label,speaker,start,end\n"
                                         "a.wav,x,s,0,2\na.wav,x,s,1,2.00003\n"  // 2.00003 s is sample 32000.48
-                                        "a.wav,x,s,,\nbad.wav,x,s,0,9\ngone.wav,x,s,0,9\n", "t"),
+                                        "a.wav,x,s,,\nbad.wav,x,s,0,9\ngone.wav,x,s,0,9\n",
+                                        "t"),
                               "t", folder.path());
   EXPECT_EQ(check_segments(clips), "");
   clips.clips[0].end = 2.0001;

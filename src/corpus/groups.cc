@@ -84,9 +84,10 @@ Groups full_groups(const Clips& clips, const std::string& column, const std::str
          clips.clips.size(), column, clips.clips[static_cast<size_t>(first)].id);
   }
   if (groups.size() < 2)
-    fail("{}: all clips have the {} '{}', and testing needs a second one: choose other folds (random:10 with leaks "
-         "allowed mixes the clips of one speaker)",
-         what, column, groups.names[0]);
+    fail(
+        "{}: all clips have the {} '{}', and testing needs a second one: choose other folds (random:10 with leaks "
+        "allowed mixes the clips of one speaker)",
+        what, column, groups.names[0]);
   return groups;
 }
 

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "corpus/balance.h"
 #include "corpus/clips.h"
+#include "corpus/folds/even_groups.h"
 
 namespace loralens {
 

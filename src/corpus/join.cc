@@ -45,7 +45,7 @@ struct Everyone {
 };
 
 // A corpus that only a file's name tells may be part of another one: then a speaker or session in both is one.
-void check_unnamed(const Everyone& all, const char* what, std::string Clip::*member) {
+void check_unnamed(const Everyone& all, const char* what, std::string Clip::* member) {
   // A clip of each folded name and corpus; one whose corpus the file names, if there is any.
   std::unordered_map<std::string, std::map<std::string, size_t>> names;
   for (size_t i = 0; i < all.clips.size(); ++i) {
@@ -57,9 +57,10 @@ void check_unnamed(const Everyone& all, const char* what, std::string Clip::*mem
     own->second = i;
     for (const auto& [corpus, other] : corpora)
       if (corpus != clip.corpus && (all.named_by_file[i] || all.named_by_file[other]))
-        fail("the {} '{}' is in {} and in {}, but {} names no corpus: give both tables a column 'corpus', with one "
-             "name if they are parts of one corpus and with two if these are different {}s",
-             what, clip.*member, all.place(other), all.place(i), all.place(all.named_by_file[i] ? i : other), what);
+        fail(
+            "the {} '{}' is in {} and in {}, but {} names no corpus: give both tables a column 'corpus', with one "
+            "name if they are parts of one corpus and with two if these are different {}s",
+            what, clip.*member, all.place(other), all.place(i), all.place(all.named_by_file[i] ? i : other), what);
   }
 }
 
@@ -103,9 +104,10 @@ void check_ids(const std::vector<NamedTable>& tables) {
   for (const NamedTable& table : tables)
     for (const Clip& clip : table.clips.clips)
       if (const auto [owner, fresh] = owners.emplace(clip.id, &table.name); !fresh)
-        fail("the clip '{}' is in {} and in {}, and an id must name one clip: if they are two files, put one of the "
-             "tables into another folder, so that its paths (relative to it) differ",
-             clip.id, *owner->second, table.name);
+        fail(
+            "the clip '{}' is in {} and in {}, and an id must name one clip: if they are two files, put one of the "
+            "tables into another folder, so that its paths (relative to it) differ",
+            clip.id, *owner->second, table.name);
 }
 
 Clips joined(std::vector<NamedTable> tables) {

@@ -31,8 +31,7 @@ void add_item(LabelMap& map, std::string_view item, const std::string& name) {
 using Words = std::pair<const char*, std::vector<const char*>>;
 
 const std::vector<Words> four = {{"anger", {"anger", "angry", "ang"}},
-                                 {"happiness",
-                                  {"happiness", "happy", "hap", "joy", "excitement", "excited", "exc"}},
+                                 {"happiness", {"happiness", "happy", "hap", "joy", "excitement", "excited", "exc"}},
                                  {"neutral", {"neutral", "neu"}},
                                  {"sadness", {"sadness", "sad"}}};
 const std::vector<Words> three_more = {{"disgust", {"disgust", "disgusted", "dis"}},
@@ -101,8 +100,10 @@ std::map<std::string, int64_t> apply_labels(Clips& clips, const LabelMap& map) {
   for (auto& clip : clips.clips) {
     const auto found = map.to.find(clip.label);
     if (const auto meant = spellings.find(folded_name(clip.label)); found == map.to.end() && meant != spellings.end())
-      fail("{}: the label '{}' is '{}' of the label map in another spelling: write it so in the table, or name both in "
-           "the map", clip.id, shown(clip.label), meant->second);
+      fail(
+          "{}: the label '{}' is '{}' of the label map in another spelling: write it so in the table, or name both in "
+          "the map",
+          clip.id, shown(clip.label), meant->second);
     if (found == map.to.end() && map.drop_rest) {
       ++dropped[clip.label];
       continue;

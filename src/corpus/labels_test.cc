@@ -42,8 +42,8 @@ TEST(Labels, FourClassesOfEveryCorpus) {
   auto clips = clips_with({"ang", "angry", "ANG", "anger", "hap", "happy", "exc", "happiness", "neu", "neutral", "sad",
                            "sadness", "fru", "calm", "F"});
   const auto dropped = apply_labels(clips, label_map_of("four"));
-  EXPECT_THAT(counts_by(clips, "label"), ElementsAre(Pair("anger", 4), Pair("happiness", 4), Pair("neutral", 2),
-                                                     Pair("sadness", 2)));
+  EXPECT_THAT(counts_by(clips, "label"),
+              ElementsAre(Pair("anger", 4), Pair("happiness", 4), Pair("neutral", 2), Pair("sadness", 2)));
   EXPECT_THAT(dropped, ElementsAre(Pair("F", 1), Pair("calm", 1), Pair("fru", 1)));
 }
 

@@ -13,7 +13,7 @@ constexpr const char* letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTU
 
 struct NameColumn {
   const char* name;
-  std::string Clip::*member;
+  std::string Clip::* member;
   bool of_corpus;  // whether the same name is another one in another corpus
 };
 
@@ -117,7 +117,7 @@ void check_spellings(std::span<const Clip* const> clips, const LabelMap& labels,
        describe(pairs.front(), place), label ? ", or map them to one class with --labels" : "");
 }
 
-int64_t unify_spellings(Clips& clips, std::string Clip::*column) {
+int64_t unify_spellings(Clips& clips, std::string Clip::* column) {
   std::unordered_map<std::string, std::string> names;
   int64_t changed = 0;
   for (Clip& clip : clips.clips) {

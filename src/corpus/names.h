@@ -25,8 +25,8 @@ void check_cells(const Clips& clips, const PlaceOf& place);
 // and Unicode's forms are folded and numbers lose their zeros (folded_name).
 struct TwoSpellings {
   std::string column;
-  size_t first, second;      // numbers of the clips
-  std::string name, other;   // how they write it
+  size_t first, second;  // numbers of the clips
+  std::string name, other;  // how they write it
 };
 
 // The first such pair of each column of names. Speakers and sessions are compared within a corpus; labels are compared
@@ -42,7 +42,7 @@ void check_spellings(std::span<const Clip* const> clips, const LabelMap& labels,
 
 // Writes every spelling of a name in `column` (a text field of Clip) as the first clip that has the name does; returns
 // how many clips that changed. For readers of public corpora.
-int64_t unify_spellings(Clips& clips, std::string Clip::*column);
+int64_t unify_spellings(Clips& clips, std::string Clip::* column);
 
 // The first two values, in their order, that are one name in two spellings; their numbers.
 std::optional<std::pair<size_t, size_t>> two_spellings(std::span<const std::string> values);

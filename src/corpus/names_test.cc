@@ -5,7 +5,7 @@
 #include "base/test_folder.h"
 #include "corpus/groups.h"
 #include "corpus/join.h"
-#include "corpus/readers.h"
+#include "corpus/readers/readers.h"
 
 namespace loralens {
 namespace {
@@ -77,8 +77,9 @@ TEST_F(Names, CellsThatCannotBeNamesAreRefused) {
 }
 
 TEST_F(Names, ColumnsOfFoldsAreComparedToo) {
-  Clips clips = read_clips(folder_.write("t.csv", "path,label,speaker,room,text\na.wav,joy,1,Hall,K\xc3\xb6nnte\n"
-                                                  "b.wav,joy,2,\"hall \",Ko\xcc\x88nnte\nc.wav,joy,3,yard,else\n"));
+  Clips clips = read_clips(folder_.write("t.csv",
+                                         "path,label,speaker,room,text\na.wav,joy,1,Hall,K\xc3\xb6nnte\n"
+                                         "b.wav,joy,2,\"hall \",Ko\xcc\x88nnte\nc.wav,joy,3,yard,else\n"));
   EXPECT_THAT(error_of([&] { full_groups(clips, "room", "folds column:room"); }),
               AllOf(HasSubstr("'Hall' (a.wav)"), HasSubstr("'hall ' (b.wav)")));
   EXPECT_EQ(full_groups(clips, "text", "folds text").size(), 2);
@@ -100,7 +101,8 @@ TEST_F(Names, JsonLinesAreUtf8) {
       read_corpus("table", folder_.write("t.jsonl", "{\"path\":\"a.wav\",\"label\":\"joy\",\"speaker\":1}\n" + line));
     });
   };
-  EXPECT_THAT(error("{\"path\":\"b.wav\",\"label\":\"T\xfcr\",\"speaker\":1}\n"), HasSubstr("line 2 is not valid UTF-8"));
+  EXPECT_THAT(error("{\"path\":\"b.wav\",\"label\":\"T\xfcr\",\"speaker\":1}\n"),
+              HasSubstr("line 2 is not valid UTF-8"));
   EXPECT_THAT(error("{\"path\":\"b.wav\",\"label\":\"\\ud800\",\"speaker\":1}\n"), HasSubstr("line 2"));
   EXPECT_THAT(error("{\"path\":\"b.wav\",\"label\":\"a\\u0000\",\"speaker\":1}\n"), HasSubstr("a\\x00"));
   EXPECT_THAT(error("{\"path\":\"b.wav\",\"label\":\"Joy\",\"speaker\":1}\n"), HasSubstr("two spellings"));

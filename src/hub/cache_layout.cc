@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
-#include "base/json.h"
+#include "base/formats/json.h"
 
 namespace loralens {
 namespace {

@@ -175,9 +175,10 @@ Path fetch_model(const std::string& name, const FetchOptions& options) {
     return fetch_from_hub(repository, options);
   } catch (const Unreachable& error) {
     if (!present)
-      fail("the hub cannot be reached: {}; check the connection, https_proxy and HF_ENDPOINT, and run the same command "
-           "again (what has arrived is kept)",
-           error.what());
+      fail(
+          "the hub cannot be reached: {}; check the connection, https_proxy and HF_ENDPOINT, and run the same command "
+          "again (what has arrived is kept)",
+          error.what());
     log_line(fmt::format("the hub cannot be reached: {}; using the model that is here", error.what()));
     return checked(*present, name);
   }

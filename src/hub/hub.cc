@@ -13,9 +13,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view whisper_names[] = {
-    "tiny",   "tiny.en",   "base",  "base.en",  "small",    "small.en",
-    "medium", "medium.en", "large", "large-v2", "large-v3", "large-v3-turbo"};
+constexpr std::string_view whisper_names[] = {"tiny",   "tiny.en",   "base",  "base.en",  "small",    "small.en",
+                                              "medium", "medium.en", "large", "large-v2", "large-v3", "large-v3-turbo"};
 
 bool is_whisper_name(const std::string& name) {
   return std::find(std::begin(whisper_names), std::end(whisper_names), name) != std::end(whisper_names);
@@ -86,9 +85,10 @@ std::optional<Path> find_model(const std::string& name) {
 Path resolve_model(const std::string& name) {
   if (const auto folder = find_model(name)) return *folder;
   if (!is_whisper_name(name) && fs::is_directory(name))  // a folder named "base" is no hindrance
-    fail("the folder {} has no config.json, so it is no model: save one there with save_pretrained(), 'loralens fetch "
-         "MODEL --to DIR' or 'loralens import SOURCE --to DIR'",
-         name);
+    fail(
+        "the folder {} has no config.json, so it is no model: save one there with save_pretrained(), 'loralens fetch "
+        "MODEL --to DIR' or 'loralens import SOURCE --to DIR'",
+        name);
   if (looks_like_a_path(name)) fail("there is no folder {}", name);
   const std::string repository = repository_of(name);
   fail("the model {} is not on this machine (looked in {} and {}): run 'loralens fetch {}'", repository,

@@ -68,10 +68,10 @@ TEST_F(HubTest, FetchesIntoTheSharedCache) {
   const Path snapshot = fetch(hub);
   EXPECT_EQ(snapshot, folder_ / model_ / "snapshots" / commit);
   const Path blobs = model_ / "blobs", links = model_ / "snapshots" / commit;
-  EXPECT_EQ(everything(), (std::vector<std::string>{blobs / hub.announced, blobs / "tag-of-config.json",
-                                                    blobs / "tag-of-tokenizer.json", model_ / "refs/main",
-                                                    links / "config.json", links / "model.safetensors",
-                                                    links / "tokenizer.json"}));
+  EXPECT_EQ(everything(),
+            (std::vector<std::string>{blobs / hub.announced, blobs / "tag-of-config.json",
+                                      blobs / "tag-of-tokenizer.json", model_ / "refs/main", links / "config.json",
+                                      links / "model.safetensors", links / "tokenizer.json"}));
   EXPECT_EQ(read_file(folder_ / model_ / "refs/main"), commit);
   EXPECT_EQ(fs::read_symlink(snapshot / "model.safetensors"), Path("../../blobs") / hub.announced);
   EXPECT_EQ(read_file(snapshot / "model.safetensors"), hub.weights);

@@ -16,7 +16,7 @@ namespace {
 
 // Whether the open file still has this name.
 bool is_at(int file, const Path& path) {
-  struct stat open {}, named {};
+  struct stat open{}, named{};
   return ::fstat(file, &open) == 0 && ::lstat(path.c_str(), &named) == 0 && open.st_ino == named.st_ino &&
          open.st_dev == named.st_dev;
 }

@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "base/error.h"
-#include "base/json.h"
+#include "base/formats/json.h"
 #include "base/progress.h"
 #include "hub/cache_layout.h"
 
@@ -111,9 +111,10 @@ void RemoteModel::check_status(const HttpReply& reply, const std::string& addres
   const std::string url = without_secrets(address);
   if (reply.status / 100 == 2) return;
   if (reply.status == 401 || reply.status == 403)
-    fail("{} (HTTP {}): {} does not exist, or is private or gated: check the name, or accept its terms at {}/{} and "
-         "set HF_TOKEN to a token that may read it",
-         url, reply.status, repository_, without_secrets(endpoint_), repository_);
+    fail(
+        "{} (HTTP {}): {} does not exist, or is private or gated: check the name, or accept its terms at {}/{} and "
+        "set HF_TOKEN to a token that may read it",
+        url, reply.status, repository_, without_secrets(endpoint_), repository_);
   if (reply.status == 404) fail("{} (HTTP 404): there is no such model or file: check the name {}", url, repository_);
   if (reply.status >= 500 || reply.status == 429) throw Unreachable(fmt::format("{} (HTTP {})", url, reply.status));
   fail("{}: unexpected answer (HTTP {})", url, reply.status);

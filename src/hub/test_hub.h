@@ -99,7 +99,8 @@ class Server {
   std::thread thread_;
 };
 
-inline std::string reply(const std::string& status, const std::string& headers, const std::string& body, size_t length) {
+inline std::string reply(const std::string& status, const std::string& headers, const std::string& body,
+                         size_t length) {
   return fmt::format("HTTP/1.1 {}\r\nConnection: close\r\nContent-Length: {}\r\n{}\r\n{}", status, length, headers,
                      body);
 }
@@ -138,8 +139,10 @@ struct FakeHub {
     if (!request.path.starts_with(start)) return reply("404 Not Found", "", "", 0);
     const std::string name = request.path.substr(start.size());
     if (name == "model.safetensors")
-      return reply("302 Found", "Location: " + storage.url() + location + "\r\nX-Linked-Etag: \"" + announced +
-                                    "\"\r\nX-Linked-Size: " + std::to_string(weights.size()) + "\r\n", "", 0);
+      return reply("302 Found",
+                   "Location: " + storage.url() + location + "\r\nX-Linked-Etag: \"" + announced +
+                       "\"\r\nX-Linked-Size: " + std::to_string(weights.size()) + "\r\n",
+                   "", 0);
     if (!files.count(name)) return reply("404 Not Found", "", "", 0);
     return send("ETag: W/\"tag-of-" + name + "\"\r\n", files.at(name));
   }

@@ -47,8 +47,10 @@ void check_states(const Tensor& states, const ClipSource& source, std::span<cons
   const Tensor finite = states.flatten(1).isfinite().all(1).cpu();
   const auto bad = std::count(finite.const_data_ptr<bool>(), finite.const_data_ptr<bool>() + finite.numel(), false);
   if (bad == std::ssize(clips) && bad > 1)
-    fail("the encoder gives no finite numbers for any of {} clips: its weights ran away or are damaged: in a training "
-         "lower the learning rate, else check the model's files and --precision", bad);
+    fail(
+        "the encoder gives no finite numbers for any of {} clips: its weights ran away or are damaged: in a training "
+        "lower the learning rate, else check the model's files and --precision",
+        bad);
   int64_t first = 0;
   while (finite.const_data_ptr<bool>()[first]) ++first;
   fail("{}: what the encoder makes of it is not finite: leave the clip out, or use --precision fp32",
@@ -152,7 +154,8 @@ void check_finite(const EmotionModel& model, ClipSource& source, std::span<const
 
 int64_t machine_memory() {
   auto bytes = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
-  for (const char* limit : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"})  // of a container
+  for (const char* limit :
+       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"})  // of a container
     if (int64_t value = 0; std::ifstream(limit) >> value && value > 0) bytes = std::min(bytes, value);
   return bytes;
 }
@@ -172,10 +175,11 @@ void check_memory(const EmotionModel& model, ClipSource& source, std::span<const
       if (lengths[static_cast<size_t>(clip)] > lengths[static_cast<size_t>(longest)]) longest = clip;
     }
     if (static_cast<double>(positions) * bytes > static_cast<double>(memory))
-      fail("{}: {:.0f} s, in a batch of {} clips, would take {:.1f} GB in memory, more than this machine has: cut the "
-           "clip into segments (columns start and end), or use smaller batches",
-           source.clip(longest).id, static_cast<double>(lengths[static_cast<size_t>(longest)]) / 50, batch.size(),
-           static_cast<double>(positions) * bytes / 1e9);
+      fail(
+          "{}: {:.0f} s, in a batch of {} clips, would take {:.1f} GB in memory, more than this machine has: cut the "
+          "clip into segments (columns start and end), or use smaller batches",
+          source.clip(longest).id, static_cast<double>(lengths[static_cast<size_t>(longest)]) / 50, batch.size(),
+          static_cast<double>(positions) * bytes / 1e9);
   }
 }
 

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "classifier/test_model.h"
-#include "inference/files.h"
+#include "inference/predict_files.h"
 #include "inference/test_clips.h"
 
 namespace loralens {

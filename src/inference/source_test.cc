@@ -8,8 +8,8 @@
 
 #include "classifier/head.h"
 #include "classifier/test_model.h"
-#include "inference/test_clips.h"
 #include "compute/linear.h"
+#include "inference/test_clips.h"
 
 namespace loralens {
 namespace {
@@ -140,24 +140,23 @@ TEST_P(InputLengths, AreThoseOfTheOptions) {
   EXPECT_THAT(source.positions(), ElementsAre(std::accumulate(lengths.begin(), lengths.end(), int64_t{0})));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Inputs, InputLengths,
-    testing::Values(Lengths{"speech", 1.0, {}, {75}},                               // with 0.5 s of silence
-                    Lengths{"speech_that_fills_no_position", 1.001, {}, {76}},      // rounded up
-                    Lengths{"no_tail", 1.0, {.tail = 0}, {50}},                     //
-                    Lengths{"windows", 61.0, {}, {1500, 1500, 75}},                 //
-                    Lengths{"no_window_of_silence", 29.75, {}, {1500}},             // the tail ends at 30 s
-                    Lengths{"no_third_window_of_silence", 59.9, {}, {1500, 1500}},  //
-                    Lengths{"a_whole_window", 30.0, {}, {1500}},                    //
-                    Lengths{"a_window_of_little_speech", 30.1, {}, {1500, 30}},     //
-                    Lengths{"cut", 61.0, {.cut = true}, {1500}},                    // 30 s, the tail included
-                    Lengths{"cut_just_below", 29.75, {.cut = true}, {1500}},        //
-                    Lengths{"cut_short", 1.0, {.cut = true}, {75}},                 //
-                    Lengths{"padded", 1.0, {.padded = true}, {1500}},               //
-                    Lengths{"padded_whole", 30.0, {.padded = true}, {1500}},        //
-                    Lengths{"padded_windows", 31.0, {.padded = true}, {1500, 1500}},
-                    Lengths{"padded_cut", 31.0, {.padded = true, .cut = true}, {1500}}),
-    [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(Inputs, InputLengths,
+                         testing::Values(Lengths{"speech", 1.0, {}, {75}},  // with 0.5 s of silence
+                                         Lengths{"speech_that_fills_no_position", 1.001, {}, {76}},  // rounded up
+                                         Lengths{"no_tail", 1.0, {.tail = 0}, {50}},  //
+                                         Lengths{"windows", 61.0, {}, {1500, 1500, 75}},  //
+                                         Lengths{"no_window_of_silence", 29.75, {}, {1500}},  // the tail ends at 30 s
+                                         Lengths{"no_third_window_of_silence", 59.9, {}, {1500, 1500}},  //
+                                         Lengths{"a_whole_window", 30.0, {}, {1500}},  //
+                                         Lengths{"a_window_of_little_speech", 30.1, {}, {1500, 30}},  //
+                                         Lengths{"cut", 61.0, {.cut = true}, {1500}},  // 30 s, the tail included
+                                         Lengths{"cut_just_below", 29.75, {.cut = true}, {1500}},  //
+                                         Lengths{"cut_short", 1.0, {.cut = true}, {75}},  //
+                                         Lengths{"padded", 1.0, {.padded = true}, {1500}},  //
+                                         Lengths{"padded_whole", 30.0, {.padded = true}, {1500}},  //
+                                         Lengths{"padded_windows", 31.0, {.padded = true}, {1500, 1500}},
+                                         Lengths{"padded_cut", 31.0, {.padded = true, .cut = true}, {1500}}),
+                         [](const auto& info) { return info.param.name; });
 
 TEST(Inputs, ASegmentOfAFileIsAClip) {
   const TestFolder folder;

@@ -42,9 +42,10 @@ std::string reason_of(const std::exception& error) {
 }
 
 ClipWindows::ClipWindows(const Clip& clip, const LogMel& mel, const InputOptions& input)
-    : path_(clip.path), mel_(mel), input_(input), stream_(naming(clip.path, [&] {
-        return AudioStream(clip.path, {clip.start, clip.end});
-      })) {
+    : path_(clip.path),
+      mel_(mel),
+      input_(input),
+      stream_(naming(clip.path, [&] { return AudioStream(clip.path, {clip.start, clip.end}); })) {
   window_ = naming(path_, [&] { return read_window(stream_); });
 }
 

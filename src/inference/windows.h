@@ -22,7 +22,7 @@ class ClipWindows {
   ClipWindows(const Clip& clip, const LogMel& mel, const InputOptions& input);
 
   bool done() const { return window_.empty(); }
-  at::Tensor next();                                        // M×frames; only while not done()
+  at::Tensor next();  // M×frames; only while not done()
   double seconds() const { return stream_.facts().seconds; }  // the clip's length, once done()
 
  private:

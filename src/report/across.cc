@@ -67,7 +67,8 @@ std::vector<std::string> row_names(const std::vector<CrossCell>& cells) {
     if (c.trained.empty())
       rows.push_back(name);
     else
-      rows.push_back(fmt::format("{}{}", fmt::join(c.trained, " + "), ambiguous.contains(c.run) ? " (" + name + ")" : ""));
+      rows.push_back(
+          fmt::format("{}{}", fmt::join(c.trained, " + "), ambiguous.contains(c.run) ? " (" + name + ")" : ""));
   }
   return rows;
 }
@@ -96,7 +97,8 @@ json values_of(const std::vector<CrossCell>& cells) {
 
 json heat_map(const json& values) {
   const auto axis = [](const char* field, const char* title) {
-    return json{{"field", field}, {"type", "nominal"}, {"axis", {{"title", title}, {"labelAngle", 0}, {"labelLimit", 220}}}};
+    return json{
+        {"field", field}, {"type", "nominal"}, {"axis", {{"title", title}, {"labelAngle", 0}, {"labelLimit", 220}}}};
   };
   const json ink = {{"condition", {{"test", "datum.value < 0.6"}, {"value", "#ffffff"}}}, {"value", "#111111"}};
   const auto text = [&](const json& what, int size, int dy) {
@@ -104,8 +106,12 @@ json heat_map(const json& values) {
                 {"encoding", {{"text", what}, {"color", ink}}}};
   };
   json tooltip = json::array({{{"field", "value"}, {"type", "quantitative"}, {"format", ".4~g"}, {"title", "UAR"}}});
-  for (const auto& [field, title] : {std::pair{"interval", "95 % interval"}, {"trained", "trained on"},
-                                     {"tested", "tested on"}, {"method", "method"}, {"scored", "scored by"}, {"n", "clips"}})
+  for (const auto& [field, title] : {std::pair{"interval", "95 % interval"},
+                                     {"trained", "trained on"},
+                                     {"tested", "tested on"},
+                                     {"method", "method"},
+                                     {"scored", "scored by"},
+                                     {"n", "clips"}})
     tooltip.push_back({{"field", field}, {"type", "nominal"}, {"title", title}});
   const json colour = {{"field", "value"},
                        {"type", "quantitative"},
@@ -194,7 +200,8 @@ std::string across_html(const std::vector<ScoredRun>& runs) {
   if (std::ranges::any_of(runs, [](const ScoredRun& r) { return r.metrics.value("trained_clips", 0) > 0; }))
     html += sentences({"Evaluations on clips that trained the run itself are left out: they are no test."}, "notes");
   return html + "<details class=\"table\"><summary>Table</summary>\n" +
-         html_table("", {"Trained on", "Tested on", "Method", "UAR", "95 % interval over speakers", "Clips", "Scored by"},
+         html_table("",
+                    {"Trained on", "Tested on", "Method", "UAR", "95 % interval over speakers", "Clips", "Scored by"},
                     rows) +
          "</details>\n";
 }

@@ -11,12 +11,14 @@ using nlohmann::json;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-json score(double value) { return {{"mean", value}, {"value", value}, {"std", 0.1}, {"low", value - 0.1}, {"high", value + 0.1}}; }
+json score(double value) {
+  return {{"mean", value}, {"value", value}, {"std", 0.1}, {"low", value - 0.1}, {"high", value + 0.1}};
+}
 
 // metrics.json of a run or, with other corpora, of an evaluation.
 json metrics_of(const std::string& method, const json& trained, const json& tested, double uar) {
-  return {{"base", "tiny"}, {"method", method}, {"trained_on", trained}, {"tested_on", tested}, {"clips", 20},
-          {"uar", score(uar)}, {"folds", {{{"fold", 0}}}}};
+  return {{"base", "tiny"}, {"method", method},  {"trained_on", trained},   {"tested_on", tested},
+          {"clips", 20},    {"uar", score(uar)}, {"folds", {{{"fold", 0}}}}};
 }
 
 json group(const std::string& corpus, double uar) {
@@ -50,7 +52,8 @@ TEST(Across, TheDiagonalIsTheRunsAndTheRestTheEvaluations) {
 TEST(Across, AFoldThatLeavesACorpusOutIsTrainedOnTheOthers) {
   json metrics = metrics_of("lora", {"emo", "rav", "syn"}, {"emo", "rav", "syn"}, 0.7);
   metrics["folds"] = json::array();
-  for (const auto& [tested, trained] : {std::pair{"emo", json{"rav", "syn"}}, {"rav", json{"emo", "syn"}}, {"syn", json{"emo", "rav"}}})
+  for (const auto& [tested, trained] :
+       {std::pair{"emo", json{"rav", "syn"}}, {"rav", json{"emo", "syn"}}, {"syn", json{"emo", "rav"}}})
     metrics["folds"].push_back({{"fold", 0}, {"trained_on", trained}, {"tested_on", {tested}}});
   metrics["groups"]["corpus"] = {group("emo", 0.3), group("rav", 0.4), group("syn", 0.5)};
   const auto cells = cross_cells({{"/runs/out", metrics}});
@@ -95,7 +98,8 @@ TEST(Across, MethodsArePanelsAndTwoRunsOfOnePlaceKeepTheirNames) {
   EXPECT_EQ(figure.at("facet").at("field"), "method");
   std::vector<std::string> rows;
   for (const json& value : figure.at("data").at("values"))
-    if (value.at("tested") == "rav") rows.push_back(value.at("method").get<std::string>() + " " + value.at("trained").get<std::string>());
+    if (value.at("tested") == "rav")
+      rows.push_back(value.at("method").get<std::string>() + " " + value.at("trained").get<std::string>());
   EXPECT_THAT(rows, ElementsAre("lora emo", "frozen emo", "lora emo (emo-2)", "lora rav"));
   EXPECT_THAT(across_html(runs), testing::AllOf(HasSubstr("across-corpora"), HasSubstr("0.450 to 0.650")));
 }

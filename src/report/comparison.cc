@@ -10,7 +10,7 @@
 #include "report/page.h"
 #include "report/reliability.h"
 #include "report/scores.h"
-#include "training/compare.h"
+#include "results/compare.h"
 
 namespace loralens {
 namespace {
@@ -41,9 +41,9 @@ std::string runs_table(const std::vector<Run>& runs, const Path& folder) {
     const json& about = run.summary.at("about");
     const json metrics = about.value("metrics", json::object());
     const Path page = run.dir / "report.html";
-    std::vector<std::string> row = {
-        std::filesystem::exists(page) ? fmt::format("<a href=\"{}\">{}</a>", link_to(page, folder), escaped(run.name))
-                                      : escaped(run.name)};
+    std::vector<std::string> row = {std::filesystem::exists(page)
+                                        ? fmt::format("<a href=\"{}\">{}</a>", link_to(page, folder), escaped(run.name))
+                                        : escaped(run.name)};
     for (const char* key : {"base", "method", "corpus", "folds", "protocol"}) row.push_back(text_of(about, key));
     for (const char* key : {"uar", "war", "macro_f1"}) row.push_back(score_cell(metrics, key));
     rows.push_back(std::move(row));
@@ -196,14 +196,14 @@ std::string comparison_page(const std::vector<Path>& dirs, const Path& folder) {
   return from_folder("one of the folders", [&] {
     const std::string title = fmt::format("Comparison of {} runs", runs.size());
     std::vector<std::pair<std::string, std::string>> contents = {{"runs", "Runs"}};
-    std::string main =
-        fmt::format("<header>\n<p class=\"kind\">{}</p>\n<h1>{}</h1>\n</header>\n",
-                    analyses_of(runs).empty() ? "Results" : "Interpretability report", title);
+    std::string main = fmt::format("<header>\n<p class=\"kind\">{}</p>\n<h1>{}</h1>\n</header>\n",
+                                   analyses_of(runs).empty() ? "Results" : "Interpretability report", title);
     main += "<section id=\"runs\">\n<h2>Runs</h2>\n" + runs_table(runs, folder) + protocol_note(runs) + "</section>\n";
     const auto scores = scores_of(runs);
-    const std::array<std::array<std::string, 3>, 3> sections = {{{"across", "Across corpora", across_of(scores)},
-                                                                 {"differences", "Differences", differences_of(scores)},
-                                                                 {"calibration", "Calibration", calibration_of(scores)}}};
+    const std::array<std::array<std::string, 3>, 3> sections = {
+        {{"across", "Across corpora", across_of(scores)},
+         {"differences", "Differences", differences_of(scores)},
+         {"calibration", "Calibration", calibration_of(scores)}}};
     for (const auto& [anchor, heading, html] : sections) {
       if (html.empty()) continue;
       contents.push_back({anchor, heading});

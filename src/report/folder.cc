@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 
-#include "base/json.h"
-#include "training/results.h"
+#include "base/formats/json.h"
+#include "results/results.h"
 
 namespace loralens {
 namespace {
@@ -58,9 +58,10 @@ json read_summary(const Path& dir) {
   const Path path = dir / "summary.json";
   if (std::filesystem::exists(path)) return read_json_object(path);
   if (std::filesystem::exists(dir / "metrics.json")) return summary_of_scores(dir);
-  fail("{} holds no summary.json and no metrics.json: give a folder that `loralens analyze`, `train` or `evaluate -o` "
-       "wrote",
-       dir.string());
+  fail(
+      "{} holds no summary.json and no metrics.json: give a folder that `loralens analyze`, `train` or `evaluate -o` "
+      "wrote",
+      dir.string());
 }
 
 Path scores_folder(const Path& dir, const json& about) {
@@ -72,7 +73,9 @@ Path scores_folder(const Path& dir, const json& about) {
   return {};
 }
 
-json read_figure(const Path& dir, const std::string& name) { return read_json_object(dir / "figures" / (name + ".vl.json")); }
+json read_figure(const Path& dir, const std::string& name) {
+  return read_json_object(dir / "figures" / (name + ".vl.json"));
+}
 
 std::vector<std::pair<std::string, std::string>> facts_of(const json& about) {
   std::vector<std::pair<std::string, std::string>> facts;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "base/csv.h"
+#include "base/formats/csv.h"
 #include "report/differences.h"
 #include "report/folder.h"
 #include "report/html.h"
@@ -39,7 +39,8 @@ std::vector<size_t> columns_shown(const Table& table) {
     const std::string& name = table.header[c];
     const bool filled = std::ranges::any_of(table.rows, [&](const auto& row) { return !row[c].empty(); });
     const bool told_above = name == "analysis" || name == "protocol" || name == "seed";
-    const bool varies = std::ranges::any_of(table.rows, [&](const auto& row) { return row[c] != table.rows.front()[c]; });
+    const bool varies =
+        std::ranges::any_of(table.rows, [&](const auto& row) { return row[c] != table.rows.front()[c]; });
     if (filled && (varies || !told_above)) columns.push_back(c);
   }
   return columns;

@@ -44,10 +44,12 @@ TEST(Scores, OfNewerRunsHoldIntervalsCalibrationAndGroups) {
   for (const auto& name : synthetic_classes) metrics["recall_intervals"][name] = {{"low", 0.7}, {"high", 0.95}};
   metrics["recall_intervals"]["anger"] = {{"low", nullptr}, {"high", nullptr}};
   metrics["calibration"] = {{"ece", 0.0421},
-                            {"bins", {{{"predictions", 0}, {"confidence", nullptr}, {"accuracy", nullptr}},
-                                      {{"predictions", 9}, {"confidence", 0.91}, {"accuracy", 0.88}}}}};
+                            {"bins",
+                             {{{"predictions", 0}, {"confidence", nullptr}, {"accuracy", nullptr}},
+                              {{"predictions", 9}, {"confidence", 0.91}, {"accuracy", 0.88}}}}};
   const nlohmann::json score = {{"value", 0.812}, {"low", 0.7}, {"high", 0.9}};
-  metrics["groups"]["gender"] = {{{"value", "<female>"}, {"clips", 60}, {"speakers", 5}, {"uar", score}, {"war", score}}};
+  metrics["groups"]["gender"] = {
+      {{"value", "<female>"}, {"clips", 60}, {"speakers", 5}, {"uar", score}, {"war", score}}};
   const std::string html = scores_html(metrics);
   EXPECT_EQ(count_of(html, "<small>0.700 to 0.950</small>"), 3u);
   EXPECT_THAT(html, HasSubstr("calibration error: 0.042"));
@@ -69,7 +71,8 @@ TEST(Scores, OfARunAloneMakeAPage) {
   folder.write("new/metrics.json", metrics.dump());
   EXPECT_THAT(comparison_page({folder.path() / "old", folder.path() / "new"}, folder.path()), HasSubstr("0.861"));
   folder.write("bad/metrics.json", "{}");
-  EXPECT_THAT(error_of([&] { report_page(folder.path() / "bad", folder.path()); }), HasSubstr("not the scores of a run"));
+  EXPECT_THAT(error_of([&] { report_page(folder.path() / "bad", folder.path()); }),
+              HasSubstr("not the scores of a run"));
 }
 
 // Where LORALENS_REPORT_FOLDER names a folder, the analyses stay there, for the test that opens their pages in a

@@ -26,9 +26,10 @@ json reliability_figure(const std::vector<std::pair<std::string, json>>& runs) {
   json spec = chart(figure, values);
   const json whole = {{"domain", {0, 1}}};
   spec["encoding"]["x"]["scale"] = spec["encoding"]["y"]["scale"] = whole;
-  spec["layer"].push_back({{"data", {{"values", {{{"confidence", 0}, {"value", 0}}, {{"confidence", 1}, {"value", 1}}}}}},
-                           {"mark", {{"type", "line"}, {"strokeDash", {4, 3}}, {"strokeWidth", 1}, {"tooltip", nullptr}}},
-                           {"encoding", {{"y", {{"field", "value"}, {"type", "quantitative"}}}, {"color", {{"value", "#8C8C8C"}}}}}});
+  spec["layer"].push_back(
+      {{"data", {{"values", {{{"confidence", 0}, {"value", 0}}, {{"confidence", 1}, {"value", 1}}}}}},
+       {"mark", {{"type", "line"}, {"strokeDash", {4, 3}}, {"strokeWidth", 1}, {"tooltip", nullptr}}},
+       {"encoding", {{"y", {{"field", "value"}, {"type", "quantitative"}}}, {"color", {{"value", "#8C8C8C"}}}}}});
   return spec;
 }
 

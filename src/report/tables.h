@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "analysis/findings.h"
-#include "base/csv.h"
+#include "base/formats/csv.h"
 #include "corpus/clips.h"
 
 namespace loralens {
@@ -22,11 +22,6 @@ std::string cell_of(const Row& row, const std::string& column);
 // The tidy table. seed: of the analysis, for rows that have none of their own. Numbers have the fewest digits that give
 // them back; an interval that is NaN and an n of 0 are empty.
 Table table_of(const std::string& analysis, const std::string& protocol, uint64_t seed, const std::vector<Row>& rows);
-
-struct NamedFindings {
-  std::string name;  // of the analysis, "logit-lens"
-  Findings findings;
-};
 
 // Writes into `folder`, which exists, tables/<analysis>.csv, arrays/<analysis>.npz (where there are arrays),
 // figures/<name>.vl.json and summary.json.

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "statistics/metrics_expected.h"
+#include "statistics/test_numbers_metrics.h"
 
 namespace loralens {
 namespace {

@@ -44,8 +44,7 @@ Tensor gram(const Tensor& x) {
   shape.back() = x.size(-2);
   Tensor sum = at::zeros(shape, x.options().dtype(c10::ScalarType::Double));
   for (int64_t begin = 0; begin < x.size(-1); begin += block_columns) {
-    const Tensor block =
-        x.narrow(-1, begin, std::min(block_columns, x.size(-1) - begin)).to(c10::ScalarType::Double);
+    const Tensor block = x.narrow(-1, begin, std::min(block_columns, x.size(-1) - begin)).to(c10::ScalarType::Double);
     sum += at::matmul(block, block.transpose(-1, -2));
   }
   return sum;

@@ -39,7 +39,7 @@ double hsic1(const at::Tensor& k, const at::Tensor& l);
 
 // U-centred Grams of S sample sets, each with one sample of the same n clips, and the same without each group of clips.
 struct CentredGrams {
-  at::Tensor all;                             // S×n×n
+  at::Tensor all;  // S×n×n
   std::map<std::string, at::Tensor> without;  // S×m×m; undefined if fewer than 4 clips are left
 };
 // grams: S×n×n, n >= 4. groups: the group (speaker) of each clip, or none.

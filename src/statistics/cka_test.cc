@@ -12,8 +12,8 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "statistics/cka_expected.h"
 #include "statistics/jackknife.h"
+#include "statistics/test_numbers_cka.h"
 
 namespace loralens {
 namespace {

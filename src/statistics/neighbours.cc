@@ -116,9 +116,8 @@ class Ranking {
       const size_t wanted = std::min(order_.size(), std::max<size_t>(32, 2 * rank));
       const auto begin = order_.begin();
       std::partial_sort(begin + static_cast<std::ptrdiff_t>(sorted_), begin + static_cast<std::ptrdiff_t>(wanted),
-                        order_.end(), [this](size_t a, size_t b) {
-                          return row_[a] != row_[b] ? row_[a] < row_[b] : a < b;
-                        });
+                        order_.end(),
+                        [this](size_t a, size_t b) { return row_[a] != row_[b] ? row_[a] < row_[b] : a < b; });
       sorted_ = wanted;
     }
     return order_[rank];

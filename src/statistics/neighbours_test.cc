@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "statistics/test_points.h"
-#include "statistics/tsne_expected.h"
+#include "statistics/tsne/test_numbers_tsne.h"
 
 namespace loralens {
 namespace {
@@ -40,8 +40,7 @@ TEST(Distances, AreEuclidean) {
   const at::Tensor x = test_points(30, 7, 3, 5, 2).x + 1e4;  // an offset that would cancel
   const at::Tensor all = distances(x);
   for (int64_t i = 0; i < 30; ++i)
-    for (int64_t j = 0; j < 30; ++j)
-      EXPECT_NEAR(all[i][j].item<double>(), (x[i] - x[j]).norm().item<double>(), 1e-9);
+    for (int64_t j = 0; j < 30; ++j) EXPECT_NEAR(all[i][j].item<double>(), (x[i] - x[j]).norm().item<double>(), 1e-9);
   EXPECT_THROW(distances(x[0]), Error);
   EXPECT_THROW(distances(x / 0.0), Error);
 }
@@ -104,7 +103,7 @@ TEST(Purity, HasNoValueWhereItSaysNothing) {
   EXPECT_TRUE(std::isnan(neighbour_purity(between, labels, 4).value));
   const auto all = neighbour_purity(between, labels, 2, groups);
   EXPECT_TRUE(std::isnan(all.without[0]));  // two points left
-  EXPECT_EQ(all.without[1], 2.0 / 6);       // 0 1 5 with labels 0 0 1
+  EXPECT_EQ(all.without[1], 2.0 / 6);  // 0 1 5 with labels 0 0 1
   EXPECT_THROW(neighbour_purity(between, labels, 0), Error);
   EXPECT_THROW(neighbour_purity(between, std::array<int64_t, 3>{0, 0, 1}, 2), Error);
   EXPECT_THROW(neighbour_purity(between, std::array<int64_t, 4>{0, 0, 1, -1}, 2), Error);

@@ -8,20 +8,20 @@
 #include <cmath>
 #include <limits>
 
-#include "base/csv.h"
 #include "base/device.h"
 #include "base/error.h"
-#include "base/json.h"
+#include "base/formats/csv.h"
+#include "base/formats/json.h"
 #include "base/memory.h"
 #include "base/profile.h"
 #include "base/progress.h"
-#include "corpus/batches.h"
-#include "corpus/sampling.h"
 #include "inference/predict.h"
+#include "training/augment/position_dropout.h"
+#include "training/balance.h"
+#include "training/batches.h"
 #include "training/optimiser.h"
-#include "training/position_dropout.h"
+#include "training/probes/watch.h"
 #include "training/state.h"
-#include "training/watch.h"
 
 namespace loralens {
 namespace {
@@ -50,7 +50,9 @@ struct EpochSums {
     ++steps;
   }
   double mean_loss() const { return clips ? loss.item<double>() / static_cast<double>(clips) : none; }
-  double mean_norm(int i) const { return norms[i].defined() ? norms[i].item<double>() / static_cast<double>(steps) : none; }
+  double mean_norm(int i) const {
+    return norms[i].defined() ? norms[i].item<double>() / static_cast<double>(steps) : none;
+  }
 };
 
 // Head training is a few small products: more threads would only wait for each other.
@@ -75,11 +77,10 @@ class FoldTraining {
         source_(source),
         task_(task),
         options_(task.options),
-        optimiser_(model.parameters(),
-                   {.learning_rate = options_.learning_rate,
-                    .head_learning_rate = options_.head_learning_rate,
-                    .weight_decay = options_.weight_decay,
-                    .clip_norm = options_.clip_norm}) {
+        optimiser_(model.parameters(), {.learning_rate = options_.learning_rate,
+                                        .head_learning_rate = options_.head_learning_rate,
+                                        .weight_decay = options_.weight_decay,
+                                        .clip_norm = options_.clip_norm}) {
     loss_.label_smoothing = options_.label_smoothing;
     if (options_.class_weights) loss_.class_weights = balanced_weights();
     cells_ = sample_cells(task.fold.train, task.corpora, task.labels, parse_balance(options_.balance));
@@ -150,9 +151,9 @@ class FoldTraining {
   Tensor loss_of(const std::vector<int64_t>& clips, int64_t epoch, const Taps* taps) {
     if (task_.frozen) return head_loss(start_states(clips), clips);
     const Encoder encoder = model_.compute_encoder();
-    Batch batch = options_.augment.active()
-                      ? source_.augmented_batch(clips, options_.augment, options_.seed, static_cast<uint64_t>(epoch), &encoder)
-                      : source_.batch(clips, &encoder);
+    Batch batch = options_.augment.active() ? source_.augmented_batch(clips, options_.augment, options_.seed,
+                                                                      static_cast<uint64_t>(epoch), &encoder)
+                                            : source_.batch(clips, &encoder);
     if (options_.position_dropout > 0)
       batch = drop_positions(batch, options_.position_dropout, options_.seed, static_cast<uint64_t>(epoch));
     batch = with_round_rows(std::move(batch));
@@ -173,10 +174,9 @@ class FoldTraining {
   // Trains the head alone on the start states, so that the adapters meet a head that already tells them something.
   void train_head() {
     const OneThread one_thread(true);
-    AdamW optimiser(parameters_of(model_.head),
-                    {.head_learning_rate = options_.head_learning_rate,
-                     .weight_decay = options_.weight_decay,
-                     .clip_norm = options_.clip_norm});
+    AdamW optimiser(parameters_of(model_.head), {.head_learning_rate = options_.head_learning_rate,
+                                                 .weight_decay = options_.weight_decay,
+                                                 .clip_norm = options_.clip_norm});
     int64_t step = 0;
     const int64_t steps = options_.head_epochs * std::ssize(batches(0));
     for (int64_t epoch = -options_.head_epochs; epoch < 0; ++epoch)
@@ -252,7 +252,8 @@ class FoldTraining {
     record.loss_chosen_by = record.uar = record.war = none;
     if (options_.selection == Selection::last) return;
     const auto& clips = options_.selection == Selection::test ? task_.fold.test : task_.fold.development;
-    if (clips.empty()) fail("there is no development part to choose the epoch on: keep the last one with --select last");
+    if (clips.empty())
+      fail("there is no development part to choose the epoch on: keep the last one with --select last");
     const at::NoGradGuard no_grad;
     const Tensor states = task_.frozen ? start_states(clips) : clip_states(model_, source_, clips);
     const Tensor out = logits(model_.head, states, Pass{});
@@ -273,8 +274,8 @@ class FoldTraining {
     }
     const double value = options_.selection == Selection::test ? record.war : record.uar;
     // The published code keeps a later epoch only if it is strictly better; strict breaks ties by the loss.
-    const bool tie = options_.selection == Selection::development && value == best_value_ &&
-                     record.loss_chosen_by < best_loss_;
+    const bool tie =
+        options_.selection == Selection::development && value == best_value_ && record.loss_chosen_by < best_loss_;
     if (!(value > best_value_) && !tie) return;
     for (auto& earlier : history_) earlier.kept = false;
     record.kept = true;
@@ -375,8 +376,8 @@ std::string format_history(std::span<const EpochRecord> history) {
               {}};
   for (const auto& r : history)
     table.rows.push_back({std::to_string(r.epoch), std::to_string(r.steps), text(r.loss), text(r.learning_rate),
-                          text(r.norm_a), text(r.norm_b), text(r.norm_other), text(r.norm_head),
-                          text(r.loss_chosen_by), text(r.uar), text(r.war), r.kept ? "1" : "0"});
+                          text(r.norm_a), text(r.norm_b), text(r.norm_other), text(r.norm_head), text(r.loss_chosen_by),
+                          text(r.uar), text(r.war), r.kept ? "1" : "0"});
   return format_csv(table);
 }
 

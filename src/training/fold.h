@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "classifier/model.h"
-#include "corpus/folds.h"
+#include "corpus/folds/folds.h"
 #include "inference/source.h"
 #include "statistics/metrics.h"
-#include "training/options.h"
+#include "training/train_options.h"
 
 namespace loralens {
 

@@ -229,7 +229,8 @@ TEST_F(FoldTest, ABalancedEpochDrawsCorporaEquallyOftenAndGoesOnTheSame) {
   corpora[10] = corpora[11] = 1;
   options_.balance = "corpora";
   const Path checkpoint = folder_.path() / "balanced.safetensors";
-  const auto train = [&](EmotionModel& model, const Path& place, const std::function<void(const TrainProgress&)>& progress) {
+  const auto train = [&](EmotionModel& model, const Path& place,
+                         const std::function<void(const TrainProgress&)>& progress) {
     ClipSource source(base_.encoder, clips_.clips, model.first_adapted_layer(), {});
     FoldTask task{fold_, labels_, options_, {}, false, place, progress, {}, corpora};
     return train_fold(model, source, task);
@@ -239,7 +240,11 @@ TEST_F(FoldTest, ABalancedEpochDrawsCorporaEquallyOftenAndGoesOnTheSame) {
   const auto history = train(whole, {}, {});
   EXPECT_EQ(history.front().steps, 3);
   struct Stop {};
-  EXPECT_THROW(train(stopped, checkpoint, [](const TrainProgress& p) { if (p.epoch == 1) throw Stop(); }), Stop);
+  EXPECT_THROW(train(stopped, checkpoint,
+                     [](const TrainProgress& p) {
+                       if (p.epoch == 1) throw Stop();
+                     }),
+               Stop);
   EmotionModel resumed = new_model(tiny_adapter("lora"));
   EXPECT_EQ(format_history(train(resumed, checkpoint, {})), format_history(history));
   expect_same(resumed, whole);

@@ -5,10 +5,10 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "base/csv.h"
 #include "base/digest.h"
 #include "base/error.h"
-#include "base/json.h"
+#include "base/formats/csv.h"
+#include "base/formats/json.h"
 
 namespace loralens {
 namespace {
@@ -17,13 +17,13 @@ using nlohmann::json;
 
 struct Field {
   const char* name;
-  std::string TrainedClip::*value;
+  std::string TrainedClip::* value;
 };
 // Columns of recordings.csv that are texts; the fingerprint follows.
-constexpr Field fields[] = {{"id", &TrainedClip::id},         {"label", &TrainedClip::label},
+constexpr Field fields[] = {{"id", &TrainedClip::id},           {"label", &TrainedClip::label},
                             {"speaker", &TrainedClip::speaker}, {"corpus", &TrainedClip::corpus},
-                            {"gender", &TrainedClip::gender}, {"intensity", &TrainedClip::intensity},
-                            {"text", &TrainedClip::text},     {"sha256", &TrainedClip::sha256}};
+                            {"gender", &TrainedClip::gender},   {"intensity", &TrainedClip::intensity},
+                            {"text", &TrainedClip::text},       {"sha256", &TrainedClip::sha256}};
 
 std::string hexadecimal(const Fingerprint& words) {
   std::string text;
@@ -50,9 +50,10 @@ std::string sha256_of(std::string_view bytes) {
 
 // Text that is not UTF-8, such as a path, is compared as it is written: with a replacement character.
 std::string text_of(const TrainingInputs& inputs, const std::string& recordings) {
-  const json value = {{"version", inputs.version},   {"flags", inputs.flags},         {"sources", inputs.sources},
-                      {"base_sha256", inputs.base_sha256}, {"precision", inputs.precision}, {"classes", inputs.classes},
-                      {"folds", inputs.folds},       {"recordings_sha256", sha256_of(recordings)}};
+  const json value = {{"version", inputs.version},     {"flags", inputs.flags},
+                      {"sources", inputs.sources},     {"base_sha256", inputs.base_sha256},
+                      {"precision", inputs.precision}, {"classes", inputs.classes},
+                      {"folds", inputs.folds},         {"recordings_sha256", sha256_of(recordings)}};
   return value.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
@@ -128,8 +129,8 @@ std::string fold_difference(const TrainingInputs& before, const TrainingInputs& 
   for (size_t f = 0; f < before.folds.size(); ++f)
     for (size_t i = 0; i < now.clips.size(); ++i)
       if (const char was = before.folds[f][i], is = now.folds[f][i]; was != is)
-        return fmt::format("the folds differ: the clip {} was in fold {} in the part {}, is in {}{}", now.clips[i].id, f,
-                           part_named(was), part_named(is), source);
+        return fmt::format("the folds differ: the clip {} was in fold {} in the part {}, is in {}{}", now.clips[i].id,
+                           f, part_named(was), part_named(is), source);
   return "";
 }
 
@@ -152,7 +153,8 @@ std::vector<TrainedClip> read_recordings(const Path& csv) {
   const Table table = read_csv(csv);
   const auto place = [&](const char* column) {
     const int found = table.column(column);
-    if (found < 0) fail("{}: not the table of recordings that training writes: the column '{}' is missing", csv.string(), column);
+    if (found < 0)
+      fail("{}: not the table of recordings that training writes: the column '{}' is missing", csv.string(), column);
     return static_cast<size_t>(found);
   };
   std::vector<size_t> places;
@@ -174,7 +176,8 @@ std::vector<std::string> fold_letters(const std::vector<Fold>& folds, size_t cli
   std::vector<std::string> letters;
   for (const Fold& fold : folds) {
     std::string& text = letters.emplace_back(clips, 'u');
-    for (const auto& [letter, part] : {std::pair{'t', &fold.train}, std::pair{'d', &fold.development}, std::pair{'e', &fold.test}})
+    for (const auto& [letter, part] :
+         {std::pair{'t', &fold.train}, std::pair{'d', &fold.development}, std::pair{'e', &fold.test}})
       for (const int64_t clip : *part) text[static_cast<size_t>(clip)] = letter;
   }
   return letters;
@@ -188,11 +191,14 @@ void write_inputs(const Path& folder, const TrainingInputs& inputs, const std::s
 TrainingInputs read_inputs(const Path& folder, const std::string& run) {
   const Path file = folder / "inputs.json", table = folder / "recordings.csv";
   const auto refuse = [&](const std::string& why) {
-    fail("{}: {}, so nobody can tell whether the training would go on with the same clips, folds and flags: start it again "
-         "with -o {} --force", run, why, run);
+    fail(
+        "{}: {}, so nobody can tell whether the training would go on with the same clips, folds and flags: start it again "
+        "with -o {} --force",
+        run, why, run);
   };
   for (const Path& path : {file, table})
-    if (!std::filesystem::exists(path)) refuse(fmt::format("{} is missing (an older version did not write it)", path.string()));
+    if (!std::filesystem::exists(path))
+      refuse(fmt::format("{} is missing (an older version did not write it)", path.string()));
   json value;
   try {
     value = read_json_object(file);
@@ -222,8 +228,8 @@ std::string difference_of(const TrainingInputs& before, const TrainingInputs& ch
   if (before.base_sha256 != now.base_sha256)
     return "the base model's weights differ" + source_change(before, now, "model");
   if (before.precision != now.precision)
-    return fmt::format("the precision was {0}, is {1} (precision = \"{0}\" in config.toml asks for it)", before.precision,
-                       now.precision);
+    return fmt::format("the precision was {0}, is {1} (precision = \"{0}\" in config.toml asks for it)",
+                       before.precision, now.precision);
   if (const std::string clip = clip_difference(before, now); !clip.empty()) return clip;
   if (before.classes != now.classes)
     return fmt::format("the classes were {}, are {}", fmt::join(before.classes, " "), fmt::join(now.classes, " "));

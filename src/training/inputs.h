@@ -8,15 +8,15 @@
 #include <vector>
 
 #include "base/files.h"
-#include "corpus/folds.h"
-#include "corpus/recordings.h"
+#include "corpus/audit/recordings.h"
+#include "corpus/folds/folds.h"
 
 namespace loralens {
 
 // A clip as it entered a training: what of the table can change a number, and what its audio is.
 struct TrainedClip {
   std::string id, label, speaker, corpus, gender, intensity, text;
-  std::string sha256;       // of its samples (Recording::digest)
+  std::string sha256;  // of its samples (Recording::digest)
   Fingerprint fingerprint;  // of its samples
 };
 
@@ -27,7 +27,7 @@ std::string format_recordings(const Clips& clips, const std::vector<Recording>& 
 std::vector<TrainedClip> read_recordings(const Path& csv);
 
 struct TrainingInputs {
-  std::string version;                       // of this program
+  std::string version;  // of this program
   std::map<std::string, std::string> flags;  // by name, resolved: all that can change a number by themselves
   // By name: flags that count through what they lead to (a table, labels, folds, a model), for the words of an error.
   std::map<std::string, std::string> sources;

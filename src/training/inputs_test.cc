@@ -32,7 +32,14 @@ std::vector<Recording> two_recordings() {
 }
 
 TrainingInputs some_inputs() {
-  TrainingInputs inputs{"1", {{"rank", "8"}, {"seed", "42"}}, {{"folds", "speaker:2"}, {"labels", ""}, {"model", "base"}}, "ff", "fp32", {"joy"}, {"te", "et"}, {}};
+  TrainingInputs inputs{"1",
+                        {{"rank", "8"}, {"seed", "42"}},
+                        {{"folds", "speaker:2"}, {"labels", ""}, {"model", "base"}},
+                        "ff",
+                        "fp32",
+                        {"joy"},
+                        {"te", "et"},
+                        {}};
   const Clips clips = two_clips();
   for (const Clip& clip : clips.clips)
     inputs.clips.push_back({clip.id, clip.label, clip.speaker, "", "", "", clip.text, "", {}});
@@ -72,9 +79,11 @@ TEST_F(RecordedInputs, DifferByWhatIsNamed) {
   EXPECT_EQ(difference([](auto& now) { now.base_sha256 = "ee", now.sources["model"] = "tiny"; }),
             "the base model's weights differ (--model was 'base', is 'tiny')");
   EXPECT_THAT(difference([](auto& now) { now.precision = "bf16"; }), HasSubstr("the precision was fp32, is bf16"));
-  EXPECT_EQ(difference([](auto& now) { now.clips[1].speaker = "s2"; }), "the speaker of the clip b, c.wav was 's1', is 's2'");
+  EXPECT_EQ(difference([](auto& now) { now.clips[1].speaker = "s2"; }),
+            "the speaker of the clip b, c.wav was 's1', is 's2'");
   EXPECT_EQ(difference([](auto& now) { now.clips[0].text = ""; }), "the text of the clip a.wav was '\"so\"', is ''");
-  EXPECT_EQ(difference([](auto& now) { now.clips[0].sha256 = std::string(64, 'c'); }), "the audio of the clip a.wav was another one");
+  EXPECT_EQ(difference([](auto& now) { now.clips[0].sha256 = std::string(64, 'c'); }),
+            "the audio of the clip a.wav was another one");
   EXPECT_EQ(difference([](auto& now) { now.clips.pop_back(); }), "the clip b, c.wav is missing now");
   EXPECT_EQ(difference([](auto& now) { now.clips.push_back({.id = "d"}); }), "the clip d was not there before");
   EXPECT_THAT(difference([](auto& now) { std::swap(now.clips[0], now.clips[1]); }), HasSubstr("another order"));
@@ -87,7 +96,8 @@ TEST_F(RecordedInputs, DifferByWhatIsNamed) {
 
 TEST_F(RecordedInputs, ThatAreDamagedAreRefused) {
   recorded();
-  const std::string json = read_file(folder_.path() / "inputs.json"), csv = read_file(folder_.path() / "recordings.csv");
+  const std::string json = read_file(folder_.path() / "inputs.json"),
+                    csv = read_file(folder_.path() / "recordings.csv");
   const auto error = [&] { return error_of([&] { read_inputs(folder_.path(), "run"); }); };
   folder_.write("inputs.json", json.substr(0, json.size() / 2));
   EXPECT_THAT(error(), HasSubstr("inputs.json is damaged"));
@@ -98,7 +108,8 @@ TEST_F(RecordedInputs, ThatAreDamagedAreRefused) {
   EXPECT_THAT(error(), HasSubstr("recordings.csv was changed or cut"));
   std::filesystem::remove(folder_.path() / "inputs.json");
   EXPECT_THAT(error(), HasSubstr("inputs.json is missing (an older version"));
-  EXPECT_THAT(error_of([&] { read_recordings(folder_.write("r.csv", "id,label\na,b\n")); }), HasSubstr("'speaker' is missing"));
+  EXPECT_THAT(error_of([&] { read_recordings(folder_.write("r.csv", "id,label\na,b\n")); }),
+              HasSubstr("'speaker' is missing"));
 }
 
 TEST(FoldLetters, NameThePartOfEachClip) {
@@ -108,7 +119,8 @@ TEST(FoldLetters, NameThePartOfEachClip) {
 TEST(TrainedClips, AreKnownByTheirSamplesOrTheirFingerprint) {
   std::vector<TrainedClip> trained;
   const auto known = two_recordings();
-  for (const Recording& recording : known) trained.push_back({.sha256 = recording.digest, .fingerprint = recording.fingerprint});
+  for (const Recording& recording : known)
+    trained.push_back({.sha256 = recording.digest, .fingerprint = recording.fingerprint});
   std::vector<Recording> heard(4);
   heard[0].digest = known[0].digest;  // the same samples
   heard[1].digest = std::string(64, 'd');  // one bit of every fourth word differs

@@ -7,7 +7,7 @@
 #include <numbers>
 
 #include "base/test_folder.h"
-#include "training/options.h"
+#include "training/train_options.h"
 #include "whisper/test_encoder.h"
 
 namespace loralens {
@@ -159,7 +159,8 @@ TEST(AdamW, LeavesAParameterThatIsNotTrained) {
   const auto before = parameters(c10::ScalarType::Float);
   all[0].trained = false;
   AdamW optimiser(all, {});
-  for (auto& one : all) one.tensor.mutable_grad() = random_tensor(one.tensor.sizes().vec(), 1).to(c10::ScalarType::Float);
+  for (auto& one : all)
+    one.tensor.mutable_grad() = random_tensor(one.tensor.sizes().vec(), 1).to(c10::ScalarType::Float);
   optimiser.step(1);
   EXPECT_TRUE(same_bits(all[0].tensor, before[0].tensor));
   EXPECT_FALSE(same_bits(all[1].tensor, before[1].tensor));

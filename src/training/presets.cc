@@ -66,7 +66,8 @@ std::vector<std::string> preset_names() {
 
 std::string preset_summary() {
   std::string text;
-  for (const auto& [name, preset] : presets()) text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", name, preset.summary);
+  for (const auto& [name, preset] : presets())
+    text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", name, preset.summary);
   return text;
 }
 

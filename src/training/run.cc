@@ -1,4 +1,5 @@
 #include "training/run.h"
+#include "results/run_folder.h"
 
 #include <ATen/ops/stack.h>
 
@@ -12,9 +13,9 @@
 #include "base/progress.h"
 #include "checkpoint/safetensors.h"
 #include "inference/predict.h"
+#include "results/group_scores.h"
+#include "results/results.h"
 #include "training/fold.h"
-#include "training/groups.h"
-#include "training/results.h"
 
 namespace loralens {
 namespace {
@@ -127,7 +128,9 @@ class Run {
     return predictions;
   }
 
-  void check_model(const Path& folder) const { check_alike({new_model(), load_model(folder, base_)}, {folder_, folder}); }
+  void check_model(const Path& folder) const {
+    check_alike({new_model(), load_model(folder, base_)}, {folder_, folder});
+  }
 
   EmotionModel new_model() const {
     EmotionModel model = make_model(base_, options_.adapter, options_.head, classes_, options_.train.seed);
@@ -161,8 +164,11 @@ class Run {
 
     std::optional<Progress> progress;
     // A frozen encoder's fold takes a second: a checkpoint would cost more than it saves.
-    FoldTask task{fold, labels_, options, start_states_, frozen_, frozen_ ? Path() : partial / "checkpoint.safetensors", {},
-                  partial / "watch.csv", corpora_};
+    FoldTask task{fold,    labels_,
+                  options, start_states_,
+                  frozen_, frozen_ ? Path() : partial / "checkpoint.safetensors",
+                  {},      partial / "watch.csv",
+                  corpora_};
     task.progress = [&](const TrainProgress& p) {
       if (!progress) progress.emplace(title, p.steps);
       progress->step(p.step, fmt::format("epoch {}  loss {:.3f}{}", p.epoch + 1, p.loss,

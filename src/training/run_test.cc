@@ -1,4 +1,5 @@
 #include "training/run.h"
+#include "results/run_folder.h"
 
 #include <gmock/gmock.h>
 
@@ -7,7 +8,7 @@
 #include "base/progress.h"
 #include "classifier/test_model.h"
 #include "inference/test_clips.h"
-#include "training/results.h"
+#include "results/results.h"
 
 namespace loralens {
 namespace {
@@ -177,7 +178,8 @@ TEST_F(BrokenRun, DoesNotGoOnWithAFoldOfOtherClips) {
   const auto again = [&] { return error_of([&] { cross_validate(base_, clips_, folds_, options_, run_); }); };
   EXPECT_EQ(again(), "");
   const std::string predictions = read_file(run_ / "fold-01" / "predictions.csv");
-  write_file(run_ / "fold-01" / "predictions.csv", predictions.substr(0, predictions.rfind('\n', predictions.size() - 2) + 1));
+  write_file(run_ / "fold-01" / "predictions.csv",
+             predictions.substr(0, predictions.rfind('\n', predictions.size() - 2) + 1));
   EXPECT_THAT(again(), HasSubstr("is not what fold 1 tests"));
   write_file(run_ / "fold-01" / "predictions.csv", predictions);
   options_.adapter.rank = 2;

@@ -9,7 +9,7 @@
 #include <stdexcept>
 
 #include "base/error.h"
-#include "base/json.h"
+#include "base/formats/json.h"
 
 namespace loralens {
 namespace {
@@ -73,8 +73,8 @@ void write_state(const Path& file, const TrainingState& state) {
                   {"best_uar", number(state.best_uar)}};
   for (const auto& r : state.history)
     scalars["history"].push_back({r.epoch, r.steps, number(r.loss), number(r.learning_rate), number(r.norm_a),
-                                  number(r.norm_b), number(r.norm_other), number(r.norm_head),
-                                  number(r.loss_chosen_by), number(r.uar), number(r.war), r.kept});
+                                  number(r.norm_b), number(r.norm_other), number(r.norm_head), number(r.loss_chosen_by),
+                                  number(r.uar), number(r.war), r.kept});
   Tensors tensors;
   for (const auto& [prefix, part] : {std::pair{"optimiser/", &state.optimiser}, std::pair{"now/", &state.now},
                                      std::pair{"best/", &state.best}, std::pair{"average/", &state.average}})

@@ -15,7 +15,7 @@ struct TrainingState {
   int64_t step = 0;                                  // updates so far
   double best_value = -1, best_loss = 0, best_uar = 0;  // of the epoch whose weights are kept; NaN where there is none
   std::vector<EpochRecord> history;
-  Tensors optimiser;           // AdamW::state
+  Tensors optimiser;  // AdamW::state
   Tensors now, best, average;  // the trained tensors by name; average is empty without a running mean
 };
 

@@ -26,7 +26,8 @@ TrainingState some_state() {
   state.best_value = 0.5;
   state.best_loss = 0.25;
   state.best_uar = none;
-  state.history = {{0, 4, 1.5, 1e-3, 1, 2, none, 3, 0.75, 0.5, 0.5, false}, {1, 8, 1.25, 1e-3, 1, 2, none, 3, 0.25, 0.5, 0.5, true}};
+  state.history = {{0, 4, 1.5, 1e-3, 1, 2, none, 3, 0.75, 0.5, 0.5, false},
+                   {1, 8, 1.25, 1e-3, 1, 2, none, 3, 0.25, 0.5, 0.5, true}};
   state.optimiser = optimiser();
   for (const Parameter& p : trained()) state.now[p.name] = state.best[p.name] = p.tensor;
   return state;
@@ -59,8 +60,10 @@ TEST_F(State, ComesBack) {
 TEST_F(State, OfAnotherModelIsRefused) {
   EXPECT_EQ(error_after([](auto&) {}), "");
   EXPECT_THAT(error_after([](auto& s) { s.now.erase("b"); }), HasSubstr("now/b"));
-  EXPECT_THAT(error_after([](auto& s) { s.now["c"] = s.now["b"]; }), HasSubstr("nothing in this model is called now/c"));
-  EXPECT_THAT(error_after([](auto& s) { s.best["a"] = at::full({3, 2}, 1.0f); }), HasSubstr("best/a has the shape [3, 2]"));
+  EXPECT_THAT(error_after([](auto& s) { s.now["c"] = s.now["b"]; }),
+              HasSubstr("nothing in this model is called now/c"));
+  EXPECT_THAT(error_after([](auto& s) { s.best["a"] = at::full({3, 2}, 1.0f); }),
+              HasSubstr("best/a has the shape [3, 2]"));
   EXPECT_THAT(error_after([](auto& s) { s.optimiser.clear(); }), HasSubstr("optimiser/a.first"));
   EXPECT_THAT(error_after([](auto& s) { s.now["b"] = at::full({3}, none); }), HasSubstr("holds a NaN or an infinity"));
 }
@@ -73,7 +76,8 @@ TEST_F(State, ThatContradictsItselfIsRefused) {
   EXPECT_THAT(error_after([](auto& s) { s.history[0].kept = true; }), contradicts);
   for (const char* text : {"", "[]", "{\"step\": 1}"}) {
     write_safetensors(file_, some_state().now, {{"state", text}});
-    EXPECT_THAT(error_of([&] { read_state(file_, trained(), optimiser()); }), HasSubstr("no state of a training")) << text;
+    EXPECT_THAT(error_of([&] { read_state(file_, trained(), optimiser()); }), HasSubstr("no state of a training"))
+        << text;
   }
   write_safetensors(file_, some_state().now);
   EXPECT_THAT(error_of([&] { read_state(file_, trained(), optimiser()); }), HasSubstr("no state of a training"));

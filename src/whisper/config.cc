@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/json.h"
+#include "base/formats/json.h"
 
 namespace loralens {
 namespace {

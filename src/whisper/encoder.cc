@@ -42,7 +42,8 @@ Tensor attend_with_pattern(const Tensor& q, const Tensor& k, const Tensor& v, in
 // Attention inside each segment: fused, unless somebody is at the pattern.
 Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads, int64_t layer, const Pass& pass) {
   if (!pass.taps || !pass.taps->wanted({SiteKind::pattern, layer})) return attention(q, k, v, heads, pass.lengths);
-  const auto qs = q.split_with_sizes(pass.lengths), ks = k.split_with_sizes(pass.lengths), vs = v.split_with_sizes(pass.lengths);
+  const auto qs = q.split_with_sizes(pass.lengths), ks = k.split_with_sizes(pass.lengths),
+             vs = v.split_with_sizes(pass.lengths);
   std::vector<Tensor> outputs;
   for (size_t s = 0; s < qs.size(); ++s)
     outputs.push_back(attend_with_pattern(qs[s], ks[s], vs[s], heads, layer, pass, static_cast<int64_t>(s)));
@@ -67,9 +68,7 @@ Residual run_layer(const Encoder& encoder, const AdapterSet& adapters, Residual 
     residual = {std::move(both.sum), {}};
     return std::move(both.normed);
   };
-  const auto linear = [&](const Tensor& in, Module module) {
-    return project(encoder, adapters, in, l, module, pass);
-  };
+  const auto linear = [&](const Tensor& in, Module module) { return project(encoder, adapters, in, l, module, pass); };
 
   at_residual(SiteKind::residual_in);
   Tensor in = at_site(SiteKind::attention_in, normed(layer.attention_norm));
@@ -83,7 +82,8 @@ Residual run_layer(const Encoder& encoder, const AdapterSet& adapters, Residual 
   in = at_site(SiteKind::mlp_in, normed(layer.mlp_norm));
   const Tensor hidden = at_site(SiteKind::mlp_hidden, loralens::gelu(linear(in, Module::fc1)));
   residual.addend = at_site(SiteKind::mlp_out, linear(hidden, Module::fc2));
-  if (compute == c10::ScalarType::Half) residual = {at::clamp(residual.sum(), -64504, 64504), {}};  // as transformers does
+  if (compute == c10::ScalarType::Half)
+    residual = {at::clamp(residual.sum(), -64504, 64504), {}};  // as transformers does
   at_residual(SiteKind::residual_out);
   return residual;
 }
@@ -111,7 +111,8 @@ const Linear& Encoder::linear(int64_t layer, Module module) const {
 Tensor stem(const Encoder& encoder, const Tensor& mel) {
   const int64_t frames = mel.size(1);
   if (frames % 2 != 0 || frames < 2 || frames > 2 * encoder.config.positions)
-    fail("{} mel frames do not fit the encoder: an even number up to {} is needed", frames, 2 * encoder.config.positions);
+    fail("{} mel frames do not fit the encoder: an even number up to {} is needed", frames,
+         2 * encoder.config.positions);
   Tensor x = at::gelu(at::conv1d(mel.unsqueeze(0), encoder.conv1.weight, encoder.conv1.bias, 1, 1));
   x = at::gelu(at::conv1d(x, encoder.conv2.weight, encoder.conv2.bias, 2, 1));  // 1×D×T
   return x.squeeze(0).transpose(0, 1) + encoder.positions.narrow(0, 0, frames / 2);
@@ -119,7 +120,8 @@ Tensor stem(const Encoder& encoder, const Tensor& mel) {
 
 Tensor run(const Encoder& encoder, const AdapterSet& adapters, Tensor x, LayerRange range, const Pass& pass) {
   Residual residual{std::move(x), {}};
-  for (int64_t l = range.begin; l < range.end; ++l) residual = run_layer(encoder, adapters, std::move(residual), l, pass);
+  for (int64_t l = range.begin; l < range.end; ++l)
+    residual = run_layer(encoder, adapters, std::move(residual), l, pass);
   return residual.sum();
 }
 

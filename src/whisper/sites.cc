@@ -12,10 +12,10 @@ std::string_view name_of(Module module) {
 }
 
 std::string_view name_of(SiteKind kind) {
-  constexpr std::string_view names[] = {
-      "residual_in", "attention_in",  "adapter_down", "adapter_up", "query",      "key",     "value",
-      "pattern",     "heads",         "attention_out", "residual_mid", "mlp_in",  "mlp_hidden", "mlp_out",
-      "residual_out", "final_norm",   "pooled",       "projected",  "logits"};
+  constexpr std::string_view names[] = {"residual_in",  "attention_in", "adapter_down", "adapter_up", "query",
+                                        "key",          "value",        "pattern",      "heads",      "attention_out",
+                                        "residual_mid", "mlp_in",       "mlp_hidden",   "mlp_out",    "residual_out",
+                                        "final_norm",   "pooled",       "projected",    "logits"};
   return names[static_cast<size_t>(kind)];
 }
 

@@ -64,13 +64,13 @@ struct DropoutState {
 
 // What is known of the rows in flight, beside their values.
 struct Pass {
-  std::vector<int64_t> lengths;   // positions of each segment (a clip of at most 30 s, or one 30 s window of a longer)
-  std::vector<uint64_t> keys;     // one a segment: stable numbers that stand for it in random masks
+  std::vector<int64_t> lengths;  // positions of each segment (a clip of at most 30 s, or one 30 s window of a longer)
+  std::vector<uint64_t> keys;  // one a segment: stable numbers that stand for it in random masks
   std::vector<int64_t> segments;  // number of segments of each clip; empty: one each. Segments beyond are of no clip
   DropoutState dropout;
   const Taps* taps = nullptr;
 
-  int64_t rows() const;   // ΣT
+  int64_t rows() const;  // ΣT
   int64_t clips() const;  // B
 };
 

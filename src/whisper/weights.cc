@@ -6,7 +6,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
-#include "base/json.h"
+#include "base/formats/json.h"
 #include "checkpoint/finite.h"
 #include "checkpoint/safetensors.h"
 #include "whisper/encoder.h"
@@ -54,8 +54,8 @@ void fill(const at::Tensor& tensor, const std::string& file_name, const Checkpoi
     const at::Tensor part = flat.narrow(0, first, values.numel());
     part.copy_(values);
     if (!all_finite(part))
-      fail("{}: {} holds a number beyond the range of {}: choose --precision fp32, or another checkpoint", folder.string(),
-           file_name, c10::toString(tensor.scalar_type()));
+      fail("{}: {} holds a number beyond the range of {}: choose --precision fp32, or another checkpoint",
+           folder.string(), file_name, c10::toString(tensor.scalar_type()));
   }
 }
 
@@ -93,8 +93,7 @@ void visit_tensors(Encoder& encoder, const TensorVisitor& visit) {
   weights("encoder.layer_norm", encoder.norm, {c.width});
 }
 
-void visit_tensors(const Encoder& encoder,
-                   const std::function<void(const std::string&, const at::Tensor&)>& visit) {
+void visit_tensors(const Encoder& encoder, const std::function<void(const std::string&, const at::Tensor&)>& visit) {
   visit_tensors(const_cast<Encoder&>(encoder),
                 [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t>) { visit(name, tensor); });
 }

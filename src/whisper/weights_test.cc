@@ -118,7 +118,8 @@ TEST(Weights, MissingMisshapenOrWholeNumbersAreErrors) {
       HasSubstr("holds no floating-point numbers"));
   EXPECT_THAT(error_with([](Tensors& t) { t["model.encoder.layers.3.fc2.bias"] = at::zeros({16}); }),
               HasSubstr("config.json describes has no tensor \"model.encoder.layers.3.fc2.bias\""));
-  EXPECT_EQ(error_with([](Tensors& t) { t["model.decoder.layers.3.fc2.bias"] = at::full({16}, NAN); }), "");  // never read
+  EXPECT_EQ(error_with([](Tensors& t) { t["model.decoder.layers.3.fc2.bias"] = at::full({16}, NAN); }),
+            "");  // never read
 }
 
 TEST(Weights, NumbersThatAreNotFiniteAreErrors) {
@@ -134,7 +135,8 @@ TEST(Weights, NumbersThatAreNotFiniteAreErrors) {
   for (const auto& [name, tensor] : good)
     EXPECT_THAT(error_with(name, NAN, {}), HasSubstr("\"" + name + "\" holds a NaN or an infinity"));
   const std::string linear = "model.encoder.layers.1.fc2.weight", norm = "model.encoder.layers.1.final_layer_norm.bias";
-  constexpr Precision bf16{c10::ScalarType::BFloat16, c10::ScalarType::Float}, fp16{c10::ScalarType::Half, c10::ScalarType::Float};
+  constexpr Precision bf16{c10::ScalarType::BFloat16, c10::ScalarType::Float},
+      fp16{c10::ScalarType::Half, c10::ScalarType::Float};
   EXPECT_EQ(error_with(linear, 1e38, bf16), "");
   EXPECT_THAT(error_with(linear, 1e39, {}), HasSubstr(linear + " holds a number beyond the range of Float"));
   EXPECT_THAT(error_with(linear, 3.4e38, bf16), HasSubstr("beyond the range of BFloat16"));
@@ -175,8 +177,8 @@ TEST(Configs, WithSizesThatDoNotFitAreErrors) {
   EXPECT_THAT(error_with("max_source_positions", 1501), HasSubstr("expected a whole number, 1 to 1500"));
   EXPECT_THAT(error_with("num_mel_bins", 96), HasSubstr("Whisper has 80 or 128"));
   EXPECT_THAT(error_with("model_type", "bert"), HasSubstr("not \"whisper\""));
-  for (const nlohmann::json& value : {nlohmann::json(-1), nlohmann::json(1e9), nlohmann::json(UINT64_MAX), nlohmann::json(2.0),
-                                      nlohmann::json(nullptr)})
+  for (const nlohmann::json& value : {nlohmann::json(-1), nlohmann::json(1e9), nlohmann::json(UINT64_MAX),
+                                      nlohmann::json(2.0), nlohmann::json(nullptr)})
     for (const char* key : {"d_model", "encoder_layers", "encoder_attention_heads", "encoder_ffn_dim", "num_mel_bins"})
       EXPECT_THAT(error_with(key, value), HasSubstr(key)) << value;
   EXPECT_THAT(error_of([] { parse_config(nlohmann::json::array(), "config.json"); }), HasSubstr("not a JSON object"));
@@ -188,7 +190,8 @@ TEST(Configs, OfAnotherFunctionOfTheWeightsAreErrors) {
   EXPECT_EQ(parse_config(json, "config.json").layers, 3);  // transformers' default is "gelu"
   for (const nlohmann::json& other : {nlohmann::json("relu"), nlohmann::json("gelu_new"), nlohmann::json(3)}) {
     json["activation_function"] = other;
-    EXPECT_THAT(error_of([&] { parse_config(json, "config.json"); }), HasSubstr("config.json: \"activation_function\" is"));
+    EXPECT_THAT(error_of([&] { parse_config(json, "config.json"); }),
+                HasSubstr("config.json: \"activation_function\" is"));
   }
   json["activation_function"] = "gelu";
   json["d_model"] = 512;

@@ -56,25 +56,16 @@ void mutate_once(std::string& bytes, Random& random, const std::string& donor) {
   const size_t at = place(bytes.size(), random), rest = bytes.size() - at;
   switch (random.below(12)) {
     case 0:
-    case 1:
-      return flip_bits(bytes, random);
+    case 1: return flip_bits(bytes, random);
     case 2:
-    case 3:
-      return write_number(bytes, random);
-    case 4:
-      return bytes.resize(at);
-    case 5:
-      bytes.insert(at, random_bytes(length(64, random), random));
-      return;
+    case 3: return write_number(bytes, random);
+    case 4: return bytes.resize(at);
+    case 5: bytes.insert(at, random_bytes(length(64, random), random)); return;
     case 6:
       bytes.insert(place(bytes.size(), random), bytes.substr(at, length(rest, random)));
       return;  // a stretch twice
-    case 7:
-      bytes.erase(at, length(rest, random));
-      return;
-    case 8:
-      bytes.insert(at, donor.substr(place(donor.size(), random), length(4096, random)));
-      return;
+    case 7: bytes.erase(at, length(rest, random)); return;
+    case 8: bytes.insert(at, donor.substr(place(donor.size(), random), length(4096, random))); return;
     case 9: {  // the rest of another file
       const std::string tail = donor.substr(std::min(place(donor.size(), random), donor.size()));
       bytes = bytes.substr(0, at) + tail;
@@ -85,8 +76,7 @@ void mutate_once(std::string& bytes, Random& random, const std::string& donor) {
       std::fill_n(bytes.begin() + static_cast<ptrdiff_t>(at), length(rest, random), fill);
       return;
     }
-    default:
-      bytes += random.below(4) ? random_bytes(length(64, random), random) : bytes;
+    default: bytes += random.below(4) ? random_bytes(length(64, random), random) : bytes;
   }
 }
 

@@ -24,21 +24,16 @@ void collect(Json& value, std::vector<std::pair<Json*, Json*>>& all) {
 // JSON that a parsed value cannot hold; stands in for the mark in the text.
 std::string raw_value(Random& random) {
   switch (random.below(6)) {
-    case 0:
-      return nested(100000, '[', ']');
-    case 1:
-      return nested(300, '[', ']');
+    case 0: return nested(100000, '[', ']');
+    case 1: return nested(300, '[', ']');
     case 2: {
       std::string text;
       for (int i = 0; i < 30000; ++i) text += "{\"a\":";
       return text + "0" + std::string(30000, '}');
     }
-    case 3:
-      return "\"" + std::string("\xff\xfe") + "\"";
-    case 4:
-      return "\"\\ud800\"";
-    default:
-      return odd_number(random);
+    case 3: return "\"" + std::string("\xff\xfe") + "\"";
+    case 4: return "\"\\ud800\"";
+    default: return odd_number(random);
   }
 }
 
@@ -48,23 +43,15 @@ Json odd_value(Random& random) {
   static const double numbers[] = {0, -0.0, 1, -1, 0.5, 1e308, -1e308, 1e-320, 1e18, 3, 7, 1500};
   static const int64_t whole[] = {0, 1, -1, 2, 3, 8, 64, 255, 256, 4096, INT32_MAX, INT64_MAX, INT64_MIN, 1LL << 40};
   switch (random.below(9)) {
-    case 0:
-      return nullptr;
-    case 1:
-      return random.below(2) == 0;
-    case 2:
-      return pick(numbers, random);
+    case 0: return nullptr;
+    case 1: return random.below(2) == 0;
+    case 2: return pick(numbers, random);
     case 3:
-    case 4:
-      return pick(whole, random);
-    case 5:
-      return Json::array();
-    case 6:
-      return Json::object();
-    case 7:
-      return odd_text(random);
-    default:
-      return mark;
+    case 4: return pick(whole, random);
+    case 5: return Json::array();
+    case 6: return Json::object();
+    case 7: return odd_text(random);
+    default: return mark;
   }
 }
 
@@ -107,18 +94,10 @@ void mutate_once(Json& root, Random& random) {
   const auto [parent, child] = pick(all, random);
   switch (random.below(8)) {
     case 0:
-    case 1:
-      *child = odd_value(random);
-      return;
-    case 2:
-      *child = similar_value(*child, random);
-      return;
-    case 3:
-      take_out(*parent, child);
-      return;
-    case 4:
-      rename(*parent, child, random);
-      return;
+    case 1: *child = odd_value(random); return;
+    case 2: *child = similar_value(*child, random); return;
+    case 3: take_out(*parent, child); return;
+    case 4: rename(*parent, child, random); return;
     case 5: {
       const Json other = *pick(all, random).second;
       *child = other;

@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "base/csv.h"
 #include "base/error.h"
+#include "base/formats/csv.h"
 #include "fuzz/process.h"
 
 namespace loralens::fuzz {

@@ -130,28 +130,14 @@ std::vector<Kind> all_kinds() {
 void replace_file(const Path& file, const Path& donor, Random& random) {
   fs::remove(file);
   switch (random.below(8)) {
-    case 0:
-      return;
-    case 1:
-      fs::create_directory(file);
-      return;
-    case 2:
-      fs::create_symlink("nowhere", file);
-      return;
-    case 3:
-      fs::create_symlink(file.filename(), file);
-      return;
-    case 4:
-      ::mkfifo(file.c_str(), 0600);
-      return;
-    case 5:
-      fs::create_symlink("/dev/zero", file);
-      return;
-    case 6:
-      fs::create_symlink("/dev/null", file);
-      return;
-    default:
-      fs::copy_file(donor, file);
+    case 0: return;
+    case 1: fs::create_directory(file); return;
+    case 2: fs::create_symlink("nowhere", file); return;
+    case 3: fs::create_symlink(file.filename(), file); return;
+    case 4: ::mkfifo(file.c_str(), 0600); return;
+    case 5: fs::create_symlink("/dev/zero", file); return;
+    case 6: fs::create_symlink("/dev/null", file); return;
+    default: fs::copy_file(donor, file);
   }
 }
 

@@ -86,7 +86,8 @@ pid_t start(const Path& folder, const Words& command, const std::function<void()
   const int status = run(command);
   std::fflush(nullptr);
   std::cout.flush();
-  std::_Exit(status);  // an ordinary exit, where LibTorch takes its operators out one by one, is most of a short run's time
+  // An ordinary exit takes LibTorch's operators out one by one, which is most of a short run's time.
+  std::_Exit(status);
 }
 
 void succeed(const Path& folder, const Words& command) {

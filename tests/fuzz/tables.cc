@@ -50,15 +50,10 @@ void mutate_columns(Rows& rows, Random& random) {
   switch (random.below(5)) {
     case 0:
       return each_row(rows, 0, needed, [&](auto& row) { std::swap(row[a], row[b]); });  // another order, still right
-    case 1:
-      std::swap(rows[0][a], rows[0][b]);
-      return;  // names that do not fit
-    case 2:
-      return each_row(rows, 0, needed, [&](auto& row) { row.erase(row.begin() + static_cast<ptrdiff_t>(a)); });
-    case 3:
-      return each_row(rows, 1, needed, [&](auto& row) { row[a] = row[b]; });
-    default:
-      return each_row(rows, 0, needed, [&](auto& row) { row.push_back(row[a]); });
+    case 1: std::swap(rows[0][a], rows[0][b]); return;  // names that do not fit
+    case 2: return each_row(rows, 0, needed, [&](auto& row) { row.erase(row.begin() + static_cast<ptrdiff_t>(a)); });
+    case 3: return each_row(rows, 1, needed, [&](auto& row) { row[a] = row[b]; });
+    default: return each_row(rows, 0, needed, [&](auto& row) { row.push_back(row[a]); });
   }
 }
 
@@ -73,14 +68,9 @@ void mutate_once(Rows& rows, Random& random, char separator) {
       cell = odd_cell(cell, random, separator);
       return;
     }
-    case 3:
-      return mutate_columns(rows, random);
-    case 4:
-      std::swap(rows[a], rows[b]);
-      return;
-    case 5:
-      rows.insert(rows.begin() + static_cast<ptrdiff_t>(b), std::vector<std::string>(row));
-      return;
+    case 3: return mutate_columns(rows, random);
+    case 4: std::swap(rows[a], rows[b]); return;
+    case 5: rows.insert(rows.begin() + static_cast<ptrdiff_t>(b), std::vector<std::string>(row)); return;
     case 6:
       if (rows.size() > 1) rows.erase(rows.begin() + static_cast<ptrdiff_t>(a));
       return;
@@ -122,15 +112,9 @@ void mutate_lines(std::string& text, Random& random) {
       case 2:
         lines[a] = lines[a].substr(0, equals == std::string::npos ? 0 : equals + 1) + " \"" + odd_text(random) + "\"";
         break;
-      case 3:
-        std::swap(lines[a], lines[b]);
-        break;
-      case 4:
-        lines.push_back(std::string(lines[b]));
-        break;
-      case 5:
-        lines.erase(lines.begin() + static_cast<ptrdiff_t>(a));
-        break;
+      case 3: std::swap(lines[a], lines[b]); break;
+      case 4: lines.push_back(std::string(lines[b])); break;
+      case 5: lines.erase(lines.begin() + static_cast<ptrdiff_t>(a)); break;
       default: {
         static const std::string odd[] = {"[table]",
                                           "[[list]]",

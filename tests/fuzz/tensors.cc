@@ -57,12 +57,8 @@ void change_shape(Json& tensor, Random& random) {
   static const int64_t sizes[] = {0, 1, -1, 2, 3, 1LL << 31, 1LL << 32, INT64_MAX, 1LL << 62};
   Json& shape = tensor["shape"];
   switch (random.below(5)) {
-    case 0:
-      shape.push_back(1);
-      return;
-    case 1:
-      shape.insert(shape.begin(), 1);
-      return;
+    case 0: shape.push_back(1); return;
+    case 1: shape.insert(shape.begin(), 1); return;
     case 2:
       if (!shape.empty()) shape.erase(shape.size() - 1);
       return;
@@ -101,29 +97,15 @@ void mutate_once(File& file, Random& random) {
   switch (random.below(11)) {
     case 0:
     case 1:
-    case 2:
-      return spoil_values(file, tensor, random);
-    case 3:
-      return change_shape(tensor, random);
-    case 4:
-      tensor["dtype"] = pick(types, random);
-      return;
-    case 5:
-      tensor["data_offsets"][random.below(2)] = random.below(file.data.size() + 9);
-      return;
-    case 6:
-      std::swap(file.header[name], file.header[other]);
-      return;
-    case 7:
-      file.header[random.below(2) ? other + ".weight" : odd_text(random)] = Json(tensor);
-      return;
-    case 8:
-      file.header.erase(name);
-      return;
-    case 9:
-      return shrink(file, random);
-    default:
-      file.header["__metadata__"][odd_text(random)] = odd_text(random);
+    case 2: return spoil_values(file, tensor, random);
+    case 3: return change_shape(tensor, random);
+    case 4: tensor["dtype"] = pick(types, random); return;
+    case 5: tensor["data_offsets"][random.below(2)] = random.below(file.data.size() + 9); return;
+    case 6: std::swap(file.header[name], file.header[other]); return;
+    case 7: file.header[random.below(2) ? other + ".weight" : odd_text(random)] = Json(tensor); return;
+    case 8: file.header.erase(name); return;
+    case 9: return shrink(file, random);
+    default: file.header["__metadata__"][odd_text(random)] = odd_text(random);
   }
 }
 

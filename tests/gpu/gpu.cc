@@ -200,7 +200,8 @@ Tensor seen(const Tensor& x) {
 // A copy on the GPU of what an operation made.
 Tensor moved(const Tensor& made) {
   if (!made.defined()) return made;
-  TORCH_CHECK(made.numel() == 0 || !memory().holds_bytes(made.const_data_ptr()), "the test's GPU does not know this view");
+  TORCH_CHECK(made.numel() == 0 || !memory().holds_bytes(made.const_data_ptr()),
+              "the test's GPU does not know this view");
   const Tensor own = at::empty_strided(made.sizes(), made.strides(), made.options().device(gpu));
   seen(own).copy_(made);
   return own;
@@ -208,9 +209,10 @@ Tensor moved(const Tensor& made) {
 
 // Operations after which CUDA waits on its own: their results' sizes depend on values, or their success does.
 bool waits_by_itself(const std::string& name) {
-  static const std::set<std::string> names = {"nonzero", "masked_select", "equal", "_unique2",
-                                              "repeat_interleave", "bincount", "linalg_eigh", "_linalg_eigh", "_linalg_svd",
-                                              "linalg_qr", "linalg_cholesky_ex", "linalg_inv_ex", "multinomial"};
+  static const std::set<std::string> names = {
+      "nonzero",     "masked_select", "equal",       "_unique2",  "repeat_interleave",  "bincount",
+      "linalg_eigh", "_linalg_eigh",  "_linalg_svd", "linalg_qr", "linalg_cholesky_ex", "linalg_inv_ex",
+      "multinomial"};
   return names.contains(name);
 }
 
@@ -275,8 +277,8 @@ void operate(const c10::OperatorHandle& operation, Stack* stack) {
   }
 }
 
-Tensor empty(at::IntArrayRef sizes, std::optional<at::ScalarType> type, std::optional<at::Layout>, std::optional<at::Device>,
-             std::optional<bool>, std::optional<at::MemoryFormat> format) {
+Tensor empty(at::IntArrayRef sizes, std::optional<at::ScalarType> type, std::optional<at::Layout>,
+             std::optional<at::Device>, std::optional<bool>, std::optional<at::MemoryFormat> format) {
   return at::detail::empty_generic(sizes, &memory(), c10::DispatchKeySet(c10::DispatchKey::CUDA),
                                    type.value_or(at::ScalarType::Float), format);
 }

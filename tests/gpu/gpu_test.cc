@@ -40,7 +40,8 @@ TEST(GpuDeathTest, ItsMemoryIsNotTheProcessors) {
 TEST(Gpu, RefusesTensorsOfTheProcessor) {
   const Tensor here = at::ones({2, 2}), there = here.to(c10::kCUDA);
   EXPECT_THAT([&] { at::mm(there, here); }, ThrowsMessage<c10::Error>(HasSubstr("on the same device")));
-  EXPECT_THAT([&] { there.index_select(0, at::arange(1)); }, ThrowsMessage<c10::Error>(HasSubstr("on the same device")));
+  EXPECT_THAT([&] { there.index_select(0, at::arange(1)); },
+              ThrowsMessage<c10::Error>(HasSubstr("on the same device")));
   EXPECT_EQ((there + at::ones({})).cpu()[0][0].item<float>(), 2) << "a number may come from anywhere";
 }
 
@@ -83,7 +84,8 @@ TEST(GpuDeathTest, CountsWhatWaits) {
   };
   EXPECT_EXIT(work(), testing::ExitedWithCode(0), "");
   const auto report = nlohmann::json::parse(std::ifstream(file));
-  EXPECT_EQ(report["waits"], nlohmann::json({{"copy from memory that is not pinned", 1}, {"copy to the processor", 1}, {"value", 1}}));
+  EXPECT_EQ(report["waits"],
+            nlohmann::json({{"copy from memory that is not pinned", 1}, {"copy to the processor", 1}, {"value", 1}}));
   EXPECT_EQ(report["operations"]["aten::add.out"], 1);
 }
 

@@ -1,6 +1,6 @@
 """Oracle of CKA, the debiased HSIC and the jackknife: NumPy in feature space, mpmath with 60 digits, and SciPy.
 
-    python cka.py > ../../src/statistics/cka_expected.h
+    python cka.py > ../../src/statistics/test_numbers_cka.h
 """
 import textwrap
 

@@ -1,6 +1,6 @@
 """Oracle of the metrics, calibration, the bootstrap and the permutation test: scikit-learn, NumPy and SciPy.
 
-    python metrics.py > ../../src/statistics/metrics_expected.h
+    python metrics.py > ../../src/statistics/test_numbers_metrics.h
 """
 import textwrap
 import warnings

@@ -1,6 +1,6 @@
 """Oracle of t-SNE and of the measures of neighbourhoods: scikit-learn.
 
-    python tsne.py > ../../src/statistics/tsne_expected.h
+    python tsne.py > ../../src/statistics/tsne/test_numbers_tsne.h
 """
 import numpy
 from sklearn.manifold import TSNE, _t_sne

@@ -1,8 +1,8 @@
 // Tables: what is read and written again is read as the same.
 #include <cstdlib>
 
-#include "base/csv.h"
 #include "base/error.h"
+#include "base/formats/csv.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   using namespace loralens;

@@ -1,0 +1,286 @@
+// How alike representations are, clips being the samples (debiased CKA; Kornblith et al., 2019; Nguyen et al., 2021):
+// A x with B A x and their gradients within a model, and the residual streams of the adapted and the frozen model.
+//
+// B A x is a linear image of A x, and the gradient at A x is Bᵀ times that at B A x, so some alignment is built in.
+// Beside each value stands that of random B with the same singular values (variant random-B: mean and range of
+// several). A and B are not identifiable one by one, so all of it is repeated in the balanced gauge.
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/stack.h>
+
+#include <algorithm>
+#include <array>
+
+#include "analysis/adapted_modules.h"
+#include "analysis/alignment/paper.h"
+#include "analysis/alignment/words.h"
+#include "analysis/analyses.h"
+#include "analysis/curves.h"
+#include "analysis/gauges.h"
+#include "analysis/minibatches.h"
+#include "base/random.h"
+#include "statistics/cka.h"
+
+namespace loralens {
+namespace {
+
+using at::Tensor;
+
+// The sample sets of a representation's Grams: the clips' means, or their sampled frames.
+Tensor sets_of(const Tensor& grams, bool frames) {
+  return frames ? grams.narrow(0, 1, grams.size(0) - 1) : grams.narrow(0, 0, 1);
+}
+
+class Alignment : public Analysis {
+ public:
+  explicit Alignment(const Setting& setting)
+      : setting_(setting), curves_(setting), minibatches_(setting, [this](const Minibatch& m) { use(m); }) {}
+
+  bool wants(Part part, Role role) const override {
+    return part == Part::test && (role != Role::untrained || !setting_.adapted.empty());
+  }
+  bool wants(Part part, Role role, const Site& site) const override {
+    if (!wants(part, role)) return false;
+    if (site.kind == SiteKind::adapter_down) return role != Role::frozen;
+    return role != Role::untrained &&
+           (site.kind == SiteKind::residual_out || (site.kind == SiteKind::residual_in && site.layer == 0));
+  }
+  bool wants_gradient(Part part, Role role, const Site& site) const override {
+    return wants(part, role) && role != Role::frozen && site.kind == SiteKind::adapter_up;
+  }
+
+  void begin_fold(const FoldSubjects& fold) override;
+  void see(const BatchView& view, const Site& site, const Tensor& value) override {
+    minibatches_.see(view, {view.subject.role, site, false}, value);
+  }
+  void see_gradient(const BatchView& view, const Site& site, const Tensor& gradient) override {
+    minibatches_.see(view, {view.subject.role, site, true}, gradient);
+  }
+  void end_part(const FoldSubjects&, Part part) override {
+    if (part == Part::test) minibatches_.flush();
+  }
+  void end_fold(const FoldSubjects& fold) override;
+  Findings finish() override;
+
+ private:
+  using Of = std::pair<Role, Place>;
+
+  void use(const Minibatch& minibatch);
+  void use_adapter(const Of& of, const Minibatch& minibatch);
+  void compare(const RowKey& key, const Gauge& gauge, const Tensor& first, const Tensor& second,
+               const std::vector<Tensor>& random, const std::vector<std::string>& groups);
+  void use_residuals(const Minibatch& minibatch);
+  void add(int64_t fold, const RowKey& key, double value, const Interval& interval);
+  void add_map(int64_t fold);
+  std::set<std::string> compared() const;  // modules
+  void add_notes(Findings& findings) const;
+
+  const Setting& setting_;
+  FoldCurves curves_;
+  Minibatches minibatches_;
+  // Of the fold in hand:
+  std::map<Of, std::vector<Gauge>> gauges_;
+  std::map<RowKey, MinibatchCka> values_;
+  std::map<RowKey, std::array<MinibatchCka, random_factors>> random_;
+  Tensor map_;  // 2(N+1)×2(N+1): sums of HSIC₁ between the adapted model's streams, then the frozen one's
+  int64_t clips_before_ = 0;  // used in earlier folds
+
+  int64_t constant_ = 0;         // values that are not defined
+  std::set<std::string> other_;  // modules whose adapters are no LoRA
+};
+
+void Alignment::begin_fold(const FoldSubjects& fold) {
+  gauges_.clear();
+  for (const Role role : {Role::adapted, Role::untrained})
+    for (const auto& [place, adapter] : fold.of(role).model.adapted.adapters) {
+      const auto factors = adapter->factors();
+      if (!factors) {
+        other_.insert(std::string(name_of(place.second)));
+        continue;
+      }
+      const uint64_t seed = hash_of(setting_.seed, hash_of("random-B"), fold.fold, static_cast<int64_t>(role),
+                                    place.first, static_cast<int64_t>(place.second));
+      gauges_[{role, place}] = gauges_of(*factors, seed);
+    }
+}
+
+void Alignment::use(const Minibatch& minibatch) {
+  for (const auto& [of, gauges] : gauges_) use_adapter(of, minibatch);
+  use_residuals(minibatch);
+}
+
+void Alignment::use_adapter(const Of& of, const Minibatch& minibatch) {
+  const auto& [role, place] = of;
+  const auto find = [&](SiteKind kind, bool gradient) {
+    const auto found = minibatch.samples.find({role, {kind, place.first, place.second}, gradient});
+    return found == minibatch.samples.end() ? Tensor() : found->second.to(c10::ScalarType::Double);
+  };
+  const Tensor down = find(SiteKind::adapter_down, false);   // (1+F)×n×R: A x
+  const Tensor gradient = find(SiteKind::adapter_up, true);  // (1+F)×n×out: at B A x
+  RowKey key{.model = std::string(name_of(role)),
+             .layer = place.first,
+             .module = std::string(name_of(place.second)),
+             .metric = "cka"};
+  for (const Gauge& gauge : gauges_.at(of)) {
+    std::vector<Tensor> random;
+    if (down.defined()) {
+      const Tensor x = at::matmul(down, gauge.change.t());
+      const auto image = [&](const Factor& factor) { return gram(at::matmul(x, factor.root.t())); };
+      for (const Factor& factor : gauge.random) random.push_back(image(factor));
+      key.component = "forward";
+      compare(key, gauge, gram(x), image(gauge.factor), random, minibatch.groups);
+    }
+    if (!gradient.defined()) continue;
+    random.clear();
+    const auto image = [&](const Factor& factor) { return gram(at::matmul(gradient, factor.b)); };
+    for (const Factor& factor : gauge.random) random.push_back(image(factor));
+    key.component = "gradient";
+    compare(key, gauge, image(gauge.factor), gram(gradient), random, minibatch.groups);
+  }
+}
+
+// first: Grams at A x; second: at B A x. random: what takes the place of the one that depends on B, by draws.
+void Alignment::compare(const RowKey& key, const Gauge& gauge, const Tensor& first, const Tensor& second,
+                        const std::vector<Tensor>& random, const std::vector<std::string>& groups) {
+  for (const bool frames : {false, true}) {
+    RowKey named = key;
+    named.variant = alignment_variant(frames, gauge.name, false);
+    const CentredGrams a = centre(sets_of(first, frames), groups), b = centre(sets_of(second, frames), groups);
+    values_[named].add(a, b);
+    const CentredGrams fixed{key.component == "forward" ? a.all : b.all, {}};
+    named.variant = alignment_variant(frames, gauge.name, true);
+    for (size_t draw = 0; draw < random.size(); ++draw)
+      random_[named][draw].add(fixed, centre(sets_of(random[draw], frames)));
+  }
+}
+
+void Alignment::use_residuals(const Minibatch& minibatch) {
+  std::vector<Tensor> frames[2];  // of the adapted and the frozen model: a flat vector a layer
+  for (const int64_t layer : streams_of(setting_)) {
+    const Site site = layer < 0 ? Site{SiteKind::residual_in, 0} : Site{SiteKind::residual_out, layer};
+    Tensor grams[2];
+    for (const Role role : {Role::adapted, Role::frozen}) {
+      const auto found = minibatch.samples.find({role, site, false});
+      if (found == minibatch.samples.end()) return;
+      grams[static_cast<size_t>(role)] = gram(found->second);
+    }
+    RowKey key{.model = "adapted-frozen", .layer = layer, .component = "residual", .metric = "cka"};
+    for (const bool of_frames : {false, true}) {
+      key.variant = alignment_variant(of_frames, "", false);
+      const CentredGrams pair[] = {centre(sets_of(grams[0], of_frames), minibatch.groups),
+                                   centre(sets_of(grams[1], of_frames), minibatch.groups)};
+      values_[key].add(pair[0], pair[1]);
+      for (size_t i = 0; of_frames && i < 2; ++i) frames[i].push_back(pair[i].all.flatten());
+    }
+  }
+  const Tensor all = at::cat({at::stack(frames[0]), at::stack(frames[1])});  // 2(N+1)×(F·n²)
+  // Weighted as in MinibatchCka.
+  const Tensor sums = at::matmul(all, all.t()) / static_cast<double>(std::ssize(minibatch.groups) - 3);
+  map_ = map_.defined() ? map_ + sums : sums;
+}
+
+void Alignment::add(int64_t fold, const RowKey& key, double value, const Interval& interval) {
+  if (std::isnan(value))
+    ++constant_;
+  else
+    curves_.add(fold, key, value, interval.low, interval.high, minibatches_.used() - clips_before_);
+}
+
+void Alignment::add_map(int64_t fold) {
+  const auto layers = streams_of(setting_);
+  const auto count = std::ssize(layers);
+  const Tensor root = map_.diagonal().sqrt();
+  const Tensor cka = map_ / root.unsqueeze(0) / root.unsqueeze(1);
+  const auto values = cka.accessor<double, 2>();
+  for (const auto& [model, first] : {std::pair{"adapted", int64_t{0}}, std::pair{"adapted-frozen", count}})
+    for (int64_t i = 0; i < count; ++i)
+      for (int64_t j = 0; j < count; ++j)
+        add(fold,
+            {.model = model,
+             .variant = "frames",
+             .layer = layers[static_cast<size_t>(i)],
+             .component = layer_component(layers[static_cast<size_t>(j)]),
+             .metric = "cka"},
+            values[i][first + j], {NAN, NAN});
+}
+
+void Alignment::end_fold(const FoldSubjects& fold) {
+  for (const auto& [key, cka] : values_) add(fold.fold, key, cka.value(), cka.interval());
+  for (const auto& [key, draws] : random_) {
+    double sum = 0;
+    Interval range{INFINITY, -INFINITY};
+    for (const MinibatchCka& draw : draws) {
+      const double value = draw.value();
+      sum += value;
+      range = {std::min(range.low, value), std::max(range.high, value)};
+    }
+    add(fold.fold, key, sum / random_factors, range);
+  }
+  if (map_.defined()) add_map(fold.fold);
+  values_.clear();
+  random_.clear();
+  map_ = Tensor();
+  clips_before_ = minibatches_.used();
+}
+
+std::set<std::string> Alignment::compared() const {
+  std::set<std::string> modules;
+  for (const auto& [layer, module] : setting_.adapted)
+    if (!other_.contains(std::string(name_of(module)))) modules.insert(std::string(name_of(module)));
+  return modules;
+}
+
+void Alignment::add_notes(Findings& findings) const {
+  if (setting_.adapted.empty())
+    findings.notes.push_back("The model has no adapter: there is no A and B to compare, only its residual streams.");
+  for (const std::string& module : other_)
+    findings.notes.push_back(fmt::format("The adapters of {} are no LoRA and have no A and B to compare.", module));
+  if (minibatches_.used() == 0)
+    findings.notes.push_back(fmt::format("CKA needs at least 4 clips; {} were seen.", minibatches_.dropped()));
+  else
+    findings.notes.push_back(
+        fmt::format("Minibatches of at most {} clips: clip means, and {} sampled frames a clip "
+                    "(frames).",
+                    clips_in_minibatch, frames_of_clip));
+  if (minibatches_.used() > 0 && minibatches_.dropped() > 0)
+    findings.notes.push_back(
+        fmt::format("{} clips were left over, too few for a minibatch, and were dropped.", minibatches_.dropped()));
+  if (constant_ > 0)
+    findings.notes.push_back(
+        fmt::format("{} values do not exist, because what is compared is the same for all clips "
+                    "(B is 0).",
+                    constant_));
+}
+
+Findings Alignment::finish() {
+  Findings findings;
+  findings.measures =
+      "How alike clips lie in two representations (linear CKA, debiased): A x and B A x, the gradients "
+      "at both, and the residual streams of the adapted and the frozen model.";
+  findings.source = "CKA: Kornblith et al., 2019; debiased by minibatches: Nguyen, Raghu and Kornblith, 2021";
+  findings.caveat = fmt::format(
+      "B A x is a linear image of A x, and the gradient at A x is Bᵀ times that at B A x: only what exceeds random B "
+      "of equal singular values (random-B: mean and range of {} draws; over folds, the interval of their mean) says "
+      "something about training. A and B are not identifiable one by one, so the balanced gauge counts. Gradients are "
+      "dominated by the clips the model gets wrong. CKA follows the directions of largest variance and can miss small "
+      "but decisive ones. Intervals: jackknife over speakers.",
+      random_factors);
+  findings.rows = curves_.rows();
+  // The heat maps take their second axis in the order of the rows: by number, not by name.
+  std::ranges::stable_sort(findings.rows, {}, [](const Row& row) { return layer_of_component(row.key.component); });
+  add_notes(findings);
+  if (findings.rows.empty()) return findings;
+  findings.figures = alignment_figures(setting_, compared());
+  findings.reading = alignment_reading(setting_, compared(), findings.rows);
+  return findings;
+}
+
+}  // namespace
+
+std::unique_ptr<Analysis> make_alignment(const Setting& setting) {
+  if (setting.paper) return make_paper_alignment(setting);
+  return std::make_unique<Alignment>(setting);
+}
+
+}  // namespace loralens

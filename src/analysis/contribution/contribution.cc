@@ -1,0 +1,236 @@
+// How much attention, MLP and the whole layer add to the residual stream, and in which direction: norms relative to the
+// stream that enters the layer, and cosines with it (arXiv 2509.08454, "contribution").
+//
+// Per position: ‖a‖/‖h‖, ‖m‖/‖h‖, ‖a+m‖/‖h‖ with ‖h‖ at least 1e-6, and the three cosines with h, where a norm counts
+// as at least 1e-8. h: residual_in, a: attention_out, m: mlp_out of the layer.
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/stack.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+
+#include "analysis/analyses.h"
+#include "analysis/curves.h"
+
+namespace loralens {
+namespace {
+
+using at::Tensor;
+
+constexpr std::array components = {"attention", "mlp", "layer"};
+constexpr std::array metrics = {"relative_norm", "cosine"};
+
+// h, a, m: ΣT×D. Returns ΣT×6 on the CPU in float64: relative norms, then cosines, in the order of `components`.
+Tensor contributions(Tensor h, Tensor a, Tensor m) {
+  for (Tensor* x : {&h, &a, &m}) *x = x->to(c10::ScalarType::Double);
+  const auto norm = [](const Tensor& x) { return at::linalg_vector_norm(x, 2, {1}); };
+  const Tensor stream = norm(h);
+  std::vector<Tensor> norms, cosines;
+  for (const Tensor& added : {a, m, a + m}) {
+    const Tensor size = norm(added);
+    norms.push_back(size / stream.clamp_min(1e-6));
+    cosines.push_back((added * h).sum(1) / (size.clamp_min(1e-8) * stream.clamp_min(1e-8)));
+  }
+  norms.insert(norms.end(), cosines.begin(), cosines.end());
+  return at::stack(norms, 1).cpu();
+}
+
+// "4, 5"
+std::string listed(const std::vector<int64_t>& layers) {
+  std::string text;
+  for (const int64_t layer : layers) text += fmt::format("{}{}", text.empty() ? "" : ", ", layer);
+  return text;
+}
+
+class Contribution : public Analysis {
+ public:
+  explicit Contribution(const Setting& setting) : setting_(setting), curves_(setting) {}
+
+  bool wants(Part part, Role role) const override { return part == Part::test && role != Role::untrained; }
+  bool wants(Part part, Role role, const Site& site) const override {
+    return wants(part, role) && (site.kind == SiteKind::residual_in || site.kind == SiteKind::attention_out ||
+                                 site.kind == SiteKind::mlp_out);
+  }
+
+  // A layer's three sites come in this order.
+  void see(const BatchView& view, const Site& site, const Tensor& value) override {
+    if (site.kind == SiteKind::residual_in) stream_ = value;
+    if (site.kind == SiteKind::attention_out) attention_ = value;
+    if (site.kind != SiteKind::mlp_out) return;
+    const auto clips = view.speech_of(contributions(stream_, attention_, value));
+    for (size_t i = 0; i < clips.size(); ++i) add(view, site.layer, view.clips[i], clips[i]);
+    stream_.reset();
+    attention_.reset();
+  }
+
+  Findings finish() override;
+
+ private:
+  struct Sum {
+    double sum = 0;
+    int64_t positions = 0;
+  };
+
+  static RowKey key_of(const std::string& model, int64_t layer, size_t component, size_t metric) {
+    return {.model = model, .layer = layer, .component = components[component], .metric = metrics[metric]};
+  }
+
+  // values: T×6 of one clip.
+  void add(const BatchView& view, int64_t layer, int64_t clip, const Tensor& values) {
+    const Tensor sums = values.sum(0);
+    ++clips_[{view.subject.role, layer}];
+    for (size_t metric = 0; metric < metrics.size(); ++metric)
+      for (size_t component = 0; component < components.size(); ++component) {
+        const double sum = sums[static_cast<int64_t>(metric * components.size() + component)].item<double>();
+        const RowKey key = key_of(std::string(name_of(view.subject.role)), layer, component, metric);
+        if (!setting_.paper) {
+          curves_.add(view.fold.fold, clip, key, sum / static_cast<double>(values.size(0)));
+          continue;
+        }
+        Sum& total = sums_[key];
+        total.sum += sum;
+        total.positions += values.size(0);
+      }
+  }
+
+  std::vector<Row> rows() const;
+  std::vector<Row> paper_rows() const;
+  std::vector<std::string> reading(const std::vector<Row>& rows) const;
+
+  const Setting& setting_;
+  ClipCurves curves_;  // strict
+  std::map<RowKey, Sum> sums_;  // paper
+  std::map<std::pair<Role, int64_t>, int64_t> clips_;  // seen, by role and layer
+  Tensor stream_, attention_;  // of the layer in flight
+};
+
+std::vector<Row> Contribution::paper_rows() const {
+  std::vector<Row> rows;
+  const auto mean = [](const Sum& s) { return s.sum / static_cast<double>(s.positions); };
+  for (const auto& [key, sum] : sums_) {
+    Row row{.key = key, .fold = 0, .value = mean(sum)};
+    row.n = clips_.at({key.model == "adapted" ? Role::adapted : Role::frozen, *key.layer});
+    rows.push_back(row);
+    RowKey other = key;
+    other.model = "frozen";
+    if (key.model != "adapted" || !sums_.contains(other)) continue;
+    row.value -= mean(sums_.at(other));
+    row.key.model = "adapted-frozen";
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+std::vector<Row> Contribution::rows() const {
+  if (setting_.paper) return paper_rows();
+  std::vector<Row> rows = curves_.rows();
+  for (Row& row : curves_.differences("adapted", "frozen")) rows.push_back(std::move(row));
+  return rows;
+}
+
+std::vector<std::string> Contribution::reading(const std::vector<Row>& rows) const {
+  std::vector<std::string> sentences;
+  const std::array names = {"attention", "the MLP", "the whole layer"};
+  const auto value = [&](const char* model, int64_t layer, size_t component, size_t metric) {
+    const Row* row = find_row(rows, key_of(model, layer, component, metric));
+    return row ? row->value : 0;
+  };
+  for (size_t c = 0; c < components.size(); ++c) {
+    std::vector<double> change;
+    double total = 0, upper = 0, adapted = 0, frozen = 0;
+    for (int64_t l = 0; l < setting_.layers; ++l) {
+      change.push_back(value("adapted-frozen", l, c, 0));
+      total += std::abs(change.back());
+      if (l >= (setting_.layers + 1) / 2) upper += std::abs(change.back());
+      adapted += value("adapted", l, c, 0) / static_cast<double>(setting_.layers);
+      frozen += value("frozen", l, c, 0) / static_cast<double>(setting_.layers);
+    }
+    if (total == 0) {
+      sentences.push_back(
+          fmt::format("What {} adds is the same with and without adaptation in every layer: {:.3f} of the "
+                      "residual stream's norm on average.",
+                      names[c], frozen));
+      continue;
+    }
+    std::vector<int64_t> order(change.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::ranges::stable_sort(order, std::greater{},
+                             [&](int64_t l) { return std::abs(change[static_cast<size_t>(l)]); });
+    order.resize(std::max<size_t>(1, order.size() / 3));
+    std::ranges::sort(order);
+    double top = 0;
+    bool grows = true, falls = true;
+    for (const int64_t l : order) {
+      const double of_layer = change[static_cast<size_t>(l)];
+      top += std::abs(of_layer);
+      grows &= of_layer > 0;
+      falls &= of_layer < 0;
+    }
+    sentences.push_back(fmt::format(
+        "What {} adds goes from {:.3f} to {:.3f} of the residual stream's norm (mean over layers). It {} "
+        "most in layer{} {}: {:.0f} % of the total absolute change; the upper {} of {} layers hold {:.0f} %.",
+        names[c], frozen, adapted,
+        falls   ? "falls"
+        : grows ? "grows"
+                : "changes",
+        order.size() > 1 ? "s" : "", listed(order), 100 * top / total, setting_.layers / 2, setting_.layers,
+        100 * upper / total));
+  }
+  int64_t turned = 0;  // the layer whose update's direction changes most
+  for (int64_t l = 0; l < setting_.layers; ++l)
+    if (std::abs(value("adapted-frozen", l, 2, 1)) > std::abs(value("adapted-frozen", turned, 2, 1))) turned = l;
+  sentences.push_back(
+      fmt::format("The direction of a layer's update changes most in layer {}: its cosine with the stream that "
+                  "enters is {:.3f} adapted, {:.3f} frozen.",
+                  turned, value("adapted", turned, 2, 1), value("frozen", turned, 2, 1)));
+  return sentences;
+}
+
+Findings Contribution::finish() {
+  Findings findings;
+  findings.measures =
+      "How large the output of attention, MLP and the whole layer is beside the residual stream that enters "
+      "the layer, and its cosine with that stream.";
+  findings.source = "arXiv 2509.08454, layer contribution";
+  findings.caveat =
+      "A large contribution need not be a useful one (see erasure), and the stream's norm grows with depth, so "
+      "equal updates look smaller in late layers.";
+  findings.rows = rows();
+  if (findings.rows.empty()) {
+    findings.notes.push_back("No test clip was seen, so nothing could be measured.");
+    return findings;
+  }
+  findings.notes.push_back(setting_.paper ? "Means over all positions of all clips, padding included."
+                                          : "Speech frames only; the mean of each clip, then over clips.");
+  const auto figure = [&](const std::string& name, const std::string& title, const std::string& y) {
+    Figure f{.name = name, .title = title, .y_title = y};
+    return f;
+  };
+  for (const auto& [metric, name, title, y] :
+       {std::array{"relative_norm", "contribution-relative-norm", "Size of each contribution",
+                   "norm / norm of the stream"},
+        std::array{"cosine", "contribution-cosine", "Direction of each contribution", "cosine with the stream"}}) {
+    Figure f = figure(name, title, y);
+    f.where.push_back({"metric", {metric}});
+    f.where.push_back({"model", {"adapted", "frozen"}});
+    f.facet = "component";
+    findings.figures.push_back(f);
+  }
+  Figure change = figure("contribution-difference", "What adaptation changes", "adapted - frozen");
+  change.where.push_back({"model", {"adapted-frozen"}});
+  change.color = "component";
+  change.facet = "metric";
+  findings.figures.push_back(change);
+  findings.reading = reading(findings.rows);
+  return findings;
+}
+
+}  // namespace
+
+std::unique_ptr<Analysis> make_contribution(const Setting& setting) { return std::make_unique<Contribution>(setting); }
+
+}  // namespace loralens

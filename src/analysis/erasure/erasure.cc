@@ -1,0 +1,335 @@
+// Erasure: what is lost when a layer, its attention or its MLP is taken out (arXiv 2509.08454, "layer erasure").
+//
+// The output of the component (a, m or a + m of layer l) is replaced at every position by nothing (zero ablation, empty
+// variant: layer l's output is its input), by its mean over training positions (`mean-ablation`), or by its value at a
+// random training position (`resample-ablation`). Training positions are speech frames of Part::fit.
+// Single components: accuracy_drop, loss_increase (nats), confidence_drop against the whole model, paired by clip, and
+// score = accuracy_drop + 0.5 confidence_drop - 0.1 loss_increase, as published: a rise in loss lowers it. Confidence
+// is the largest class probability. Progressive (`first-k`: layers 0..k-1 taken out; `last-k`: layers N-k..N-1):
+// accuracy, loss, confidence, with layer = k. The whole model: component `none`.
+//
+// Resampling, with base/random.h's hash_of and key(clip) = hash_of(id):
+//   bank     the n clips of Part::fit in the fold's order, the first 512 at most, give q = max(1, 512 / n) rows each;
+//            row i·q + j is speech frame hash_of(seed, key(clip i), j) mod (its speech frames).
+//   draw     position t of a test clip (counted over all its segments) takes, in layer l, row
+//            hash_of(seed, key(clip), l, t) mod (rows of the bank), of a, of m, or of both.
+// paper: zero ablation of whole layers, on Setting::erasure_clips of the test clips: sorted by number, shuffled by
+// Random(seed), the first ones; all if there are no more.
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/log_softmax.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "analysis/analyses.h"
+#include "analysis/curves.h"
+#include "analysis/erasure/words.h"
+#include "base/device.h"
+#include "base/random.h"
+
+namespace loralens {
+namespace {
+
+using at::Tensor;
+
+constexpr size_t bank_rows = 512;
+
+enum class Component { layer, attention, mlp };
+constexpr std::array components = {"layer", "attention", "mlp"};
+
+enum class Variant { zero, mean, resample };
+constexpr std::array variants = {"", "mean-ablation", "resample-ablation"};
+
+// What one layer's attention or MLP puts out at training positions.
+struct Outputs {
+  Tensor sum;  // D, float64
+  int64_t positions = 0;
+  std::vector<Tensor> rows;  // of the bank, one tensor a clip, in the order of Part::fit
+  Tensor mean, bank;  // D (float64), K×D; made of the above when Part::fit has passed
+};
+
+// Puts one value in the place of what attention of one layer puts out.
+class Replacement : public Intervention {
+ public:
+  Replacement(int64_t layer, Tensor value) : layer_(layer), value_(std::move(value)) {}
+  bool wants(const Site& site) const override { return site == Site{SiteKind::attention_out, layer_}; }
+  Tensor replace(const Pass&, const Site&, const Tensor& value, int64_t) override {
+    return value_.defined() ? value_.to(value.scalar_type()).expand_as(value) : at::zeros_like(value);
+  }
+
+ private:
+  int64_t layer_;
+  Tensor value_;  // D or ΣT×D; undefined: zero
+};
+
+// How one clip is classified.
+struct Outcome {
+  double accuracy, loss, confidence;
+};
+
+class Erasure : public Analysis {
+ public:
+  explicit Erasure(const Setting& setting) : setting_(setting), curves_(setting) {}
+
+  bool wants(Part part, Role role) const override {
+    if (setting_.paper) return part == Part::test && role == Role::adapted;
+    return (part == Part::fit || part == Part::test) && role != Role::untrained;
+  }
+  bool wants(Part part, Role role, const Site& site) const override {
+    if (setting_.paper || !wants(part, role)) return false;
+    return site.kind == SiteKind::attention_out || (part == Part::fit && site.kind == SiteKind::mlp_out);
+  }
+  bool wants_residuals(Part part, Role role) const override { return part == Part::test && wants(part, role); }
+
+  void begin_fold(const FoldSubjects& fold) override;
+  void see(const BatchView& view, const Site& site, const Tensor& value) override;
+  void end_batch(const BatchView& view) override;
+  void end_part(const FoldSubjects& fold, Part part) override;
+  Findings finish() override;
+
+ private:
+  struct Cost {
+    int64_t layers = 0, times = 0;
+  };
+
+  uint64_t key_of(int64_t clip) const { return hash_of(setting_.clips->clips[static_cast<size_t>(clip)].id); }
+  void add_to_bank(const BatchView& view, Outputs& outputs, const Tensor& value);
+  Tensor drawn_rows(const BatchView& view, int64_t layer) const;
+  Tensor replacement(const BatchView& view, Variant variant, Component component, int64_t layer) const;
+  Tensor erased_logits(const BatchView& view, Variant variant, Component component, int64_t layer);
+  Tensor counted(const std::string& component, const BatchView& view, int64_t layer, const Tensor& x,
+                 std::vector<Intervention*> interventions = {});
+  std::vector<Outcome> outcomes(const BatchView& view, const Tensor& logits) const;
+  void single(const BatchView& view, Variant variant, Component component);
+  void progressive(const BatchView& view, Variant variant);
+  void add_levels(const BatchView& view, const RowKey& key, const std::vector<Outcome>& of);
+  void add(const BatchView& view, RowKey key, const char* metric, size_t clip, double value);
+
+  const Setting& setting_;
+  ClipCurves curves_;
+  std::set<int64_t> chosen_;  // paper: of the test clips
+  std::map<std::pair<Role, Site>, Outputs> outputs_;  // of a fold's models, by attention_out and mlp_out of a layer
+  std::vector<Tensor> attention_, draws_;  // of the batch in flight, by layer: attention_out, and rows of the bank
+  std::vector<Outcome> whole_;  // of its clips by the whole model
+  std::map<std::string, Cost> costs_;  // by component
+  std::vector<std::string> notes_;
+};
+
+void Erasure::begin_fold(const FoldSubjects& fold) {
+  outputs_.clear();
+  std::vector<int64_t> clips = fold.test;
+  std::ranges::sort(clips);
+  Random(setting_.seed).shuffle(clips);
+  if (std::ssize(clips) > setting_.erasure_clips) clips.resize(static_cast<size_t>(setting_.erasure_clips));
+  chosen_ = {clips.begin(), clips.end()};
+}
+
+void Erasure::see(const BatchView& view, const Site& site, const Tensor& value) {
+  if (view.part == Part::fit) return add_to_bank(view, outputs_[{view.subject.role, site}], value);
+  if (site.layer == 0) attention_.clear();
+  attention_.push_back(value);
+}
+
+void Erasure::add_to_bank(const BatchView& view, Outputs& outputs, const Tensor& value) {
+  const auto& fit = view.fold.fit;
+  const uint64_t each = std::max<size_t>(1, bank_rows / fit.size());
+  outputs.rows.resize(std::min(fit.size(), bank_rows));
+  const auto clips = view.speech_of(value);
+  for (size_t i = 0; i < clips.size(); ++i) {
+    const Tensor sum = clips[i].to(c10::ScalarType::Double).sum(0);
+    outputs.sum = outputs.sum.defined() ? outputs.sum + sum : sum;
+    outputs.positions += clips[i].size(0);
+    const auto place = static_cast<size_t>(std::ranges::find(fit, view.clips[i]) - fit.begin());
+    if (place >= outputs.rows.size()) continue;
+    std::vector<int64_t> frames;
+    for (uint64_t j = 0; j < each; ++j)
+      frames.push_back(static_cast<int64_t>(hash_of(setting_.seed, key_of(view.clips[i]), j) %
+                                            static_cast<uint64_t>(clips[i].size(0))));
+    outputs.rows[place] = clips[i].index_select(0, on_device(frames, value.device()));
+  }
+}
+
+void Erasure::end_part(const FoldSubjects& fold, Part part) {
+  if (part != Part::fit || setting_.paper) return;
+  if (outputs_.empty())
+    notes_.push_back(
+        fmt::format("Fold {}: no mean and no resample ablation, as there are no training clips to take "
+                    "means and draws from.",
+                    fold.fold));
+  for (auto& [place, outputs] : outputs_) {
+    outputs.bank = at::cat(outputs.rows);
+    outputs.mean = outputs.sum / static_cast<double>(outputs.positions);
+    outputs.rows.clear();
+  }
+}
+
+// ΣT rows of the bank.
+Tensor Erasure::drawn_rows(const BatchView& view, int64_t layer) const {
+  const auto rows = static_cast<uint64_t>(outputs_.begin()->second.bank.size(0));
+  std::vector<int64_t> drawn;
+  for (size_t i = 0; i < view.clips.size(); ++i) {
+    const uint64_t key = key_of(view.clips[i]);
+    for (int64_t t = 0; t < view.clip_rows[i]; ++t)
+      drawn.push_back(static_cast<int64_t>(hash_of(setting_.seed, key, layer, t) % rows));
+  }
+  return on_device(drawn, view.logits.device());
+}
+
+// What stands in for the component's output: D or ΣT×D; undefined: nothing.
+Tensor Erasure::replacement(const BatchView& view, Variant variant, Component component, int64_t layer) const {
+  if (variant == Variant::zero) return {};
+  const auto of = [&](SiteKind kind) {
+    const Outputs& outputs = outputs_.at({view.subject.role, {kind, layer}});
+    const Tensor value =
+        variant == Variant::mean ? outputs.mean : outputs.bank.index_select(0, draws_[static_cast<size_t>(layer)]);
+    return value.to(view.logits.scalar_type());  // the stream's
+  };
+  if (component == Component::attention) return of(SiteKind::attention_out);
+  if (component == Component::mlp) return of(SiteKind::mlp_out);
+  return of(SiteKind::attention_out) + of(SiteKind::mlp_out);
+}
+
+Tensor Erasure::counted(const std::string& component, const BatchView& view, int64_t layer, const Tensor& x,
+                        std::vector<Intervention*> interventions) {
+  costs_[component].layers += setting_.layers - layer;
+  return view.logits_from(layer, x, std::move(interventions));
+}
+
+// All layers below `layer` are as the batch passed them, so the pass goes on from there.
+Tensor Erasure::erased_logits(const BatchView& view, Variant variant, Component component, int64_t layer) {
+  const auto l = static_cast<size_t>(layer);
+  const Tensor instead = replacement(view, variant, component, layer);
+  const std::string name = components[static_cast<size_t>(component)];
+  if (component == Component::attention) {
+    Replacement taken_out(layer, instead);
+    return counted(name, view, layer, view.residuals[l], {&taken_out});
+  }
+  Tensor x = view.residuals[l];
+  if (component == Component::mlp) x = x + attention_[l];
+  if (instead.defined()) x = x + instead;
+  return counted(name, view, layer + 1, x);
+}
+
+std::vector<Outcome> Erasure::outcomes(const BatchView& view, const Tensor& logits) const {
+  const Tensor log_p = at::log_softmax(logits.cpu().to(c10::ScalarType::Double), -1);
+  std::vector<Outcome> found;
+  for (int64_t b = 0; b < std::ssize(view.clips); ++b) {
+    const int64_t truth = setting_.labels[static_cast<size_t>(view.clips[static_cast<size_t>(b)])];
+    found.push_back({log_p[b].argmax().item<int64_t>() == truth ? 1.0 : 0.0, -log_p[b][truth].item<double>(),
+                     std::exp(log_p[b].max().item<double>())});
+  }
+  return found;
+}
+
+void Erasure::add(const BatchView& view, RowKey key, const char* metric, size_t clip, double value) {
+  if (setting_.paper && !chosen_.contains(view.clips[clip])) return;
+  key.metric = metric;
+  curves_.add(view.fold.fold, view.clips[clip], key, value);
+}
+
+void Erasure::add_levels(const BatchView& view, const RowKey& key, const std::vector<Outcome>& of) {
+  for (size_t i = 0; i < of.size(); ++i) {
+    add(view, key, "accuracy", i, of[i].accuracy);
+    add(view, key, "loss", i, of[i].loss);
+    add(view, key, "confidence", i, of[i].confidence);
+  }
+}
+
+void Erasure::single(const BatchView& view, Variant variant, Component component) {
+  RowKey key{.model = std::string(name_of(view.subject.role)),
+             .variant = variants[static_cast<size_t>(variant)],
+             .component = components[static_cast<size_t>(component)]};
+  ++costs_[key.component].times;
+  for (int64_t l = 0; l < setting_.layers; ++l) {
+    key.layer = l;
+    const auto erased = outcomes(view, erased_logits(view, variant, component, l));
+    for (size_t i = 0; i < erased.size(); ++i) {
+      const double accuracy = whole_[i].accuracy - erased[i].accuracy, loss = erased[i].loss - whole_[i].loss,
+                   confidence = whole_[i].confidence - erased[i].confidence;
+      add(view, key, "accuracy_drop", i, accuracy);
+      add(view, key, "loss_increase", i, loss);
+      add(view, key, "confidence_drop", i, confidence);
+      add(view, key, "score", i, accuracy + 0.5 * confidence - 0.1 * loss);
+    }
+  }
+}
+
+void Erasure::progressive(const BatchView& view, Variant variant) {
+  RowKey key{.model = std::string(name_of(view.subject.role)), .variant = variants[static_cast<size_t>(variant)]};
+  const int64_t layers = setting_.layers;
+  // The stream's own copy of the residuals, so that a head that reads all layers reads the erased ones.
+  const auto erase = [&](BatchView& erased, int64_t l) {
+    const Tensor instead = replacement(view, variant, Component::layer, l);
+    const Tensor& in = erased.residuals[static_cast<size_t>(l)];
+    erased.residuals[static_cast<size_t>(l) + 1] = instead.defined() ? in + instead : in;
+  };
+  const auto answer = [&](const char* component, int64_t k, const BatchView& erased, int64_t from) {
+    key.component = component;
+    key.layer = k;
+    const Tensor logits =
+        k == 0 ? view.logits : counted(component, erased, from, erased.residuals[static_cast<size_t>(from)]);
+    add_levels(view, key, outcomes(view, logits));
+  };
+  ++costs_["first-k"].times;
+  BatchView bottom = view;
+  for (int64_t k = 0; k <= layers; ++k) {
+    if (k > 0) erase(bottom, k - 1);
+    answer("first-k", k, bottom, k);
+  }
+  if (setting_.paper) return;
+  for (int64_t k = 0; k <= layers; ++k) {
+    BatchView top = view;
+    for (int64_t l = layers - k; l < layers; ++l) erase(top, l);
+    answer("last-k", k, top, layers);
+  }
+}
+
+void Erasure::end_batch(const BatchView& view) {
+  if (view.part != Part::test) return;
+  if (setting_.paper && std::ranges::none_of(view.clips, [&](int64_t clip) { return chosen_.contains(clip); })) return;
+  whole_ = outcomes(view, view.logits);
+  add_levels(view, {.model = std::string(name_of(view.subject.role)), .component = "none"}, whole_);
+  draws_.clear();
+  for (int64_t l = 0; l < setting_.layers && !outputs_.empty(); ++l) draws_.push_back(drawn_rows(view, l));
+  for (const Variant variant : {Variant::zero, Variant::mean, Variant::resample}) {
+    if (variant != Variant::zero && outputs_.empty()) continue;
+    for (const Component component : {Component::layer, Component::attention, Component::mlp})
+      if (!setting_.paper || component == Component::layer) single(view, variant, component);
+    progressive(view, variant);
+  }
+  attention_.clear();
+}
+
+Findings Erasure::finish() {
+  Findings findings;
+  findings.notes = notes_;
+  findings.rows = curves_.rows();
+  if (findings.rows.empty()) findings.notes.push_back("No test clip was seen, so nothing could be erased.");
+  for (Row& row : curves_.differences("adapted", "frozen")) findings.rows.push_back(std::move(row));
+  if (setting_.paper)
+    findings.notes.push_back(fmt::format("{} of the test clips, drawn with the seed.", chosen_.size()));
+  std::string costs;
+  for (const auto& [component, cost] : costs_)
+    if (cost.times > 0)
+      costs +=
+          fmt::format("{}{:.2f} ({})", costs.empty() ? "" : ", ",
+                      static_cast<double>(cost.layers) / static_cast<double>(cost.times * setting_.layers), component);
+  if (!costs.empty())
+    findings.notes.push_back(
+        fmt::format("Layers below the erased one are not run again: erasing each of {} layers cost so "
+                    "many passes per variant: {}.",
+                    setting_.layers, costs));
+  describe_erasure(setting_, findings);
+  return findings;
+}
+
+}  // namespace
+
+std::unique_ptr<Analysis> make_erasure(const Setting& setting) { return std::make_unique<Erasure>(setting); }
+
+}  // namespace loralens

@@ -1,0 +1,94 @@
+#include "analysis/erasure/words.h"
+
+#include <fmt/format.h>
+
+#include "analysis/curves.h"
+
+namespace loralens {
+namespace {
+
+std::vector<Figure> figures_of(const Setting& setting) {
+  const auto curve = [&](const std::string& name, const std::string& title, const std::string& y) {
+    Figure figure{.name = name, .title = title, .y_title = y, .color = "variant"};
+    if (!setting.paper) figure.dash = "model";
+    figure.facet = "component";
+    return figure;
+  };
+  std::vector<Figure> figures;
+  Figure drop = curve("erasure-accuracy-drop", "What one layer's loss costs", "accuracy lost");
+  drop.where.push_back({"metric", {"accuracy_drop"}});
+  drop.where.push_back({"model", {"adapted", "frozen"}});
+  figures.push_back(drop);
+  Figure score = curve("erasure-score", "Published score of each layer", "score");
+  score.where.push_back({"metric", {"score"}});
+  score.where.push_back({"component", {"layer"}});
+  score.where.push_back({"model", {"adapted", "frozen"}});
+  figures.push_back(score);
+  Figure levels = curve("erasure-progressive", "Accuracy with several layers taken out", "accuracy");
+  levels.x_title = "layers taken out";
+  levels.where.push_back({"metric", {"accuracy"}});
+  levels.where.push_back({"component", {"first-k", "last-k"}});
+  levels.where.push_back({"model", {"adapted", "frozen"}});
+  figures.push_back(levels);
+  return figures;
+}
+
+std::vector<std::string> reading_of(const Setting& setting, const std::vector<Row>& rows) {
+  std::vector<std::string> sentences;
+  for (const std::string model : {"adapted", "frozen"}) {
+    const auto find = [&](const char* component, const char* metric, std::optional<int64_t> layer,
+                          const char* variant) {
+      return find_row(rows,
+                      {.model = model, .variant = variant, .layer = layer, .component = component, .metric = metric});
+    };
+    const Row* whole = find("none", "accuracy", {}, "");
+    if (!whole) continue;
+    const std::string name = model == "adapted" ? "Adapted" : "Frozen";
+    for (const char* component : {"layer", "attention", "mlp"}) {
+      const Row* worst = nullptr;
+      for (int64_t l = 0; l < setting.layers; ++l)
+        if (const Row* row = find(component, "accuracy_drop", l, ""); row && (!worst || row->value > worst->value))
+          worst = row;
+      if (!worst) continue;
+      std::string text =
+          fmt::format("{}: of accuracy {:.3f}, {:+.3f}{} is lost without {} {}", name, whole->value, worst->value,
+                      std::isnan(worst->low) ? "" : fmt::format(" [{:+.3f}, {:+.3f}]", worst->low, worst->high),
+                      std::string_view(component) == "layer" ? "layer"
+                      : std::string_view(component) == "mlp" ? "the MLP of layer"
+                                                             : "the attention of layer",
+                      *worst->key.layer);
+      if (const Row* mean = find(component, "accuracy_drop", worst->key.layer, "mean-ablation"))
+        text += fmt::format(" ({:+.3f} where its mean stays)", mean->value);
+      sentences.push_back(text + ", the most of all.");
+    }
+    for (const auto& [component, side] : {std::pair{"first-k", "lowest"}, std::pair{"last-k", "highest"}}) {
+      if (!find(component, "accuracy", 0, "")) continue;
+      int64_t kept = 0;
+      while (kept < setting.layers && find(component, "accuracy", kept + 1, "")->value >= 0.9 * whole->value) ++kept;
+      sentences.push_back(
+          fmt::format("{}: the {} {} of {} layers can be taken out together while at least 90 % of the accuracy "
+                      "remains.",
+                      name, kept, side, setting.layers));
+    }
+  }
+  return sentences;
+}
+
+}  // namespace
+
+void describe_erasure(const Setting& setting, Findings& findings) {
+  findings.measures =
+      "What the model loses when the output of a layer, of its attention or of its MLP is replaced by "
+      "nothing, by its mean, or by a random training position's.";
+  findings.source = "arXiv 2509.08454, layer erasure; mean and resample ablation as in causal scrubbing";
+  findings.caveat =
+      "Zero ablation takes the stream where it never is, so a drop may show the shock rather than what the "
+      "layer holds; mean and resample ablation stay nearer. Other layers can make up for the missing one "
+      "within the same pass, so a small drop does not mean that a layer does nothing. In the score a rise "
+      "in loss counts as a gain, as published.";
+  if (findings.rows.empty()) return;
+  findings.figures = figures_of(setting);
+  findings.reading = reading_of(setting, findings.rows);
+}
+
+}  // namespace loralens

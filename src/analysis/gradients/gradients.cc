@@ -1,0 +1,259 @@
+// How the loss's gradient reaches each layer: its norm for A and B of each LoRA adapter and in the residual stream,
+// clip by clip, beside that of a random direction at the logits.
+//
+// A clip's gradients of A and B come from the activations, as they would in a batch of one:
+//   dB = Σ g_upᵀ (A x),  dA = Σ g_downᵀ x  over the clip's rows (all of them: the tail is part of the gradient),
+// where g_up and g_down are the gradients at B A x and A x. The scale of the update is in g_up already.
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/log_softmax.h>
+#include <ATen/ops/matmul.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+
+#include "analysis/adapted_modules.h"
+#include "analysis/analyses.h"
+#include "analysis/curves.h"
+
+namespace loralens {
+namespace {
+
+using at::Tensor;
+
+class Gradients : public Analysis {
+ public:
+  explicit Gradients(const Setting& setting) : setting_(setting), curves_(setting) {}
+
+  bool wants(Part part, Role role) const override { return !setting_.paper && part == Part::test; }
+  bool wants(Part part, Role role, const Site& site) const override {
+    if (!wants(part, role) || role == Role::frozen) return false;
+    return std::ranges::any_of(setting_.adapted, [&](const Place& place) {
+      return site == Site{SiteKind::adapter_down, place.first, place.second} ||
+             site == Site{input_of(place.second), place.first};
+    });
+  }
+  bool wants_gradient(Part part, Role role, const Site& site) const override {
+    if (!wants(part, role)) return false;
+    if (site.module != Module::none)  // an untrained model of another shape may have adapters elsewhere
+      return role != Role::frozen && std::ranges::count(setting_.adapted, Place{site.layer, site.module}) > 0;
+    return site.kind == SiteKind::residual_in ||
+           (site.kind == SiteKind::residual_out && site.layer == setting_.layers - 1);
+  }
+  bool wants_random_cotangent(Part part, Role role) const override { return wants(part, role); }
+
+  void see(const BatchView& view, const Site& site, const Tensor& value) override { values_[site] = value; }
+  void end_batch(const BatchView& view) override { errors_ = errors_of(view); }
+  void see_gradient(const BatchView& view, const Site& site, const Tensor& gradient) override;
+  void end_gradients(const BatchView& view) override;
+  void end_fold(const FoldSubjects&) override { values_.clear(); }
+  Findings finish() override;
+
+ private:
+  // What norms are of: the keys' layer, module and component.
+  using Norms = std::map<RowKey, std::vector<double>>;
+
+  std::vector<double> errors_of(const BatchView& view) const;
+  void add_parameter(const BatchView& view, const Place& place, const char* component, const Tensor& left,
+                     const Tensor& right);
+  void add_flow(const BatchView& view);
+  std::vector<std::string> reading(const std::vector<Row>& rows) const;
+  std::vector<Figure> figures() const;
+
+  const Setting& setting_;
+  ClipCurves curves_;
+  std::map<Site, Tensor> values_;  // of the batch in hand: inputs x and A x
+  std::vector<double> errors_;     // ‖p - y‖ of its clips
+  Norms norms_;                    // of the pass in hand, one a clip
+  std::set<std::string> notes_;
+  std::set<std::pair<Role, int64_t>> certain_;  // clips whose error is 0 in float32
+};
+
+// In the precision of the pass, so that what the loss's gradient starts from is 0 here where it is 0 there.
+std::vector<double> Gradients::errors_of(const BatchView& view) const {
+  Tensor error = at::log_softmax(view.logits, 1).exp();
+  for (size_t i = 0; i < view.clips.size(); ++i)
+    error[static_cast<int64_t>(i)][setting_.labels[static_cast<size_t>(view.clips[i])]] -= 1;
+  const Tensor norms = error.cpu().to(c10::ScalarType::Double).norm(2, {1}).contiguous();
+  return {norms.const_data_ptr<double>(), norms.const_data_ptr<double>() + norms.numel()};
+}
+
+// The norm of leftᵀ right over each clip's rows. left: ΣT×m, right: ΣT×n.
+void Gradients::add_parameter(const BatchView& view, const Place& place, const char* component, const Tensor& left,
+                              const Tensor& right) {
+  const auto wide = [&](const Tensor& x) {
+    return x.to(c10::promoteTypes(x.scalar_type(), c10::ScalarType::Float)).split_with_sizes(view.clip_rows);
+  };
+  const auto lefts = wide(left), rights = wide(right);
+  auto& norms = norms_[{.layer = place.first, .module = std::string(name_of(place.second)), .component = component}];
+  for (size_t i = 0; i < lefts.size(); ++i)
+    norms.push_back(at::matmul(lefts[i].t(), rights[i]).to(c10::ScalarType::Double).norm().item<double>());
+}
+
+void Gradients::see_gradient(const BatchView& view, const Site& site, const Tensor& gradient) {
+  if (site.module == Module::none) {
+    // By the layer whose output the stream is: what enters layer 0 is the embedding, -1.
+    const int64_t layer = site.kind == SiteKind::residual_out ? site.layer : site.layer - 1;
+    auto& norms = norms_[{.layer = layer, .component = "activations"}];
+    for (const Tensor& rows : view.speech_of(gradient))
+      norms.push_back(rows.to(c10::ScalarType::Double).norm().item<double>());
+    return;
+  }
+  const Place place{site.layer, site.module};
+  if (!factors_at(view.subject, place)) {
+    notes_.insert("Gradients of A and B are of LoRA adapters only; this model has others.");
+    return;
+  }
+  if (site.kind == SiteKind::adapter_up)
+    add_parameter(view, place, "B", gradient, values_.at({SiteKind::adapter_down, place.first, place.second}));
+  else
+    add_parameter(view, place, "A", gradient, values_.at({input_of(place.second), place.first}));
+}
+
+// The number of vanishing: how the norm at the last layer that has one compares with that at the first.
+void Gradients::add_flow(const BatchView& view) {
+  std::map<RowKey, std::map<int64_t, const std::vector<double>*>> curves;
+  for (const auto& [key, norms] : norms_) {
+    RowKey whole = key;
+    whole.layer = {};
+    curves[whole][*key.layer] = &norms;
+  }
+  for (auto& [key, layers] : curves) {
+    if (layers.size() < 2) continue;
+    RowKey named = key;
+    named.model = name_of(view.subject.role);
+    named.variant = view.random_cotangent ? "random-cotangent" : "";
+    named.metric = "log10_last_over_first";
+    const auto &first = *layers.begin()->second, &last = *layers.rbegin()->second;
+    for (size_t i = 0; i < view.clips.size(); ++i)
+      if (first[i] > 0 && last[i] > 0)
+        curves_.add(view.fold.fold, view.clips[i], named, std::log10(last[i] / first[i]));
+  }
+}
+
+void Gradients::end_gradients(const BatchView& view) {
+  for (const auto& [key, norms] : norms_) {
+    RowKey named = key;
+    named.model = name_of(view.subject.role);
+    named.variant = view.random_cotangent ? "random-cotangent" : "";
+    for (size_t i = 0; i < view.clips.size(); ++i) {
+      named.metric = "norm";
+      curves_.add(view.fold.fold, view.clips[i], named, norms[i]);
+      if (view.random_cotangent) continue;  // of unit length at the logits: norm and norm_over_error would be the same
+      named.metric = "norm_over_error";
+      if (errors_[i] > 0)
+        curves_.add(view.fold.fold, view.clips[i], named, norms[i] / errors_[i]);
+      else
+        certain_.insert({view.subject.role, view.clips[i]});
+    }
+  }
+  add_flow(view);
+  norms_.clear();
+}
+
+std::vector<std::string> Gradients::reading(const std::vector<Row>& rows) const {
+  std::vector<std::string> sentences;
+  for (const std::string component : {"A", "B", "activations"}) {
+    std::set<std::string> modules;
+    for (const Row& row : rows)
+      if (row.key.component == component) modules.insert(row.key.module);
+    std::string text;
+    for (const std::string& module : modules) {
+      const auto ratio = [&](const char* model, const char* variant) {
+        const Row* row = find_row(rows, {.model = model,
+                                         .variant = variant,
+                                         .module = module,
+                                         .component = component,
+                                         .metric = "log10_last_over_first"});
+        return row ? std::pow(10, row->value) : NAN;
+      };
+      const double after = ratio("adapted", ""), before = ratio("untrained", ""),
+                   null = ratio("adapted", "random-cotangent");
+      if (std::isnan(after + before + null)) continue;
+      text += text.empty() ? fmt::format(
+                                 "{:.3g} times that in the first after training, {:.3g} times before, and "
+                                 "{:.3g} times for "
+                                 "a random direction at the logits",
+                                 after, before, null)
+                           : fmt::format("; {:.3g}, {:.3g} and {:.3g} times", after, before, null);
+      if (!module.empty()) text += " in " + module;
+    }
+    if (!text.empty())
+      sentences.push_back(fmt::format("The gradient of {} in the last layer is {} (geometric means over clips).",
+                                      component == "activations" ? "the residual stream" : component, text));
+  }
+  return sentences;
+}
+
+std::vector<Figure> Gradients::figures() const {
+  std::vector<Figure> figures;
+  const auto figure = [&](const std::string& name, const std::string& title, const std::string& y) {
+    Figure f{.name = name, .title = title, .y_title = y};
+    f.facet = "component";
+    return f;
+  };
+  std::set<std::string> modules = {""};
+  for (const auto& [layer, module] : setting_.adapted) modules.insert(std::string(name_of(module)));
+  for (const std::string& module : modules) {
+    const std::string suffix = module.empty() ? "-residual-stream" : modules.size() > 2 ? "-" + module : "-adapters";
+    for (const auto& [metric, name, title, y] : {std::array{"norm", "gradients-norm", "Gradient of the loss", "norm"},
+                                                 std::array{"norm_over_error", "gradients-norm-over-error",
+                                                            "Gradient of the loss over the error at the "
+                                                            "logits",
+                                                            "norm / ‖p − y‖"}}) {
+      Figure f = figure(name + suffix, title, y);
+      f.where.push_back({"metric", {metric}});
+      f.where.push_back({"module", {module}});
+      f.where.push_back({"variant", {""}});
+      figures.push_back(f);
+    }
+  }
+  return figures;
+}
+
+Findings Gradients::finish() {
+  Findings findings;
+  findings.measures =
+      "The norm of the loss's gradient with respect to A and B and the residual stream, clip by clip, "
+      "as it is and "
+      "over the error ‖p − y‖ at the logits.";
+  findings.source =
+      "arXiv 2509.08454 looks at gradients through spectra and CKA only; norms as in Glorot and Bengio, "
+      "2010";
+  findings.caveat =
+      "A gradient shrinks because the clip is learned as well as because it vanishes on its way: the "
+      "norm over the "
+      "error and the random direction tell the two apart. The gradients of A and B depend on the gauge.";
+  if (setting_.paper) {
+    findings.notes.push_back("The published code has no norms of gradients; they are in the strict protocol.");
+    return findings;
+  }
+  findings.rows = curves_.rows();
+  findings.notes.assign(notes_.begin(), notes_.end());
+  findings.notes.push_back(
+      "Activations: speech frames, by the layer whose output they are (-1 the embedding). A and "
+      "B: all rows of "
+      "the clip. The random direction is of unit length at the logits; its norm compares with "
+      "norm_over_error.");
+  if (!certain_.empty())
+    findings.notes.push_back(
+        fmt::format("{} clips have an error of exactly 0 in the precision of the pass: they have "
+                    "no "
+                    "norm_over_error and no ratio of layers.",
+                    certain_.size()));
+  if (findings.rows.empty()) {
+    findings.notes.push_back("No test clip was seen, so nothing could be measured.");
+    return findings;
+  }
+  findings.reading = reading(findings.rows);
+  findings.figures = figures();
+  return findings;
+}
+
+}  // namespace
+
+std::unique_ptr<Analysis> make_gradients(const Setting& setting) { return std::make_unique<Gradients>(setting); }
+
+}  // namespace loralens

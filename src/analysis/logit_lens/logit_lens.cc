@@ -1,0 +1,288 @@
+// The logit lens (nostalgebraist, 2020, "interpreting GPT: the logit lens"): the model's own head reads each layer's
+// residual stream, pooled over all of the clip's positions, as it pools the last layer's. Beside it the tuned lens
+// (tuned_lens.h).
+//
+// paper: without the final norm, layers 0..N-1. strict: with the final norm per position, as the head reads the last
+// layer, from the embedding (-1) on; the last layer gives the model's own logits. Where the head reads a weighted sum
+// of all layers, each state is read as it enters that sum: the lower ones without norm; their weighted mean is the
+// model's own logits then, and no single layer gives them.
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/log_softmax.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/stack.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "analysis/analyses.h"
+#include "analysis/curves.h"
+#include "analysis/logit_lens/tuned_lens.h"
+#include "analysis/logit_lens/words.h"
+#include "base/device.h"
+
+namespace loralens {
+namespace {
+
+using at::Tensor;
+
+constexpr std::array quantiles = {0.1, 0.25, 0.5, 0.75, 0.9};
+constexpr int64_t sampled_positions = 32;               // of a clip, to fit the tuned lens on
+constexpr int64_t sample_bytes = int64_t{256} << 20;    // of a model's and part's samples; fewer positions beyond it
+constexpr int64_t least_sampled_positions = 8;
+
+// The head as one linear layer: C×D. In the type and on the device of `like`.
+Linear joined(const Head& head, const at::TensorOptions& like) {
+  const auto in_double = [](const Tensor& x) { return x.detach().to(c10::ScalarType::Double); };
+  const Tensor classifier = in_double(head.classifier.weight);
+  return {at::matmul(classifier, in_double(head.projector.weight)).to(like),
+          at::linear(in_double(head.projector.bias), classifier, in_double(head.classifier.bias)).to(like)};
+}
+
+// Sorted values. As NumPy's default.
+double quantile(const std::vector<double>& sorted, double q) {
+  const double place = q * static_cast<double>(sorted.size() - 1);
+  const auto low = static_cast<size_t>(place);
+  const double above = sorted[std::min(low + 1, sorted.size() - 1)];
+  return sorted[low] + (place - static_cast<double>(low)) * (above - sorted[low]);
+}
+
+class LogitLens : public Analysis {
+ public:
+  explicit LogitLens(const Setting& setting) : setting_(setting), curves_(setting), confusions_(setting) {}
+
+  bool wants(Part part, Role role) const override {
+    if (setting_.paper) return part == Part::test && role == Role::adapted;
+    return part != Part::sample && role != Role::untrained;
+  }
+  bool wants_residuals(Part part, Role role) const override { return wants(part, role); }
+
+  void begin_fold(const FoldSubjects& fold) override;
+  void end_batch(const BatchView& view) override;
+  Findings finish() override;
+
+ private:
+  // What a model's tuned lenses are fitted on.
+  struct Samples {
+    std::vector<std::vector<Tensor>> positions;  // of layers -1..N-2, P×D of each clip
+    std::vector<Tensor> final;                   // C
+  };
+
+  LensHead lens_of(const Subject& subject, int64_t state, const at::TensorOptions& like) const;
+  void keep(const BatchView& view);
+  void fit(const FoldSubjects& fold, const Subject& subject);
+  Tensor read(const BatchView& view, int64_t state, const std::string& variant, const Tensor& pooled);
+  void add_logits(const BatchView& view, RowKey key, int64_t clip, const Tensor& logits);
+  void count_underflow(const RowKey& key, const Tensor& logits, const Tensor& final);
+  std::vector<Row> quantile_rows() const;
+
+  const Setting& setting_;
+  ClipCurves curves_;
+  ConfusionCurves confusions_;
+  std::map<RowKey, std::vector<double>> logits_;   // by component = true class, without metric
+  std::map<RowKey, std::pair<int64_t, int64_t>> underflows_;  // and clips
+  std::map<std::pair<Role, Part>, Samples> samples_;
+  std::map<Role, std::vector<TunedMap>> maps_;     // of layers -1..N-2; empty: none could be fitted
+  std::vector<ClipFinding> clips_;
+  std::vector<std::string> notes_;
+  bool weighted_ = false, tuned_ = false;
+  int64_t fold_ = 0;
+};
+
+void LogitLens::begin_fold(const FoldSubjects& fold) {
+  samples_.clear();
+  maps_.clear();
+  fold_ = fold.fold;
+  weighted_ = fold.adapted.model.head.layer_weights.defined() || fold.frozen.model.head.layer_weights.defined();
+}
+
+// state: 0 the embedding, ..., N the last layer's output.
+LensHead LogitLens::lens_of(const Subject& subject, int64_t state, const at::TensorOptions& like) const {
+  LensHead lens;
+  if (!setting_.paper && (state == setting_.layers || !subject.model.head.layer_weights.defined()))
+    lens.norm = {subject.encoder.norm.weight.detach(), subject.encoder.norm.bias.detach()};
+  lens.head = joined(subject.model.head, like);
+  return lens;
+}
+
+// Evenly spaced positions of each clip; one shorter than that repeats some.
+void LogitLens::keep(const BatchView& view) {
+  Samples& samples = samples_[{view.subject.role, view.part}];
+  samples.positions.resize(static_cast<size_t>(setting_.layers));
+  const int64_t bytes = setting_.layers * setting_.width * 4 * std::ssize(view.fold.of(view.part));
+  const int64_t count =
+      std::clamp(sample_bytes / std::max<int64_t>(bytes, 1), least_sampled_positions, sampled_positions);
+  const Tensor final = at::log_softmax(view.logits, -1).cpu();
+  for (int64_t b = 0; b < std::ssize(view.clips); ++b) samples.final.push_back(final[b]);
+  for (size_t state = 0; state < samples.positions.size(); ++state) {
+    const auto clips = view.residuals[state].split_with_sizes(view.clip_rows);
+    for (const Tensor& clip : clips) {
+      std::vector<int64_t> rows;
+      for (int64_t i = 0; i < count; ++i) rows.push_back((2 * i + 1) * clip.size(0) / (2 * count));
+      const Tensor chosen = on_device(rows, clip.device());
+      samples.positions[state].push_back(clip.index_select(0, chosen).cpu());
+    }
+  }
+}
+
+void LogitLens::fit(const FoldSubjects& fold, const Subject& subject) {
+  const auto device = subject.encoder.device();
+  Samples& train = samples_[{subject.role, Part::fit}];
+  Samples& development = samples_[{subject.role, Part::development}];
+  auto& maps = maps_[subject.role];
+  const size_t held_out = development.final.empty() ? train.final.size() / 3 : 0;
+  if (train.final.size() < 3) {
+    notes_.push_back(fmt::format("Fold {}: no tuned lens of the {} model, as it has only {} clips to fit it on.",
+                                 fold.fold, name_of(subject.role), train.final.size()));
+    return;
+  }
+  const auto stacked = [&](const std::vector<Tensor>& clips, size_t begin, size_t end) {
+    return at::stack(std::vector<Tensor>(clips.begin() + static_cast<int64_t>(begin),
+                                         clips.begin() + static_cast<int64_t>(end)))
+        .to(device);
+  };
+  const size_t last = train.final.size();
+  for (size_t state = 0; state < train.positions.size(); ++state) {
+    const auto part = [&](const Samples& from, size_t begin, size_t end) {
+      return LensSamples{stacked(from.positions[state], begin, end), stacked(from.final, begin, end)};
+    };
+    const LensSamples fitted = part(train, held_out, last);
+    const LensSamples choose = held_out > 0 ? part(train, 0, held_out) : part(development, 0, development.final.size());
+    const LensHead lens = lens_of(subject, static_cast<int64_t>(state), fitted.positions.options());
+    maps.push_back(fit_tuned_lens(lens, fitted, choose));
+    train.positions[state].clear();
+    if (held_out == 0) development.positions[state].clear();
+  }
+}
+
+// pooled: B×D, what the head reads of this state. Returns B×C log-probabilities.
+Tensor LogitLens::read(const BatchView& view, int64_t state, const std::string& variant, const Tensor& pooled) {
+  const auto in_double = [](const Tensor& x) { return x.cpu().to(c10::ScalarType::Double); };
+  const auto like = at::TensorOptions(c10::ScalarType::Double).device(c10::kCPU);
+  const Tensor logits = lens_of(view.subject, state, like).logits(in_double(pooled));
+  const Tensor log_q = at::log_softmax(logits, -1), log_p = at::log_softmax(in_double(view.logits), -1);
+  const Tensor kl = (log_p.exp() * (log_p - log_q)).sum(-1), entropy = -(log_q.exp() * log_q).sum(-1);
+  const Tensor predicted = logits.argmax(-1), answer = log_p.argmax(-1);
+  const RowKey key{.model = std::string(name_of(view.subject.role)), .variant = variant, .layer = state - 1};
+  for (int64_t b = 0; b < std::ssize(view.clips); ++b) {
+    const int64_t clip = view.clips[static_cast<size_t>(b)], guess = predicted[b].item<int64_t>();
+    const auto add = [&](const char* metric, double value) {
+      RowKey named = key;
+      named.metric = metric;
+      curves_.add(fold_, clip, named, value);
+    };
+    add("kl", kl[b].item<double>());
+    add("overlap", guess == answer[b].item<int64_t>());
+    if (setting_.paper) count_underflow(key, logits[b], view.logits[b].cpu());
+    if (!setting_.paper) confusions_.add(fold_, clip, key, guess);
+    if (!setting_.paper && variant.empty()) add("entropy", entropy[b].item<double>());
+    if (variant.empty()) add_logits(view, key, clip, logits[b]);
+  }
+  return log_q;
+}
+
+void LogitLens::add_logits(const BatchView& view, RowKey key, int64_t clip, const Tensor& logits) {
+  const std::string& truth = setting_.classes[static_cast<size_t>(setting_.labels[static_cast<size_t>(clip)])];
+  for (size_t c = 0; c < setting_.classes.size(); ++c) {
+    const double value = logits[static_cast<int64_t>(c)].item<double>();
+    key.class_name = setting_.classes[c];
+    key.metric = "logit";
+    key.component.clear();
+    curves_.add(fold_, clip, key, value);
+    if (setting_.paper) continue;
+    key.component = truth;
+    logits_[key].push_back(value);
+  }
+}
+
+// The published code takes softmax().log() in float32: a probability that rounds to 0 makes the KL infinite or NaN.
+void LogitLens::count_underflow(const RowKey& key, const Tensor& logits, const Tensor& final) {
+  const auto rounds_to_zero = [](const Tensor& row) {
+    return at::softmax(row.to(c10::ScalarType::Float), -1).min().item<float>() == 0;
+  };
+  auto& [underflows, clips] = underflows_[key];
+  underflows += rounds_to_zero(logits) || rounds_to_zero(final);
+  ++clips;
+}
+
+void LogitLens::end_batch(const BatchView& view) {
+  if (view.part != Part::test) return keep(view);
+  const Role role = view.subject.role;
+  if (!setting_.paper && !maps_.contains(role)) fit(view.fold, view.subject);
+  const auto& maps = maps_[role];
+  std::vector<Tensor> probabilities;  // B×C of each state
+  for (int64_t state = setting_.paper ? 1 : 0; state <= setting_.layers; ++state) {
+    const Tensor& x = view.residuals[static_cast<size_t>(state)];
+    const LensHead lens = lens_of(view.subject, state, x.options());
+    const Tensor pooled = mean_over_clips(lens.normed(x), view.pass);
+    probabilities.push_back(read(view, state, "", pooled).exp());
+    if (maps.empty()) continue;
+    tuned_ = true;
+    const bool last = state == setting_.layers;
+    read(view, state, "tuned",
+         last ? pooled : mean_over_clips(lens.normed(maps[static_cast<size_t>(state)](x)), view.pass));
+  }
+  if (setting_.paper || view.fold.fold >= setting_.folds_of_a_run()) return;  // the explorer shows a clip once
+  const Tensor stacked = at::stack(probabilities, 1);  // B×(N+1)×C
+  for (int64_t b = 0; b < stacked.size(0); ++b)
+    clips_.push_back({view.clips[static_cast<size_t>(b)], std::string(name_of(role)), stacked[b].clone()});
+}
+
+// Pooled over folds: clips of one true class.
+std::vector<Row> LogitLens::quantile_rows() const {
+  std::vector<Row> rows;
+  for (const auto& [key, unsorted] : logits_) {
+    std::vector<double> values = unsorted;
+    std::ranges::sort(values);
+    for (const double q : quantiles) {
+      Row row{.key = key, .value = quantile(values, q), .n = std::ssize(values)};
+      row.key.metric = fmt::format("logit_q{:.0f}", 100 * q);
+      if (setting_.folds == 1) row.fold = fold_;
+      rows.push_back(row);
+    }
+  }
+  return rows;
+}
+
+Findings LogitLens::finish() {
+  Findings findings;
+  findings.notes = notes_;
+  findings.rows = curves_.rows();
+  if (findings.rows.empty()) findings.notes.push_back("No test clip was seen, so no layer could be read.");
+  for (Row& row : confusions_.rows()) findings.rows.push_back(std::move(row));
+  for (Row& row : quantile_rows()) findings.rows.push_back(std::move(row));
+  int64_t underflows = 0;
+  for (const auto& [key, counts] : underflows_) {
+    Row row{.key = key, .fold = fold_, .value = static_cast<double>(counts.first), .n = counts.second};
+    row.key.metric = "underflow";
+    findings.rows.push_back(row);
+    underflows += counts.first;
+  }
+  if (underflows > 0)
+    findings.notes.push_back(
+        fmt::format("softmax().log() in float32, as published, would be infinite {} times (metric "
+                    "underflow); log-softmax in float64 is used instead.",
+                    underflows));
+  if (tuned_)
+    findings.notes.push_back(
+        fmt::format("The tuned lens is fitted on at most {} evenly spaced positions of at most {} training "
+                    "clips of each fold, its ridge chosen on the development part (without one, on a third "
+                    "of those clips). The last layer needs no map.",
+                    sampled_positions, setting_.fit_clips));
+  if (weighted_)
+    findings.notes.push_back(
+        "The head reads a weighted sum of all layers: each state is read as it enters that sum, through "
+        "projector and classifier, so no single layer gives the model's own logits, the last neither.");
+  findings.clips = clips_;
+  describe_logit_lens(setting_, tuned_, findings);
+  return findings;
+}
+
+}  // namespace
+
+std::unique_ptr<Analysis> make_logit_lens(const Setting& setting) { return std::make_unique<LogitLens>(setting); }
+
+}  // namespace loralens

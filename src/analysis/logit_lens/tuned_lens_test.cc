@@ -1,0 +1,81 @@
+#include "analysis/logit_lens/tuned_lens.h"
+
+#include <ATen/ops/log_softmax.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/zeros_like.h>
+#include <gmock/gmock.h>
+
+#include "analysis/test_fold.h"
+
+namespace loralens {
+namespace {
+
+using at::Tensor;
+
+constexpr int64_t width = 8, classes = 3;
+
+LensHead some_head() {
+  LensHead lens;
+  lens.norm = {random_tensor({width}, 1, 0.1) + 1, random_tensor({width}, 2, 0.1)};
+  lens.head = {random_tensor({classes, width}, 3), random_tensor({classes}, 4, 0.1)};
+  return lens;
+}
+
+// Clips whose stream is a fixed mixture of what the head would have to read: an affine map undoes it.
+LensSamples mixed_samples(const LensHead& lens, int64_t clips, uint64_t seed) {
+  const Tensor clip = random_tensor({clips, 1, width}, hash_of(seed, 0), 2);
+  const Tensor clear = clip + random_tensor({clips, 16, width}, hash_of(seed, 1), 0.3);
+  const Tensor mixture = random_tensor({width, width}, 77);
+  return {at::matmul(clear, mixture), at::log_softmax(lens.logits(lens.normed(clear).mean(1)), -1)};
+}
+
+TEST(TunedLens, UndoesAMixture) {
+  const LensHead lens = some_head();
+  const LensSamples fit = mixed_samples(lens, 96, 1), choose = mixed_samples(lens, 48, 2),
+                    test = mixed_samples(lens, 200, 3);
+  TunedLensOptions options;
+  options.ridges = {0.1, 0.001};
+  options.steps = 150;
+  const TunedMap map = fit_tuned_lens(lens, fit, choose, options);
+  const TunedMap plain{at::zeros_like(map.u), at::zeros_like(map.b), 0, 0};
+  EXPECT_LT(mean_kl(lens, test, map), 0.25 * mean_kl(lens, test, plain));
+  EXPECT_NEAR(map.kl, mean_kl(lens, choose, map), 1e-12);
+  EXPECT_EQ(map.ridge, 0.001);
+}
+
+TEST(TunedLens, StaysPlainWhereNothingIsToBeGained) {
+  const LensHead lens = some_head();
+  const Tensor clear = random_tensor({20, 16, width}, 9);
+  const LensSamples samples{clear, at::log_softmax(lens.logits(lens.normed(clear).mean(1)), -1)};
+  const TunedMap map = fit_tuned_lens(lens, samples, samples);
+  EXPECT_TRUE(std::isinf(map.ridge));
+  EXPECT_EQ(largest(map.u), 0);
+  EXPECT_LT(map.kl, 1e-12);
+}
+
+TEST(TunedLens, AHugeRidgeForbidsIt) {
+  const LensHead lens = some_head();
+  const LensSamples fit = mixed_samples(lens, 32, 1);
+  TunedLensOptions options;
+  options.ridges = {1e6};
+  const TunedMap map = fit_tuned_lens(lens, fit, fit, options);
+  EXPECT_LT(largest(map.u), 0.02);
+}
+
+TEST(TunedLens, TakesPartInTheLens) {
+  const TestFolder folder;
+  const TestFold fold(folder);
+  const Findings findings = fold.find(make_logit_lens(fold.setting));
+  for (const char* model : {"adapted", "frozen"}) {
+    for (const char* metric : {"kl", "overlap", "accuracy", "uar"})
+      for (int64_t layer = -1; layer < 3; ++layer)
+        EXPECT_TRUE(
+            std::isfinite(value_of(findings, {.model = model, .variant = "tuned", .layer = layer, .metric = metric})));
+    EXPECT_LT(value_of(findings, {.model = model, .variant = "tuned", .layer = 2, .metric = "kl"}), 1e-14)
+        << "the last layer needs no map";
+  }
+  EXPECT_THAT(findings.notes, testing::Contains(testing::HasSubstr("tuned lens is fitted")));
+}
+
+}  // namespace
+}  // namespace loralens

@@ -1,0 +1,97 @@
+#include "analysis/logit_lens/words.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "analysis/curves.h"
+
+namespace loralens {
+namespace {
+
+std::vector<Figure> figures_of(const Setting& setting, bool tuned) {
+  struct Shape {
+    const char *metric, *name, *title, *y;
+  };
+  std::vector<Shape> shapes = {
+      {"kl", "logit-lens-kl", "How far each layer's answer is from the final one", "KL, nats"},
+      {"overlap", "logit-lens-overlap", "Clips whose final prediction is there already", "share of clips"}};
+  if (!setting.paper) {
+    shapes.push_back({"accuracy", "logit-lens-accuracy", "Accuracy of each layer's answer", "accuracy"});
+    shapes.push_back({"uar", "logit-lens-uar", "UAR of each layer's answer", "UAR"});
+    shapes.push_back({"entropy", "logit-lens-entropy", "How undecided each layer's answer is", "entropy, nats"});
+  }
+  shapes.push_back({"logit", "logit-lens-logits", "Mean logit of each class", "logit"});
+  std::vector<Figure> figures;
+  for (const auto& [metric, name, title, y] : shapes) {
+    Figure figure{.name = name, .title = title, .y_title = y};
+    figure.where.push_back({"metric", {metric}});
+    if (std::string_view(metric) == "logit") {
+      figure.color = "class";
+      figure.facet = "model";
+    } else if (tuned) {
+      figure.dash = "variant";
+    }
+    figures.push_back(std::move(figure));
+  }
+  return figures;
+}
+
+std::vector<std::string> reading_of(const Setting& setting, const std::vector<Row>& rows) {
+  std::vector<std::string> sentences;
+  const int64_t first = setting.paper ? 0 : -1, last = setting.layers - 1;
+  const std::string start = setting.paper ? "layer 0" : "the embedding";
+  for (const std::string model : {"adapted", "frozen"}) {
+    const auto value = [&](const char* metric, int64_t layer, const char* variant = "") {
+      const Row* row = find_row(rows, {.model = model, .variant = variant, .layer = layer, .metric = metric});
+      return row ? row->value : std::numeric_limits<double>::quiet_NaN();
+    };
+    if (std::isnan(value("kl", last))) continue;
+    int64_t settled = last + 1;
+    while (settled > first && value("overlap", settled - 1) >= 0.9) --settled;
+    std::string text = model == "adapted" ? "Adapted: " : "Frozen: ";
+    if (settled > last)
+      text += "no layer gives the final prediction for 90 % of clips";
+    else
+      text += fmt::format("the prediction is settled from {} on (the same as the final one for at least 90 % of clips)",
+                          settled < 0 ? "the embedding" : fmt::format("layer {}", settled));
+    text += fmt::format(
+        "; KL to the final answer goes from {:.2f} nats at {} to {:.2f} in the layer before the last and "
+        "{:.2f} in the last",
+        value("kl", first), start, value("kl", std::max(first, last - 1)), value("kl", last));
+    if (!setting.paper)
+      text += fmt::format("; accuracy from {:.3f} to {:.3f}", value("accuracy", first), value("accuracy", last));
+    sentences.push_back(text + ".");
+    if (std::isnan(value("kl", first, "tuned"))) continue;
+    double plain = 0, tuned = 0;
+    for (int64_t l = first; l < last; ++l) {
+      plain += value("kl", l) / static_cast<double>(last - first);
+      tuned += value("kl", l, "tuned") / static_cast<double>(last - first);
+    }
+    sentences.push_back(
+        fmt::format("{} through the tuned lens: mean KL below the last layer {:.2f} nats, against {:.2f} through "
+                    "the plain one.",
+                    model == "adapted" ? "Adapted" : "Frozen", tuned, plain));
+  }
+  return sentences;
+}
+
+}  // namespace
+
+void describe_logit_lens(const Setting& setting, bool tuned, Findings& findings) {
+  findings.measures = setting.paper
+                          ? "What the model's head answers when it reads the mean over frames of each layer's "
+                            "output, without the final norm."
+                          : "What the model's head answers when it reads each layer's normed output as it reads "
+                            "the last one's.";
+  findings.source = "nostalgebraist, 2020; tuned lens: Belrose et al., 2023";
+  findings.caveat =
+      "The lens reads every layer through the last layer's norm and head. What an early layer holds in other "
+      "directions it cannot see, so a plain lens is biased at early layers; the tuned lens corrects a linear "
+      "change of basis, as far as its training clips tell.";
+  if (findings.rows.empty()) return;
+  findings.figures = figures_of(setting, tuned);
+  findings.reading = reading_of(setting, findings.rows);
+}
+
+}  // namespace loralens

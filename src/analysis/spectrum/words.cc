@@ -1,0 +1,180 @@
+#include "analysis/spectrum/words.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <set>
+
+#include "analysis/curves.h"
+
+namespace loralens {
+namespace {
+
+constexpr std::array components = {"A", "B", "A-gradient", "B-gradient"};
+
+std::set<std::string> modules_of(const std::vector<Row>& rows) {
+  std::set<std::string> modules;
+  for (const Row& row : rows) modules.insert(row.key.module);
+  return modules;
+}
+
+bool has(const std::vector<Row>& rows, const std::string& component) {
+  return std::ranges::any_of(rows, [&](const Row& row) { return row.key.component == component; });
+}
+
+using Values = std::vector<double>;
+
+// Means over layers of some quantities (keys without a module), module by module: "<first> in v_proj; <others> in fc1".
+// Empty where no module has them all.
+std::string by_module(const std::vector<Row>& rows, const std::vector<RowKey>& quantities,
+                      const std::function<std::string(const Values&)>& first,
+                      const std::function<std::string(const Values&)>& others) {
+  std::string text;
+  for (const std::string& module : modules_of(rows)) {
+    Values values;
+    for (RowKey key : quantities) {
+      key.module = module;
+      if (const Row* row = find_row(rows, key)) values.push_back(row->value);
+    }
+    if (values.size() < quantities.size()) continue;
+    text += text.empty() ? first(values) : "; " + others(values);
+    text += " in " + module;
+  }
+  return text;
+}
+
+std::vector<std::string> activation_reading(const std::vector<Row>& rows) {
+  constexpr std::array names = {"A activations", "B activations", "A gradients", "B gradients"};
+  std::vector<std::string> sentences;
+  for (const char* variant : {"", "balanced"})
+    for (size_t c = 0; c < components.size(); ++c) {
+      const RowKey after{.model = "adapted", .variant = variant, .component = components[c], .metric = "sv90"};
+      RowKey before = after;
+      before.model = "untrained";
+      const std::string text = by_module(
+          rows, {after, before},
+          [](const Values& v) {
+            return fmt::format("{:.1f} components for 90 % of the energy after training and {:.1f} before", v[0], v[1]);
+          },
+          [](const Values& v) { return fmt::format("{:.1f} and {:.1f}", v[0], v[1]); });
+      if (!text.empty())
+        sentences.push_back(
+            fmt::format("{}{} need {} (means over layers).", *variant ? "In the balanced gauge " : "", names[c], text));
+    }
+  return sentences;
+}
+
+std::vector<std::string> weight_reading(const std::vector<Row>& rows) {
+  std::vector<std::string> sentences;
+  const auto add = [&](const std::string& before, const std::string& text, const std::string& after) {
+    if (!text.empty()) sentences.push_back(before + text + after);
+  };
+  const auto quantity = [](const char* model, const char* variant, const char* component, const char* metric) {
+    return RowKey{.model = model, .variant = variant, .component = component, .metric = metric};
+  };
+  const auto number = [](const Values& v) { return fmt::format("{:.1f}", v[0]); };
+  const auto beside_chance = [](const Values& v) {
+    return fmt::format("{:.1f} % (chance {:.1f} %)", 100 * v[0], 100 * v[1]);
+  };
+  add("",
+      by_module(
+          rows, {quantity("adapted", "", "delta-weight", "sv90"), quantity("frozen", "", "weight", "sv90")},
+          [](const Values& v) {
+            return fmt::format("ΔW needs {:.1f} components for 90 % of its energy and W {:.1f}", v[0], v[1]);
+          },
+          [](const Values& v) { return fmt::format("{:.1f} and {:.1f}", v[0], v[1]); }),
+      " (means over layers).");
+  add("A random adapter's ΔW needs ",
+      by_module(rows, {quantity("untrained", "", "delta-weight", "sv90")}, number, number), ".");
+  for (const std::string side : {"output", "input"}) {
+    const std::string component = side + "-directions";
+    add(fmt::format("The 4 leading {} directions of ΔW lie in the span of the 64 leading ones of W to ", side),
+        by_module(rows,
+                  {quantity("adapted", "top-4-in-64", component.c_str(), "overlap"),
+                   quantity("adapted", "top-4-in-64", component.c_str(), "chance")},
+                  beside_chance, beside_chance),
+        ".");
+  }
+  add("Of the 10 leading output directions of W + ΔW so many are intruders: ",
+      by_module(rows, {quantity("adapted", "", "adapted-weight", "intruders")}, number, number),
+      " (means over "
+      "layers).");
+  return sentences;
+}
+
+// A figure has a panel for each module, if there are several, else for each component.
+std::vector<Figure> figures_of(const Setting& setting, const std::vector<Row>& rows) {
+  std::vector<Figure> figures;
+  const bool several = modules_of(rows).size() > 1;
+  const auto add = [&](const std::string& name, const std::string& title, const std::string& y,
+                       const std::string& metric, const std::vector<std::string>& of, const std::string& inner) {
+    Figure f{.name = name, .title = title, .y_title = y};
+    f.where.push_back({"metric", {metric}});
+    f.where.push_back({"component", of});
+    f.facet = several ? "module" : "component";
+    f.own_scales = true;
+    if (several && !inner.empty()) f.color = inner;
+    figures.push_back(std::move(f));
+    return &figures.back();
+  };
+  const std::vector<std::string> all(components.begin(), components.end());
+  for (const auto& [metric, name, title, y] :
+       {std::array{"sv90", "spectrum-sv90", "Components for 90 % of the energy", "components"},
+        std::array{"effective_rank", "spectrum-effective-rank", "Effective rank", "effective rank"}}) {
+    if (!has(rows, "A")) break;
+    for (const auto& of : several ? std::vector<std::vector<std::string>>{{"A"}, {"B"}, {"A-gradient"}, {"B-gradient"}}
+                                  : std::vector<std::vector<std::string>>{all}) {
+      Figure* f = several
+                      ? add(fmt::format("{}-{}", name, of[0]), fmt::format("{}: {}", title, of[0]), y, metric, of, "")
+                      : add(name, title, y, metric, of, "");
+      f->where.push_back({"variant", {"", setting.paper ? "dropout" : "balanced"}});
+      f->dash = "variant";
+    }
+  }
+  if (has(rows, "weight"))
+    add("spectrum-weights", "Effective rank of the weights and of their change", "effective rank", "effective_rank",
+        {"delta-weight", "weight", "adapted-weight"}, "component");
+  for (const std::string side : {"output", "input"}) {
+    if (!has(rows, side + "-directions")) continue;
+    Figure* f = add(fmt::format("spectrum-overlap-{}", side),
+                    fmt::format("Leading {} directions of ΔW within those of W", side), "share", "overlap",
+                    {side + "-directions"}, "");
+    f->where[f->where.size() - 2] = {"metric", {"overlap", "chance"}};
+    f->where.push_back({"variant", {"top-1-in-64", "top-4-in-64", "top-16-in-64"}});
+    f->color = "variant";
+    f->dash = "metric";
+    f->own_scales = false;
+  }
+  return figures;
+}
+
+}  // namespace
+
+void describe_spectra(const Setting& setting, Findings& findings) {
+  findings.measures = setting.paper
+                          ? "How many directions A x, B A x (unscaled) and the loss's gradients there use: spectra of "
+                            "all rows of "
+                            "all clips, uncentred, after training and for a random adapter."
+                          : "How many directions A x, B A x (unscaled) and the loss's gradients there use over the "
+                            "speech frames "
+                            "of the test clips, and how the change of the weights lies beside the weights.";
+  findings.source = "arXiv 2509.08454 (spectra); Hu et al., 2021 (subspaces); Shuttleworth et al., 2024 (intruders)";
+  findings.caveat =
+      "A and B are not identifiable one by one: (M A, B M⁻¹) is the same model with other spectra of A "
+      "x and of its "
+      "gradient. Rest on B A x, or on A in the balanced gauge (strict, variant balanced). Uncentred "
+      "spectra also "
+      "count the mean as a direction, often the first.";
+  findings.reading = activation_reading(findings.rows);
+  if (setting.paper && !findings.reading.empty())
+    findings.reading.push_back(
+        "Published for large-v2, trained and untrained: A activations 2.9 and 15.9, A "
+        "gradients 5.8 and 9.7, "
+        "B activations 1.5 and 15.7, B gradients 42.1 and 15.9.");
+  for (std::string& sentence : weight_reading(findings.rows)) findings.reading.push_back(std::move(sentence));
+  findings.figures = figures_of(setting, findings.rows);
+}
+
+}  // namespace loralens

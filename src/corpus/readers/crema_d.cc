@@ -1,0 +1,202 @@
+// CREMA-D: Cao, Cooper, Keutmann, Gur, Nenkova and Verma, CREMA-D: crowd-sourced emotional multimodal actors dataset,
+// IEEE Transactions on Affective Computing 5(4), 2014. File name: actor, sentence, acted emotion, intensity:
+// 1001_DFA_ANG_XX. What raters heard and saw stands in processedResults/summaryTable.csv.
+#include <algorithm>
+#include <map>
+
+#include "base/error.h"
+#include "base/pattern.h"
+#include "corpus/readers/readers.h"
+#include "corpus/readers/tree.h"
+
+namespace loralens {
+namespace {
+
+using Words = std::map<std::string, std::string>;
+
+const Words emotions = {{"ANG", "anger"},     {"DIS", "disgust"}, {"FEA", "fear"},
+                        {"HAP", "happiness"}, {"NEU", "neutral"}, {"SAD", "sadness"}};
+const Words votes = {{"A", "anger"},     {"D", "disgust"}, {"F", "fear"},
+                     {"H", "happiness"}, {"N", "neutral"}, {"S", "sadness"}};
+const Words intensities = {{"LO", "low"}, {"MD", "medium"}, {"HI", "high"}, {"XX", ""}, {"X", ""}};
+const Words sentences = {{"DFA", "Don't forget a jacket."},         {"IEO", "It's eleven o'clock."},
+                         {"IOM", "I'm on my way to the meeting."},  {"ITH", "I think I have a doctor's appointment."},
+                         {"ITS", "I think I've seen this before."}, {"IWL", "I would like a new alarm clock."},
+                         {"IWW", "I wonder what this is about."},   {"MTI", "Maybe tomorrow it will be cold."},
+                         {"TAI", "The airplane is almost full."},   {"TIE", "That is exactly what happened."},
+                         {"TSI", "The surface is slick."},          {"WSI", "We'll stop in a couple of minutes."}};
+
+// The columns of summaryTable.csv, and what they are called in the table of clips.
+constexpr std::pair<const char*, const char*> vote_columns[] = {
+    {"VoiceVote", "voice_vote"}, {"FaceVote", "face_vote"}, {"MultiModalVote", "multimodal_vote"}};
+
+const std::string& word(const Words& words, const std::string& code, const Path& path) {
+  const auto found = words.find(code);
+  if (found == words.end()) fail("{}: the name holds the unknown code '{}'", path.string(), code);
+  return found->second;
+}
+
+std::string lower(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
+// A table's rows by the value of its column `key`; only the columns asked for, in their order.
+using Rows = std::map<std::string, std::vector<std::string>>;
+
+Rows rows_of(const Path& file, const char* key, const std::vector<const char*>& columns) {
+  Rows rows;
+  const Table table = read_csv(file);
+  const auto column = [&](const char* name) {
+    if (table.column(name) < 0) fail("{}: there is no column '{}': take the file of CREMA-D", file.string(), name);
+    return static_cast<size_t>(table.column(name));
+  };
+  for (const auto& row : table.rows) {
+    auto& cells = rows[row[column(key)]];
+    cells.clear();
+    for (const char* name : columns) cells.push_back(row[column(name)]);
+  }
+  return rows;
+}
+
+// "N" -> "neutral"; a tie "N:S" -> "neutral:sadness".
+std::string spelled_out(const std::string& vote, const Path& file) {
+  std::string text;
+  for (const char letter : vote)
+    if (letter != ':') text += (text.empty() ? "" : ":") + word(votes, std::string(1, letter), file);
+  return text;
+}
+
+void add_demographics(const Path& file, RawCorpus& corpus) {
+  std::error_code code;
+  if (!std::filesystem::is_regular_file(file, code)) {
+    corpus.notes.push_back(fmt::format("{} is not there: gender is unknown", file.filename().string()));
+    return;
+  }
+  const auto actors = rows_of(file, "ActorID", {"Sex", "Age", "Race", "Ethnicity"});
+  corpus.clips.extra_columns = {"age", "race", "ethnicity"};
+  for (auto& clip : corpus.clips.clips) {
+    const auto found = actors.find(clip.speaker);
+    if (found == actors.end()) fail("{}: there is no actor {}", file.string(), clip.speaker);
+    clip.gender = lower(found->second[0]);
+    clip.extra = {found->second.begin() + 1, found->second.end()};
+  }
+}
+
+// Adds the three votes as columns, in words; a clip that was not rated has empty ones.
+void add_votes(const Path& file, RawCorpus& corpus) {
+  const auto rated = rows_of(file, "FileName", {vote_columns[0].first, vote_columns[1].first, vote_columns[2].first});
+  for (const auto& [theirs, ours] : vote_columns) corpus.clips.extra_columns.emplace_back(ours);
+  for (auto& clip : corpus.clips.clips) {
+    const auto found = rated.find(clip.path.stem().string());
+    for (size_t i = 0; i < std::size(vote_columns); ++i)
+      clip.extra.push_back(found == rated.end() ? "" : spelled_out(found->second[i], file));
+  }
+}
+
+// Makes the vote the label; clips without a single winner are left out.
+void label_by_vote(const std::string& perceived, RawCorpus& corpus) {
+  const auto chosen = column_values(corpus.clips, perceived + "_vote");
+  std::vector<Clip> kept;
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    if (chosen[i].empty() || chosen[i].find(':') != std::string::npos) continue;
+    kept.push_back(std::move(corpus.clips.clips[i]));
+    kept.back().label = chosen[i];
+  }
+  if (kept.size() < chosen.size())
+    corpus.notes.push_back(fmt::format("left out {} clips for which the {} vote has no single winner",
+                                       chosen.size() - kept.size(), perceived));
+  corpus.clips.clips = std::move(kept);
+}
+
+std::string complaint_about_perceived(const std::string& value) {
+  for (const char* known : {"voice", "face", "multimodal"})
+    if (value == known) return "";
+  return fmt::format("'{}' is none of voice, face, multimodal", value);
+}
+
+class CremaDReader : public Reader {
+ public:
+  std::string name() const override { return "crema-d"; }
+  std::string description() const override { return "CREMA-D, English: the folder with AudioWAV/1001_DFA_ANG_XX.wav"; }
+
+  std::vector<ReaderOption> options() const override {
+    return {{"--perceived",
+             "label by what raters perceived (voice, face or multimodal; ties are left out) instead of what was acted",
+             &ReaderOptions::perceived, complaint_about_perceived}};
+  }
+
+  RawCorpus read(const Path& root, const ReaderOptions& options) const override {
+    RawCorpus corpus;
+    corpus.clips.folder = root;
+    const Path audio = is_directory(root / "AudioWAV") ? root / "AudioWAV" : root;
+    add_clips(root, audio, corpus);
+    if (corpus.clips.clips.empty())
+      fail("{} holds no CREMA-D: give the folder with AudioWAV/1001_DFA_ANG_XX.wav", root.string());
+    const Path above = audio == root ? root.parent_path() : root;
+    add_demographics(above / "VideoDemographics.csv", corpus);
+    const Path summary = above / "processedResults" / "summaryTable.csv";
+    std::error_code code;
+    if (std::filesystem::is_regular_file(summary, code))
+      add_votes(summary, corpus);
+    else if (!options.perceived.empty())
+      fail("{} is not there: --perceived takes the raters' votes from it", summary.string());
+    if (!options.perceived.empty()) label_by_vote(options.perceived, corpus);
+    return corpus;
+  }
+
+  // Counted in the file names of the authors' repository.
+  PublishedCounts published(const ReaderOptions& options) const override {
+    if (!options.perceived.empty()) return {};
+    PublishedCounts counts;
+    for (const auto& [code, emotion] : emotions) counts.labels[emotion] = 1271;
+    counts.labels["neutral"] = 1087;
+    for (int actor = 1001; actor <= 1091; ++actor) counts.speakers[std::to_string(actor)] = 82;
+    counts.speakers["1002"] = counts.speakers["1076"] = 81;
+    counts.speakers["1008"] = counts.speakers["1009"] = counts.speakers["1019"] = 76;
+    return counts;
+  }
+
+ private:
+  static void add_clips(const Path& root, const Path& audio, RawCorpus& corpus) {
+    static const Pattern pattern("(1[0-9]{3})_([A-Z]{3})_([A-Z]{3})_([A-Z]{1,2})");
+    int64_t strange = 0;
+    for (const auto& path : files_in(audio)) {
+      if (!is_audio(path)) continue;
+      const std::string stem = path.stem().string();
+      const auto parts = pattern.match(stem);
+      if (!parts) {
+        ++strange;
+        continue;
+      }
+      refuse_pointer(path);
+      Clip clip;
+      clip.id = name_below(root, path);
+      clip.path = path;
+      clip.speaker = (*parts)[1];
+      clip.text = word(sentences, (*parts)[2], path);
+      clip.label = word(emotions, (*parts)[3], path);
+      clip.intensity = word(intensities, (*parts)[4], path);
+      clip.corpus = "crema-d";
+      clip.language = "en";
+      corpus.clips.clips.push_back(std::move(clip));
+    }
+    if (strange) corpus.notes.push_back(fmt::format("passed over {} audio files with other names", strange));
+  }
+
+  // The repository keeps its audio in Git LFS; a clone without that has small text files in their place.
+  static void refuse_pointer(const Path& path) {
+    constexpr uintmax_t longest_pointer = 1024;
+    if (std::filesystem::file_size(path) < longest_pointer && read_file(path).starts_with("version https://git-lfs"))
+      fail("{} is a pointer of Git LFS, not audio: run 'git lfs pull' in the corpus's folder", path.string());
+  }
+};
+
+}  // namespace
+
+const Reader& crema_d_reader() {
+  static const CremaDReader reader;
+  return reader;
+}
+
+}  // namespace loralens

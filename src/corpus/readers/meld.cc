@@ -1,0 +1,150 @@
+// MELD: Poria, Hazarika, Majumder, Naik, Cambria and Mihalcea, MELD: a multimodal multi-party dataset for emotion
+// recognition in conversations, ACL 2019. Dialogues of a television series; a CSV file for each partition, and for each
+// of its rows a clip dia<Dialogue_ID>_utt<Utterance_ID>, distributed as mp4, to be converted to audio by the user. The
+// same names occur in every partition, so that each has a folder of its own.
+#include <array>
+#include <optional>
+
+#include "base/error.h"
+#include "corpus/names.h"
+#include "corpus/readers/readers.h"
+#include "corpus/readers/tree.h"
+
+namespace loralens {
+namespace {
+
+struct Partition {
+  const char* name;
+  const char* folder;  // as in the authors' archives
+  const char* broken;  // the clip whose video is damaged or not in the archive
+};
+
+constexpr std::array<Partition, 3> partitions = {{{"train", "train_splits", "dia125_utt3"},
+                                                  {"dev", "dev_splits_complete", "dia110_utt7"},
+                                                  {"test", "output_repeated_splits_test", ""}}};
+
+bool is_file(const Path& path) {
+  std::error_code code;
+  return std::filesystem::is_regular_file(path, code);
+}
+
+// The partition's text file, at the top or in the folder of the partition.
+std::optional<Path> text_file(const Path& root, const Partition& part) {
+  const std::string name = fmt::format("{}_sent_emo.csv", part.name);
+  for (const Path& path : {root / name, root / part.name / name})
+    if (is_file(path)) return path;
+  return {};
+}
+
+Path audio_folder(const Path& root, const Partition& part) {
+  for (const Path& path : {root / part.folder, root / part.name / part.folder, root / part.name})
+    if (is_directory(path)) return path;
+  return root / part.folder;
+}
+
+// The clip's file, whatever its format; what a .wav would be called if there is none.
+Path audio_file(const Path& folder, const std::string& name) {
+  for (const char* extension : {".wav", ".flac", ".mp3", ".ogg", ".opus"})
+    if (is_file(folder / (name + extension))) return folder / (name + extension);
+  return folder / (name + ".wav");
+}
+
+struct Columns {
+  size_t text, speaker, emotion, sentiment, dialogue, utterance;
+};
+
+Columns columns_of(const Table& table, const Path& file) {
+  const auto column = [&](const char* name) {
+    if (table.column(name) < 0) fail("{}: there is no column '{}': take the file of MELD", file.string(), name);
+    return static_cast<size_t>(table.column(name));
+  };
+  return {column("Utterance"), column("Speaker"),     column("Emotion"),
+          column("Sentiment"), column("Dialogue_ID"), column("Utterance_ID")};
+}
+
+bool is_number(const std::string& text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+}
+
+void add_partition(const Path& root, const Partition& part, const Path& file, RawCorpus& corpus) {
+  const Table table = read_csv(file);
+  const auto columns = columns_of(table, file);
+  const Path folder = audio_folder(root, part);
+  for (size_t i = 0; i < table.rows.size(); ++i) {
+    const auto& row = table.rows[i];
+    const auto &dialogue = row[columns.dialogue], &utterance = row[columns.utterance];
+    if (!is_number(dialogue) || !is_number(utterance))
+      fail("{}: row {}: Dialogue_ID '{}' and Utterance_ID '{}' are not both whole numbers", file.string(), i + 2,
+           dialogue, utterance);
+    if (row[columns.emotion].empty()) fail("{}: row {}: the emotion is empty", file.string(), i + 2);
+    const std::string name = fmt::format("dia{}_utt{}", dialogue, utterance);
+    Clip clip;
+    clip.path = audio_file(folder, name);
+    if (name == part.broken && !is_file(clip.path)) {
+      corpus.notes.push_back(
+          fmt::format("left out {} of {}, whose video is damaged in the corpus itself", name, part.name));
+      continue;
+    }
+    clip.id = name_below(root, clip.path);
+    clip.label = row[columns.emotion];
+    clip.speaker = row[columns.speaker];
+    clip.text = row[columns.text];
+    clip.corpus = "meld";
+    clip.language = "en";
+    clip.extra = {part.name, fmt::format("{}-{}", part.name, dialogue), row[columns.sentiment]};
+    corpus.clips.clips.push_back(std::move(clip));
+  }
+}
+
+class MeldReader : public Reader {
+ public:
+  std::string name() const override { return "meld"; }
+  std::string description() const override {
+    return "MELD, English: the folder with train_sent_emo.csv and train_splits/dia0_utt0.wav";
+  }
+
+  RawCorpus read(const Path& root, const ReaderOptions&) const override {
+    if (!is_directory(root)) fail("{} is no folder: give the folder that holds the corpus", root.string());
+    RawCorpus corpus;
+    corpus.clips.folder = root;
+    corpus.clips.extra_columns = {"partition", "dialogue", "sentiment"};
+    for (const auto& part : partitions) {
+      if (const auto file = text_file(root, part))
+        add_partition(root, part, *file, corpus);
+      else
+        corpus.notes.push_back(fmt::format("{}_sent_emo.csv is not there", part.name));
+    }
+    if (corpus.clips.clips.empty())
+      fail("{} holds no MELD: give the folder with train_sent_emo.csv, dev_sent_emo.csv and test_sent_emo.csv",
+           root.string());
+    if (const auto changed = unify_spellings(corpus.clips, &Clip::speaker))
+      corpus.notes.push_back(
+          fmt::format("{} utterances spell their speaker in other case or spaces than earlier ones; "
+                      "the first spelling was taken",
+                      changed));
+    return corpus;
+  }
+
+  // The table of the authors' repository: train, dev and test together.
+  PublishedCounts published(const ReaderOptions&) const override {
+    return {{{"anger", 1607},
+             {"disgust", 361},
+             {"fear", 358},
+             {"joy", 2308},
+             {"neutral", 6436},
+             {"sadness", 1002},
+             {"surprise", 1636}},
+            {},
+            {},
+            {}};
+  }
+};
+
+}  // namespace
+
+const Reader& meld_reader() {
+  static const MeldReader reader;
+  return reader;
+}
+
+}  // namespace loralens

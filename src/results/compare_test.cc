@@ -1,0 +1,66 @@
+#include "results/compare.h"
+
+#include <gmock/gmock.h>
+
+#include "base/test_folder.h"
+
+namespace loralens {
+namespace {
+
+using testing::HasSubstr;
+
+// Two folds of two speakers, four clips each; `wrong`: how many of a speaker's clips are.
+std::vector<Prediction> predictions_with(const std::vector<int64_t>& wrong) {
+  std::vector<Prediction> predictions;
+  for (int64_t speaker = 0; speaker < 4; ++speaker)
+    for (int64_t i = 0; i < 4; ++i) {
+      const int64_t truth = i % 2, guess = i < wrong[static_cast<size_t>(speaker)] ? 1 - truth : truth;
+      predictions.push_back({fmt::format("{}-{}", speaker, i),
+                             fmt::format("s{}", speaker),
+                             truth ? "b" : "a",
+                             speaker / 2,
+                             truth,
+                             guess,
+                             {0.5, 0.5}});
+    }
+  return predictions;
+}
+
+TEST(Compare, PairsFoldsAndSpeakers) {
+  const auto better = predictions_with({0, 0, 2, 0}), worse = predictions_with({2, 0, 4, 2});
+  const auto found = compare_results(better, worse, 2, 42);
+  EXPECT_EQ(found.at("folds"), 2);
+  EXPECT_EQ(found.at("speakers"), 4);
+  const auto& war = found.at("war");  // folds gain 1/4 and 1/2, speakers 1/2, 0, 1/2, 1/2
+  EXPECT_NEAR(war.at("difference").get<double>(), 0.375, 1e-15);
+  EXPECT_EQ(war.at("p_folds"), 0.5);
+  EXPECT_EQ(war.at("p_speakers"), 0.25);
+  EXPECT_NEAR(war.at("effect_speakers").get<double>(), 1.5, 1e-12);
+  EXPECT_GE(war.at("low").get<double>(), 0);
+  EXPECT_EQ(war.at("high"), 0.5);
+  const auto back = compare_results(worse, better, 2, 42);
+  EXPECT_NEAR(back.at("war").at("difference").get<double>(), -0.375, 1e-15);
+  EXPECT_EQ(back.at("uar").at("p_speakers"), found.at("uar").at("p_speakers"));
+}
+
+TEST(Compare, EqualRunsDoNotDiffer) {
+  const auto run = predictions_with({1, 0, 2, 0});
+  const auto found = compare_results(run, run, 2, 42);
+  EXPECT_EQ(found.at("uar").at("difference"), 0);
+  EXPECT_EQ(found.at("uar").at("p_folds"), 1);
+  EXPECT_TRUE(found.at("uar").at("effect_folds").is_null());
+}
+
+TEST(Compare, NeedsTheSameClipsInTheSameFolds) {
+  const auto run = predictions_with({1, 0, 2, 0});
+  auto other = run;
+  std::swap(other[0], other[9]);
+  EXPECT_TRUE(same_clips(run, other)) << "in any order";
+  other[9].fold = 1;
+  EXPECT_FALSE(same_clips(run, other));
+  EXPECT_THAT(error_of([&] { compare_results(run, other, 2, 42); }), HasSubstr("same folds"));
+  EXPECT_FALSE(same_clips(run, std::span(run).first(15)));
+}
+
+}  // namespace
+}  // namespace loralens

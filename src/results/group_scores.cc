@@ -1,0 +1,52 @@
+#include "results/group_scores.h"
+
+#include <map>
+#include <set>
+#include <unordered_map>
+
+#include "base/error.h"
+
+namespace loralens {
+namespace {
+
+using nlohmann::json;
+
+constexpr size_t most_values = 50;  // of a column; a text for every clip tells nothing
+
+json scores_of(const std::string& value, std::span<const Prediction> predictions, int64_t classes, uint64_t seed) {
+  std::vector<Confusion> speakers;
+  for (const auto& [name, confusion] : by_speaker(predictions, classes)) speakers.push_back(confusion);
+  std::set<std::string_view> clips;
+  for (const auto& p : predictions) clips.insert(p.id);
+  json group = {{"value", value}, {"clips", clips.size()}, {"speakers", speakers.size()}};
+  const std::pair<const char*, double (*)(const Confusion&)> metrics[] = {{"uar", uar}, {"war", war}};
+  for (const auto& [name, metric] : metrics) {
+    group[name] = json_of(bootstrap_confusions(speakers, metric, {.seed = seed}));
+    group[name]["value"] = metric(pooled(speakers));
+  }
+  return group;
+}
+
+}  // namespace
+
+json group_scores(std::span<const Prediction> predictions, const std::vector<std::string>& classes, const Clips& clips,
+                  uint64_t seed) {
+  std::unordered_map<std::string_view, size_t> places;
+  for (size_t i = 0; i < clips.clips.size(); ++i) places.emplace(clips.clips[i].id, i);
+  json result = json::object();
+  for (const char* column : {"corpus", "gender", "intensity", "text"}) {
+    const auto values = column_values(clips, column);
+    std::map<std::string, std::vector<Prediction>> groups;
+    for (const Prediction& p : predictions) {
+      const auto place = places.find(p.id);
+      if (place == places.end()) fail("the prediction of '{}' is of no clip of the corpus", p.id);
+      if (const std::string& value = values[place->second]; !value.empty()) groups[value].push_back(p);
+    }
+    if (groups.size() < 2 || groups.size() > most_values) continue;
+    for (const auto& [value, members] : groups)
+      result[column].push_back(scores_of(value, members, std::ssize(classes), seed));
+  }
+  return result;
+}
+
+}  // namespace loralens

@@ -1,0 +1,175 @@
+// The folder of a run, read back: which folds it has, and whether they are all there and of one training.
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <set>
+
+#include "base/error.h"
+#include "base/formats/csv_scan.h"
+#include "results/run_folder.h"
+
+namespace loralens {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The test part of each fold of a folds.csv: ids by fold.
+using TestParts = std::map<int64_t, std::set<std::string>>;
+
+TestParts test_parts(const Path& csv) {
+  TestParts parts;
+  scan_folds(csv, [&](const std::string& id, int64_t fold, const std::string& part) {
+    auto& ids = parts[fold];
+    if (part == "test") ids.insert(id);
+  });
+  if (parts.empty()) fail("{}: there are no folds below the header", csv.string());
+  return parts;
+}
+
+// The numbers of the folders fold-00, fold-01, ... that are there; others, such as fold-00.bak, are no folds.
+std::set<int64_t> folds_in(const Path& run) {
+  std::set<int64_t> numbers;
+  if (!fs::is_directory(run)) return numbers;
+  for (const auto& entry : fs::directory_iterator(run)) {
+    const std::string name = entry.path().filename().string();
+    int64_t number = -1;
+    const size_t prefix = std::string_view("fold-").size();
+    if (!name.starts_with("fold-") || !entry.is_directory()) continue;
+    std::from_chars(name.data() + prefix, name.data() + name.size(), number);
+    if (number >= 0 && name == fold_name(number)) numbers.insert(number);
+  }
+  return numbers;
+}
+
+// The folds that a run says it has; empty where it says nothing.
+std::set<int64_t> folds_told_of(const Path& run) {
+  std::set<int64_t> folds;
+  if (fs::exists(run / "folds.csv"))
+    for (const auto& [fold, ids] : test_parts(run / "folds.csv")) folds.insert(fold);
+  if (!fs::exists(run / "metrics.json")) return folds;
+  const nlohmann::json metrics = read_metrics(run / "metrics.json");
+  std::set<int64_t> scored;
+  for (const auto& fold : metrics.at("folds")) scored.insert(fold.at("fold").get<int64_t>());
+  if (folds.empty() || folds == scored) return scored;
+  std::vector<int64_t> differ;
+  std::ranges::set_symmetric_difference(folds, scored, std::back_inserter(differ));
+  fail("{}: folds.csv and metrics.json do not have the same folds: {} is in one of them alone; the run is not whole",
+       run.string(), fold_name(differ.front()));
+}
+
+std::string input_text(const InputOptions& input) {
+  return fmt::format("{}, a tail of {} s, long clips {}", input.padded ? "padded" : "speech", input.tail,
+                     input.cut ? "cut" : "in windows");
+}
+
+// The method, and names and shapes of all that was trained.
+std::string trained_text(const EmotionModel& model) {
+  std::string text = model.options.method;
+  if (!model.adapted.adapters.empty()) text += fmt::format(" alpha {} {}", model.options.alpha, model.options.rslora);
+  for (const Parameter& p : model.parameters())
+    text += fmt::format(" {}[{}]", p.name, fmt::join(p.tensor.sizes(), ","));
+  return text;
+}
+
+}  // namespace
+
+void scan_folds(const Path& csv, const std::function<void(const std::string&, int64_t, const std::string&)>& row) {
+  size_t id = 0, fold = 0, part = 0;
+  scan_csv(csv, [&](size_t line, std::vector<std::string>& cells) {
+    const auto place = [&](const char* column) {
+      const auto found = std::find(cells.begin(), cells.end(), column);
+      if (found == cells.end()) fail("{}: a table of folds has the columns id,fold,part", csv.string());
+      return static_cast<size_t>(found - cells.begin());
+    };
+    if (line == 1) {
+      id = place("id"), fold = place("fold"), part = place("part");
+      return;
+    }
+    int64_t number = -1;
+    const std::string& text = cells[fold];
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size() || number < 0)
+      fail("{}, row {}: '{}' is no number of a fold: they count from 0", csv.string(), line, text);
+    row(cells[id], number, cells[part]);
+  });
+}
+
+std::string fold_name(int64_t number) { return fmt::format("fold-{:02}", number); }
+
+std::vector<Path> model_folders(const Path& run) {
+  if (is_model_folder(run)) return {run};
+  const auto there = folds_in(run);
+  auto expected = there.empty() ? std::set<int64_t>() : folds_told_of(run);
+  if (expected.empty())  // folders that somebody put together: as many as the last one says
+    for (int64_t fold = 0; !there.empty() && fold <= *there.rbegin(); ++fold) expected.insert(fold);
+  if (there.empty()) fail("{} is neither a run (no fold-00) nor a model folder (no adapter_config.json)", run.string());
+  std::vector<Path> folders;
+  for (const int64_t fold : expected) {
+    if (fold != std::ssize(folders))
+      fail("{} has no {}: its folds must count from 0 without gaps", run.string(), fold_name(std::ssize(folders)));
+    folders.push_back(run / fold_name(fold));
+    if (!there.contains(fold))
+      fail("{} has no {}: {} of its {} folds are there; copy the whole run, or train it again", run.string(),
+           fold_name(fold), there.size(), std::max(expected.size(), there.size()));
+    if (!is_model_folder(folders.back()))
+      fail(
+          "{} holds no model (no adapter_config.json and no config.json that loralens wrote): copy the whole run, or "
+          "train it again",
+          folders.back().string());
+  }
+  for (const int64_t fold : there)
+    if (!expected.contains(fold))
+      fail("{} has a {}, which is no fold of its folds.csv or metrics.json: take it away", run.string(),
+           fold_name(fold));
+  return folders;
+}
+
+bool same_input(const InputOptions& a, const InputOptions& b) {
+  return a.padded == b.padded && a.cut == b.cut && (a.padded || a.tail == b.tail);
+}
+
+void check_alike(const std::vector<EmotionModel>& models, const std::vector<Path>& folders) {
+  for (size_t m = 1; m < models.size(); ++m) {
+    const EmotionModel &first = models.front(), &model = models[m];
+    const std::string pair =
+        fmt::format("{} is no fold of the same run as {}", folders[m].string(), folders[0].string());
+    if (model.classes != first.classes)
+      fail("{}: its classes are {}, and not {}", pair, fmt::join(model.classes, ", "), fmt::join(first.classes, ", "));
+    if (!same_input(model.input, first.input))
+      fail("{}: its input is {}, and not {}", pair, input_text(model.input), input_text(first.input));
+    if (model.options.method != first.options.method)
+      fail("{}: its method is {}, and not {}", pair, model.options.method, first.options.method);
+    if (trained_text(model) != trained_text(first))
+      fail("{}: its adapters or its head are on other modules, of another rank or of another scale", pair);
+  }
+}
+
+void check_whole(const Path& run, const Scores& scores) {
+  if (!fs::exists(run / "folds.csv")) return;  // an evaluation
+  std::map<int64_t, std::map<std::string, const Prediction*>> rows;
+  for (const Prediction& p : scores.predictions) rows[p.fold][p.id] = &p;
+  for (const auto& [fold, ids] : test_parts(run / "folds.csv")) {
+    for (const std::string& id : ids)
+      if (!rows[fold].contains(id))
+        fail("{}: '{}' is a test clip of fold {} in folds.csv and is not in predictions.csv", run.string(), id, fold);
+    for (const auto& [id, row] : rows[fold])
+      if (!ids.contains(id))
+        fail("{}: '{}' is in fold {} of predictions.csv and is no test clip of it in folds.csv", run.string(), id,
+             fold);
+  }
+  for (const Path& folder : model_folders(run)) {
+    const Path csv = folder / "predictions.csv";
+    if (!fs::exists(csv)) continue;
+    for (const Prediction& p : read_predictions(csv, scores.metrics.at("classes"))) {
+      const auto row = rows[p.fold].find(p.id);
+      if (folder.filename() != fold_name(p.fold) || row == rows[p.fold].end() || row->second->label != p.label ||
+          row->second->probabilities != p.probabilities)
+        fail(
+            "{}: '{}' has another fold, label or probabilities than in the run's predictions.csv: the fold is of "
+            "another run",
+            csv.string(), p.id);
+    }
+  }
+}
+
+}  // namespace loralens

@@ -1,0 +1,202 @@
+#include "study/compared_models.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+
+#include "base/error.h"
+#include "base/progress.h"
+#include "results/run_folder.h"
+#include "study/run_clips.h"
+#include "training/inputs.h"
+
+namespace loralens {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Error unless the run's own tables still say of its clips what it was trained with.
+void check_unchanged(const Path& run, const Clips& clips) {
+  if (!fs::exists(run / "recordings.csv")) return;
+  std::map<std::string, TrainedClip> trained;
+  for (auto& clip : read_recordings(run / "recordings.csv")) trained[clip.id] = std::move(clip);
+  const auto compare = [&](const Clip& clip, const char* what, const std::string& was, const std::string& is) {
+    if (was != is)
+      fail(
+          "the {} of the clip {} was '{}' when {} was trained and is '{}' now: put the table back as it was, or name "
+          "the table with --corpus",
+          what, clip.id, was, run.string(), is);
+  };
+  for (const Clip& clip : clips.clips) {
+    const auto found = trained.find(clip.id);
+    if (found == trained.end())
+      fail("the clip {} was not there when {} was trained: name the table with --corpus", clip.id, run.string());
+    compare(clip, "label", found->second.label, clip.label);
+    compare(clip, "speaker", found->second.speaker, clip.speaker);
+  }
+}
+
+Clips clips_of(const ComparisonRequest& a, const Path& run, const std::vector<std::string>& classes) {
+  const auto corpora = a.corpora.empty() ? recorded_flag(run, "corpus") : a.corpora;
+  if (corpora.empty()) fail("{} does not name its corpus: give the table with --corpus", run.string());
+  const auto labels = a.labels.empty() ? recorded_flag(run, "labels") : std::vector<std::string>{a.labels};
+  Clips clips = clips_of_classes(corpora, labels.empty() ? "" : labels.front(), classes);
+  if (a.corpora.empty() && a.labels.empty()) check_unchanged(run, clips);
+  return clips;
+}
+
+// The folds that the models were trained in; for a corpus that is not the run's, or a model of which nothing is known,
+// every clip is a test clip.
+std::vector<Fold> folds_of(const ComparisonRequest& a, const std::string& name, const Clips& clips) {
+  const Path run = run_of(name), csv = run / "folds.csv";
+  const size_t models = model_folders(name).size();
+  std::vector<Fold> folds;
+  if (fs::exists(csv)) {
+    try {
+      folds = read_folds(csv, clips);
+    } catch (const Error& error) {
+      if (a.corpora.empty()) throw;
+      log_line(fmt::format("{} is not the corpus of the run's folds: all its clips are test clips",
+                           fmt::join(a.corpora, ", ")));
+    }
+  }
+  if (folds.empty()) {
+    std::vector<int64_t> all(clips.clips.size());
+    std::iota(all.begin(), all.end(), int64_t{0});
+    return std::vector<Fold>(models, Fold{{}, {}, all});
+  }
+  if (run == Path(name) || folds.size() == models) {
+    if (folds.size() != models) fail("{} has {} models and {} folds: it is no whole run", name, models, folds.size());
+    return folds;
+  }
+  for (size_t f = 0; f < folds.size(); ++f)
+    if (fs::absolute(name).lexically_normal().filename() == fold_name(static_cast<int64_t>(f))) return {folds[f]};
+  fail("{} is no fold of {}: name the run, or one of its folds", name, run.string());
+}
+
+bool same_places(const EmotionModel& a, const EmotionModel& b) {
+  return std::ranges::equal(
+      a.adapted.adapters, b.adapted.adapters, {}, [](const auto& x) { return x.first; },
+      [](const auto& x) { return x.first; });
+}
+
+// The models of a further run, which was trained as the first one, on the same folds, with another seed.
+void add_run(const ComparisonRequest& a, const std::string& name, const InputOptions& bare_input, ComparedModels& m) {
+  const std::string& first = a.runs.front();
+  const EmotionModel like = m.adapted.front();
+  const auto folds = folds_of(a, name, m.clips);
+  if (!std::ranges::equal(folds, std::span(m.folds).first(m.folds_of_a_run), {}, &Fold::test, &Fold::test))
+    fail("{} was tested on other clips than {}: train the runs of other seeds with --folds file:{}", name, first,
+         (m.run / "folds.csv").string());
+  const auto folders = model_folders(name);
+  std::vector<EmotionModel> models;
+  for (size_t f = 0; f < folders.size(); ++f) {
+    models.push_back(load_model(folders[f], m.base, {like.classes, bare_input}));
+    const EmotionModel& model = models.back();
+    if (model.classes != like.classes || !same_input(model.input, like.input) ||
+        model.options.method != like.options.method || !same_places(model, like))
+      fail(
+          "{} is no repetition of {}: classes, input, method and adapted modules must be the same (loralens report "
+          "compares different runs)",
+          folders[f].string(), first);
+  }
+  check_alike(models, folders);
+  m.folders.insert(m.folders.end(), folders.begin(), folders.end());
+  m.adapted.insert(m.adapted.end(), models.begin(), models.end());
+  m.folds.insert(m.folds.end(), folds.begin(), folds.end());
+}
+
+std::vector<EmotionModel> frozen_models(const ComparisonRequest& a, const ComparedModels& m) {
+  std::vector<EmotionModel> models;
+  if (a.against.empty()) {  // the same heads, adapters off
+    for (const EmotionModel& model : m.adapted) {
+      models.push_back(model);
+      models.back().adapted = Adapted{m.base.encoder, {}, {}, false};
+    }
+    return models;
+  }
+  const auto folders = model_folders(a.against);
+  for (const Path& folder : folders)
+    models.push_back(load_model(folder, m.base, {m.adapted.front().classes, m.adapted.front().input}));
+  check_alike(models, folders);
+  const size_t folds = m.folds_of_a_run;
+  const bool one = models.size() == 1;
+  if (one) models.resize(folds, models.front());
+  if (models.size() != folds)
+    fail("--against {} has {} folds, {} has {}: train both on the same folds", a.against, models.size(), a.runs.front(),
+         folds);
+  for (const EmotionModel& model : models) {
+    if (model.classes != m.adapted.front().classes)
+      fail("--against {} knows other classes than {}", a.against, a.runs.front());
+    if (!same_input(model.input, m.adapted.front().input))
+      fail(
+          "--against {} was trained on another input than {} (--input, --tail or the protocol's windows): compare runs of the same",
+          a.against, a.runs.front());
+  }
+  const Path theirs = run_of(a.against) / "folds.csv", ours = m.run / "folds.csv";
+  if (!one && fs::exists(theirs) && fs::exists(ours) && fs::exists(m.run / "config.toml")) {
+    const auto other = read_folds(theirs, m.clips);
+    for (size_t f = 0; f < std::min(other.size(), folds); ++f)
+      if (other[f].test != m.folds[f].test)
+        fail("--against {} was tested on other clips than {} in fold {}: train both on the same folds", a.against,
+             a.runs.front(), f);
+  }
+  while (models.size() < m.adapted.size()) models.push_back(models[models.size() - folds]);
+  return models;
+}
+
+// The seed that a run was trained with, if its config.toml says.
+std::optional<uint64_t> seed_of(const Path& run) {
+  const auto texts = recorded_flag(run, "seed");
+  if (texts.empty()) return std::nullopt;
+  const auto seed = parse_number<uint64_t>(texts.front());
+  if (!seed) fail("{}: the seed '{}' is no whole number", (run / "config.toml").string(), texts.front());
+  return seed;
+}
+
+}  // namespace
+
+ComparedModels open_compared(const ComparisonRequest& a, OpenedRun first_run, const InputOptions& bare_input) {
+  ComparedModels m;
+  const std::string& first = a.runs.front();
+  m.run = run_of(first);
+  m.folders = std::move(first_run.folders);
+  m.base = std::move(first_run.base);
+  m.adapted = std::move(first_run.models);
+  m.clips = clips_of(a, m.run, m.adapted.front().classes);
+  m.labels = class_numbers(m.clips, m.adapted.front().classes);
+  m.folds = folds_of(a, first, m.clips);
+  m.folds_of_a_run = m.folds.size();
+  for (size_t i = 1; i < a.runs.size(); ++i) add_run(a, a.runs[i], bare_input, m);
+  for (const std::string& run : a.runs) m.seeds.push_back(seed_of(run_of(run)));
+  m.frozen = frozen_models(a, m);
+  if (!a.untrained.empty()) {
+    m.untrained = load_model(a.untrained, m.base, {m.adapted.front().classes, m.adapted.front().input});
+    if (m.untrained->classes != m.adapted.front().classes || !same_input(m.untrained->input, m.adapted.front().input))
+      fail("--untrained {} has other classes or another input than {}: give an untrained model of the same",
+           a.untrained, first);
+  }
+  if (a.first_fold) {
+    m.folders.resize(1);
+    m.adapted.resize(1, m.adapted.front());
+    m.frozen.resize(1, m.frozen.front());
+    m.folds.resize(1);
+    m.folds_of_a_run = 1;
+  }
+  return m;
+}
+
+std::string factor_difference(const ComparedModels& m) {
+  std::map<std::string, at::IntArrayRef> shapes;  // of the first model's parameters beside the encoder
+  for (const Parameter& p : m.adapted.front().adapted.parameters)
+    if (p.role != ParameterRole::encoder) shapes.emplace(p.name, p.tensor.sizes());
+  const auto text = [](at::IntArrayRef shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); };
+  for (size_t f = 1; f < m.adapted.size(); ++f)
+    for (const Parameter& p : m.adapted[f].adapted.parameters)
+      if (const auto first = shapes.find(p.name); first != shapes.end() && first->second != p.tensor.sizes())
+        return fmt::format("{} is {} in {} and {} in {}", p.name, text(first->second), m.folders[0].string(),
+                           text(p.tensor.sizes()), m.folders[f].string());
+  return "";
+}
+
+}  // namespace loralens

@@ -1,0 +1,84 @@
+#include "study/open_run.h"
+
+#include <set>
+
+#include "base/error.h"
+#include "base/formats/toml.h"
+#include "base/profile.h"
+#include "base/progress.h"
+#include "hub/hub.h"
+#include "results/run_folder.h"
+
+namespace loralens {
+namespace {
+
+// A run whose final model is lost would otherwise answer with the mean of its folds.
+void refuse_lost_final(const Path& run) {
+  if (!std::filesystem::exists(run / "config.toml") || !std::filesystem::exists(run / "folds.csv")) return;
+  if (recorded_flag(run, "final") == std::vector<std::string>{"true"})
+    fail("{} has no final/, which it was trained with (--final): copy the whole run, or train it again", run.string());
+}
+
+// Gives the classes of models that name them themselves the names of --classes.
+void rename_classes(std::vector<EmotionModel>& models, const std::vector<std::string>& names, const Path& run) {
+  const std::vector<std::string> own = models.front().classes;
+  if (names.empty() || names == own) return;
+  if (names.size() != own.size() || std::set(names.begin(), names.end()).size() != names.size())
+    throw UsageError(fmt::format("--classes {}: {} has {} classes ({}), and each needs a name of its own",
+                                 fmt::join(names, ","), run.string(), own.size(), fmt::join(own, ",")));
+  log_line(fmt::format("the classes {} of {} are called {}, as --classes says", fmt::join(own, ","), run.string(),
+                       fmt::join(names, ",")));
+  for (EmotionModel& model : models) model.classes = names;
+}
+
+}  // namespace
+
+Base open_base(const std::string& model, const Compute& compute) {
+  const Path folder = resolve_model(model);
+  const std::string name = std::filesystem::exists(Path(model) / "config.json")
+                               ? std::filesystem::absolute(model).lexically_normal().string()
+                               : repository_of(model);
+  const Timed time(Phase::load);
+  try {
+    return load_base(folder, name, compute.precision, compute.device);
+  } catch (const Error& error) {
+    if (folder == Path(model)) throw;
+    fail("{}; if the file is damaged, 'loralens fetch {} --force' fetches it again", error.what(), model);
+  }
+}
+
+OpenedRun open_run(const RunRequest& request, const Compute& compute) {
+  const Path& run = request.run;
+  if (!std::filesystem::exists(run)) fail("{} does not exist: give a run that `loralens train` wrote", run.string());
+  std::vector<Path> folders = {run / "final"};
+  if (request.folds || !is_model_folder(folders[0])) {
+    if (!request.folds) refuse_lost_final(run);
+    folders = model_folders(run);
+  }
+  const std::string own = base_name_of(folders[0]), name = request.model.empty() ? own : request.model;
+  if (name.empty()) fail("{} does not name its base model: give it with --model", run.string());
+  OpenedRun opened{open_base(name, compute), {}, folders};
+  const Timed time(Phase::load);
+  for (const Path& folder : folders)
+    opened.models.push_back(load_model(folder, opened.base, {request.classes, request.bare_input}));
+  check_alike(opened.models, folders);
+  if (!own.empty() && own != opened.base.name)
+    log_line(
+        fmt::format("{} names the base model {}; {} is used, as --model says", run.string(), own, opened.base.name));
+  rename_classes(opened.models, request.classes, run);
+  return opened;
+}
+
+Path run_of(const Path& folder) {
+  if (std::filesystem::exists(folder / "folds.csv")) return folder;
+  const Path above = std::filesystem::absolute(folder).lexically_normal().parent_path();
+  return is_model_folder(folder) && std::filesystem::exists(above / "folds.csv") ? above : folder;
+}
+
+std::vector<std::string> recorded_flag(const Path& run, const std::string& flag) {
+  const Path config = run / "config.toml";
+  if (!std::filesystem::exists(config)) return {};
+  return values_of(read_flags(config), flag, config.string());
+}
+
+}  // namespace loralens

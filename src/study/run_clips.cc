@@ -1,0 +1,102 @@
+#include "study/run_clips.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "base/error.h"
+#include "base/progress.h"
+#include "base/text.h"
+#include "classifier/model.h"
+#include "corpus/join.h"
+#include "corpus/labels.h"
+#include "results/run_folder.h"
+#include "study/open_run.h"
+#include "training/inputs.h"
+
+namespace loralens {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The same for the same stretch of audio, whatever a table calls it.
+std::string audio_of(const Clip& clip) { return fs::weakly_canonical(clip.path).string() + segment_suffix(clip); }
+
+// A label that is a class in another spelling is not left out as one that is no class.
+void check_classes(const Clips& clips, const std::vector<std::string>& classes) {
+  std::map<std::string, std::string> spellings;
+  for (const std::string& name : classes) spellings.emplace(folded_name(name), name);
+  for (const Clip& clip : clips.clips) {
+    const auto meant = spellings.find(folded_name(clip.label));
+    if (meant != spellings.end() && std::ranges::find(classes, clip.label) == classes.end())
+      fail(
+          "{}: the label '{}' is the run's class '{}' in another spelling: write it so in the table, or map it with "
+          "--labels",
+          clip.id, shown(clip.label), meant->second);
+  }
+}
+
+// For a run without recordings.csv: how many of the clips are stretches of audio that its tables name.
+int64_t clips_of_its_tables(const Path& run, const Clips& clips) {
+  if (!fs::exists(run / "config.toml")) return 0;
+  log_line(
+      fmt::format("{} has no recordings.csv, as an older version trained it: clips that trained it are known by their "
+                  "files alone, not as copies",
+                  run.string()));
+  std::set<std::string> trained;
+  for (const std::string& table : recorded_flag(run, "corpus")) {
+    if (!fs::exists(table)) {
+      log_line(fmt::format("{}, on which {} was trained, is gone: nobody can tell whether these clips are of it", table,
+                           run.string()));
+      continue;
+    }
+    for (const Clip& clip : read_clips(table).clips) trained.insert(audio_of(clip));
+  }
+  return std::count_if(clips.clips.begin(), clips.clips.end(),
+                       [&](const Clip& clip) { return trained.contains(audio_of(clip)); });
+}
+
+// The clips in the training or development part of the run's folds, or of the one fold that `folder` is; nothing where all
+// clips trained it: a final model.
+std::optional<std::set<std::string>> training_ids(const Path& run, const Path& folder) {
+  const std::string name = fs::absolute(folder / "").lexically_normal().parent_path().filename().string();
+  const bool whole = fs::weakly_canonical(run) == fs::weakly_canonical(folder);
+  if (!fs::exists(run / "folds.csv") || (whole ? fs::exists(run / "final") : name == "final")) return {};
+  std::set<std::string> ids;
+  scan_folds(run / "folds.csv", [&](const std::string& id, int64_t fold, const std::string& part) {
+    if ((whole || name == fold_name(fold)) && (part == "train" || part == "development")) ids.insert(id);
+  });
+  return ids;
+}
+
+}  // namespace
+
+Clips clips_of_classes(const std::vector<std::string>& corpora, const std::string& labels,
+                       const std::vector<std::string>& classes) {
+  Clips clips = read_corpora(corpora, label_map_of(labels.empty() ? "*" : labels));
+  check_classes(clips, classes);
+  std::map<std::string, int64_t> other;
+  std::erase_if(clips.clips, [&](const Clip& clip) {
+    if (std::find(classes.begin(), classes.end(), clip.label) != classes.end()) return false;
+    ++other[clip.label];
+    return true;
+  });
+  for (const auto& [label, count] : other)
+    log_line(fmt::format("left out: {} clips labelled {}, which is no class of the run", count, label));
+  if (clips.clips.empty())
+    fail("{}: no clip has a label among {}: map them with --labels", fmt::join(corpora, ", "), fmt::join(classes, " "));
+  if (const std::string missing = check_files(clips); !missing.empty()) fail("{}", missing);
+  return clips;
+}
+
+int64_t clips_trained_on(const Path& folder, const Clips& clips, int64_t threads) {
+  const Path run = run_of(folder);
+  if (!fs::exists(run / "recordings.csv")) return clips_of_its_tables(run, clips);
+  auto trained = read_recordings(run / "recordings.csv");
+  if (const auto parts = training_ids(run, folder))
+    std::erase_if(trained, [&](const TrainedClip& clip) { return !parts->contains(clip.id); });
+  Progress progress("comparing audio", std::ssize(clips.clips));
+  return count_trained(trained, examine(clips, threads, [&](int64_t done) { progress.step(done); }));
+}
+
+}  // namespace loralens
