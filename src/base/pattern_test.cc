@@ -70,7 +70,7 @@ TEST(Pattern, FindsGroups) {
   EXPECT_EQ(pattern.groups(), 2);
   EXPECT_EQ(pattern.search("angry/07_a.wav"), (Matches{"/07_", "07", ""}));
   EXPECT_EQ(pattern.search("angry.wav"), std::nullopt);
-  EXPECT_TRUE(Pattern("a.*").match("a\xff").has_value());  // names of files need not be UTF-8
+  EXPECT_TRUE(Pattern("a.*").search("a\xff").has_value());  // names of files need not be UTF-8
 }
 
 TEST(Pattern, WhatPythonRefusesIsAnError) {

@@ -48,7 +48,7 @@ TEST(Gpu, RefusesTensorsOfTheProcessor) {
 TEST(Gpu, MultipliesInFullPrecision) {
   at::Context& context = at::globalContext();
   EXPECT_TRUE(context.allowTF32CuDNN(at::Float32Op::CONV)) << "LibTorch's default";
-  EXPECT_TRUE(loralens::device_of({.device = "auto"}).is_cuda());
+  EXPECT_TRUE(loralens::compute_of({.device = "auto"}).device.is_cuda());
   EXPECT_FALSE(context.allowTF32CuDNN(at::Float32Op::CONV));
   EXPECT_FALSE(context.allowTF32CuBLAS());
   const auto disallow = at::CuBLASReductionOption::DisallowReducedPrecisionAllowSplitK;
@@ -57,13 +57,13 @@ TEST(Gpu, MultipliesInFullPrecision) {
 }
 
 TEST(Gpu, IsOneOfThoseThatAreThere) {
-  EXPECT_EQ(loralens::device_of({.device = "cuda:0"}).index(), 0);
-  EXPECT_THAT([] { loralens::device_of({.device = "cuda:1"}); }, ThrowsMessage<loralens::Error>(HasSubstr("cuda:0")));
+  EXPECT_EQ(loralens::compute_of({.device = "cuda:0"}).device.index(), 0);
+  EXPECT_THAT([] { loralens::compute_of({.device = "cuda:1"}); }, ThrowsMessage<loralens::Error>(HasSubstr("cuda:0")));
 }
 
 TEST(Gpu, ComputesInHalfPrecision) {
   const auto compute = [](const std::string& precision) {
-    return loralens::precision_of({.precision = precision}, c10::kCUDA).compute;
+    return loralens::compute_of({.device = "cuda", .precision = precision}).precision.compute;
   };
   EXPECT_EQ(compute("auto"), c10::ScalarType::BFloat16);
   EXPECT_EQ(compute("fp16"), c10::ScalarType::Half);
