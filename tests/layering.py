@@ -1,4 +1,5 @@
-"""A module of src/ includes only modules above it in docs/architecture.md's table."""
+"""A module of src/ includes only modules above it in docs/architecture.md's table; its files have at most 400 lines and its
+folders at most 40 files; each source says its licence."""
 import pathlib
 import re
 import sys
@@ -6,7 +7,16 @@ import sys
 root = pathlib.Path(__file__).resolve().parent.parent
 order = re.findall(r"^\| `(\w+)` \|", (root / "docs/architecture.md").read_text(), re.M)
 bad = []
+for folder in sorted(p for p in (root / "src").rglob("*") if p.is_dir()):
+    files = sum(p.is_file() for p in folder.iterdir())
+    if files > 40:
+        bad.append(f"{folder.relative_to(root)}: {files} files; at most 40, so give a subject a folder of its own")
 for source in sorted((root / "src").rglob("*.*")):
+    lines = source.read_text().splitlines()
+    if len(lines) > 400:
+        bad.append(f"{source.relative_to(root)}: {len(lines)} lines; at most 400")
+    if source.suffix in (".cc", ".h") and lines[0] != "// SPDX-License-Identifier: Apache-2.0":
+        bad.append(f"{source.relative_to(root)}: the first line is not the licence's")
     module = source.relative_to(root / "src").parts[0]
     if module not in order:
         bad.append(f"src/{module}: not in the table of docs/architecture.md")
@@ -14,5 +24,5 @@ for source in sorted((root / "src").rglob("*.*")):
     for used in re.findall(r'^#include "(\w+)/', source.read_text(), re.M):
         if used in order and order.index(used) > order.index(module):
             bad.append(f"{source.relative_to(root)}: includes {used}/")
-print("\n".join(bad) or f"{len(order)} modules, each includes only those above it")
+print("\n".join(bad) or f"{len(order)} modules, each includes only those above it; files and folders are small")
 sys.exit(bool(bad))

@@ -1,0 +1,87 @@
+"""Compares two builds number by number: everything that they write of the same corpus must have the same bytes.
+
+    tests/same_numbers.py BEFORE AFTER [MODEL]
+
+BEFORE and AFTER are programs (build/release/loralens of two checkouts), MODEL a base model (base if not given). Each trains,
+evaluates, predicts and analyses the synthetic corpus, with several methods and both protocols, in a folder of its own. The
+paths of the folders and the versions in summaries are left out of the comparison. Takes some ten minutes. The exit status is
+1 if a file differs or is missing.
+"""
+import filecmp
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+SMALL = ["--folds", "speaker:2", "--epochs", "2", "--threads", "2", "--precision", "fp32"]
+TRAININGS = {
+    "lora": ["--rank", "4", "--watch", "3"],
+    "all": ["--targets", "q_proj,k_proj,v_proj,out_proj,fc1,fc2", "--layers", "upper", "--rank", "2", "--rslora", "--select", "last",
+            "--average", "0.9", "--time-masks", "1", "--mel-masks", "1", "--position-dropout", "0.2", "--balance", "classes"],
+    "paper": ["--protocol", "paper", "--rank", "4"],
+    "weighted": ["--weighted-layer-sum", "--head-epochs", "1", "--rank", "4", "--label-smoothing", "0.1", "--class-weights"],
+    "frozen": ["--method", "frozen"],
+    "full": ["--method", "full", "--learning-rate", "1e-5"],
+}
+
+
+def commands(program, model):
+    """The commands of one build, run in its own folder; what they print is kept too."""
+    yield [program, "synth", "-o", "corpus"]
+    for name, flags in TRAININGS.items():
+        yield [program, "train", "--model", model, "--corpus", "corpus/clips.csv", *SMALL, *flags, "-o", name]
+    yield [program, "evaluate", "lora", "--corpus", "corpus/clips.csv", "--json"]
+    yield [program, "predict", "lora", *sorted(map(str, pathlib.Path("corpus").rglob("*.wav")))[:6]]
+    yield [program, "analyze", "lora", "-o", "strict"]
+    yield [program, "analyze", "lora", "--against", "frozen", "--only", "contribution,logit-lens,erasure", "-o", "against"]
+    yield [program, "analyze", "paper", "--protocol", "paper", "-o", "published"]
+    yield [program, "audit", "corpus/clips.csv", "--json"]
+
+
+def run(program, model, folder):
+    folder.mkdir()
+    os.chdir(folder)
+    for number, command in enumerate(commands(program, model)):
+        print(" ".join(map(str, command[1:4])), flush=True)
+        result = subprocess.run(command, capture_output=True, text=True)
+        if result.returncode:
+            sys.exit(f"{' '.join(map(str, command))}: {result.stderr}")
+        pathlib.Path(f"printed-{number}.txt").write_text(result.stdout)
+
+
+def comparable(file, folder):
+    """The bytes of a file without its folder's path and the versions and sentences of a page, which are no numbers."""
+    data = file.read_bytes()
+    if file.suffix in {".json", ".txt", ".toml", ".html"}:
+        data = data.replace(str(folder).encode(), b"FOLDER")
+        data = re.sub(rb'"(note|notes|sentences|title|summary|caption|about|text|description|versions|loralens)": *("(\\.|[^"\\])*"|\[[^\]]*\]|\{[^}]*\})',
+                      b'"words"', data)
+        data = re.sub(rb'version = "[^"]*"|"version": *"[^"]*"', b"version", data)
+    return data
+
+
+def main():
+    if len(sys.argv) not in (3, 4):
+        sys.exit(__doc__)
+    programs = [pathlib.Path(p).resolve() for p in sys.argv[1:3]]
+    model = sys.argv[3] if len(sys.argv) > 3 else "base"
+    with tempfile.TemporaryDirectory() as scratch:
+        folders = [pathlib.Path(scratch) / side for side in ("before", "after")]
+        for program, folder in zip(programs, folders):
+            run(program, model, folder)
+        files = [{f.relative_to(folder) for f in folder.rglob("*") if f.is_file()} for folder in folders]
+        different = [f"{f}: only one build writes it" for f in sorted(files[0] ^ files[1])]
+        for f in sorted(files[0] & files[1]):
+            if f.suffix == ".html" or filecmp.cmp(folders[0] / f, folders[1] / f, shallow=False):
+                continue
+            if comparable(folders[0] / f, folders[0]) != comparable(folders[1] / f, folders[1]):
+                different.append(f"{f}: differs")
+        print(*different, sep="\n")
+        print(f"{len(files[0] & files[1])} files compared, {len(different)} differences")
+        sys.exit(bool(different))
+
+
+if __name__ == "__main__":
+    main()
