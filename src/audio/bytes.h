@@ -1,4 +1,4 @@
-// The bytes of a file, read at any place by any number of readers.
+// Random access to the bytes of a file; reads are thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@ namespace loralens {
 
 class Bytes {
  public:
-  // Error: missing, a folder, no regular file, unreadable, empty.
+  // Error if the file is missing, a folder, not a regular file, unreadable or empty.
   explicit Bytes(const Path& path);
   ~Bytes();
   Bytes(const Bytes&) = delete;
@@ -20,7 +20,7 @@ class Bytes {
   const Path& path() const { return path_; }
   uint64_t size() const { return size_; }
 
-  // Up to `count` bytes from `at` on; fewer only at the file's end. Error if the disk fails.
+  // Up to `count` bytes from offset `at`; fewer only at the end of the file. Error if reading fails.
   size_t read(uint64_t at, void* out, size_t count) const;
   std::string read(uint64_t at, size_t count) const;
 
@@ -30,7 +30,7 @@ class Bytes {
   uint64_t size_ = 0;
 };
 
-// An unsigned number of up to eight bytes.
+// The unsigned integer that up to eight bytes encode.
 uint64_t number_of(std::string_view bytes, bool big_endian);
 
 }  // namespace loralens

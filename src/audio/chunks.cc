@@ -17,27 +17,27 @@ uint64_t lacking(const Bytes& file, uint64_t begin, uint64_t size) {
   return size > there ? size - there : 0;
 }
 
-// What the header of a WAV says of a frame: libsndfile believes it, whatever the samples' width.
+// Error if a WAV header's bytes per frame contradict its channels and bits per sample: libsndfile would not check this.
 void check_wav_format(const Bytes& file, uint64_t at, bool big_endian) {
   const std::string format = file.read(at, 16);
   if (format.size() < 16) return;
   const auto number = [&](size_t place) { return number_of(std::string_view(format).substr(place, 2), big_endian); };
   const uint64_t tag = number(0), channels = number(2), frame = number(12), bits = number(14);
-  const bool plain = tag == 1 || tag == 3 || tag == 0xfffe;  // whole numbers, floats, either of them
+  const bool plain = tag == 1 || tag == 3 || tag == 0xfffe;  // PCM, float, WAVE_FORMAT_EXTENSIBLE
   const uint64_t narrowest = channels * ((bits + 7) / 8);
   if (plain && channels > 0 && bits > 0 && frame != narrowest && !(bits > 16 && bits <= 24 && frame == channels * 4))
     fail("{}: its header contradicts itself ({} channels of {} bits, {} bytes a frame): write the file again",
          file.path().string(), channels, bits, frame);
 }
 
-// Chunks are a name of four letters, a size of four bytes, and the data, padded to an even length.
+// A chunk is a name of four letters, a size of four bytes, and the data, padded to an even length.
 Container read_wav(const Bytes& file, bool big_endian) {
   const uint64_t form_size = number_of(file.read(4, 4), big_endian);
-  uint64_t long_size = 0;  // RF64 keeps the size of its data apart
+  uint64_t long_size = 0;  // RF64 stores the 64-bit size of its samples in the ds64 chunk
   for (uint64_t at = 12; at + 8 <= file.size();) {
     const std::string chunk = file.read(at, 24);
     const std::string_view name = std::string_view(chunk).substr(0, 4);
-    if (name.find('\0') != std::string::npos) break;  // no chunk, for libsndfile to judge
+    if (name.find('\0') != std::string::npos) break;  // not a chunk: left to libsndfile
     const uint64_t size = number_of(std::string_view(chunk).substr(4, 4), big_endian), there = file.size() - at - 8;
     if (name == "ds64" && chunk.size() == 24) long_size = number_of(std::string_view(chunk).substr(16, 8), false);
     if (name == "fmt ") check_wav_format(file, at + 8, big_endian);
@@ -61,7 +61,7 @@ Container read_aiff(const Bytes& file) {
     const uint64_t size = number_of(std::string_view(chunk).substr(4, 4), true);
     if (name == "SSND") container.missing = lacking(file, at + 8, size);
     if (name == "COMM" && chunk.size() >= 26) {
-      // Compressed kinds count packets instead.
+      // The count is of frames only in uncompressed types; compressed ones count packets.
       const std::string_view type = size < 22 || chunk.size() < 30 ? "NONE" : std::string_view(chunk).substr(26, 4);
       for (const char* plain : {"NONE", "sowt", "twos", "raw ", "in24", "in32", "fl32", "FL32", "fl64", "FL64", "ulaw",
                                 "ULAW", "alaw", "ALAW"})
@@ -73,7 +73,8 @@ Container read_aiff(const Bytes& file) {
   return container;
 }
 
-// A GUID of 16 bytes, of which the first four are the chunk's name, and a size that includes these and itself.
+// A W64 chunk begins with a GUID of 16 bytes, whose first four are the chunk's name, and a size of eight bytes that
+// counts these 24 bytes too.
 Container read_w64(const Bytes& file) {
   for (uint64_t at = 40; at + 24 <= file.size();) {
     const std::string chunk = file.read(at, 24);
@@ -87,7 +88,7 @@ Container read_w64(const Bytes& file) {
   return {};
 }
 
-// The size of samples that were recorded to the end of the file is -1.
+// In CAF a data chunk of size -1 extends to the end of the file.
 Container read_caf(const Bytes& file) {
   Container container;
   for (uint64_t at = 8; at + 12 <= file.size();) {
@@ -110,7 +111,7 @@ Container read_au(const Bytes& file, bool big_endian) {
   return {.missing = size == unknown_size ? 0 : lacking(file, begin, size)};
 }
 
-// "NIST_1A", the header's size, and lines of a name, a type and a value.
+// A SPHERE header is "NIST_1A", its size, and lines with a name, a type and a value.
 Container read_sphere(const Bytes& file) {
   constexpr size_t longest = 1 << 16;
   const auto size_of_header = [&] {
@@ -134,7 +135,7 @@ Container read_sphere(const Bytes& file) {
     ended = name == "end_head";
   }
   if (!ended) fail("{}: its header has no end: copy the file again", file.path().string());
-  if (!(count >= 0 && width > 0 && channels > 0)) return {};  // decoded to its end
+  if (!(count >= 0 && width > 0 && channels > 0)) return {};  // no length in the header: decode to the end of the file
   const double size = count * width * channels;
   const auto there = static_cast<double>(file.size() - std::min(file.size(), size_of_header));
   if (size > there) return {.missing = static_cast<uint64_t>(std::min(size - there, 0x1p62))};

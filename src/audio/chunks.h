@@ -1,4 +1,4 @@
-// The headers of containers that hold their samples in one piece: WAV, RF64, W64, AIFF, AU, CAF, SPHERE.
+// Reads the headers of uncompressed containers (WAV, RF64, W64, AIFF, AU, CAF, SPHERE), to find truncated files.
 #pragma once
 
 #include <optional>
@@ -7,8 +7,8 @@
 
 namespace loralens {
 
-// Nothing for a file of another kind. What is wrong with the chunks otherwise than by their lengths is left to the
-// decoder. Error: a header that contradicts itself.
+// nullopt for a file of another kind. Only the lengths of chunks are checked here; other faults are left to the
+// decoder. Error for a header that contradicts itself.
 std::optional<Container> read_chunks(const Bytes& file);
 
 }  // namespace loralens

@@ -10,7 +10,7 @@
 namespace loralens {
 namespace {
 
-// Kinds that people have and that are not read; empty: another.
+// The name of a common audio or video format that cannot be read; "" for an unknown one.
 std::string_view name_of_other(std::string_view start) {
   const auto at = [&](size_t place, std::string_view text) {
     return start.size() >= place && start.substr(place).starts_with(text);
@@ -42,7 +42,7 @@ std::string how_to_convert(const Path& path) {
 uint64_t end_of_id3(const Bytes& file, uint64_t at) {
   const std::string tag = file.read(at, 10);
   if (tag.size() < 10 || !tag.starts_with("ID3")) return at;
-  uint64_t size = 0;  // seven bits a byte
+  uint64_t size = 0;  // seven bits per byte
   for (size_t i = 6; i < 10; ++i) size = size << 7 | (static_cast<unsigned char>(tag[i]) & 0x7f);
   const bool footer = (tag[5] & 0x10) != 0;
   return at + 10 + size + (footer ? 10 : 0);

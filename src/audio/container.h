@@ -1,4 +1,5 @@
-// What kind of audio a file is, by its bytes and not by its name, and whether all that its container promises is there.
+// Detects the audio format of a file from its bytes, not its name, and whether the file is shorter than its header
+// says.
 #pragma once
 
 #include <cstdint>
@@ -7,24 +8,25 @@
 
 namespace loralens {
 
-enum class ContainerKind { chunks, flac, ogg, mp3 };  // chunks: samples in one piece behind a header, as in WAV
+enum class ContainerKind { chunks, flac, ogg, mp3 };  // chunks: uncompressed containers such as WAV
 
 struct Container {
   ContainerKind kind = ContainerKind::chunks;
-  uint64_t begin = 0;  // of the stream, behind an ID3v2 tag (FLAC, MP3)
-  // Bytes that the file lacks of what the header of a kind with chunks promises (WAV, RF64, W64, AIFF, AU, CAF, SPHERE).
-  // 0 if it is whole, or a stream whose writer did not know the length: size 0, 0xFFFFFFFF, or the 0x7FFFF000 and more
-  // that SoX and arecord write.
+  uint64_t begin = 0;  // offset of the audio stream, after an ID3v2 tag (FLAC, MP3)
+  // Missing bytes: how much shorter the file is than its header says (WAV, RF64, W64, AIFF, AU, CAF, SPHERE only). 0 if
+  // it is complete, or a stream whose writer did not know the length: size 0, 0xFFFFFFFF, or the 0x7FFFF000 to
+  // 0x80000000 that SoX and arecord write.
   uint64_t missing = 0;
-  // Where the size of the sample chunk stands in a WAV that was never closed: it says 0, but samples follow. Else 0.
+  // Offset of the data chunk's size field in a WAV file that was never closed: the size is 0, but samples follow. Else
+  // 0.
   uint64_t unset_size_at = 0;
-  int64_t frames = -1;  // that the header promises beside the size of its samples (AIFF, SPHERE); -1: none
+  int64_t frames = -1;  // number of frames in the header (AIFF, SPHERE); -1: none
 };
 
-// Error: another kind of file, with the way to convert it; a header that contradicts itself.
+// Error for a file of another format, with the command to convert it, and for a header that contradicts itself.
 Container read_container(const Bytes& file);
 
-// Where an ID3v2 tag at `at` ends; `at` itself where there is none.
+// The offset behind the ID3v2 tag at `at`; `at` itself if there is no tag.
 uint64_t end_of_id3(const Bytes& file, uint64_t at);
 
 // "convert it with ffmpeg -i FILE.ext FILE.wav"

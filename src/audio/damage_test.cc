@@ -1,4 +1,4 @@
-// Damage inside files, and streams that do not say how long they are.
+// Decoding of damaged files, and of streams whose header does not give their length.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ using Damage = AudioFiles;
 constexpr int flac = SF_FORMAT_FLAC | SF_FORMAT_PCM_16, vorbis = SF_FORMAT_OGG | SF_FORMAT_VORBIS,
               opus = SF_FORMAT_OGG | SF_FORMAT_OPUS, mp3 = SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III;
 
-// Quiet for a while, then loud: at a variable rate the first frames are small.
+// A quiet half, then a loud one: at a variable bit rate the first frames are small.
 std::vector<float> swelling(double seconds) {
   auto samples = sine(440, 16000, seconds);
   for (size_t n = 0; n < samples.size() / 2; ++n) samples[n] *= 1e-3f;
@@ -26,8 +26,9 @@ std::vector<float> swelling(double seconds) {
 
 // ---- FLAC
 
-// "fLaC", a block header of four bytes, and STREAMINFO: 36 bits from byte 13 on are the number of samples, 16 bytes from
-// byte 18 on the MD5 sum.
+// Clears the number of samples, and with `without_sum` the MD5 sum. A FLAC file begins with "fLaC", a block header of
+// four bytes and STREAMINFO, in which 36 bits from byte 13 on are the number of samples and 16 bytes from byte 18 on
+// the MD5 sum.
 std::string without_length(std::string flac_bytes, bool without_sum) {
   flac_bytes[8 + 13] = static_cast<char>(flac_bytes[8 + 13] & 0xf0);
   std::fill_n(flac_bytes.begin() + 8 + 14, 4, '\0');
@@ -109,8 +110,8 @@ TEST_F(Damage, OggWithoutSomeOfItsPagesIsRefused) {
 
 // ---- MP3
 
-// The first frame of what libsndfile writes holds a Xing header and no sound. At 16 kHz a frame is 72 * bit rate / rate
-// bytes (MPEG-2).
+// The length of the first frame, which holds a Xing header and no sound in files that libsndfile writes. At 16 kHz a
+// frame has 72 * bit rate / sample rate bytes (MPEG-2).
 size_t first_frame(const std::string& bytes) {
   const int kilobits[] = {0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160};
   const auto third = static_cast<unsigned char>(bytes[2]);
@@ -138,13 +139,13 @@ TEST_F(Mp3, WithoutALengthIsDecodedToItsEnd) {
   const Path path = write_bytes("a.mp3", plain_);
   const Audio audio = load_audio(path), known = load_audio(folder_ / "xing.mp3");
   EXPECT_DOUBLE_EQ(known.seconds, 10);
-  EXPECT_NEAR(audio.seconds, 10, 0.15);  // with the encoder's delay and padding
+  EXPECT_NEAR(audio.seconds, 10, 0.15);  // includes the encoder's delay and padding
   EXPECT_DOUBLE_EQ(audio_seconds(path), audio.seconds);
   EXPECT_EQ(static_cast<double>(audio.samples.size()), audio.seconds * 16000);
   double loud = 0;
   for (size_t n = audio.samples.size() - 40000; n < audio.samples.size() - 16000; ++n)
     loud += std::abs(audio.samples[n]);
-  EXPECT_NEAR(loud / 24000, 0.5 * 2 / std::numbers::pi, 0.02);  // the loud end is heard
+  EXPECT_NEAR(loud / 24000, 0.5 * 2 / std::numbers::pi, 0.02);  // the loud end was decoded
   EXPECT_EQ(load_audio(path, {6, 8}).samples,
             std::vector<float>(audio.samples.begin() + 96000, audio.samples.begin() + 128000));
   EXPECT_THAT(message(path, {8, 11}), HasSubstr("is not inside the file, which lasts 10."));
@@ -157,7 +158,7 @@ TEST_F(Mp3, TagsAndZerosAroundTheFramesAreNoDamage) {
   std::string ape = "APETAGEX" + std::string("\xd0\7\0\0\x20\0\0\0\0\0\0\0", 12) + std::string(44, '\0');
   ape[12] = 32;
   ape = ape.substr(0, 64);
-  ape[23] = '\xa0';  // this is the header; footer and items are 32 bytes
+  ape[23] = '\xa0';  // flag: this is the header; footer and items have 32 bytes
   for (const std::string& bytes :
        {xing_ + std::string(40000, '\0'), xing_ + id3v1, id3v2 + xing_, id3v2 + xing_ + id3v1, xing_ + ape,
         xing_ + ape + id3v1, xing_ + std::string(700, '\0') + id3v1})
@@ -169,7 +170,7 @@ TEST_F(Mp3, CutOrDamagedIsRefused) {
     for (size_t i = 1; i < 20; ++i)
       EXPECT_THAT(message(write_bytes("a.mp3", whole.substr(0, whole.size() * i / 20 + 1))), HasSubstr(": cut off"))
           << i;
-  const size_t last = xing_.rfind(xing_.substr(0, 2));  // between two frames: only the Xing header knows
+  const size_t last = xing_.rfind(xing_.substr(0, 2));  // cut between two frames: only the Xing header reveals it
   EXPECT_THAT(message(write_bytes("a.mp3", xing_.substr(0, last))), HasSubstr(": cut off"));
   std::string hole = plain_;
   std::fill_n(hole.begin() + static_cast<ptrdiff_t>(hole.size() / 2), 500, '\0');

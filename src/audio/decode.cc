@@ -17,7 +17,7 @@ constexpr int64_t block_values = 1 << 16;
 constexpr int64_t unknown_length = INT64_MAX;
 
 struct Frames {
-  int64_t begin, end;  // end: unknown_length for all that comes
+  int64_t begin, end;  // end: unknown_length means to the end of the file
 };
 
 Frames frames_of(const Segment& segment, const Decoder& file, const Path& path) {
@@ -40,7 +40,7 @@ Frames frames_of(const Segment& segment, const Decoder& file, const Path& path) 
   return {static_cast<int64_t>(start), to_end ? file_end : static_cast<int64_t>(end)};
 }
 
-// Appends samples of any rate to a vector at 16 kHz.
+// Resamples mono samples of any rate to 16 kHz and appends them to a vector.
 class Resampler {
  public:
   Resampler(int rate, const Path& path) : path_(path) {
@@ -80,9 +80,10 @@ class Resampler {
   std::unique_ptr<soxr, void (*)(soxr_t)> soxr_{nullptr, soxr_delete};
 };
 
-// mono[i]: the mean of frame i's channels. Returns the first frame that is no sound, or the number of frames.
+// Mixes to mono: mono[i] is the mean of frame i's channels. Returns the index of the first invalid frame (not finite,
+// or beyond 1e9 in sum), or the number of frames.
 size_t mix(std::span<const float> interleaved, size_t channels, std::span<float> mono) {
-  constexpr double loudest = 1e9;  // powers of what is beyond overflow in a log-mel
+  constexpr double loudest = 1e9;  // the power of louder samples would overflow in the log-mel
   for (size_t i = 0; i < mono.size(); ++i) {
     double sum = 0;
     for (size_t c = 0; c < channels; ++c) sum += interleaved[i * channels + c];
@@ -92,7 +93,8 @@ size_t mix(std::span<const float> interleaved, size_t channels, std::span<float>
   return mono.size();
 }
 
-// Counts the values of runs at full scale; a single one is only the peak of a file that was made as loud as it can be.
+// Counts clipped values: those in runs of three or more at full scale. A single one is only the peak of a normalised
+// file.
 class ClipCount {
  public:
   explicit ClipCount(size_t channels) : runs_(channels) {}
@@ -107,9 +109,9 @@ class ClipCount {
   int64_t count() const { return count_; }
 
  private:
-  static constexpr float full_scale = 0.9999F;  // 16 bits end at 0.99997
+  static constexpr float full_scale = 0.9999F;  // the largest 16-bit sample is 0.99997
   static constexpr int64_t shortest = 3;
-  std::vector<int64_t> runs_;  // of each channel
+  std::vector<int64_t> runs_;  // current run of each channel
   int64_t count_ = 0;
 };
 
@@ -119,11 +121,11 @@ struct AudioStream::State {
   Path path;
   std::unique_ptr<Decoder> file;
   Frames frames;
-  int64_t at;  // the file's next frame
+  int64_t at;  // next frame of the file to decode
   Resampler resampler;
   ClipCount clips;
-  std::vector<float> interleaved, mono;  // a block
-  std::vector<float> ready;              // 16 kHz samples that nobody has taken yet
+  std::vector<float> interleaved, mono;  // one decoded block
+  std::vector<float> ready;              // 16 kHz samples that read() has not returned yet
   int64_t given = 0;
   bool ended = false;
 
@@ -141,7 +143,7 @@ struct AudioStream::State {
 
   double seconds_at(int64_t frame) const { return static_cast<double>(frame) / file->rate; }
 
-  // Decodes what lies before the segment.
+  // Decodes and discards the frames before the segment.
   void skip() {
     for (int64_t done = 0; done < frames.begin;) {
       const int64_t got = file->read(interleaved.data(), std::min(std::ssize(mono), frames.begin - done));
@@ -182,7 +184,7 @@ struct AudioStream::State {
     if (given == 0 && ready.empty()) fail_empty(path, at - frames.begin, file->rate);
   }
 
-  // A file may hold more than it promised, and a checksum for all of it comes at its end.
+  // Reads past the last frame: the file may be longer than its header says, and decoders verify checksums at the end.
   void check_decoded_to_end() {
     if (frames.end == file->frames && file->read(interleaved.data(), 1) > 0)
       fail("{}: it holds more than its header promises: copy the file again, or write it again with another program",

@@ -1,4 +1,4 @@
-// Audio files as 16 kHz mono samples, whole or not at all.
+// Decodes audio files to 16 kHz mono samples; a damaged or truncated file is an error.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace loralens {
 
-constexpr int sample_rate = 16000;  // Hz, of everything after decoding
+constexpr int sample_rate = 16000;  // Hz, of decoded samples
 
 // A part of a file, in seconds from its start.
 struct Segment {
@@ -18,20 +18,20 @@ struct Segment {
 };
 
 struct AudioFacts {
-  double seconds = 0;          // length of what was read, counted in the file's own frames
-  int rate = 0, channels = 0;  // of the file, Hz
-  int64_t clipped = 0;         // the file's own values that are at full scale three or more times running
+  double seconds = 0;          // length of what was read, from the frames at the file's own rate
+  int rate = 0, channels = 0;  // of the file; rate in Hz
+  int64_t clipped = 0;         // clipped samples, before mixing: in runs of three or more at full scale
 };
 
 // A file, or only `segment` of it, decoded piece by piece in bounded memory: WAV, RF64, W64, AIFF, AU, CAF and SPHERE
-// (libsndfile), FLAC (libFLAC), Ogg Vorbis and Opus (libsndfile, after all pages were checked), MP3 (libmpg123), told by
-// their bytes, at 1,000 to 768,000 Hz. Mono is the mean of the channels; other rates than 16 kHz are resampled (soxr,
-// high quality). Segment ends are rounded to the nearest frame of the file; what lies before is decoded where a codec
-// cannot be entered in its middle (Ogg, MP3). Different streams may be read on different threads.
+// (libsndfile), FLAC (libFLAC), Ogg Vorbis and Opus (libsndfile, after all pages were checked), MP3 (libmpg123),
+// detected from their bytes, at 1,000 to 768,000 Hz. Mono is the mean of the channels; other rates than 16 kHz are
+// resampled (soxr, high quality). Segment ends are rounded to the nearest frame of the file. Codecs that cannot seek
+// exactly (Ogg, MP3) are decoded from the start of the file. Different streams may be read on different threads.
 //
-// Error, as it opens or in read(): missing, unreadable, a folder, empty, another kind of file, without samples at 16 kHz,
-// cut off or damaged as far as containers and codecs can tell (lengths, checksums, a page or frame that is missing),
-// samples that are no finite numbers or beyond 1e9, a segment that is empty or not inside the file.
+// Error, on opening or in read(), if the file is missing, unreadable, a folder, empty, of another format or too short
+// for one sample at 16 kHz; if it is truncated or damaged as far as its container and codec show (lengths, checksums,
+// missing pages or frames); if samples are not finite or beyond 1e9; if the segment is empty or not inside the file.
 class AudioStream {
  public:
   explicit AudioStream(const Path& path, Segment segment = {});
@@ -42,7 +42,7 @@ class AudioStream {
   // The next `count` samples, 16 kHz mono, ±1 at full scale (float files may exceed it); fewer only at the end.
   std::vector<float> read(size_t count);
 
-  // Of what was read so far; of the whole once read() has returned fewer than asked for.
+  // Facts of what was read so far; of the whole stream once read() has returned fewer samples than requested.
   AudioFacts facts() const;
 
  private:
@@ -55,11 +55,11 @@ struct Audio : AudioFacts {
   std::vector<float> samples;  // 16 kHz mono
 };
 
-// All of a stream at once.
+// Decodes a whole file or segment at once. Errors of AudioStream.
 Audio load_audio(const Path& path, Segment segment = {});
 
-// The length in seconds of a file or of `segment` of it: what decoding it gives, but without decoding where the file
-// says it. Errors as above, as far as they show there.
+// The length in seconds of a file or of `segment` of it, as decoding gives it. Decodes only if the header does not give
+// the length. Errors of AudioStream, as far as they can be found without decoding.
 double audio_seconds(const Path& path, Segment segment = {});
 
 }  // namespace loralens

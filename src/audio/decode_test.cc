@@ -24,7 +24,7 @@ double largest_difference(const std::vector<float>& a, const std::vector<float>&
   return largest;
 }
 
-// Amplitude of the part of `samples` that is a sine of `hertz` at 16 kHz, whatever its phase.
+// Amplitude of the component of `samples` (16 kHz) at `hertz`, independent of its phase.
 double level_at(const std::vector<float>& samples, double hertz) {
   double re = 0, im = 0;
   for (size_t n = 0; n < samples.size(); ++n) {
@@ -44,7 +44,7 @@ TEST_F(Decode, EveryLosslessFormatGivesBackTheSamples) {
   struct Format {
     std::string name;
     int format;
-    double step;  // of its quantisation
+    double step;  // quantisation step
   };
   const auto expected = sine(440, 16000, 1.3);
   for (const auto& [name, format, step] : {
@@ -110,7 +110,7 @@ TEST_F(Decode, ResamplingKeepsFrequencyLevelAndTime) {
     std::vector<float> expected = sine(1000, 16000, 5), samples = audio.samples;
     expected.resize(79990);
     samples.resize(79990);
-    EXPECT_LT(largest_difference(samples, expected, 400), 1e-4) << rate;  // the ends ring
+    EXPECT_LT(largest_difference(samples, expected, 400), 1e-4) << rate;  // without the ends, where the filter rings
   }
 }
 
@@ -130,7 +130,7 @@ TEST_F(Decode, SegmentEqualsTheSliceOfTheWhole) {
     if (!can_write(format)) continue;  // this libsndfile was built without the codec
     const Path path = write(name, format, 16000, 1, samples);
     const auto whole = load_audio(path).samples;
-    const Audio part = load_audio(path, {5.25, 7.5});  // across several of the blocks that are read
+    const Audio part = load_audio(path, {5.25, 7.5});  // spans several decoding blocks
     EXPECT_DOUBLE_EQ(part.seconds, 2.25) << name;
     EXPECT_LT(largest_difference(part.samples, {whole.begin() + 84000, whole.begin() + 120000}), 1e-6) << name;
     EXPECT_EQ(load_audio(path, {8.5}).samples.size(), 8000u) << name;
@@ -143,12 +143,12 @@ TEST_F(Decode, SegmentOfACodecWithoutSeekingIsFoundByReadingOn) {
   const Audio part = load_audio(path, {1, 2});
   EXPECT_EQ(part.samples.size(), 16000u);
   EXPECT_NEAR(level_at({part.samples.begin() + 400, part.samples.end() - 400}, 300), 0.5, 0.05);
-  EXPECT_NEAR(largest_difference(part.samples, sine(300, 16000, 1), 400), 0, 0.2);  // the phase is right, too
+  EXPECT_NEAR(largest_difference(part.samples, sine(300, 16000, 1), 400), 0, 0.2);  // right phase
 }
 
 TEST_F(Decode, SegmentOfAnotherRateIsInSecondsOfTheFile) {
   const Path path = write("a.wav", SF_FORMAT_WAV | SF_FORMAT_FLOAT, 44100, 1, sine(1000, 44100, 4));
-  const Audio part = load_audio(path, {1, 3});  // whole periods: the same phase as from 0
+  const Audio part = load_audio(path, {1, 3});  // whole periods precede it: phase 0
   EXPECT_DOUBLE_EQ(part.seconds, 2);
   EXPECT_LT(largest_difference(part.samples, sine(1000, 16000, 2), 400), 1e-4);
 }
@@ -161,7 +161,7 @@ TEST_F(Decode, SilenceAndLongClipsAreAudio) {
   EXPECT_EQ(root_mean_square(audio.samples), 0);
 }
 
-// A WAV of one second whose header gives these sizes.
+// The bytes of a WAV file (16 kHz, 16 bits) with these size fields and `data_there` bytes of samples.
 std::string wav_bytes(uint32_t riff_size, uint32_t data_size, size_t data_there) {
   const auto u32 = [](uint32_t x) { return std::string(reinterpret_cast<const char*>(&x), 4); };
   return "RIFF" + u32(riff_size) + "WAVEfmt " + u32(16) + std::string("\1\0\1\0", 4) + u32(16000) + u32(32000) +
@@ -175,11 +175,11 @@ TEST_F(Decode, StreamedWavsOfUnknownLengthAreWhole) {
     EXPECT_EQ(load_audio(path, {0.25, 0.5}).samples.size(), 4000u) << size;
   }
   std::string unclosed = wav_bytes(36, 0, 32000);
-  for (size_t n = 0; n < 16000; ++n) unclosed[44 + 2 * n + 1] = static_cast<char>(n % 100);  // high bytes: n / 128
+  for (size_t n = 0; n < 16000; ++n) unclosed[44 + 2 * n + 1] = static_cast<char>(n % 100);  // high bytes
   const auto samples = load_audio(write_bytes("unclosed.wav", unclosed)).samples;
   ASSERT_EQ(samples.size(), 16000u);
   for (size_t n = 0; n < 16000; ++n) ASSERT_EQ(samples[n], static_cast<float>(n % 100) / 128) << n;
-  // Truly empty: the outer size ends where the file does, and what follows is no audio.
+  // A WAV file that is really empty: the RIFF size fits the file, and the next chunk holds no audio.
   const std::string empty = wav_bytes(36 + 12, 0, 0) + std::string("LIST\4\0\0\0abcd", 12);
   EXPECT_THAT(message(write_bytes("empty.wav", empty)), testing::HasSubstr("the file holds no samples"));
 }
@@ -281,7 +281,7 @@ TEST_F(Decode, DamagedFilesAreErrorsOrAudioButPrintNothing) {
   struct Format {
     std::string name;
     int format;
-    size_t first;  // byte to be damaged: libsndfile loses memory over damaged headers of Vorbis
+    size_t first;  // first byte to damage: libsndfile leaks memory on damaged Vorbis headers
   };
   for (const auto& [name, format, first] : {
            Format{"a.flac", SF_FORMAT_FLAC | SF_FORMAT_PCM_16, 0},

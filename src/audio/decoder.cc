@@ -12,7 +12,8 @@
 namespace loralens {
 namespace {
 
-// A file as libsndfile reads it. The size of the samples of a WAV that was never closed reads 0xFFFFFFFF.
+// libsndfile's access to a file. In a WAV file that was never closed, the data size field at size_at (0: none) is read
+// as 0xFFFFFFFF, which means unknown.
 struct View {
   const Bytes& file;
   sf_count_t size_at, at = 0;
@@ -34,7 +35,7 @@ struct View {
     sf_count_t got = 0;
     try {
       got = static_cast<sf_count_t>(view.file.read(static_cast<uint64_t>(view.at), bytes, static_cast<size_t>(count)));
-    } catch (const Error&) {  // through C code no exception may pass: what is missing shows as a file that ends early
+    } catch (const Error&) {  // no exception may pass through C code: the error shows as a file that ends early
       return 0;
     }
     for (sf_count_t i = 0; i < 4 && view.size_at > 0; ++i)
@@ -60,14 +61,14 @@ class SoundFile : public Decoder {
            info_.frames, how_to_convert(file_->path()));
     rate = info_.samplerate;
     channels = info_.channels;
-    if (info_.frames != SF_COUNT_MAX) frames = info_.frames;  // libsndfile's word for a stream that does not say
+    if (info_.frames != SF_COUNT_MAX) frames = info_.frames;  // SF_COUNT_MAX: a stream of unknown length
   }
 
   int64_t read(float* out, int64_t count) override {
     return std::max<int64_t>(0, sf_readf_float(handle_.get(), out, count));
   }
 
-  // libsndfile lands up to 128 frames off in Vorbis.
+  // In Ogg Vorbis libsndfile seeks up to 128 frames off, so Ogg is decoded from the start.
   bool seek(int64_t frame) override {
     if ((info_.format & SF_FORMAT_TYPEMASK) == SF_FORMAT_OGG) return false;
     if (sf_seek(handle_.get(), frame, SEEK_SET) == frame) return true;

@@ -12,11 +12,11 @@ namespace loralens {
 namespace {
 
 constexpr int bands = 33, bits = bands - 1;
-constexpr int first_bin = 8, end_bin = 85;    // of 40 Hz: 320 to 3,400 Hz
+constexpr int first_bin = 8, end_bin = 85;    // bins of 40 Hz: 320 to 3,400 Hz
 constexpr int64_t smoothed = 9, lag = 6;      // frames of 10 ms
-constexpr float quietest = 1e-3F;             // energy of the quietest word that counts, relative to the loudest
-constexpr int64_t fewest_words = 40;          // loud in both, for a distance
-constexpr double least_overlap = 0.75;        // of the shorter one's loud words
+constexpr float quietest = 1e-3F;             // minimum energy of a loud word, relative to the loudest: -30 dB
+constexpr int64_t fewest_words = 40;          // minimum number of compared words for a distance
+constexpr double least_overlap = 0.75;        // minimum share of the shorter clip's loud words to be compared
 
 using Bands = std::array<float, bands>;
 
@@ -34,13 +34,13 @@ std::array<int, bands + 1> band_edges() {
 
 struct Fingerprinter::State {
   const std::array<int, bands + 1> edges = band_edges();
-  std::vector<float> samples;   // from the next frame's first on
-  std::deque<Bands> energies;   // of the last frames, up to `smoothed`: 25 ms each
-  std::deque<Bands> logs;       // of the last sums over `smoothed` frames, up to lag + 1
-  std::vector<float> total;     // energy of all bands, of each sum
+  std::vector<float> samples;   // not yet processed, from the start of the next frame
+  std::deque<Bands> energies;   // band energies of the last frames of 25 ms, up to `smoothed`
+  std::deque<Bands> logs;       // logs of the last sums over `smoothed` frames, up to lag + 1
+  std::vector<float> total;     // energy of all bands for each sum
   Fingerprint words;
 
-  // The first `count` frames of the block.
+  // Adds the first `count` frames of the block.
   void add_frames(const float* block, size_t count) {
     Powers powers;
     power_spectra(block, powers);

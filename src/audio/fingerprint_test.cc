@@ -14,7 +14,7 @@
 namespace loralens {
 namespace {
 
-// Like speech to the fingerprint: harmonics of a gliding pitch under formants that move from syllable to syllable.
+// Synthetic speech: harmonics of a gliding pitch, filtered by formants that move from syllable to syllable.
 std::vector<float> voice(uint64_t seed, double seconds) {
   Random random(seed);
   std::vector<float> samples(static_cast<size_t>(seconds * sample_rate));
@@ -51,8 +51,8 @@ std::vector<float> delayed(const std::vector<float>& samples, double seconds) {
   return result;
 }
 
-// Written to a file of this format and rate, and read again. `rate`: the samples are stretched to it without a filter,
-// by straight lines.
+// The samples after writing them to a file of this format and rate and decoding it. They are resampled to `rate` by
+// linear interpolation without a filter.
 std::vector<float> through_file(const std::vector<float>& samples, int format, int rate) {
   const TestFolder folder;
   const Path path = folder.path() / "clip";
@@ -109,7 +109,7 @@ TEST(Fingerprint, HearsNothingInSilence) {
   padded.resize(5 * sample_rate);
   const auto words = fingerprint(padded);
   EXPECT_EQ(words.size(), (5 * sample_rate - 400) / 160 + 1 - 8 - 6u);
-  EXPECT_LE(loud_words(words), 115);  // a second, and the windows that still reach into it
+  EXPECT_LE(loud_words(words), 115);  // one second, and the windows that overlap it
   EXPECT_EQ(words.back(), 0u);
 }
 
@@ -120,9 +120,9 @@ TEST(Fingerprint, ComparesEnoughOrNothing) {
     const auto begin = static_cast<size_t>(from * sample_rate), count = static_cast<size_t>((to - from) * sample_rate);
     return fingerprint(std::span(clip).subspan(begin, count));
   };
-  EXPECT_EQ(distance(whole, part(1, 2), 100), 0);    // a second out of three: all of the shorter one
-  EXPECT_EQ(distance(whole, part(1, 1.3), 100), 1);  // 0.3 s tell nothing
-  EXPECT_EQ(distance(part(0, 2), part(1, 3), 100), 1);  // half of each
+  EXPECT_EQ(distance(whole, part(1, 2), 100), 0);    // one second of three: the whole shorter clip is compared
+  EXPECT_EQ(distance(whole, part(1, 1.3), 100), 1);  // 0.3 s are too short
+  EXPECT_EQ(distance(part(0, 2), part(1, 3), 100), 1);  // the overlap is half of each
 }
 
 }  // namespace

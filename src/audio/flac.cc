@@ -1,4 +1,4 @@
-// FLAC by libFLAC itself, which libsndfile keeps quiet about damaged frames and MD5 sums.
+// FLAC decoder (libFLAC). libsndfile is not used because it does not report damaged frames and wrong MD5 sums.
 #include <FLAC/stream_decoder.h>
 
 #include <algorithm>
@@ -56,7 +56,7 @@ class FlacDecoder : public Decoder {
       fail("{}: not audio that can be read, its FLAC header is damaged: copy the file again", file_->path().string());
   }
 
-  // Whether there is a frame more to hand out.
+  // Decodes the next FLAC frame if no decoded samples are left. False at the end of the stream.
   bool fill() {
     while (next_ == std::ssize(samples_)) {
       samples_.clear();
@@ -71,7 +71,7 @@ class FlacDecoder : public Decoder {
   void end() {
     ended_ = true;
     if (frames < 0 && whole_until_ + begin_ != end_) fail_damaged();
-    if (frames >= 0 && !sought_ && decoded_ < frames) return;  // the caller compares with what was promised
+    if (frames >= 0 && !sought_ && decoded_ < frames) return;  // the caller compares the length with the header
     if (!FLAC__stream_decoder_finish(decoder_.get()) && !sought_)
       fail("{}: damaged, its samples are not those of the MD5 sum in its header: copy the file again",
            file_->path().string());
@@ -85,7 +85,7 @@ class FlacDecoder : public Decoder {
     const uint64_t left = flac.end_ - std::min(flac.end_, flac.begin_ + flac.at_);
     try {
       *count = flac.file_->read(flac.begin_ + flac.at_, out, static_cast<size_t>(std::min<uint64_t>(*count, left)));
-    } catch (const Error&) {  // through C code no exception may pass
+    } catch (const Error&) {  // no exception may pass through C code
       return FLAC__STREAM_DECODER_READ_STATUS_ABORT;
     }
     flac.at_ += *count;
@@ -146,12 +146,12 @@ class FlacDecoder : public Decoder {
   }
 
   std::unique_ptr<Bytes> file_;
-  uint64_t begin_, end_, at_ = 0;  // at_: from begin_ on
-  uint64_t whole_until_ = 0;       // the end of the last frame that was decoded, from begin_ on
+  uint64_t begin_, end_, at_ = 0;  // at_: read position, relative to begin_
+  uint64_t whole_until_ = 0;       // end of the last decoded frame, relative to begin_
   uint32_t bits_ = 0;
   int64_t decoded_ = 0;
   bool damaged_ = false, ended_ = false, sought_ = false;
-  std::vector<float> samples_;  // decoded, interleaved, handed out up to next_
+  std::vector<float> samples_;  // decoded, interleaved; those before next_ have been returned
   int64_t next_ = 0;
   std::unique_ptr<FLAC__StreamDecoder, void (*)(FLAC__StreamDecoder*)> decoder_{nullptr, FLAC__stream_decoder_delete};
 };

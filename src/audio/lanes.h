@@ -1,20 +1,20 @@
-// Eight numbers that are computed with together; the compiler maps them to whatever vectors the processor has.
+// SIMD vectors of eight floats or integers (GCC vector extensions); the compiler maps them to the registers of the CPU.
 #pragma once
 
 #include <cstdint>
 
 namespace loralens {
 
-constexpr int lanes = 8;  // an AVX2 register; GCC splits wider vectors badly where the processor lacks them
+constexpr int lanes = 8;  // one AVX2 register; GCC generates poor code for wider vectors that the CPU does not have
 
 using Lanes = float __attribute__((vector_size(4 * lanes)));
 using IntegerLanes = int32_t __attribute__((vector_size(4 * lanes)));
-// The same eight anywhere in an array of float.
+// Eight floats at any address in an array of float: unaligned, and exempt from the aliasing rules.
 using LooseLanes = float __attribute__((vector_size(4 * lanes), aligned(4), may_alias));
 
 }  // namespace loralens
 
-// A function that is compiled once per generation of processor; the loader picks one.
+// Marks a function that is compiled for AVX2 (x86-64-v3) and for the baseline CPU; the version is chosen at load time.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define LORALENS_PER_PROCESSOR __attribute__((target_clones("arch=x86-64-v3", "default")))
 #else

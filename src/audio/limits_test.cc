@@ -1,4 +1,4 @@
-// What no file may make the program do: read what is no audio, trust absurd headers, give out nothing.
+// Robustness of decoding: files that are not audio, absurd headers and clips without a sample are refused.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -58,7 +58,7 @@ TEST_F(Limits, SamplesBeyondAllSoundAreRefused) {
     EXPECT_THAT(message(write("a.wav", wav, 16000, 1, samples)),
                 HasSubstr("the sample at 0.250000 s is not a finite number"));
   }
-  EXPECT_EQ(message(write("a.wav", wav, 16000, 1, {32767, -32768, 1, 0})), "");  // written without scaling
+  EXPECT_EQ(message(write("a.wav", wav, 16000, 1, {32767, -32768, 1, 0})), "");  // unscaled 16 bits
 }
 
 TEST_F(Limits, TheBytesSayWhatAFileIsAndNotItsName) {
@@ -106,8 +106,8 @@ TEST_F(Limits, HeadersThatLieAreRefused) {
   EXPECT_THAT(message(write_bytes("a.wav", put(riff, 32, 4, 2))), HasSubstr("its header contradicts itself"));
   const std::string au = read_file(write("a.au", SF_FORMAT_AU | SF_FORMAT_PCM_16, 16000, 1, samples));
   EXPECT_THAT(message(write_bytes("a.au", put(au, 4, 1u << 31, 4, true))),
-              HasSubstr("cut off"));  // where samples begin
-  EXPECT_EQ(load_audio(write_bytes("a.au", put(au, 8, 0xffffffff, 4, true))).seconds, 1);  // to the file's end
+              HasSubstr("cut off"));  // offset of the samples
+  EXPECT_EQ(load_audio(write_bytes("a.au", put(au, 8, 0xffffffff, 4, true))).seconds, 1);  // size unknown
   const std::string aiff = read_file(write("a.aiff", SF_FORMAT_AIFF | SF_FORMAT_PCM_16, 16000, 1, samples));
   EXPECT_THAT(message(write_bytes("a.aiff", put(aiff, aiff.find("COMM") + 10, 16001, 4, true))),
               HasSubstr("its header promises 16001 frames and there are 16000"));

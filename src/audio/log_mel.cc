@@ -25,7 +25,7 @@ double mel_of_hertz(double hertz) {
 // Relative error below 2e-7; x is normal and positive. ln m = 2 artanh s, s = (m - 1) / (m + 1), for sqrt(1/2) <= m <
 // sqrt(2): s² < 0.03, and five terms of the series are enough.
 [[gnu::always_inline]] inline void log10_in_place(Lanes& x) {
-  const auto bits = reinterpret_cast<IntegerLanes>(x);  // of vectors: the same bits
+  const auto bits = reinterpret_cast<IntegerLanes>(x);  // on vectors, reinterpret_cast keeps the bits
   const IntegerLanes exponent = (bits - 0x3f3504f3) >> 23;
   const auto m = reinterpret_cast<Lanes>(bits - exponent * (1 << 23));
   const Lanes s = (m - 1) / (m + 1), z = s * s;
@@ -35,7 +35,8 @@ double mel_of_hertz(double hertz) {
 
 [[gnu::always_inline]] inline void keep_larger(Lanes& x, const Lanes& y) { x = x > y ? x : y; }
 
-// log10 of eight frames' mels; out: M rows `stride` apart, `count` columns of which are written. top: the largest.
+// log10 mel energies of eight frames. out: M rows, `stride` floats apart, of which `count` columns are written. top:
+// the running maximum in each lane.
 LORALENS_PER_PROCESSOR
 void log_mels(const Powers& powers, const std::vector<MelFilter>& filters, const float* weights, int count, float* out,
               int64_t stride, Lanes& top) {
@@ -70,8 +71,8 @@ void compress(float* values, int64_t count, float top) {
   for (; i < count; ++i) values[i] = (std::max(values[i], floor) + 4) * 0.25f;
 }
 
-// block_samples of the signal from `begin` on, which may lie before its start or beyond its end: mirrored there, and
-// zero beyond the mirror image, where only frames that nobody wants look.
+// Copies block_samples samples from index `begin` on, which may be negative or reach beyond the end. The signal is
+// reflected at both ends and zero beyond its reflection, where only unused frames of the block read.
 void copy_reflected(std::span<const float> samples, int64_t begin, float* block) {
   const auto count = static_cast<int64_t>(samples.size());
   for (int64_t i = 0; i < block_samples; ++i) {
@@ -123,7 +124,7 @@ at::Tensor LogMel::operator()(std::span<const float> samples) const {
     if (!inside) copy_reflected(samples, begin, edge);
     const float* block = inside ? samples.data() + begin : edge;
     const int wanted = static_cast<int>(std::min<int64_t>(lanes, frames - t));
-    if (is_silent(block)) {  // padding, most of a short clip
+    if (is_silent(block)) {  // zero padding, most of a short clip: log10 of the floor 1e-10
       for (int64_t m = 0; m < mels; ++m) std::fill_n(out + m * frames + t, wanted, -10.f);
       continue;
     }
@@ -143,7 +144,7 @@ std::vector<float> padded_samples(std::span<const float> samples) {
 }
 
 std::vector<float> speech_samples(std::span<const float> samples, double tail, int64_t longest) {
-  if (!(tail >= 0 && tail <= 3600)) fail("a tail of {} s of silence makes no sense: give 0 to 3600 s", tail);
+  if (!(tail >= 0 && tail <= 3600)) fail("a tail of {} s of silence is out of range: give 0 to 3600 s", tail);
   const int64_t length = static_cast<int64_t>(samples.size()) + std::llround(tail * sample_rate);
   std::vector<float> longer(samples.begin(), samples.end());
   longer.resize(static_cast<size_t>(

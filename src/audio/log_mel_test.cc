@@ -16,7 +16,7 @@
 namespace loralens {
 namespace {
 
-// The features straight from their definition, in double precision and without any shortcut.
+// Reference implementation: the features from their definition, in double precision, without an FFT.
 std::vector<std::vector<double>> log_mel_by_definition(const std::vector<float>& samples, int mels) {
   const int count = static_cast<int>(samples.size()), frames = count / 160;
   std::vector<double> hertz(mels + 2);  // Slaney: 3 mels per 200 Hz up to 1 kHz (15 mels), then 27 mels per factor 6.4
@@ -56,7 +56,7 @@ std::vector<std::vector<double>> log_mel_by_definition(const std::vector<float>&
   return result;
 }
 
-// A voice-like sound: harmonics of a gliding pitch, a fading level, some noise, and silence at the end.
+// A synthetic voice: harmonics of a gliding pitch, a fading level, some noise, and silence at the end.
 std::vector<float> voice(int count) {
   Random random(3);
   std::vector<float> samples(count);
@@ -74,7 +74,7 @@ class LogMelOf : public testing::TestWithParam<int> {};
 TEST_P(LogMelOf, EqualsTheDefinition) {
   const int mels = GetParam();
   const LogMel log_mel(mels);
-  for (const int count : {201, 320, 1279, 1280, 5600, 8001}) {  // fewer frames than are computed at once, as many, more
+  for (const int count : {201, 320, 1279, 1280, 5600, 8001}) {  // fewer frames than one block of 8, exactly 8, and more
     const auto samples = voice(count);
     const auto expected = log_mel_by_definition(samples, mels);
     const at::Tensor features = log_mel(samples);
@@ -105,7 +105,7 @@ TEST(LogMel, RangeIsEightBelowTheMaximum) {
 
 TEST(LogMel, TheFrameThatIsDroppedDoesNotSetTheMaximum) {
   std::vector<float> quiet = voice(1600), clicks = quiet;
-  clicks[1599] = 100;  // under the tails of the last kept frame's window, in the middle of the dropped one's
+  clicks[1599] = 100;  // in the tail of the last kept frame's window, in the middle of the dropped frame
   const auto expected = log_mel_by_definition(clicks, 80);
   const at::Tensor features = LogMel(80)(clicks);
   for (int i = 0; i < 800; ++i) ASSERT_NEAR(features.const_data_ptr<float>()[i], expected[i / 10][i % 10], 5e-5);

@@ -1,5 +1,5 @@
-// MP3 by libmpg123 itself: libsndfile guesses the length of a stream without a Xing header from its first frames, and
-// lets libmpg123 write to standard error.
+// MP3 decoder (libmpg123). libsndfile is not used because it estimates the length of a stream without a Xing header
+// from its first frames and lets libmpg123 write to standard error.
 #include <mpg123.h>
 
 #include <algorithm>
@@ -37,7 +37,7 @@ class Mp3Decoder : public Decoder {
     return static_cast<int64_t>(done / sizeof(float)) / channels;
   }
 
-  // A frame depends on those before it.
+  // Not supported: an MP3 frame depends on those before it.
   bool seek(int64_t frame) override { return false; }
 
  private:
@@ -71,7 +71,7 @@ class Mp3Decoder : public Decoder {
       const size_t got = mp3.file_->read(begin, out, static_cast<size_t>(std::min<uint64_t>(count, left)));
       mp3.at_ += got;
       return static_cast<ssize_t>(got);
-    } catch (const Error&) {  // through C code no exception may pass
+    } catch (const Error&) {  // no exception may pass through C code
       return -1;
     }
   }
@@ -86,7 +86,7 @@ class Mp3Decoder : public Decoder {
 
   std::unique_ptr<Bytes> file_;
   Mp3Frames frames_;
-  uint64_t at_ = 0;  // of the next byte, from the first frame on
+  uint64_t at_ = 0;  // read position, relative to the first frame
   std::unique_ptr<mpg123_handle, void (*)(mpg123_handle*)> decoder_{nullptr, mpg123_delete};
 };
 

@@ -13,13 +13,13 @@ struct Header {
   int version;    // 1: MPEG-1, 2: MPEG-2, 3: MPEG-2.5
   int rate;       // Hz
   int channels;
-  int bytes;      // of the frame, its header included; 0: free format
+  int bytes;      // length of the frame with its header; 0: free format
   bool checked;   // a CRC of two bytes follows
 
   bool same_stream(const Header& other) const {
     return version == other.version && rate == other.rate && channels == other.channels;
   }
-  // What lies between the header and the main data.
+  // Bytes between the frame header and the main data: CRC and side information.
   uint64_t side_bytes() const {
     return (checked ? 2u : 0u) + (version == 1 ? (channels == 2 ? 32u : 17u) : (channels == 2 ? 17u : 9u));
   }
@@ -53,7 +53,7 @@ uint64_t behind_zeros(const Bytes& file, uint64_t at) {
   }
 }
 
-// The end of the tag that begins here; `at` itself if none does.
+// The offset behind the tag (ID3, APE, Lyrics3) at `at`; `at` itself if there is no tag.
 uint64_t behind_tag(const Bytes& file, uint64_t at) {
   const std::string start = file.read(at, 32);
   if (start.starts_with("ID3")) return end_of_id3(file, at);
@@ -74,10 +74,10 @@ uint64_t behind_tag(const Bytes& file, uint64_t at) {
 }
 
 struct Promise {
-  int64_t frames = -1, bytes = -1;  // -1: not said
+  int64_t frames = -1, bytes = -1;  // -1: not given
 };
 
-// What a Xing, Info or VBRI header in the first frame promises.
+// Reads the number of frames and bytes from a Xing, Info or VBRI header in the first frame.
 Promise read_promise(const Bytes& file, uint64_t at, const Header& header) {
   const auto number = [](const std::string& text, size_t place) {
     return static_cast<int64_t>(number_of(std::string_view(text).substr(place, 4), true));
@@ -92,7 +92,8 @@ Promise read_promise(const Bytes& file, uint64_t at, const Header& header) {
   return {};
 }
 
-// The promise stands in a frame of its own, which few writers count among the frames.
+// Error if the header gives another number of frames than the file has. The header occupies a frame of its own, which
+// most encoders do not count.
 void check_promise(const Promise& promise, const Mp3Frames& frames, int64_t count, const Path& path) {
   const int64_t audio = count - 1;
   if (promise.frames < 0 || promise.frames == audio) return;
@@ -125,14 +126,14 @@ Mp3Frames walk_mp3(const Bytes& file, uint64_t at) {
       if (next >= file.size()) break;
       if (file.size() - at < 4) fail("{}: cut off within the header of its last frame: copy the file again", path);
       if (next == at || !read_header(file, next))
-        fail("{}: damaged, what is at byte {} is no MP3 frame: copy the file again, or {}", path, at,
+        fail("{}: damaged, at byte {} is no MP3 frame: copy the file again, or {}", path, at,
              how_to_convert(file.path()));
       at = next;
       continue;
     }
     if (header->bytes == 0) fail("{}: an MP3 of free format is not read: {}", path, how_to_convert(file.path()));
     if (!header->same_stream(*first))
-      fail("{}: another rate or number of channels from byte {} on: {}", path, at, how_to_convert(file.path()));
+      fail("{}: the sample rate or number of channels changes at byte {}: {}", path, at, how_to_convert(file.path()));
     at += static_cast<uint64_t>(header->bytes);
     if (at > file.size())
       fail("{}: cut off, {} bytes less than its header promises: copy the file again", path, at - file.size());

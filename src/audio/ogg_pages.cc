@@ -16,7 +16,7 @@ struct Sync {
   ~Sync() { ogg_sync_clear(&state); }
 };
 
-// The stream that the pages seen so far belong to.
+// Checks that the pages form one logical stream without gaps.
 class Stream {
  public:
   explicit Stream(const Path& path) : path_(path.string()) {}
@@ -46,7 +46,7 @@ void check_ogg(const Bytes& file) {
   const std::string path = file.path().string();
   Sync sync;
   Stream stream(file.path());
-  uint64_t at = 0;  // of the next page
+  uint64_t at = 0;  // offset of the next page
   for (uint64_t read = 0; read < file.size();) {
     char* buffer = ogg_sync_buffer(&sync.state, block);
     if (!buffer) throw std::bad_alloc();
@@ -58,7 +58,7 @@ void check_ogg(const Bytes& file) {
       const long size = ogg_sync_pageseek(&sync.state, &page);
       if (size == 0) break;
       if (size < 0 && (!stream.ended() || file.read(at, 4) == "OggS"))  // a tag may follow the last page
-        fail("{}: damaged, what is at byte {} is no whole Ogg page: copy the file again", path, at);
+        fail("{}: damaged, at byte {} is no whole Ogg page: copy the file again", path, at);
       if (size > 0) stream.add(page, at);
       at += static_cast<uint64_t>(size < 0 ? -size : size);
     }

@@ -1,5 +1,5 @@
-// A real transform of 400 points as a complex one of 200 = 8 x 25 points (Cooley and Tukey 1965), with one frame per
-// lane: even samples are the real parts, odd ones the imaginary parts, and the two spectra are told apart at the end.
+// Real FFT of 400 points, computed as a complex FFT of 200 = 8 x 25 points (Cooley and Tukey 1965) with one frame per
+// SIMD lane: even samples are the real parts, odd ones the imaginary parts, and split_power separates the two spectra.
 #include "audio/power_spectrum.h"
 
 #include <cmath>
@@ -26,7 +26,7 @@ Root root_of_unity(int k, int n) {  // exp(-2 pi i k / n)
 }
 
 struct Constants {
-  float window[frame_length];  // half of the window: see split_power
+  float window[frame_length];  // half the Hann window: the factor 1/2 of split_power
   Root of_25[5][5], of_200[25][8], of_400[half / 2 + 1];
 
   Constants() {
@@ -58,7 +58,7 @@ LORALENS_INLINE void conjugate_pair(Complex& a, Complex& b, const Complex& m, co
   b = {m.re - n.im, m.im + n.re};
 }
 
-// The transform of five values that lie `step` apart, in place.
+// In-place DFT of the five values z[0], z[step], ..., z[4 step].
 LORALENS_INLINE void transform_5(Complex* z, int step) {
   constexpr float c1 = 0.30901699437494742f, c2 = -0.80901699437494742f;  // cos(2 pi / 5), cos(4 pi / 5)
   constexpr float s1 = 0.95105651629515357f, s2 = 0.58778525229247313f;   // sin(2 pi / 5), sin(4 pi / 5)
@@ -73,7 +73,7 @@ LORALENS_INLINE void transform_5(Complex* z, int step) {
                  {s2 * d.re - s1 * c.re, s2 * d.im - s1 * c.im});
 }
 
-// In place; bin c + 5 d ends at z[5 c + d].
+// In-place DFT of 25 values; bin c + 5 d ends at z[5 c + d].
 LORALENS_INLINE void transform_25(Complex* z, const Constants& constants) {
   for (int a = 0; a < 5; ++a) {
     transform_5(z + a, 5);
@@ -82,7 +82,7 @@ LORALENS_INLINE void transform_25(Complex* z, const Constants& constants) {
   for (int c = 0; c < 5; ++c) transform_5(z + 5 * c, 1);
 }
 
-// In place; bin k ends at z[reversed_3[k]].
+// In-place DFT of eight values; bin k ends at z[reversed_3[k]].
 constexpr int reversed_3[8] = {0, 4, 2, 6, 1, 5, 3, 7};
 LORALENS_INLINE void transform_8(Complex* z) {
   constexpr float r = 0.70710678118654752f;
@@ -101,9 +101,9 @@ LORALENS_INLINE void transform_8(Complex* z) {
 
 LORALENS_INLINE int place_of_bin(int k) { return 8 * (k % 25) + reversed_3[k / 25]; }
 
-// Bins k and 200 - k of the 400 from those of the 200: E = Z_k + conj Z_{200-k} (even samples), O = Z_k - conj
-// Z_{200-k} (odd ones, times i), X_k = E - i w O, |X_{200-k}| = |E + i w O|. The halves that belong here are in the
-// window.
+// Power of bins k and 200 - k of the 400-point DFT from the 200-point DFT Z: E = Z_k + conj Z_{200-k} (even samples), O
+// = Z_k - conj Z_{200-k} (odd samples, times i), X_k = (E - i w O) / 2, |X_{200-k}| = |E + i w O| / 2. The factor 1/2
+// is part of the window.
 LORALENS_INLINE void split_power(const Complex& z, const Complex& mirror, const Root& w, Lanes& low, Lanes& high) {
   const Complex even{z.re + mirror.re, z.im - mirror.im};
   Complex odd{z.im + mirror.im, mirror.re - z.re};  // -i (Z_k - conj Z_{200-k})

@@ -1,4 +1,4 @@
-// Power spectra of eight frames at once: Whisper's short-time Fourier transform.
+// Power spectrogram (short-time Fourier transform) as Whisper defines it, eight frames at once.
 #pragma once
 
 #include "audio/lanes.h"
@@ -8,7 +8,7 @@ namespace loralens {
 constexpr int frame_length = 400;  // samples: 25 ms
 constexpr int frame_hop = 160;     // samples: 10 ms
 constexpr int spectrum_bins = frame_length / 2 + 1;
-constexpr int block_samples = frame_hop * (lanes - 1) + frame_length;  // what eight frames cover
+constexpr int block_samples = frame_hop * (lanes - 1) + frame_length;  // samples that eight frames cover
 
 // power[k][i]: |X_k|² of frame i, bins of 40 Hz.
 struct Powers {

@@ -12,7 +12,7 @@
 namespace loralens {
 namespace {
 
-// |X_k|² of 400 windowed samples, straight from the definition in double precision.
+// Reference: |X_k|² of 400 windowed samples from the definition of the DFT, in double precision.
 double power_by_definition(const float* samples, int k) {
   std::complex<double> sum = 0;
   for (int n = 0; n < 400; ++n) {

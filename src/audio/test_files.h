@@ -1,4 +1,4 @@
-// For tests: audio files of any kind, written by libsndfile or as bytes, and what reading them says.
+// For tests: writes audio files of any format (by libsndfile or as bytes) and returns the error of reading them.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -23,7 +23,7 @@ class AudioFiles : public testing::Test {
   Path folder_ = Path(testing::TempDir()) / fmt::format("loralens-audio-{}-{}", ::getpid(),
                                                         testing::UnitTest::GetInstance()->current_test_info()->name());
 
-  // `frames` x `channels`, interleaved.
+  // Writes interleaved samples (frames x channels) to a file in libsndfile's `format`.
   Path write(const std::string& name, int format, int rate, int channels, const std::vector<float>& samples) {
     const Path path = folder_ / name;
     SF_INFO info{};
@@ -42,7 +42,7 @@ class AudioFiles : public testing::Test {
     return folder_ / name;
   }
 
-  // Why a file cannot be read; empty if it can.
+  // The error message of decoding a file; "" if there is none.
   std::string message(const Path& path, Segment segment = {}) {
     try {
       load_audio(path, segment);
@@ -53,7 +53,7 @@ class AudioFiles : public testing::Test {
   }
 };
 
-// A sine of amplitude 0.5; channel c's is scaled by 1 + c.
+// A sine: amplitude 0.5 if mono, else 0.5 (1 + c) / channels in channel c, interleaved.
 inline std::vector<float> sine(double hertz, int rate, double seconds, int channels = 1) {
   std::vector<float> samples;
   for (int n = 0; n < std::lround(seconds * rate); ++n)

@@ -1,4 +1,4 @@
-// SHA-256, by OpenSSL.
+// SHA-256 digests of bytes and of files (OpenSSL).
 #pragma once
 
 #include <array>
@@ -15,13 +15,13 @@ class Sha256 {
   Sha256();
   ~Sha256();
   void add(std::string_view bytes);
-  std::string hex();  // 64 lower-case digits; ends the digest
+  std::string hex();  // 64 lower-case hexadecimal digits; add() must not be called afterwards
 
  private:
   void* context_;
 };
 
-// Error if the file is missing, no regular file, or unreadable.
+// The digest in hexadecimal. Error if the file is missing, not a regular file, or unreadable.
 std::string sha256_of_file(const Path& path);
 
 }  // namespace loralens

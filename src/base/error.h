@@ -13,7 +13,7 @@ struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// A request that contradicts itself or what it is about; the program ends with exit status 2 instead of 1.
+// An invalid request: flags that contradict each other or the data. The program exits with status 2 instead of 1.
 struct UsageError : Error {
   using Error::Error;
 };

@@ -39,19 +39,19 @@ void check_regular_file(const Path& path) {
 }
 
 int open_regular_file(const Path& path) {
-  check_regular_file(path);  // first, since opening a device may already do something
+  check_regular_file(path);  // before open(), since opening a device can have side effects
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0) fail("cannot read {}: {}", path.string(), std::strerror(errno));
   struct stat status;
   if (::fstat(file, &status) == 0 && S_ISREG(status.st_mode)) return file;
   ::close(file);
-  fail("{} is no file any more: it has changed while it was opened", path.string());
+  fail("{} is no longer a regular file: it was replaced while it was opened", path.string());
 }
 
 std::string read_file(const Path& path, uint64_t most) {
   const Descriptor file{open_regular_file(path)};
   const auto too_long = [&] {
-    fail("{} has more than {} MB: no file of this kind is so long", path.string(), most >> 20);
+    fail("{} has more than {} MB, the limit for this kind of file", path.string(), most >> 20);
   };
   struct stat status;
   if (::fstat(file.number, &status) != 0) fail("cannot read {}: {}", path.string(), std::strerror(errno));
@@ -60,7 +60,7 @@ std::string read_file(const Path& path, uint64_t most) {
   std::string bytes;
   bytes.reserve(size);
   std::vector<char> block(1 << 16);
-  for (;;) {  // the size is not relied on: files of /proc have none, and a file may grow
+  for (;;) {  // st_size is not trusted: files in /proc report 0, and a file may grow
     const ssize_t n = ::read(file.number, block.data(), block.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail("cannot read {}: {}", path.string(), std::strerror(errno));
@@ -79,7 +79,7 @@ void write_file(const Path& path, std::string_view bytes) {
 Path cache_folder() {
   if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache) return Path(cache) / "loralens";
   const char* home = std::getenv("HOME");
-  if (!home || !*home) fail("neither XDG_CACHE_HOME nor HOME is set: there is no place for the cache of models");
+  if (!home || !*home) fail("neither XDG_CACHE_HOME nor HOME is set: set one of them to place the model cache");
   return Path(home) / ".cache" / "loralens";
 }
 

@@ -71,7 +71,7 @@ TEST(Files, NeighboursAreLeftAlone) {
   const TestFolder folder;
   folder.write("a.partial", "mine");
   fs::create_symlink(folder.path() / "a.partial", folder.path() / "a");
-  write_file(folder.path() / "a", "x");  // takes the link's place, not that of what it leads to
+  write_file(folder.path() / "a", "x");  // replaces the link, not the target of the link
   EXPECT_EQ(read_file(folder.path() / "a"), "x");
   EXPECT_EQ(read_file(folder.path() / "a.partial"), "mine");
   EXPECT_THAT(names_in(folder.path()), testing::ElementsAre("a", "a.partial"));
@@ -91,7 +91,7 @@ TEST(Files, OnlyRegularFilesAreRead) {
   const int server = ::socket(AF_UNIX, SOCK_STREAM, 0);
   sockaddr_un address{AF_UNIX, "loralens-test-socket"};
   const Path before = fs::current_path();
-  fs::current_path(folder.path());  // the path of a socket is short
+  fs::current_path(folder.path());  // a socket address holds only short paths
   ASSERT_EQ(::bind(server, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   fs::current_path(before);
   const std::vector<std::pair<Path, std::string>> cases = {{folder.path() / "fifo", "is a FIFO"},
@@ -113,9 +113,9 @@ TEST(Files, WhatIsTooLongForItsKindIsNotRead) {
   const Path file = folder.write("a", "12345");
   EXPECT_EQ(read_file(file, 5), "12345");
   EXPECT_THAT(error_of([&] { read_file(file, 4); }), HasSubstr("has more than"));
-  fs::resize_file(file, uint64_t{1} << 40);  // a file of holes
+  fs::resize_file(file, uint64_t{1} << 40);  // a sparse file
   EXPECT_THAT(error_of([&] { read_file(file); }), HasSubstr("has more than 1024 MB"));
-  EXPECT_FALSE(read_file("/proc/self/status").empty());  // of no size, and finite
+  EXPECT_FALSE(read_file("/proc/self/status").empty());  // its st_size is 0, but it has content
 }
 
 TEST(Files, RelativePathsAreRelativeToTheFolder) {
@@ -123,7 +123,7 @@ TEST(Files, RelativePathsAreRelativeToTheFolder) {
   EXPECT_EQ(relative_to("/data", "/else/b.wav"), Path("/else/b.wav"));
 }
 
-// A variable of the environment for the length of a test.
+// Sets or unsets an environment variable until the end of the scope.
 class Variable {
  public:
   Variable(const char* name, const char* value) : name_(name) {

@@ -1,4 +1,4 @@
-// Memory that the program no longer uses, given back to the system.
+// Settings of glibc's malloc: when memory that the program freed is returned to the system.
 #pragma once
 
 #include <cstdlib>
@@ -9,19 +9,20 @@
 
 namespace loralens {
 
-// Batches are of all sizes, so what they free lies scattered and glibc keeps it: over the folds of a run that came to
-// 3 GB where 1 GB was in use. Takes milliseconds; to be called now and then, not every batch.
+// Returns freed memory to the system. Batches differ in size, so their freed blocks are fragmented and glibc keeps
+// them: over the folds of a run, the process grew to 3 GB with 1 GB in use. Takes milliseconds: do not call it every
+// batch.
 inline void release_free_memory() {
 #ifdef __GLIBC__
   malloc_trim(0);
 #endif
 }
 
-// What is freed is kept for the next batch instead of being unmapped and mapped again, page by page: a twentieth of a training
-// step. release_free_memory gives it back all the same. To be called once, as the program begins.
+// Keeps freed blocks for the next batch. By default glibc unmaps large blocks and maps them again page by page, which
+// took a twentieth of a training step. release_free_memory() still returns the blocks. Call once, at program start.
 inline void keep_freed_memory() {
 #ifdef __GLIBC__
-  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the largest that glibc takes
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the largest value that glibc accepts
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
 #endif
 }

@@ -17,7 +17,7 @@ namespace loralens {
 namespace {
 
 constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz0123456789";
-constexpr size_t ending_length = 6, longest_name = 255;  // bytes; the latter is what file systems take
+constexpr size_t ending_length = 6, longest_name = 255;  // bytes; 255 is the limit of file systems
 
 std::string random_ending() {
   static thread_local std::random_device random;
@@ -51,7 +51,7 @@ std::string without_temporary_ending(const std::string& name) {
 bool rename_to_new(const Path& from, const Path& to) {
   if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
   if (errno != EINVAL && errno != ENOSYS) return false;
-  struct stat status;  // a file system that cannot do both at once
+  struct stat status;  // the file system has no RENAME_NOREPLACE: check, then rename
   if (::lstat(to.c_str(), &status) == 0) {
     errno = EEXIST;
     return false;

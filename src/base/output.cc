@@ -22,10 +22,10 @@ namespace {
 constexpr std::string_view lock_name = ".lock";
 constexpr std::string_view lock_text = "loralens is writing this folder, or was interrupted while it did\n";
 
-// A file's identity, whatever it is called.
+// Identifies a file independently of its path: device and inode.
 using Identity = std::pair<dev_t, ino_t>;
 
-// Of a path, itself (lstat) or what it leads to (stat).
+// The status of the path itself (lstat) or, with `follow`, of the target of a link (stat).
 std::optional<struct stat> status_of(const Path& path, bool follow) {
   struct stat status;
   if ((follow ? ::stat : ::lstat)(path.c_str(), &status) != 0) return std::nullopt;
@@ -37,7 +37,7 @@ void add_identities(std::set<Identity>& all, const Path& path) {
     if (const auto status = status_of(path, follow)) all.insert({status->st_dev, status->st_ino});
 }
 
-// All entries below a folder; links are not followed. What cannot be read is left out: it cannot be removed either.
+// All entries below a folder; links are not followed. Unreadable entries are left out: they cannot be removed either.
 std::vector<Path> entries_below(const Path& folder) {
   std::vector<Path> entries;
   std::error_code ignored;
@@ -56,7 +56,7 @@ const char* kind_of(const struct stat& status) {
                                     : "device";
 }
 
-// That nothing is at `path`, or with `force` a folder (or file) that may be replaced.
+// Error unless `path` does not exist or, with `force`, is a folder (or file) that may be replaced.
 void check_target(const Path& path, bool folder, bool force, const Complaint& complaint) {
   const auto status = status_of(path, /*follow=*/false);
   if (!status) return;
@@ -75,12 +75,12 @@ void check_target(const Path& path, bool folder, bool force, const Complaint& co
          reason);
 }
 
-// "run/" is "run".
+// Removes trailing slashes: "run/" becomes "run". Error if no name is left.
 Path without_slashes(Path path, const char* kind) {
   while (path.has_relative_path() && path.filename().empty()) path = path.parent_path();
   if (path.empty()) fail("the name of the output {} is empty: give one with -o", kind);
   if (path.filename().empty() || path.filename() == "." || path.filename() == "..")
-    fail("{} is no name for an output {}: give the name that it shall have", path.string(), kind);
+    fail("{} is no name for an output {}: a name cannot be / or end in . or ..", path.string(), kind);
   return path;
 }
 
@@ -143,12 +143,13 @@ OutputFolder::OutputFolder(const Path& target, bool force, Complaint complaint, 
   if (status_of(partial_, /*follow=*/false))
     take_partial();
   else if (build_ == Build::resume)
-    fail("{} is not there: nothing to resume", partial_.string());
+    fail("{} does not exist: nothing to resume", partial_.string());
   else
     make_partial();
 }
 
-// The mark is in the folder before it has its name, so that a folder without it was made by another program.
+// Writes the lock file before the folder gets its final name: a .partial folder without one was made by another
+// program.
 void OutputFolder::make_partial() {
   const Path made = make_beside(target_, "partial", [](const Path& name) { return ::mkdir(name.c_str(), 0777) == 0; });
   const auto give_up = [&] {
@@ -175,22 +176,22 @@ void OutputFolder::take_partial() {
     lock_ = ::open((partial_ / lock_name).c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   if (lock_ < 0 || ::pread(lock_, text, sizeof text, 0) != static_cast<ssize_t>(lock_text.size()) || text != lock_text)
     refuse(fmt::format(
-        "{} is in the way and is no interrupted work of this program: move it away, or choose another output",
+        "{} exists already and is no interrupted work of this program: move it away, or choose another output",
         partial_.string()));
   const bool locked = ::flock(lock_, LOCK_EX | LOCK_NB) == 0;
   struct stat ours;
-  const auto now = status_of(partial_ / lock_name, /*follow=*/false);  // the other process may just have finished
+  const auto now = status_of(partial_ / lock_name, /*follow=*/false);  // the other process may have committed meanwhile
   if (!locked || ::fstat(lock_, &ours) != 0 || !now || now->st_ino != ours.st_ino)
     refuse(
         fmt::format("another process is writing {}: wait for it, or choose another output folder", target_.string()));
   if (build_ == Build::resume) {
-    for (const Path& entry : entries_below(partial_))  // files that were being written when the job was killed
+    for (const Path& entry : entries_below(partial_))  // temporary files of a job that was killed
       if (!without_temporary_ending(entry.filename().string()).empty()) ::unlink(entry.c_str());
     return;
   }
   if (!force_)
     refuse(
-        fmt::format("{0} was interrupted: go on with --resume {0}, or give --force to start again", target_.string()));
+        fmt::format("{0} was interrupted: resume with --resume {0}, or give --force to start again", target_.string()));
   if (const std::string reason = complaint_(partial_); !reason.empty())
     refuse(fmt::format("{}: {}, and --force discards only what loralens wrote: move it away, or choose another output",
                        partial_.string(), reason));
@@ -203,7 +204,7 @@ OutputFolder::~OutputFolder() {
   try {
     if (!committed_ && !keep_ && (build_ == Build::at_once || complaint_(partial_).empty()))
       fs::remove_all(partial_, ignored);
-  } catch (...) {  // it stays
+  } catch (...) {  // keep the folder
   }
   if (lock_ >= 0) ::close(lock_);
 }
@@ -234,7 +235,7 @@ void OutputFolder::replace() {
     old = move_away(partial_);
   } else {
     if (errno != EINVAL && errno != ENOSYS) give_up();
-    old = move_away(target_);  // a file system that cannot exchange
+    old = move_away(target_);  // the file system has no RENAME_EXCHANGE
     if (!rename_to_new(partial_, target_)) {
       const int error = errno;
       rename_to_new(old, target_);

@@ -1,4 +1,5 @@
-// Where a command's results go: they replace nothing that another program wrote or that the command reads.
+// A command's output files and folders: written under temporary names, renamed when complete, and never replacing files
+// that another program wrote or that the command reads.
 #pragma once
 
 #include <functional>
@@ -9,33 +10,35 @@
 
 namespace loralens {
 
-// Why `--force` may not replace the file or folder at a path, such as "notes.txt in it is not of loralens"; "": it may.
+// Returns the reason why `--force` may not replace the file or folder at a path, such as "notes.txt in it is not of
+// loralens", or "" if it may.
 using Complaint = std::function<std::string(const Path&)>;
 
-// The name of an output folder without slashes at its end. Error if it is empty, "/", or ends in "." or "..".
+// The name of an output folder without trailing slashes. Error if it is empty, "/", or ends in "." or "..".
 std::string output_name(const std::string& name);
 
-// Error unless a file can be written at `path`: its folder exists and may be written, and there is nothing yet; with
-// `force` a regular file that `complaint` has nothing against. To be called before the work.
+// Error unless a file can be written at `path`: its folder must exist and be writable, and `path` must not exist or,
+// with `force`, be a regular file for which `complaint` returns "". Call this before the computation starts.
 void check_output_file(const Path& path, bool force, const Complaint& complaint);
 
-// Error if `output` is, holds or lies in one of the files and folders that the command reads, under whatever name, as
-// replacing it would destroy them. An output that does not exist is no error. Inputs that do not exist are left out.
+// Error if replacing `output` would destroy an input: if it is, contains or lies in a file or folder that the command
+// reads. Files are compared by inode, so links are found. No error if `output` does not exist; missing inputs are
+// ignored.
 void check_inputs_stay(const Path& output, const std::vector<Path>& inputs);
 
 // How a folder is built.
 enum class Build {
   at_once,  // in `<target>.partial-<letters>`
-  resumable,  // in `<target>.partial`; Error that tells of --resume if an interrupted job is there, unless `force`
-  // discards it
-  resume,  // goes on in `<target>.partial`; Error if it is not there
+  resumable,  // in `<target>.partial`; where an interrupted job left one: Error that suggests --resume, unless `force`
+  // discards its files
+  resume,  // continues in `<target>.partial`; Error if it does not exist
 };
 
-// A folder that is built under another name and renamed to its place by commit(). Without commit() the destructor
-// removes it, so a failed command leaves nothing behind; one that was resumed stays.
-// Error if `target` exists and `force` is false or `complaint` (of `target`, and of a `<target>.partial` that is
-// discarded) is not empty; if it is no folder, but a link or device; or if there is a `<target>.partial` that another
-// process is writing or that no OutputFolder made.
+// A folder that is built under a temporary name and renamed to `target` by commit(). Without commit() the destructor
+// removes it, so a failed command leaves nothing behind; a resumed folder is kept.
+// Error if `target` exists and `force` is false, is not a folder (for example a link or device), or `complaint` returns
+// a reason for it or for a `<target>.partial` to be discarded; or if there is a `<target>.partial` that another process
+// is writing or that no OutputFolder made.
 class OutputFolder {
  public:
   OutputFolder(const Path& target, bool force, Complaint complaint, Build build = Build::at_once);
@@ -45,8 +48,8 @@ class OutputFolder {
 
   const Path& path() const { return partial_; }  // write here
   void keep() { keep_ = true; }  // leave the partial folder behind if not committed
-  // Error if something has come to `target` since; the finished folder then stays where it is, and the error names it.
-  // An old folder is exchanged for the new one, so that there is always one of them.
+  // Error if `target` has appeared since the constructor; the finished folder then stays at path(), which the error
+  // names. An old folder is exchanged for the new one atomically, so that `target` always exists.
   void commit();
 
  private:

@@ -21,7 +21,7 @@ std::vector<std::string> names_in(const Path& folder) {
   return names;
 }
 
-// What is called mine is the user's.
+// A Complaint that treats a file with the text "mine", or a folder with a file "mine" in it, as the user's.
 std::string about_mine(const Path& path) {
   if (!fs::is_directory(path)) return read_file(path) == "mine" ? "it is mine" : "";
   return fs::exists(path / "mine") ? "mine in it is not of loralens" : "";
@@ -38,7 +38,7 @@ TEST(OutputFolders, AppearAtCommit) {
   const Path target = folder.path() / "run";
   for (const Build how : {Build::at_once, Build::resumable}) {
     {
-      OutputFolder out(folder.path() / "run/", false, about_mine, how);  // a slash at the end changes nothing
+      OutputFolder out(folder.path() / "run/", false, about_mine, how);  // a trailing slash is ignored
       EXPECT_EQ(out.path().parent_path(), folder.path());
       write_file(out.path() / "a", "1");
       EXPECT_FALSE(fs::exists(target));
@@ -140,10 +140,10 @@ TEST(OutputFolders, UnfinishedWorkIsTakenUpRefusedOrDiscarded) {
   const Path target = folder.path() / "run";
   EXPECT_THAT(error_of([&] { build(target, false, Build::resume); }), HasSubstr("nothing to resume"));
   {
-    OutputFolder out(target, false, about_mine, Build::resumable);  // nothing there: a new one
+    OutputFolder out(target, false, about_mine, Build::resumable);  // no .partial folder yet: a new one is made
     EXPECT_EQ(out.path(), folder.path() / "run.partial");
     write_file(out.path() / "epoch", "3");
-    write_file(out.path() / "a.csv.partial-abc123", "cut");  // of a process that was killed while it wrote
+    write_file(out.path() / "a.csv.partial-abc123", "cut");  // temporary file of a killed process
     out.keep();
   }
   EXPECT_THAT(error_of([&] { build(target, false, Build::resumable); }), HasSubstr("--resume"));
@@ -152,7 +152,7 @@ TEST(OutputFolders, UnfinishedWorkIsTakenUpRefusedOrDiscarded) {
     EXPECT_EQ(read_file(out.path() / "epoch"), "3");
     EXPECT_THAT(names_in(out.path()), ElementsAre(".lock", "epoch"));
   }
-  EXPECT_TRUE(fs::exists(folder.path() / "run.partial/epoch"));  // it stays, whatever went wrong
+  EXPECT_TRUE(fs::exists(folder.path() / "run.partial/epoch"));  // a resumed folder is kept without commit()
   OutputFolder out(target, true, about_mine, Build::resumable);
   EXPECT_FALSE(fs::exists(out.path() / "epoch"));
 }
@@ -176,7 +176,7 @@ TEST(OutputFolders, ForceKeepsWhatAUserPutIntoUnfinishedWork) {
   {
     OutputFolder out(target, false, about_mine, Build::resumable);
     folder.write("run.partial/mine", "1");
-  }  // nor is it removed with the work of a job that fails
+  }  // the destructor of a failed job does not remove it either
   EXPECT_THAT(error_of([&] { build(target, true, Build::resumable); }), HasSubstr("mine in it"));
   EXPECT_EQ(read_file(folder.path() / "run.partial/mine"), "1");
 }
@@ -189,7 +189,7 @@ TEST(OutputFolders, HaveOneWriter) {
     EXPECT_THAT(error_of([&] { build(folder.path() / "run", force, Build::resumable); }),
                 HasSubstr("another process is writing"));
   EXPECT_EQ(read_file(first.path() / "a"), "1");
-  OutputFolder other(folder.path() / "b", false, about_mine);  // those that are not resumed have a name each
+  OutputFolder other(folder.path() / "b", false, about_mine);  // folders built at_once have different temporary names
   EXPECT_NE(OutputFolder(folder.path() / "b", false, about_mine).path(), other.path());
 }
 
@@ -236,7 +236,7 @@ TEST(ReadFiles, AreNoOutputs) {
   EXPECT_THAT(check("data/audio", {folder.path() / "link"}), HasSubstr("is what this command reads"));
   EXPECT_THAT(check("data", {folder.path() / "data/"}), HasSubstr("is what this command reads"));
   folder.write("data/audio/deep/new", "3");
-  EXPECT_THAT(check("data/audio/deep/none", {folder.path() / "data"}), "");  // nothing is there yet
+  EXPECT_THAT(check("data/audio/deep/none", {folder.path() / "data"}), "");  // does not exist yet
   EXPECT_THAT(check("data/audio", {table}), "");
   EXPECT_THAT(check("other", {table, folder.path() / "missing"}), "");
 }

@@ -1,4 +1,5 @@
-// Work over a range of indices on several threads (at::parallel_for is serial without OpenMP in the caller).
+// A parallel for loop over indices on new threads (at::parallel_for is serial if the caller is compiled without
+// OpenMP).
 #pragma once
 
 #include <algorithm>
@@ -12,7 +13,8 @@
 
 namespace loralens {
 
-// Calls work(i) for i in [0, count), in no given order, on up to `threads` threads. The first error is thrown again.
+// Calls work(i) for i in [0, count), in no particular order, on up to `threads` threads. Rethrows the first exception;
+// later indices are then skipped.
 inline void parallel_for(size_t count, size_t threads, const std::function<void(size_t)>& work) {
   threads = std::clamp<size_t>(threads, 1, std::max<size_t>(count, 1));
   if (threads == 1) {

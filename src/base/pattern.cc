@@ -11,9 +11,9 @@ namespace loralens {
 namespace {
 
 constexpr size_t longest_pattern = 10'000;    // bytes
-constexpr uint32_t most_steps = 200'000;      // calls of PCRE2's match(); a usual pattern needs some hundred
+constexpr uint32_t most_steps = 200'000;  // calls of PCRE2's internal match(); a typical pattern needs some hundred
 constexpr uint32_t deepest_backtracking = 50'000;
-constexpr uint32_t most_memory = 20'000;      // KiB
+constexpr uint32_t most_memory = 20'000;  // KiB
 constexpr uint32_t deepest_parentheses = 200;
 
 std::string cut(const std::string& text) { return text.size() > 200 ? text.substr(0, 200) + "..." : text; }
@@ -21,7 +21,8 @@ std::string cut(const std::string& text) { return text.size() > 200 ? text.subst
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
-// Rewrites an expression of Python's `re` as PCRE2 writes it. What only one of the two knows is refused.
+// Translates a regular expression from Python's `re` syntax to PCRE2's. Syntax that only one of the two has is an
+// error.
 class Translation {
  public:
   explicit Translation(const std::string& text) : text_(text) {}
@@ -66,7 +67,7 @@ class Translation {
       copy();
   }
 
-  // {,3} and {,} begin at 0; other braces are the same in both.
+  // In Python {,3} and {,} have the lower bound 0; other braces mean the same in both.
   void lower_bound() {
     size_t end = at_ + 2;
     while (end < text_.size() && is_digit(text_[end])) ++end;
@@ -99,7 +100,7 @@ class Translation {
   void character_class() {
     copy();
     if (next_is("^")) copy();
-    if (next_is("]")) replace(1, "\\]");  // first in the class, it is a letter
+    if (next_is("]")) replace(1, "\\]");  // first in a class, ] is an ordinary character
     while (at_ < text_.size() && text_[at_] != ']') {
       if (text_[at_] == '\\')
         escape(/*in_class=*/true);
@@ -112,7 +113,7 @@ class Translation {
     copy();
   }
 
-  // "(?", with what follows it.
+  // A group that begins with "(?".
   void extension() {
     for (const char* same : {"(?:", "(?=", "(?!", "(?>", "(?<=", "(?<!"})
       if (next_is(same)) return copy(std::string_view(same).size());
@@ -128,7 +129,7 @@ class Translation {
     at_ = end + 1;
   }
 
-  // (?(1)yes|no) and (?(name)yes|no), where PCRE2 would take some names for something else.
+  // (?(1)yes|no) and (?(name)yes|no); (?(<name>)...) because PCRE2 gives some bare names (R, DEFINE) another meaning.
   void conditional() {
     const size_t end = text_.find(')', at_);
     if (end == std::string::npos || end == at_ + 3) refuse("a ( has no )");
@@ -145,7 +146,7 @@ class Translation {
     const size_t begin = at_;
     for (; at_ < text_.size() && text_[at_] != ')' && text_[at_] != ':'; ++at_) {
       const char c = text_[at_];
-      if (c == 'u') continue;  // Python's default, and ours
+      if (c == 'u') continue;  // Unicode: the default of Python and of this class
       if (std::string_view("imsx-").find(c) == std::string_view::npos)
         refuse(fmt::format("(?{} is unknown or not supported", cut(text_.substr(begin, at_ - begin + 1))));
       verbose_ |= c == 'x';
@@ -226,7 +227,7 @@ std::optional<Matches> Pattern::find(std::string_view subject, bool whole) const
   }
   Matches matches;
   const size_t* ends = pcre2_get_ovector_pointer(data.get());
-  // PCRE2 anchors at the ends of a valid stretch where the subject is not UTF-8 as a whole.
+  // If the subject is not valid UTF-8, PCRE2 anchors at the ends of its valid parts instead of its own ends.
   if (whole && (ends[0] != 0 || ends[1] != subject.size())) return std::nullopt;
   for (int i = 0; i <= groups(); ++i)
     matches.emplace_back(ends[2 * i] == PCRE2_UNSET ? std::string_view()

@@ -22,7 +22,7 @@ std::string complaint(const std::string& pattern) {
   return error_of([&] { Pattern compiled(pattern); });
 }
 
-// What Python 3.11's re.fullmatch(pattern, subject) says.
+// Expected: whether Python 3.11's re.fullmatch(pattern, subject) matches.
 TEST(Pattern, MatchesAsPythonDoes) {
   struct Case {
     const char *pattern, *subject;
@@ -70,7 +70,7 @@ TEST(Pattern, FindsGroups) {
   EXPECT_EQ(pattern.groups(), 2);
   EXPECT_EQ(pattern.search("angry/07_a.wav"), (Matches{"/07_", "07", ""}));
   EXPECT_EQ(pattern.search("angry.wav"), std::nullopt);
-  EXPECT_TRUE(Pattern("a.*").search("a\xff").has_value());  // names of files need not be UTF-8
+  EXPECT_TRUE(Pattern("a.*").search("a\xff").has_value());  // file names need not be UTF-8
 }
 
 TEST(Pattern, WhatPythonRefusesIsAnError) {

@@ -12,7 +12,7 @@ struct Counter {
   std::atomic<int64_t> calls = 0;
 };
 
-// One profile a process, as there is one log: switched on by the command line before work begins.
+// One profile per process, enabled by the command line (start_profile) before the work begins.
 std::atomic<bool> on = false;
 Clock::time_point began;
 std::function<void()> wait_for_device;

@@ -1,4 +1,5 @@
-// Where a command's time goes (--profile): seconds, calls and floating-point operations of named phases, over all threads.
+// Profiler of a command (--profile): seconds, calls and floating-point operations of each phase, summed over all
+// threads.
 #pragma once
 
 #include <chrono>
@@ -11,27 +12,27 @@
 namespace loralens {
 
 enum class Phase : uint8_t {
-  load,  // the model, from disk
-  decode,  // audio files, on threads of their own
-  mel,  // log-mel features, on threads of their own
-  wait,  // for clips that are not decoded yet
+  load,  // loading the model from disk
+  decode,  // decoding audio files, on background threads
+  mel,  // computing log-mel features, on background threads
+  wait,  // waiting for clips that are not decoded yet
   stem,  // convolutions, and the layers below the first adapted one
-  inference,  // passes that only predict
-  forward,  // passes of training, or that analyses look at
+  inference,  // forward passes for predictions only
+  forward,  // forward passes of training and of analyses
   backward,
   optimiser,
-  analyses,  // what analyses compute of what they saw
+  analyses,  // computations of analyses on recorded activations and gradients
 };
 inline constexpr Phase phases[] = {Phase::load,      Phase::decode,    Phase::mel,     Phase::wait,
                                    Phase::stem,      Phase::inference, Phase::forward, Phase::backward,
                                    Phase::optimiser, Phase::analyses};
 std::string_view name_of(Phase phase);
 
-// Whether work of this phase happens beside the main thread, so that its seconds are not part of the whole.
+// Whether this phase runs on background threads, so that its seconds are not part of the wall-clock time.
 bool in_background(Phase phase);
 
-// Times a phase until the end of the scope. Scopes nest within a thread: what is inside another phase is not counted
-// outside, so the phases of a thread add up. Costs the reading of a flag while nothing is profiled.
+// Times a phase until the end of the scope. Scopes nest within a thread: the time of an inner scope is not counted in
+// the outer one, so the phases of a thread add up. Without profiling a scope costs one read of a flag.
 class Timed {
  public:
   explicit Timed(Phase phase);
@@ -49,8 +50,8 @@ class Timed {
   std::chrono::steady_clock::time_point start_;
 };
 
-// Adds operations that a phase needs (a multiplication and an addition are two): of the phase that this thread is in,
-// or of a named one.
+// Adds floating-point operations (a multiplication and an addition are two) to the phase that this thread is in, or to
+// the given phase.
 void count_operations(double operations);
 void count_operations(Phase phase, double operations);
 
@@ -60,12 +61,12 @@ struct PhaseTotals {
   int64_t calls = 0;
 };
 
-// Begins to profile this process. settle: waits until a GPU has done what it was given, so that its time falls into the
-// phase that asked for it; may be empty.
+// Starts the profiler of this process. settle: synchronises with the GPU at the end of each phase, so that the time of
+// a kernel is counted in the phase that launched it; may be empty.
 void start_profile(std::function<void()> settle);
 bool profiling();
 
-// Phases that were entered, and seconds since the start.
+// The phases that were entered, and the wall-clock seconds since start_profile().
 std::vector<PhaseTotals> profile_totals();
 double profiled_seconds();
 

@@ -15,7 +15,7 @@ PhaseTotals totals_of(Phase phase) {
 
 void sleep_ms(int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
 
-// One test, since a process has one profile and it stays on.
+// One test only, since a process has one profile, which cannot be stopped.
 TEST(Profile, CountsNothingUntilStartedAndNestedPhasesOnce) {
   {
     const Timed time(Phase::forward);
@@ -41,7 +41,7 @@ TEST(Profile, CountsNothingUntilStartedAndNestedPhasesOnce) {
       sleep_ms(5);
     }).join();
   }
-  count_operations(100);  // in no phase
+  count_operations(100);  // outside any phase: not counted
   count_operations(Phase::backward, 11);
   {
     const Timed time(Phase::backward);
@@ -57,7 +57,7 @@ TEST(Profile, CountsNothingUntilStartedAndNestedPhasesOnce) {
   EXPECT_GE(stem.seconds, 0.02);
   EXPECT_GE(forward.seconds, 0.01);
   EXPECT_LE(forward.seconds + stem.seconds, profiled_seconds());
-  EXPECT_EQ(settled, 4);  // forward before stem, stem, forward, backward; not for work beside the main thread
+  EXPECT_EQ(settled, 4);  // calls: forward paused by stem, stem, forward, backward; none for decode, a background phase
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// One line on standard error that says how far long work is and how long it will take; silent when it is no terminal.
+// A progress line on standard error with the remaining time (none if that is no terminal), and log lines.
 #pragma once
 
 #include <chrono>
@@ -10,11 +10,11 @@ namespace loralens {
 
 class Progress {
  public:
-  // `what`: "fold 1/10". `total`: number of steps, > 0.
+  // `what`: the name of the work, such as "fold 1/10". `total`: number of steps, > 0.
   Progress(std::string what, int64_t total);
   ~Progress();  // clears the line
 
-  // `note`: what stands behind the bar, such as "loss 0.52".
+  // Redraws the line. `done`: steps finished. `note`: text after the step count, such as "loss 0.52".
   void step(int64_t done, std::string_view note = "");
 
  private:
@@ -27,10 +27,11 @@ class Progress {
 // "8 s", "3:05 min", "1:02 h"
 std::string duration_text(double seconds);
 
-// Writes to standard error. Where it is full, closed or a broken pipe, the text is lost, and nothing else changes.
+// Writes to standard error. Write errors (disk full, closed, broken pipe) are ignored: the text is lost.
 void write_to_standard_error(std::string_view text);
 
-// A line of log on standard error. quiet: only errors are printed (set once by the command line).
+// Writes a log line to standard error. With set_quiet(true), called once by the command line, log and progress lines
+// are suppressed; only errors are printed.
 void log_line(std::string_view line);
 void set_quiet(bool quiet);
 

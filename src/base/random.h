@@ -19,7 +19,7 @@ constexpr uint64_t mix(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-// One key out of several numbers; the order matters.
+// Combines several numbers into one key, such as a seed; the order matters.
 template <typename... Parts>
 constexpr uint64_t hash_of(uint64_t first, Parts... parts) {
   uint64_t key = mix(first + 0x9e3779b97f4a7c15u);
@@ -27,14 +27,14 @@ constexpr uint64_t hash_of(uint64_t first, Parts... parts) {
   return key;
 }
 
-// FNV-1a of a text, finalised: a key for a clip's id.
+// The FNV-1a hash of a text, passed through mix(): a key for a clip's id.
 constexpr uint64_t hash_of(std::string_view text) {
   uint64_t key = 0xcbf29ce484222325u;
   for (const char c : text) key = (key ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
   return mix(key);
 }
 
-// A SplitMix64 generator: one 64-bit word of state, so that it can be saved and continued.
+// A SplitMix64 generator. Its state is one 64-bit word.
 class Random {
  public:
   explicit Random(uint64_t seed) : state_(seed) {}
@@ -46,7 +46,7 @@ class Random {
     const double radius = std::sqrt(-2 * std::log(1 - uniform()));
     return radius * std::cos(2 * std::numbers::pi * uniform());
   }
-  // A whole number in [0, n), n > 0, without bias.
+  // A uniformly distributed integer in [0, n), n > 0, without modulo bias.
   uint64_t below(uint64_t n) {
     const uint64_t limit = -n % n;  // 2^64 mod n
     uint64_t x;

@@ -9,7 +9,7 @@
 namespace loralens {
 namespace {
 
-// The generator's published test vector, of the seed 1234567.
+// The published test vector of SplitMix64 for the seed 1234567.
 TEST(Random, IsSplitMix64) {
   Random random(1234567);
   for (const uint64_t expected :
@@ -32,7 +32,7 @@ TEST(Random, NumbersHaveTheirMomentsAndRange) {
     normal_squares += z * z;
     fourth += z * z * z * z;
   }
-  // Five standard errors each.
+  // Tolerance: five standard errors.
   EXPECT_NEAR(sum / n, 1, 5 * std::sqrt(3.0 / n));
   EXPECT_NEAR(squares / n, 3, 5 * std::sqrt((81.0 / 5 - 9) / n));
   EXPECT_NEAR(normal / n, 0, 5 * std::sqrt(1.0 / n));
@@ -46,7 +46,7 @@ TEST(Random, WholeNumbersAreEquallyLikely) {
   for (int i = 0; i < 70'000; ++i) ++counts[random.below(7)];
   for (const int count : counts) EXPECT_NEAR(count, 10'000, 5 * std::sqrt(70'000 * 6.0 / 49));
   for (int i = 0; i < 100; ++i) EXPECT_EQ(random.below(1), 0u);
-  // Just above half of all numbers: nearly every second draw must be drawn again.
+  // n just above 2^63: nearly every second draw is rejected.
   const uint64_t large = (uint64_t{1} << 63) + 1;
   for (int i = 0; i < 100; ++i) EXPECT_LT(random.below(large), large);
 }
@@ -74,7 +74,7 @@ TEST(Random, KeysDependOnEachPartAndItsPlace) {
   EXPECT_EQ(keys.size(), 1100u);
 }
 
-// The published values of 64-bit FNV-1a, finalised.
+// The published values of 64-bit FNV-1a, passed through mix().
 TEST(Random, TextsAreHashedByFnv) {
   EXPECT_EQ(hash_of(""), mix(0xcbf29ce484222325u));
   EXPECT_EQ(hash_of("a"), mix(0xaf63dc4c8601ec8cu));

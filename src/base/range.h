@@ -1,4 +1,4 @@
-// Numbers out of texts, and ranges with their words, for options and for values of files.
+// Parsing numbers, and numeric ranges with a description for error messages; for options and for values in files.
 #pragma once
 
 #include <fmt/format.h>
@@ -12,7 +12,7 @@
 
 namespace loralens {
 
-// The whole text as a decimal number: nothing for "nan", "inf", "0x10", " 1", "1x" and a number that T does not hold.
+// The whole text as a decimal number. nullopt for "nan", "inf", "0x10", " 1", "1x" and numbers out of the range of T.
 template <typename T>
 std::optional<T> parse_number(std::string_view text) {
   T value{};
@@ -33,8 +33,8 @@ enum class Ends {
 template <typename T>
 struct Range {
   T low, high;
-  Ends ends = Ends::both;   // those that are inside
-  bool low_is_off = false;  // low switches off what the number is for
+  Ends ends = Ends::both;   // the ends that belong to the range
+  bool low_is_off = false;  // low disables the feature that the number controls
 
   // False for NaN.
   constexpr bool contains(T value) const {
@@ -42,7 +42,7 @@ struct Range {
     return (with_low ? value >= low : value > low) && (with_high ? value <= high : value < high);
   }
 
-  // "1 to 4096", "0 (off) or more and less than 1"
+  // For messages: "1 to 4096", "0 (off) or more and less than 1".
   std::string text() const {
     const char* off = low_is_off ? " (off)" : "";
     switch (ends) {

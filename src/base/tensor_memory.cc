@@ -8,9 +8,9 @@
 namespace loralens {
 namespace {
 
-constexpr size_t alignment = 64;  // as LibTorch's: a cache line, a vector of AVX-512
+constexpr size_t alignment = 64;  // bytes, as in LibTorch: a cache line, an AVX-512 register
 
-// Before each tensor stands the address that malloc gave.
+// The pointer that malloc returned is stored just before the tensor.
 void release(void* tensor) {
   if (tensor) std::free(static_cast<void**>(tensor)[-1]);
 }

@@ -1,17 +1,17 @@
-// Where tensors on the CPU get their memory.
+// Memory allocator for CPU tensors that avoids fragmentation of the heap by aligned allocations.
 #pragma once
 
 #include <c10/core/Allocator.h>
 
 namespace loralens {
 
-// Memory aligned to 64 bytes, out of malloc. std::bad_alloc if there is none.
-// LibTorch's own asks glibc for aligned memory, which (before 2.38) takes more than that, trims it, and hands the trimmings to
-// small objects: a tensor that is freed between them leaves a hole in which no other of its size fits. In a training step
-// each layer left such holes, up to a third of what its tensors took.
+// Allocates with malloc and aligns to 64 bytes. std::bad_alloc if memory runs out.
+// LibTorch's own allocator calls posix_memalign. glibc before 2.38 then allocates a larger block, trims it and gives
+// the trimmings to small objects, so a tensor freed between them leaves a hole that no tensor of the same size fits
+// into. In a training step the holes of a layer took up to a third of the memory of its tensors.
 c10::Allocator& tensor_memory();
 
-// Makes LibTorch take tensor_memory() for all tensors on the CPU. To be called once, as the program begins.
+// Makes LibTorch use tensor_memory() for all CPU tensors. Call once, at program start.
 void use_tensor_memory();
 
 }  // namespace loralens

@@ -32,22 +32,23 @@ TEST(TensorMemory, IsAlignedAndOnesOwn) {
 
 TEST(TensorMemory, OfNothingIsNothing) {
   EXPECT_EQ(tensor_memory().allocate(0).get(), nullptr);
-  void* raw = tensor_memory().raw_allocate(100);  // as LibTorch's C++ containers use it
+  void* raw = tensor_memory().raw_allocate(100);  // raw_allocate is what LibTorch's C++ containers call
   EXPECT_NE(raw, nullptr);
   tensor_memory().raw_deallocate(raw);
 }
 
 TEST(TensorMemory, ThatIsNotToBeHadIsAnError) {
   EXPECT_THROW(tensor_memory().allocate(std::numeric_limits<size_t>::max() - 10), std::bad_alloc);
-#ifndef __SANITIZE_ADDRESS__  // which ends the program itself
+#ifndef __SANITIZE_ADDRESS__  // AddressSanitizer aborts on such a size instead of returning null
   EXPECT_THROW(tensor_memory().allocate(std::numeric_limits<size_t>::max() / 2), std::bad_alloc);
 #endif
 }
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
-// As in a training step: of each layer a tensor stays, small objects come between, and the layer's other tensor is freed.
+// The allocation pattern of a training step: in each layer one tensor is kept, small objects are allocated, and another
+// tensor is freed.
 TEST(TensorMemory, ThatWasFreedFitsTheNextOfItsSize) {
-  constexpr size_t bytes = 100'000;  // too small to be mapped on its own
+  constexpr size_t bytes = 100'000;  // below the mmap threshold
   constexpr int layers = 200;
   std::vector<c10::DataPtr> kept;
   std::vector<std::vector<char>> small;
@@ -59,7 +60,7 @@ TEST(TensorMemory, ThatWasFreedFitsTheNextOfItsSize) {
   }
   const auto after = mallinfo2();
   const auto grown = static_cast<double>(after.arena - before.arena);
-  EXPECT_LT(grown, 1.2 * layers * (bytes / 2));  // aligned memory of glibc 2.36 takes 1.77 times as much
+  EXPECT_LT(grown, 1.2 * layers * (bytes / 2));  // posix_memalign of glibc 2.36 takes 1.77 times as much
 }
 #endif
 

@@ -11,7 +11,7 @@
 
 namespace loralens {
 
-// An empty folder of this test's own, removed at the end.
+// An empty temporary folder for the current test, removed by the destructor.
 class TestFolder {
  public:
   TestFolder() {
@@ -26,7 +26,7 @@ class TestFolder {
   TestFolder& operator=(const TestFolder&) = delete;
 
   const Path& path() const { return path_; }
-  // Writes a file, with the folders above it.
+  // Writes a file and creates its parent folders. Returns its path.
   Path write(const std::string& name, std::string_view bytes) const {
     std::filesystem::create_directories((path_ / name).parent_path());
     write_file(path_ / name, bytes);
@@ -37,7 +37,7 @@ class TestFolder {
   Path path_;
 };
 
-// What Error says, or "" if none is thrown.
+// The message of the Error that work() throws, or "" if it throws none.
 template <typename Work>
 std::string error_of(Work&& work) {
   try {

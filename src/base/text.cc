@@ -17,7 +17,7 @@ namespace {
 
 constexpr char invalid_byte = '\xff';
 
-// The next code point of `text` and its length; a negative length where the bytes are invalid.
+// Decodes the first code point of `text`. Returns its length in bytes, negative if the bytes are invalid UTF-8.
 utf8proc_ssize_t next_character(std::string_view text, utf8proc_int32_t& character) {
   return utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
                           static_cast<utf8proc_ssize_t>(text.size()), &character);
@@ -34,7 +34,7 @@ bool is_invisible(utf8proc_int32_t character) {
          (category == UTF8PROC_CATEGORY_ZS && character != ' ');
 }
 
-// Spaces at the ends are dropped, others become one each.
+// Trims spaces and control characters at the ends and collapses each inner run of them to one space.
 std::string with_single_spaces(std::string_view text) {
   std::string result;
   bool gap = false;
@@ -118,7 +118,7 @@ std::string read_text(const Path& path) {
 }
 
 std::string utf8_advice(const std::string& file) {
-  return fmt::format("save it as UTF-8 (iconv -f WINDOWS-1252 -t UTF-8 '{}' > NEW, or -f UTF-16 or what else it is in)",
+  return fmt::format("save it as UTF-8 (iconv -f WINDOWS-1252 -t UTF-8 '{}' > NEW, or -f UTF-16 or its encoding)",
                      file);
 }
 

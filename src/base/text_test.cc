@@ -10,7 +10,7 @@ namespace {
 
 using namespace std::string_literals;
 
-// Table 3-7 of the Unicode standard says which byte sequences are well formed.
+// Table 3-7 of the Unicode standard lists the well-formed byte sequences.
 TEST(Text, KnowsValidUtf8) {
   for (const char* good : {"", "abc", "Tür", "生气", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"})
     EXPECT_TRUE(is_utf8(good));

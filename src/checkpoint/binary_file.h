@@ -1,4 +1,4 @@
-// A file that is read at given offsets (read, not mapped: a map of a file that shrinks is a SIGBUS).
+// Random-access reading of a binary file. It is read, not mapped: access to a map of a truncated file raises SIGBUS.
 #pragma once
 
 #include <cstdint>
@@ -10,15 +10,15 @@ namespace loralens {
 
 class BinaryFile {
  public:
-  // Error if the file is missing, no regular file, or unreadable.
+  // Error if the file is missing, not a regular file, or unreadable.
   explicit BinaryFile(const Path& path);
   ~BinaryFile();
   BinaryFile(const BinaryFile&) = delete;
   BinaryFile& operator=(const BinaryFile&) = delete;
 
   const Path& path() const { return path_; }
-  uint64_t size() const { return size_; }  // bytes, as the file was opened
-  // Exactly `count` bytes from `offset`. Error if the file ends before them.
+  uint64_t size() const { return size_; }  // bytes, when the file was opened
+  // Reads exactly `count` bytes from `offset`. Error if the file is too short.
   void read(uint64_t offset, void* to, uint64_t count) const;
 
  private:

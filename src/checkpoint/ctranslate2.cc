@@ -1,4 +1,4 @@
-// What each variable of CTranslate2's WhisperSpec is called in a Hugging Face file.
+// Maps the variables of CTranslate2's WhisperSpec to the tensor names of Hugging Face files.
 #include "checkpoint/ctranslate2.h"
 
 #include <ATen/ops/count_nonzero.h>
@@ -14,7 +14,7 @@
 namespace loralens {
 namespace {
 
-// What the file's shapes say about the model.
+// The model's sizes, from the shapes in the file.
 struct Sizes {
   int64_t width, mels, encoder_positions, decoder_positions, vocabulary;
   int64_t encoder_layers = 0, decoder_layers = 0, encoder_heads, decoder_heads, encoder_mlp, decoder_mlp;
@@ -58,17 +58,18 @@ Sizes sizes_of(const CTranslate2File& file) {
   return sizes;
 }
 
-// Collects what the Hugging Face file will hold, and checks that every weight of the source is used.
+// Collects the tensors of the Hugging Face file, and checks that every weight of the source is used.
 class Renaming {
  public:
   explicit Renaming(const CTranslate2File& file) : file_(file) {}
 
-  // `name` becomes `target`.
+  // Variable `name` becomes tensor `target`.
   void rename(const std::string& name, const std::string& target, std::vector<int64_t> shape) {
     split(name, {target}, std::move(shape));
   }
 
-  // `name` holds its targets one below the other, each of `shape`; a target "" is left out and must be zero.
+  // Variable `name` is the targets stacked along the first dimension, each of `shape`. A target "" is dropped and must
+  // be zero.
   void split(const std::string& name, const std::vector<std::string>& targets, std::vector<int64_t> shape) {
     const auto& source = file_.variable(name);
     const auto where = [&] { return fmt::format("{}: variable {}", file_.path().string(), quoted(name)); };
@@ -101,7 +102,7 @@ class Renaming {
     rename(name + "/beta", target + ".bias", {width});
   }
 
-  // Projections stacked in one: "q", "k", "v" below the attention `target`.
+  // Splits stacked projections, `letters` such as "qkv", into those of the attention block `target`.
   void projections(const std::string& name, const std::string& target, const std::string& letters, int64_t width) {
     std::vector<std::string> weights, biases;
     for (const char letter : letters) {
@@ -112,7 +113,7 @@ class Renaming {
     split(name + "/bias", biases, {width});
   }
 
-  // The tensors, once every floating-point array has found its place.
+  // The tensors. Error if a floating-point array of the source has not been used.
   const std::map<std::string, PendingTensor>& finish() const {
     for (const auto& [name, variable] : file_.variables())
       if (!used_.count(name) && !variable.shape.empty() && at::isFloatingType(variable.type))
@@ -159,7 +160,7 @@ void rename_all(Renaming& names, const Sizes& s) {
   rename_layers(names, "decoder", s.decoder_layers, s.width, s.decoder_mlp);
 }
 
-// The few attributes that would change what the weights mean.
+// Error if an attribute that changes the meaning of the weights is not as in Whisper.
 void check_attributes(const CTranslate2File& file) {
   const std::string where = file.path().string();
   if (file.specification() != "WhisperSpec" || file.revision() != 3)
@@ -171,10 +172,10 @@ void check_attributes(const CTranslate2File& file) {
     if (file.number(name) != value) fail("{}: {} is {}, in Whisper it is {}", where, name, file.number(name), value);
   const auto tied = file.aliases().find("decoder/projection/weight");
   if (tied == file.aliases().end() || tied->second != "decoder/embeddings/weight")
-    fail("{}: the output projection is not the token embedding, as it is in Whisper", where);
+    fail("{}: the output projection is not tied to the token embedding, unlike in Whisper", where);
 }
 
-// The special tokens of OpenAI's three vocabularies, as openai/whisper-* have them.
+// The special tokens of OpenAI's three vocabularies, as in openai/whisper-*.
 nlohmann::ordered_json token_ids(const CTranslate2File& file, int64_t vocabulary) {
   const auto ids = [](int end, int padding, int start) -> nlohmann::ordered_json {
     return {

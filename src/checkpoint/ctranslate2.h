@@ -1,4 +1,5 @@
-// Whisper models in CTranslate2's format (opennmt.net/CTranslate2, model.bin version 6) as Hugging Face folders.
+// Converts Whisper models from CTranslate2's format (opennmt.net/CTranslate2, model.bin version 6) to Hugging Face
+// folders.
 #pragma once
 
 #include "base/files.h"
@@ -7,9 +8,10 @@ namespace loralens {
 
 // Writes a folder that transformers' WhisperForConditionalGeneration.from_pretrained() loads: model.safetensors with
 // the source's own element type (float16 or float32), config.json, preprocessor_config.json, and tokenizer.json if
-// one lies beside the source. Tensors are converted one at a time.
+// there is one beside the source. Tensors are converted one at a time.
 // `source`: a folder that holds model.bin, or that file. `target`: an existing folder.
-// Error, with the file and the variable, if the file is cut, hostile, quantized to integers, or no Whisper model.
+// Error, with the file and the variable, if the file is truncated, malformed, quantized to integers, or no Whisper
+// model.
 void import_ctranslate2(const Path& source, const Path& target);
 
 }  // namespace loralens

@@ -32,10 +32,10 @@ CTranslate2File::CTranslate2File(const Path& path) : file_(path) {
   for (uint32_t left = take<uint32_t>(); left > 0; --left) {
     const std::string alias = take_string(), name = take_string();
     if (variables_.count(alias) || !aliases_.emplace(alias, name).second)
-      fail("{}: the variable {} stands twice in it", where, quoted(alias));
+      fail("{}: the variable {} occurs twice", where, quoted(alias));
     variable(name);
   }
-  if (position_ != file_.size()) fail("{}: {} bytes follow after the model's end", where, file_.size() - position_);
+  if (position_ != file_.size()) fail("{}: {} bytes follow the end of the model", where, file_.size() - position_);
 }
 
 template <typename T>
@@ -51,7 +51,7 @@ std::string CTranslate2File::take_string() {
   file_.read(position_, text.data(), text.size());
   position_ += text.size();
   if (text.empty() || text.find('\0') != text.size() - 1)
-    fail("{}: the text at byte {} does not end where it says", path().string(), position_ - text.size());
+    fail("{}: the text at byte {} has a wrong length", path().string(), position_ - text.size());
   text.pop_back();
   return text;
 }
@@ -81,9 +81,9 @@ void CTranslate2File::take_variable() {
   variable.offset = position_;
   if (overflow || variable.bytes != expected) fail("{}: {} bytes of data do not make its shape", where, variable.bytes);
   if (variable.bytes > file_.size() - position_)
-    fail("{}: its data ends behind the file's end: the file is cut; fetch or copy it again", where);
+    fail("{}: its data ends after the end of the file: the file is cut; fetch or copy it again", where);
   position_ += variable.bytes;
-  if (!variables_.emplace(name, std::move(variable)).second) fail("{}: it stands twice in the file", where);
+  if (!variables_.emplace(name, std::move(variable)).second) fail("{}: it occurs twice in the file", where);
 }
 
 const CTranslate2File::Variable& CTranslate2File::variable(const std::string& name) const {

@@ -1,4 +1,4 @@
-// The element types of safetensors files and their names there.
+// The element types of safetensors files and their names in the format.
 #pragma once
 
 #include <c10/core/ScalarType.h>
@@ -22,7 +22,7 @@ constexpr std::optional<c10::ScalarType> element_type(std::string_view name) {
   return std::nullopt;
 }
 
-// The name in a file, or "" for a type that has none.
+// The name in safetensors, or "" for an unsupported type.
 constexpr std::string_view element_name(c10::ScalarType type) {
   for (const auto& [name, known] : element_types)
     if (known == type) return name;

@@ -8,8 +8,8 @@
 namespace loralens {
 namespace {
 
-// Without its sign, a number is finite if its bits are less than those of infinity. A maximum over all, so that the compiler
-// vectorises the loop.
+// A number is finite if its bits without the sign are less than those of infinity. The loop takes the maximum of all
+// numbers and does not stop early, so that the compiler vectorises it.
 template <typename Bits>
 bool all_below(const at::Tensor& tensor, Bits infinity) {
   const auto* values = static_cast<const Bits*>(tensor.const_data_ptr());

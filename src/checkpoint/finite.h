@@ -1,4 +1,4 @@
-// Whether a tensor's numbers are finite: a NaN or an infinity in a file would end in labels that mean nothing.
+// Checks tensors from files for NaN and infinity, which would make predictions meaningless.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,4 +1,4 @@
-// The reader of safetensors files; the checks are those of the reference library.
+// Reader of safetensors files, with the checks of the reference library.
 #include "checkpoint/safetensors.h"
 
 #include <ATen/ops/empty.h>
@@ -25,11 +25,11 @@ using nlohmann::json;
 static_assert(std::endian::native == std::endian::little, "safetensors files are little endian");
 
 constexpr size_t most_shards = 500;
-constexpr uint64_t largest_header = largest_json;  // the reference library's own limit
+constexpr uint64_t largest_header = largest_json;  // the limit of the reference library
 
-// The bytes of a tensor, or nothing if that does not fit into 63 bits.
+// The size of a tensor in bytes, or nullopt if it does not fit into 63 bits.
 std::optional<uint64_t> bytes_of(const std::vector<int64_t>& shape, at::ScalarType type) {
-  int64_t padded = static_cast<int64_t>(c10::elementSize(type));  // zeros counted as one: strides must not overflow
+  int64_t padded = static_cast<int64_t>(c10::elementSize(type));  // 0 counts as 1: strides must not overflow
   bool empty = false;
   for (const int64_t size : shape) {
     empty |= size == 0;
@@ -140,7 +140,7 @@ at::Tensor Safetensors::read(const std::string& name, int64_t first, int64_t cou
   at::Tensor tensor = at::empty({count}, at::TensorOptions().dtype(wanted.type));
   file_->read(data_start_ + wanted.begin + static_cast<uint64_t>(first) * tensor.element_size(), tensor.data_ptr(),
               tensor.nbytes());
-  if (wanted.type == at::kBool) {  // a bool of any other byte is undefined behaviour
+  if (wanted.type == at::kBool) {  // a bool with another byte value is undefined behaviour
     const auto* bytes = static_cast<const uint8_t*>(tensor.data_ptr());
     if (std::any_of(bytes, bytes + tensor.numel(), [](uint8_t byte) { return byte > 1; }))
       fail("{}: tensor {}: a BOOL that is neither 0 nor 1", file_->path().string(), quoted(name));
@@ -178,10 +178,10 @@ void Checkpoint::open_shards(const Path& index) {
   const json root = read_json_object(index);
   const auto map = root.find("weight_map");
   if (map == root.end() || !map->is_object()) fail("{}: there is no 'weight_map' in it", where);
-  std::set<std::string> names;  // each is a file that stays open
+  std::set<std::string> names;  // each shard is a file that stays open
   for (const auto& value : *map)
     if (value.is_string()) names.insert(value.get<std::string>());
-  if (names.size() > most_shards) fail("{}: {} shards; at most {} are read", where, names.size(), most_shards);
+  if (names.size() > most_shards) fail("{}: {} shards; the limit is {}", where, names.size(), most_shards);
   std::map<std::string, std::shared_ptr<const Safetensors>> shards;
   for (const auto& [name, value] : map->items()) {
     const std::string shard = value.is_string() ? value.get<std::string>() : "";

@@ -1,4 +1,4 @@
-// The safetensors format (github.com/huggingface/safetensors): one file, or a Hugging Face model folder of them.
+// Reading and writing safetensors (github.com/huggingface/safetensors): single files and Hugging Face model folders.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,7 +18,7 @@ class BinaryFile;
 
 using Tensors = std::map<std::string, at::Tensor>;
 
-// One file. The header is read and checked whole at construction; tensors are read when asked for.
+// A safetensors file. The constructor reads and checks the whole header; tensors are read on request.
 // Element types: F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL.
 class Safetensors {
  public:
@@ -29,10 +29,10 @@ class Safetensors {
   bool contains(const std::string& name) const;
   // Error if there is no tensor of this name.
   std::vector<int64_t> shape(const std::string& name) const;
-  // On the CPU, of the file's own element type. Error, with the name, if it holds a NaN or an infinity.
+  // The tensor on the CPU, in the file's element type. Error, with the name, if it holds a NaN or an infinity.
   at::Tensor read(const std::string& name) const;
-  // Of its elements in the file's order those from `first` on, `count` of them, as a vector: so that a large tensor can be
-  // converted in pieces. Error if it has fewer.
+  // `count` elements from element `first` on, in row-major order, as a vector; for converting a large tensor in pieces.
+  // Error if the tensor is too small.
   at::Tensor read(const std::string& name, int64_t first, int64_t count) const;
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
@@ -55,7 +55,7 @@ class Safetensors {
 // A Hugging Face model folder: model.safetensors, or model.safetensors.index.json with its shards.
 class Checkpoint {
  public:
-  // Error if the folder has no such file, or the index names a shard or a tensor that is not there, or over 500 shards.
+  // Error if the folder has no such file, or if the index names a missing shard or tensor, or more than 500 shards.
   explicit Checkpoint(const Path& folder);
 
   std::vector<std::string> names() const;  // sorted
@@ -63,26 +63,26 @@ class Checkpoint {
   // Error if there is no tensor of this name.
   std::vector<int64_t> shape(const std::string& name) const;
   at::Tensor read(const std::string& name) const;
-  at::Tensor read(const std::string& name, int64_t first, int64_t count) const;  // as of Safetensors
+  at::Tensor read(const std::string& name, int64_t first, int64_t count) const;  // as in Safetensors
 
  private:
   const Safetensors& file_of(const std::string& name) const;
   void open_shards(const Path& index);
 
   Path folder_;
-  std::map<std::string, std::shared_ptr<const Safetensors>> files_;  // by the tensor's name
+  std::map<std::string, std::shared_ptr<const Safetensors>> files_;  // by tensor name
 };
 
-// All tensors of a file.
+// Reads all tensors of a file.
 Tensors read_safetensors(const Path& path);
 
-// Writes under a temporary name, flushes to disk, renames: after an Error (such as a full disk) nothing is left.
-// Tensors may be on any device and of any strides; one at a time is copied. Wider element types come first, then by
-// name, as the reference library writes them, so that every tensor is aligned.
+// Writes a file atomically: after an Error (such as a full disk) no file is left. Tensors may be on any device and have
+// any strides; one at a time is copied. They are sorted by element size (largest first), then by name, as in the
+// reference library, so that every tensor is aligned.
 void write_safetensors(const Path& path, const Tensors& tensors,
                        const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
 
-// A tensor that is made when it is written, so that a file larger than memory can be converted.
+// A tensor that is computed when it is written, so that files larger than memory can be converted.
 struct PendingTensor {
   at::ScalarType type;
   std::vector<int64_t> shape;

@@ -36,7 +36,7 @@ class SafetensorsTest : public testing::Test {
     return folder_ / name;
   }
 
-  // What reading these bytes complains of; "" if nothing.
+  // The error message of reading these bytes; "" if there is none.
   std::string complaint(const std::string& bytes) const {
     try {
       read_safetensors(put("x", bytes));
@@ -194,7 +194,7 @@ TEST_F(SafetensorsTest, ReadsPartsOfATensor) {
     EXPECT_THROW(file.read("w", first, count), Error) << first << " " << count;
 }
 
-// Read, not mapped: a file that is cut after it was opened is an error, not a SIGBUS.
+// The file is read, not mapped: truncation after opening is an error, not a SIGBUS.
 TEST_F(SafetensorsTest, AFileThatIsCutWhileOpenIsAnError) {
   write_safetensors(folder_ / "y", {{"w", at::zeros({1 << 16})}});
   const Safetensors file(folder_ / "y");
@@ -213,10 +213,10 @@ TEST_F(SafetensorsTest, AnyDamageIsAnErrorOrAValidRead) {
     for (uint64_t flips = 1 + random.below(3); flips > 0; --flips)
       bytes[random.below(bytes.size())] ^= 1 << random.below(8);
     if (i % 4 == 0) bytes.resize(random.below(bytes.size()));
-    if (!complaint(bytes).empty()) ++refused;  // anything but Error fails the test
+    if (!complaint(bytes).empty()) ++refused;  // any other exception fails the test
   }
   EXPECT_GT(refused, 1500);
-  EXPECT_LT(refused, 3000);  // flips within the data are valid
+  EXPECT_LT(refused, 3000);  // flipped bits in the data are valid
 }
 
 TEST_F(SafetensorsTest, AFullDiskLeavesNothing) {
@@ -260,7 +260,7 @@ TEST_F(SafetensorsTest, CheckpointOfOneFileAndOfShards) {
   std::string many = "{";
   for (int i = 0; i < 100'000; ++i) many += fmt::format("{}\"t{}\":\"model-{}.safetensors\"", i ? "," : "", i, i);
   index(many + "}");
-  EXPECT_THROW(Checkpoint{folder_}, Error);  // each shard is an open file
+  EXPECT_THROW(Checkpoint{folder_}, Error);  // too many shards, each an open file
   write_safetensors(folder_ / "model.safetensors", tensors);
   EXPECT_EQ(Checkpoint(folder_).names().size(), 4u);
   EXPECT_EQ(Checkpoint(folder_).shape("half"), (std::vector<int64_t>{3}));

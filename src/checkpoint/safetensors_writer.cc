@@ -1,4 +1,4 @@
-// The writer of safetensors files.
+// Writer of safetensors files.
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -15,7 +15,7 @@ namespace {
 
 using Named = std::pair<const std::string, PendingTensor>;
 
-// Wider element types first, then by name: no tensor starts where its type must not.
+// By element size (largest first), then by name, so that every tensor is aligned to its element size.
 std::vector<const Named*> file_order(const std::map<std::string, PendingTensor>& tensors) {
   std::vector<const Named*> order;
   for (const auto& named : tensors) order.push_back(&named);

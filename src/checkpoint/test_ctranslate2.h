@@ -22,7 +22,7 @@ inline std::string text(const std::string& value) {
   return raw(static_cast<uint16_t>(value.size() + 1)) + value + '\0';
 }
 
-// A model.bin of these variables.
+// A model.bin with these variables.
 struct Model {
   Tensors variables;
   std::string specification = "WhisperSpec", alias = "decoder/projection/weight", aliased = "decoder/embeddings/weight";
@@ -41,7 +41,7 @@ struct Model {
     return out + raw<uint32_t>(1) + text(alias) + text(aliased);
   }
 
-  // A layer normalisation or a linear map of numbers that differ everywhere.
+  // Adds a layer norm or a linear layer whose values are all different, up to 2,000.
   void norm(const std::string& name) { variables[name + "/gamma"] = variables[name + "/beta"] = counting({width}); }
   void linear(const std::string& name, int64_t out, int64_t in) {
     variables[name + "/weight"] = counting({out, in});
@@ -52,7 +52,7 @@ struct Model {
   }
 };
 
-// A Whisper of one layer on each side and 51864 tokens.
+// A Whisper model with one encoder and one decoder layer and 51,864 tokens.
 inline Model tiny_model() {
   Model model;
   auto& variables = model.variables;

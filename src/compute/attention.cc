@@ -21,12 +21,12 @@ namespace {
 
 using at::Tensor;
 
-// One head of one segment.
+// Attention of one head in one segment.
 struct Task {
   int64_t row, positions, head;
 };
 
-// The longest first, so that the threads end together.
+// Longest segments first, which balances the load of the threads.
 std::vector<Task> tasks_of(std::span<const int64_t> lengths, int64_t heads) {
   std::vector<Task> tasks;
   int64_t row = 0;
@@ -101,7 +101,7 @@ class Kernel : public torch::autograd::Function<Kernel> {
                                                  const torch::autograd::variable_list& gradients) {
     const auto saved = context->get_saved_variables();
     const Tensor d_out = gradients[0].contiguous();
-    // In the lowest layer that is adapted, at v alone, nothing below wants the others.
+    // If only v_proj of the lowest adapted layer is trained, the gradients of q and k are not needed.
     const bool at_v_alone = !context->needs_input_grad(0) && !context->needs_input_grad(1);
     const Tensor d_q = at_v_alone ? Tensor() : at::empty_like(saved[0]),
                  d_k = at_v_alone ? Tensor() : at::empty_like(saved[0]);
@@ -120,7 +120,7 @@ bool kernel_takes(const Tensor& q, int64_t heads) {
   return for_avx512(q, q.scalar_type()) && q.size(1) == heads * avx512::head_width;
 }
 
-// q, k, v: (n·T)×D of n segments of T positions.
+// LibTorch's attention for n segments of T positions each. q, k, v: (n·T)×D.
 Tensor fused(const Tensor& q, const Tensor& k, const Tensor& v, int64_t n, int64_t heads) {
   const auto split = [&](const Tensor& x) { return x.view({n, -1, heads, x.size(1) / heads}).transpose(1, 2); };
   const Tensor out = at::scaled_dot_product_attention(split(q), split(k), split(v));  // n×H×T×K
@@ -133,7 +133,7 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, int64_t head
   if (kernel_takes(q, heads))
     return Kernel::apply(q.contiguous(), k.contiguous(), v.contiguous(), heads,
                          std::vector<int64_t>(lengths.begin(), lengths.end()));
-  std::vector<int64_t> rows, counts;  // of each group of neighbours of equal length
+  std::vector<int64_t> rows, counts;  // total rows and number of segments of each run of equally long segments
   for (size_t i = 0; i < lengths.size(); ++i) {
     if (i > 0 && lengths[i] == lengths[i - 1]) {
       rows.back() += lengths[i];

@@ -8,9 +8,10 @@
 
 namespace loralens {
 
-// softmax(q kᵀ / √K) v per segment and head. q, k, v: ΣT×(H·K), one segment below the other, `lengths` positions each.
-// On CPUs with AVX-512, float32 and bfloat16 of head width 64 go by a kernel of our own (attention_avx512.h); all else by
-// LibTorch's fused attention. A segment's result does not depend on its neighbours.
+// softmax(q kᵀ / √K) v for each segment and head. q, k, v: ΣT×(H·K), segments concatenated along the rows. lengths:
+// positions T of each segment. On CPUs with AVX-512, float32 and bfloat16 with head width 64 use our own kernel
+// (attention_avx512.h); all other cases use LibTorch's fused attention. A segment's result does not depend on the other
+// segments.
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, int64_t heads,
                      std::span<const int64_t> lengths);
 

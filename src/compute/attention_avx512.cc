@@ -11,8 +11,8 @@ constexpr int64_t width = head_width;  // K
 constexpr int64_t lanes = panel_lanes;
 constexpr float scale = 0.125f;  // K^-1/2, exact in both types
 
-// Rows of `in`, `factor` times, one below the other without gaps; rows beyond `count` are zero. As units, 64 elements
-// wide each.
+// Copies `count` rows of 64 elements, multiplied by `factor`, to contiguous rows; rows from `count` to `rows` are
+// zeros.
 template <typename T>
 void copy_rows(const T* in, int64_t stride, int64_t count, int64_t rows, float factor, T* out) {
   if (factor == 1) {
@@ -29,8 +29,8 @@ void copy_rows(const T* in, int64_t stride, int64_t count, int64_t rows, float f
             r < count ? _mm512_mul_ps(load(in + r * stride + i), _mm512_set1_ps(factor)) : _mm512_setzero_ps());
 }
 
-// The transposed of T rows of 64: panels of 64 columns (positions), summed along the width.
-// `rows`: as copy_rows leaves them, rounded up to 64.
+// Packs the transpose of T rows of 64: panels of 64 columns (positions), for products summed along the width.
+// `rows`: from copy_rows; `padded`: T rounded up to a multiple of 64.
 template <typename T>
 void pack_transposed(const T* rows, int64_t padded, uint32_t* panels) {
   constexpr int64_t depth = units<T>(width);
@@ -38,7 +38,7 @@ void pack_transposed(const T* rows, int64_t padded, uint32_t* panels) {
   for (int64_t p = 0; p < padded; p += lanes) transpose(in + p * depth, depth, lanes, depth, panels + p * depth, lanes);
 }
 
-// T rows of 64 as one panel of 64 columns (the width), summed along positions.
+// Packs T rows of 64 as one panel of 64 columns (the width), for products summed along positions.
 void pack(const float* rows, int64_t padded, uint32_t* panel) {
   __builtin_memcpy(panel, rows, static_cast<size_t>(padded * width) * sizeof(float));
 }
@@ -48,7 +48,7 @@ void pack(const uint16_t* rows, int64_t padded, uint32_t* panel) {
       panel[u * lanes + i] = rows[2 * u * width + i] | static_cast<uint32_t>(rows[(2 * u + 1) * width + i]) << 16;
 }
 
-// Scratch memory dealt out in pieces.
+// Allocates pieces of the scratch memory.
 struct Scratch {
   char* next;
   template <typename T>
@@ -59,7 +59,7 @@ struct Scratch {
   }
 };
 
-// One row of scores becomes exp(score - largest); returns its sum, and the largest score.
+// Computes exp(score - largest) of one row of scores; returns their sum and the largest score.
 struct RowSum {
   float sum, largest;
 };
@@ -87,8 +87,7 @@ size_t forward_bytes(int64_t positions) {
   const int64_t padded = rounded(positions, lanes);
   constexpr int64_t size = sizeof(T);
   const int64_t in_elements = 3 * padded * width + tile_rows * padded + tile_rows * width;
-  return static_cast<size_t>(in_elements * size + tile_rows * padded * 4 +
-                             8 * 64);  // at most 8 pieces, each rounded up
+  return static_cast<size_t>(in_elements * size + tile_rows * padded * 4 + 8 * 64);  // padding of at most 8 pieces
 }
 
 template <typename T>
@@ -135,15 +134,15 @@ size_t backward_bytes(int64_t positions) {
   return static_cast<size_t>(in_elements * size + in_floats * 4 + 16 * 64);  // at most 16 pieces, each rounded up
 }
 
-// What is known of every query when keys come one tile after the other.
+// The queries and their output gradients, packed for products with each tile of keys.
 template <typename T>
 struct Queries {
-  const uint32_t *q_columns, *d_out_columns;  // panels of 64 queries, summed along the width; q is scaled
-  const uint32_t *q_rows, *d_out_rows;        // one panel, summed along queries
-  const float *log_sums, *deltas;             // padded; beyond T infinity and 0
+  const uint32_t *q_columns, *d_out_columns;  // panels of 64 queries, for sums along the width; q is scaled
+  const uint32_t *q_rows, *d_out_rows;        // one panel each, for sums along queries
+  const float *log_sums, *deltas;             // padded with infinity and 0, so that padding queries have P = 0
 };
 
-// A tile of keys: P and, unless the gradient is wanted at v alone, dS; transposed (6 rows of T).
+// For a tile of 6 keys, computes the transposed P and, unless only d_v is needed, dS: 6 rows of T.
 template <typename T>
 void key_tile(const Queries<T>& queries, int64_t padded, const uint32_t* k, const uint32_t* v, T* p_row, T* ds_row,
               bool at_v_alone) {
@@ -167,7 +166,7 @@ void key_tile(const Queries<T>& queries, int64_t padded, const uint32_t* k, cons
   }
 }
 
-// Adds 6 rows of dS (of keys first..first+5) to panels of 64 queries summed along keys.
+// Stores 6 rows of dS (keys first..first+5) in panels of 64 queries, for sums along keys.
 void add_to_panels(const float* ds_row, int64_t padded, int64_t key_units, int64_t first, uint32_t* panels) {
   for (int64_t p = 0; p < padded; p += lanes)
     for (int64_t i = 0; i < tile_rows; ++i)
@@ -188,7 +187,7 @@ void query_gradients(HeadShape shape, const uint32_t* k_units, const uint32_t* d
   const int64_t padded = rounded(shape.positions, lanes);
   for (int64_t p = 0; p < padded; p += lanes) {
     const int64_t count = shape.positions - p < lanes ? shape.positions - p : lanes;
-    for (int64_t d = 0; d < width; d += tile_rows)  // the last tile's surplus rows are never read
+    for (int64_t d = 0; d < width; d += tile_rows)  // surplus rows of the last tile are never read
       store_rows(product<T>(k_units + d * key_units, key_units, ds_panels + p * key_units, key_units), tile_rows, lanes,
                  square + d * lanes);
     const __m512i down = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
@@ -253,7 +252,7 @@ void backward_head(HeadShape shape, const T* q, const T* k, const T* v, const T*
   }
 
   if (!d_q) return;
-  copy_rows(k, shape.stride, positions, padded, 1, rows);  // keys beyond T are zero, so dS's values there do not matter
+  copy_rows(k, shape.stride, positions, padded, 1, rows);  // padding keys are zero, so dS may hold any values there
   uint32_t* k_rows = q_rows;
   pack(rows, padded, k_rows);
   for (int64_t d = 0; d < width + tile_rows; ++d)

@@ -1,4 +1,4 @@
-// Attention against softmax(q kᵀ / √K) v written out in float64, and its gradients.
+// Compares attention and its gradients with a reference, softmax(q kᵀ / √K) v in float64.
 #include "compute/attention.h"
 
 #include <ATen/ops/cat.h>
@@ -22,7 +22,7 @@ struct Inputs {
   Tensor q, k, v, cotangent;  // ΣT×D, float64
 };
 
-// Values that the type holds, so that the twin in float64 sees the same.
+// Random values that the type represents exactly, so that the float64 reference gets the same inputs.
 Inputs inputs(const std::vector<int64_t>& lengths, int64_t width, c10::ScalarType type, double scale = 1) {
   const int64_t rows = std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
   const auto draw = [&](uint64_t seed, double by) {
@@ -48,7 +48,7 @@ Tensor naive(const Inputs& in, int64_t heads, const std::vector<int64_t>& length
 
 struct Results {
   Tensor out;
-  std::vector<Tensor> gradients;  // at q, k, v
+  std::vector<Tensor> gradients;  // of q, k, v
 };
 
 template <typename Attention>
@@ -66,7 +66,7 @@ void expect_agreement(const std::vector<int64_t>& lengths, int64_t heads, int64_
   const auto wanted = results(in, c10::ScalarType::Double, [&](const Inputs& i) { return naive(i, heads, lengths); });
   EXPECT_LT(difference(found.out, wanted.out), tolerance);
   for (size_t i = 0; i < 3; ++i) {
-    const double size = std::max(largest(wanted.gradients[i]), 1.0);  // of one position alone, those at q and k are 0
+    const double size = std::max(largest(wanted.gradients[i]), 1.0);  // with one position, those of q and k are 0
     EXPECT_LT(largest(found.gradients[i].to(c10::ScalarType::Double) - wanted.gradients[i]) / size, tolerance)
         << "qkv"[i] << " of " << lengths[0];
   }
@@ -84,7 +84,7 @@ TEST(Attention, AgreesWithFloat64InBfloat16) {
   expect_agreement({1500}, 1, 64, c10::ScalarType::BFloat16, 0.012);
 }
 
-// Scores of up to some hundred, as one position takes all the weight.
+// Scores of up to a few hundred, so that one position gets all the weight.
 TEST(Attention, SharpWeights) {
   expect_agreement({70, 33}, 2, 128, c10::ScalarType::Float, 2e-5, 6);
   expect_agreement({70, 33}, 2, 128, c10::ScalarType::BFloat16, 0.02, 4);
@@ -92,7 +92,7 @@ TEST(Attention, SharpWeights) {
 
 TEST(Attention, OtherHeadWidths) { expect_agreement({5, 5, 3, 20}, 2, 16, c10::ScalarType::Float, 3e-6); }
 
-// As where only v_proj of the lowest layer is adapted.
+// The case in which only v_proj of the lowest layer is adapted.
 TEST(Attention, GradientAtTheValuesAlone) {
   for (const auto type : {c10::ScalarType::Float, c10::ScalarType::BFloat16}) {
     const std::vector<int64_t> lengths{70, 33};
@@ -118,7 +118,7 @@ TEST(Attention, SegmentDoesNotDependOnItsNeighbours) {
   }
 }
 
-// A broken model must not look like a sound one.
+// NaN must propagate, so that a broken model is noticed.
 TEST(Attention, NotANumberStaysOne) {
   for (const auto type : {c10::ScalarType::Float, c10::ScalarType::BFloat16}) {
     Inputs in = inputs({20}, 64, type);

@@ -1,6 +1,6 @@
-// Loads, stores, e^x and tiles of matrix products. Only files that are compiled for AVX-512 may include this header. All
-// functions here have internal linkage: of an inline function that several files share the linker keeps one copy, and a copy
-// compiled for AVX-512 would crash other callers on processors without AVX-512.
+// AVX-512 building blocks of the kernels: loads, stores, e^x and tiles of matrix products. Only files that are compiled
+// for AVX-512 may include this header. All functions here have internal linkage: of an inline function in several files
+// the linker keeps one copy, and a copy compiled for AVX-512 would crash other callers on processors without AVX-512.
 #pragma once
 
 #include <immintrin.h>
@@ -10,7 +10,7 @@
 namespace loralens::avx512 {
 namespace {
 
-// 16 numbers of float32, or of bfloat16 by their bits.
+// Load and store 16 numbers in float32, or in bfloat16 as bit patterns.
 inline __m512 load(const float* x) { return _mm512_loadu_ps(x); }
 inline __m512 load(const uint16_t* x) {
   return _mm512_castsi512_ps(
@@ -21,8 +21,8 @@ inline void store(uint16_t* x, __m512 value) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(x), reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(value)));
 }
 
-// e^x (relative error 2e-7; 1e-38 below -87, 1 above 0, where callers have only surplus rows and lanes; NaN stays): 2^n e^r
-// with |r| <= ln 2 / 2, and a polynomial for e^r (Cephes).
+// e^x for x <= 0 with relative error 2e-7: 2^n e^r with |r| <= ln 2 / 2, and a polynomial for e^r (Cephes). x is
+// clamped to [-87, 0]; callers have positive x only in padding rows and lanes. NaN gives NaN.
 inline __m512 exponential(__m512 x) {
   x = _mm512_max_ps(_mm512_set1_ps(-87), _mm512_min_ps(_mm512_setzero_ps(), x));
   const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)), 8);
@@ -38,12 +38,12 @@ inline __m512 exponential(__m512 x) {
 
 // ---- Tiles of matrix products
 
-constexpr int64_t tile_rows = 6;  // a tile of 6×64 sums stays in 24 registers
+constexpr int64_t tile_rows = 6;  // a tile of 6×64 sums occupies 24 registers
 constexpr int64_t panel_lanes = 64;
-constexpr int vectors = 4;  // of 16 lanes
+constexpr int vectors = 4;  // per tile row, of 16 lanes each
 
-// Matrices are seen as 32-bit units along the summed dimension: one float32 or a pair of bfloat16. A right-hand matrix is
-// packed as panels of 64 columns: panel[unit][column].
+// Matrices are read in 32-bit units along the summed dimension: one float32 or a pair of bfloat16. A right-hand matrix
+// is packed as panels of 64 columns: panel[unit][column].
 template <typename T>
 constexpr int64_t per_unit = 4 / sizeof(T);
 
@@ -66,14 +66,14 @@ struct TileOf {
 };
 using Tile = TileOf<vectors>;
 
-// The first `count` rows of a tile.
+// Stores the first `count` rows of a tile.
 template <typename T>
 void store_rows(const Tile& tile, int64_t count, int64_t stride, T* out) {
   for (int i = 0; i < count; ++i)
     for (int j = 0; j < vectors; ++j) store(out + i * stride + 16 * j, tile.sums[i][j]);
 }
 
-// 6 rows times the first 16 V columns of a panel.
+// Product of 6 rows with the first 16 V columns of a panel. count: number of units to sum.
 template <typename T, int V = vectors>
 inline TileOf<V> product(const uint32_t* const (&rows)[tile_rows], const uint32_t* panel, int64_t count) {
   TileOf<V> tile;
@@ -90,7 +90,7 @@ inline TileOf<V> product(const uint32_t* const (&rows)[tile_rows], const uint32_
   return tile;
 }
 
-// 6 rows of `a`, a_stride units apart, times one panel.
+// Product of 6 rows of `a`, a_stride units apart, with one panel.
 template <typename T>
 inline Tile product(const uint32_t* a, int64_t a_stride, const uint32_t* panel, int64_t count) {
   const uint32_t* const rows[] = {
@@ -98,7 +98,7 @@ inline Tile product(const uint32_t* a, int64_t a_stride, const uint32_t* panel, 
   return product<T>(rows, panel, count);
 }
 
-// out[c][r] = in[r][c] of 32-bit units; `columns` and `rows` are multiples of 16.
+// Transposes a matrix of 32-bit units: out[c][r] = in[r][c]. `columns` and `rows` are multiples of 16.
 inline void transpose(const uint32_t* in, int64_t in_stride, int64_t rows, int64_t columns, uint32_t* out,
                       int64_t out_stride) {
   for (int64_t r = 0; r < rows; r += 16)

@@ -1,4 +1,4 @@
-// What the callers of the AVX-512 kernels (attention, linear, pointwise) share: tensors as the kernels want them.
+// Helpers for calling the AVX-512 kernels (attention, linear, pointwise): type dispatch and raw pointers of tensors.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,20 +9,21 @@
 
 namespace loralens {
 
-// Whether the kernels compute with x in this type: float32 or bfloat16, at a processor level that has its instructions.
+// Whether the kernels can compute on x in this type: x on the CPU, float32 or bfloat16, and a sufficient processor
+// level.
 inline bool for_avx512(const at::Tensor& x, c10::ScalarType type) {
   if (!x.is_cpu()) return false;
   if (type == c10::ScalarType::BFloat16) return processor_level() >= ProcessorLevel::avx512_bf16;
   return type == c10::ScalarType::Float && processor_level() >= ProcessorLevel::avx512;
 }
 
-// From element `first` on; nullptr of an undefined tensor. T is float, or uint16_t for the bits of bfloat16.
+// Pointer to element `first`; nullptr for an undefined tensor. T is float, or uint16_t for bfloat16 bit patterns.
 template <typename T>
 T* data_of(const at::Tensor& x, int64_t first = 0) {
   return x.defined() ? static_cast<T*>(x.data_ptr()) + first : nullptr;
 }
 
-// Calls work(T{}), T the element type of memory of this type.
+// Calls work(T{}) with the C++ type of the elements: float, or uint16_t for bfloat16.
 template <typename Work>
 void of_type(c10::ScalarType type, const Work& work) {
   if (type == c10::ScalarType::Float)

@@ -1,6 +1,6 @@
 #include "compute/hashed_mask.h"
 
-// The loader picks the clone with the widest vectors that the processor has.
+// Compiled for several vector widths; the widest that the processor has is chosen at load time.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define LORALENS_WIDE __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else

@@ -1,4 +1,4 @@
-// Elements that dropout keeps, chosen by a hash of their place, on the CPU.
+// Dropout mask on the CPU: whether an element is kept depends on a hash of its position.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +14,10 @@ constexpr uint32_t finalise(uint32_t h) {
   return h ^ (h >> 16);
 }
 
-inline constexpr uint32_t golden = 0x9e3779b1u;  // 2^32 over the golden ratio, odd
+inline constexpr uint32_t golden = 0x9e3779b1u;  // 2^32 / golden ratio, odd
 
-// out[i] = x[i] if finalise(finalise(place·golden + low(key)) ^ high(key)) >= threshold, else 0, for place = first + i and
-// i < count. Elements are copied as bit patterns: float32 as uint32_t, 16-bit types as uint16_t.
+// out[i] = x[i] if finalise(finalise(place·golden + low(key)) ^ high(key)) >= threshold, else 0, with place = first +
+// i, for 0 <= i < count. Elements are copied as bit patterns: float32 as uint32_t, 16-bit types as uint16_t.
 void keep_by_hash(const uint32_t* x, uint32_t* out, int64_t first, int64_t count, uint64_t key, uint32_t threshold);
 void keep_by_hash(const uint16_t* x, uint16_t* out, int64_t first, int64_t count, uint64_t key, uint32_t threshold);
 

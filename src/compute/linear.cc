@@ -17,7 +17,7 @@ namespace {
 
 using at::Tensor;
 
-// out = a b + bias, or a bᵀ + bias if transposed, by our kernel; all without gaps.
+// out = a b + bias, or a bᵀ + bias if transposed, with our AVX-512 kernel. All tensors are contiguous.
 template <typename T>
 void multiply(const Tensor& a, const Tensor& b, bool transposed, const Tensor& bias, const Tensor& out) {
   const int64_t inner = a.size(1), columns = out.size(1);
@@ -34,13 +34,13 @@ void multiply(const Tensor& a, const Tensor& b, bool transposed, const Tensor& b
   });
 }
 
-// Whether our kernel multiplies these rows with K×columns, or columns×K if transposed.
+// Whether our kernel can multiply `a` (rows×K) by a K×columns matrix, or columns×K if transposed.
 bool kernel_takes(const Tensor& a, int64_t columns, bool transposed) {
   return for_avx512(a, a.scalar_type()) && a.dim() == 2 && a.size(0) > 0 &&
          avx512::takes_product(a.size(1), columns, transposed);
 }
 
-// a b + bias (b transposed: a bᵀ + bias), without a gradient.
+// a b + bias, or a bᵀ + bias if transposed; not differentiable. Without our kernel the bias must be undefined.
 Tensor product(const Tensor& a, const Tensor& b, bool transposed = false, const Tensor& bias = {}) {
   const int64_t columns = b.size(transposed ? 0 : 1);
   if (!kernel_takes(a, columns, transposed)) return at::mm(a, transposed ? b.t() : b);
@@ -50,7 +50,7 @@ Tensor product(const Tensor& a, const Tensor& b, bool transposed = false, const 
   return out;
 }
 
-// aᵀ b of two tall matrices: the narrower one is turned.
+// aᵀ b of two tall matrices; transposes the narrower one.
 Tensor transposed_product(const Tensor& a, const Tensor& b) {
   return a.size(1) <= b.size(1) ? product(a.t(), b) : product(b.t(), a).t().contiguous();
 }

@@ -1,4 +1,4 @@
-// A linear layer; differentiable.
+// Linear layer y = x Wᵀ + b, with gradients.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -6,13 +6,14 @@
 namespace loralens {
 
 // y = x Wᵀ + b. x: n×in, weight: out×in, bias: out or undefined.
-// float32 and bfloat16 on CPUs with AVX-512 go by a kernel of our own (product_avx512.h), forward and backward; all else by
-// LibTorch, whose BLAS (MKL) uses AVX-512 on Intel's processors only, and whose oneDNN adds the bias in a pass of its own.
+// On CPUs with AVX-512, float32 and bfloat16 use our own kernel (product_avx512.h), forward and backward. All other
+// cases use LibTorch, whose MKL uses AVX-512 on Intel processors only and whose oneDNN adds the bias in a separate
+// pass.
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
 
-// Batches are fastest with a number of rows that is a multiple of this number. It is 2 where our bfloat16 kernel runs: in the
-// product for a weight's gradient that kernel sums rows in pairs. Elsewhere it is 64: oneDNN compiles one product for each
-// number of rows and keeps a limited number of them, so few different numbers of rows save compilation.
+// The number of rows of a batch should be padded to a multiple of this number, for speed. It is 2 with our bfloat16
+// kernel, which sums rows in pairs in the product for the weight's gradient. Otherwise it is 64: oneDNN compiles a
+// kernel for each number of rows and caches only some of them, so fewer different numbers of rows save compilation.
 int64_t rows_multiple();
 
 }  // namespace loralens

@@ -1,4 +1,4 @@
-// A linear layer against LibTorch's own in float64, and its gradients.
+// Compares the linear layer and its gradients with LibTorch's in float64.
 #include "compute/linear.h"
 
 #include <ATen/ops/linear.h>
@@ -21,7 +21,7 @@ struct Shape {
   int64_t rows, in, out;
 };
 
-// Values that `held` holds, in `type`.
+// Random values that `held` represents exactly, in `type`.
 Layer layer(const Shape& size, bool bias, c10::ScalarType held, c10::ScalarType type) {
   const auto [rows, in, out] = size;
   const auto draw = [&](std::vector<int64_t> shape, uint64_t seed) {
@@ -48,8 +48,8 @@ void expect_agreement(const Shape& shape, bool bias, c10::ScalarType type, doubl
         << "xwb"[i] << " " << shape.rows << " " << shape.in << " " << shape.out;
 }
 
-// Tiles of 6 rows and of 16 to 64 columns, and what is left over; pieces of 256 along the sum, and spans
-// of 1,024; 48 and 17 as LibTorch has them.
+// Shapes cover full and partial tiles of 6 rows and 16 to 64 columns, pieces of 256 and spans of 1,024 along the sum,
+// and sizes that the kernel does not support, which use LibTorch (48 inputs, 17 outputs).
 constexpr Shape shapes[] = {{1, 512, 32},   {5, 512, 64},   {6, 32, 512}, {7, 512, 80}, {13, 64, 112}, {96, 96, 176},
                             {240, 512, 32}, {64, 1280, 48}, {32, 48, 64}, {33, 64, 17}, {30, 2592, 64}};
 

@@ -18,7 +18,7 @@ using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr int64_t elements_a_part = 32768;  // LibTorch's own grain
+constexpr int64_t elements_a_part = 32768;  // elements per thread at least, as in LibTorch
 
 bool kernel_takes(const Tensor& x, c10::ScalarType type) {
   return for_avx512(x, type) && x.numel() > 0 && x.size(-1) % avx512::pointwise_lanes == 0;
@@ -34,7 +34,7 @@ void for_rows(const Tensor& x, const Work& work) {
 
 class AddAndNorm : public torch::autograd::Function<AddAndNorm> {
  public:
-  // Returns the normed rows and, if there is an addend, the sum.
+  // Returns the normalised rows and, if there is an addend, the sum.
   static variable_list forward(AutogradContext* context, const Tensor& x, const std::optional<Tensor>& addend,
                                const Tensor& weight, const Tensor& bias, c10::ScalarType type) {
     const Tensor plus = addend.value_or(Tensor());
@@ -66,7 +66,7 @@ class AddAndNorm : public torch::autograd::Function<AddAndNorm> {
     const Tensor d_sum = gradients.size() > 1 && gradients[1].defined() ? gradients[1].contiguous() : Tensor();
     if (!gradients[0].defined()) return {d_sum, d_sum.defined() ? d_sum.to(type) : d_sum, Tensor(), Tensor(), Tensor()};
     const Tensor d_normed = gradients[0].contiguous();
-    const bool one_type = type == c10::ScalarType::Float;  // then the two gradients are one
+    const bool one_type = type == c10::ScalarType::Float;  // then both gradients are one tensor
     const Tensor d_x = wants_x || one_type ? at::empty_like(sum) : Tensor();
     const Tensor d_addend = wants_addend && !one_type ? at::empty_like(d_normed) : Tensor();
     const int64_t width = sum.size(1);

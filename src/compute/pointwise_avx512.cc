@@ -8,7 +8,7 @@ namespace {
 
 constexpr int64_t lanes = pointwise_lanes;
 
-// One row of float32 becomes x + addend (or x), in memory too if `sum` is not x; returns its mean.
+// Stores x + addend in `sum` and returns its mean; with null addend, returns the mean of x and stores nothing.
 template <typename T>
 float add_row(int64_t width, const float* x, const T* addend, float* sum) {
   __m512 total = _mm512_setzero_ps();
@@ -23,7 +23,7 @@ float add_row(int64_t width, const float* x, const T* addend, float* sum) {
   return _mm512_reduce_add_ps(total) / static_cast<float>(width);
 }
 
-// 1 / sqrt(variance + 1e-5) of a row, from its deviations: no difference of large squares.
+// 1 / sqrt(variance + 1e-5) of a row, from deviations from the mean, to avoid cancellation between large squares.
 float inverse_deviation(int64_t width, const float* x, float mean) {
   __m512 squares = _mm512_setzero_ps();
   for (int64_t i = 0; i < width; i += lanes) {
@@ -51,8 +51,8 @@ void forward_rows(const NormRows& norm, const float* x, const T* addend, float* 
   }
 }
 
-// With g the gradient at the normed row times the weight and n the row without mean and deviation: what the norm passes down
-// is (g - mean(g) - n mean(g n)) / deviation.
+// Gradient of the layer norm: (g - mean(g) - n mean(g n)) / deviation, with g the gradient of the output times the
+// weight and n the standardised row.
 template <typename T>
 void backward_rows(const NormRows& norm, const float* sum, const float* statistics, const T* d_normed,
                    const float* d_sum, float* d_x, T* d_addend) {
@@ -83,11 +83,12 @@ struct Normal {
   __m512 density, cumulative;  // φ(x), Φ(x)
 };
 
-// Φ by Abramowitz and Stegun, 7.1.26: the error of erf is at most 1.5e-7, and relative to the tail for x below 0.
+// Φ by Abramowitz and Stegun, 7.1.26, with an error of erf of at most 1.5e-7. For x < 0 the tail itself is computed,
+// without cancellation.
 __attribute__((always_inline)) inline Normal normal(__m512 x) {
   const __m512 e = exponential(_mm512_mul_ps(_mm512_mul_ps(x, x), _mm512_set1_ps(-0.5f)));
   const __m512 scaled = _mm512_fmadd_ps(_mm512_abs_ps(x), _mm512_set1_ps(0.3275911f * 0.70710678f), _mm512_set1_ps(1));
-  __m512 t = _mm512_rcp14_ps(scaled);  // 1 / scaled, by one of Newton's steps
+  __m512 t = _mm512_rcp14_ps(scaled);  // 1 / scaled, refined by one Newton step
   t = _mm512_mul_ps(t, _mm512_fnmadd_ps(scaled, t, _mm512_set1_ps(2)));
   __m512 p = _mm512_set1_ps(0.5f * 1.061405429f);
   constexpr float coefficients[] = {0.5f * -1.453152027f, 0.5f * 1.421413741f, 0.5f * -0.284496736f,
@@ -99,10 +100,11 @@ __attribute__((always_inline)) inline Normal normal(__m512 x) {
           _mm512_mask_blend_ps(below, _mm512_sub_ps(_mm512_set1_ps(1), tail), tail)};
 }
 
-// For bfloat16, in two thirds of the time: 1/2 + x P(2 x²/25 - 1) with x held between -5 and 5. The polynomials of degree 12 were
-// fitted so that the largest error of x P is smallest: 1.6e-7 for Φ(x), and 3e-6 (1e-5 beyond 5) for Φ(x) + x φ(x).
+// A faster approximation for bfloat16, two thirds of the time: 1/2 + x P(2 x²/25 - 1) with x clamped to [-5, 5]. The
+// minimax polynomials P of degree 12 have an error of x P of 1.6e-7 for Φ(x), and 3e-6 (1e-5 for |x| > 5) for Φ(x) + x
+// φ(x).
 inline __m512 half_and_odd(__m512 x, const float (&coefficients)[13]) {
-  x = _mm512_max_ps(_mm512_set1_ps(-5), _mm512_min_ps(_mm512_set1_ps(5), x));  // NaN stays
+  x = _mm512_max_ps(_mm512_set1_ps(-5), _mm512_min_ps(_mm512_set1_ps(5), x));  // keeps NaN
   const __m512 v = _mm512_fmadd_ps(_mm512_mul_ps(x, x), _mm512_set1_ps(0.08f), _mm512_set1_ps(-1));
   __m512 p = _mm512_set1_ps(coefficients[0]);
   for (int i = 1; i < 13; ++i) p = _mm512_fmadd_ps(p, v, _mm512_set1_ps(coefficients[i]));
@@ -116,7 +118,7 @@ constexpr float for_slope[13] = {0.0102554824f,  -0.0246612054f, 0.017727844f,  
                                  -0.0773044572f, 0.0806363838f,  -0.0819141343f, 0.0802135672f, -0.0720790714f,
                                  0.0665815547f,  -0.075099792f,  0.142133657f};
 
-// Φ(x), and GELU's slope Φ(x) + x φ(x).
+// Φ(x), and the derivative of GELU, Φ(x) + x φ(x).
 inline __m512 cumulative(__m512 x, float) { return normal(x).cumulative; }
 inline __m512 cumulative(__m512 x, uint16_t) { return half_and_odd(x, for_cumulative); }
 inline __m512 slope(__m512 x, float) {

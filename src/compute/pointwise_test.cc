@@ -1,4 +1,4 @@
-// Sums, norms and GELU against LibTorch's own in float64, and their gradients.
+// Compares sums, layer norms and GELU, and their gradients, with LibTorch's in float64.
 #include "compute/pointwise.h"
 
 #include <ATen/ops/full.h>
@@ -18,15 +18,15 @@ using at::Tensor;
 
 constexpr auto f32 = c10::ScalarType::Float, f64 = c10::ScalarType::Double, bf16 = c10::ScalarType::BFloat16;
 
-// Values that `type` holds, in float64.
+// Random values that `type` represents exactly, in float64.
 Tensor values(std::vector<int64_t> shape, uint64_t seed, c10::ScalarType type, double scale = 1) {
   return random_tensor(std::move(shape), seed, scale).to(type).to(f64);
 }
 
 struct Inputs {
-  Tensor x, addend;  // addend undefined: none
+  Tensor x, addend;  // addend may be undefined
   Norm norm;
-  Tensor d_sum, d_normed;  // undefined: nobody wants it
+  Tensor d_sum, d_normed;  // undefined: no gradient from this output
 };
 
 Inputs inputs(int64_t rows, int64_t width, c10::ScalarType type) {
@@ -52,7 +52,7 @@ Results results(const Inputs& in, c10::ScalarType sums, c10::ScalarType type) {
   return {out.sum.detach(), out.normed.detach(), gradients[0], addend.defined() ? gradients[1] : Tensor()};
 }
 
-// float64 goes by LibTorch's operations.
+// Compares with float64, which uses LibTorch's operations.
 void expect_agreement(const Inputs& in, c10::ScalarType type) {
   const Results found = results(in, f32, type), wanted = results(in, f64, f64);
   const double rounding = type == bf16 ? 0.004 : 2e-6;
@@ -88,13 +88,14 @@ TEST(AddAndNorm, GradientsOfOneOutputAlone) {
   }
 }
 
-// Rows far from zero: the variance is no difference of large numbers.
+// Rows with a large mean: the variance must not suffer from cancellation.
 TEST(AddAndNorm, KeepsItsPrecisionFarFromZero) {
   Inputs in = inputs(5, 512, f32);
   in.x += 1000;
   in.x = in.x.to(f32).to(f64);
   in.addend = Tensor();
-  EXPECT_LT(difference(results(in, f32, f32).normed, results(in, f64, f64).normed), 2e-4);  // 1,000 is held to 6e-5
+  EXPECT_LT(difference(results(in, f32, f32).normed, results(in, f64, f64).normed),
+            2e-4);  // float32 spacing: 6e-5
 }
 
 TEST(AddAndNorm, HasTheBitsOfASumMadeBefore) {
@@ -130,7 +131,7 @@ TEST(AddAndNorm, OnlyWhatIsWantedHasAGradient) {
   EXPECT_FALSE(add_and_norm(norm, in.x.to(f32), addend.detach(), bf16).normed.requires_grad());
 }
 
-// ---- Finite differences: the slope of <f(x), c> along u against <gradient, u>
+// ---- Finite differences: the slope of <f(x), c> along u is compared with <gradient, u>
 
 void expect_slope(const std::function<Tensor(const Tensor&)>& f, const Tensor& at_point) {
   const Tensor x = at_point.to(f32).requires_grad_();
@@ -166,11 +167,11 @@ TEST(Gelu, AgreesWithFloat64) {
     const Tensor y = loralens::gelu(x), wanted = at::gelu(exact), d = random_tensor({2000, 16}, 1).to(type);
     const Tensor found_slope = torch::autograd::grad({y}, {x}, {d})[0];
     const Tensor wanted_slope = torch::autograd::grad({wanted}, {exact}, {d.to(f64)})[0];
-    const double rounding = type == bf16 ? 0.0039 : 1e-7;  // half of the last place
+    const double rounding = type == bf16 ? 0.0039 : 1e-7;  // half a unit in the last place
     EXPECT_LT(largest((y.to(f64) - wanted) / exact.abs().clamp_min(1)), rounding + 3e-7);
     EXPECT_LT(largest((found_slope.to(f64) - wanted_slope) / (d.to(f64).abs() + 1e-3)),
               type == bf16 ? 1.13 * rounding + 1.2e-5 : 1e-6);
-    // float32 keeps the tail, too; LibTorch's own loses some of it.
+    // In float32 the tail is accurate too; LibTorch's GELU is less accurate there.
     if (type == f32) {
       EXPECT_LT(largest((y.to(f64) - wanted) / (wanted.abs() + 1e-3)),
                 processor_level() == ProcessorLevel::generic ? 1e-3 : 2e-4);

@@ -9,7 +9,7 @@ namespace {
 
 constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-// 16 columns of K×N become 16 lanes of a panel.
+// Packs 16 columns of a K×N matrix into 16 lanes of a panel.
 void pack_columns(const float* rows, int64_t inner, int64_t stride, uint32_t* panel) {
   for (int64_t k = 0; k < inner; ++k) _mm512_storeu_ps(panel + k * panel_lanes, _mm512_loadu_ps(rows + k * stride));
 }
@@ -37,8 +37,8 @@ void pack_panels(const RightSide<T>& right, int64_t begin, int64_t end, T* panel
   }
 }
 
-// K is summed in pieces of this many units: they are added up in registers over a span, which fits into the second-level cache,
-// and spans in `out`. bfloat16, which `out` would round, has one piece.
+// K is summed in pieces, which are added in registers within a span that fits into the L2 cache; spans are added in
+// `out`. In bfloat16 `out` would round the sums, so there is one piece and one span.
 constexpr int64_t all = int64_t{1} << 40;
 constexpr int64_t piece_units(float) { return 256; }
 constexpr int64_t piece_units(uint16_t) { return all; }
@@ -50,12 +50,13 @@ struct Span {
   bool last;
 };
 
-// Adds a span of the product of `count` rows (at most 6) with 16 V columns of a panel; the last one also the bias.
+// Adds one span of the product of `count` rows (at most 6) with 16 V columns of a panel; the last span also adds the
+// bias.
 template <typename T, int V>
 void add_tile(const LeftRows<T>& left, int64_t first, int64_t count, const uint32_t* panel, int64_t column,
               const Span& span) {
   const uint32_t* rows[tile_rows];
-  for (int i = 0; i < tile_rows; ++i)  // the last one again where there are no more
+  for (int i = 0; i < tile_rows; ++i)  // missing rows repeat the last one
     rows[i] = reinterpret_cast<const uint32_t*>(left.a + (first + smaller(i, count - 1)) * left.inner) + span.begin;
   constexpr int64_t piece = piece_units(T{});
   TileOf<V> tile = product<T, V>(rows, panel + span.begin * panel_lanes, smaller(piece, span.end - span.begin));
@@ -92,7 +93,7 @@ void add_tile(const LeftRows<T>& left, int64_t first, int64_t count, const uint3
 template <typename T>
 void multiply_rows(const LeftRows<T>& left, const T* panels) {
   const int64_t depth = units<T>(left.inner), longest = smaller(depth, span_units(T{}));
-  // As many rows at a time as a quarter of a MiB holds of a span: they stay in the second-level cache while panels pass by.
+  // A block of rows whose span takes 256 KiB, so that it stays in the L2 cache for all panels.
   const int64_t fit = (int64_t{1} << 16) / longest / tile_rows * tile_rows;
   const int64_t block = fit < 4 * tile_rows ? 4 * tile_rows : fit;
   for (int64_t begin = 0; begin < left.rows; begin += block)

@@ -1,25 +1,27 @@
-// Matrix products on the CPU by AVX-512, in float32 or bfloat16 (its dot products): a (M×K) times a right-hand side (K×N) that
-// was packed before. Plain pointers only: the file that implements it is compiled for AVX-512, and nothing else may be. Whether
-// the machine has it: compute/processor.h.
+// AVX-512 kernel for matrix products on the CPU, in float32 or bfloat16 (AVX512-BF16 dot products): a (M×K) times a
+// packed right-hand side (K×N). The interface has plain pointers only, because no other code may be compiled for
+// AVX-512. compute/processor.h tells whether the processor has AVX-512.
 #pragma once
 
 #include <cstdint>
 
 namespace loralens::avx512 {
 
-// Columns of the right-hand side are packed in panels of 64.
+// The right-hand side is packed in panels of this many columns.
 inline constexpr int64_t panel_columns = 64;
 
-// Whether there is a kernel for this: N a multiple of 16, and K of 2, or of 32 if the right-hand side is given transposed.
+// Whether the kernel supports these sizes: N must be a multiple of 16, and K of 2, or of 32 if the right-hand side is
+// transposed.
 constexpr bool takes_product(int64_t inner, int64_t columns, bool transposed) {
   return inner > 0 && inner % (transposed ? 32 : 2) == 0 && columns > 0 && columns % 16 == 0;
 }
 
 constexpr int64_t panels_of(int64_t columns) { return (columns + panel_columns - 1) / panel_columns; }
-// Elements of each panel.
+// Number of elements of each panel.
 constexpr int64_t panel_size(int64_t inner) { return inner * panel_columns; }
 
-// The right-hand side: K×N (row-major), or, if transposed, an N×K matrix whose transpose it is; without gaps.
+// The right-hand side: a contiguous K×N matrix (row-major), or, if transposed, the transpose of a contiguous N×K
+// matrix.
 template <typename T>
 struct RightSide {
   const T* data;
@@ -27,11 +29,11 @@ struct RightSide {
   bool transposed;
 };
 
-// Packs panels begin..end-1 of it into `panels`, which holds all of them.
+// Packs panels begin..end-1 of the right-hand side into `panels`, which has room for all panels.
 void pack(const RightSide<float>& right, int64_t begin, int64_t end, float* panels);
 void pack(const RightSide<uint16_t>& right, int64_t begin, int64_t end, uint16_t* panels);
 
-// Rows of the left-hand side and of the product, without gaps.
+// Contiguous rows of the left-hand side and of the product.
 template <typename T>
 struct LeftRows {
   const T* a;  // rows×K
@@ -40,8 +42,8 @@ struct LeftRows {
   T* out;  // rows×N
 };
 
-// out = a panels + bias. float32 is added up in pieces of 256 along K, so that rounding does not grow with K; bfloat16 in
-// float32. A row's result does not depend on the others.
+// out = a × panels + bias. float32 is summed in pieces of 256 along K, so that rounding errors do not grow with K;
+// bfloat16 is summed in float32. A row's result does not depend on the other rows.
 void multiply(const LeftRows<float>& left, const float* panels);
 void multiply(const LeftRows<uint16_t>& left, const uint16_t* panels);
 

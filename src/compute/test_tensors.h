@@ -12,17 +12,17 @@
 
 namespace loralens {
 
-// Normal values times `scale`, float64.
+// Normally distributed values times `scale`, float64.
 inline at::Tensor random_tensor(std::vector<int64_t> shape, uint64_t seed, double scale = 1) {
   return normal_values(shape, seed) * scale;
 }
 
-// Products of the tests' sizes are too small for several threads, which would only wait for each other.
+// Tests use one thread: their products are too small for several.
 inline const bool on_one_thread = (at::set_num_threads(1), true);
 
 inline double largest(const at::Tensor& x) { return x.abs().max().item<double>(); }
 
-// Largest difference, relative to the largest value of b. Infinite for other shapes.
+// Largest absolute difference, relative to the largest value of b. Infinite if the shapes differ.
 inline double difference(const at::Tensor& a, const at::Tensor& b) {
   if (a.sizes() != b.sizes()) return INFINITY;
   const at::Tensor reference = b.detach().to(c10::ScalarType::Double);

@@ -5,8 +5,8 @@
 
 namespace loralens {
 
-// at::parallel_for is serial in files that are compiled without OpenMP; the loop of an iterator over `count` bytes, which are
-// never touched, is compiled with it.
+// at::parallel_for is serial in files that are compiled without OpenMP, but the loop of a TensorIterator, inside
+// LibTorch, is compiled with it. The iterator runs over `count` bytes that are never accessed.
 void share_among_threads(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& work) {
   at::Tensor indices = at::empty({count}, c10::ScalarType::Byte);
   const auto* first = static_cast<const char*>(indices.const_data_ptr());

@@ -24,7 +24,7 @@ Path hugging_face_cache() {
   if (const char* home = set("HF_HOME")) return Path(home) / "hub";
   if (const char* cache = set("XDG_CACHE_HOME")) return Path(cache) / "huggingface" / "hub";
   if (const char* home = set("HOME")) return Path(home) / ".cache" / "huggingface" / "hub";
-  fail("neither HF_HOME nor HOME is set: there is no place for the Hugging Face cache");
+  fail("neither HF_HOME nor HOME is set: set one of them to place the Hugging Face cache");
 }
 
 std::string folder_name(std::string repository) { return repository.replace(repository.find('/'), 1, "--"); }
@@ -45,7 +45,7 @@ std::set<std::string> shards_of(const std::string& index, const std::string& whe
   std::set<std::string> shards;
   for (const auto& shard : *map) {
     if (!shard.is_string() || !is_plain_name(shard.get<std::string>()))
-      fail("{}: a shard in it is no plain file name; it is not used", where);
+      fail("{}: a shard in it is no plain file name: the index is damaged or unsafe", where);
     shards.insert(shard.get<std::string>());
   }
   return shards;

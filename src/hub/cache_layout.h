@@ -1,5 +1,5 @@
-// The layout of the Hugging Face cache: models--organisation--name/ with blobs/<etag>, snapshots/<commit>/<file> (links
-// to blobs) and refs/main (the commit).
+// Names and paths in the Hugging Face cache: models--organisation--name/ with blobs/<etag>, snapshots/<commit>/<file>
+// (links to blobs) and refs/main (the commit).
 #pragma once
 
 #include <set>
@@ -10,22 +10,23 @@
 
 namespace loralens {
 
-// The folder of the Hugging Face cache that holds the models.
+// The folder of the Hugging Face cache that holds the models (see find_model). Error if no variable or HOME gives it.
 Path hugging_face_cache();
 
 // "openai--whisper-base" for "openai/whisper-base".
 std::string folder_name(std::string repository);
 
-// 40 lower-case hexadecimal digits: the only thing a commit may be.
+// Whether a text is 40 lower-case hexadecimal digits, as every commit is.
 bool is_commit(std::string_view text);
 
-// 64 lower-case hexadecimal digits.
+// Whether a text is 64 lower-case hexadecimal digits.
 bool is_sha256(std::string_view text);
 
-// A name that is one component of a path and needs no escapes: letters, digits, '.', '_', '-', not first a '.'.
+// Whether a name is safe as one path component: 1 to 200 letters, digits, '.', '_' or '-', not beginning with '.'.
 bool is_plain_name(std::string_view name);
 
-// The shards that a model.safetensors.index.json names. Error, with `where`, if it is malformed or a name not plain.
+// The shard files that a model.safetensors.index.json names. Error, beginning with `where`, if the index is malformed
+// or a name is not plain.
 std::set<std::string> shards_of(const std::string& index, const std::string& where);
 
 }  // namespace loralens

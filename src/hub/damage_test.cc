@@ -1,4 +1,4 @@
-// What is damaged or hostile in the cache or on the way, and what may not be printed.
+// Damaged or hostile files in the cache and in downloads, and secrets that must not be printed.
 #include "hub/test_hub.h"
 
 namespace loralens {
@@ -45,7 +45,7 @@ TEST_F(HubTest, WhatIsHereIsCheckedWithoutTheHub) {
   EXPECT_THAT(complaint([] { fetch_model("org/model", {}); }), HasSubstr("model.safetensors is empty"));
 }
 
-// A hub that gives no checksum: shards here.
+// For these shards the hub gives no checksum.
 TEST_F(HubTest, WhatCannotBeAFileOfAModelIsRefused) {
   FakeHub hub;
   hub.files["model.safetensors.index.json"] = R"({"weight_map":{"a":"s1.safetensors"}})";

@@ -1,4 +1,4 @@
-// The download of a whole model, into the shared cache or a folder.
+// Downloads a whole model into the Hugging Face cache or into a folder.
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,7 +25,7 @@ void make_folder(const Path& folder) {
   if (code) fail("cannot create {}: {}", folder.string(), code.message());
 }
 
-// fresh: what an earlier try left is not continued.
+// fresh: discard the part of an earlier attempt instead of resuming it.
 void download_to(const RemoteModel& model, const RemoteFile& file, const Path& target, bool fresh) {
   PartialFile part(target);
   if (fresh) part.restart();
@@ -33,16 +33,16 @@ void download_to(const RemoteModel& model, const RemoteFile& file, const Path& t
   part.finish();
 }
 
-// Where the files go.
+// Where downloaded files are stored.
 struct Destination {
   virtual ~Destination() = default;
   virtual Path folder() const = 0;
-  // Puts the file in place unless it is there.
+  // Stores the file unless it is already there and intact.
   virtual void take(const RemoteModel& model, const RemoteFile& file) = 0;
   virtual void finish() {}
 };
 
-// The Hugging Face cache, as Python's huggingface_hub keeps it.
+// The Hugging Face cache, in the layout of Python's huggingface_hub.
 class Cache : public Destination {
  public:
   Cache(const std::string& repository, const std::string& commit, bool force)
@@ -63,13 +63,13 @@ class Cache : public Destination {
   void finish() override {
     const Path main = root_ / "refs" / "main";
     std::error_code code;
-    if (fs::exists(main, code) && read_file(main) == commit_) return;  // such a cache may be read-only
+    if (fs::exists(main, code) && read_file(main) == commit_) return;  // no write: the cache may be read-only
     make_folder(main.parent_path());
     write_file(main, commit_);
   }
 
  private:
-  // In one step, as another process may do the same; a link that leads elsewhere is replaced.
+  // Creates or replaces a link atomically, since another process may do the same.
   static void make_link(const Path& link, const Path& target) {
     const Path temporary = fmt::format("{}.{}", link.string(), ::getpid());
     std::error_code code;
@@ -90,7 +90,7 @@ class Cache : public Destination {
 class PlainFolder : public Destination {
  public:
   PlainFolder(const Path& folder, bool force) : folder_(folder), force_(force) {
-    // config.json is the last file to come: with it the folder is a whole model.
+    // config.json is downloaded last, so a folder that has it holds a complete model.
     if (!force && fs::exists(folder / "config.json"))
       fail("{} holds a model already: choose another folder, or give --force to replace it", folder.string());
     make_folder(folder);
@@ -100,7 +100,7 @@ class PlainFolder : public Destination {
     const Path target = folder_ / file.name;
     const fs::file_status there = fs::symlink_status(target);
     if (!fs::exists(there)) return download_to(model, file, target, force_);
-    if (!fs::is_regular_file(there)) fail("{} is in the way and is no file: choose another folder", target.string());
+    if (!fs::is_regular_file(there)) fail("{} exists already and is no file: choose another folder", target.string());
     if (force_) return download_to(model, file, target, force_);
     const bool same = file.sha256.empty() ? is_what_comes(model, file, target) : fault_of(target, file).empty();
     if (!same)
@@ -108,7 +108,7 @@ class PlainFolder : public Destination {
   }
 
  private:
-  // Of a file without a checksum, which may be of an earlier try.
+  // Whether `target` equals the file on the hub, for files without a checksum: downloads it and compares.
   static bool is_what_comes(const RemoteModel& model, const RemoteFile& file, const Path& target) {
     PartialFile part(target);
     model.download(file, part);
@@ -155,7 +155,7 @@ bool is_offline() {
   return text == "1" || text == "ON" || text == "YES" || text == "TRUE";
 }
 
-// A model that is here, where the hub cannot be asked.
+// The folder of a model on this machine, checked without the hub. Error if a file is damaged.
 Path checked(const Path& folder, const std::string& name) {
   if (const std::string fault = fault_of_snapshot(folder); !fault.empty())
     fail("{}: run 'loralens fetch {} --force' where the hub can be reached, without HF_HUB_OFFLINE", fault, name);
@@ -177,9 +177,9 @@ Path fetch_model(const std::string& name, const FetchOptions& options) {
     if (!present)
       fail(
           "the hub cannot be reached: {}; check the connection, https_proxy and HF_ENDPOINT, and run the same command "
-          "again (what has arrived is kept)",
+          "again (partial downloads are kept)",
           error.what());
-    log_line(fmt::format("the hub cannot be reached: {}; using the model that is here", error.what()));
+    log_line(fmt::format("the hub cannot be reached: {}; using the model on this machine", error.what()));
     return checked(*present, name);
   }
 }

@@ -10,7 +10,7 @@
 namespace loralens {
 namespace {
 
-// What libcurl's callbacks fill.
+// The state of libcurl's callbacks.
 struct Transfer {
   CURL* curl;
   const HttpRequest& request;
@@ -28,7 +28,7 @@ size_t take_header(char* bytes, size_t, size_t length, void* transfer) {
   auto& headers = static_cast<Transfer*>(transfer)->reply.headers;
   const std::string_view line(bytes, length);
   const auto colon = line.find(':');
-  if (line.starts_with("HTTP/")) headers.clear();  // an interim reply came before
+  if (line.starts_with("HTTP/")) headers.clear();  // drops the headers of an interim reply
   if (colon == std::string_view::npos) return length;
   std::string name = trimmed(line.substr(0, colon));
   std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
@@ -42,7 +42,7 @@ size_t take_body(char* bytes, size_t, size_t length, void* transfer) {
     curl_easy_getinfo(t.curl, CURLINFO_RESPONSE_CODE, &t.reply.status);
     if (t.reply.status / 100 == 2) t.request.body(t.reply, std::string_view(bytes, length));
     return length;
-  } catch (...) {  // no exception may pass through C
+  } catch (...) {  // no exception may pass through C code
     t.error = std::current_exception();
     return CURL_WRITEFUNC_ERROR;
   }
@@ -65,7 +65,7 @@ std::string origin_of(const std::string& text) {
          part_of(url.get(), CURLUPART_PORT);
 }
 
-// libcurl's words, which may quote a proxy's URL with its password.
+// Removes passwords from libcurl's error text, which may quote the URL of a proxy.
 std::string without_passwords(std::string text) {
   for (auto at = text.find('@'); at != std::string::npos; at = text.find('@', at)) {
     const auto before = text.find_last_of(" \t'\"", at);
@@ -83,7 +83,7 @@ std::string without_secrets(std::string_view url) {
   const auto scheme = url.find("://"), user = url.rfind('@');
   const std::string start(url.substr(0, scheme < url.size() ? scheme + 3 : 0));
   if (user == std::string_view::npos) return std::string(url.substr(0, query));
-  if (user > query) return start + "...";  // a query, or a password with '?': nobody can tell
+  if (user > query) return start + "...";  // either '@' in a query or '?' in a password: drop everything
   return start + std::string(url.substr(user + 1, query - user - 1));
 }
 
@@ -99,7 +99,7 @@ HttpReply http_request(const HttpRequest& request) {
   Transfer transfer{curl.get(), request, {}, nullptr};
   const auto set = [&](CURLoption option, auto value) { curl_easy_setopt(curl.get(), option, value); };
 
-  curl_slist* lines = curl_slist_append(nullptr, "Accept-Encoding: identity");  // sizes and ranges are the file's own
+  curl_slist* lines = curl_slist_append(nullptr, "Accept-Encoding: identity");  // exact sizes and ranges
   if (!request.token.empty()) lines = curl_slist_append(lines, ("Authorization: Bearer " + request.token).c_str());
   const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> owner(lines, curl_slist_free_all);
   char message[CURL_ERROR_SIZE] = "";
@@ -111,7 +111,7 @@ HttpReply http_request(const HttpRequest& request) {
   set(CURLOPT_NOSIGNAL, 1L);
   set(CURLOPT_CONNECTTIMEOUT, 20L);
   set(CURLOPT_LOW_SPEED_LIMIT, 1L);
-  set(CURLOPT_LOW_SPEED_TIME, 60L);  // a minute without a byte is a broken connection
+  set(CURLOPT_LOW_SPEED_TIME, 60L);  // 60 s without data: the connection is broken
   set(CURLOPT_HEADERFUNCTION, take_header);
   set(CURLOPT_HEADERDATA, &transfer);
   set(CURLOPT_WRITEFUNCTION, take_body);

@@ -1,4 +1,4 @@
-// One HTTP request, by libcurl.
+// HTTP requests (libcurl).
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace loralens {
 
-// The server cannot be reached, or the connection broke: worth another try.
+// The server cannot be reached, or the connection broke; the request may be retried.
 struct Unreachable : Error {
   using Error::Error;
 };
@@ -19,28 +19,29 @@ struct Unreachable : Error {
 struct HttpReply {
   long status = 0;
   std::map<std::string, std::string> headers;  // names in lower case
-  std::string redirect;                        // where a 3xx points to, absolute; else empty
+  std::string redirect;                        // absolute target URL of a 3xx reply; else empty
 
-  std::string header(const std::string& name) const;  // "" if it is not there
+  std::string header(const std::string& name) const;  // "" if missing
 };
 
 struct HttpRequest {
   std::string url;
-  bool head = false;        // ask for the headers only
-  int64_t from = 0;         // first byte wanted of the body
+  bool head = false;        // request the headers only
+  int64_t from = 0;         // first byte of the body to request
   std::string token = {};  // sent as a bearer token; "" for none
-  // Takes the body of a 2xx reply piece by piece; may throw, which ends the transfer.
+  // Receives the body of a 2xx reply in pieces; an exception ends the transfer.
   std::function<void(const HttpReply&, std::string_view)> body = [](const HttpReply&, std::string_view) {};
 };
 
-// Sends it. Redirects are not followed: whom to tell the token is the caller's decision. Any status is a reply;
-// Unreachable, in whose message there is no secret, if there is none or it breaks off. A URL of https only, or also of http, as `url` itself begins.
+// Sends a request. Redirects are not followed, since the caller decides which servers receive the token. A reply of any
+// status is returned. Unreachable, with a message free of secrets, if there is no reply or the connection breaks. An
+// https URL is requested by https only.
 HttpReply http_request(const HttpRequest& request);
 
-// A URL for a message: without the user and password before '@', and without the query, which may be a signature.
+// A URL for messages: without the user and password before '@', and without the query, which may contain a signature.
 std::string without_secrets(std::string_view url);
 
-// Both URLs have the same scheme, host and port.
+// Whether both URLs have the same scheme, host and port. Error if one of them is no URL.
 bool same_origin(const std::string& a, const std::string& b);
 
 }  // namespace loralens

@@ -20,7 +20,7 @@ bool is_whisper_name(const std::string& name) {
   return std::find(std::begin(whisper_names), std::end(whisper_names), name) != std::end(whisper_names);
 }
 
-// The id, or nothing if `name` can be none.
+// The Hugging Face id, or nullopt if `name` cannot be a model name.
 std::optional<std::string> known_repository(const std::string& name) {
   if (is_whisper_name(name)) return "openai/whisper-" + name;
   const auto slash = name.find('/');
@@ -34,7 +34,7 @@ bool is_there(const Path& path) {
   return fs::exists(path, ignored);
 }
 
-// A model folder with all that is needed to run it.
+// Whether a model folder has config.json and all weights.
 bool is_complete(const Path& folder) {
   if (!is_there(folder / "config.json")) return false;
   if (is_there(folder / "model.safetensors")) return true;
@@ -43,7 +43,7 @@ bool is_complete(const Path& folder) {
   try {
     const auto shards = shards_of(read_file(index), index.string());
     return std::all_of(shards.begin(), shards.end(), [&](const auto& shard) { return is_there(folder / shard); });
-  } catch (const Error&) {  // a damaged index, which `fetch` repairs
+  } catch (const Error&) {  // a damaged index: fetch_model downloads it again
     return false;
   }
 }
@@ -84,7 +84,7 @@ std::optional<Path> find_model(const std::string& name) {
 
 Path resolve_model(const std::string& name) {
   if (const auto folder = find_model(name)) return *folder;
-  if (!is_whisper_name(name) && fs::is_directory(name))  // a folder named "base" is no hindrance
+  if (!is_whisper_name(name) && fs::is_directory(name))  // a folder that is called "base" does not hide the model name
     fail(
         "the folder {} has no config.json, so it is no model: save one there with save_pretrained(), 'loralens fetch "
         "MODEL --to DIR' or 'loralens import SOURCE --to DIR'",

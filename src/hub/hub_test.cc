@@ -77,7 +77,7 @@ TEST_F(HubTest, FetchesIntoTheSharedCache) {
   EXPECT_EQ(read_file(snapshot / "model.safetensors"), hub.weights);
   EXPECT_EQ(resolve_model("org/model"), snapshot);
   fetch(hub);
-  EXPECT_EQ(hub.storage.requests().size(), 1u);  // what is there is not fetched again
+  EXPECT_EQ(hub.storage.requests().size(), 1u);  // a complete file is not downloaded again
 }
 
 TEST_F(HubTest, TheTokenGoesToTheHubOnly) {
@@ -129,7 +129,7 @@ TEST_F(HubTest, AUsersFilesAreNotReplacedUnasked) {
     EXPECT_THAT(complaint([&] { fetch(hub, folder_ / "to"); }), HasSubstr("another file than the hub's"));
     EXPECT_EQ(read_file(folder_ / "to" / name), "mine");
     std::filesystem::remove(folder_ / "to" / name);
-    fetch(hub, folder_ / "to");  // a part of an earlier try, or a whole file of it, is none
+    fetch(hub, folder_ / "to");  // files of an earlier attempt are accepted
     std::filesystem::remove(folder_ / "to/config.json");
     fetch(hub, folder_ / "to");
     EXPECT_EQ(everything(), (std::vector<std::string>{"to/config.json", "to/model.safetensors", "to/thesis.txt",

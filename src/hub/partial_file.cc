@@ -14,7 +14,7 @@ namespace loralens {
 
 namespace {
 
-// Whether the open file still has this name.
+// Whether `path` is still the name of the open file.
 bool is_at(int file, const Path& path) {
   struct stat open{}, named{};
   return ::fstat(file, &open) == 0 && ::lstat(path.c_str(), &named) == 0 && open.st_ino == named.st_ino &&
@@ -29,17 +29,17 @@ PartialFile::PartialFile(const Path& target) : target_(target), part_(target) {
     if (file_ >= 0) ::close(file_);
     file_ = ::open(part_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
     if (file_ < 0)
-      fail("cannot write {}: {}; another place is chosen with HF_HOME or --to", part_.string(), std::strerror(errno));
+      fail("cannot write {}: {}; choose another place with HF_HOME or --to", part_.string(), std::strerror(errno));
     struct stat status;
     if (::fstat(file_, &status) != 0 || !S_ISREG(status.st_mode)) {
       ::close(file_);
-      fail("{} is in the way and is no file: move it away", part_.string());
+      fail("{} exists already and is no file: move it away", part_.string());
     }
     if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
       ::close(file_);
       fail("another process is fetching {}: wait for it", target_.string());
     }
-  } while (!is_at(file_, part_));  // another process finished it between the opening and the lock
+  } while (!is_at(file_, part_));  // another process renamed it between open() and flock(): open again
   size_ = ::lseek(file_, 0, SEEK_END);
 }
 
@@ -53,7 +53,7 @@ void PartialFile::append(std::string_view bytes) {
     const ssize_t n = ::write(file_, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0)
-      fail("cannot write {}: {}; what has arrived is kept, run the same command again", part_.string(),
+      fail("cannot write {}: {}; the part is kept: run the same command again to resume", part_.string(),
            std::strerror(n < 0 ? errno : ENOSPC));
     size_ += n;
     bytes.remove_prefix(static_cast<size_t>(n));

@@ -1,4 +1,4 @@
-// A file that arrives in pieces, over several tries or runs: <target>.incomplete until it is whole.
+// A resumable download: the file is <target>.incomplete, over several attempts or runs, until it is complete.
 #pragma once
 
 #include <cstdint>
@@ -10,17 +10,17 @@ namespace loralens {
 
 class PartialFile {
  public:
-  // Opens what an earlier try left, or begins a new one. Error if another process is writing it or
-  // its name is a link.
+  // Opens the part of an earlier attempt, or creates a new one. Error if another process is writing it or if
+  // <target>.incomplete is a link or no regular file.
   explicit PartialFile(const Path& target);
-  ~PartialFile();  // an empty part is removed, any other stays and can be continued
+  ~PartialFile();  // removes an empty part; keeps any other for a later resume
   PartialFile(const PartialFile&) = delete;
   PartialFile& operator=(const PartialFile&) = delete;
 
   const Path& path() const { return part_; }
-  int64_t size() const { return size_; }  // bytes that are there
+  int64_t size() const { return size_; }  // bytes downloaded so far
   void append(std::string_view bytes);    // Error if the disk is full
-  void restart();                         // drops what is there
+  void restart();                         // truncates the part to 0 bytes
   void finish();                          // flushes to disk and renames to the target
 
  private:

@@ -1,4 +1,4 @@
-// The protocol of the Hugging Face hub.
+// The HTTP protocol of the Hugging Face hub.
 #include "hub/remote.h"
 
 #include <algorithm>
@@ -16,21 +16,21 @@ namespace {
 
 constexpr int tries = 4;
 constexpr int most_redirects = 5;
-constexpr size_t largest_listing = 64 << 20;  // bytes; the list of a model's files
+constexpr size_t largest_listing = 64 << 20;  // bytes of the JSON list of a model's files
 
 std::string environment(const char* name, const char* otherwise) {
   const char* value = std::getenv(name);
   return value && *value ? value : otherwise;
 }
 
-// The tag without its weak mark and quotes.
+// An ETag without the weak mark W/ and quotes.
 std::string bare_tag(std::string tag) {
   if (tag.starts_with("W/")) tag.erase(0, 2);
   std::erase(tag, '"');
   return tag;
 }
 
-// A number of bytes in a header, or -1.
+// Parses a number of bytes from a header; -1 if it is missing or malformed.
 int64_t bytes_in(const std::string& text) {
   if (text.empty() || text.size() > 18 || text.find_first_not_of("0123456789") != std::string::npos) return -1;
   return std::stoll(text);
@@ -62,7 +62,7 @@ void RemoteModel::list() {
   with_retries([&] {
     text.clear();
     send({.url = url, .body = [&](const HttpReply&, std::string_view bytes) {
-            if (text.size() + bytes.size() > largest_listing) fail("{}: the answer has no end", without_secrets(url));
+            if (text.size() + bytes.size() > largest_listing) fail("{}: the reply is too long", without_secrets(url));
             text += bytes;
           }});
   });
@@ -98,10 +98,10 @@ HttpReply RemoteModel::send(HttpRequest request) const {
       check_status(reply, request.url);
       return reply;
     }
-    // What the hub itself says of a large file; the storage behind it knows less.
+    // The redirect of the hub already has the ETag and size of a large file; the storage server may not give them.
     if (request.head && !reply.header("x-linked-etag").empty()) return reply;
     if (endpoint_.starts_with("https:") && !reply.redirect.starts_with("https:"))
-      fail("{} sends us on to an unprotected address; not followed", without_secrets(request.url));
+      fail("{} redirects from https to an unencrypted address, which is not followed", without_secrets(request.url));
     request.url = reply.redirect;
   }
   fail("{}: more than {} redirects", without_secrets(request.url), most_redirects);
@@ -134,16 +134,16 @@ RemoteFile RemoteModel::look_up(const std::string& file) const {
 void RemoteModel::download(const RemoteFile& file, PartialFile& part) const {
   const std::string url = without_secrets(url_of(file.name));
   const bool sized = file.size >= 0;
-  if (!sized || part.size() > file.size) part.restart();  // nothing says where to go on
+  if (!sized || part.size() > file.size) part.restart();  // nothing to resume from
   Progress progress(file.name, std::max<int64_t>(file.size >> 20, 1));
   const auto take = [&](const HttpReply& reply, std::string_view bytes, int64_t from, bool& first) {
-    if (first && from > 0 && reply.status != 206) part.restart();  // the server sends the whole file
+    if (first && from > 0 && reply.status != 206) part.restart();  // the server ignored the range
     if (first && reply.status == 206 && !reply.header("content-range").starts_with(fmt::format("bytes {}-", from)))
-      fail("{}: the server sends another range than was asked for", url);
+      fail("{}: the server sends another range than requested", url);
     first = false;
     if (sized && part.size() + static_cast<int64_t>(bytes.size()) > file.size) {
       part.restart();
-      fail("{}: more than the announced {} bytes arrive; the part is deleted, fetch again", url, file.size);
+      fail("{}: the server sends more than the announced {} bytes; the part is deleted, fetch again", url, file.size);
     }
     part.append(bytes);
     progress.step(part.size() >> 20, "MiB");

@@ -1,4 +1,4 @@
-// A model's files on the Hugging Face hub: what there is, and the way to get it.
+// Client of the Hugging Face hub: lists and downloads the files of one model.
 #pragma once
 
 #include <functional>
@@ -11,8 +11,9 @@
 
 namespace loralens {
 
-// One model at HF_ENDPOINT (https://huggingface.co), branch main. Requests that find no server, a broken connection or
-// a status 5xx or 429 are tried four times. Error, or Unreachable after the last try, from every function.
+// A model at HF_ENDPOINT (default https://huggingface.co), branch main. A request is tried four times if the server
+// cannot be reached, the connection breaks or the status is 5xx or 429. Then functions throw Unreachable; Error for
+// other faults.
 class RemoteModel {
  public:
   RemoteModel(std::string repository, double first_wait_seconds);
@@ -20,7 +21,7 @@ class RemoteModel {
   const std::string& commit() const { return commit_; }
   bool has(const std::string& file) const { return files_.count(file) > 0; }
   RemoteFile look_up(const std::string& file) const;
-  // Continues `part` to the whole file and checks it (fault_of); a damaged part is deleted.
+  // Resumes `part` until the file is complete and checks it (fault_of). A damaged part is deleted, with an Error.
   void download(const RemoteFile& file, PartialFile& part) const;
 
  private:

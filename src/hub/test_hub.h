@@ -1,4 +1,4 @@
-// For tests: a small hub on this machine, and an environment of its own.
+// For tests: a fake Hugging Face hub on this machine, and a test fixture with its own environment variables.
 #pragma once
 
 #include <arpa/inet.h>
@@ -31,15 +31,15 @@ using testing::HasSubstr;
 inline const std::string commit(40, 'c');
 
 struct Request {
-  std::string method, path, head;  // head: all lines
-  // The first byte asked for.
+  std::string method, path, head;  // head: all request lines
+  // The first byte of the requested range.
   size_t from() const {
     const auto at = head.find("Range: bytes=");
     return at == std::string::npos ? 0 : std::stoul(head.substr(at + 13));
   }
 };
 
-// An HTTP server on 127.0.0.1 that answers one request per connection with whatever bytes the test returns.
+// An HTTP server on 127.0.0.1 that answers one request per connection with the bytes that `answer` returns.
 class Server {
  public:
   explicit Server(std::function<std::string(const Request&)> answer) : answer_(std::move(answer)) {
@@ -111,15 +111,15 @@ inline std::string sha256(const std::string& bytes) {
   return digest.hex();
 }
 
-// A hub with one model, org/model, whose weights lie on another server, as the real hub has it.
+// A hub with one model, org/model, whose weights are on a separate storage server, as on the real hub.
 struct FakeHub {
   std::map<std::string, std::string> files{{"config.json", "{}"}, {"tokenizer.json", "{\"a\":1}"}, {"readme.md", "no"}};
   std::string weights = std::string(200000, 'w'), announced = sha256(std::string(200000, 'w')), head = commit;
-  size_t cut_after = 0;  // the storage breaks off the first reply after so many bytes; 0: never
-  std::string status;    // the hub's only answer, if not empty
+  size_t cut_after = 0;  // the storage cuts its first reply after so many bytes; 0: never
+  std::string status;    // if not empty: the status of every answer of the hub
   bool honours_range = true;
-  std::string location = "/blob", refusal;  // of the storage: what the hub redirects to; its only answer, if not empty
-  std::atomic<int> unavailable = 0;  // so many requests are answered with 503 first
+  std::string location = "/blob", refusal;  // of the storage: path of the redirect; if not empty, its only status
+  std::atomic<int> unavailable = 0;  // number of first requests answered with 503
   Server storage{[this](const Request& request) { return store(request); }};
   Server hub{[this](const Request& request) { return answer(request); }};
 

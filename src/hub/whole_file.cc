@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view weights = ".safetensors";
 
-// The start of a file, without the spaces before it, in lower case.
+// The first characters of a file in lower case, without leading white space.
 std::string first_characters(const Path& path) {
   constexpr size_t most = 512;
   std::string text(most, '\0');
@@ -29,7 +29,7 @@ std::string first_characters(const Path& path) {
   return text;
 }
 
-// Of a file of which the hub gives no SHA-256.
+// The fault of a file for which the hub gives no SHA-256, judged by its content; "" if none.
 std::string fault_of_content(const Path& path, const std::string& name) {
   const std::string start = first_characters(path);
   if (start.starts_with("<!doctype") || start.starts_with("<html")) return "is a web page";

@@ -1,4 +1,4 @@
-// Whether a model's file is whole: its size, its SHA-256, and what a file of its kind must look like.
+// Integrity checks of a model's files: size, SHA-256, and content that fits the kind of file.
 #pragma once
 
 #include <string>
@@ -9,18 +9,17 @@ namespace loralens {
 
 struct RemoteFile {
   std::string name;
-  std::string etag;    // names the content: letters, digits, '-', '_', '.'
-  std::string sha256;  // of the content; "" where the hub gives none
-  int64_t size;        // bytes, -1 where the hub gives none
+  std::string etag;    // identifies the content: letters, digits, '-', '_', '.'
+  std::string sha256;  // of the content; "" if the hub gives none
+  int64_t size;        // bytes; -1 if the hub gives none
 };
 
-// "" if the file at `path` is what the hub says of it, else what is wrong: "is empty", "has 71 of 7000 bytes". Size and
-// SHA-256 are compared where the hub gives them; without a SHA-256, a .json must be JSON and nothing may be a web page.
+// "" if the file at `path` matches the hub's data, else the fault: "is empty", "has 71 of 7000 bytes". Size and SHA-256
+// are compared if the hub gives them; without a SHA-256, a .json file must be JSON and no file may be a web page.
 std::string fault_of(const Path& path, const RemoteFile& file);
 
-// "" if the files of a snapshot in the Hugging Face cache are whole, as far as they themselves say, without the hub: a
-// link to a blob that is called by a SHA-256 leads to bytes that have it, and blobs of weights are not empty. Else the first
-// fault, with its file.
+// Checks a snapshot in the Hugging Face cache without the hub: a blob whose name is a SHA-256 must have that digest,
+// and blobs of weights must not be empty. Returns "" or the first fault, with the name of the file.
 std::string fault_of_snapshot(const Path& folder);
 
 }  // namespace loralens

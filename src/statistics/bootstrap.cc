@@ -12,10 +12,10 @@
 namespace loralens {
 namespace {
 
-constexpr size_t exact_pairs = 16;       // up to here all 2^n signs are tried
-constexpr int64_t random_signs = 10000;  // beyond
+constexpr size_t exact_pairs = 16;       // up to this number of pairs all 2^n sign patterns are enumerated
+constexpr int64_t random_signs = 10000;  // random sign patterns for more pairs
 
-// The q-quantile of sorted values, linear between neighbours.
+// The q-quantile of sorted values, with linear interpolation.
 double quantile(const std::vector<double>& sorted, double q) {
   const double place = q * static_cast<double>(sorted.size() - 1);
   const auto below = static_cast<size_t>(place);
@@ -83,7 +83,7 @@ double sign_flip_p(std::span<const double> differences, uint64_t seed) {
     observed += difference;
     scale += std::abs(difference);
   }
-  // Sums of the same numbers in another order may differ in the last bits, and still are ties.
+  // The tolerance counts ties: sums of the same numbers in another order may differ by rounding.
   const double threshold = std::abs(observed) - 1e-12 * scale;
   const auto reaches = [&](auto&& flips) {  // flips(i): whether pair i changes its sign
     double sum = 0;
@@ -104,7 +104,7 @@ double sign_flip_p(std::span<const double> differences, uint64_t seed) {
 
 double paired_effect(std::span<const double> differences) {
   const Summary summary = summarise(differences, 1);
-  // Equal differences may leave a spread of the last bits.
+  // Equal differences may have a nonzero standard deviation from rounding.
   if (differences.size() < 2 || summary.std <= 1e-12 * std::abs(summary.mean))
     return std::numeric_limits<double>::quiet_NaN();
   return summary.mean / summary.std;

@@ -1,5 +1,6 @@
-// Intervals and paired tests that respect speakers: the clips of one speaker are not independent, so whole speakers
-// are drawn. Percentile bootstrap: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
+// Confidence intervals (cluster bootstrap over speakers) and paired significance tests. The clips of one speaker are
+// not independent, so whole speakers are resampled. Percentile bootstrap: Efron and Tibshirani, An Introduction to the
+// Bootstrap, 1993, chapter 13.
 #pragma once
 
 #include <cstdint>
@@ -21,43 +22,44 @@ struct Interval {
   double low = 0, high = 0;
 };
 
-// A statistic of groups that were drawn with replacement: times_drawn[g] >= 0 says how often group g was.
+// A statistic of groups drawn with replacement: times_drawn[g] >= 0 is the number of times that group g was drawn.
 using GroupStatistic = std::function<double(std::span<const int64_t> times_drawn)>;
 
-// Percentile interval (linear interpolation) of `statistic` over resampled groups. One group alone says nothing about
-// the spread between groups: both ends are NaN then. Error for no groups, bad options, or a statistic that is NaN.
+// Percentile interval (linear interpolation) of `statistic` over resampled groups. Both ends are
+// NaN for a single group, which has no spread between groups. Error for no groups, bad options, or a NaN statistic.
 Interval bootstrap_groups(size_t groups, const GroupStatistic& statistic, const BootstrapOptions& options = {});
 
 using ConfusionMetric = std::function<double(const Confusion&)>;  // such as uar
 
-// The same for a metric of pooled confusions, one confusion per speaker.
+// bootstrap_groups() for a metric of the pooled confusion matrix. speakers: one confusion matrix per speaker.
 Interval bootstrap_confusions(std::span<const Confusion> speakers, const ConfusionMetric& metric,
                               const BootstrapOptions& options = {});
 
-// Interval of the recall of class c. Only speakers who have clips of it are drawn: the others say nothing about it.
+// Interval of the recall of class c. Only speakers who have clips of that class are drawn.
 // Both ends are NaN for fewer than two such speakers.
 Interval bootstrap_recall(std::span<const Confusion> speakers, int64_t c, const BootstrapOptions& options = {});
 
-// Two-sided p of paired differences under random signs, for the statistic |mean|: all 2^n signs when n <= 16, else
-// 10,000 seeded ones, where p = (hits + 1) / (10,000 + 1). The smallest p possible is 2^(1-n). Error for n = 0.
+// Two-sided p value of the paired sign-flip permutation test with the statistic |mean|: all 2^n sign patterns if n <=
+// 16, else 10,000 random ones and p = (hits + 1) / (10,000 + 1). The smallest possible p is 2^(1-n) for n <= 16. Error
+// for n = 0.
 double sign_flip_p(std::span<const double> differences, uint64_t seed);
 
-// Cohen's d of paired differences (d_z): their mean over their standard deviation (ddof 1). NaN for fewer than two, or
-// where all are equal. Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988, section 2.3.5.
+// Cohen's d of paired differences (d_z): their mean over their standard deviation (ddof 1). NaN for fewer than two
+// or if all are equal. Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988, section 2.3.5.
 double paired_effect(std::span<const double> differences);
 
-// p values adjusted for so many tests, in the same order (Holm, Scandinavian Journal of Statistics 6, 1979).
+// p values adjusted for multiple testing, in the same order (Holm, Scandinavian Journal of Statistics 6, 1979).
 std::vector<double> holm(std::span<const double> p);
 
 struct PairedTest {
   double difference = 0;     // mean over folds of first - second
   double low = 0, high = 0;  // bootstrap interval over speakers of metric(first pooled) - metric(second pooled)
-  // sign_flip_p and paired_effect of the folds' differences, and of the speakers' (the metric of each one's clips)
+  // sign_flip_p and paired_effect of the differences by fold, and by speaker (metric of each speaker's clips)
   double p_folds = 1, p_speakers = 1, effect_folds = 0, effect_speakers = 0;
 };
 
-// Compares two runs on the same folds. *_folds: the metric of each fold. *_speakers: each speaker's confusion, in the
-// same order of speakers. Error if the two runs differ in the number of folds, speakers or classes.
+// Compares two runs on the same folds. *_folds: the metric of each fold. *_speakers: each speaker's confusion
+// matrix, in the same order of speakers. Error if the two runs differ in the number of folds, speakers or classes.
 PairedTest compare_runs(std::span<const double> first_folds, std::span<const double> second_folds,
                         std::span<const Confusion> first_speakers, std::span<const Confusion> second_speakers,
                         const ConfusionMetric& metric, const BootstrapOptions& options = {});

@@ -92,7 +92,7 @@ TEST(SignFlips, KnowTheirSmallestP) {
 
 TEST(Bootstrap, OfARecallDrawsTheSpeakersWhoHaveTheClass) {
   auto speakers = speakers_with(expected::right, expected::clips);
-  const auto plain = bootstrap_confusions(speakers, war);  // of class 0 alone
+  const auto plain = bootstrap_confusions(speakers, war);  // speakers with clips of class 0 only
   Confusion other(2);
   other.counts = {0, 0, 1, 5};
   speakers.insert(speakers.begin() + 3, other);
@@ -133,7 +133,7 @@ TEST(PairedTest, AgreesWithScipy) {
 }
 
 TEST(PairedTest, ComparesFoldsAndSpeakers) {
-  // Every speaker gains a tenth of its clips, so that each resample's difference is exactly 0.1.
+  // Each speaker gains 10 % of its clips, so the difference is exactly 0.1 in each resample.
   const std::vector<int64_t> clips(6, 20), low{8, 9, 10, 11, 12, 13}, high{10, 11, 12, 13, 14, 15};
   const std::vector<double> first{0.6, 0.7, 0.8}, second{0.5, 0.5, 0.5};
   const auto a = speakers_with(high, clips), b = speakers_with(low, clips);

@@ -1,5 +1,5 @@
-// Whether a model that is sure with 0.8 is right in 8 of 10 cases: reliability diagram and expected calibration error
-// of the top label (Guo, Pleiss, Sun, Weinberger, On Calibration of Modern Neural Networks, ICML 2017).
+// Calibration of predicted probabilities: reliability diagram and expected calibration error (ECE) of the top label
+// (Guo, Pleiss, Sun, Weinberger, On Calibration of Modern Neural Networks, ICML 2017).
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace loralens {
 struct CalibrationBin {
   double low = 0, high = 0;
   int64_t predictions = 0;
-  double confidence = 0, accuracy = 0;  // means over the bin; NaN without predictions
+  double confidence = 0, accuracy = 0;  // means over the bin; NaN for an empty bin
 };
 
 struct Calibration {
@@ -20,7 +20,7 @@ struct Calibration {
   std::vector<CalibrationBin> bins;  // of equal width, over [0, 1]
 };
 
-// confidence: the probability of the predicted class, in [0, 1]. right: whether that is the true one; same length.
+// confidence: the probability of the predicted class, in [0, 1]. right: whether the prediction is correct; same length.
 // Error for no predictions, different lengths, no bin, or a confidence outside [0, 1].
 Calibration calibration(std::span<const double> confidence, const std::vector<bool>& right, int64_t bins = 15);
 

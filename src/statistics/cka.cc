@@ -21,7 +21,7 @@ using at::Tensor;
 constexpr int64_t block_columns = 1 << 16;
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
 
-// Squared distances from inner products; rounding may put equal points a hair below 0.
+// Squared distances from a Gram matrix; clamped at 0, since rounding may make those of equal points negative.
 Tensor distances_of(const Tensor& gram) {
   const Tensor squares = gram.diagonal();
   return (squares.unsqueeze(0) + squares.unsqueeze(1) - 2 * gram).clamp_min(0);
@@ -117,7 +117,7 @@ double MinibatchCka::Sums::cka() const {
   return norms > 0 ? kl / norms : none;
 }
 
-// HSIC₁, the mean over sets, times the number of clips.
+// HSIC₁, averaged over the sample sets and multiplied by the number of clips.
 MinibatchCka::Sums MinibatchCka::sums_of(const Tensor& k, const Tensor& l) {
   const double scale = 1 / (static_cast<double>(k.size(-1) - 3) * static_cast<double>(k.size(0)));
   return {scale * inner(k, l), scale * inner(k, k), scale * inner(l, l)};

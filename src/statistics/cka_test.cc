@@ -57,7 +57,7 @@ TEST(Cka, OfValuesAsSmallAsGradientsKeepsItsDigits) {
 
 TEST(Cka, InFloat32IsTheSameOnlyWhereDistancesAreLarge) {
   EXPECT_NEAR(float32(x(), y()), expected::rbf_cka, 1e-5);
-  // All kernels are ones there, and what is compared makes no difference.
+  // There all kernels are constant 1, so the result does not depend on the data.
   EXPECT_EQ(float32(x() * expected::tiny, y() * expected::tiny), 0);
   EXPECT_EQ(float32(x() * expected::tiny, x() * expected::tiny), 0);
 }
@@ -152,7 +152,7 @@ TEST(Cka, HasNoValueWhereNothingVariesOrClipsAreFew) {
   EXPECT_TRUE(std::isnan(constant.value()));
   EXPECT_THROW(u_centred(gram(normal(3, 2, 12))), Error);
   EXPECT_THROW(biased_cka(k, gram(normal(5, 2, 13))), Error);
-  MinibatchCka single;  // without the only group nothing is left
+  MinibatchCka single;  // no clips are left without the only group
   const std::vector<std::string> speaker(6, "s");
   single.add(centre(k.unsqueeze(0), speaker), centre(k.unsqueeze(0), speaker));
   EXPECT_TRUE(std::isnan(single.interval().low));

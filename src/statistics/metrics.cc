@@ -8,7 +8,7 @@
 namespace loralens {
 namespace {
 
-// Clips whose true class is c, and clips taken for class c.
+// For each class, the number of clips with this true class and with this predicted class.
 struct Margins {
   std::vector<int64_t> truth, predicted;
   int64_t total = 0;

@@ -7,7 +7,7 @@
 
 namespace loralens {
 
-// How often each class was taken for each other one. C = classes.
+// A confusion matrix. C = classes.
 struct Confusion {
   int64_t classes = 0;
   std::vector<int64_t> counts;  // C*C, [truth * C + predicted]
@@ -22,8 +22,8 @@ struct Confusion {
   }
 };
 
-// groups[0] * times[0] + groups[1] * times[1] + ...; an empty `times` means once each. Error if there is no group,
-// classes differ, or `times` has another length.
+// The weighted sum of confusion matrices, groups[0] * times[0] + groups[1] * times[1] + ...; an empty `times` means
+// once each. Error if there is no group, the numbers of classes differ, or `times` has another length.
 Confusion pooled(std::span<const Confusion> groups, std::span<const int64_t> times = {});
 
 // Recall of each class, in [0, 1]; NaN for a class that has no clip. Shape C.
@@ -33,15 +33,16 @@ std::vector<double> recalls(const Confusion& confusion);
 double uar(const Confusion& confusion);
 // Weighted average recall = accuracy. Error if nothing was counted.
 double war(const Confusion& confusion);
-// Mean F1 over the classes present in truth or prediction, a class never predicted or never true counting 0: as
-// scikit-learn's f1_score(average="macro", zero_division=0). Error if nothing was counted.
+// Mean F1 over the classes that occur in truth or prediction; a class that is never predicted or never true counts 0,
+// as in scikit-learn's f1_score(average="macro", zero_division=0). Error if nothing was counted.
 double macro_f1(const Confusion& confusion);
 
 struct Summary {
   double mean = 0, std = 0;
 };
 
-// `ddof`: 0 divides the squares by n, 1 by n - 1. The std of a single value is 0. Error if there is none.
+// Mean and standard deviation; the sum of squares is divided by n - ddof (0 or 1). The std of a single value is 0.
+// Error if there is no value.
 Summary summarise(std::span<const double> values, int ddof);
 
 }  // namespace loralens

@@ -17,14 +17,14 @@ namespace {
 
 using at::Tensor;
 
-constexpr int64_t most_distances = 4'000'000;  // held at a time
+constexpr int64_t most_distances = 4'000'000;  // held in memory at a time
 
-// The k lowest of a row of distances, seen one after the other.
+// Selects the k smallest distances of a row.
 class Lowest {
  public:
   explicit Lowest(size_t k) : k_(k) { kept_.reserve(2 * k); }
 
-  // Numbers of the lowest, ascending; `self` is passed over.
+  // Writes the column numbers of the k smallest, ascending, to `out`; column `self` is skipped.
   void of(std::span<const double> row, size_t self, int32_t* out) {
     kept_.clear();
     bound_ = std::numeric_limits<double>::infinity();
@@ -48,7 +48,7 @@ class Lowest {
   }
 
   size_t k_;
-  double bound_ = 0;  // what is not below it is no candidate
+  double bound_ = 0;  // values that are not below it are not candidates
   std::vector<std::pair<double, int32_t>> kept_;
 };
 
@@ -61,16 +61,17 @@ double square(const double* a, const double* b, int64_t d) {
 }  // namespace
 
 Nearest nearest(const Tensor& x, int64_t k, size_t threads) {
-  if (x.dim() != 2 || x.numel() == 0) fail("neighbours need a matrix: a row a point, a column a feature");
+  if (x.dim() != 2 || x.numel() == 0) fail("neighbours need a matrix: one row per point, one column per feature");
   const int64_t n = x.size(0), d = x.size(1);
   if (k < 1 || k >= n) fail("{} points do not have {} neighbours each", n, k);
   Tensor points = x.detach().to(c10::kCPU, c10::ScalarType::Double);
-  points = (points - points.mean(0, /*keepdim=*/true)).contiguous();  // smaller numbers cancel less
+  points = (points - points.mean(0, /*keepdim=*/true)).contiguous();  // centring reduces cancellation
   const Tensor norms = points.square().sum(1);
   if (!at::isfinite(8 * norms).all().item<bool>())
     fail("a feature, or its square, is not a finite number, so points have no neighbours");
 
-  // Products find the neighbours; their distances are then computed from differences, so that equal points are 0 apart.
+  // Matrix products find the neighbours. Their distances are then computed from differences, so that equal points are
+  // exactly 0 apart.
   const double* values = points.const_data_ptr<double>();
   const auto width = static_cast<size_t>(k);
   Nearest found{k, std::vector<int32_t>(static_cast<size_t>(n * k)), std::vector<double>(static_cast<size_t>(n * k))};
@@ -78,7 +79,7 @@ Nearest nearest(const Tensor& x, int64_t k, size_t threads) {
   for (int64_t first = 0; first < n; first += rows) {
     const int64_t count = std::min(rows, n - first);
     const Tensor between = (norms - 2 * at::matmul(points.narrow(0, first, count), points.t())).contiguous();
-    const double* distances = between.const_data_ptr<double>();  // but for the point's own norm
+    const double* distances = between.const_data_ptr<double>();  // squared distances minus the row point's own norm
     const int64_t block = (count + static_cast<int64_t>(threads) - 1) / static_cast<int64_t>(threads);
     parallel_for(threads, threads, [&](size_t thread) {
       Lowest lowest(width);

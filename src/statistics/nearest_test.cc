@@ -15,7 +15,7 @@
 namespace loralens {
 namespace {
 
-// All others sorted by distance, then by number.
+// Reference: all other points sorted by distance, then by number.
 std::vector<int32_t> naive(const at::Tensor& x, size_t i, size_t k, std::vector<double>& squares) {
   const auto n = static_cast<size_t>(x.size(0)), d = static_cast<size_t>(x.size(1));
   const double* values = x.const_data_ptr<double>();
@@ -34,7 +34,7 @@ std::vector<int32_t> naive(const at::Tensor& x, size_t i, size_t k, std::vector<
   return order;
 }
 
-// The larger n does not fit one block of distances.
+// The larger n needs more than one block of distances.
 TEST(Nearest, AreThoseOfAFullSort) {
   for (const auto& [n, k] : {std::pair<int64_t, int64_t>{2, 1}, {30, 29}, {60, 7}, {2300, 5}}) {
     const at::Tensor x = test_points(n, 5, 3, 2, 21).x + 100;

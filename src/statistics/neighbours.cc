@@ -34,7 +34,7 @@ size_t count_of(std::span<const int64_t> numbers) {
   return numbers.empty() ? 0 : static_cast<size_t>(*std::ranges::max_element(numbers)) + 1;
 }
 
-// How many points have each label in each group: [label * G + group].
+// The number of points by label and group: both[label * G + group].
 struct Counts {
   size_t labels, groups;
   std::vector<int64_t> both, of_label, of_group;
@@ -48,7 +48,7 @@ struct Counts {
       ++both[static_cast<size_t>(label[i]) * groups + static_cast<size_t>(group[i])];
     }
   }
-  // Points of a label that are left without `group`; groups: without none.
+  // The number of points of a label without `group`; group == groups: no group left out.
   int64_t left(size_t label, size_t group) const {
     return of_label[label] - (group < groups ? both[label * groups + group] : 0);
   }
@@ -59,11 +59,11 @@ struct Counts {
   }
 };
 
-// The distances of one point, summed over the points of each label, and of each label and group.
+// Sums of the distances from one point to the points of each label, and of each label and group.
 struct Sums {
   std::vector<double> of_label, both;
 
-  // Silhouette of a point of label `own` without `group`.
+  // Silhouette of a point of label `own` when `group` is left out.
   double silhouette(const Counts& counts, size_t own, size_t group) const {
     const int64_t others = counts.left(own, group) - 1;
     if (others == 0) return 0;
@@ -99,7 +99,7 @@ void for_each_point(const Tensor& distances, std::span<const int64_t> labels, st
   }
 }
 
-// Other points by distance from one point, as many as are asked for.
+// The other points ordered by distance from one point, sorted only as far as needed.
 class Ranking {
  public:
   explicit Ranking(size_t n) : order_(n - 1) {}
@@ -110,7 +110,7 @@ class Ranking {
     std::iota(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(point), size_t{0});
     std::iota(order_.begin() + static_cast<std::ptrdiff_t>(point), order_.end(), point + 1);
   }
-  // The neighbour of this rank, from 0.
+  // The neighbour of this rank; rank 0 is the nearest.
   size_t at(size_t rank) {
     if (rank >= sorted_) {
       const size_t wanted = std::min(order_.size(), std::max<size_t>(32, 2 * rank));
@@ -126,16 +126,16 @@ class Ranking {
  private:
   const double* row_ = nullptr;
   std::vector<size_t> order_;
-  size_t sorted_ = 0;  // so many are in place
+  size_t sorted_ = 0;  // the first sorted_ elements of order_ are sorted
 };
 
 }  // namespace
 
 Tensor squared_distances(const Tensor& x) {
-  if (x.dim() != 2 || x.numel() == 0) fail("distances need a matrix: a row a point, a column a feature");
+  if (x.dim() != 2 || x.numel() == 0) fail("distances need a matrix: one row per point, one column per feature");
   const Tensor points = x.detach().to(c10::kCPU, c10::ScalarType::Double);
   if (!at::isfinite(points).all().item<bool>()) fail("a feature is not a finite number, so distances have no value");
-  const Tensor centred = points - points.mean(0, /*keepdim=*/true);  // smaller numbers cancel less
+  const Tensor centred = points - points.mean(0, /*keepdim=*/true);  // centring reduces cancellation
   Tensor squares = at::matmul(centred, centred.t()).contiguous();
   const int64_t n = squares.size(0);
   double* values = squares.mutable_data_ptr<double>();
@@ -165,7 +165,7 @@ std::vector<double> silhouettes(const Tensor& distances, std::span<const int64_t
 Separation silhouette(const Tensor& distances, std::span<const int64_t> labels, std::span<const int64_t> groups) {
   check(distances, labels, groups);
   const Counts counts(labels, groups);
-  const size_t all = counts.groups;  // stands for no group left out
+  const size_t all = counts.groups;  // index of the result with no group left out
   std::vector<double> sums_over_points(counts.groups + 1);
   for_each_point(distances, labels, groups, counts, [&](size_t i, const Sums& sums) {
     for (size_t g = 0; g <= all; ++g)

@@ -16,7 +16,7 @@
 namespace loralens {
 namespace {
 
-// The points that expected::separations is of.
+// The points for which expected::separations was computed.
 struct Case {
   TestPoints points = test_points(60, 6, 4, 0.8, 5);
   std::vector<int64_t> groups;
@@ -37,7 +37,7 @@ at::Tensor line(std::vector<double> places) {
 }
 
 TEST(Distances, AreEuclidean) {
-  const at::Tensor x = test_points(30, 7, 3, 5, 2).x + 1e4;  // an offset that would cancel
+  const at::Tensor x = test_points(30, 7, 3, 5, 2).x + 1e4;  // a large offset, which causes cancellation if not removed
   const at::Tensor all = distances(x);
   for (int64_t i = 0; i < 30; ++i)
     for (int64_t j = 0; j < 30; ++j) EXPECT_NEAR(all[i][j].item<double>(), (x[i] - x[j]).norm().item<double>(), 1e-9);
@@ -69,7 +69,7 @@ TEST(Silhouette, HasNoValueWithoutTwoLabels) {
   const at::Tensor between = line({0, 1, 2, 5});
   const std::array<int64_t, 4> labels{0, 0, 1, 1}, same{2, 2, 2, 2}, groups{0, 0, 1, 2};
   const auto all = silhouette(between, labels, groups);
-  EXPECT_TRUE(std::isnan(all.without[0]));  // leaves label 1 alone
+  EXPECT_TRUE(std::isnan(all.without[0]));  // only label 1 is left
   EXPECT_FALSE(std::isnan(all.without[1]));
   EXPECT_TRUE(std::isnan(silhouette(between, same).value));
   EXPECT_THROW(silhouettes(between, same), Error);
@@ -84,7 +84,7 @@ TEST(Purity, AgreesWithScikitLearn) {
 }
 
 TEST(Purity, LooksFurtherWhereAGroupCrowdsTheNearest) {
-  // 60 points of group 1 stand around each other; without them the nearest of the six others are far down the ranking.
+  // The 60 points of group 1 are close together; without them the neighbours are far down the ranking of distances.
   std::vector<double> places = {-30, -20, -10, 110, 120, 130};
   std::vector<int64_t> labels = {0, 0, 0, 1, 1, 1}, groups(6, 0);
   for (int64_t i = 0; i < 60; ++i) {
@@ -103,7 +103,7 @@ TEST(Purity, HasNoValueWhereItSaysNothing) {
   EXPECT_TRUE(std::isnan(neighbour_purity(between, labels, 4).value));
   const auto all = neighbour_purity(between, labels, 2, groups);
   EXPECT_TRUE(std::isnan(all.without[0]));  // two points left
-  EXPECT_EQ(all.without[1], 2.0 / 6);  // 0 1 5 with labels 0 0 1
+  EXPECT_EQ(all.without[1], 2.0 / 6);  // points 0, 1, 5 with labels 0, 0, 1
   EXPECT_THROW(neighbour_purity(between, labels, 0), Error);
   EXPECT_THROW(neighbour_purity(between, std::array<int64_t, 3>{0, 0, 1}, 2), Error);
   EXPECT_THROW(neighbour_purity(between, std::array<int64_t, 4>{0, 0, 1, -1}, 2), Error);

@@ -1,4 +1,4 @@
-// Seeded normal numbers as a tensor.
+// Tensors of seeded, normally distributed random numbers.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -21,14 +21,14 @@ namespace {
 
 using at::Tensor;
 
-constexpr int64_t rows_at_a_time = 2048;  // in float64
+constexpr int64_t rows_at_a_time = 2048;  // converted to float64 at a time
 
 Tensor exact(const Tensor& x) { return x.detach().cpu().to(c10::ScalarType::Double); }
 
 }  // namespace
 
 void Gram::add(const Tensor& rows) {
-  if (rows.dim() != 2) fail("a Gram matrix is of the rows of a matrix, not of a tensor of {} dimensions", rows.dim());
+  if (rows.dim() != 2) fail("a Gram matrix needs the rows of a matrix, not a tensor of {} dimensions", rows.dim());
   if (rows_ > 0 && rows.size(1) != sum_.size(0))
     fail("rows of {} columns do not fit a Gram matrix of {}", rows.size(1), sum_.size(0));
   if (rows.size(0) == 0) return;
@@ -78,7 +78,7 @@ SpectrumMeasures measures_of(const Tensor& singular_values) {
   constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
   if (count == 0 || sigma[0] == 0) return {unknown, unknown, unknown, unknown};
 
-  double sum = 0, energy = 0, fourth = 0;  // of σ/σ₁, so that squares of tiny ones do not vanish
+  double sum = 0, energy = 0, fourth = 0;  // of σ/σ₁, so that the squares of tiny values do not underflow
   for (int64_t i = 0; i < count; ++i) {
     const double s = sigma[i] / sigma[0];
     sum += s;
@@ -120,11 +120,11 @@ BalancedGauge balanced_gauge(const Tensor& a, const Tensor& b) {
   const Tensor exact_a = exact(a), exact_b = exact(b);
   const auto [q_b, r_b] = at::linalg_qr(exact_b);
   const auto [q_a, r_a] = at::linalg_qr(exact_a.t());
-  // B A = Q_b (R_b R_aᵀ) Q_aᵀ: only a matrix of at most R×R has to be decomposed.
+  // B A = Q_b (R_b R_aᵀ) Q_aᵀ, so the SVD is only of a matrix of at most R×R.
   const SingularDirections inner = singular_directions(at::matmul(r_b, r_a.t()));
   const Tensor left = at::matmul(q_b, inner.left);
   const Tensor root = inner.values.sqrt();
-  // A' = √Σ Vᵀ = Σ^(-1/2) Uᵀ B A; a direction that B A does not have is 0 in A'.
+  // A' = √Σ Vᵀ = Σ^(-1/2) Uᵀ B A; directions whose singular value in B A is 0 are 0 in A'.
   const Tensor present = inner.values.gt(1e-12 * inner.values.max());
   const Tensor inverse = at::where(present, root.reciprocal(), at::zeros_like(root));
   return {inverse.unsqueeze(1) * at::matmul(left.t(), exact_b), left * root};

@@ -1,6 +1,6 @@
-// Spectra of tall matrices of rows X (n×d) from their Gram matrix XᵀX, which is summed as the rows pass, and what
-// spectra and singular directions say: components for a share of the energy, effective rank (Roy and Vetterli,
-// 2007), stable rank, participation ratio, overlap of subspaces, intruder dimensions (Shuttleworth et al., 2024).
+// Singular values of tall matrices X (n×d) from their Gram matrix XᵀX, which is accumulated row by row, and measures of
+// spectra and singular vectors: components for 90 % of the energy, effective rank (Roy and Vetterli, 2007), stable
+// rank, participation ratio, overlap of subspaces, intruder dimensions (Shuttleworth et al., 2024).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,15 +9,15 @@
 
 namespace loralens {
 
-// XᵀX and the sum of the rows, in float64 on the device of the rows. Memory: d×d, whatever n.
+// Accumulates XᵀX and the sum of the rows, in float64 on the device of the rows. Memory: d×d, independent of n.
 class Gram {
  public:
-  // rows: n×d, of any floating type, multiplied in float64: float32 products would disturb singular values below 3e-4 of
-  // the first, and with them effective ranks. Error if d differs from that of earlier rows.
+  // rows: n×d, any floating type. Products are computed in float64: in float32 singular values below 3e-4 of the first,
+  // and so effective ranks, would be inaccurate. Error if d differs from that of earlier rows.
   void add(const at::Tensor& rows);
 
   int64_t rows() const { return rows_; }
-  // d×d, float64, on the CPU: XᵀX, and that of X less its mean row. Error before the first row.
+  // XᵀX, and XᵀX after subtracting the mean row from X: d×d, float64, on the CPU. Error before the first row.
   at::Tensor uncentred() const;
   at::Tensor centred() const;
 
@@ -26,48 +26,49 @@ class Gram {
   int64_t rows_ = 0;
 };
 
-// Singular values of X from its Gram matrix (d×d): d of them, descending, float64. Eigenvalues that rounding made
-// negative count as 0; values below 1e-8 of the first are rounding too.
+// Singular values of X from its Gram matrix (d×d): d values, descending, float64. Eigenvalues that are negative from
+// rounding count as 0; singular values below 1e-8 of the first are rounding noise.
 at::Tensor singular_values(const at::Tensor& gram);
 
-// The Gram matrix of X Mᵀ for a map M (m×d): M G Mᵀ, m×m.
+// The Gram matrix of X Mᵀ for a linear map M (m×d): M G Mᵀ, m×m.
 at::Tensor gram_of_image(const at::Tensor& gram, const at::Tensor& map);
 
-// The singular values of X Mᵀ that may differ from 0: min(d, m) of them, descending, from a matrix of that size.
+// The min(d, m) singular values of X Mᵀ that can be nonzero, descending, from an eigenvalue problem of that size.
 at::Tensor singular_values_of_image(const at::Tensor& gram, const at::Tensor& map);
 
-// Of singular values σ in any order. All are NaN if every σ is 0.
+// Measures of singular values σ, given in any order. All are NaN if every σ is 0.
 struct SpectrumMeasures {
-  double sv90 = 0;  // least number of components that hold 90 % of Σσ²
+  double sv90 = 0;  // smallest number of components that hold 90 % of Σσ²
   double effective_rank = 0;  // exp of the entropy of σ/Σσ; 1 to d
   double stable_rank = 0;  // Σσ²/σ₁²; 1 to d
   double participation_ratio = 0;  // (Σσ²)²/Σσ⁴; 1 to d
 };
 SpectrumMeasures measures_of(const at::Tensor& singular_values);
 
-// M = U diag(σ) Vᵀ in float64 on the CPU. left: m×k, values: k (descending), right: n×k, k = min(m, n).
+// Singular value decomposition M = U diag(σ) Vᵀ in float64 on the CPU. left: m×k, values: k (descending), right: n×k, k
+// = min(m, n).
 struct SingularDirections {
   at::Tensor left, values, right;
 };
 SingularDirections singular_directions(const at::Tensor& matrix);
 
 // Mean squared cosine of the principal angles between the spans of orthonormal columns u (d×i) and v (d×j):
-// ‖uᵀv‖²/min(i, j), 0 to 1 (Hu et al., 2021, section 7.2). Two random subspaces have chance_overlap(i, j, d) on
-// average.
+// ‖uᵀv‖²/min(i, j), 0 to 1 (Hu et al., 2021, section 7.2). The mean for two random subspaces is
+// chance_overlap(i, j, d).
 double subspace_overlap(const at::Tensor& u, const at::Tensor& v);
 double chance_overlap(int64_t i, int64_t j, int64_t d);
 
 struct IntruderOptions {
-  int64_t directions = 10;  // k: how many leading directions of the adapted weight are looked at (or all there are)
-  double cosine = 0.5;  // in (0, 1)
+  int64_t directions = 10;  // k: number of leading directions of the adapted weight to examine, or all if fewer
+  double cosine = 0.5;  // |cosine| below which a direction is an intruder, in (0, 1)
 };
 
 // How many of the k leading left singular vectors of an adapted weight (columns of `adapted`, m×any, leading first)
 // have no left singular vector of the base weight (columns of `base`) within this |cosine|.
 int64_t intruder_dimensions(const at::Tensor& base, const at::Tensor& adapted, const IntruderOptions& options = {});
 
-// B A in the balanced gauge: B A = U Σ Vᵀ, A' = √Σ Vᵀ, B' = U √Σ. A, B are not identifiable one by one, A' and B'
-// are (up to the signs and rotations of equal singular values, which no spectrum sees). float64, CPU.
+// Balanced factors of B A: with B A = U Σ Vᵀ, A' = √Σ Vᵀ and B' = U √Σ. A and B are not identifiable from B A, but A'
+// and B' are, up to signs and to rotations within equal singular values, which leave spectra unchanged. float64, CPU.
 struct BalancedGauge {
   at::Tensor change;  // k×R: A' = change · A, k = min(R, in, out)
   at::Tensor b;  // out×k: B'

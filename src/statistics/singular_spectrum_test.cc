@@ -41,7 +41,7 @@ Tensor vector_of(const std::vector<double>& values) { return at::tensor(values, 
 
 double largest(const Tensor& x) { return x.abs().max().item<double>(); }
 
-// Largest difference relative to the largest value of b.
+// Largest absolute difference, relative to the largest value of b.
 double difference(const Tensor& a, const Tensor& b) {
   EXPECT_EQ(a.sizes(), b.sizes());
   return largest(a - b) / largest(b);
@@ -107,7 +107,7 @@ TEST(Measures, OfKnownSpectra) {
   EXPECT_NEAR(equal.stable_rank, 4, 1e-12);
   EXPECT_NEAR(equal.participation_ratio, 4, 1e-12);
 
-  const SpectrumMeasures two = measures_of(vector_of({1, 2}));  // energies 4 and 1
+  const SpectrumMeasures two = measures_of(vector_of({1, 2}));  // σ² is 1 and 4
   EXPECT_EQ(two.sv90, 2);
   EXPECT_NEAR(two.effective_rank, 3 / std::cbrt(4.0), 1e-12);  // exp H(2/3, 1/3)
   EXPECT_NEAR(two.stable_rank, 1.25, 1e-12);
@@ -160,7 +160,7 @@ TEST(SingularDirections, GiveTheMatrixBack) {
   }
 }
 
-// W has the coordinate axes as singular vectors; ΔW puts a strong direction evenly between nine of them (cosine 1/3).
+// The singular vectors of W are the coordinate axes; ΔW adds a strong direction between nine of them (cosine 1/3 each).
 TEST(Intruders, APlantedOneIsCounted) {
   const int64_t d = 30;
   Tensor sigma = at::ones({d}, kDouble);
@@ -174,7 +174,7 @@ TEST(Intruders, APlantedOneIsCounted) {
   const Tensor input = at::eye(d, kDouble).narrow(1, 20, 1);
   EXPECT_EQ(intruders(at::zeros({d, d}, kDouble)), 0);
   EXPECT_EQ(intruders(1000 * at::matmul(between, input.t())), 1);
-  EXPECT_EQ(intruders(1000 * at::matmul(between, input.t()), {10, 0.3}), 0);           // within 0.3 of an axis
+  EXPECT_EQ(intruders(1000 * at::matmul(between, input.t()), {10, 0.3}), 0);  // |cosine| is 1/3
   EXPECT_EQ(intruders(1000 * at::matmul(at::eye(d, kDouble).narrow(1, 4, 1), input.t())), 0);  // an axis itself
 }
 

@@ -1,4 +1,4 @@
-// For tests: points in clusters that tests/oracle/tsne.py makes too, from the same numbers.
+// For tests: clustered points, generated from the same random numbers as in tests/oracle/tsne.py.
 #pragma once
 
 #include <ATen/ops/empty.h>
@@ -14,7 +14,7 @@ struct TestPoints {
   std::vector<int64_t> labels;  // i % clusters
 };
 
-// Cluster centres uniform in ±spread, points uniform within ±1 of them, each feature on its own.
+// Cluster centres are uniform in ±spread, points uniform within ±1 of their centre, independently in each feature.
 inline TestPoints test_points(int64_t n, int64_t d, int64_t clusters, double spread, uint64_t seed) {
   Random random(seed);
   std::vector<double> centres;
@@ -29,7 +29,7 @@ inline TestPoints test_points(int64_t n, int64_t d, int64_t clusters, double spr
   return points;
 }
 
-// Where t-SNE starts: uniform in ±1e-4, n×2.
+// Initial positions for t-SNE: uniform in ±1e-4, n×2.
 inline at::Tensor test_start(int64_t n, uint64_t seed) {
   Random random(seed);
   at::Tensor start = at::empty({n, 2}, c10::ScalarType::Double);

@@ -1,4 +1,4 @@
-// What stands beside the immutable base weights: a set of adapters, each on one linear layer of the encoder.
+// Adapters beside the immutable base weights: the interface of an adapter on one linear layer, and a set of them.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -24,26 +24,26 @@ struct Factors {
   double scale = 1;
 };
 
-// Multiplications and additions, two operations each, that an adapter adds to its linear layer for one position.
+// Floating-point operations (a multiplication and an addition are two) that an adapter adds per position.
 struct AdapterOperations {
   double forward = 0;
-  double parameters = 0;  // backward: the gradients of its parameters and of what lies between them
-  double input = 0;       // backward: the gradient of its input
+  double parameters = 0;  // backward: gradients of its parameters and of the values between them
+  double input = 0;       // backward: gradient of its input
 };
 
 // Replaces y = W x + b of one linear layer by its adapted form.
 class LinearAdapter {
  public:
   virtual ~LinearAdapter() = default;
-  // x: ΣT×in. Returns ΣT×out in the type of x. `layer`, `module`: where it is, for its sites and its dropout.
+  // x: ΣT×in. Returns ΣT×out in the type of x. `layer`, `module`: its place, for sites and dropout.
   virtual at::Tensor forward(const Linear& base, const at::Tensor& x, int64_t layer, Module module,
                              const Pass& pass) const = 0;
-  // The linear layer that gives the same result without an adapter (no dropout).
+  // The linear layer with the adapter merged into its weights; equal to forward() without dropout.
   virtual Linear merged(const Linear& base) const = 0;
-  // The factors of its update; nullopt for a method whose update has no two factors.
+  // The factors of the weight update; nullopt for a method without two factors.
   virtual std::optional<Factors> factors() const { return std::nullopt; }
   virtual AdapterOperations operations() const = 0;
-  // Overwrites its parameters with random values, the never-trained baseline: A and B ~ N(0, 0.02). key: of the random numbers.
+  // Overwrites the parameters with random values, as a never-trained baseline: A and B ~ N(0, 0.02). key: random seed.
   virtual void randomise(uint64_t key) const = 0;
 };
 

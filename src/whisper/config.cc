@@ -8,8 +8,8 @@
 namespace loralens {
 namespace {
 
-// OpenAI's widths, tiny to large. Their heads are 64 wide; another number of heads would compute another function of the same
-// weights.
+// Widths of OpenAI's models, tiny to large. Their heads are 64 wide; with another number of heads the same weights
+// would compute something else.
 constexpr int64_t published_widths[] = {384, 512, 768, 1024, 1280};
 
 void check_heads(const WhisperConfig& config, const std::string& name) {
@@ -34,7 +34,7 @@ WhisperConfig parse_config(const nlohmann::json& json, const std::string& name) 
   config.mlp_width = object.whole("encoder_ffn_dim", {1, 65536});
   config.positions = object.whole("max_source_positions", {1, 1500});
   if (config.mels != 80 && config.mels != 128) fail("{}: {} mel bins; Whisper has 80 or 128", name, config.mels);
-  // The one other setting of transformers' encoder that changes what it computes; "gelu" (exact) where it is missing.
+  // The only other setting of transformers' encoder that changes its results; the default is "gelu" (exact).
   if (object.text("activation_function", "gelu") != "gelu") object.refuse("activation_function", "\"gelu\"");
   check_heads(config, name);
   config.json = json;

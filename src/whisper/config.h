@@ -1,4 +1,4 @@
-// The shape of a Whisper checkpoint, as in its Hugging Face config.json.
+// The sizes of a Whisper model, read from its Hugging Face config.json.
 #pragma once
 
 #include <cstdint>
@@ -16,16 +16,16 @@ struct WhisperConfig {
   int64_t layers = 6;        // N
   int64_t heads = 8;         // H
   int64_t mlp_width = 2048;  // F
-  int64_t positions = 1500;  // the longest input, 30 s at 50 positions a second
-  nlohmann::json json;       // the whole file, so that what is derived from it can be saved again
+  int64_t positions = 1500;  // maximum input length: 30 s at 50 positions per second
+  nlohmann::json json;       // the whole file, for saving with models derived from it
 
   int64_t head_width() const { return width / heads; }
 };
 
-// Reads folder/config.json. Error if it is missing, no JSON, of another model, or its sizes do not fit together.
+// Reads folder/config.json. Error if it is missing, not JSON, of another model type, or has inconsistent sizes.
 WhisperConfig read_config(const Path& folder);
 
-// The same from the parsed file; `name` stands in messages.
+// The same from the parsed JSON; `name` is the file name in messages.
 WhisperConfig parse_config(const nlohmann::json& json, const std::string& name);
 
 }  // namespace loralens

@@ -20,7 +20,7 @@ namespace {
 
 using at::Tensor;
 
-// One linear layer of a layer, with its adapter if it has one. x: ΣT×in.
+// Applies one linear layer of encoder layer `layer`, with its adapter if it has one. x: ΣT×in.
 Tensor project(const Encoder& encoder, const AdapterSet& adapters, const Tensor& x, int64_t layer, Module module,
                const Pass& pass) {
   const Linear& base = encoder.linear(layer, module);
@@ -29,7 +29,7 @@ Tensor project(const Encoder& encoder, const AdapterSet& adapters, const Tensor&
   return adapter->second->forward(base, x, layer, module, pass);
 }
 
-// Attention of one segment, with the probabilities in hand.
+// Unfused attention of one segment, which exposes the attention probabilities at SiteKind::pattern.
 Tensor attend_with_pattern(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads, int64_t layer,
                            const Pass& pass, int64_t segment) {
   const auto split = [&](const Tensor& x) { return x.view({-1, heads, x.size(1) / heads}).transpose(0, 1); };
@@ -39,7 +39,7 @@ Tensor attend_with_pattern(const Tensor& q, const Tensor& k, const Tensor& v, in
   return at::matmul(pattern, split(v)).transpose(0, 1).reshape(q.sizes());
 }
 
-// Attention inside each segment: fused, unless somebody is at the pattern.
+// Attention within each segment: fused, unless an observer or intervention wants the attention probabilities.
 Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads, int64_t layer, const Pass& pass) {
   if (!pass.taps || !pass.taps->wanted({SiteKind::pattern, layer})) return attention(q, k, v, heads, pass.lengths);
   const auto qs = q.split_with_sizes(pass.lengths), ks = k.split_with_sizes(pass.lengths),
@@ -50,7 +50,7 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads, 
   return at::cat(outputs);
 }
 
-// The residual stream as x + addend (undefined: x), which the next norm adds up on its way.
+// The residual stream x + addend (x if addend is undefined). The sum is computed by the next layer norm, in one pass.
 struct Residual {
   Tensor x, addend;
   Tensor sum() const { return addend.defined() ? x + addend : x; }
@@ -83,7 +83,7 @@ Residual run_layer(const Encoder& encoder, const AdapterSet& adapters, Residual 
   const Tensor hidden = at_site(SiteKind::mlp_hidden, loralens::gelu(linear(in, Module::fc1)));
   residual.addend = at_site(SiteKind::mlp_out, linear(hidden, Module::fc2));
   if (compute == c10::ScalarType::Half)
-    residual = {at::clamp(residual.sum(), -64504, 64504), {}};  // as transformers does
+    residual = {at::clamp(residual.sum(), -64504, 64504), {}};  // as in transformers
   at_residual(SiteKind::residual_out);
   return residual;
 }

@@ -1,8 +1,8 @@
 // Whisper's audio encoder on packed rows (Radford et al., 2022; the reference is transformers' WhisperEncoder).
 //
-// A batch is one matrix of all clips' positions, one clip below the other, and a list of lengths. Linear layers and
-// norms see one long matrix; attention runs inside each segment. There are no masks and no padding, so a clip's
-// result cannot depend on its neighbours.
+// A batch is one matrix with the positions of all clips, concatenated along the rows, and a list of their lengths.
+// Linear layers and norms process the whole matrix; attention runs within each segment. There are no masks and no
+// padding within clips, so a clip's result does not depend on the other clips in the batch.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -41,8 +41,8 @@ struct Encoder {
 };
 
 // Calls visit(name, tensor, shape) for each tensor of an encoder of this config, in a fixed order, with its name in
-// transformers' WhisperForAudioClassification ("encoder.layers.0.self_attn.q_proj.weight"). The one registry:
-// loading, saving, hashing, casting and full fine-tuning all go through it.
+// transformers' WhisperForAudioClassification ("encoder.layers.0.self_attn.q_proj.weight"). It is the only list of
+// tensor names: loading, saving, hashing, casting and full fine-tuning all use it.
 using TensorVisitor = std::function<void(const std::string& name, at::Tensor& tensor, std::vector<int64_t> shape)>;
 void visit_tensors(Encoder& encoder, const TensorVisitor& visit);
 void visit_tensors(const Encoder& encoder,
@@ -52,7 +52,7 @@ void visit_tensors(const Encoder& encoder,
 // checkpoint, different for base and base.en. 64 hexadecimal digits.
 std::string sha256_of(const Encoder& encoder);
 
-// Types of a pass: products in `compute`, the residual stream, norms and sums in `sums`.
+// Element types of a forward pass: `compute` for matrix products, `sums` for the residual stream and norms.
 struct Precision {
   c10::ScalarType compute = c10::ScalarType::Float;
   c10::ScalarType sums = c10::ScalarType::Float;
@@ -60,30 +60,32 @@ struct Precision {
 
 struct LoadedEncoder {
   Encoder encoder;
-  std::string sha256;  // sha256_of what the file holds
+  std::string sha256;  // sha256_of() the weights in the file
 };
 
-// Reads the encoder of a Hugging Face Whisper folder (of any head: "model.encoder.", "encoder."), in the types
-// that `convert` gives them. It is read and rounded piece by piece, so that no more than the result is in memory.
-// Error on a missing tensor, a wrong shape, another tensor of an encoder, and a NaN, an infinity or a number that the type
-// does not hold.
+// Reads the encoder from a Hugging Face Whisper folder with any head (tensor names with "model.encoder." or
+// "encoder."), in the types that `convert` gives. It is read and rounded piece by piece, so that only the result is in
+// memory. Error for a missing tensor, a wrong shape, an encoder tensor that config.json does not describe, and NaN,
+// infinity or a number out of the range of the type.
 LoadedEncoder load_encoder(const Path& folder, Precision precision = {}, c10::Device device = c10::kCPU);
 
-// The same encoder elsewhere: linear layers in precision.compute, all else in precision.sums. Differentiable: leaves
-// that require a gradient receive it through the copy.
+// A copy of the encoder on `device`: linear layers in precision.compute, all other tensors in precision.sums.
+// Differentiable: leaf tensors that require a gradient receive it through the copy.
 Encoder convert(const Encoder& encoder, Precision precision, c10::Device device);
 
-// Conv stem and positions of one segment. mel: M×frames, frames even and at most 3,000. Returns (frames/2)×D.
+// Convolutional stem and position embeddings of one segment. mel: M×frames, frames even and at most 3,000. Returns
+// (frames/2)×D.
 at::Tensor stem(const Encoder& encoder, const at::Tensor& mel);
 
 struct LayerRange {
   int64_t begin = 0, end = 0;  // layers begin..end-1
 };
 
-// The residual stream x (ΣT×D) that enters layer range.begin, carried to the input of layer range.end.
+// Runs layers range.begin..range.end-1. x: the residual stream (ΣT×D) at the input of layer range.begin. Returns the
+// residual stream at the input of layer range.end.
 at::Tensor run(const Encoder& encoder, const AdapterSet& adapters, at::Tensor x, LayerRange range, const Pass& pass);
 
-// The final layer norm.
+// The final layer norm of the residual stream x: ΣT×D.
 at::Tensor finish(const Encoder& encoder, const at::Tensor& x, const Pass& pass);
 
 }  // namespace loralens

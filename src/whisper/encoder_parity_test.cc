@@ -1,4 +1,4 @@
-// Every layer's state against transformers' WhisperEncoder on real weights.
+// Parity with transformers' WhisperEncoder on real weights: the residual stream of every layer.
 #include "whisper/encoder.h"
 
 #include <ATen/core/grad_mode.h>
@@ -9,7 +9,7 @@
 namespace loralens {
 namespace {
 
-// Keeps the residual stream before each layer and after the last, and the final norm.
+// Records the residual stream before the first and after each layer, and the output of the final norm.
 class States : public Observer {
  public:
   bool wants(const Site& site) const override {
@@ -32,7 +32,7 @@ void compare(const std::string& model, double bound) {
   pass.taps = &taps;
   finish(encoder, run(encoder, {}, x, {0, encoder.config.layers}, pass), pass);
 
-  const auto expected = numbered(oracle, "states");  // one clip at a time
+  const auto expected = numbered(oracle, "states");  // the oracle ran one clip at a time
   ASSERT_EQ(expected.size(), pass.lengths.size());
   ASSERT_EQ(std::ssize(states.seen), encoder.config.layers + 2);
   for (size_t s = 0; s < states.seen.size(); ++s) {
@@ -52,7 +52,7 @@ TEST(EncoderParity, EveryStateOfTinyEnEqualsTransformers) { compare("tiny.en", 1
 
 TEST(EncoderParity, EveryStateOfBaseEqualsTransformers) { compare("base", 1e-5); }
 
-// The sites of attention take other paths; what flows on must not change.
+// Observing the pattern site makes attention unfused; the encoder output must not change.
 TEST(EncoderParity, UnfusedAttentionEqualsTransformers) {
   const at::NoGradGuard no_grad;
   struct Patterns : Observer {

@@ -14,7 +14,7 @@ using testing::HasSubstr;
 
 constexpr LayerRange all_layers{0, 3};
 
-// ---- The encoder once more, by loops over numbers
+// ---- A naive reference encoder, with loops over numbers
 
 using Matrix = std::vector<std::vector<double>>;  // rows × columns
 
@@ -88,7 +88,7 @@ Matrix naive_layer(const EncoderLayer& layer, Matrix x, size_t heads) {
   return x;
 }
 
-// x: positions × in. Kernel 3, one zero on each side, GELU after it.
+// Convolution with kernel size 3 and zero padding of 1, then GELU. x: positions × in.
 Matrix naive_convolution(const Linear& conv, const Matrix& x, size_t stride) {
   const Matrix weight = numbers(conv.weight);  // out × (in·3)
   const auto bias = vector_of(conv.bias, 0);
@@ -137,7 +137,7 @@ TEST(Encoder, StemTakesAnEvenNumberOfFramesThatFit) {
   EXPECT_EQ(stem(encoder, at::zeros({80, 3000})).sizes(), (std::vector<int64_t>{1500, 16}));
 }
 
-// ---- Rows
+// ---- Packed rows of several clips
 
 Tensor through(const Encoder& encoder, const Tensor& x, const Pass& pass) {
   return finish(encoder, run(encoder, {}, x, all_layers, pass), pass);
@@ -154,7 +154,7 @@ class Rows : public testing::TestWithParam<Precision> {
 };
 
 TEST_P(Rows, AClipDoesNotSeeItsNeighbours) {
-  // Among them neighbours of equal length, which go through attention together.
+  // Includes adjacent clips of equal length, which fused attention processes together.
   const std::vector<int64_t> lengths = {40, 3, 3, 3, 40, 1, 17, 17, 200};
   std::vector<Tensor> clips;
   for (size_t i = 0; i < lengths.size(); ++i) clips.push_back(rows(lengths[i], 10 + i));
@@ -212,12 +212,12 @@ TEST(Encoder, Bfloat16ProductsKeepAFloat32Residual) {
   const Tensor out = run(encoder, {}, x.to(c10::ScalarType::Float), all_layers, pass);
   EXPECT_EQ(out.scalar_type(), c10::ScalarType::Float);
   const double error = difference(out, run(tiny_encoder(in_double), {}, x, all_layers, pass));
-  EXPECT_LT(error, 0.03);  // a bfloat16 has 8 bits
+  EXPECT_LT(error, 0.03);  // bfloat16 has 8 significant bits
   EXPECT_GT(error, 1e-5);
 }
 
-// float16 overflows: a layer's output is held 1,000 inside its range, as transformers does: 64,504, rounded to a
-// float16.
+// To avoid overflow in float16, a layer's output is clamped to 1,000 below the largest float16, as in transformers:
+// 64,504, which rounds to 64,512.
 TEST(Encoder, Float16ResidualStaysInRange) {
   Encoder encoder = tiny_encoder();
   encoder.layers[0].fc2.bias.fill_(60000);

@@ -1,4 +1,5 @@
-// The named places of the encoder's forward pass, and what can be done there: observe, or intervene.
+// Hook points (sites) of the encoder's forward pass, with observers, which read activations, and interventions, which
+// replace them.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,7 +12,7 @@
 
 namespace loralens {
 
-// In the order in which a layer visits them. Shapes: rows are all clips' positions, one below the other (ΣT).
+// In the order of the forward pass. Shapes: ΣT rows are the positions of all clips, concatenated.
 enum class SiteKind : uint8_t {
   residual_in,    // ΣT×D  the residual stream that enters the layer
   attention_in,   // ΣT×D  after the first layer norm
@@ -20,8 +21,8 @@ enum class SiteKind : uint8_t {
   query,          // ΣT×D  outputs of the (adapted) projections
   key,
   value,
-  pattern,        // H×T×T  attention probabilities of one clip; asking for them takes unfused attention
-  heads,          // ΣT×(H·K)  what each head reads, before out_proj
+  pattern,        // H×T×T  attention probabilities of one segment; using this site makes attention unfused
+  heads,          // ΣT×(H·K)  output of each attention head, before out_proj
   attention_out,  // ΣT×D  after out_proj, with its bias
   residual_mid,   // ΣT×D
   mlp_in,         // ΣT×D  after the second layer norm
@@ -39,13 +40,13 @@ enum class Module : uint8_t { none, q_proj, k_proj, v_proj, out_proj, fc1, fc2 }
 inline constexpr Module linear_modules[] = {Module::q_proj,   Module::k_proj, Module::v_proj,
                                             Module::out_proj, Module::fc1,    Module::fc2};
 
-// "v_proj"
+// The name in checkpoints: "v_proj". "" for none.
 std::string_view name_of(Module module);
 
 struct Site {
   SiteKind kind;
-  int64_t layer = -1;             // 0..N-1; -1 for what belongs to no layer
-  Module module = Module::none;  // of adapter_down and adapter_up only
+  int64_t layer = -1;             // 0..N-1; -1 for sites outside the layers
+  Module module = Module::none;  // set for adapter_down and adapter_up only
   auto operator<=>(const Site&) const = default;
 };
 
@@ -54,19 +55,19 @@ std::string_view name_of(SiteKind kind);
 
 class Taps;
 
-// Randomness of training: masks are a function of these numbers and of where an element is, so that batching,
-// resuming and the number of processes change no bit.
+// State of dropout in training. Masks are a function of these numbers and of an element's position, so that results are
+// bit-identical for any batching, after a resume and for any number of processes.
 struct DropoutState {
   bool active = false;
   uint64_t seed = 0;
   uint64_t epoch = 0;
 };
 
-// What is known of the rows in flight, beside their values.
+// Metadata of the rows of a forward pass: their division into segments and clips, dropout, and taps.
 struct Pass {
-  std::vector<int64_t> lengths;  // positions of each segment (a clip of at most 30 s, or one 30 s window of a longer)
-  std::vector<uint64_t> keys;  // one a segment: stable numbers that stand for it in random masks
-  std::vector<int64_t> segments;  // number of segments of each clip; empty: one each. Segments beyond are of no clip
+  std::vector<int64_t> lengths;  // positions of each segment (a clip of up to 30 s, or a 30 s window of a longer one)
+  std::vector<uint64_t> keys;  // one per segment: stable numbers that identify it in dropout masks
+  std::vector<int64_t> segments;  // number of segments of each clip; empty: one each. Further segments are padding
   DropoutState dropout;
   const Taps* taps = nullptr;
 
@@ -74,16 +75,16 @@ struct Pass {
   int64_t clips() const;  // B
 };
 
-// Looks at a site; may keep references to the tensor, must not change it.
+// Reads the value at a site. It may keep references to the tensor but must not change it.
 class Observer {
  public:
   virtual ~Observer() = default;
   virtual bool wants(const Site& site) const = 0;
-  // segment: which segment of the pass a per-clip tensor (pattern) belongs to, -1 for all rows.
+  // segment: the segment of the pass for a tensor of one segment (pattern); -1 for tensors with all rows.
   virtual void see(const Pass& pass, const Site& site, const at::Tensor& value, int64_t segment) = 0;
 };
 
-// Replaces the value at a site by one of equal shape.
+// Replaces the value at a site by one of the same shape.
 class Intervention {
  public:
   virtual ~Intervention() = default;
@@ -91,7 +92,7 @@ class Intervention {
   virtual at::Tensor replace(const Pass& pass, const Site& site, const at::Tensor& value, int64_t segment) = 0;
 };
 
-// Who is at the sites of one pass. Interventions act first, in order; observers see what flows on.
+// The interventions and observers of one pass. Interventions act first, in order; observers get the resulting value.
 class Taps {
  public:
   std::vector<Intervention*> interventions;
@@ -101,7 +102,7 @@ class Taps {
   at::Tensor at(const Pass& pass, const Site& site, at::Tensor value, int64_t segment = -1) const;
 };
 
-// The value that flows on from a site of this pass.
+// Passes a value through the taps of a site. Returns the value with which the pass continues.
 inline at::Tensor visit(const Pass& pass, const Site& site, at::Tensor value, int64_t segment = -1) {
   return pass.taps ? pass.taps->at(pass, site, std::move(value), segment) : value;
 }

@@ -23,7 +23,7 @@ constexpr SiteKind of_a_layer[] = {SiteKind::residual_in,   SiteKind::attention_
                                    SiteKind::attention_out, SiteKind::residual_mid, SiteKind::mlp_in,
                                    SiteKind::mlp_hidden,    SiteKind::mlp_out,      SiteKind::residual_out};
 
-// Keeps what it sees, in order.
+// Records the values of some sites, in order.
 class Recorder : public Observer {
  public:
   explicit Recorder(std::set<SiteKind> kinds) : kinds_(std::move(kinds)) {}
@@ -48,7 +48,7 @@ class Recorder : public Observer {
   std::set<SiteKind> kinds_;
 };
 
-// Replaces the value at some sites by a function of it.
+// Replaces the value at some sites by f(value).
 class Replacement : public Intervention {
  public:
   Replacement(std::set<Site> sites, std::function<Tensor(const Tensor&)> f)
@@ -91,7 +91,7 @@ TEST_P(Sites, ObserversChangeNoBitAndSeeEverySiteInOrder) {
     }
 }
 
-// Where nobody looks, the residual stream is added up inside the norms.
+// Without observers the residual sum is computed inside the layer norms; observed, it is a separate addition.
 TEST_P(Sites, ObserversChangeNoBitOfTheGradient) {
   const auto gradient = [&] {
     const Tensor x = x_.clone().requires_grad_();
@@ -125,14 +125,14 @@ TEST_P(Sites, ThePatternIsThatOfFusedAttention) {
   std::map<std::pair<int64_t, int64_t>, Tensor> patterns;
   for (const auto& one : recorder.seen)
     if (one.site.kind == SiteKind::pattern) patterns[{one.site.layer, one.segment}] = one.value;
-  ASSERT_EQ(patterns.size(), 9u);  // 3 layers × 3 clips, also the two of equal length
+  ASSERT_EQ(patterns.size(), 9u);  // 3 layers × 3 clips, including two of equal length
   for (const auto& [where, pattern] : patterns) {
     const auto [layer, segment] = where;
     const int64_t length = pass_.lengths[static_cast<size_t>(segment)];
     EXPECT_EQ(pattern.sizes(), (Shape{2, length, length}));
     EXPECT_LT(largest(pattern.sum(-1) - 1), exact ? 1e-14 : 1e-6);
     EXPECT_GE(pattern.min().item<double>(), 0);
-    // What the heads read is this pattern's mean of the values.
+    // The output of a head is the mean of the values, weighted by this pattern.
     const Tensor values = recorder.value(SiteKind::value, layer).narrow(0, 5 * segment, length);
     const Tensor read =
         pattern.matmul(values.view({length, 2, 8}).transpose(0, 1)).transpose(0, 1).reshape({length, 16});
@@ -197,7 +197,7 @@ TEST_P(Sites, FinalNormIsSeenOnce) {
   EXPECT_TRUE(same_bits(recorder.seen[0].value, out));
 }
 
-// An observer that wants nothing must not be called, nor make attention take the slow path.
+// An observer that wants no site must not be called and must not make attention unfused.
 TEST_P(Sites, WhatNobodyWantsCostsNothing) {
   struct : Observer, Intervention {
     bool wants(const Site&) const override { return false; }

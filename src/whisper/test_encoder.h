@@ -1,4 +1,4 @@
-// For tests: a tiny encoder with random weights, and rows to pass through it.
+// For tests: a tiny encoder with random weights, and passes for it.
 #pragma once
 
 #include <ATen/ops/cat.h>
@@ -27,7 +27,8 @@ inline WhisperConfig tiny_config() {
                       "tiny");
 }
 
-// Weights that keep the scale of what passes; norms near 1 and 0. float32 values, so that a copy in float64 is equal.
+// Weights that preserve the scale of activations; norm weights near 1, biases near 0. Values are float32, so that a
+// float64 copy is exact.
 inline Encoder tiny_encoder(uint64_t seed = 1) {
   Encoder encoder;
   encoder.config = tiny_config();
@@ -43,7 +44,7 @@ inline Encoder tiny_encoder(uint64_t seed = 1) {
   return encoder;
 }
 
-// The same in another precision, on the CPU.
+// The same encoder in another precision, on the CPU.
 inline Encoder tiny_encoder(Precision precision, uint64_t seed = 1) {
   return convert(tiny_encoder(seed), precision, c10::kCPU);
 }

@@ -1,4 +1,4 @@
-// For tests: the bytes that tensors on the CPU take, as LibTorch's allocator reports them.
+// For tests: memory of CPU tensors in bytes, as LibTorch's allocator reports it.
 #pragma once
 
 #include <c10/core/Allocator.h>
@@ -9,7 +9,7 @@
 
 namespace loralens {
 
-// Counts what this thread allocates and frees from here to the end of the scope.
+// Counts the bytes that this thread allocates and frees until the end of the scope.
 class AllocatedBytes {
  public:
   int64_t now() const { return counter_->now; }

@@ -1,4 +1,4 @@
-// For parity tests: what the oracles wrote (tests/oracle/*_parity.py), and measures of agreement with it.
+// For parity tests: reading the files of the oracles (tests/oracle/*_parity.py), and measures of agreement with them.
 #pragma once
 
 #include <ATen/TensorOperators.h>
@@ -30,10 +30,10 @@ inline double largest_difference(const at::Tensor& x, const at::Tensor& expected
   return (x.detach() - expected).abs().max().item<double>();
 }
 
-// A test's figure, for the reader of the log.
+// Prints a measured value to the test log.
 inline void show(const std::string& what, double value) { fmt::print("{}: {:.2e}\n", what, value); }
 
-// `0.<name>`, `1.<name>`, ... as far as they go.
+// The tensors `0.<name>`, `1.<name>`, ... of a file, up to the first missing one.
 inline std::vector<at::Tensor> numbered(const Safetensors& file, const std::string& name) {
   std::vector<at::Tensor> tensors;
   for (size_t i = 0; file.contains(fmt::format("{}.{}", i, name)); ++i)
@@ -45,7 +45,7 @@ inline std::span<const float> samples_of(const at::Tensor& samples) {
   return {samples.const_data_ptr<float>(), static_cast<size_t>(samples.numel())};
 }
 
-// The encoder's own features of each clip, as `padded` or `speech` input with the tail of tests/oracle/reference.py.
+// Our log-mel features of each clip, as `padded` input or `speech` input with the tail of tests/oracle/reference.py.
 inline std::vector<at::Tensor> mels_of(const std::vector<at::Tensor>& clips, bool padded = false) {
   const LogMel log_mel(80);
   std::vector<at::Tensor> mels;
@@ -59,7 +59,7 @@ struct PackedRows {
   Pass pass;
 };
 
-// All clips in one batch, at the input of layer 0.
+// All clips in one batch, at the input of layer 0 (after the stem).
 inline PackedRows stems(const Encoder& encoder, const std::vector<at::Tensor>& mels) {
   PackedRows packed;
   std::vector<at::Tensor> parts;

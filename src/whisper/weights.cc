@@ -1,4 +1,4 @@
-// Loading, hashing and casting of an encoder's tensors, all through the one registry of their names.
+// Loading, hashing and casting of an encoder's tensors, all through visit_tensors().
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 namespace loralens {
 namespace {
 
-// The type of a tensor in a pass. Of a layer, self_attn and fc1, fc2 are linear layers.
+// The element type of a tensor: precision.compute for linear layers (self_attn, fc1, fc2), else precision.sums.
 c10::ScalarType type_of(const std::string& name, Precision precision) {
   const bool linear = name.find(".self_attn.") != std::string::npos || name.find(".fc") != std::string::npos;
   return linear ? precision.compute : precision.sums;
@@ -29,7 +29,7 @@ void add_values(Sha256& digest, const at::Tensor& values) {
   digest.add({static_cast<const char*>(half.const_data_ptr()), half.nbytes()});
 }
 
-// The name of a tensor of the registry in this checkpoint. Error if it is not there in this shape.
+// The name of a registry tensor in this checkpoint. Error if it is missing or has another shape.
 std::string find_tensor(const std::string& name, const std::vector<int64_t>& shape, const Checkpoint& checkpoint,
                         const Path& folder) {
   const std::string file_name = checkpoint.contains("model." + name) ? "model." + name : name;
@@ -41,8 +41,8 @@ std::string find_tensor(const std::string& name, const std::vector<int64_t>& sha
   return file_name;
 }
 
-// Reads a tensor of the checkpoint into `tensor`, in its type and place. In pieces: pages that whole tensors in the file's
-// type passed through would stay with the process.
+// Reads a tensor of the checkpoint into `tensor`, converted to its type, and adds it to the digest. It is read in
+// pieces, since temporary copies of whole tensors would increase the process's memory permanently.
 void fill(const at::Tensor& tensor, const std::string& file_name, const Checkpoint& checkpoint, const Path& folder,
           Sha256& digest) {
   constexpr int64_t piece = 1 << 18;
@@ -59,7 +59,7 @@ void fill(const at::Tensor& tensor, const std::string& file_name, const Checkpoi
   }
 }
 
-// A layer or a tensor of the encoder that config.json does not speak of would be left out of the pass.
+// Error if the checkpoint has an encoder layer or tensor that config.json does not describe: it would be ignored.
 void expect_no_other(const Checkpoint& checkpoint, const std::set<std::string>& used, const Path& folder) {
   for (const std::string& name : checkpoint.names())
     if ((name.starts_with("model.encoder.") || name.starts_with("encoder.")) && !used.contains(name))

@@ -62,11 +62,11 @@ TEST(Weights, OfHalfPrecisionBecomeFloat32) {
   EXPECT_TRUE(same_bits(loaded.conv1.weight, tensors.at("model.encoder.conv1.weight").to(c10::ScalarType::Float)));
 }
 
-// Whatever a file holds is rounded as a whole float32 encoder would be, also where a tensor is read in several pieces.
+// Weights of any type are rounded like those of a float32 encoder, also if a tensor is read in several pieces.
 TEST(Weights, OfAnyTypeAreConvertedAsTheyAreRead) {
   Encoder encoder;
   encoder.config = tiny_config();
-  encoder.config.width = 400;  // fc1 has 640,000 values, which no power of two divides
+  encoder.config.width = 400;  // fc1 has 640,000 values, not a multiple of the piece size
   encoder.config.mlp_width = 1600;
   encoder.config.json["d_model"] = 400;
   encoder.config.json["encoder_ffn_dim"] = 1600;
@@ -119,7 +119,7 @@ TEST(Weights, MissingMisshapenOrWholeNumbersAreErrors) {
   EXPECT_THAT(error_with([](Tensors& t) { t["model.encoder.layers.3.fc2.bias"] = at::zeros({16}); }),
               HasSubstr("config.json describes has no tensor \"model.encoder.layers.3.fc2.bias\""));
   EXPECT_EQ(error_with([](Tensors& t) { t["model.decoder.layers.3.fc2.bias"] = at::full({16}, NAN); }),
-            "");  // never read
+            "");  // decoder tensors are not read
 }
 
 TEST(Weights, NumbersThatAreNotFiniteAreErrors) {
@@ -161,7 +161,7 @@ TEST(Weights, TheirDigestTellsModelsApartButNotTheirPrecision) {
     });
     digests.insert(sha256_of(changed));
   });
-  EXPECT_EQ(digests.size(), 1u + 52);  // a change in any tensor
+  EXPECT_EQ(digests.size(), 1u + 52);  // the original, and one for a change in each tensor
 }
 
 TEST(Configs, WithSizesThatDoNotFitAreErrors) {
@@ -187,7 +187,7 @@ TEST(Configs, WithSizesThatDoNotFitAreErrors) {
 TEST(Configs, OfAnotherFunctionOfTheWeightsAreErrors) {
   nlohmann::json json = tiny_config().json;
   json.erase("activation_function");
-  EXPECT_EQ(parse_config(json, "config.json").layers, 3);  // transformers' default is "gelu"
+  EXPECT_EQ(parse_config(json, "config.json").layers, 3);  // the default of transformers is "gelu"
   for (const nlohmann::json& other : {nlohmann::json("relu"), nlohmann::json("gelu_new"), nlohmann::json(3)}) {
     json["activation_function"] = other;
     EXPECT_THAT(error_of([&] { parse_config(json, "config.json"); }),
@@ -203,7 +203,7 @@ TEST(Configs, OfAnotherFunctionOfTheWeightsAreErrors) {
   EXPECT_EQ(parse_config(json, "config.json").head_width(), 64);
 }
 
-// A gradient reaches the trained leaves through the copy that a pass computes with.
+// Gradients reach the leaf tensors through the converted copy.
 TEST(Weights, ConversionIsDifferentiable) {
   Encoder encoder = tiny_encoder();
   encoder.layers[1].fc1.weight.requires_grad_();

@@ -30,7 +30,7 @@ std::string format_csv_row(const std::vector<std::string>& cells) {
     if (i) line += ',';
     const auto& cell = cells[i];
     const bool spaced = !cell.empty() && (cell.front() == ' ' || cell.back() == ' ');
-    const bool marked = cell.starts_with("\xef\xbb\xbf");  // a byte order mark at the start of a file is no part of it
+    const bool marked = cell.starts_with("\xef\xbb\xbf");  // unquoted, a reader would drop the byte-order mark
     if (!spaced && !marked && cell.find_first_of(",\"\r\n") == std::string::npos) {
       line += cell;
       continue;

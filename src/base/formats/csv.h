@@ -18,15 +18,15 @@ struct Table {
 };
 
 // Reads a table in UTF-8, or in UTF-16 with a byte-order mark. The mark and empty lines are skipped. Error, with the
-// row, on a bad quote, a cell that is not UTF-8 or holds a zero byte, a row whose length differs from the header's, a
-// header that is missing or names a column twice.
+// row, for a misplaced quote, a cell that is not UTF-8 or holds a zero byte, a row whose length differs from the
+// header's, a header that is missing or names a column twice. `name`: the file's name for messages.
 // `separator`: ',' or '\t'.
 Table read_csv(const Path& path, char separator = ',');
 Table parse_csv(std::string_view text, const std::string& name, char separator = ',');
 
 // The table as text, quoted where needed, lines ended by '\n'.
 std::string format_csv(const Table& table);
-// One line of it.
+// One row as a line of CSV.
 std::string format_csv_row(const std::vector<std::string>& cells);
 
 }  // namespace loralens

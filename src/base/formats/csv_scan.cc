@@ -15,7 +15,7 @@ using Row = std::vector<std::string>;
 
 constexpr size_t most_shown = 60;  // bytes of a cell in a message
 
-// What libcsv's callbacks fill.
+// The state of libcsv's callbacks: finished rows, and the row being read.
 struct Filling {
   std::vector<Row> rows;
   Row row;
@@ -31,7 +31,7 @@ void end_row(int, void* filling) {
   f.row.clear();
 }
 
-// Every cell is UTF-8 without a zero byte. `header`: empty for the header's own row.
+// Error unless every cell is valid UTF-8 without a zero byte. `header`: empty for the header row itself.
 void check_encoding(const Row& row, size_t number, const Row& header, const std::string& name) {
   for (size_t i = 0; i < row.size(); ++i) {
     if (is_utf8(row[i]) && row[i].find('\0') == std::string::npos) continue;

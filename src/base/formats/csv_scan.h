@@ -1,4 +1,4 @@
-// The rows of a comma-separated table one by one, for tables that are too long to keep.
+// Reads a comma-separated table row by row, for tables that are too long to keep in memory.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@
 namespace loralens {
 
 // Calls row(number, cells) for each row of a table, in order; the header is number 1. The cells may be moved from.
-// Errors as for read_csv; rows before the one at fault have been handed on by then.
+// Errors as for read_csv; by then row() has been called for the rows before the faulty one.
 void scan_csv(const Path& path, const std::function<void(size_t, std::vector<std::string>&)>& row);
 void scan_csv_text(std::string_view text, const std::string& name, char separator,
                    const std::function<void(size_t, std::vector<std::string>&)>& row);

@@ -46,7 +46,7 @@ TEST(Csv, BadTablesSayWhere) {
   EXPECT_NE(message("a,b\n1,\"2\n").find("never closed"), std::string::npos);
 }
 
-// Latin-1, an overlong form, half a surrogate pair, a zero byte, and UTF-16 with and without its mark.
+// Latin-1, an overlong form, half a surrogate pair, a zero byte, and UTF-16 with and without a byte-order mark.
 TEST(Csv, CellsAreUtf8) {
   using namespace std::string_literals;
   const auto message = [](const std::string& text) { return error_of([&] { parse_csv(text, "t.csv"); }); };
@@ -68,7 +68,7 @@ TEST(Csv, CellsAreUtf8) {
   EXPECT_EQ(table.rows, (std::vector<std::vector<std::string>>{{"a", "ü"}}));
 }
 
-// Longer than the pieces that are parsed at a time, with cells and quotes across their ends.
+// A table longer than the blocks that are parsed at a time, with cells and quotes across block boundaries.
 TEST(Csv, RowsAreHandedOnOneByOne) {
   const TestFolder folder;
   Table table{{"number", "text"}, {}};

@@ -9,8 +9,8 @@
 namespace loralens {
 namespace {
 
-// Builds the value from the parser's events. nlohmann's own builder has no bound on the depth, keeps the last of equal keys,
-// and with a callback it looks at all keys of an object after each of them.
+// SAX handler that builds the value from the parser's events. nlohmann's own builder does not limit the depth, accepts
+// duplicate keys, and with a callback it visits all keys of an object after each new key.
 template <typename Json>
 class Builder {
  public:
@@ -24,7 +24,7 @@ class Builder {
   bool number_unsigned(uint64_t value) { return add(value); }
   bool number_float(double value, const std::string&) { return add(value); }
   bool string(std::string& value) { return add(std::move(value)); }
-  bool binary(typename Json::binary_t&) { return false; }  // not in JSON texts
+  bool binary(typename Json::binary_t&) { return false; }  // occurs only in binary formats, not in JSON texts
   bool start_array(size_t) { return open(Json::array()); }
   bool start_object(size_t) { return open(Json::object()); }
   bool end_array() { return close(); }
@@ -53,7 +53,7 @@ class Builder {
                           ? std::string()
                           : fmt::format("line {}, ", 1 + std::count(before.begin(), before.end(), '\n'));
     const bool utf8 = std::string_view(error.what()).find("UTF-8") != std::string_view::npos;
-    fail("{}: no valid JSON in {}column {}{}: mend it, or fetch or copy the file again", where_, line, column,
+    fail("{}: no valid JSON in {}column {}{}: correct it, or fetch or copy the file again", where_, line, column,
          utf8 ? " (not UTF-8)" : "");
   }
 
@@ -62,17 +62,17 @@ class Builder {
 
   struct Level {
     Json* value;
-    Json* member = nullptr;  // of an object: the value of its last key
-    std::set<std::string> keys;  // of an ordered object
+    Json* member = nullptr;  // objects only: the value of the last key
+    std::set<std::string> keys;  // ordered objects only: all keys so far
   };
 
   [[noreturn]] void refuse_twice(const std::string& name) const {
-    fail("{}: the name {} stands twice in it", where_, quoted(name));
+    fail("{}: the key {} stands twice in one object", where_, quoted(name));
   }
 
-  // Puts a value where the next one belongs.
+  // Stores a value at the next place: a new list element, the last key's value, or the root.
   bool add(Json value, Json** placed = nullptr) {
-    if (++count_ > most_json_values) fail("{}: more than {} values of JSON are not read", where_, most_json_values);
+    if (++count_ > most_json_values) fail("{}: more than {} JSON values, the limit", where_, most_json_values);
     Json* place = &root_;
     if (!open_.empty() && open_.back().value->is_array()) {
       auto& list = open_.back().value->template get_ref<typename Json::array_t&>();
@@ -87,7 +87,7 @@ class Builder {
 
   bool open(Json empty) {
     if (open_.size() == deepest_json)
-      fail("{}: its JSON is nested more than {} levels deep, which is not read", where_, deepest_json);
+      fail("{}: its JSON is nested more than {} levels deep, the limit", where_, deepest_json);
     Json* place = nullptr;
     add(std::move(empty), &place);
     open_.push_back({place, nullptr, {}});
@@ -102,7 +102,7 @@ class Builder {
   std::string_view text_;
   const std::string& where_;
   Json root_;
-  std::vector<Level> open_;  // whose ends are still to come; a parent does not grow meanwhile, so pointers stay good
+  std::vector<Level> open_;  // a parent does not grow while its child is open, so pointers stay valid
   size_t count_ = 0;
 };
 

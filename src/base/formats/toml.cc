@@ -7,8 +7,8 @@
 
 #include "base/error.h"
 
-// toml++ 3.3 checks some faults of a file by assertions alone, such as a line that holds nothing but "[". An assertion that
-// fails is an error of the file, not the end of the program.
+// toml++ 3.3 checks some syntax errors of a file only by assertions, such as a line that holds nothing but "[". A
+// failed assertion is therefore reported as an error of the file and does not abort the program.
 #define TOML_ASSERT(condition) (static_cast<bool>(condition) ? void() : throw loralens::FailedAssertion{#condition})
 namespace loralens {
 struct FailedAssertion {
@@ -24,9 +24,9 @@ namespace loralens {
 namespace {
 
 constexpr int64_t largest_file = 1 << 20;  // bytes
-constexpr int64_t most_dots = 1000;  // of dotted keys and fractions
+constexpr int64_t most_dots = 1000;  // in dotted keys and decimal fractions
 
-// The end of the text in quotes that begins at `at`: '...', "...", or three of these quotes.
+// The end of the quoted text that begins at `at`: '...', "...", or one in triple quotes.
 size_t end_of_quoted(std::string_view text, size_t at) {
   const char quote = text[at];
   const std::string_view close =
@@ -36,8 +36,9 @@ size_t end_of_quoted(std::string_view text, size_t at) {
   return std::min(at + close.size(), text.size());
 }
 
-// toml++ bounds the depth of lists and inline tables, but not of a.b.c = 1 and [a.b.c], whose tables it frees recursively. No
-// flag has a dotted key, so a bound on all dots outside texts and comments does.
+// toml++ limits the depth of lists and inline tables, but not of a.b.c = 1 and [a.b.c], whose tables it frees
+// recursively, which could overflow the stack. No flag has a dotted key, so a limit on the dots outside texts and
+// comments suffices.
 bool has_many_dots(std::string_view text) {
   int64_t dots = 0;
   for (size_t at = 0; at < text.size();) {
@@ -53,7 +54,7 @@ bool has_many_dots(std::string_view text) {
   return dots > most_dots;
 }
 
-// Appends the texts of a value or of a list's values; false for another kind of value.
+// Appends the value, or each value of a list, as text. False for another kind of value (a table, a date).
 bool append_texts(const toml::node& node, std::vector<std::string>& texts) {
   if (const auto text = node.value_exact<std::string>()) {
     texts.push_back(*text);
@@ -84,7 +85,7 @@ toml::table parsed(const std::string& text, const std::string& file) {
   }
 }
 
-bool is_bare(const std::string& value) {  // a TOML number or boolean as it stands
+bool is_bare(const std::string& value) {  // whether it is a TOML number or boolean without quotes
   if (value == "true" || value == "false") return true;
   double number = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);

@@ -1,4 +1,4 @@
-// Files of flags in TOML (config.toml): one value or a list of values for each key, without sections.
+// Configuration files in TOML (config.toml): command-line flags, one value or list of values for each key, no sections.
 #pragma once
 
 #include <map>
@@ -10,18 +10,18 @@
 
 namespace loralens {
 
-// The values of each key as text: numbers in their shortest form, true and false, a list's values one after the other.
+// The values of each key as text: numbers in their shortest form, true and false, the elements of a list in order.
 // nullopt: the key holds another kind of value (a table, a date), which no flag takes.
 using Flags = std::map<std::string, std::optional<std::vector<std::string>>>;
 
-// Error, with the file and the line, for a text that is no TOML, and for one of more than 16 MB or 10,000 dots.
+// Error, with the file and the line, for a text that is no TOML, and for one of more than 1 MiB or 1,000 dots.
 Flags parse_flags(const std::string& text, const std::string& file);
 Flags read_flags(const Path& file);
 
 // The values of one key, empty if the file does not hold it. Error if it holds another kind of value.
 std::vector<std::string> values_of(const Flags& flags, const std::string& key, const std::string& file);
 
-// A value as it stands in TOML: numbers, true and false bare, all else quoted.
+// Formats a value for TOML: numbers, true and false without quotes, other texts quoted.
 std::string toml_value(const std::string& value);
 
 }  // namespace loralens

@@ -9,7 +9,7 @@
 namespace loralens {
 namespace {
 
-constexpr size_t wide = 16;              // floats of the widest vector
+constexpr size_t wide = 16;              // floats in the widest SIMD vector
 constexpr size_t points_per_task = 64;
 constexpr float far_away = 1e30f;        // a finite distance whose square is infinite, so that w is 0
 
@@ -28,7 +28,8 @@ struct Vector<16> {
   using Floats = float __attribute__((vector_size(64), may_alias));
 };
 
-// A plane as vectors want it: a coordinate after the other, filled up to whole vectors with points that are far away.
+// The points in a layout for SIMD: all x, then all y, padded to whole vectors with points at far_away, which have
+// weight 0.
 class Coordinates {
  public:
   explicit Coordinates(const Plane& plane) : count_((plane.size() + wide - 1) / wide * wide) {
@@ -50,7 +51,7 @@ class Coordinates {
   std::array<std::vector<Block>, 2> values_;
 };
 
-// What all other points do to one: Σ w² (y_i - y_j), and Σ w.
+// Repulsion of one point by all others: Σ w² (y_i - y_j), and Σ w.
 struct Push {
   std::array<double, 2> force{};
   double weight = 0;
@@ -71,7 +72,7 @@ __attribute__((always_inline)) inline Push push_on(size_t i, const float* x, con
   };
   const size_t own = i / lanes * lanes;
   add(own);
-  weight[i % lanes] = 0;  // the point's own, while it has nothing else added that would be rounded away beside it
+  weight[i % lanes] = 0;  // removes the point's own w = 1, first, so that no other w was rounded when added to it
   for (size_t j = 0; j < own; j += lanes) add(j);
   for (size_t j = own + lanes; j < count; j += lanes) add(j);
   Push push;
@@ -88,8 +89,8 @@ __attribute__((always_inline)) inline void push_each(const Coordinates& at, size
   for (size_t i = 0; i < out.size(); ++i) out[i] = push_on<lanes>(first + i, at.x(), at.y(), at.count());
 }
 
-// Compiled once per generation of processor; the loader picks one. GCC splits vectors badly that are wider than the
-// processor's, so each has its own.
+// One version per CPU generation, with its vector width, chosen at load time: GCC generates poor code for vectors wider
+// than the CPU's registers.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 __attribute__((target("arch=x86-64-v4"))) void push_points(const Coordinates& at, size_t first, std::span<Push> out) {
   push_each<16>(at, first, out);
@@ -108,7 +109,7 @@ double weight_between(const std::array<double, 2>& a, const std::array<double, 2
   return 1 / (1 + dx * dx + dy * dy);
 }
 
-// Σ p w (y_i - y_j)
+// Attraction of one point: Σ p w (y_i - y_j).
 std::array<double, 2> pull_on(size_t i, const Similarities& p, const Plane& plane) {
   double x = 0, y = 0;
   for (size_t at = p.begin[i]; at < p.begin[i + 1]; ++at) {
@@ -120,7 +121,7 @@ std::array<double, 2> pull_on(size_t i, const Similarities& p, const Plane& plan
   return {x, y};
 }
 
-// Calls work(first, count) for runs of points, on threads.
+// Calls work(first, count) for consecutive blocks of points, on several threads.
 template <typename Work>
 void for_runs(size_t n, size_t threads, Work&& work) {
   parallel_for((n + points_per_task - 1) / points_per_task, threads, [&](size_t task) {

@@ -11,7 +11,7 @@
 namespace loralens {
 namespace {
 
-// p of a pair, 0 where it is not given.
+// p of a pair, 0 if it is not stored.
 std::vector<std::vector<double>> dense(const Similarities& p) {
   std::vector<std::vector<double>> rows(p.points(), std::vector<double>(p.points()));
   for (size_t i = 0; i < p.points(); ++i)
@@ -20,7 +20,7 @@ std::vector<std::vector<double>> dense(const Similarities& p) {
   return rows;
 }
 
-// The definitions, in float64.
+// Reference: divergence and gradient from their definitions, in float64.
 struct Naive {
   std::vector<std::vector<double>> p;
 
@@ -67,7 +67,7 @@ Plane difference(Plane a, const Plane& b) {
   return a;
 }
 
-// Uniform in ±scale; numbers that float32 holds.
+// Positions uniform in ±scale, exactly representable in float32.
 Plane random_plane(size_t n, double scale, uint64_t seed) {
   Random random(seed);
   Plane plane(n);
@@ -89,22 +89,22 @@ TEST(TsneGradient, NaiveOneIsTheDerivativeOfTheDivergence) {
       Plane up = plane, down = plane;
       up[i][axis] += step;
       down[i][axis] -= step;
-      // The similarities add up to 1 but for their rounding to float.
+      // The sum of the similarities is 1 up to their rounding to float.
       EXPECT_NEAR(slope[i][axis], (naive.divergence(up) - naive.divergence(down)) / (2 * step), 1e-7) << i;
     }
 }
 
-// In float32; what the rounding of places does to close points of a wide plane is left aside.
+// Tests the float32 arithmetic; the positions are exact in float32, so rounding them causes no error here.
 TEST(TsneGradient, IsTheNaiveOne) {
   for (const size_t n : {2u, 3u, 15u, 16u, 17u, 33u, 64u, 65u, 150u, 333u})
     for (const double scale : {1e-4, 1.0, 40.0, 3000.0}) {
       const Similarities p = some_similarities(n, std::min(20.0, static_cast<double>(n) / 3 + 0.4));
       const Naive naive{dense(p)};
       Plane plane = random_plane(n, scale, n);
-      if (n > 60) plane[7] = plane[8] = plane[50];  // the same place
+      if (n > 60) plane[7] = plane[8] = plane[50];  // coinciding points
       for (const double factor : {1.0, 12.0}) {
         const Plane expected = naive.gradient(plane, factor), found = gradient(p, plane, factor, 2);
-        const double repulsion = norm(naive.gradient(plane, 0));  // from which attraction is nearly taken
+        const double repulsion = norm(naive.gradient(plane, 0));  // attraction nearly cancels it
         EXPECT_LE(norm(difference(found, expected)), 1e-6 * repulsion) << n << " " << scale;
       }
       const double expected = naive.divergence(plane);
@@ -120,7 +120,7 @@ TEST(TsneGradient, DoesNotDependOnThreads) {
   EXPECT_EQ(divergence(p, plane, 1), divergence(p, plane, 3));
 }
 
-// Where all points lie in one place nothing moves them; however far apart they are, all is finite.
+// The gradient is 0 if all points coincide, and finite however far apart they are.
 TEST(TsneGradient, HasAValueEverywhere) {
   const Similarities p = some_similarities(40, 5);
   const Plane same(40, {3, -2});

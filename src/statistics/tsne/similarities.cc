@@ -11,15 +11,15 @@
 namespace loralens {
 namespace {
 
-constexpr double entropy_tolerance = 1e-5;  // scikit-learn's
+constexpr double entropy_tolerance = 1e-5;  // as in scikit-learn
 constexpr int bisections = 100;
 
-// From squared distances to conditional similarities, in place: a Gaussian whose entropy is that of `perplexity` equal
-// neighbours, by bisection of its precision.
+// Converts squared distances to conditional similarities, in place: a Gaussian whose entropy is log(perplexity), found
+// by bisection of its precision.
 void condition(std::span<double> row, double perplexity) {
   std::vector<double> distance(row.begin(), row.end());
   const double nearest = *std::ranges::min_element(distance);
-  for (double& d : distance) d -= nearest;  // scales all similarities alike, and keeps their sum above 0
+  for (double& d : distance) d -= nearest;  // scales all similarities equally; keeps their sum from underflow
 
   double precision = 1, below = 0, above = std::numeric_limits<double>::infinity();
   for (int step = 0; step < bisections; ++step) {
@@ -37,15 +37,14 @@ void condition(std::span<double> row, double perplexity) {
   }
 }
 
-// Conditional similarities to others, of all points.
+// Conditional similarities of each point to its neighbours, sparse.
 struct Conditional {
   std::vector<size_t> begin;
   std::vector<int32_t> others;
   std::vector<double> values;
 };
 
-// The same seen from the other side: who counts this point among its neighbours. Ascending, as points are passed in
-// order.
+// The transposed matrix: for each point, the points that have it among their neighbours, ascending.
 Conditional transposed(const Conditional& p) {
   Conditional back{std::vector<size_t>(p.begin.size()), std::vector<int32_t>(p.others.size()),
                    std::vector<double>(p.values.size())};
@@ -61,7 +60,7 @@ Conditional transposed(const Conditional& p) {
   return back;
 }
 
-// (p + pᵀ) / 2n, without what is 0 in float.
+// (p + pᵀ) / 2n, without values that are 0 in float.
 Similarities joint(const Conditional& p) {
   const Conditional back = transposed(p);
   const size_t n = p.begin.size() - 1;

@@ -14,7 +14,7 @@
 namespace loralens {
 namespace {
 
-// As many columns as points, with what is not given 0; checks the invariants on the way.
+// The dense n×n matrix, with 0 where no value is stored. Also checks the invariants of Similarities.
 at::Tensor dense(const Similarities& p) {
   const size_t n = p.points();
   at::Tensor full = at::full({static_cast<int64_t>(n), static_cast<int64_t>(n)}, 0.0, c10::ScalarType::Double);
@@ -31,13 +31,13 @@ at::Tensor dense(const Similarities& p) {
   return full;
 }
 
-// By the definition: bisection of each Gaussian's precision on a logarithmic scale, over the `k` nearest.
+// Reference from the definition: bisection of each Gaussian's precision on a logarithmic scale, over the `k` nearest.
 at::Tensor naive(const at::Tensor& x, double perplexity, int64_t k) {
   const at::Tensor squares = squared_distances(x);
   const int64_t n = x.size(0);
   at::Tensor conditional = at::zeros_like(squares);
   for (int64_t i = 0; i < n; ++i) {
-    const double own = -1;  // so that the point itself comes first
+    const double own = -1;  // sorts the point itself first
     at::Tensor row = squares[i].clone();
     row[i] = own;
     const at::Tensor far = row > std::get<0>(row.sort())[k].item<double>();
@@ -65,13 +65,13 @@ TEST(Similarities, AreThoseOfTheDefinition) {
   }
 }
 
-// Nothing is nearer than anything else, or everything is asked for: all neighbours are equal.
+// All distances are equal, or the perplexity demands all points: all neighbours get the same similarity.
 TEST(Similarities, AreEqualWherePointsOrNumbersLeaveNoChoice) {
   const at::Tensor same = at::full({20, 3}, 0.7, c10::ScalarType::Double), x = test_points(20, 4, 2, 0.5, 9).x;
   for (const auto& [points, perplexity] : {std::pair{same, 19.0}, {x, 19.0}, {x, 19.99}, {same, 7.0}}) {
     const Similarities p = similarities(points, perplexity, 1);
     ASSERT_EQ(p.values.size(), 380u);
-    // 19 of 20 have entropy log 19 only for a Gaussian without end; the bisection stops within 1e-5 of it.
+    // With 19 neighbours the entropy log 19 needs an infinitely wide Gaussian; the bisection stops within 1e-5 of it.
     for (const float value : p.values) EXPECT_NEAR(value, 1.0 / 380, 0.02 / 380);
   }
   const Similarities few = similarities(same, 2, 1);  // 7 of 19 equal neighbours
@@ -79,7 +79,7 @@ TEST(Similarities, AreEqualWherePointsOrNumbersLeaveNoChoice) {
   for (const float value : few.values) EXPECT_TRUE(value > 0 && value <= 1.01f / 140) << value;
 }
 
-// One neighbour each, and most of a point's weight is its own.
+// Perplexity 1: nearly all the weight of a point is on its nearest neighbour.
 TEST(Similarities, OfPerplexityOneAreTheNearestPoint) {
   at::Tensor x = at::full({4, 1}, 0.0, c10::ScalarType::Double);
   x[1][0] = 1.0;
@@ -91,14 +91,14 @@ TEST(Similarities, OfPerplexityOneAreTheNearestPoint) {
   EXPECT_NEAR(p.sum().item<double>(), 1, 1e-5);
 }
 
-// 80 times the same point, far more than 3·10 + 1 neighbours, and 40 others far away.
+// 80 copies of one point, far more than its 3·10 + 1 neighbours, and 40 distant points.
 TEST(Similarities, OfEqualPointsAreEqual) {
   at::Tensor x = test_points(120, 3, 2, 2, 4).x;
   x.narrow(0, 0, 80).fill_(50.0);
   const at::Tensor p = dense(similarities(x, 10, 1));
   EXPECT_NEAR(p.sum().item<double>(), 1, 1e-6);
   EXPECT_EQ(p.narrow(0, 0, 80).narrow(1, 80, 40).max().item<double>(), 0);
-  const at::Tensor among = p.narrow(0, 0, 80).narrow(1, 0, 80) * (31 * 240.0);  // 0, or one or both count the other
+  const at::Tensor among = p.narrow(0, 0, 80).narrow(1, 0, 80) * (31 * 240.0);  // 0; 1 or 2 for neighbours
   EXPECT_LT((among - among.round()).abs().max().item<double>(), 1e-5);
   EXPECT_LT(among.max().item<double>(), 2.1);
 }

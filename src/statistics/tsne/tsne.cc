@@ -19,16 +19,16 @@ namespace {
 
 using at::Tensor;
 
-// scikit-learn's settings.
-constexpr double exaggeration = 12;             // of similarities, during the first iterations
+// The settings of scikit-learn.
+constexpr double exaggeration = 12;             // early exaggeration of the similarities
 constexpr int64_t exaggerated_iterations = 250;
 constexpr double early_momentum = 0.5, late_momentum = 0.8;
 constexpr double smallest_gain = 0.01;
-constexpr double smallest_gradient = 1e-7;      // norm at which nothing moves any more
-constexpr int64_t check_every = 50;             // iterations between looks at divergence and gradient
-constexpr int64_t patience = 300;               // iterations without a smaller divergence
+constexpr double smallest_gradient = 1e-7;      // gradient norm below which the descent stops
+constexpr int64_t check_every = 50;             // iterations between checks of divergence and gradient
+constexpr int64_t patience = 300;               // iterations without improvement before the descent stops
 constexpr double start_deviation = 1e-4;
-constexpr int64_t points_per_thread = 500;      // fewer are not worth a thread
+constexpr int64_t points_per_thread = 500;      // minimum
 
 Plane plane_of(const Tensor& start) {
   const Tensor values = start.to(c10::kCPU, c10::ScalarType::Double).contiguous();
@@ -41,8 +41,8 @@ Plane plane_of(const Tensor& start) {
   return plane;
 }
 
-// Gradient descent with momentum and a gain for each coordinate, through iterations first..last-1. Returns how many
-// have been done, fewer than `last` if it came to rest.
+// Gradient descent with momentum and an adaptive gain for each coordinate, iterations first..last-1. Returns the number
+// of iterations done so far, less than `last` if it converged.
 int64_t descend(const Similarities& p, Plane& plane, int64_t first, int64_t last, double momentum, double factor,
                 size_t threads) {
   const double rate = std::max(static_cast<double>(plane.size()) / exaggeration / 4, 50.0);
@@ -76,7 +76,7 @@ int64_t descend(const Similarities& p, Plane& plane, int64_t first, int64_t last
 }
 
 void check(const Tensor& x, const TsneOptions& options, const Tensor& start) {
-  if (x.dim() != 2) fail("t-SNE needs a matrix: a row a point, a column a feature");
+  if (x.dim() != 2) fail("t-SNE needs a matrix: one row per point, one column per feature");
   const int64_t n = x.size(0);
   if (!(options.perplexity >= 1 && options.perplexity < static_cast<double>(n)))
     fail("a perplexity of {} does not fit {} points: it must be at least 1 and less than their number",
@@ -85,7 +85,7 @@ void check(const Tensor& x, const TsneOptions& options, const Tensor& start) {
   if (start.defined() && (start.dim() != 2 || start.size(0) != n || start.size(1) != 2))
     fail("t-SNE of {} points needs a start of {}×2", n, n);
   if (start.defined() && !at::isfinite(start).all().item<bool>())
-    fail("t-SNE cannot start from a place that is not a finite number");
+    fail("t-SNE cannot start from a position that is not a finite number");
 }
 
 }  // namespace
@@ -113,11 +113,11 @@ Tensor pca_start(const Tensor& x) {
   Tensor centred = x.detach().to(c10::kCPU, c10::ScalarType::Double);
   if (!at::isfinite(centred).all().item<bool>()) fail("a feature is not a finite number, so t-SNE has no start");
   centred = centred - centred.mean(0, /*keepdim=*/true);
-  // Eigenvectors of the smaller of the two products; eigenvalues ascend.
+  // Eigenvectors of the smaller of the two Gram matrices; eigenvalues are ascending.
   const bool wide = centred.size(1) > centred.size(0);
   const Tensor product = at::matmul(wide ? centred : centred.t(), wide ? centred.t() : centred);
   const Tensor vectors = std::get<1>(at::linalg_eigh(product)).narrow(1, product.size(0) - 2, 2).flip(1);  // ×2
-  Tensor loadings = wide ? at::matmul(centred.t(), vectors) : vectors;                                    // d×2
+  Tensor loadings = wide ? at::matmul(centred.t(), vectors) : vectors;  // d×2
   loadings = loadings / loadings.norm(2, 0, /*keepdim=*/true).clamp_min(std::numeric_limits<double>::min());
   const Tensor largest = loadings.gather(0, loadings.abs().argmax(0, /*keepdim=*/true));  // 1×2
   const Tensor scores = at::matmul(centred, loadings) * largest.sign();

@@ -21,7 +21,7 @@
 namespace loralens {
 namespace {
 
-// Σ p log(p / q) by the definition.
+// Reference: Σ p log(p / q) from the definition.
 double divergence_of(const at::Tensor& p, const at::Tensor& points) {
   const int64_t n = points.size(0);
   const at::Tensor distances = squared_distances(points);
@@ -44,8 +44,8 @@ double median(std::vector<double> values) {
   return (values[(n - 1) / 2] + values[n / 2]) / 2;
 }
 
-// Where it ends depends on the last bits of where it starts: scikit-learn's own divergence varies by several per cent
-// with changes of 1e-7, the less the clearer the clusters. So medians over starts are compared.
+// The result is sensitive to rounding of the initial positions: scikit-learn's own divergence varies by several per
+// cent with changes of 1e-7, less for clearer clusters. Therefore medians over starts are compared.
 TEST(Tsne, ReachesWhatScikitLearnReaches) {
   for (const auto& expected : expected::planes) {
     const auto points = test_points(expected.n, expected.d, expected.clusters, expected.spread, expected.seed);
@@ -71,7 +71,7 @@ TEST(Tsne, MovesAsScikitLearnDoes) {
     EXPECT_NEAR(moved[i], expected::early[i], 1e-4 * std::abs(expected::early[i])) << i;
 }
 
-// Three points at equal distances: every similarity is 1/6, and in the plane they can have them exactly.
+// Three points at equal distances: every similarity is 1/6, which the plane can represent exactly.
 TEST(Tsne, EquilateralTriangleStaysOne) {
   at::Tensor x = at::zeros_like(test_start(3, 1));
   x[1][0] = 1.0;
@@ -84,7 +84,7 @@ TEST(Tsne, EquilateralTriangleStaysOne) {
   EXPECT_NEAR(sides[0][1].item<double>() / sides[1][2].item<double>(), 1, 1e-4);
 }
 
-// The similarities must have the entropy that was asked for: of all other points they are then the naive ones.
+// With the perplexity so high that all other points are neighbours, the similarities equal those of plain t-SNE.
 TEST(Tsne, DivergenceIsThatOfTheDefinition) {
   const auto points = test_points(20, 4, 2, 0.5, 9);
   const at::Tensor squares = squared_distances(points.x);
@@ -114,13 +114,12 @@ TEST(Tsne, ThreadsAndFarAwayPointsChangeNothing) {
   options.threads = 2;
   EXPECT_TRUE(at::equal(one.points, tsne(points.x, options).points));
 
-  // Squared distances in the thousands, as of features with 10,000 dimensions: exp(-d²) is 0 for all of them.
+  // Squared distances in the thousands, as with 10,000 features: exp(-d²) underflows to 0 for all of them.
   const auto far = test_points(40, 6, 4, 200, 12);
   EXPECT_TRUE(std::isfinite(tsne(far.x, {.perplexity = 5}).divergence));
 }
 
-// As many equal points as there are neighbours and more, points that are all equal, two points, and the widest
-// perplexity that is allowed.
+// Edge cases: more equal points than neighbours, all points equal, two points, and the largest allowed perplexity.
 TEST(Tsne, EndsWhereverPointsAreNotDistinct) {
   const auto ends = [](const at::Tensor& x, double perplexity) {
     const Tsne plane = tsne(x, {.perplexity = perplexity}, test_start(x.size(0), 5));
@@ -142,7 +141,7 @@ TEST(Tsne, EndsWhereverPointsAreNotDistinct) {
 }
 
 TEST(Tsne, StartsFromPrincipalComponents) {
-  // Points on the axes of a rotated plane in three dimensions, far more spread along the first.
+  // Points on the axes of a rotated plane in three dimensions, with a larger spread along the first axis.
   const double values[][2] = {{3, 0}, {-3, 0}, {1, 1}, {-1, 1}, {0, -2}};
   const double first[] = {0.6, 0.0, 0.8}, second[] = {-0.8, 0.0, 0.6};  // largest loadings: +0.8, -0.8
   at::Tensor x = at::full({5, 3}, 7.0, c10::ScalarType::Double);
