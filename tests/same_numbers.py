@@ -22,7 +22,7 @@ TRAININGS = {
     "all": ["--targets", "q_proj,k_proj,v_proj,out_proj,fc1,fc2", "--layers", "upper", "--rank", "2", "--rslora", "--select", "last",
             "--average", "0.9", "--time-masks", "1", "--mel-masks", "1", "--position-dropout", "0.2", "--balance", "classes"],
     "paper": ["--protocol", "paper", "--rank", "4"],
-    "weighted": ["--weighted-layer-sum", "--head-epochs", "1", "--rank", "4", "--label-smoothing", "0.1", "--class-weights"],
+    "weighted": ["--weighted-layer-sum", "--head-epochs", "1", "--rank", "4", "--label-smoothing", "0.1", "--class-weights", "true"],
     "frozen": ["--method", "frozen"],
     "full": ["--method", "full", "--learning-rate", "1e-5"],
 }
