@@ -97,8 +97,8 @@ TEST(Memory, OfASavedModelsFileIsATensorAtATime) {
 }
 
 // For backward, a layer keeps these activations, in units of D values a position: both residuals (fp32) for the norms;
-// q, k, v and the heads; 4 for the MLP's hidden layer before GELU; and the input of v's adapter after dropout. Inputs of
-// frozen linear layers are not kept.
+// q, k, v and the heads; 4 for the MLP's hidden layer before GELU; and the input of v's adapter after dropout. It does
+// not keep inputs of frozen linear layers.
 TEST(Memory, OfAPassIsWhatItsBackwardNeeds) {
   WhisperConfig config = tiny_config();
   config.width = 128;

@@ -174,8 +174,8 @@ void load_head(EmotionModel& model, Source& source, Source* layer_weights) {
                     projector[1] == model.adapted.encoder.config.width && classifier[1] == projector[0];
   if (!fits || !projections.contains(projector[0]) || !class_counts.contains(classifier[0]))
     fail(
-        "{}: projector.weight has the shape [{}], classifier.weight [{}]; expected are [P, {}] and [C, P], P {} and C {}; is "
-        "it for another model size?",
+        "{}: projector.weight has the shape [{}], classifier.weight [{}]; expected are [P, {}] and [C, P], P {} and "
+        "C {}; is it for another model size?",
         source.path().string(), fmt::join(projector, ", "), fmt::join(classifier, ", "),
         model.adapted.encoder.config.width, projections.text(), class_counts.text());
   model.head = make_head(model.adapted.encoder, classifier[0], {projector[0], layer_weights != nullptr}, /*seed=*/0);
