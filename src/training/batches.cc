@@ -11,8 +11,8 @@ namespace {
 
 constexpr int64_t window_batches = 16;
 
-// Cuts a sequence of indices into runs of `clips` indices or, if frames > 0, of at most `frames` positions (but at least
-// one index).
+// Cuts a sequence of indices into runs of `clips` indices or, if frames > 0, of at most `frames` positions (at least
+// one index in each run).
 std::vector<std::vector<size_t>> cut(std::span<const size_t> places, std::span<const int64_t> lengths, int64_t clips,
                                      int64_t frames) {
   std::vector<std::vector<size_t>> runs;
