@@ -206,7 +206,7 @@ void predict_files(const std::vector<EmotionModel>& models, const std::vector<st
   const LogMel mel(models.front().adapted.encoder.config.mels);
   for (const auto& model : models)
     if (model.classes != models.front().classes)
-      fail("models of other classes cannot be averaged: load folds of one run");
+      fail("models with different classes cannot be averaged: load folds of one run");
   const Recogniser recognise(models);
   const auto start = [&](size_t begin) {
     const size_t count = std::min(begin == 0 ? size_t{2} : files_in_chunk, paths.size() - begin);

@@ -91,13 +91,13 @@ std::string fault_of(const json& metrics) {
   for (const char* key : {"uar", "war", "macro_f1"})
     if (!is_summary(metrics.at(key))) return fmt::format("\"{}\" is no score", key);
   const json& confusion = metrics.at("confusion");
-  if (confusion.size() != classes.size()) return "\"confusion\" has not a row for each class";
+  if (confusion.size() != classes.size()) return "\"confusion\" does not have a row for each class";
   for (const json& row : confusion) {
-    if (!row.is_array() || row.size() != classes.size()) return "\"confusion\" has not a column for each class";
+    if (!row.is_array() || row.size() != classes.size()) return "\"confusion\" does not have a column for each class";
     for (const json& count : row)
-      if (!count.is_number_integer() || count < 0) return "\"confusion\" holds something else than counts";
+      if (!count.is_number_integer() || count < 0) return "\"confusion\" holds values that are not counts";
   }
-  if (metrics.at("recall").size() != classes.size()) return "\"recall\" is not of the classes";
+  if (metrics.at("recall").size() != classes.size()) return "\"recall\" does not have one value for each class";
   for (const std::string& c : classes)
     if (const json& recall = metrics.at("recall").at(c); !recall.is_null() && !is_score(recall))
       return fmt::format("the recall of {} is no score", c);
@@ -246,7 +246,7 @@ void check_agreement(const json& metrics, std::span<const Prediction> prediction
   try {
     Agreement(metrics, predictions, folder).check();
   } catch (const json::exception&) {
-    fail("{}: metrics.json holds no whole scores of a run", folder);
+    fail("{}: metrics.json does not hold the complete scores of a run", folder);
   }
 }
 

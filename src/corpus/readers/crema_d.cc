@@ -48,7 +48,7 @@ Rows rows_of(const Path& file, const char* key, const std::vector<const char*>& 
   Rows rows;
   const Table table = read_csv(file);
   const auto column = [&](const char* name) {
-    if (table.column(name) < 0) fail("{}: there is no column '{}': take the file of CREMA-D", file.string(), name);
+    if (table.column(name) < 0) fail("{}: there is no column '{}': use CREMA-D's own file", file.string(), name);
     return static_cast<size_t>(table.column(name));
   };
   for (const auto& row : table.rows) {

@@ -149,7 +149,8 @@ class EsdReader : public Reader {
       partition = "";
     const auto emotion = emotions.find(folder.filename().string());
     if (emotion == emotions.end())
-      fail("{}: the folder is none of Angry, Happy, Neutral, Sad, Surprise: put the clip where it was", path.string());
+      fail("{}: the folder is none of Angry, Happy, Neutral, Sad, Surprise: move the clip back to its folder",
+           path.string());
     Clip clip;
     clip.id = name_below(root, path);
     clip.path = path;

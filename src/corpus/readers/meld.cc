@@ -55,7 +55,7 @@ struct Columns {
 
 Columns columns_of(const Table& table, const Path& file) {
   const auto column = [&](const char* name) {
-    if (table.column(name) < 0) fail("{}: there is no column '{}': take the file of MELD", file.string(), name);
+    if (table.column(name) < 0) fail("{}: there is no column '{}': use MELD's own file", file.string(), name);
     return static_cast<size_t>(table.column(name));
   };
   return {column("Utterance"), column("Speaker"),     column("Emotion"),

@@ -114,7 +114,7 @@ class MspImprovReader : public Reader {
       if (!std::filesystem::is_regular_file(root / name, code)) continue;
       add_labels(root / name, root, audio_below(root), corpus);
       if (corpus.clips.clips.empty())
-        fail("{} holds no line that begins with UTD-IMPROV-: take the file of MSP-IMPROV", (root / name).string());
+        fail("{} holds no line that begins with UTD-IMPROV-: use MSP-IMPROV's own file", (root / name).string());
       return corpus;
     }
     fail("{} holds no labels of MSP-IMPROV: give the folder with Evalution.txt", root.string());
