@@ -16,7 +16,7 @@ bool matches_any(const std::string& path, const std::vector<std::string>& names)
                      [&](const std::string& name) { return path == name || path.ends_with("." + name); });
 }
 
-// PEFT's patterns match the name or its end after a dot.
+// As in PEFT, a pattern matches the whole module name or the part of it after a dot.
 Pattern end_pattern(const std::string& pattern) { return Pattern("(.*\\.)?(" + pattern + ")"); }
 
 template <typename T>
@@ -31,7 +31,7 @@ Patterns<T> compiled(const std::map<std::string, T>& patterns) {
   return all;
 }
 
-// PEFT's get_pattern_key: the first key that matches counts.
+// As PEFT's get_pattern_key: the value of the first pattern that matches; `otherwise` if none does.
 template <typename T>
 T by_pattern(const Patterns<T>& patterns, const std::string& path, T otherwise) {
   for (const auto& [pattern, value] : patterns)

@@ -18,7 +18,8 @@ namespace {
 
 using at::Tensor;
 
-// The hash of compute/hashed_mask.h by tensor operations, for other devices: 32-bit arithmetic in 64-bit integers.
+// The hash of compute/hashed_mask.h as tensor operations, for devices other than the CPU: 32-bit arithmetic in 64-bit
+// integers.
 Tensor finalise(Tensor h) {
   constexpr int64_t word = 0xffffffff;
   h = h.bitwise_xor(h.__rshift__(16));
@@ -35,7 +36,7 @@ Tensor mask_by_operations(int64_t count, uint64_t key, uint32_t threshold, const
   return finalise(finalise(h).bitwise_xor(high)).ge(static_cast<int64_t>(threshold)).to(x.scalar_type());
 }
 
-// Where elements are kept: segments' lengths and keys.
+// Describes a dropout mask: length and hash key of each segment; elements whose hash is below the threshold become 0.
 struct Mask {
   std::vector<int64_t> lengths, keys;
   uint32_t threshold;
@@ -50,10 +51,10 @@ Tensor kept_by_operations(const Tensor& x, const Mask& mask) {
   return x * at::cat(parts);
 }
 
-// Rows begin..end-1 of all.
+// Applies the mask to rows begin..end-1 of x.
 void keep_rows(const Tensor& x, const Tensor& out, const Mask& mask, int64_t begin, int64_t end) {
   const int64_t width = x.size(1);
-  int64_t row = 0;  // of the segment's first
+  int64_t row = 0;  // first row of segment s
   for (size_t s = 0; s < mask.lengths.size(); row += mask.lengths[s++]) {
     const int64_t from = std::max(begin, row), to = std::min(end, row + mask.lengths[s]);
     if (from >= to) continue;
@@ -76,7 +77,7 @@ Tensor kept(const Tensor& x, const Mask& mask) {
   return out;
 }
 
-// The mask is made again for the gradient, which is cheaper than to keep it.
+// Autograd function. The backward pass recomputes the mask, which costs less than storing it.
 class Dropout : public torch::autograd::Function<Dropout> {
  public:
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x, const Mask& mask) {

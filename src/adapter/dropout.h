@@ -1,5 +1,5 @@
-// Dropout whose mask is a hash of where an element is, not a draw from a stream: the same clip gets the same mask
-// whatever batch, process or resumed run it is in.
+// Dropout with a reproducible mask: the mask is a hash of an element's position, not a draw from a random stream, so a
+// clip gets the same mask in every batch and process, and after a resume.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,9 +8,10 @@
 
 namespace loralens {
 
-// x (ΣT×width, the input of one linear layer's adapter) with a share `rate` of its elements replaced by zero; differentiable.
-// Element (t, d) of a segment depends on (seed, epoch, segment key, layer, module, t·width + d) alone.
-// The caller scales by 1/(1 - rate), since that number has no exact bfloat16. rate: [0, 1).
+// Sets a random share `rate` of the elements of x to zero; differentiable. x: ΣT×width, the input of a linear layer's
+// adapter. The mask at element (t, d) of a segment depends only on (seed, epoch, segment key, layer, module,
+// t·width + d). The caller scales by 1/(1 - rate), because that number is not exact in bfloat16. rate: [0, 1).
+// Error if the pass does not have a key for each segment.
 at::Tensor with_dropout(const Pass& pass, int64_t layer, Module module, double rate, const at::Tensor& x);
 
 }  // namespace loralens

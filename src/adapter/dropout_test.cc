@@ -32,7 +32,7 @@ TEST(Dropout, LeavesOutItsShare) {
     const auto n = static_cast<double>(mask.numel());
     EXPECT_NEAR(mask.eq(0).sum().item<double>() / n, rate, 5 * std::sqrt(rate * (1 - rate) / n));
     EXPECT_TRUE(at::equal(mask * mask, mask)) << "only 0 and 1";
-    // Neighbours along either direction are left out independently.
+    // Neighbouring elements, along rows or columns, are dropped independently.
     for (const int64_t dimension : {0, 1}) {
       const Tensor left = mask.narrow(dimension, 0, mask.size(dimension) - 1).eq(0);
       const Tensor right = mask.narrow(dimension, 1, mask.size(dimension) - 1).eq(0);
@@ -49,7 +49,7 @@ TEST(Dropout, OfAClipIsTheSameInEveryBatch) {
   const Tensor alone = mask_of(training_pass({30}, {7}), 0.5);
   const Tensor among = mask_of(training_pass({11, 30, 5}, {1, 7, 2}), 0.5);
   EXPECT_TRUE(same_bits(among.narrow(0, 11, 30), alone));
-  // A shorter stretch of the same clip begins alike.
+  // With fewer positions, the same clip key gives the beginning of the same mask.
   EXPECT_TRUE(same_bits(mask_of(training_pass({20}, {7}), 0.5), alone.narrow(0, 0, 20)));
 }
 
@@ -68,13 +68,13 @@ TEST(Dropout, DependsOnSeedEpochClipLayerAndModule) {
   other = pass;
   other.keys = {101};
   masks.push_back(mask_of(other, 0.5));
-  // Any two agree in half of the 640 elements, as independent ones do.
+  // Any two masks agree in half of the 640 elements, as independent masks do.
   for (size_t a = 0; a < masks.size(); ++a)
     for (size_t b = 0; b < a; ++b)
       EXPECT_NEAR(masks[a].eq(masks[b]).sum().item<double>(), 320, 5 * std::sqrt(640 * 0.25)) << a << " " << b;
 }
 
-// float64 takes the path of other devices, by tensor operations.
+// float64 uses the tensor operations that devices other than the CPU use.
 TEST(Dropout, IsTheSameInEveryTypeAndOnEveryPath) {
   const Pass pass = training_pass({33, 1, 70}, {~uint64_t{0}, 5, uint64_t{1} << 63});
   const Tensor expected = mask_of(pass, 0.3, 17, c10::ScalarType::Double);

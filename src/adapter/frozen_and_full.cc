@@ -1,4 +1,4 @@
-// The two ends of adaptation: nothing of the encoder is trained (frozen), and all of it (full).
+// The methods "frozen" (no encoder weight is trained, only the head) and "full" (full fine-tuning of the encoder).
 #include "adapter/method.h"
 #include "adapter/methods.h"
 
@@ -23,7 +23,7 @@ class Full : public Method {
   Adapted attach(Encoder base, const AdapterOptions&, uint64_t) const override {
     Adapted adapted{std::move(base), {}, {}, true};
     visit_tensors(adapted.encoder, [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t>) {
-      if (name == "encoder.embed_positions.weight") return;  // constants in transformers too
+      if (name == "encoder.embed_positions.weight") return;  // constant, as in transformers
       adapted.parameters.push_back(
           {.name = name, .tensor = tensor.requires_grad_(), .role = ParameterRole::encoder, .decay = tensor.dim() > 1});
     });

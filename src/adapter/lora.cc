@@ -57,7 +57,7 @@ class LoraMethod : public Method {
   std::optional<AdapterOptions> from_peft(const json& config, const std::string& file) const override;
 
  private:
-  // Uniform in ±1/sqrt(in): Kaiming's with a = √5, PEFT's default. On the CPU, float64.
+  // PEFT's default initialisation of A: Kaiming uniform with a = √5, which is uniform in ±1/sqrt(in). CPU, float64.
   static Tensor initial_a(const Attachment& place, int64_t in, uint64_t seed) {
     Tensor a = at::empty({place.rank, in}, c10::ScalarType::Double);
     Random random(hash_of(seed, place.layer, static_cast<uint64_t>(place.module)));
@@ -87,24 +87,25 @@ std::optional<json> LoraMethod::peft_config(const AdapterOptions& options) const
   return config;
 }
 
-// Whether a key is there and switches something on: PEFT writes null, false or nothing in it otherwise.
+// Whether a key is present and switches a feature on: PEFT writes null, false or an empty value where it is off.
 bool is_on(const json& config, const char* key) {
   const auto found = config.find(key);
   if (found == config.end() || found->is_null()) return false;
   return found->is_boolean() ? found->get<bool>() : !found->empty();
 }
 
-// Starts that leave the base weights as they are. The others (pissa, olora, corda, loftq, lora_ga) put a part of the
-// weights into the adapter and change the base, which an adapter's file does not hold.
+// Whether this initialisation (init_lora_weights) leaves the base weights unchanged. The other ones (pissa, olora,
+// corda, loftq, lora_ga) move a part of the base weights into the adapter; the adapter file does not hold the changed
+// base.
 bool keeps_the_base(const json& start) {
   if (!start.is_string()) return true;
   const std::string name = start;
   return name == "gaussian" || name == "eva" || name == "orthogonal" || name == "mica";
 }
 
-// The first thing in a LoRA configuration, as of PEFT 0.21, that makes it compute (or, for velora, differentiate)
-// otherwise than y = W x + b + s B A x; "" if there is none. Other keys (runtime, Megatron, sub-configurations of
-// initialisation, weight tying) change nothing once an adapter is trained.
+// The first setting of a LoRA configuration (PEFT 0.21) with which the adapter computes (or, for velora,
+// differentiates) something other than y = W x + b + s B A x; "" if there is none. Other keys (runtime, Megatron,
+// sub-configurations of initialisation, weight tying) do not affect a trained adapter.
 std::string unsupported(const JsonObject& object, const json& config) {
   for (const char* key : {"use_dora", "fan_in_fan_out", "lora_bias", "target_parameters", "layer_replication",
                           "trainable_token_indices", "alora_invocation_tokens", "use_qalora", "use_bdlora",
@@ -113,7 +114,7 @@ std::string unsupported(const JsonObject& object, const json& config) {
   if (object.text("bias", "none") != "none") return "a trained bias (\"bias\" other than \"none\")";
   if (!keeps_the_base(config.value("init_lora_weights", json())))
     return fmt::format("the initialisation {}, which changes the base weights,", shown(config.at("init_lora_weights")));
-  // Which list of modules layers_to_transform counts in; an encoder has one, "layers".
+  // layers_pattern names the module list that layers_to_transform indexes; an encoder has only "layers".
   if (is_on(config, "layers_to_transform")) {
     const json pattern = config.value("layers_pattern", json());
     for (const json& name : pattern.is_array() ? pattern : json::array({pattern}))
@@ -132,7 +133,7 @@ std::vector<int64_t> layers_of(const JsonObject& config) {
   return layers;
 }
 
-// rank_pattern or alpha_pattern: `read` checks a value.
+// Reads rank_pattern or alpha_pattern; `read` parses and checks a value.
 template <typename T, typename Read>
 std::map<std::string, T> patterns_of(const JsonObject& config, const char* key, Read read) {
   std::map<std::string, T> patterns;

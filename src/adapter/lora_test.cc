@@ -25,7 +25,7 @@ AdapterOptions everywhere(int64_t rank = 4) {
   return options;
 }
 
-// LoRA as if it had been trained: B is not 0 any more.
+// LoRA with a non-zero B, as after training.
 Adapted trained_lora(const Encoder& encoder, const AdapterOptions& options) {
   Adapted adapted = method_named("lora").attach(encoder, options, 42);
   for (const Parameter& p : adapted.parameters)
@@ -118,7 +118,7 @@ TEST(Lora, ComputesInTheTypeOfItsInput) {
   EXPECT_LT(difference(run(half, adapted.adapters, x, all_layers, pass_of({21})), exact), 0.03);
 }
 
-// ---- Sites of the adapter
+// ---- Activation sites of the adapter
 
 TEST(Lora, ItsSitesHoldADownAndAnUpProjection) {
   struct Recorder : Observer {
@@ -179,7 +179,7 @@ TEST(Lora, ZeroAtItsSiteIsTheAdapterOff) {
   }
 }
 
-// ---- A batch and its clips
+// ---- Batches against single clips
 
 TEST(Lora, GradientsOfABatchAreThoseOfItsClips) {
   for (const Precision precision : {in_float, in_double}) {
@@ -216,7 +216,7 @@ TEST(Lora, GradientsOfABatchAreThoseOfItsClips) {
   }
 }
 
-// ---- The two ends
+// ---- The methods frozen and full
 
 TEST(Ends, FrozenTrainsNothingAndFullWhatItIsGiven) {
   const Encoder encoder = tiny_encoder();
@@ -225,7 +225,7 @@ TEST(Ends, FrozenTrainsNothingAndFullWhatItIsGiven) {
   EXPECT_TRUE(frozen.parameters.empty() && frozen.adapters.empty() && !frozen.encoder_trained);
   const Adapted full = method_named("full").attach(tiny_encoder(), {}, 42);
   EXPECT_TRUE(method_named("full").trains_encoder() && full.encoder_trained);
-  EXPECT_EQ(full.parameters.size(), 51u);  // all but the positions
+  EXPECT_EQ(full.parameters.size(), 51u);  // all tensors except the position embeddings
   EXPECT_EQ(sha256_of(full.encoder), sha256_of(encoder));
   for (const Parameter& p : full.parameters) {
     EXPECT_TRUE(p.tensor.requires_grad() && p.tensor.is_leaf()) << p.name;
@@ -233,7 +233,7 @@ TEST(Ends, FrozenTrainsNothingAndFullWhatItIsGiven) {
   }
 }
 
-// ---- PEFT's file
+// ---- Reading and writing PEFT's adapter_config.json
 
 AdapterOptions through_json(const AdapterOptions& options) {
   const json config = method_named("lora").peft_config(options).value();

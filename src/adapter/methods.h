@@ -1,4 +1,4 @@
-// The methods that exist, one function a file.
+// Declares the existing adaptation methods; each is defined in a file of its own.
 #pragma once
 
 namespace loralens {

@@ -1,4 +1,4 @@
-// Gradients of everything that can be trained against central differences, in float64.
+// Checks the gradients of all trainable parameters against central differences, in float64.
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/tensor.h>
 

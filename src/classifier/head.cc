@@ -61,7 +61,7 @@ std::vector<Parameter> parameters_of(const Head& head) {
 }
 
 Tensor mean_over_clips(const Tensor& x, const Pass& pass) {
-  std::vector<int64_t> rows;  // of each clip
+  std::vector<int64_t> rows;  // number of rows of each clip
   if (pass.segments.empty()) {
     rows = pass.lengths;
   } else {
@@ -72,7 +72,7 @@ Tensor mean_over_clips(const Tensor& x, const Pass& pass) {
     }
   }
   const size_t clips = rows.size();
-  rows.push_back(x.size(0) - std::accumulate(rows.begin(), rows.end(), int64_t{0}));  // of no clip
+  rows.push_back(x.size(0) - std::accumulate(rows.begin(), rows.end(), int64_t{0}));  // padding rows
   const auto parts = x.split_with_sizes(rows);
   std::vector<Tensor> means;
   for (size_t i = 0; i < clips; ++i) means.push_back(parts[i].mean(0));
@@ -95,7 +95,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const LossOptio
   const double smoothing = options.label_smoothing;
   if (!weights.defined() || smoothing == 0)
     return at::cross_entropy_loss(logits, labels, weights, /*reduction=mean*/ 1, -100, smoothing);
-  // The same with both; LibTorch's own would read the labels back, so a GPU would have to be waited for.
+  // Class weights together with label smoothing. LibTorch's own function copies the labels to the CPU in this case,
+  // which would synchronise with a GPU.
   const Tensor log_p = at::log_softmax(logits, 1);
   const Tensor uniform = -(log_p * weights).sum() / weights.index_select(0, labels).sum();
   return at::nll_loss(log_p, labels, weights) * (1 - smoothing) +

@@ -1,4 +1,4 @@
-// The emotion head of transformers' WhisperForAudioClassification, and its loss.
+// The emotion classification head of transformers' WhisperForAudioClassification, and its cross-entropy loss.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,7 +16,7 @@ inline constexpr Range<int64_t> class_counts{2, 10'000};
 
 struct HeadOptions {
   int64_t projection = 256;        // P, classifier_proj_size
-  bool weighted_layer_sum = false;  // of the embedding and all layers, instead of the last layer alone
+  bool weighted_layer_sum = false;  // pools the embedding and all layers' outputs; false: the last layer's output
 };
 
 // logits = classifier(projector(mean over the clip's positions)); no nonlinearity. transformers projects each position
@@ -24,20 +24,22 @@ struct HeadOptions {
 struct Head {
   Linear projector;          // P×D
   Linear classifier;         // C×P
-  at::Tensor layer_weights;  // N+1 before the softmax, or undefined: the last layer alone
+  at::Tensor layer_weights;  // N+1, before the softmax; undefined: only the last layer is used
 };
 
-// Weights N(0, 0.02), biases 0, layer weights 1/(N+1): transformers' start. Leaves that require a gradient, in the
-// type and on the device of the encoder's sums. Error for a width or a number of classes out of range.
+// Initialises a head as transformers does: weights N(0, 0.02), biases 0, layer weights 1/(N+1). The tensors are leaves
+// that require a gradient, of the type Precision::sums and on the encoder's device. Error for a projection width or a
+// number of classes out of range.
 Head make_head(const Encoder& encoder, int64_t classes, const HeadOptions& options, uint64_t seed);
 
-// "projector.weight", "projector.bias", "classifier.weight", "classifier.bias" and, if there, "layer_weights".
+// "projector.weight", "projector.bias", "classifier.weight", "classifier.bias" and, if defined, "layer_weights".
 std::vector<Parameter> parameters_of(const Head& head);
 
-// Mean of x (ΣT×D) over the positions of each clip: B×D.
+// Mean pooling: the mean of x (ΣT×D) over the positions of each clip, B×D. Padding rows are ignored.
 at::Tensor mean_over_clips(const at::Tensor& x, const Pass& pass);
 
-// states: B×D of the normed last layer, or, for a weighted layer sum, B×(N+1)×D of all hidden states. Returns B×C.
+// states: the pooled output of the final norm, B×D; for a weighted layer sum all pooled hidden states, B×(N+1)×D.
+// Returns B×C.
 at::Tensor logits(const Head& head, const at::Tensor& states, const Pass& pass);
 
 struct LossOptions {
@@ -45,7 +47,7 @@ struct LossOptions {
   double label_smoothing = 0;         // [0, 1)
 };
 
-// Cross-entropy, the mean over clips (weighted by their classes' weights, as torch's); nats.
+// Cross-entropy in nats: the mean over clips, weighted by the class weights as in torch.
 at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& labels, const LossOptions& options);
 
 }  // namespace loralens

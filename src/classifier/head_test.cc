@@ -133,7 +133,7 @@ TEST(Head, TheFirstAdaptedLayerIsWhereCachesEnd) {
   EXPECT_EQ(tiny_model(base, tiny_adapter("frozen")).first_adapted_layer(), 3);
   EXPECT_EQ(tiny_model(base, tiny_adapter("frozen"), true).first_adapted_layer(), 0);
   EXPECT_EQ(tiny_model(base, tiny_adapter("full")).first_adapted_layer(), -1);
-  // A pass that starts there gives the same.
+  // A pass that starts at layer 1, from that layer's cached input, gives the same result.
   const EmotionModel model = tiny_model(base, upper);
   const Tensor x = random_tensor({12, 16}, 1).to(c10::ScalarType::Float);
   const Pass pass = pass_of({12});

@@ -1,4 +1,4 @@
-// What is held in memory: of the base, of models beside it, of files while they are read, of a pass for its backward.
+// Memory use: of a base model, of models that share it, of reading files, and of activations kept for backward.
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/zeros.h>
 #include <gmock/gmock.h>
@@ -28,7 +28,8 @@ void write_whisper(const Path& folder, uint64_t seed = 1) {
   write_safetensors(folder / "model.safetensors", tensors);
 }
 
-// D² and 2 D F of each layer's matrices and the biases of all but k in `linear` bytes each, all else in four.
+// Bytes of the tiny encoder: `linear` bytes for each value of the linear layers (weights D² and D F, and biases, which
+// k_proj lacks), four for each other value.
 constexpr int64_t bytes_of_tiny(int64_t linear) {
   const int64_t products = 3 * (4 * 16 * 16 + 2 * 16 * 32 + 3 * 16 + 32 + 16);
   const int64_t stem = 16 * 80 * 3 + 16 + 16 * 16 * 3 + 16 + 1500 * 16, norms = (3 * 2 + 1) * 2 * 16;
@@ -66,13 +67,13 @@ TEST(Memory, OfModelsIsWhatTheyTrain) {
     for (uint64_t seed = 0; seed < 3; ++seed) {
       folds.push_back(make_model(base, tiny_adapter(method), {}, three_classes, seed));
       expected += bytes_of(folds.back().parameters());
-      if (method == std::string("full")) expected += largest_tensor;  // the positions
+      if (method == std::string("full")) expected += largest_tensor;  // the position embeddings
     }
     EXPECT_EQ(bytes.now() - before, expected) << method;
   }
 }
 
-// Each frozen tensor is the base's own.
+// A model's frozen tensors share memory with the base.
 TEST(Memory, OfFrozenTensorsIsShared) {
   const Base base = tiny_base(in_bf16);
   for (const char* method : {"lora", "frozen"}) {
@@ -95,8 +96,9 @@ TEST(Memory, OfASavedModelsFileIsATensorAtATime) {
   EXPECT_LE(bytes.most(), bytes.now() + largest_tensor);
 }
 
-// Between its layers a pass keeps, in units of D values a position: both residuals (fp32) for the norms, q, k, v and the heads,
-// of the hidden layer 4 before its GELU, and what enters v's adapter after dropout. No input of a frozen linear layer.
+// For backward, a layer keeps these activations, in units of D values a position: both residuals (fp32) for the norms;
+// q, k, v and the heads; 4 for the MLP's hidden layer before GELU; and the input of v's adapter after dropout. It does
+// not keep inputs of frozen linear layers.
 TEST(Memory, OfAPassIsWhatItsBackwardNeeds) {
   WhisperConfig config = tiny_config();
   config.width = 128;

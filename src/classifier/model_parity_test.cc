@@ -1,4 +1,5 @@
-// Logits against transformers' WhisperForAudioClassification and PEFT, from folders in both directions.
+// Logits against transformers' WhisperForAudioClassification and PEFT: their saved folders are loaded here, and ours
+// there.
 #include "classifier/model.h"
 
 #include <ATen/core/grad_mode.h>
@@ -27,7 +28,7 @@ Tensor logits_of(const EmotionModel& model, const std::vector<Tensor>& mels) {
   return logits_of(model, model.compute_encoder(), mels);
 }
 
-// A frozen model under the head `prefix` of the oracle's file.
+// A frozen encoder with the head that the oracle's file stores under `prefix`.
 EmotionModel with_head(const Base& base, const Safetensors& oracle, const std::string& prefix) {
   const auto shape = oracle.shape(prefix + "projector.weight");
   const std::vector<std::string> classes(static_cast<size_t>(oracle.shape(prefix + "classifier.bias")[0]), "class");
@@ -70,7 +71,7 @@ TEST_F(ModelParity, FrozenEncoderOfBase) {
 
 TEST_F(ModelParity, FoldersThatPeftWrote) {
   const Base base = base_named("tiny.en");
-  const Tensor bare = logits_of(with_head(base, oracle_, "last/"), mels_);  // of the same head
+  const Tensor bare = logits_of(with_head(base, oracle_, "last/"), mels_);  // the same head without adapters
   for (const std::string name : {"plain", "rslora", "patterns", "expression"}) {
     const EmotionModel model = load_model(oracle_folder / "peft" / name, base);
     const Tensor expected = oracle_.read(name + ".logits");
@@ -84,7 +85,7 @@ TEST_F(ModelParity, FoldersThatPeftWrote) {
   }
 }
 
-// Moves tensors away from their start: by noise of this deviation, or of 0.05 of their own where it is 0.
+// Moves tensors away from their initial values by noise of this standard deviation; 0: of 0.05 times the tensor's own.
 void disturb(const std::vector<Parameter>& tensors, double deviation, uint64_t seed) {
   const at::NoGradGuard no_grad;
   for (const Parameter& p : tensors) {
@@ -100,7 +101,7 @@ void disturb(const std::vector<Parameter>& tensors, double deviation, uint64_t s
 struct WrittenCase {
   std::string name;
   AdapterOptions options;
-  bool weighted;  // layer sum
+  bool weighted;  // whether the head has a weighted layer sum
 };
 
 std::vector<WrittenCase> written_cases() {
@@ -124,7 +125,7 @@ std::vector<WrittenCase> written_cases() {
           {"frozen", frozen, true}};
 }
 
-// What tests/oracle/model_check.py then reads with transformers and PEFT.
+// Writes model folders that tests/oracle/model_check.py then reads with transformers and PEFT.
 TEST_F(ModelParity, WritesFoldersForPeft) {
   const Base base = base_named("tiny.en");
   for (const auto& [name, options, weighted] : written_cases()) {

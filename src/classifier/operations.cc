@@ -23,7 +23,7 @@ Sums sums_of(std::span<const int64_t> lengths) {
   return sums;
 }
 
-// Without the padding rows at the end of a batch, whose results are not used.
+// The segments' lengths without the padding rows at the end of a batch.
 std::span<const int64_t> lengths_of_clips(const Pass& pass) {
   if (pass.segments.empty()) return pass.lengths;
   const auto count = std::accumulate(pass.segments.begin(), pass.segments.end(), int64_t{0});
@@ -37,7 +37,7 @@ double outputs(const WhisperConfig& config, Module module) {
   return static_cast<double>(module == Module::fc1 ? config.mlp_width : config.width);
 }
 
-// Of one linear layer and one position.
+// Operations of one linear layer for one position.
 double base_products(const WhisperConfig& config, Module module) {
   return 2 * inputs(config, module) * outputs(config, module);
 }
@@ -46,13 +46,13 @@ AdapterOperations adapter_operations(const AdapterSet& adapters, int64_t layer, 
   return found == adapters.end() ? AdapterOperations{} : found->second->operations();
 }
 
-// What a gradient passes on its way down through one layer, and whether it reaches further.
+// Counts the operations of the backward pass through one layer.
 class LayerBackward {
  public:
   LayerBackward(const WhisperConfig& config, const AdapterSet& adapters, int64_t layer, Sums sums)
       : config_(config), adapters_(adapters), layer_(layer), sums_(sums) {}
 
-  // below: whether anything under this layer wants a gradient.
+  // below: whether anything below this layer needs a gradient.
   double operations(bool below) {
     double total = 0;
     const bool in = below || adapted(Module::q_proj) || adapted(Module::k_proj) || adapted(Module::v_proj);
@@ -71,7 +71,7 @@ class LayerBackward {
  private:
   bool adapted(Module module) const { return adapters_.contains({layer_, module}); }
 
-  // The gradients of an adapter's parameters and, if it is wanted, of the layer's input.
+  // Operations for the gradients of an adapter's parameters and, if `input`, of the linear layer's input.
   double linear(Module module, bool input) const {
     const AdapterOperations adapter = adapter_operations(adapters_, layer_, module);
     const double products = adapter.parameters + (input ? base_products(config_, module) + adapter.input : 0);

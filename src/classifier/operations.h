@@ -1,5 +1,5 @@
-// How many floating-point operations a pass needs: what a machine's peak is compared with. A multiplication and an
-// addition count as two; norms, softmax, GELU and the head (under a percent) are not counted.
+// Counts the floating-point operations (FLOP) of a pass, for comparison with a machine's peak. A multiplication and an
+// addition count as two; norms, softmax, GELU and the head (under one percent) are not counted.
 #pragma once
 
 #include <span>
@@ -8,20 +8,21 @@
 
 namespace loralens {
 
-// Convolutions of `positions` positions: 6 M D for each of two frames, 6 D² for each position.
+// The stem's convolutions for `positions` positions: 6 M D for each of a position's two frames, 6 D² for each position.
 double stem_operations(const WhisperConfig& config, int64_t positions);
 
-// Forward through layers range.begin..end-1 of segments of these lengths T: each layer 2 (4 D² + 2 D F) ΣT for the linear
-// layers and 4 D ΣT² for attention; each LoRA 2 R (in + out) ΣT. Other methods' own products are not counted.
+// Forward pass of segments of these lengths T through layers range.begin..end-1: for each layer 2 (4 D² + 2 D F) ΣT in
+// the linear layers and 4 D ΣT² in attention; for each LoRA 2 R (in + out) ΣT.
 double forward_operations(const WhisperConfig& config, const AdapterSet& adapters, LayerRange range,
                           std::span<const int64_t> lengths);
 
-// Backward of the same for the gradients that training needs: those of adapters, and of activations down to the first
-// adapted one or, with input_gradient, down to the input of range.begin. For a trained encoder also those of its weights.
+// Backward pass for the gradients that training needs: of the adapters, and of activations down to the lowest adapted
+// layer or, with input_gradient, down to the input of range.begin. For a trained encoder also of its weights.
 double backward_operations(const Adapted& adapted, LayerRange range, std::span<const int64_t> lengths,
                            bool input_gradient);
 
-// Adds to the profile what a pass through these layers needs and, where gradients are on, one backward pass after it.
+// Adds to the profile the operations of a forward pass through these layers and, if gradients are enabled, of one
+// backward pass after it.
 void count_pass(const Adapted& adapted, LayerRange range, const Pass& pass, bool input_gradient);
 
 }  // namespace loralens

@@ -33,8 +33,8 @@ Adapted with_lora(int64_t layers, std::initializer_list<std::pair<int64_t, Modul
   return adapted;
 }
 
-// Counted by hand: four D×D and two D×F products are 2·(4·16 + 2·32) = 256 a position, 2,048 in all; the two products of
-// attention 4·4·34 = 544.
+// Counted by hand: four D×D and two D×F products are 2·(4·16 + 2·32) = 256 a position, 2,048 in all; the two products
+// of attention are 4·4·34 = 544.
 constexpr double linears = 2048, attention = 544;
 
 TEST(Operations, Forward) {
@@ -46,13 +46,13 @@ TEST(Operations, Forward) {
 }
 
 TEST(Operations, BackwardStopsAtTheFirstAdaptedProjection) {
-  // v_proj of the only layer: fc2, fc1 and out_proj pass the gradient on (2·32·2 + 2·16 a position), attention gives dV
-  // alone (2·4·34), and A, B and the gradient of A x take 2·2·(4 + 4 + 4) a position.
+  // v_proj of the only layer: the gradient passes through fc2, fc1 and out_proj (2·32·2 + 2·16 a position); attention
+  // computes only dV (2·4·34); A, B and the gradient of A x take 2·2·(4 + 4 + 4) a position.
   EXPECT_EQ(backward_operations(with_lora(1, {{0, Module::v_proj}}), {0, 1}, lengths, false), 8 * 160 + 272 + 8 * 48);
 }
 
 TEST(Operations, BackwardPassesThroughLayersAbove) {
-  // Above the first adapted layer: every linear layer once, attention's four products, and what B A x sends to x.
+  // Above the first adapted layer: every linear layer once, attention's four products, and the gradient of B A x to x.
   const double above = linears + 2 * attention + 8 * (48 + 16);
   const double first = 8 * 160 + 272 + 8 * 48;
   EXPECT_EQ(backward_operations(with_lora(2, {{0, Module::v_proj}, {1, Module::v_proj}}), {0, 2}, lengths, false),
@@ -62,7 +62,7 @@ TEST(Operations, BackwardPassesThroughLayersAbove) {
 
 TEST(Operations, NothingBelowTheFirstAdapter) {
   const Adapted upper = with_lora(2, {{1, Module::fc2}});
-  // fc2's own A, B and A x: 2·2·(4 + 4 + 8)
+  // The gradients of fc2's A, B and A x: 2·2·(4 + 4 + 8) a position
   EXPECT_EQ(backward_operations(upper, {0, 2}, lengths, false), 8 * 64);
   EXPECT_EQ(backward_operations(with_lora(2, {}), {0, 2}, lengths, false), 0);
 }

@@ -1,4 +1,4 @@
-// A model's folder on disk: PEFT's files where PEFT has the method, transformers' names throughout.
+// Saving and loading of models: PEFT's file format for methods that PEFT has, transformers' tensor names throughout.
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
@@ -47,10 +47,10 @@ Tensors by_name(const std::vector<Parameter>& parameters, std::string_view prefi
   return named;
 }
 
-// Reads tensors of a file by name, one at a time, and remembers which were used.
+// Reads tensors of a file by name, one at a time, and records which were used.
 class Source {
  public:
-  // compute: the type that passes round the tensors to.
+  // compute: the type to which passes round the tensors.
   Source(const Path& path, std::string_view prefix, c10::ScalarType compute)
       : path_(path), prefix_(prefix), compute_(compute), file_(path) {}
 
@@ -62,8 +62,8 @@ class Source {
     return file_.shape(prefix_ + name);
   }
 
-  // Reads the tensor `name` into `target`, in its type and place. Error on another shape, and on a number that is not finite
-  // in this type or in that of the passes.
+  // Reads the tensor `name` into `target`, keeping target's type and device. Error for another shape, and for a number
+  // that is not finite in target's type or in the type of the passes.
   void fill(const std::string& name, const Tensor& target) {
     const auto found = shape(name);
     if (target.sizes() != found)
@@ -90,7 +90,7 @@ class Source {
   std::set<std::string> used_;
 };
 
-// What a folder's config.json says; empty for a bare PEFT folder.
+// The content of a folder's config.json; empty if there is none, as in a bare PEFT folder.
 struct Description {
   Path file;
   json config;
@@ -98,7 +98,7 @@ struct Description {
 
   JsonObject in(const json& object) const { return {object, file.string()}; }
   std::string text(const char* key, const char* otherwise = "") const { return in(own).text(key, otherwise); }
-  // Whether `own` says the first of two words, or nothing and it is the default.
+  // Whether the value of `key` is `word` and not `default_word`, which counts if the key is missing.
   bool chooses(const char* key, const char* word, const char* default_word) const {
     const std::string chosen = text(key, default_word);
     if (chosen != word && chosen != default_word)
@@ -115,7 +115,7 @@ Description describe(const Path& folder) {
   return d;
 }
 
-// The names of id2label, which must be those of classes 0 to count - 1.
+// The class names in id2label. Error unless it names exactly the classes 0 to count - 1.
 std::vector<std::string> named_in(const json& id2label, int64_t count, const std::string& file) {
   if (!id2label.is_object()) fail("{}: \"id2label\" is {}, not an object", file, shown(id2label));
   std::vector<std::string> names;
@@ -129,7 +129,7 @@ std::vector<std::string> named_in(const json& id2label, int64_t count, const std
   return names;
 }
 
-// given: of a folder that does not name its classes itself, or whose config.json is another program's.
+// given: names for a folder that loralens did not save; empty: config.json's id2label, else "0", "1", ...
 std::vector<std::string> class_names(const json& config, const std::vector<std::string>& given, int64_t count,
                                      const Path& folder) {
   std::vector<std::string> names = given;
@@ -148,7 +148,7 @@ std::vector<std::string> class_names(const json& config, const std::vector<std::
   return names;
 }
 
-// The saved configuration must describe the base that is read: its weights alone do not tell how many heads share them.
+// Error if the saved config and the base have different numbers of attention heads, which the weights do not show.
 void check_base(const Description& description, const Base& base) {
   if (!description.config.contains("encoder_attention_heads")) return;
   const WhisperConfig saved = parse_config(description.config, description.file.string());
@@ -157,7 +157,7 @@ void check_base(const Description& description, const Base& base) {
          base.encoder.config.heads);
 }
 
-// An encoder of the same shapes, in the type of its sums, whose values a file is to fill.
+// An uninitialised encoder with the same shapes, in Precision::sums, to be filled from a file.
 Encoder unfilled(const Encoder& base) {
   Encoder encoder;
   encoder.config = base.config;
@@ -167,15 +167,15 @@ Encoder unfilled(const Encoder& base) {
   return encoder;
 }
 
-// The head's shapes are read off its tensors, so that a bare PEFT folder needs no config.json.
+// The head's shapes come from its tensors, so a bare PEFT folder needs no config.json.
 void load_head(EmotionModel& model, Source& source, Source* layer_weights) {
   const auto projector = source.shape("projector.weight"), classifier = source.shape("classifier.weight");
   const bool fits = projector.size() == 2 && classifier.size() == 2 &&
                     projector[1] == model.adapted.encoder.config.width && classifier[1] == projector[0];
   if (!fits || !projections.contains(projector[0]) || !class_counts.contains(classifier[0]))
     fail(
-        "{}: projector.weight has the shape [{}], classifier.weight [{}]; expected are [P, {}] and [C, P], P {} and C {}; is "
-        "it for another model size?",
+        "{}: projector.weight has the shape [{}], classifier.weight [{}]; expected are [P, {}] and [C, P], P {} and "
+        "C {}; is it for another model size?",
         source.path().string(), fmt::join(projector, ", "), fmt::join(classifier, ", "),
         model.adapted.encoder.config.width, projections.text(), class_counts.text());
   model.head = make_head(model.adapted.encoder, classifier[0], {projector[0], layer_weights != nullptr}, /*seed=*/0);
@@ -244,7 +244,7 @@ EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions&
   const bool full = method.trains_encoder();
   try {
     model.adapted = method.attach(full ? unfilled(base.encoder) : base.encoder, model.options, /*seed=*/0);
-  } catch (const Error& error) {  // of the options, which know no file
+  } catch (const Error& error) {  // an error of the options, which does not name the file
     fail("{}: {}", (folder / (peft ? "adapter_config.json" : "config.json")).string(), error.what());
   }
 
@@ -252,7 +252,7 @@ EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions&
                           : full ? "model.safetensors"
                                  : "head.safetensors"),
                 peft ? peft_prefix : "", base.precision.compute);
-  std::optional<Source> second;  // layer weights beside PEFT's file
+  std::optional<Source> second;  // head.safetensors with the layer weights, beside PEFT's file
   const bool weighted = description.in(description.config).truth("use_weighted_layer_sum", false);
   if (weighted && peft) second.emplace(folder / "head.safetensors", "", base.precision.compute);
   load_head(model, source, weighted ? (second ? &*second : &source) : nullptr);

@@ -51,7 +51,7 @@ TEST_P(SavedModels, ComeBackBitForBit) {
     EXPECT_EQ(after[i].name, before[i].name);
     EXPECT_TRUE(same_bits(after[i].tensor, before[i].tensor)) << after[i].name;
   }
-  // And again: what a loaded model writes is what it was read from.
+  // Saving the loaded model again writes the same files.
   const Path second = folder.path() / "second";
   std::filesystem::create_directories(second);
   save_model(second, back);
@@ -85,7 +85,7 @@ TEST(SavedModel, OfLoraIsAPeftFolder) {
   EXPECT_EQ(whole.at("use_weighted_layer_sum"), true);
 }
 
-// A folder as PEFT writes it, which knows neither classes nor base.
+// A folder as PEFT writes it: without class names or the name of the base model.
 TEST(SavedModel, BarePeftFoldersTakeClassesFromTheCaller) {
   const Base base = tiny_base();
   const EmotionModel model = tiny_model(base, tiny_adapter("lora"));
@@ -104,7 +104,7 @@ TEST(SavedModel, BarePeftFoldersTakeClassesFromTheCaller) {
               HasSubstr("the head has 3 classes, 2 names were given"));
 }
 
-// Saves a model, changes one of its files of tensors, and returns what loading it says.
+// Saves a model, changes one of its tensor files, and returns the error message of loading it.
 std::string error_after(const std::string& method, bool weighted, const std::string& file,
                         const std::function<void(Tensors&)>& change) {
   const Base base = tiny_base();
@@ -189,7 +189,7 @@ TEST(SavedModel, ClassesAreThoseOfItsConfigAndNamedWhereThereIsNone) {
   EXPECT_THAT(error_with({"a", "b", "c"}), HasSubstr("\"id2label\" is [\"a\",\"b\",\"c\"], not an object"));
 }
 
-// A head whose file has no bytes may still ask for all memory: its sizes are checked before it is made.
+// A file with an empty tensor can declare a huge head, so the sizes are checked before memory is allocated.
 TEST(SavedModel, HeadsOutOfRangeAreRefused) {
   const Base base = tiny_base();
   const TestFolder folder;

@@ -1,4 +1,4 @@
-// For tests: emotion models on the tiny encoder whose adapters and head are as if trained.
+// For tests: emotion models on a tiny encoder, with non-zero adapters and head as after training.
 #pragma once
 
 #include "classifier/model.h"
@@ -20,7 +20,7 @@ inline AdapterOptions tiny_adapter(const std::string& method, double dropout = 0
   return options;
 }
 
-// Every trained tensor of a small model changed by random numbers: B is not 0, and the encoder of "full" not the base.
+// A small model with noise added to every parameter: B is not 0, and with "full" the encoder differs from the base.
 inline EmotionModel tiny_model(const Base& base, const AdapterOptions& options, bool weighted_layer_sum = false) {
   EmotionModel model = make_model(base, options, {8, weighted_layer_sum}, {"anger", "joy", "sadness"}, 42);
   for (const Parameter& p : model.parameters())
@@ -28,7 +28,7 @@ inline EmotionModel tiny_model(const Base& base, const AdapterOptions& options, 
   return model;
 }
 
-// From the residual stream that enters layer 0.
+// Logits from x, the residual stream at the input of layer 0.
 inline at::Tensor logits_of(const EmotionModel& model, const at::Tensor& x, const Pass& pass) {
   return logits(model.head, head_states(model, model.compute_encoder(), x, 0, pass), pass);
 }

@@ -24,7 +24,7 @@ struct TextField {
   std::string Clip::* member;
 };
 
-// The columns that are texts in Clip, in the order in which they are written.
+// The text columns of Clip, in the order in which they are written.
 constexpr std::array<TextField, 8> text_fields{{{"label", &Clip::label},
                                                 {"speaker", &Clip::speaker},
                                                 {"session", &Clip::session},
@@ -77,7 +77,7 @@ void check_ids(const Clips& clips, const std::string& name) {
   }
 }
 
-// `path` as the csv in `folder` should name it.
+// `path` as it is written into the csv in `folder`.
 std::string written_path(const Path& path, const Path& folder) {
   const Path whole = fs::absolute(path).lexically_normal();
   const auto [in_path, in_folder] = std::mismatch(whole.begin(), whole.end(), folder.begin(), folder.end());
@@ -89,14 +89,15 @@ bool is_column_empty(const Clips& clips, std::string Clip::* member) {
   return std::all_of(clips.clips.begin(), clips.clips.end(), [&](const Clip& clip) { return (clip.*member).empty(); });
 }
 
-// Where each column of a table goes.
+// Indices of a table's columns and, for text columns, their fields in Clip.
 struct Layout {
   int path, start, end;
   std::vector<std::pair<int, std::string Clip::*>> texts;
   std::vector<int> extra;
 };
 
-// A column that is meant is not passed over as an extra one because of its spelling.
+// Error for a known column in another spelling, such as "Label", which would become an extra column; and for invalid
+// names of columns.
 void check_header(const Table& table, const std::string& name) {
   for (const std::string& column : table.header) {
     if (column.empty() || has_control_character(column))
@@ -223,7 +224,7 @@ std::string check_segments(const Clips& clips) {
     segments += clip.is_segment();
     if (!clip.is_segment() || length_of(clip.path) == 0 || clip.end <= length_of(clip.path)) continue;
     try {
-      audio_seconds(clip.path, {clip.start, clip.end});  // which rounds to the file's samples
+      audio_seconds(clip.path, {clip.start, clip.end});  // an exact check, which rounds times to the file's samples
     } catch (const Error& error) {
       if (++outside == 1) first = error.what();
     }

@@ -15,7 +15,7 @@ bool is_word_byte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || static_cast<unsigned char>(c) >= 0x80;
 }
 
-// Writes texts that differ in case, Unicode's form or invisible characters only as the first of them.
+// Replaces texts that differ only in case, Unicode form or invisible characters by the first of them.
 void unify_texts(std::vector<std::string>& texts) {
   std::unordered_map<std::string, std::string> first;
   for (auto& text : texts) text = first.emplace(folded(text), text).first->second;
@@ -70,7 +70,7 @@ std::vector<std::string> group_values(const Clips& clips, const std::string& col
 
 Groups full_groups(const Clips& clips, const std::string& column, const std::string& what) {
   const auto values = group_values(clips, column);
-  // The table's own columns are compared as it is read, within a corpus.
+  // Only extra columns: read_corpora has checked the spellings of the others, within each corpus.
   const bool extra = std::ranges::find(clips.extra_columns, column) != clips.extra_columns.end();
   if (const auto pair = extra ? two_spellings(values) : std::nullopt)
     fail("{}: the {} '{}' ({}) and '{}' ({}) are one name in two spellings: write them alike", what, column,

@@ -13,9 +13,9 @@ namespace loralens {
 namespace {
 
 struct NamedTable {
-  std::string name;  // of the file, for errors
+  std::string name;  // the file's path, for errors
   Clips clips;
-  std::vector<bool> named_by_file;  // whether each clip's corpus is the name of the file
+  std::vector<bool> named_by_file;  // for each clip, whether its corpus is taken from the file name
 };
 
 NamedTable read_table(const std::string& path) {
@@ -27,7 +27,7 @@ NamedTable read_table(const std::string& path) {
   return table;
 }
 
-// All clips of the tables as they stand there, one table after the other.
+// The clips of all tables before joining, with their table and row for errors.
 struct Everyone {
   explicit Everyone(const std::vector<NamedTable>& tables) {
     for (const NamedTable& table : tables)
@@ -44,9 +44,10 @@ struct Everyone {
   std::vector<std::pair<const std::string*, size_t>> rows;
 };
 
-// A corpus that only a file's name tells may be part of another one: then a speaker or session in both is one.
+// Error for a speaker or session that is in two corpora of which one is named only by its file: the two files may be
+// parts of one corpus, and the speaker one person.
 void check_unnamed(const Everyone& all, const char* what, std::string Clip::* member) {
-  // A clip of each folded name and corpus; one whose corpus the file names, if there is any.
+  // Folded name -> corpus -> one of its clips, preferably one whose corpus is taken from the file name.
   std::unordered_map<std::string, std::map<std::string, size_t>> names;
   for (size_t i = 0; i < all.clips.size(); ++i) {
     const Clip& clip = *all.clips[i];
@@ -68,7 +69,8 @@ bool names_itself(const NamedTable& table) {
   return std::ranges::find(table.named_by_file, true) == table.named_by_file.end();
 }
 
-// Two tables without a name of their own may well be two corpora under one file name, such as clips.csv.
+// Error if two tables hold a corpus of the same name and one takes it from its file name: different corpora may have
+// the same file name, such as clips.csv.
 void check_names(const std::vector<NamedTable>& tables) {
   std::map<std::string, const NamedTable*> owners;
   for (const NamedTable& table : tables) {
@@ -83,7 +85,7 @@ void check_names(const std::vector<NamedTable>& tables) {
   }
 }
 
-// The joined table's place of each extra column of `part`.
+// For each extra column of `part`, its index in the joined table, to which new columns are added.
 std::vector<size_t> places_of(Clips& joined, const Clips& part) {
   std::vector<size_t> places;
   for (const std::string& column : part.extra_columns) {

@@ -1,4 +1,4 @@
-// Several corpora as one table.
+// Reads several corpora (tables of clips) and joins them into one table.
 #pragma once
 
 #include <cstdint>
@@ -12,15 +12,15 @@
 
 namespace loralens {
 
-// Reads tables of clips, one below the other. A clip's corpus is what its table says, or else the name of the table's
-// file without its end. Of several tables: ids stay as in their tables; a speaker or session gets its corpus in front
-// ("emo-db/03"), as the same name means another one elsewhere; an extra column is empty for the tables that lack it.
-// A single table keeps its speakers and sessions as they are. Labels are mapped (apply_labels); `dropped`, if given,
-// gets how many clips that dropped per label.
-// Error for a table twice, an id that two tables have, or a corpus that is called by a table's file name and is in
-// another table too; for one name in two spellings (check_spellings); for a speaker or session that occurs in two
-// corpora of which one is called by a file's name, as these may be one corpus in two files; for what read_clips and
-// apply_labels refuse; for no table.
+// Reads tables of clips and joins their rows. A clip's corpus is the value of its column corpus or, without one, the
+// name of the table's file without extension. With several tables: ids do not change; speakers and sessions get their
+// corpus in front ("emo-db/03"), because equal names in different corpora are different people; an extra column is
+// empty for tables that lack it. The speakers and sessions of a single table do not change. Labels are mapped
+// (apply_labels); `dropped`, if given, receives the number of dropped clips per label.
+// Error if a table is given twice or none is given; for an id that two tables have; for a corpus named by a table's
+// file name that is in another table too; for one name in two spellings (check_spellings); for a speaker or session in
+// two corpora of which one is named by a file name, as these may be one corpus in two files; and the errors of
+// read_clips and apply_labels.
 Clips read_corpora(std::span<const std::string> tables, const LabelMap& labels = {{}, false},
                    std::map<std::string, int64_t>* dropped = nullptr);
 

@@ -51,7 +51,7 @@ TEST_F(Join, ASpeakerOfTwoNamedCorporaIsTwo) {
   EXPECT_THAT(column_values(read_corpora(std::vector{a, b}), "speaker"), ElementsAre("emo-db/03", "ravdess/03"));
 }
 
-// Two files may be parts of one corpus, and then a speaker in both would be on both sides of a fold.
+// Two files may be parts of one corpus; a speaker in both would then be in the training and the test part of a fold.
 TEST_F(Join, RefusesASpeakerOrSessionOfCorporaThatOnlyAFileNames) {
   const auto a = table("part-1.csv", "path,label,speaker,session\na.wav,joy,Anna,1\n");
   const auto b = table("part-2.csv", "path,label,speaker,session\nb.wav,joy,Ben,2\nc.wav,joy,anna,3\n");

@@ -27,7 +27,7 @@ void add_item(LabelMap& map, std::string_view item, const std::string& name) {
   if (!map.to.emplace(from, to).second) fail("{}: the label '{}' is given twice", name, from);
 }
 
-// Words and codes of the public corpora for a class, in lower case.
+// A class, and the words and codes for it in public corpora, in lower case.
 using Words = std::pair<const char*, std::vector<const char*>>;
 
 const std::vector<Words> four = {{"anger", {"anger", "angry", "ang"}},
@@ -38,7 +38,7 @@ const std::vector<Words> three_more = {{"disgust", {"disgust", "disgusted", "dis
                                        {"fear", {"fear", "fearful", "fea"}},
                                        {"surprise", {"surprise", "surprised", "sur"}}};
 
-// Each word in lower case, in capitals, and with a capital first.
+// Maps each word in lower case, in capitals and capitalised.
 LabelMap map_of(const std::vector<Words>& classes) {
   LabelMap map;
   for (const auto& [name, words] : classes)

@@ -14,7 +14,7 @@ constexpr const char* letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTU
 struct NameColumn {
   const char* name;
   std::string Clip::* member;
-  bool of_corpus;  // whether the same name is another one in another corpus
+  bool of_corpus;  // whether equal names in different corpora are different, so that names are compared in a corpus
 };
 
 constexpr std::array<NameColumn, 7> name_columns{{{"label", &Clip::label, false},
@@ -33,7 +33,7 @@ void check_name(const std::string& value, const char* column, size_t clip, const
   if (has_control_character(value))
     fail("{}: the {} '{}' holds a line break or another control character: remove it", place(clip), column,
          shown(value));
-  const bool visible = value.find_first_of(letters) != std::string::npos;  // which spares the folding
+  const bool visible = value.find_first_of(letters) != std::string::npos;  // a quick test that avoids folding
   if (!visible && folded(value).empty())
     fail("{}: the {} '{}' holds spaces or invisible characters alone: write a name, or leave it empty", place(clip),
          column, value);
@@ -44,10 +44,10 @@ void check_text(const std::string& value, const std::string& column, size_t clip
   fail("{}: the {} '{}' is not UTF-8 or holds a zero byte: save the table as UTF-8", place(clip), column, shown(value));
 }
 
-// Finds names in two spellings, value by value.
+// Finds different spellings of one name among values that are added one by one.
 class Spellings {
  public:
-  // The number of an earlier value with the same key and name, which is written otherwise.
+  // The number of an earlier value with the same key and name in another spelling; nullopt if there is none.
   std::optional<size_t> add(const std::string& key, const std::string& value, size_t number) {
     if (value.empty() || !seen_.emplace(key + '\0' + value, number).second) return {};
     const auto [first, fresh] = names_.emplace(key + '\0' + folded_name(value), number);

@@ -46,7 +46,7 @@ TEST_F(Names, NumbersAreComparedWithoutTheirZeros) {
   const auto d = table("d.csv", "path,label,speaker,corpus\nd.wav,joy,3,y\n");
   EXPECT_THAT(error_with({a, b}), AllOf(HasSubstr("'03' (" + a), HasSubstr("'3' (" + b)));
   EXPECT_THAT(error_with({b, c}), HasSubstr("'3.0'"));
-  EXPECT_EQ(error_with({a, d}), "");  // somebody else in another corpus
+  EXPECT_EQ(error_with({a, d}), "");  // another person, in another corpus
   EXPECT_THAT(error_with({a, table("e.csv", "path,label,speaker,corpus\ne.wav,joy,4,X\n")}),
               HasSubstr("the corpus 'x' ("));
 }
@@ -57,7 +57,7 @@ TEST_F(Names, LabelsAreComparedAsTheyAreMapped) {
   EXPECT_THAT(error_with({a, b}), HasSubstr("the label 'Anger'"));
   EXPECT_EQ(error_with({a}, "four"), "");
   EXPECT_THAT(error_with({a, b}, "Anger=anger,anger,calm"), HasSubstr("'Calm ' is 'calm' of the label map"));
-  EXPECT_EQ(error_with({a, b}, "Anger=anger,anger"), "");  // calm is left out in both
+  EXPECT_EQ(error_with({a, b}, "Anger=anger,anger"), "");  // the map drops calm in both
   EXPECT_THAT(error_with({a}, "Anger=rage,calm=Rage"), HasSubstr("'rage'"));
 }
 

@@ -1,4 +1,4 @@
-// For tests: a small WAV file's bytes.
+// For tests: the bytes of a small WAV file.
 #pragma once
 
 #include <cstdint>

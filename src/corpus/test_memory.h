@@ -1,4 +1,4 @@
-// For tests of large tables: how much memory this process has used, and how many rows are large.
+// For tests of large tables: the peak memory of this process, and the number of rows of a large table.
 #pragma once
 
 #include <sys/resource.h>

@@ -1,4 +1,4 @@
-// Log-mel features against transformers' WhisperFeatureExtractor.
+// Compares log-mel features with transformers' WhisperFeatureExtractor.
 #include "audio/log_mel.h"
 
 #include <gtest/gtest.h>

@@ -22,12 +22,12 @@ using at::Tensor;
 
 namespace {
 
-// Whether a batch is one clip that is passed window by window.
+// Whether a batch is one clip that is too long for one pass.
 bool is_long(ClipSource& source, const std::vector<int64_t>& clips, const WhisperConfig& config) {
   return clips.size() == 1 && source.positions()[static_cast<size_t>(clips[0])] > positions_in_pass(config);
 }
 
-// Of a batch's clips: B×D or B×(N+1)×D.
+// The pooled states of a batch's clips: B×D or B×(N+1)×D.
 Tensor states_of(const EmotionModel& model, ClipSource& source, const Encoder& encoder,
                  const std::vector<int64_t>& clips) {
   const auto pass = [&](Batch batch) {
@@ -41,19 +41,19 @@ Tensor states_of(const EmotionModel& model, ClipSource& source, const Encoder& e
   return mean.mean();
 }
 
-// states: a row a clip, of any shape.
+// Error if a clip's states are not finite. states: one row per clip; rows of any shape.
 void check_states(const Tensor& states, const ClipSource& source, std::span<const int64_t> clips) {
   if (clips.empty() || states.isfinite().all().item<bool>()) return;
   const Tensor finite = states.flatten(1).isfinite().all(1).cpu();
   const auto bad = std::count(finite.const_data_ptr<bool>(), finite.const_data_ptr<bool>() + finite.numel(), false);
   if (bad == std::ssize(clips) && bad > 1)
     fail(
-        "the encoder gives no finite numbers for any of {} clips: its weights ran away or are damaged: in a training "
+        "the encoder gives no finite numbers for any of {} clips: its weights diverged or are damaged: in a training "
         "lower the learning rate, else check the model's files and --precision",
         bad);
   int64_t first = 0;
   while (finite.const_data_ptr<bool>()[first]) ++first;
-  fail("{}: what the encoder makes of it is not finite: leave the clip out, or use --precision fp32",
+  fail("{}: the encoder's output for this clip is not finite: leave the clip out, or use --precision fp32",
        source.clip(clips[static_cast<size_t>(first)]).id);
 }
 
@@ -116,7 +116,7 @@ Tensor probabilities(const EmotionModel& model, const Tensor& states, const RowN
   const float* values = p.const_data_ptr<float>();
   for (int64_t i = 0; i < p.numel(); ++i)
     if (!std::isfinite(values[i]))
-      fail("{}: the model's answer is {}, no finite number: check the clip, the model's files and --precision",
+      fail("{}: the model's answer is {}, not a finite number: check the clip, the model's files and --precision",
            name(i / p.size(1)), values[i]);
   return p;
 }
@@ -127,7 +127,7 @@ RowName names_of(const ClipSource& source, std::span<const int64_t> clips) {
 
 int64_t positions_in_pass(const WhisperConfig& config) {
   constexpr int64_t bytes = int64_t{256} << 20, window = padded_length / position_samples;
-  const int64_t values = config.mlp_width + 6 * config.width;  // of a position, at the same time
+  const int64_t values = config.mlp_width + 6 * config.width;  // values per position that are in memory together
   return std::max<int64_t>(2, bytes / (values * static_cast<int64_t>(sizeof(float))) / window) * window;
 }
 
@@ -148,7 +148,7 @@ void check_finite(const EmotionModel& model, ClipSource& source, std::span<const
   const Encoder encoder = model.compute_encoder();
   for (const int64_t clip : clips)
     if (!source.batch({&clip, 1}, &encoder).x.isfinite().all().item<bool>())
-      fail("{}: what the encoder makes of it is not finite: leave the clip out, or use --precision fp32",
+      fail("{}: the encoder's output for this clip is not finite: leave the clip out, or use --precision fp32",
            source.clip(clip).id);
 }
 
@@ -162,10 +162,10 @@ int64_t machine_memory() {
 
 void check_memory(const EmotionModel& model, ClipSource& source, std::span<const std::vector<int64_t>> batches,
                   int64_t memory) {
-  if (!model.adapted.encoder.device().is_cpu()) return;  // a GPU's driver tells, and does no harm to other programs
+  if (!model.adapted.encoder.device().is_cpu()) return;  // on a GPU, a failed allocation is an error and harms nothing
   const WhisperConfig& config = model.adapted.encoder.config;
   const int64_t layers = config.layers - source.first_layer();
-  // Of each position and layer in single precision: inputs and outputs of the attention, the two norms, the MLP twice.
+  // Bytes per position, float32: in each layer the inputs and outputs of attention, the two norms, and twice the MLP.
   const double bytes = static_cast<double>(layers * (8 * config.width + 2 * config.mlp_width)) * sizeof(float);
   const auto& lengths = source.positions();
   for (const auto& batch : batches) {

@@ -1,4 +1,5 @@
-// Class probabilities of clips, by batches of similar length.
+// Inference: pooled encoder states and class probabilities of clips, in batches of similar length; checks of memory and
+// of values that are not finite.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,31 +14,33 @@
 
 namespace loralens {
 
-// Clips, longest first, cut into batches that fill the matrix products. lengths: positions. Returns numbers of clips.
+// Sorts clips by length, longest first, and cuts them into batches of about 2,000 positions. lengths: in positions.
+// Returns indices into `lengths`.
 std::vector<std::vector<size_t>> batches_by_length(std::span<const int64_t> lengths);
 
-// What the head reads (see head_states) for these clips, in their order: n×D or n×(N+1)×D, without gradients.
-// done(k): called as k of them are ready, for progress.
+// The pooled hidden states of these clips (see head_states), in their order: n×D or n×(N+1)×D, without gradients.
+// done(k): called for progress when k clips are ready. Error if states are not finite.
 at::Tensor clip_states(const EmotionModel& model, ClipSource& source, std::span<const int64_t> clips,
                        const std::function<void(int64_t)>& done = {});
 
-// n×C on the CPU: softmax of the head's logits, float32. Error if one is no finite number; name(i): of row i, for it.
+// Softmax of the head's logits: n×C, float32, on the CPU. Error if a probability is not finite; name(i): the name of
+// row i in that error.
 using RowName = std::function<std::string(int64_t)>;
 at::Tensor probabilities(const EmotionModel& model, const at::Tensor& states, const RowName& name);
 
-// Names clips[i] of the source's table.
+// Names row i by the id of clips[i].
 RowName names_of(const ClipSource& source, std::span<const int64_t> clips);
 
-// A clip of more positions than this is passed in several passes, each of so many that the widest layer's values take
-// 256 MB.
+// The most positions in one pass of a long clip: as many 30 s windows, at least two, as need about 256 MB for the
+// activations of a layer. A clip of more positions needs several passes.
 int64_t positions_in_pass(const WhisperConfig& config);
 
-// The mean over a long clip's windows, which come in several passes.
+// Pools a long clip over windows that come from several passes: the mean over all positions.
 class WindowMean {
  public:
-  // states: what the head reads for each window (W×D or W×(N+1)×D); lengths: their positions.
+  // states: the pooled states of each window (W×D or W×(N+1)×D); lengths: the windows' positions, as weights.
   void add(const at::Tensor& states, std::span<const int64_t> lengths);
-  // Of one clip: 1×D or 1×(N+1)×D.
+  // The clip's pooled states: 1×D or 1×(N+1)×D.
   at::Tensor mean() const;
 
  private:
@@ -46,15 +49,15 @@ class WindowMean {
   int64_t positions_ = 0;
 };
 
-// Error that names the first of these clips whose values are not finite where a batch starts (source.first_layer()). For
-// trainings whose loss is no finite number any more.
+// Error, with the clip, if a clip's values at the start of a batch (input of source.first_layer()) are not finite. To
+// find the cause when a training's loss is not finite.
 void check_finite(const EmotionModel& model, ClipSource& source, std::span<const int64_t> clips);
 
-// What this machine, or the container that the program runs in, has: bytes.
+// Memory of this machine or, if smaller, the memory limit of the container: bytes.
 int64_t machine_memory();
 
-// What a pass of a batch keeps for its backward pass must fit into `memory` bytes, on the CPU. Error, before anything is
-// computed, that names the longest clip of the batch.
+// Checks, before a training on the CPU, that the activations that each batch keeps for its backward pass fit into
+// `memory` bytes. Error that names the longest clip of a batch that does not fit.
 void check_memory(const EmotionModel& model, ClipSource& source, std::span<const std::vector<int64_t>> batches,
                   int64_t memory);
 

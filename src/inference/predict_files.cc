@@ -20,15 +20,15 @@
 namespace loralens {
 namespace {
 
-constexpr size_t files_in_chunk = 32;  // decoded ahead together; the first is small, for a quick first answer
-constexpr int64_t bytes_in_chunk = int64_t{64} << 20;  // of log-mels: long files are fewer in a chunk
+constexpr size_t files_in_chunk = 32;  // files decoded ahead together; the first chunk is smaller, for a quick start
+constexpr int64_t bytes_in_chunk = int64_t{64} << 20;  // limit of log-mels in a chunk, so it holds fewer long files
 
 using Mels = std::vector<at::Tensor>;
 
 struct Decoded {
   FilePrediction result;
-  Mels mels;                          // of all windows, or of the first of a long file
-  std::unique_ptr<ClipWindows> rest;  // of a long file
+  Mels mels;                          // of all windows; for a long file, of the first pass
+  std::unique_ptr<ClipWindows> rest;  // the other windows of a long file; null for others
   bool started = false;
 
   int64_t positions() const {
@@ -38,7 +38,7 @@ struct Decoded {
   }
 };
 
-// Windows until they are as many positions as one pass holds.
+// The log-mels of the next windows, until they have at least `positions` positions.
 Mels next_windows(ClipWindows& windows, int64_t positions) {
   Mels mels;
   for (int64_t filled = 0; filled < positions && !windows.done(); filled += mels.back().size(1) / 2)
@@ -46,7 +46,7 @@ Mels next_windows(ClipWindows& windows, int64_t positions) {
   return mels;
 }
 
-// What was thrown about a file or a segment of it, as a message that names it.
+// The error's message, preceded by the file's id unless the message already names the file.
 std::string message_of(const std::string& id, const std::exception& error) {
   const std::string reason = reason_of(error);
   return reason.find(clip_of_id(id).path.string()) == std::string::npos ? fmt::format("{}: {}", id, reason) : reason;
@@ -68,7 +68,7 @@ void decode_file(Decoded& file, const LogMel& mel, const InputOptions& input, in
   }
 }
 
-// The first of these files, at least one and as many as there are bytes for.
+// Decodes the first of these files: at least one, and more until the chunk has bytes_in_chunk bytes of log-mels.
 std::vector<Decoded> decode(std::span<const std::string> paths, const LogMel& mel, const InputOptions& input,
                             int64_t positions, int64_t threads) {
   std::vector<Decoded> chunk(paths.size());
@@ -120,7 +120,8 @@ class Recogniser {
  private:
   using Probabilities = std::vector<double>;  // C
 
-  // Stores what `work` gives for the files. If it fails, the error is the file's if it is one, and the result false.
+  // Stores the probabilities that `work` returns for the files. If it throws, returns false; the error of a single file
+  // is stored in its result.
   bool guarded(const std::vector<Decoded*>& files, const std::function<std::vector<Probabilities>()>& work) const {
     try {
       auto results = work();
@@ -132,7 +133,7 @@ class Recogniser {
     }
   }
 
-  // What fails among others is tried alone, so that one file does not take the others with it.
+  // If a batch fails, its files are tried one by one, so that one bad file does not make the others fail.
   void batch(const std::vector<Decoded*>& files) const {
     if (guarded(files, [&] { return pass(files); }) || files.size() == 1) return;
     for (Decoded* file : files) guarded({file}, [&] { return pass({file}); });
@@ -149,7 +150,7 @@ class Recogniser {
     return sums;
   }
 
-  // The next windows are decoded while these pass.
+  // Predicts a long file; decodes the next windows while the current ones pass through the models.
   std::vector<Probabilities> long_file(Decoded& file) const {
     const int64_t positions = positions_in_pass(config());
     std::vector<WindowMean> means(models_.size());
@@ -182,7 +183,7 @@ class Recogniser {
     return rows;
   }
 
-  // Adds model m's part of the mean over the models.
+  // Adds model m's probabilities to the mean over the models.
   void add(size_t m, const at::Tensor& states, const std::vector<Decoded*>& files,
            std::vector<Probabilities>& sums) const {
     const auto name = [&](int64_t row) { return files[static_cast<size_t>(row)]->result.path; };
@@ -205,7 +206,7 @@ void predict_files(const std::vector<EmotionModel>& models, const std::vector<st
   const LogMel mel(models.front().adapted.encoder.config.mels);
   for (const auto& model : models)
     if (model.classes != models.front().classes)
-      fail("models of other classes cannot be averaged: load folds of one run");
+      fail("models with different classes cannot be averaged: load folds of one run");
   const Recogniser recognise(models);
   const auto start = [&](size_t begin) {
     const size_t count = std::min(begin == 0 ? size_t{2} : files_in_chunk, paths.size() - begin);

@@ -1,4 +1,4 @@
-// Class probabilities of loose files, in order, whatever happens to some of them.
+// Class probabilities of audio files, in the order given. A file that cannot be read gets an error; the others go on.
 #pragma once
 
 #include <functional>
@@ -17,9 +17,10 @@ struct FilePrediction {
   double seconds = 0;                 // length of the clip
 };
 
-// Decodes on `threads` threads while the models compute; clips of similar length pass together, a long one window by
-// window, so that no clip's length and no number of files decides how much memory is used. Calls give() for each
-// file in the order given. The models share one base encoder, classes and input.
+// Predicts each file and calls give() for it, in the order given. Decodes on `threads` threads while the models
+// compute. Files of similar length form batches and long files pass window by window, so memory use depends neither on
+// a file's length nor on the number of files. The models must share one base encoder, classes and input. Error if their
+// classes differ.
 void predict_files(const std::vector<EmotionModel>& models, const std::vector<std::string>& paths, int64_t threads,
                    const std::function<void(const FilePrediction&)>& give);
 

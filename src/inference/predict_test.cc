@@ -20,7 +20,7 @@ TEST(Batches, ByLengthHoldEachClipOnce) {
   Random random(1);
   std::vector<int64_t> lengths;
   for (int i = 0; i < 200; ++i) lengths.push_back(static_cast<int64_t>(random.below(400)) + 1);
-  lengths[17] = 5000;  // more than a batch is meant to hold
+  lengths[17] = 5000;  // longer than a batch
   const auto batches = batches_by_length(lengths);
   std::vector<size_t> all;
   int64_t previous = 5000;
@@ -154,7 +154,7 @@ TEST(Memory, OfABatchThatIsMoreThanThereIsNamesItsLongestClip) {
   EXPECT_GT(machine_memory(), int64_t{1} << 28);
 }
 
-// ---- Loose files
+// ---- Files (predict_files)
 
 std::vector<FilePrediction> predictions(const std::vector<EmotionModel>& models,
                                         const std::vector<std::string>& paths) {

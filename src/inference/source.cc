@@ -19,7 +19,7 @@ namespace {
 
 using at::Tensor;
 
-// The mel with masked stretches at its own mean, after Park et al., 2019.
+// SpecAugment (Park et al., 2019): sets random ranges of frames and of mel bins to the log-mel's mean.
 Tensor masked(const Tensor& mel, const SpecAugmentOptions& augment, uint64_t key) {
   Tensor out = mel.clone();
   Random random(key);
@@ -36,10 +36,10 @@ Tensor masked(const Tensor& mel, const SpecAugmentOptions& augment, uint64_t key
   return out;
 }
 
-constexpr int64_t most_ahead = int64_t{256} << 20;  // bytes of log-mels that are decoded ahead
+constexpr int64_t most_ahead = int64_t{256} << 20;  // limit of log-mels decoded ahead, in bytes
 
-// The most samples of input that a clip may become: to the end of the window that holds its own last sample, so that no
-// window holds the tail alone.
+// The limit of a clip's input in samples: the end of the window that holds the clip's last sample, so that no window
+// consists of the tail alone.
 int64_t input_end(int64_t samples, const InputOptions& input) {
   return input.cut ? padded_length : (samples + padded_length - 1) / padded_length * padded_length;
 }
@@ -110,7 +110,7 @@ ClipSource::Segments ClipSource::mels(int64_t clip) {
   return mel_segments(clips_[static_cast<size_t>(clip)], mel_, options_.input);
 }
 
-// Each clip alone, so that its bits do not depend on who is beside it.
+// Runs each clip alone, so that its bits do not depend on the other clips of a batch.
 ClipSource::Segments ClipSource::rows(const Encoder& encoder, int64_t clip, const Segments& mels) const {
   const Timed time(Phase::stem);
   Segments rows;
@@ -180,7 +180,7 @@ Batch ClipSource::assemble(std::span<const int64_t> clips, const std::vector<Seg
 Batch ClipSource::batch(std::span<const int64_t> clips, const Encoder* encoder) {
   std::vector<Segments> parts;
   for (const int64_t clip : clips) {
-    if (first_layer_ < 0) {  // the stem is trained: only the features can be kept
+    if (first_layer_ < 0) {  // the stem is trained: only the log-mels can be cached
       const Segments segments = mels(clip);
       keep(mels_, clip, segments);
       parts.push_back(rows(encoder ? *encoder : encoder_, clip, segments));

@@ -1,4 +1,5 @@
-// Clips as batches of the encoder's rows: decoded ahead on threads, encoded up to the first adapted layer, and kept.
+// Loads clips as batches for the encoder: decodes on threads ahead of use, runs the layers below the first adapted one,
+// and caches the results.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,63 +19,64 @@
 namespace loralens {
 
 struct SpecAugmentOptions {  // Park et al., 2019, without time warping
-  int64_t time_masks = 0;    // number of masks
-  double time_share = 0.1;   // longest mask, as a share of the clip
+  int64_t time_masks = 0;  // number of masks
+  double time_share = 0.1;  // longest mask, as a share of the clip
   int64_t mel_masks = 0;
-  int64_t mel_width = 15;    // widest mask, in mel bins
+  int64_t mel_width = 15;  // widest mask, in mel bins
   bool active() const { return time_masks > 0 || mel_masks > 0; }
 };
 
 struct SourceOptions {
   InputOptions input;
-  int64_t cache_bytes = int64_t{400} << 20;  // at most this much is kept of what clips were turned into
-  int64_t threads = 2;                       // that decode ahead
+  int64_t cache_bytes = int64_t{400} << 20;  // limit of the cache of clips' log-mels or hidden states
+  int64_t threads = 2;  // decoding threads
 };
 
 struct Batch {
-  at::Tensor x;  // ΣT×D, the residual stream that enters the source's first layer; no gradient below it
+  at::Tensor x;  // ΣT×D, the residual stream at the input of the source's first layer; no gradient below it
   Pass pass;
 };
 
-// Clips one below the other; rows[i]: clip i's segments (T×D each). The pass has no keys: they are for training.
+// Concatenates clips into a batch; rows[i]: the segments of clip i (T×D each). The pass has no keys, as only training
+// needs them.
 Batch pack(const std::vector<std::vector<at::Tensor>>& rows);
 
-// The batch with rows of zeros up to the next rows_multiple (compute/linear.h), a segment that is of no clip.
+// Adds padding rows of zeros, up to the next multiple of rows_multiple() (compute/linear.h), as a segment of their own.
 Batch with_round_rows(Batch batch);
 
 class ClipSource {
  public:
-  // encoder: of the base model, in the precision of the passes. first_layer: where batches start; -1 for a stem that
-  // is trained itself (see EmotionModel::first_adapted_layer).
+  // encoder: of the base model, in the precision of the passes. first_layer: the layer whose input a batch holds; -1 if
+  // the stem is trained (see EmotionModel::first_adapted_layer). `clips` must outlive the source.
   ClipSource(const Encoder& encoder, const std::vector<Clip>& clips, int64_t first_layer, const SourceOptions& options);
   ~ClipSource();
 
   int64_t first_layer() const { return first_layer_ < 0 ? 0 : first_layer_; }
 
-  // A number that stands for a clip in random masks.
+  // The clip's key for random masks: a hash of its id.
   uint64_t key(int64_t clip) const { return keys_[static_cast<size_t>(clip)]; }
 
-  // Positions of each clip, from the files' headers alone (batches of similar length are made of these).
+  // Positions of each clip, read from the files' headers; used to make batches of similar length.
   const std::vector<int64_t>& positions();
 
-  // How many of these, from the clip's first, are the clip itself: without tail or padding.
+  // How many of the positions, from the first, are the clip's audio, without tail or padding.
   const std::vector<int64_t>& speech_positions();
 
   const Clip& clip(int64_t number) const { return clips_[static_cast<size_t>(number)]; }
 
-  // Starts to decode these clips (numbers in the table) unless they are kept already, up to 256 MB of log-mels.
+  // Starts to decode these clips (numbers in the table) unless they are cached; at most 256 MB of log-mels ahead.
   void prefetch(std::span<const int64_t> clips);
 
-  // The rows of these clips, in their order. A clip's rows have the same bits in every batch.
-  // `encoder`: the one whose stem is trained, where first_layer is -1.
+  // The batch of these clips, in their order. A clip's rows have the same bits in every batch.
+  // encoder: the encoder whose stem is trained, if first_layer is -1.
   Batch batch(std::span<const int64_t> clips, const Encoder* encoder = nullptr);
 
-  // The same with parts of the mel masked by a hash of (seed, epoch, clip); nothing of it is kept.
+  // The same with SpecAugment: parts of the log-mels are masked, by a hash of (seed, epoch, clip). Rows are not cached.
   Batch augmented_batch(std::span<const int64_t> clips, const SpecAugmentOptions& augment, uint64_t seed,
                         uint64_t epoch, const Encoder* encoder = nullptr);
 
-  // The windows of one clip, each as a clip of its own, in batches of about so many positions, which see() is given one
-  // after the other; no more than one is in memory, and nothing is kept.
+  // Calls see() with batches of about `positions` positions of one clip's windows, each window as a clip of its own.
+  // Only one batch is in memory at a time, and nothing is cached.
   void pass_windows(int64_t clip, int64_t positions, const Encoder* encoder,
                     const std::function<void(const Batch&)>& see);
 
@@ -95,7 +97,7 @@ class ClipSource {
   LogMel mel_;
   std::vector<int64_t> positions_, speech_positions_;
   std::vector<uint64_t> keys_;
-  std::unordered_map<int64_t, Segments> mels_, rows_;  // kept
+  std::unordered_map<int64_t, Segments> mels_, rows_;  // caches
   int64_t kept_bytes_ = 0;
   std::map<int64_t, std::future<Segments>> ahead_;
 };

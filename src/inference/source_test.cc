@@ -44,7 +44,7 @@ TEST_F(Source, AClipHasTheSameBitsInEveryBatch) {
   }
 }
 
-// Rows of no clip make their number round and change nothing of what is read off the clips.
+// Padding rows bring the number of rows to a multiple of rows_multiple() and do not change the clips' states.
 TEST_F(Source, RoundRowsChangeNoClip) {
   ClipSource source(encoder_, clips_, 0, {});
   const Batch batch = source.batch(std::vector<int64_t>{0, 2, 1}), round = with_round_rows(batch);
@@ -68,7 +68,7 @@ TEST_F(Source, StopsAtTheFirstAdaptedLayer) {
   EXPECT_FALSE(rows(source, {0}).requires_grad());
 }
 
-// How often a clip was read shows in what happens once its file is gone.
+// After its file is deleted, a clip can be read only from the cache.
 TEST_F(Source, KeepsWhatFits) {
   ClipSource source(encoder_, clips_, 1,
                     {.input = {}, .cache_bytes = 61 * 16 * 4});  // clip a: 0.7 + 0.5 s, 60 positions
@@ -98,7 +98,7 @@ TEST_F(Source, ATrainedStemGetsItsGradient) {
   const Tensor x = source.batch(numbers, &trained).x;
   x.square().sum().backward();
   EXPECT_GT(largest(trained.conv1.weight.grad()), 0);
-  const Encoder other = tiny_encoder(2);  // another stem, other rows: only the features may be kept
+  const Encoder other = tiny_encoder(2);  // another stem gives other rows: only the log-mels may be cached
   EXPECT_TRUE(same_bits(source.batch(numbers, &other).x, ClipSource(other, clips_, -1, {}).batch(numbers).x));
 }
 

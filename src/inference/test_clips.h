@@ -1,4 +1,4 @@
-// For tests: clips of noise and a tone, written as WAV files.
+// For tests: clips of a tone in noise, written as WAV files.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -34,7 +34,7 @@ inline std::vector<float> tone(double hertz, double seconds, uint64_t seed, int 
   return samples;
 }
 
-// A clip with its file in the folder: <name>.wav.
+// A clip whose audio it writes to <name>.wav in the folder.
 inline Clip tone_clip(const TestFolder& folder, const std::string& name, double hertz, double seconds, uint64_t seed) {
   Clip clip;
   clip.id = name + ".wav";
@@ -43,8 +43,8 @@ inline Clip tone_clip(const TestFolder& folder, const std::string& name, double 
   return clip;
 }
 
-// `count` clips of 0.2 to 0.5 s. Even ones are "high" and hold a tone near 2 kHz, odd ones "low" and near 300 Hz; four
-// speakers take turns with pairs of them.
+// `count` clips of 0.2 to 0.5 s. Clips with even numbers have the label "high" and a tone near 2 kHz, the others "low"
+// and a tone near 300 Hz. Four speakers alternate after every two clips.
 inline Clips tone_corpus(const TestFolder& folder, int64_t count) {
   Clips clips;
   clips.folder = folder.path();

@@ -12,7 +12,7 @@ namespace {
 
 constexpr auto window_samples = static_cast<size_t>(padded_length);
 
-// Whatever `work` throws becomes an Error that names the file.
+// Calls `work`; turns every exception into an Error that names the file.
 template <typename Work>
 auto naming(const Path& path, Work&& work) {
   try {
@@ -53,7 +53,7 @@ at::Tensor ClipWindows::next() {
   return naming(path_, [&] {
     const std::vector<float> window = std::move(window_);
     window_ = window.size() == window_samples ? read_window(stream_) : std::vector<float>();
-    if (input_.cut)  // the rest is not heard, but must be whole
+    if (input_.cut)  // decodes the unused rest too, so that a damaged file is an error
       while (!window_.empty()) window_ = read_window(stream_);
     const Timed time(Phase::mel);
     if (input_.padded) return mel_(padded_samples(window));

@@ -1,4 +1,4 @@
-// A clip as the log-mel windows that the encoder hears, decoded one after the other.
+// Decodes a clip into the log-mel windows of the encoder's input, one after the other.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,8 +14,8 @@
 
 namespace loralens {
 
-// One window, or the 30 s windows of a longer clip. A tail ends with the window that the clip itself ends in. Holds two
-// windows of samples, however long the clip is. All errors name the file.
+// Gives a clip as one window, or as 30 s windows if it is longer. The tail of silence stays within the window with the
+// clip's end. Keeps at most two windows of samples in memory. All errors name the file.
 class ClipWindows {
  public:
   // mel: must outlive it.
@@ -30,14 +30,14 @@ class ClipWindows {
   const LogMel& mel_;
   InputOptions input_;
   AudioStream stream_;
-  std::vector<float> window_;  // the samples of the next window; none at the end
+  std::vector<float> window_;  // the samples of the next window; empty at the end
 };
 
-// All of them (M×frames each). seconds: the clip's length.
+// All windows of a clip (M×frames each). seconds: receives the clip's length.
 std::vector<at::Tensor> mel_segments(const Clip& clip, const LogMel& mel, const InputOptions& input,
                                      double* seconds = nullptr);
 
-// In one line, whatever was thrown: LibTorch's own messages have many, and too little memory has none.
+// A message of one line for any exception: only the first line of LibTorch's messages, and advice if memory ran out.
 std::string reason_of(const std::exception& error);
 
 }  // namespace loralens

@@ -42,7 +42,8 @@ bool same_clips(std::span<const Prediction> first, std::span<const Prediction> s
 
 json compare_results(std::span<const Prediction> first, std::span<const Prediction> second, int64_t classes,
                      uint64_t seed) {
-  if (!same_clips(first, second)) fail("runs of other clips or folds cannot be paired: train both on the same folds");
+  if (!same_clips(first, second))
+    fail("runs with different clips or folds cannot be compared: train both on the same folds");
   const auto folds_a = by_fold(first, classes), folds_b = by_fold(second, classes);
   const auto speakers_a = speakers_of(first, classes), speakers_b = speakers_of(second, classes);
   json result = {{"folds", folds_a.size()}, {"speakers", speakers_a.size()}};

@@ -1,4 +1,4 @@
-// Two runs that tested the same clips in the same folds, side by side.
+// Paired comparison of two runs that tested the same clips in the same folds.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -8,16 +8,17 @@
 
 namespace loralens {
 
-// Whether both predict the same clips, of the same classes, in the same folds.
+// Whether both predict the same clips, with the same labels, in the same folds.
 bool same_clips(std::span<const Prediction> first, std::span<const Prediction> second);
 
-// uar, war, macro_f1: compare_runs of first - second (difference, low, high, p_folds, p_speakers, effect_folds,
-// effect_speakers; null where there is none); "folds" and "speakers": how many there are.
+// A JSON object: "uar", "war", "macro_f1" with the result of compare_runs for first - second (difference, low, high,
+// p_folds, p_speakers, effect_folds, effect_speakers; null if undefined), and the numbers of "folds" and "speakers".
 // Error unless same_clips.
 nlohmann::json compare_results(std::span<const Prediction> first, std::span<const Prediction> second, int64_t classes,
                                uint64_t seed);
 
-// The same of two folders of runs; null unless both hold predictions of the same clips in the same folds, of these classes.
+// The same for the folders of two runs; null unless both hold predictions of the same clips in the same folds, and for
+// these classes.
 nlohmann::json difference_of_runs(const Path& run, const Path& against, const std::vector<std::string>& classes);
 
 }  // namespace loralens

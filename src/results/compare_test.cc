@@ -9,7 +9,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// Two folds of two speakers, four clips each; `wrong`: how many of a speaker's clips are.
+// Two folds of two speakers with four clips each. wrong: for each speaker, how many clips are predicted wrongly.
 std::vector<Prediction> predictions_with(const std::vector<int64_t>& wrong) {
   std::vector<Prediction> predictions;
   for (int64_t speaker = 0; speaker < 4; ++speaker)

@@ -11,7 +11,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr size_t most_values = 50;  // of a column; a text for every clip tells nothing
+constexpr size_t most_values = 50;  // a column with more values, such as a different text for every clip, is left out
 
 json scores_of(const std::string& value, std::span<const Prediction> predictions, int64_t classes, uint64_t seed) {
   std::vector<Confusion> speakers;

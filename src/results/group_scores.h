@@ -1,4 +1,4 @@
-// A run's scores among women and men, for each intensity, each text, each corpus.
+// A run's scores by subgroup: for each gender, intensity, text and corpus.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -11,10 +11,10 @@
 
 namespace loralens {
 
-// {column: [{"value", "clips", "speakers", "uar": {"value", "low", "high"}, "war": the same}, ...]} for the columns
-// corpus, gender, intensity and text of `clips` that have 2 to 50 values among the predicted clips; those without a
-// value count nowhere. Scores are of all folds' predictions of a group's clips taken together, UAR over the classes
-// that the group has; intervals are 95 % bootstraps over speakers. Error for a prediction of no clip in `clips`.
+// {column: [{"value", "clips", "speakers", "uar": {"value", "low", "high"}, "war": the same}, ...]} for those of the
+// columns corpus, gender, intensity and text that have 2 to 50 values among the predicted clips; clips without a value
+// are ignored. Scores pool the predictions of all folds for a group's clips. UAR is over the group's classes. Intervals
+// are 95 % bootstraps over speakers. Error for a prediction whose clip is not in `clips`.
 nlohmann::json group_scores(std::span<const Prediction> predictions, const std::vector<std::string>& classes,
                             const Clips& clips, uint64_t seed);
 

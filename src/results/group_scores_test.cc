@@ -45,8 +45,8 @@ TEST_F(ResultGroups, AreScoredEachAlone) {
   EXPECT_NEAR(women.at("war").at("value").get<double>(), 2.0 / 3, 1e-15);
   EXPECT_EQ(men.at("clips"), 2);
   EXPECT_EQ(men.at("uar").at("value"), 1) << "over the one class that is there";
-  EXPECT_EQ(women.at("war").at("low"), 0.5);  // s2 alone
-  EXPECT_EQ(women.at("war").at("high"), 1);   // s1 alone
+  EXPECT_EQ(women.at("war").at("low"), 0.5);  // bootstrap samples of s2 alone
+  EXPECT_EQ(women.at("war").at("high"), 1);   // bootstrap samples of s1 alone
 }
 
 TEST_F(ResultGroups, OfMoreThanFiftyValuesAreNone) {

@@ -15,7 +15,7 @@ namespace {
 
 using nlohmann::json;
 
-// The paper's own scores, where a run is of its corpus, model and protocol; else "".
+// A line with the paper's scores, if the run has the paper's corpus, model, method and protocol; else "".
 std::string published(const json& metrics) {
   if (metrics.value("protocol", "") != "paper" || metrics.value("method", "") != "lora" ||
       metrics.value("base", "") != "openai/whisper-large-v2" || metrics.value("corpus", json()) != json({"iemocap"}))

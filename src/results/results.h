@@ -1,4 +1,4 @@
-// What a run found: predictions.csv and metrics.json.
+// Results of a run: predictions.csv and metrics.json.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -23,37 +23,37 @@ struct Prediction {
   std::vector<double> probabilities;  // C
 };
 
-// Rows of `probabilities` (n×C, CPU float32) for these clips, to the six digits of predictions.csv: scores are the same
-// whether they come from a file or not.
+// Predictions of these clips from the rows of `probabilities` (n×C, CPU float32), rounded to the six digits of
+// predictions.csv, so that scores are the same when they are computed from the file.
 std::vector<Prediction> predictions_of(const Clips& clips, std::span<const int64_t> numbers,
                                        const std::vector<std::string>& classes, const at::Tensor& probabilities,
                                        int64_t fold);
 
-// id,fold,speaker,label,predicted,p_<class>...
+// The text of predictions.csv: id,fold,speaker,label,predicted,p_<class>...
 std::string format_predictions(std::span<const Prediction> predictions, const std::vector<std::string>& classes);
-// Reads such a table, by the names of its columns. Error, with the row and column: a column that is missing or of no class
-// here, a clip twice in a fold, a label or prediction that is no class, probabilities that are not in [0, 1] or do not add
-// up to 1, a prediction that is not the most probable class, no row.
+// Reads a predictions.csv, its columns by name. Error, with the row and column, for a missing or unknown column, a clip
+// twice in a fold, a label or prediction that is not a class, probabilities that are not in [0, 1] or do not add up to
+// 1, or a prediction that is not the most probable class. Error if there are no rows.
 std::vector<Prediction> read_predictions(const Path& csv, const std::vector<std::string>& classes);
 
-// Each speaker's confusion, by name; a clip of an unknown speaker is a group of its own.
+// The confusion matrix of each speaker, by name; a clip of an unknown speaker is a group of its own.
 std::map<std::string, Confusion> by_speaker(std::span<const Prediction> predictions, int64_t classes);
 
-// {"low", "high"}, null where there is none.
+// {"low", "high"}; null for bounds that are not finite.
 nlohmann::json json_of(const Interval& interval);
 
-// uar, war, macro_f1: mean and std over folds (ddof), low and high: 95 % bootstrap over speakers of the folds' clips
-// taken together; "folds": the same per fold; "recall" and "recall_intervals" of each class; "calibration": ece and its
-// bins; "confusion": rows are true classes; "classes"; "clips", "predictions" (more, where several folds tested a clip)
-// and "speakers".
+// The content of metrics.json. "uar", "war", "macro_f1": mean and std over folds (ddof), and low and high of a 95 %
+// bootstrap over speakers, all folds pooled; "folds": the scores of each fold; "recall" and "recall_intervals" of each
+// class; "calibration": ece and its bins; "confusion": rows are true classes; "classes"; the numbers of "clips",
+// "predictions" (more than clips if several folds test a clip) and "speakers".
 nlohmann::json metrics_of(std::span<const Prediction> predictions, const std::vector<std::string>& classes, int ddof,
                           uint64_t seed);
 
-// metrics.json of a run or an evaluation. Error if it is no such file, or holds what no run writes.
+// Reads the metrics.json of a run or an evaluation. Error if a key is missing or a value is not valid.
 nlohmann::json read_metrics(const Path& file);
 
-// Error unless the scores are those of the predictions: their number, classes, folds, confusion, the scores of each fold and
-// their means, the calibration error. folder: what errors call the place of both.
+// Recomputes the scores from the predictions. Error unless metrics.json agrees: number of clips and predictions, folds,
+// confusion, the scores of each fold and their means, calibration error. folder: its name in errors.
 void check_agreement(const nlohmann::json& metrics, std::span<const Prediction> predictions, const std::string& folder);
 
 struct Scores {
@@ -61,12 +61,12 @@ struct Scores {
   std::vector<Prediction> predictions;
 };
 
-// metrics.json and predictions.csv of a run or an evaluation. Error unless they agree, and unless a run is whole
-// (check_whole in run.h).
+// Reads metrics.json and predictions.csv of a run or an evaluation. Error unless they agree (check_agreement). Error
+// unless a run is complete (check_whole in run_folder.h).
 Scores read_scores(const Path& folder);
 
-// A few lines for a terminal: UAR, WAR and macro F1 with interval, recall of each class, the confusion matrix; beside
-// them the published scores, if "corpus", "protocol", "method" and "base" are those of the paper.
+// A few lines for a terminal: UAR, WAR and macro F1 with intervals, recall of each class and the confusion matrix; also
+// the published scores, if "corpus", "protocol", "method" and "base" are those of the paper.
 std::string describe_metrics(const nlohmann::json& metrics);
 
 }  // namespace loralens

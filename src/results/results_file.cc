@@ -1,4 +1,4 @@
-// predictions.csv and metrics.json, read back: every value is checked, and each file against the other.
+// Reads predictions.csv and metrics.json, checks every value, and checks that the two files agree.
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -26,7 +26,7 @@ T number_in(const std::string& text, const std::string& where) {
   return value;
 }
 
-// Where the columns of predictions.csv stand.
+// Indices of the columns of predictions.csv.
 struct Columns {
   size_t id, fold, speaker, label, predicted;
   std::vector<size_t> probabilities;  // C, in the order of the classes
@@ -53,9 +53,9 @@ Columns columns_of(const Table& table, const std::vector<std::string>& classes, 
   return columns;
 }
 
-constexpr double rounding = 1e-6;  // of a probability to six digits
+constexpr double rounding = 1e-6;  // largest rounding error of a probability with six digits
 
-// The probabilities of a row. Error unless they are a distribution.
+// The probabilities of a row. Error unless each is in [0, 1] and they add up to 1.
 std::vector<double> probabilities_of(const std::vector<std::string>& row, const Columns& columns,
                                      const std::vector<std::string>& classes, const std::string& where) {
   std::vector<double> probabilities;
@@ -75,7 +75,7 @@ std::vector<double> probabilities_of(const std::vector<std::string>& row, const 
 
 bool is_score(const json& value) { return value.is_number() && value >= 0 && value <= 1; }
 
-// uar, war or macro_f1: mean, low and high in [0, 1], low and high both numbers or both null.
+// Whether an entry uar, war or macro_f1 is valid: mean, low and high in [0, 1]; low and high both numbers or both null.
 bool is_summary(const json& score) {
   const json &low = score.at("low"), &high = score.at("high");
   const bool interval = is_score(low) && is_score(high) && low.get<double>() <= high.get<double>();
@@ -83,7 +83,7 @@ bool is_summary(const json& score) {
          (score.at("std").is_null() || (score.at("std").is_number() && score.at("std") >= 0));
 }
 
-// What is wrong with metrics.json; "" if nothing is. Throws json::exception where something is missing or of another type.
+// Describes the first fault of metrics.json; "" if it is valid. Throws json::exception for a missing key or wrong type.
 std::string fault_of(const json& metrics) {
   const auto classes = metrics.at("classes").get<std::vector<std::string>>();
   if (classes.empty()) return "it has no classes";
@@ -91,13 +91,13 @@ std::string fault_of(const json& metrics) {
   for (const char* key : {"uar", "war", "macro_f1"})
     if (!is_summary(metrics.at(key))) return fmt::format("\"{}\" is no score", key);
   const json& confusion = metrics.at("confusion");
-  if (confusion.size() != classes.size()) return "\"confusion\" has not a row for each class";
+  if (confusion.size() != classes.size()) return "\"confusion\" does not have a row for each class";
   for (const json& row : confusion) {
-    if (!row.is_array() || row.size() != classes.size()) return "\"confusion\" has not a column for each class";
+    if (!row.is_array() || row.size() != classes.size()) return "\"confusion\" does not have a column for each class";
     for (const json& count : row)
-      if (!count.is_number_integer() || count < 0) return "\"confusion\" holds something else than counts";
+      if (!count.is_number_integer() || count < 0) return "\"confusion\" holds values that are not counts";
   }
-  if (metrics.at("recall").size() != classes.size()) return "\"recall\" is not of the classes";
+  if (metrics.at("recall").size() != classes.size()) return "\"recall\" does not have one value for each class";
   for (const std::string& c : classes)
     if (const json& recall = metrics.at("recall").at(c); !recall.is_null() && !is_score(recall))
       return fmt::format("the recall of {} is no score", c);
@@ -111,7 +111,7 @@ std::string fault_of(const json& metrics) {
   return folds.empty() ? "it has no folds" : "";
 }
 
-// Scores that metrics.json states and that follow from the predictions alone.
+// Checks the values of metrics.json that can be recomputed from the predictions.
 class Agreement {
  public:
   Agreement(const json& metrics, std::span<const Prediction> predictions, const std::string& folder)
@@ -246,7 +246,7 @@ void check_agreement(const json& metrics, std::span<const Prediction> prediction
   try {
     Agreement(metrics, predictions, folder).check();
   } catch (const json::exception&) {
-    fail("{}: metrics.json holds no whole scores of a run", folder);
+    fail("{}: metrics.json does not hold the complete scores of a run", folder);
   }
 }
 

@@ -119,7 +119,7 @@ TEST(RunMetrics, HoldTheIntervalOfEachRecallAndTheCalibration) {
   EXPECT_EQ(joy.at("low"), 0);
   EXPECT_EQ(joy.at("high"), 1);
   const auto& calibration = metrics.at("calibration");
-  // Sure of 0.5: wrong; of 0.75: two of three right; of 0.875 and 1: right.
+  // Confidence 0.5: wrong; 0.75: two of three right; 0.875 and 1: right.
   EXPECT_NEAR(calibration.at("ece").get<double>(), (0.5 + 0.25 + 0.125 + 0) / 6, 1e-12);
   ASSERT_EQ(calibration.at("bins").size(), 15u);
   const auto& bin = calibration.at("bins")[11];
@@ -192,7 +192,7 @@ TEST(RunMetrics, ThatNoRunWritesAreRefused) {
 
 TEST(RunMetrics, SpreadOverFoldsByTheDegreesOfFreedom) {
   std::vector<Prediction> predictions = some_predictions();
-  predictions[2].predicted = 1;  // fold 0 is all right: UAR 1 and 0.75
+  predictions[2].predicted = 1;  // now all of fold 0 is correct: the folds' UAR are 1 and 0.75
   EXPECT_NEAR(metrics_of(predictions, classes, 1, 42).at("uar").at("std").get<double>(), 0.25 / std::sqrt(2), 1e-15);
   EXPECT_NEAR(metrics_of(predictions, classes, 0, 42).at("uar").at("std").get<double>(), 0.125, 1e-15);
   EXPECT_THAT(error_of([] { metrics_of({}, classes, 1, 42); }), HasSubstr("no prediction to score"));

@@ -1,4 +1,4 @@
-// The folder of a run, read back: which folds it has, and whether they are all there and of one training.
+// Reads the folder of a run: which folds it has, and whether they are complete and belong to one training.
 #include <algorithm>
 #include <charconv>
 #include <map>
@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The test part of each fold of a folds.csv: ids by fold.
+// The ids of the test clips of each fold of a folds.csv.
 using TestParts = std::map<int64_t, std::set<std::string>>;
 
 TestParts test_parts(const Path& csv) {
@@ -26,7 +26,7 @@ TestParts test_parts(const Path& csv) {
   return parts;
 }
 
-// The numbers of the folders fold-00, fold-01, ... that are there; others, such as fold-00.bak, are no folds.
+// The numbers of the existing folders fold-00, fold-01, ...; other names, such as fold-00.bak, are ignored.
 std::set<int64_t> folds_in(const Path& run) {
   std::set<int64_t> numbers;
   if (!fs::is_directory(run)) return numbers;
@@ -41,7 +41,7 @@ std::set<int64_t> folds_in(const Path& run) {
   return numbers;
 }
 
-// The folds that a run says it has; empty where it says nothing.
+// The folds that folds.csv and metrics.json list; empty without both files. Error if they differ.
 std::set<int64_t> folds_told_of(const Path& run) {
   std::set<int64_t> folds;
   if (fs::exists(run / "folds.csv"))
@@ -62,7 +62,7 @@ std::string input_text(const InputOptions& input) {
                      input.cut ? "cut" : "in windows");
 }
 
-// The method, and names and shapes of all that was trained.
+// Text with the method and with names and shapes of all parameters, to compare models.
 std::string trained_text(const EmotionModel& model) {
   std::string text = model.options.method;
   if (!model.adapted.adapters.empty()) text += fmt::format(" alpha {} {}", model.options.alpha, model.options.rslora);
@@ -100,7 +100,7 @@ std::vector<Path> model_folders(const Path& run) {
   if (is_model_folder(run)) return {run};
   const auto there = folds_in(run);
   auto expected = there.empty() ? std::set<int64_t>() : folds_told_of(run);
-  if (expected.empty())  // folders that somebody put together: as many as the last one says
+  if (expected.empty())  // no folds.csv or metrics.json: fold numbers must go from 0 to the last one without gaps
     for (int64_t fold = 0; !there.empty() && fold <= *there.rbegin(); ++fold) expected.insert(fold);
   if (there.empty()) fail("{} is neither a run (no fold-00) nor a model folder (no adapter_config.json)", run.string());
   std::vector<Path> folders;
@@ -119,8 +119,7 @@ std::vector<Path> model_folders(const Path& run) {
   }
   for (const int64_t fold : there)
     if (!expected.contains(fold))
-      fail("{} has a {}, which is no fold of its folds.csv or metrics.json: take it away", run.string(),
-           fold_name(fold));
+      fail("{} has a {}, which is no fold of its folds.csv or metrics.json: remove it", run.string(), fold_name(fold));
   return folders;
 }
 

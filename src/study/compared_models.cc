@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Error unless the run's own tables still say of its clips what it was trained with.
+// Error if the run's tables have clips, labels or speakers other than those in its recordings.csv.
 void check_unchanged(const Path& run, const Clips& clips) {
   if (!fs::exists(run / "recordings.csv")) return;
   std::map<std::string, TrainedClip> trained;
@@ -23,7 +23,7 @@ void check_unchanged(const Path& run, const Clips& clips) {
   const auto compare = [&](const Clip& clip, const char* what, const std::string& was, const std::string& is) {
     if (was != is)
       fail(
-          "the {} of the clip {} was '{}' when {} was trained and is '{}' now: put the table back as it was, or name "
+          "the {} of the clip {} was '{}' when {} was trained and is '{}' now: restore the table as it was, or name "
           "the table with --corpus",
           what, clip.id, was, run.string(), is);
   };
@@ -45,8 +45,8 @@ Clips clips_of(const ComparisonRequest& a, const Path& run, const std::vector<st
   return clips;
 }
 
-// The folds that the models were trained in; for a corpus that is not the run's, or a model of which nothing is known,
-// every clip is a test clip.
+// The folds of the models' training. Every clip is a test clip for a corpus other than the run's, and for a model
+// without a folds.csv.
 std::vector<Fold> folds_of(const ComparisonRequest& a, const std::string& name, const Clips& clips) {
   const Path run = run_of(name), csv = run / "folds.csv";
   const size_t models = model_folders(name).size();
@@ -80,7 +80,7 @@ bool same_places(const EmotionModel& a, const EmotionModel& b) {
       [](const auto& x) { return x.first; });
 }
 
-// The models of a further run, which was trained as the first one, on the same folds, with another seed.
+// Adds the models of a further run: a repetition of the first one on the same folds with another random seed.
 void add_run(const ComparisonRequest& a, const std::string& name, const InputOptions& bare_input, ComparedModels& m) {
   const std::string& first = a.runs.front();
   const EmotionModel like = m.adapted.front();
@@ -108,7 +108,7 @@ void add_run(const ComparisonRequest& a, const std::string& name, const InputOpt
 
 std::vector<EmotionModel> frozen_models(const ComparisonRequest& a, const ComparedModels& m) {
   std::vector<EmotionModel> models;
-  if (a.against.empty()) {  // the same heads, adapters off
+  if (a.against.empty()) {  // the same heads on the base encoder without adapters
     for (const EmotionModel& model : m.adapted) {
       models.push_back(model);
       models.back().adapted = Adapted{m.base.encoder, {}, {}, false};
@@ -127,10 +127,11 @@ std::vector<EmotionModel> frozen_models(const ComparisonRequest& a, const Compar
          folds);
   for (const EmotionModel& model : models) {
     if (model.classes != m.adapted.front().classes)
-      fail("--against {} knows other classes than {}", a.against, a.runs.front());
+      fail("--against {} has other classes than {}", a.against, a.runs.front());
     if (!same_input(model.input, m.adapted.front().input))
       fail(
-          "--against {} was trained on another input than {} (--input, --tail or the protocol's windows): compare runs of the same",
+          "--against {} was trained on another input than {} (--input, --tail or the protocol's windows): compare runs "
+          "of the same input",
           a.against, a.runs.front());
   }
   const Path theirs = run_of(a.against) / "folds.csv", ours = m.run / "folds.csv";
@@ -145,7 +146,7 @@ std::vector<EmotionModel> frozen_models(const ComparisonRequest& a, const Compar
   return models;
 }
 
-// The seed that a run was trained with, if its config.toml says.
+// The random seed that a run was trained with, if its config.toml records it.
 std::optional<uint64_t> seed_of(const Path& run) {
   const auto texts = recorded_flag(run, "seed");
   if (texts.empty()) return std::nullopt;
@@ -173,7 +174,7 @@ ComparedModels open_compared(const ComparisonRequest& a, OpenedRun first_run, co
   if (!a.untrained.empty()) {
     m.untrained = load_model(a.untrained, m.base, {m.adapted.front().classes, m.adapted.front().input});
     if (m.untrained->classes != m.adapted.front().classes || !same_input(m.untrained->input, m.adapted.front().input))
-      fail("--untrained {} has other classes or another input than {}: give an untrained model of the same",
+      fail("--untrained {} has other classes or another input than {}: give an untrained model with the same ones",
            a.untrained, first);
   }
   if (a.first_fold) {
@@ -187,7 +188,7 @@ ComparedModels open_compared(const ComparisonRequest& a, OpenedRun first_run, co
 }
 
 std::string factor_difference(const ComparedModels& m) {
-  std::map<std::string, at::IntArrayRef> shapes;  // of the first model's parameters beside the encoder
+  std::map<std::string, at::IntArrayRef> shapes;  // of the first model's adapter parameters
   for (const Parameter& p : m.adapted.front().adapted.parameters)
     if (p.role != ParameterRole::encoder) shapes.emplace(p.name, p.tensor.sizes());
   const auto text = [](at::IntArrayRef shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); };

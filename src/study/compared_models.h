@@ -1,5 +1,5 @@
-// The models that an analysis compares: those of a run's folds, or of several runs, and beside each the frozen encoder; with
-// the clips and the folds that they are compared on.
+// Opens the models that an analysis compares: the adapted models of one or more runs and, for each, a model with the
+// frozen encoder; with the clips and folds for the comparison.
 #pragma once
 
 #include <optional>
@@ -13,33 +13,32 @@
 namespace loralens {
 
 struct ComparisonRequest {
-  std::vector<std::string> runs;  // the first, and repetitions of it with other seeds
+  std::vector<std::string> runs;  // the first run, then repetitions of it with other random seeds
   std::string against;  // a run of the frozen encoder on the same folds; empty: each model without its adapters
-  std::vector<std::string> corpora;  // tables, instead of those of the run
-  std::string labels;  // map of the tables' labels (label_map_of); empty: as the run maps its own
-  std::string untrained;  // a model's folder, as the untrained baseline; empty: none
-  bool first_fold = false;  // the first fold of the first run alone
+  std::vector<std::string> corpora;  // tables of clips; empty: the tables that the run was trained on
+  std::string labels;  // map of the tables' labels (label_map_of); empty: the run's own --labels
+  std::string untrained;  // folder of a model that serves as the untrained baseline; empty: none
+  bool first_fold = false;  // use only the first fold of the first run
 };
 
 struct ComparedModels {
-  Path run;  // the first run's folder with config.toml and folds.csv, which may be above the model's own
-  std::vector<Path> folders;  // of each model: the first run's folds, the second's, ...
+  Path run;  // the first run's folder with config.toml and folds.csv; may be the parent of the model's folder
+  std::vector<Path> folders;  // of each model: the folds of the first run, of the second, ...
   Base base;
-  std::vector<EmotionModel> adapted, frozen;  // of each fold of each run
+  std::vector<EmotionModel> adapted, frozen;  // one each for every fold of every run
   std::optional<EmotionModel> untrained;
   Clips clips;
   std::vector<int64_t> labels;  // class number of each clip
   std::vector<Fold> folds;  // of each model
   size_t folds_of_a_run = 0;
-  std::vector<std::optional<uint64_t>> seeds;  // that each run was trained with, where its config.toml says
+  std::vector<std::optional<uint64_t>> seeds;  // random seed of each run, if its config.toml records it
 };
 
-// first: the first run, opened with all its folds. bare_input: the input of further models that do not say.
-// Error unless further runs repeat the first one on its folds, and the models that are compared have its classes, input and
-// folds.
+// first: the first run, opened with all its folds. bare_input: the input of further bare PEFT folders.
+// Error unless further runs repeat the first one on the same folds, and all compared models have its classes and input.
 ComparedModels open_compared(const ComparisonRequest& request, OpenedRun first, const InputOptions& bare_input);
 
-// "" if the adapters of all models have matrices of the same shapes, place by place; else where two differ.
+// "" if corresponding adapter matrices have the same shape in all models; else the first difference.
 std::string factor_difference(const ComparedModels& models);
 
 }  // namespace loralens

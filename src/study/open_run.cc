@@ -12,14 +12,14 @@
 namespace loralens {
 namespace {
 
-// A run whose final model is lost would otherwise answer with the mean of its folds.
+// Error if a run that was trained with --final has no final model; the mean of its folds would replace it silently.
 void refuse_lost_final(const Path& run) {
   if (!std::filesystem::exists(run / "config.toml") || !std::filesystem::exists(run / "folds.csv")) return;
   if (recorded_flag(run, "final") == std::vector<std::string>{"true"})
-    fail("{} has no final/, which it was trained with (--final): copy the whole run, or train it again", run.string());
+    fail("{} has no final/, although it was trained with --final: copy the whole run, or train it again", run.string());
 }
 
-// Gives the classes of models that name them themselves the names of --classes.
+// Renames the models' classes as --classes says. UsageError unless it gives one distinct name for each class.
 void rename_classes(std::vector<EmotionModel>& models, const std::vector<std::string>& names, const Path& run) {
   const std::vector<std::string> own = models.front().classes;
   if (names.empty() || names == own) return;

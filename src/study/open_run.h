@@ -1,4 +1,4 @@
-// Opening what a training left: its models and their base encoder.
+// Opens a trained run: loads its models and their base encoder.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -11,38 +11,39 @@
 
 namespace loralens {
 
-// Where and how precisely to compute.
+// Device, precision and threads of a computation.
 struct Compute {
   c10::Device device = c10::Device(c10::kCPU);
   Precision precision;
-  int threads = 1;  // that decode audio
+  int threads = 1;  // for decoding audio
 };
 
-// The base encoder of a model's name, folder or Hugging Face id, ready to compute.
+// Loads a base encoder. model: its name, folder or Hugging Face id.
 Base open_base(const std::string& model, const Compute& compute);
 
 struct RunRequest {
   Path run;                          // a run, one of its folds, final/ or a bare PEFT folder
-  std::string model;  // the base encoder, instead of the one that the run names; needed where it names none
-  std::vector<std::string> classes;  // names of the classes, instead of the run's own; empty: those
-  InputOptions bare_input;  // the input of a bare PEFT folder, which does not say
-  bool folds = true;  // the models of the folds, even where there is a final one
+  std::string model;  // the base encoder; empty: the one that the run names
+  std::vector<std::string> classes;  // class names; empty: the run's own names
+  InputOptions bare_input;  // input options for a bare PEFT folder, which does not record them
+  bool folds = true;  // true: the models of the folds; false: the final model if there is one
 };
 
 struct OpenedRun {
   Base base;
-  std::vector<EmotionModel> models;  // of each fold, or final/ alone
-  std::vector<Path> folders;  // where each was read from
+  std::vector<EmotionModel> models;  // one for each fold, or only the final model
+  std::vector<Path> folders;  // folder of each model
 };
 
-// Error unless all models are of one run (check_alike), and for a run that was trained with --final and has lost it.
-// UsageError for classes that are not as many as the run's, or not distinct.
+// Error if the run names no base model, if its models do not belong to one run (check_alike), or if the final model is
+// needed and missing although the run was trained with --final. UsageError if `classes` repeats a name or does not have
+// one name for each class.
 OpenedRun open_run(const RunRequest& request, const Compute& compute);
 
-// The folder of the run that a folder is or, as one of its folds, lies in; else the folder itself.
+// The run's folder for a run or for one of its model folders (fold-00, final); else the folder itself.
 Path run_of(const Path& folder);
 
-// What a run's config.toml holds for a flag ("corpus"), each value as text; empty if it holds nothing, or there is no such file.
+// The values of a flag (such as "corpus") in a run's config.toml, as text; empty if the flag or the file is missing.
 std::vector<std::string> recorded_flag(const Path& run, const std::string& flag);
 
 }  // namespace loralens

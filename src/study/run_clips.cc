@@ -19,10 +19,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The same for the same stretch of audio, whatever a table calls it.
+// A key for the clip's audio file and segment, independent of the id in the table.
 std::string audio_of(const Clip& clip) { return fs::weakly_canonical(clip.path).string() + segment_suffix(clip); }
 
-// A label that is a class in another spelling is not left out as one that is no class.
+// Error for a label that is a class in another spelling; it would be left out as a label that is not a class.
 void check_classes(const Clips& clips, const std::vector<std::string>& classes) {
   std::map<std::string, std::string> spellings;
   for (const std::string& name : classes) spellings.emplace(folded_name(name), name);
@@ -36,17 +36,17 @@ void check_classes(const Clips& clips, const std::vector<std::string>& classes) 
   }
 }
 
-// For a run without recordings.csv: how many of the clips are stretches of audio that its tables name.
+// For a run without recordings.csv: how many of the clips have a file and segment that are in the run's tables.
 int64_t clips_of_its_tables(const Path& run, const Clips& clips) {
   if (!fs::exists(run / "config.toml")) return 0;
   log_line(
-      fmt::format("{} has no recordings.csv, as an older version trained it: clips that trained it are known by their "
-                  "files alone, not as copies",
+      fmt::format("{} has no recordings.csv, because an older version trained it: its training clips are recognised "
+                  "by their file paths only, so copies of them are not recognised",
                   run.string()));
   std::set<std::string> trained;
   for (const std::string& table : recorded_flag(run, "corpus")) {
     if (!fs::exists(table)) {
-      log_line(fmt::format("{}, on which {} was trained, is gone: nobody can tell whether these clips are of it", table,
+      log_line(fmt::format("{}, on which {} was trained, is missing: it is unknown whether it holds these clips", table,
                            run.string()));
       continue;
     }
@@ -56,8 +56,8 @@ int64_t clips_of_its_tables(const Path& run, const Clips& clips) {
                        [&](const Clip& clip) { return trained.contains(audio_of(clip)); });
 }
 
-// The clips in the training or development part of the run's folds, or of the one fold that `folder` is; nothing where all
-// clips trained it: a final model.
+// The ids in the training or development parts of the run's folds, or of the one fold that `folder` is. nullopt for a
+// final model, which was trained on all clips.
 std::optional<std::set<std::string>> training_ids(const Path& run, const Path& folder) {
   const std::string name = fs::absolute(folder / "").lexically_normal().parent_path().filename().string();
   const bool whole = fs::weakly_canonical(run) == fs::weakly_canonical(folder);

@@ -11,7 +11,7 @@ namespace {
 
 int64_t rounded_up(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
 
-// Deck `number` of a cell.
+// The shuffled copy `number` of a cell's clips.
 std::vector<int64_t> deck(const SampleCell& cell, uint64_t seed, size_t place, int64_t number) {
   std::vector<int64_t> clips = cell.clips;
   Random random(hash_of(seed, hash_of("balance"), place, number));
@@ -34,12 +34,12 @@ std::vector<SampleCell> sample_cells(std::span<const int64_t> clips, std::span<c
   if (balance == Balance::none) return {};
   if (clips.empty()) fail("there is no clip to draw");
   const bool by_corpus = balance != Balance::classes, by_class = balance != Balance::corpora;
-  std::map<int64_t, std::map<int64_t, SampleCell>> corpora;  // corpus -> class -> cell; one corpus if they do not count
+  std::map<int64_t, std::map<int64_t, SampleCell>> corpora;  // corpus -> class -> cell; key 0 if not balanced by it
   for (const int64_t clip : clips) {
     const auto place = static_cast<size_t>(clip);
     corpora[by_corpus ? corpus_of[place] : 0][by_class ? class_of[place] : 0].clips.push_back(clip);
   }
-  // So many draws a corpus that each can be shared out equally among its classes.
+  // The draws of each corpus must be a multiple of its number of classes, so they are a multiple of all these numbers.
   int64_t step = 1;
   for (const auto& [corpus, cells] : corpora) step = std::lcm(step, std::ssize(cells));
   const int64_t count = std::ssize(corpora);

@@ -37,7 +37,7 @@ TEST(Sampling, DrawsWhatIsBalancedEquallyOften) {
   using Counts = std::map<int64_t, int64_t>;
   EXPECT_EQ(data.drawn(Balance::corpora, data.corpora), (Counts{{0, 20}, {1, 20}}));
   EXPECT_EQ(data.drawn(Balance::classes, data.classes), (Counts{{0, 14}, {1, 14}, {2, 14}}));  // 40 / 3, rounded up
-  // 20 draws a corpus do not share out among 3 classes and among 2: 24 do.
+  // 20 draws a corpus are not divisible by both 3 and 2 classes; 24 are.
   EXPECT_EQ(data.drawn(Balance::corpora_and_classes, data.corpora), (Counts{{0, 24}, {1, 24}}));
   std::map<std::pair<int64_t, int64_t>, int64_t> cells;
   for (const int64_t clip : draw_epoch(data.cells(Balance::corpora_and_classes), 42, 3))
@@ -58,7 +58,7 @@ TEST(Sampling, ClipsOfACellAreDrawnEquallyOftenOverEpochs) {
     EXPECT_GE(count, clip < 30 ? 4 : 13) << clip;
     EXPECT_LE(count, clip < 30 ? 6 : 15) << clip;
   }
-  std::map<int64_t, int64_t> three;  // 60 draws from epoch 0 on: two whole decks of 30
+  std::map<int64_t, int64_t> three;  // 60 draws from epoch 0 on: each of the 30 clips twice
   for (int64_t epoch = 0; epoch < 3; ++epoch)
     for (const int64_t clip : draw_epoch(cells, 42, epoch))
       if (clip < 30) ++three[clip];

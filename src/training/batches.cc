@@ -11,7 +11,8 @@ namespace {
 
 constexpr int64_t window_batches = 16;
 
-// Cuts places into runs of `clips`, or of at most `frames` positions where frames > 0 (at least one place each).
+// Cuts a sequence of indices into runs of `clips` indices or, if frames > 0, of at most `frames` positions (at least
+// one index in each run).
 std::vector<std::vector<size_t>> cut(std::span<const size_t> places, std::span<const int64_t> lengths, int64_t clips,
                                      int64_t frames) {
   std::vector<std::vector<size_t>> runs;

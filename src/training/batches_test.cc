@@ -34,7 +34,7 @@ std::vector<int64_t> sorted_clips(const std::vector<std::vector<int64_t>>& batch
 
 int64_t length_of(const Epoch& epoch, int64_t clip) { return epoch.lengths[static_cast<size_t>((clip - 5) / 3)]; }
 
-// Sum over batches of longest - shortest.
+// Sum over batches of the difference between longest and shortest clip, in positions.
 int64_t spread(const Epoch& epoch, const std::vector<std::vector<int64_t>>& batches) {
   int64_t sum = 0;
   for (const auto& batch : batches) {
@@ -74,7 +74,7 @@ TEST(Batches, HoldClipsOfSimilarLengthButNoFixedOrder) {
   const auto epoch = epoch_of(1024, 4);
   const auto sorted = make_batches(epoch.clips, epoch.lengths, {}, 0);
   const auto plain = make_batches(epoch.clips, epoch.lengths, {.by_length = false}, 0);
-  // Eight of 500 evenly spread lengths span 7/9 of them; eight neighbours of 128 about 1/18.
+  // Eight random draws from uniform lengths span 7/9 of the range; eight neighbours among 128 sorted ones about 1/18.
   EXPECT_LT(spread(epoch, sorted) * 8, spread(epoch, plain));
   std::vector<int64_t> firsts;
   for (const auto& batch : sorted) firsts.push_back(length_of(epoch, batch[0]));

@@ -30,7 +30,7 @@ using at::Tensor;
 
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
 
-// Sums of one epoch; on the device, so that adding waits for nothing.
+// Sums of losses and gradient norms over one epoch. They stay on the device, so adding does not synchronise with it.
 struct EpochSums {
   Tensor loss;
   std::vector<Tensor> losses;  // of each batch
@@ -55,7 +55,7 @@ struct EpochSums {
   }
 };
 
-// Head training is a few small products: more threads would only wait for each other.
+// Limits LibTorch to one thread while it lives: for head training, whose small products are slower on several threads.
 class OneThread {
  public:
   explicit OneThread(bool wanted) : before_(at::get_num_threads()), wanted_(wanted) {
@@ -108,7 +108,7 @@ class FoldTraining {
       consider(record);
       if (options_.average > 0) set_weights(trained);
       history_.push_back(record);
-      if (watch_) watch_->write(task_.watch);  // before the checkpoint: what is ahead of that is made again
+      if (watch_) watch_->write(task_.watch);  // before the checkpoint: on resume, newer rows than it are discarded
       if (!task_.checkpoint.empty()) {
         save();
         release_free_memory();
@@ -166,12 +166,12 @@ class FoldTraining {
     return at::index_select(task_.start_states, 0, on_device(clips, task_.start_states.device()));
   }
 
-  // The loss of these clips from what the head reads (B×D or B×(N+1)×D).
+  // The loss of these clips from their pooled states (B×D or B×(N+1)×D).
   Tensor head_loss(const Tensor& states, const std::vector<int64_t>& clips, const Pass& pass = {}) const {
     return cross_entropy(logits(model_.head, states, pass), labels_of(clips), loss_);
   }
 
-  // Trains the head alone on the start states, so that the adapters meet a head that already tells them something.
+  // Trains the head alone on the states of the initial encoder, so that the adapters start with useful gradients.
   void train_head() {
     const OneThread one_thread(true);
     AdamW optimiser(parameters_of(model_.head), {.head_learning_rate = options_.head_learning_rate,
@@ -235,7 +235,7 @@ class FoldTraining {
     return record;
   }
 
-  // Says what is to blame: a clip, or the weights, which then ran away from finite ones.
+  // Error that names the cause of a loss that is not finite: a clip, or else diverged weights.
   [[noreturn]] void fail_not_finite(const std::vector<std::vector<int64_t>>& batches, const EpochSums& sums,
                                     int64_t epoch) {
     size_t b = 0;
@@ -273,7 +273,7 @@ class FoldTraining {
       return;
     }
     const double value = options_.selection == Selection::test ? record.war : record.uar;
-    // The published code keeps a later epoch only if it is strictly better; strict breaks ties by the loss.
+    // The published code keeps a later epoch only if it is strictly better; the strict protocol breaks ties by loss.
     const bool tie =
         options_.selection == Selection::development && value == best_value_ && record.loss_chosen_by < best_loss_;
     if (!(value > best_value_) && !tie) return;
@@ -291,7 +291,7 @@ class FoldTraining {
     return parameters;
   }
 
-  // A copy of the trained parameters' present values.
+  // A copy of the current values of the trained parameters.
   Tensors weights() const {
     Tensors copy;
     for (const Parameter& p : trained()) copy[p.name] = p.tensor.detach().clone();
@@ -303,7 +303,7 @@ class FoldTraining {
     for (const Parameter& p : trained()) p.tensor.detach().copy_(values.at(p.name));
   }
 
-  // The running mean starts after the first epoch, when the weights have left their start.
+  // The running mean starts after the first epoch, when the weights have moved away from their initial values.
   void add_to_average(int64_t epoch) {
     const at::NoGradGuard no_grad;
     if (epoch == 0 || average_.empty()) {
@@ -329,7 +329,7 @@ class FoldTraining {
   const TrainOptions& options_;
   AdamW optimiser_;
   LossOptions loss_;
-  std::vector<SampleCell> cells_;  // empty: an epoch holds each training clip once
+  std::vector<SampleCell> cells_;  // for balanced sampling; empty: an epoch holds each training clip once
   std::vector<EpochRecord> history_;
   std::optional<Watch> watch_;
   int64_t step_ = 0, steps_in_all_ = 0;
@@ -346,13 +346,13 @@ void FoldTraining::save() const {
 void FoldTraining::restore() {
   const TrainingState state = read_state(task_.checkpoint, trained(), optimiser_.state());
   if ((options_.average > 0) != !state.average.empty() || std::ssize(state.history) > options_.epochs)
-    fail("{}: the state of a training with other options: delete the file to train this fold from its start",
+    fail("{}: this checkpoint is from a training with other options: delete the file to train this fold from its start",
          task_.checkpoint.string());
   step_ = state.step;
   if (watch_ && std::filesystem::exists(task_.watch))
     watch_->restore(task_.watch, step_);
   else if (watch_)
-    log_line(fmt::format("{} is not there: its lines begin again at step {}", task_.watch.string(), step_));
+    log_line(fmt::format("{} is missing: its rows will start at step {}", task_.watch.string(), step_));
   best_value_ = state.best_value;
   best_loss_ = state.best_loss;
   best_uar_ = state.best_uar;

@@ -16,7 +16,7 @@ namespace {
 using at::Tensor;
 using testing::HasSubstr;
 
-// Twelve clips to train on, four to choose the epoch, four to test.
+// Twelve training clips, four development clips, four test clips.
 class FoldTest : public testing::Test {
  protected:
   FoldTest() {
@@ -80,7 +80,7 @@ class FoldTest : public testing::Test {
 
 TEST_F(FoldTest, EveryMethodLearns) {
   for (const char* method : {"lora", "frozen", "full"}) {
-    options_.epochs = method == std::string("frozen") ? 60 : 12;  // a head alone, on random features
+    options_.epochs = method == std::string("frozen") ? 60 : 12;  // frozen: only the head learns, on random features
     EmotionModel model = new_model(tiny_adapter(method, 0.1));
     const auto history = train(model);
     ASSERT_EQ(std::ssize(history), options_.epochs);
@@ -115,10 +115,10 @@ TEST_F(FoldTest, AWeightedLayerSumAndAllOptionsLearn) {
 
 TEST_F(FoldTest, HeadEpochsTrainTheHeadAlone) {
   options_.epochs = 1;
-  options_.learning_rate = options_.head_learning_rate = 1e-30;  // nothing happens in the epoch itself
+  options_.learning_rate = options_.head_learning_rate = 1e-30;  // the epoch itself changes nothing
   EmotionModel without = new_model(tiny_adapter("lora")), with = new_model(tiny_adapter("lora"));
   const double loss = train(without)[0].loss;
-  EXPECT_GT(loss, 0.6);  // a head that knows nothing of two classes: ln 2
+  EXPECT_GT(loss, 0.6);  // an untrained head for two classes: ln 2
   options_.head_epochs = 30;
   options_.head_learning_rate = 0.01;
   const auto history = train(with);
@@ -129,7 +129,7 @@ TEST_F(FoldTest, HeadEpochsTrainTheHeadAlone) {
         << p.name << ": adapters stay as they start";
 }
 
-// What the passes of two batches add up to is what one of them gives: the mean over all clips of the step.
+// Accumulating two batches gives the same gradients as one batch of all their clips: the mean over the step's clips.
 TEST_F(FoldTest, AccumulatedBatchesMakeOneStep) {
   const auto gradient_norms = [&](int64_t batch, int64_t accumulate) {
     options_.epochs = 1;
@@ -157,14 +157,14 @@ TEST_F(FoldTest, ClassWeightsAreInverseShares) {
   options_.class_weights = true;
   EmotionModel model = new_model(tiny_adapter("lora"));
   const Tensor nll = -at::log_softmax(answers(model, fold_.train), 1);
-  double expected = 0;  // each class counts a half
+  double expected = 0;  // each class has the weight 1/2
   for (int64_t i = 0; i < 6; ++i) expected += nll[i][i < 5 ? 0 : 1].item<double>() * (i < 5 ? 0.1 : 0.5);
   EXPECT_NEAR(train(model)[0].loss, expected, 1e-6);
 }
 
-// ---- The same bits
+// ---- Reproducibility: the same bits after a repetition and after a resume
 
-// Everything random and everything that has state.
+// Options that switch on all randomness and all state.
 TrainOptions everything_on(TrainOptions options) {
   options.epochs = 4;
   options.batch = 1;
@@ -183,7 +183,7 @@ TEST_F(FoldTest, TheSeedDecidesEveryBit) {
   const auto history = train(first);
   EXPECT_EQ(format_history(train(second)), format_history(history));
   expect_same(first, second);
-  EmotionModel third = new_model(tiny_adapter("lora", 0.2));  // from the same start
+  EmotionModel third = new_model(tiny_adapter("lora", 0.2));  // the same initial values
   options_.seed = 43;
   EXPECT_NE(format_history(train(third)), format_history(history));
   EXPECT_FALSE(same_bits(third.head.classifier.weight, first.head.classifier.weight));
@@ -211,7 +211,7 @@ TEST_P(Resumed, EndsWithTheBitsOfAnUninterruptedRun) {
   EXPECT_EQ(epochs.front(), 2) << "whole epochs are not trained again";
   EXPECT_EQ(format_history(rest), format_history(history));
   expect_same(resumed, whole);
-  // A run that is whole has nothing left to do.
+  // A finished training has no step left.
   EmotionModel again = new_model(tiny_adapter(GetParam(), 0.2));
   EXPECT_EQ(format_history(train(again, checkpoint, [](const TrainProgress&) { throw Stop(); })),
             format_history(history));
@@ -221,9 +221,9 @@ TEST_P(Resumed, EndsWithTheBitsOfAnUninterruptedRun) {
 INSTANTIATE_TEST_SUITE_P(Methods, Resumed, testing::Values("lora", "frozen", "full"),
                          [](const auto& info) { return info.param; });
 
-// ---- Which epoch is kept
+// ---- Selection of the epoch
 
-// Clips 0 to 9 of one corpus and 10 and 11 of another: each epoch draws six of either, in three batches of four.
+// Clips 0 to 9 are from one corpus, 10 and 11 from another: each epoch draws six of each, in three batches of four.
 TEST_F(FoldTest, ABalancedEpochDrawsCorporaEquallyOftenAndGoesOnTheSame) {
   std::vector<int64_t> corpora(20, 0);
   corpora[10] = corpora[11] = 1;
@@ -281,7 +281,7 @@ TEST_F(FoldTest, DevelopmentKeepsTheBestUarThenTheLeastLoss) {
     EXPECT_EQ(kept_epoch(history), best->epoch);
     const auto first = std::max_element(history.begin(), history.end(), [](auto& a, auto& b) { return a.uar < b.uar; });
     loss_decided |= first->epoch != best->epoch;
-    // The model that comes out is that epoch's.
+    // The trained model has that epoch's weights.
     const std::vector<int64_t>& numbers = fold_.development;
     std::vector<int64_t> truth;
     for (const int64_t i : numbers) truth.push_back(labels_[static_cast<size_t>(i)]);
@@ -313,7 +313,7 @@ TEST_F(FoldTest, LastKeepsTheLastAndScoresNothing) {
 }
 
 TEST_F(FoldTest, TrainingStopsWhenPatienceEnds) {
-  for (const int64_t i : fold_.development) labels_[static_cast<size_t>(i)] ^= 1;  // learning makes it only worse
+  for (const int64_t i : fold_.development) labels_[static_cast<size_t>(i)] ^= 1;  // so the UAR falls with training
   options_.selection = Selection::development;
   options_.epochs = 30;
   options_.patience = 3;
@@ -323,7 +323,7 @@ TEST_F(FoldTest, TrainingStopsWhenPatienceEnds) {
   EXPECT_EQ(std::ssize(history), kept_epoch(history) + 1 + 3);
 }
 
-// From the end of the first epoch on, by one step an epoch so that every step is seen.
+// The running mean starts at the end of the first epoch. One step an epoch, so that the test sees every step.
 TEST_F(FoldTest, AnAverageOfTheWeightsIsKept) {
   options_.epochs = 5;
   options_.batch = 12;

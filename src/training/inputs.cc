@@ -19,7 +19,7 @@ struct Field {
   const char* name;
   std::string TrainedClip::* value;
 };
-// Columns of recordings.csv that are texts; the fingerprint follows.
+// The text columns of recordings.csv; the column fingerprint follows them.
 constexpr Field fields[] = {{"id", &TrainedClip::id},           {"label", &TrainedClip::label},
                             {"speaker", &TrainedClip::speaker}, {"corpus", &TrainedClip::corpus},
                             {"gender", &TrainedClip::gender},   {"intensity", &TrainedClip::intensity},
@@ -48,7 +48,7 @@ std::string sha256_of(std::string_view bytes) {
   return digest.hex();
 }
 
-// Text that is not UTF-8, such as a path, is compared as it is written: with a replacement character.
+// The text of inputs.json. Text that is not UTF-8, such as a path, gets replacement characters.
 std::string text_of(const TrainingInputs& inputs, const std::string& recordings) {
   const json value = {{"version", inputs.version},     {"flags", inputs.flags},
                       {"sources", inputs.sources},     {"base_sha256", inputs.base_sha256},
@@ -69,7 +69,7 @@ TrainingInputs parsed(const json& value) {
           {}};
 }
 
-// " (--labels was 'four', is 'seven')", or "" where the flag is the same.
+// " (--labels was 'four', is 'seven')"; "" if the flag's value is the same.
 std::string source_change(const TrainingInputs& before, const TrainingInputs& now, const std::string& flag) {
   const auto value = [&](const TrainingInputs& inputs) {
     const auto found = inputs.sources.find(flag);
@@ -192,8 +192,8 @@ TrainingInputs read_inputs(const Path& folder, const std::string& run) {
   const Path file = folder / "inputs.json", table = folder / "recordings.csv";
   const auto refuse = [&](const std::string& why) {
     fail(
-        "{}: {}, so nobody can tell whether the training would go on with the same clips, folds and flags: start it again "
-        "with -o {} --force",
+        "{}: {}, so it is unknown whether a resumed training would have the same clips, folds and flags: start it "
+        "again with -o {} --force",
         run, why, run);
   };
   for (const Path& path : {file, table})

@@ -9,7 +9,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// Two clips; what is heard in them differs in every word.
+// Two clips whose fingerprints differ in every word.
 Clips two_clips() {
   Clips clips;
   for (const char* name : {"a.wav", "b, c.wav"}) {
@@ -48,7 +48,7 @@ TrainingInputs some_inputs() {
 
 class RecordedInputs : public testing::Test {
  protected:
-  // Written, and read back.
+  // The inputs, written and read back.
   TrainingInputs recorded() {
     write_inputs(folder_.path(), some_inputs(), format_recordings(two_clips(), two_recordings()));
     return read_inputs(folder_.path(), "run");

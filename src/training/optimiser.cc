@@ -23,7 +23,7 @@ namespace {
 
 using at::Tensor;
 
-// What one fused update takes: parameters of one learning rate and decay.
+// The arguments of one fused update: tensors of all parameters with the same learning rate and decay.
 struct Group {
   std::vector<Tensor> values, gradients, first, second, steps;
 };

@@ -1,4 +1,4 @@
-// AdamW (Loshchilov and Hutter, 2019) over named parameters, and the schedule of its learning rate.
+// The AdamW optimiser (Loshchilov and Hutter, 2019) over named parameters, and learning rate schedules.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,29 +13,29 @@
 namespace loralens {
 
 struct AdamWOptions {
-  double learning_rate = 5e-4;       // at the top of the schedule
+  double learning_rate = 5e-4;       // peak of the schedule
   double head_learning_rate = 5e-4;  // of the emotion head
-  double weight_decay = 0;           // decoupled, on parameters that are marked for it
+  double weight_decay = 0;           // decoupled; only for parameters with Parameter::decay
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
-  double clip_norm = 0;  // the gradient of all parameters together is scaled down to this norm; 0: never
+  double clip_norm = 0;  // gradient clipping: maximum norm over all parameters together; 0: no clipping
 };
 
-// The factor on the learning rate in step `step` (0-based) of `steps`: rises over the first warmup·steps, then
-// "linear" or "cosine" to 0, or "constant". Error for another name.
+// The factor on the learning rate in step `step` (0-based) of `steps`: a linear rise over the first warmup·steps, then
+// "linear" or "cosine" decay to 0, or "constant". Error for another name.
 double schedule_factor(std::string_view schedule, double warmup, int64_t step, int64_t steps);
 
-// Norms of the gradients of one step, before clipping, by kind of parameter. On the device: reading them waits for it.
+// Gradient norms of one step, before clipping, by kind of parameter. They are on the device: reading synchronises.
 struct GradientNorms {
   at::Tensor a, b, other, head;  // scalars: lora_A, lora_B, other parameters of the encoder, the head
 };
 
 class AdamW {
  public:
-  // Trains those of `parameters` that are marked as trained.
+  // Trains only the parameters with Parameter::trained.
   AdamW(const std::vector<Parameter>& parameters, const AdamWOptions& options);
 
-  // One update from the parameters' gradients at `factor` times the learning rates, after which the gradients are
-  // cleared. Parameters without a gradient stay as they are. Waits for no device.
+  // One update from the parameters' gradients, at `factor` times the learning rates; then clears the gradients.
+  // Parameters without a gradient are not changed. Does not synchronise with the device.
   GradientNorms step(double factor);
 
   // First and second moments and the number of steps, as "<name>.first", "<name>.second", "<name>.steps".

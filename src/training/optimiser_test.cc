@@ -25,7 +25,7 @@ TEST(Schedule, RisesAndFallsByItsFormula) {
     EXPECT_DOUBLE_EQ(schedule_factor("linear", 0, s, steps), 1 - x / 100);
     EXPECT_NEAR(schedule_factor("cosine", 0, s, steps), (1 + std::cos(std::numbers::pi * x / 100)) / 2, 1e-15);
     EXPECT_EQ(schedule_factor("constant", 0, s, steps), 1);
-    const double rise = (x + 1) / 21;  // towards 1 in the first step after a fifth of all
+    const double rise = (x + 1) / 21;  // warm-up over 20 of 100 steps; reaches 1 in the next step
     EXPECT_DOUBLE_EQ(schedule_factor("linear", 0.2, s, steps), s < 20 ? rise : 1 - (x - 20) / 80);
     EXPECT_NEAR(schedule_factor("cosine", 0.2, s, steps),
                 s < 20 ? rise : (1 + std::cos(std::numbers::pi * (x - 20) / 80)) / 2, 1e-15);
@@ -35,7 +35,7 @@ TEST(Schedule, RisesAndFallsByItsFormula) {
   EXPECT_THAT(error_of([] { schedule_factor("step", 0, 0, 1); }), HasSubstr("there is no schedule 'step'"));
 }
 
-// ---- AdamW against loops over numbers
+// ---- AdamW against a naive implementation with loops
 
 struct Naive {
   std::vector<double> value, first, second;
@@ -82,7 +82,7 @@ std::vector<Parameter> parameters(at::ScalarType type) {
   return all;
 }
 
-class AdamWSteps : public testing::TestWithParam<double> {};  // the norm that gradients are clipped to
+class AdamWSteps : public testing::TestWithParam<double> {};  // the parameter: clip_norm
 
 TEST_P(AdamWSteps, AreThoseOfTheLoops) {
   const AdamWOptions options{
@@ -167,7 +167,7 @@ TEST(AdamW, LeavesAParameterThatIsNotTrained) {
   EXPECT_EQ(optimiser.state().size(), 12u);
 }
 
-// With gradients of one value for all, AdamW's first step moves each element by its learning rate.
+// With one gradient value for all elements, AdamW's first step moves each element by its learning rate.
 TEST(AdamW, MultipliesAParametersOwnFactorWithItsGroupsRate) {
   auto all = parameters(c10::ScalarType::Double);
   const auto before = parameters(c10::ScalarType::Double);

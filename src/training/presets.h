@@ -1,4 +1,4 @@
-// Settings of training under a name: the paper's, and those found to serve on small corpora (docs/presets.md).
+// Named presets of training flags: "paper" (arXiv 2509.08454), and "small" for small corpora (docs/presets.md).
 #pragma once
 
 #include <map>
@@ -7,7 +7,7 @@
 
 namespace loralens {
 
-// Flags of `loralens train` and their values. Error, with the list, if there is no preset of this name.
+// The preset's flags of `loralens train` and their values. Error, with the list, if there is no preset of this name.
 const std::map<std::string, std::string>& preset_named(const std::string& name);
 
 std::vector<std::string> preset_names();

@@ -34,7 +34,7 @@ std::set<std::string> corpora_of(const Clips& clips, const std::vector<int64_t>&
   return corpora;
 }
 
-// Each clip's place among the names of corpora.
+// For each clip, the index of its corpus in the sorted names of corpora.
 std::vector<int64_t> corpus_numbers(const Clips& clips) {
   const auto names = corpora_of(clips, all_numbers(clips));
   std::vector<int64_t> numbers;
@@ -42,7 +42,7 @@ std::vector<int64_t> corpus_numbers(const Clips& clips) {
   return numbers;
 }
 
-// Which corpora trained and tested the run, and each of its folds: where a fold leaves a corpus out, they differ.
+// Adds the names of the corpora that trained and tested the run and each fold; they differ with --folds corpus.
 void add_corpora(nlohmann::json& metrics, const Clips& clips, const std::vector<Fold>& folds) {
   std::set<std::string> trained, tested;
   for (nlohmann::json& row : metrics["folds"]) {
@@ -91,7 +91,7 @@ class Run {
     return predictions;
   }
 
-  // All clips train; there is nothing to choose an epoch on, so the last one is kept.
+  // Trains on all clips. No clips are left to choose the epoch, so the last one is kept.
   void final_model() {
     if (fs::exists(folder_ / "final")) {
       check_model(folder_ / "final");
@@ -107,8 +107,8 @@ class Run {
   const std::vector<std::string>& classes() const { return classes_; }
 
  private:
-  // The predictions of a fold that an interrupted run had finished. Error unless its model is one of this run, and the
-  // predictions are of the fold's test clips.
+  // Resume: the predictions of a fold that is already finished. Error unless its model fits this run, and the
+  // predictions are those of the fold's test clips.
   std::vector<Prediction> done_before(const Path& done, const Fold& fold, int64_t number) const {
     check_model(done);
     const Path csv = done / "predictions.csv";
@@ -138,7 +138,7 @@ class Run {
     return model;
   }
 
-  // Frozen clips pass once: nothing needs to be kept.
+  // With a frozen encoder each clip passes once, so there is nothing to cache.
   SourceOptions source_options() const {
     SourceOptions source = options_.source;
     if (frozen_) source.cache_bytes = 0;
@@ -151,7 +151,7 @@ class Run {
     return at::stack(rows);
   }
 
-  // Trains into <name>.partial, which finish() renames.
+  // Trains in the folder <name>.partial, which finish() renames to <name>.
   EmotionModel train(const Fold& fold, const std::string& name, const std::string& title, const TrainOptions& options) {
     EmotionModel model = new_model();
     if ((frozen_ || options.head_epochs > 0) && !start_states_.defined()) encode_once(model);
@@ -163,7 +163,7 @@ class Run {
     if (!start.empty()) write_safetensors(partial / "initial.safetensors", start);
 
     std::optional<Progress> progress;
-    // A frozen encoder's fold takes a second: a checkpoint would cost more than it saves.
+    // No checkpoint for a frozen encoder: its fold trains in about a second.
     FoldTask task{fold,    labels_,
                   options, start_states_,
                   frozen_, frozen_ ? Path() : partial / "checkpoint.safetensors",
@@ -197,18 +197,18 @@ class Run {
   Path folder_;
   std::vector<std::string> classes_;
   std::vector<int64_t> labels_, corpora_;
-  bool frozen_;  // the encoder gives a clip the same states in every fold and epoch
+  bool frozen_;  // whether the encoder gives a clip the same states in every fold and epoch
   ClipSource source_;
   at::Tensor start_states_;
 };
 
-// A folder of a fold that this run does not have would be taken for one of its folds later.
+// Error for a folder of a fold number that this run does not have: later commands would take it for one of its folds.
 void refuse_other_folds(const Path& folder, int64_t count) {
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     int64_t number = count;
     if (!name.starts_with("fold-") || std::sscanf(name.c_str(), "fold-%ld", &number) != 1 || number < count) continue;
-    fail("{}: the run has {} folds, and none of this number: take the folder away", entry.path().string(), count);
+    fail("{}: the run has only {} folds, and none has this number: remove the folder", entry.path().string(), count);
   }
 }
 

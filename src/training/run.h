@@ -1,4 +1,4 @@
-// Cross-validation: one model a fold, and the RUN folder that holds them.
+// Cross-validation: trains and tests one model for each fold, and writes the RUN folder.
 #pragma once
 
 #include <string>
@@ -15,15 +15,15 @@ namespace loralens {
 struct RunOptions {
   AdapterOptions adapter;
   HeadOptions head;
-  SourceOptions source;  // with the input
+  SourceOptions source;  // including the input options
   TrainOptions train;
   bool final_model = false;  // also train on all clips, into final/
   bool paper = false;        // std over folds with ddof 0 instead of 1
 };
 
 // Trains and tests every fold inside `folder`: fold-00/ (the model, history.csv, watch.csv, initial.safetensors,
-// predictions.csv), ..., and writes folds.csv, predictions.csv and metrics.json. Folds that are there already are not
-// trained again, and a fold that was interrupted goes on after its last whole epoch. Returns metrics.json.
+// predictions.csv), ..., and writes folds.csv, predictions.csv and metrics.json. On resume, finished folds are not
+// trained again and an interrupted fold continues from its last checkpoint. Returns the content of metrics.json.
 nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::vector<Fold>& folds,
                               const RunOptions& options, const Path& folder);
 

@@ -80,7 +80,7 @@ TEST_P(Runs, GoOnWithTheFoldThatIsMissing) {
     }
 }
 
-// Speakers s0 and s1 are one corpus, s2 and s3 another; each is tested by what the other trained.
+// Speakers s0 and s1 form one corpus, s2 and s3 another; each corpus is tested with the model trained on the other.
 TEST_P(Runs, SayWhichCorporaTrainedAndTestedThem) {
   for (Clip& clip : clips_.clips) clip.corpus = clip.speaker < "s2" ? "east" : "west";
   folds_ = make_folds(clips_, {.scheme = "column:corpus"}, true);

@@ -17,13 +17,13 @@ namespace {
 using at::Tensor;
 using nlohmann::json;
 
-// A finite double or null.
+// JSON for a double: the number if it is finite, else null.
 json number(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
 double number(const json& value) {
   return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
 }
 
-// The tensors under a prefix: those of `like`, each of its shape and type, and no others.
+// The tensors under a prefix. Error unless their names, shapes and types are those of `like`, and all are finite.
 Tensors part_of(const Safetensors& file, const std::string& name, const std::string& prefix, const Tensors& like) {
   Tensors part;
   for (const auto& [key, tensor] : like) {
@@ -52,7 +52,7 @@ void read_scalars(const json& scalars, TrainingState& state) {
                              number(r.at(9)), number(r.at(10)), r.at(11).get<bool>()});
 }
 
-// The history counts its epochs from 0, one of them is kept at most, and the last one ends at the step.
+// Whether the history counts its epochs from 0 with rising steps, keeps at most one, and ends at the state's step.
 bool is_consistent(const TrainingState& state) {
   int64_t steps = 0, kept = 0;
   for (size_t i = 0; i < state.history.size(); ++i) {
@@ -88,7 +88,7 @@ TrainingState read_state(const Path& path, const std::vector<Parameter>& trained
   TrainingState state;
   try {
     read_scalars(parse_json(file.metadata().at("state"), name), state);
-  } catch (const std::exception&) {  // no JSON, a value that is missing, or one of another type
+  } catch (const std::exception&) {  // invalid JSON, a missing value, or a value of a wrong type
     fail("{}: no state of a training: delete the file to train this fold from its start", name);
   }
   if (!is_consistent(state))

@@ -1,4 +1,4 @@
-// How a model is trained.
+// Options of training: epochs, batches, optimiser, regularisation, early stopping.
 #pragma once
 
 #include <cstdint>
@@ -9,14 +9,14 @@
 
 namespace loralens {
 
-// Which clips decide the epoch whose weights are kept.
+// How the epoch is chosen whose weights are kept.
 enum class Selection {
-  last,         // none: the last epoch is kept
-  development,  // best UAR on the development part, then least loss
-  test,         // best accuracy on the test part, as the published code does; never a fair result
+  last,         // the last epoch
+  development,  // best UAR on the development part; ties: lowest loss
+  test,         // best accuracy on the test part, as in the published code; the test result is then optimistic
 };
 
-// The ranges of the options' numbers.
+// Valid ranges of the options.
 namespace train_ranges {
 inline constexpr Range<int64_t> epochs{1, 10'000}, head_epochs{0, 10'000}, patience{0, 10'000, Ends::both, true};
 inline constexpr Range<int64_t> batch{1, 4096}, batch_frames{0, 10'000'000, Ends::both, true}, accumulate{1, 10'000};
@@ -29,29 +29,29 @@ inline constexpr Range<double> share{0, 1, Ends::low};  // warmup, position_drop
 
 struct TrainOptions {
   int64_t epochs = 12;
-  int64_t head_epochs = 0;    // before these: passes that train the head alone, on the unadapted encoder's states
+  int64_t head_epochs = 0;    // epochs of head-only training before these, on the unadapted encoder's states
   int64_t batch = 8;          // clips in a batch
-  int64_t batch_frames = 0;   // > 0: fill batches by positions instead
-  bool by_length = true;      // clips of similar length together
-  int64_t accumulate = 1;     // batches whose gradients make one step
+  int64_t batch_frames = 0;   // > 0: maximum positions in a batch, instead of `batch`
+  bool by_length = true;      // batches of clips of similar length
+  int64_t accumulate = 1;     // gradient accumulation: batches in one step
   double learning_rate = 1e-3;
   double head_learning_rate = 1e-3;
   std::string schedule = "cosine";  // linear, cosine, constant
-  double warmup = 0.1;        // share of the steps
+  double warmup = 0.1;        // share of the steps with a rising learning rate
   double weight_decay = 0;
-  double clip_norm = 1;       // 0: never
-  double position_dropout = 0;  // share of each clip's positions left out of a training step
-  double average = 0;         // > 0: the weights kept are a running mean of the trained ones with this decay
-  std::string balance = "none";  // what an epoch draws equally often: see parse_balance
-  bool class_weights = false;  // loss weighted by the inverse of each class's share
+  double clip_norm = 1;       // gradient clipping; 0: none
+  double position_dropout = 0;  // share of each clip's positions dropped in a training step
+  double average = 0;         // > 0: keep an exponential moving average of the weights, with this decay
+  std::string balance = "none";  // balanced sampling: see parse_balance
+  bool class_weights = false;  // weights the loss by the inverse of each class's share
   double label_smoothing = 0;
-  int64_t patience = 0;       // stop after this many epochs without a better development part; 0: never
+  int64_t patience = 0;       // early stopping: epochs without a better score; 0: none
   Selection selection = Selection::development;
   SpecAugmentOptions augment;
-  int64_t watch = 20;         // steps from one look inside to the next (watch.csv); 0: none
-  uint64_t seed = 42;
+  int64_t watch = 20;         // interval of measurements in watch.csv, in steps; 0: none
+  uint64_t seed = 42;         // random seed
 
-  // Error, with the option's name, for a number out of range.
+  // Error, with the option's name, for a value out of range.
   void validate() const;
 };
 

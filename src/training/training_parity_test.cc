@@ -1,4 +1,4 @@
-// Gradients and optimiser steps against torch's autograd and AdamW on transformers' and PEFT's modules.
+// Compares gradients and optimiser steps with torch's autograd and AdamW on transformers' and PEFT's modules.
 #include <gtest/gtest.h>
 
 #include "classifier/model.h"
@@ -12,7 +12,7 @@ using at::Tensor;
 
 class TrainingParity : public testing::Test {
  protected:
-  // The case's model of tests/oracle/training_parity.py, at its start.
+  // The model of a case of tests/oracle/training_parity.py, with its initial weights.
   EmotionModel model_of(const std::string& name, const AdapterOptions& options, const HeadOptions& head) const {
     const Base base = load_base(resolve_model("tiny.en"), "tiny.en", {}, c10::kCPU);
     const EmotionModel model = make_model(base, options, head, {"a", "b", "c", "d"}, 0);

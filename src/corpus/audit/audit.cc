@@ -18,10 +18,10 @@ using nlohmann::json;
 using Pairs = std::vector<std::pair<int64_t, int64_t>>;
 
 constexpr int8_t in_none = -1;
-constexpr size_t named = 10;         // examples of an overlap
+constexpr size_t named = 10;         // most examples of an overlap
 constexpr double much_clipped = 1e-3, much_silence = 0.8, much_offset = 0.01, window_seconds = 30;
 
-// The part of each clip in a fold.
+// For each clip, its part in a fold: 0 train, 1 development, 2 test, or in_none.
 std::vector<int8_t> parts_of(const Fold& fold, size_t clips) {
   std::vector<int8_t> parts(clips, in_none);
   int8_t part = 0;
@@ -32,7 +32,7 @@ std::vector<int8_t> parts_of(const Fold& fold, size_t clips) {
   return parts;
 }
 
-// Which groups are in two parts: {"train-test": {count, clips, examples}}; clips: of the second part.
+// The groups that are in two parts: {"train-test": {count, clips, examples}}. clips: their clips in the second part.
 json shared_groups(const Groups& groups, const std::vector<int8_t>& parts) {
   std::vector<std::array<int64_t, 3>> counts(groups.names.size());
   for (size_t clip = 0; clip < parts.size(); ++clip)
@@ -54,7 +54,7 @@ json shared_groups(const Groups& groups, const std::vector<int8_t>& parts) {
   return shared;
 }
 
-// Which pairs of clips are in two parts: {"train-test": {count, examples: [[id, id]]}}.
+// The pairs of clips that are in two parts: {"train-test": {count, examples: [[id, id]]}}.
 json shared_pairs(const Pairs& pairs, const Clips& clips, const std::vector<int8_t>& parts) {
   json shared = json::object();
   for (const auto& [first, second] : pairs) {
@@ -72,7 +72,7 @@ json shared_pairs(const Pairs& pairs, const Clips& clips, const std::vector<int8
   return shared;
 }
 
-// Clips by the digest of their samples; "" for those that could not be read.
+// Groups clips by the digest of their samples; "" for clips that could not be read.
 Groups by_digest(const std::vector<Recording>& recordings) {
   std::vector<std::string> digests;
   for (const auto& recording : recordings) digests.push_back(recording.digest);
@@ -110,7 +110,7 @@ std::vector<std::string> paths_of(const Clips& clips) {
   return paths;
 }
 
-// Everything about the table that the folds are held against.
+// Data of the table (groups, identical and near-identical audio, overlapping segments) with which each fold is audited.
 class Audit {
  public:
   Audit(const Clips& clips, const std::vector<Recording>& recordings)
@@ -153,7 +153,7 @@ class Audit {
     return summary;
   }
 
-  // The first pair of a fold's parts with the same audio, in words.
+  // A sentence about the first audio that is in two parts of the fold; "" if there is none.
   std::string audio_leak(const Fold& fold, int64_t number) const {
     const auto parts = parts_of(fold, clips_.clips.size());
     const std::pair<const char*, Pairs> kinds[] = {{"the same samples", pairs_of(identical_)},

@@ -15,7 +15,7 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::UnorderedElementsAre;
 
-// 4 speakers x 2 classes x 3 sentences, each clip a file of its own.
+// 4 speakers x 2 classes x 3 sentences; each clip is a file of its own.
 Clips small_clips() {
   Clips clips;
   for (int s = 0; s < 4; ++s)
@@ -32,7 +32,7 @@ Clips small_clips() {
   return clips;
 }
 
-// As if read: 2 s each, all different.
+// Results of examine() for these clips: 2 s each, all different.
 std::vector<Recording> recordings_for(const Clips& clips) {
   std::vector<Recording> recordings;
   for (const auto& clip : clips.clips) {
@@ -53,7 +53,7 @@ std::vector<std::string> kinds_of(const json& audit, const char* severity) {
   return kinds;
 }
 
-// Words that no other fingerprint has.
+// A fingerprint that shares no word with one of another seed.
 Fingerprint words(uint32_t seed) {
   Fingerprint words;
   for (uint32_t i = 0; i < 200; ++i) words.push_back((seed * 1000 + i) * 2654435761U | 1U);

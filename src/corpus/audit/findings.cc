@@ -15,13 +15,14 @@ void add(json& findings, const char* severity, const std::string& kind, const st
   findings.push_back({{"severity", severity}, {"kind", kind}, {"message", message}});
 }
 
-// "a and b" of a pair of clips, a value as it is.
+// An example as text: "a and b" for a pair of clips; a single value unchanged.
 std::string words_of(const json& example) {
   return example.is_array() ? fmt::format("{}", fmt::join(example.get<std::vector<std::string>>(), " and "))
                             : example.get<std::string>();
 }
 
-// In how many folds a kind of overlap occurs, between which parts, with the first example. `what`: "speakers are".
+// Adds a finding for one kind of overlap: in how many folds it occurs and between which parts, with the first example.
+// what: the subject and verb of its sentence, such as "speakers are".
 void add_overlaps(json& findings, const json& folds, const char* kind, const char* severity, const char* what) {
   int64_t in_folds = 0;
   std::vector<std::string> sides;
@@ -56,7 +57,8 @@ void add_missing_classes(json& findings, const json& folds) {
     }
 }
 
-// A list of the audio's section, if it has entries. `what`: "clip{} cannot be read", {} being the plural's s.
+// Adds a finding for a list in the section audio, if it is not empty. what: its sentence, such as
+// "clip{} cannot be read", where {} stands for the plural s.
 void add_list(json& findings, const json& audio, const char* kind, const char* severity, const char* what) {
   const json& list = audio[kind];
   if (list.empty()) return;
@@ -79,7 +81,7 @@ json findings_of(const json& audit) {
   const json& folds = audit["folds"];
   if (const auto unknown = audit["clips"]["unknown_speakers"].get<int64_t>(); unknown > 0)
     add(findings, "error", "unknown_speakers",
-        fmt::format("{} no speaker, so nobody can tell whether it is in training and test",
+        fmt::format("{} no speaker, so a speaker may be both in training and in test without being found",
                     unknown == 1 ? "1 clip names" : fmt::format("{} clips name", unknown)));
   for (const json& pair : audit["clips"]["spellings"]) add(findings, "error", "spellings", pair.get<std::string>());
   add_overlaps(findings, folds, "speakers", "error", "speakers are");
@@ -100,7 +102,7 @@ json findings_of(const json& audit) {
   add_list(findings, audio, "offset", "remark", "clip{} with a mean beyond 1 % of full scale");
   add_list(findings, audio, "long", "remark", "clip{} over 30 s, heard in several windows");
   if (audio["rates"].size() > 1)
-    add(findings, "remark", "rates", "several sample rates: a class or speaker of one rate can be told by it");
+    add(findings, "remark", "rates", "several sample rates: a model may recognise a class or speaker by its rate");
   return findings;
 }
 

@@ -1,4 +1,4 @@
-// What an audit's numbers mean: its errors and remarks, in words.
+// The findings of an audit: errors and remarks as sentences, derived from its counts.
 #pragma once
 
 #include <array>
@@ -7,13 +7,13 @@
 
 namespace loralens {
 
-inline constexpr std::array part_names = {"train", "development", "test"};  // of a fold
+inline constexpr std::array part_names = {"train", "development", "test"};  // the parts of a fold
 inline constexpr std::array<std::array<int, 2>, 3> part_pairs = {{{0, 1}, {0, 2}, {1, 2}}};
 
-// "train-test": what two parts of a fold are called in an audit.
+// The name of a pair of a fold's parts in an audit: "train-test".
 std::string pair_name(const std::array<int, 2>& pair);
 
-// The list `findings` of an audit whose other sections are there.
+// The list `findings` of an audit, computed from its other sections.
 nlohmann::json findings_of(const nlohmann::json& audit);
 
 }  // namespace loralens

@@ -1,4 +1,4 @@
-// An audit as a page of text.
+// Formats an audit as a page of text for the terminal.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr size_t most_folds = 20, most_remarks = 12;  // lines of each
+constexpr size_t most_folds = 20, most_remarks = 12;  // most lines of each
 
 int64_t number(const json& value) { return value.get<int64_t>(); }
 
@@ -27,7 +27,7 @@ std::string table_text(const json& clips) {
   return text + "\n";
 }
 
-// "12-15": clips of the rarest and of the most frequent class.
+// "12-15": the numbers of clips of the rarest and of the most frequent class.
 std::string range_of_classes(const json& part) {
   int64_t least = std::numeric_limits<int64_t>::max(), most = 0;
   for (const auto& [name, of_class] : part["classes"].items()) {
@@ -37,7 +37,7 @@ std::string range_of_classes(const json& part) {
   return fmt::format("{}-{}", least, most);
 }
 
-// A line a fold: clips, speakers, clips of the rarest and the most frequent class, and length of each part.
+// One line per fold, with clips, speakers, clips of the rarest and the most frequent class, and length of each part.
 std::string folds_text(const json& folds) {
   if (folds.empty()) return "";
   std::string text = fmt::format("\n{:<6}", "fold");

@@ -22,7 +22,7 @@ constexpr double silence = 1e-6;  // mean square: -60 dB
 
 constexpr size_t piece = size_t{30} * sample_rate;  // samples decoded at a time, a whole number of windows
 
-// Counts, and looks at how loud, what comes piece by piece.
+// Sums over samples that arrive in pieces: silent windows, and the mean.
 struct Loudness {
   int64_t windows = 0, silent = 0, samples = 0;
   double sum = 0;
@@ -69,13 +69,13 @@ Recording examine_clip(const Clip& clip) {
     examine_audio(clip, recording);
   } catch (const Error& error) {
     recording = {.error = error.what()};
-  } catch (const std::exception& error) {  // such as too little memory
+  } catch (const std::exception& error) {  // such as out of memory
     recording = {.error = fmt::format("{}: cannot be decoded: {}", clip.path.string(), error.what())};
   }
   return recording;
 }
 
-// A part of a word of a clip's fingerprint. Re-encoded speech keeps about every tenth of them.
+// The upper bits of a word of a clip's fingerprint. About one in ten survives re-encoding of speech.
 struct Key {
   uint32_t bits;
   int32_t clip, place;
@@ -84,8 +84,8 @@ struct Key {
   }
 };
 
-constexpr int key_shift = 8;       // the upper 24 bits: less differs in the higher bands
-constexpr size_t most_alike = 400;  // keys; what more places share is no speech that tells clips apart
+constexpr int key_shift = 8;       // keeps the upper 24 bits, where re-encoding changes less
+constexpr size_t most_alike = 400;  // keys with the same bits: more frequent bits do not distinguish clips
 
 std::vector<Key> keys_of(const std::vector<Recording>& recordings) {
   std::vector<Key> keys;
@@ -99,7 +99,7 @@ std::vector<Key> keys_of(const std::vector<Recording>& recordings) {
   return keys;
 }
 
-// Whether the words around a place that two clips share agree, too: a quick look before all are compared.
+// Whether the words around a shared key agree too: a quick test before whole fingerprints are compared.
 bool agree_nearby(const Fingerprint& a, const Fingerprint& b, int64_t at, int64_t shift) {
   constexpr int64_t reach = 16;
   constexpr double most_different = 0.35;

@@ -36,7 +36,7 @@ void write_audio(const Path& path, const std::vector<float>& samples, int format
   sf_close(file);
 }
 
-// Noise whose loudness and colour change from tenth to tenth of a second.
+// Noise whose loudness and colour change every tenth of a second.
 std::vector<float> noise(uint64_t seed, double seconds) {
   Random random(seed);
   std::vector<float> samples(static_cast<size_t>(seconds * sample_rate));
@@ -73,7 +73,7 @@ TEST(Recordings, SayWhatIsInTheSamples) {
   const TestFolder folder;
   const auto path = [&](const char* name) { return folder.path() / name; };
   auto loud = noise(1, 1), shifted = noise(2, 1);
-  for (size_t i = 4000; i < 4400; ++i) loud[i] = i % 2 ? 1 : 0.5F;  // peaks that stand alone are not clipped
+  for (size_t i = 4000; i < 4400; ++i) loud[i] = i % 2 ? 1 : 0.5F;  // isolated peaks do not count as clipping
   for (size_t i = 8000; i < 8160; ++i) loud[i] = -1;
   for (float& sample : shifted) sample += 0.05F;
   std::vector<float> quiet(16000);
@@ -109,7 +109,7 @@ TEST(Recordings, TheSameSamplesInAnotherFormatAreIdentical) {
   EXPECT_EQ(recordings[0].digest, recordings[1].digest);
   EXPECT_NE(recordings[0].digest, recordings[2].digest);
   const auto pairs = near_pairs(recordings);
-  ASSERT_EQ(pairs.size(), 2u);  // the Ogg with each of the two others
+  ASSERT_EQ(pairs.size(), 2u);  // the Ogg file with each of the two others
   EXPECT_EQ(pairs[0].first, 0);
   EXPECT_EQ(pairs[0].second, 2);
   EXPECT_EQ(pairs[1].first, 1);
@@ -126,7 +126,7 @@ TEST(Recordings, SegmentsOfAFileMayOverlap) {
   EXPECT_THAT(overlapping_segments(clips), ElementsAre(Pair(0, 3), Pair(1, 3), Pair(2, 4)));
 }
 
-// Real speech, where it is at hand: what was changed is found, other takes of the same sentence are not.
+// Real speech, if corpora are available: changed copies are found; other takes of the same sentence are not.
 class RealSpeech : public testing::Test {
  protected:
   Clips clips(const char* reader, const char* folder) {

@@ -8,10 +8,11 @@
 namespace loralens {
 namespace {
 
-constexpr int64_t most_swapped = 500;  // groups; all pairs are tried
+constexpr int64_t most_swapped = 500;  // most groups for swaps, which try all pairs
 constexpr int most_passes = 50;
 constexpr int most_draws = 200;
-// Draws with all classes on both sides: few, so that folds differ in what they hold out.
+// Number of draws with all classes on both sides after which the search stops; small, so that folds hold out different
+// groups.
 constexpr int enough_complete = 4;
 
 std::vector<int64_t> totals_of(const GroupCounts& counts, std::span<const int64_t> groups) {
@@ -21,7 +22,8 @@ std::vector<int64_t> totals_of(const GroupCounts& counts, std::span<const int64_
   return totals;
 }
 
-// Folds in the making. Their unevenness is the sum over folds and classes of (clips)^2 / (clips of the class).
+// A partition of groups into folds while it is built. Its unevenness is the sum over folds and classes of
+// (clips of the class in the fold)^2 / (clips of the class).
 class Partition {
  public:
   Partition(const GroupCounts& counts, int64_t folds)
@@ -38,7 +40,7 @@ class Partition {
   int64_t members(int64_t fold) const { return members_[static_cast<size_t>(fold)]; }
   const std::vector<int64_t>& result() const { return fold_; }
 
-  // How much of the group's classes the fold has.
+  // How many clips the fold has of the group's classes, weighted by class.
   double overlap(int64_t group, int64_t fold) const { return product(counts_.of(group), clips_.of(fold)); }
 
   void put(int64_t group, int64_t fold) {
@@ -47,13 +49,13 @@ class Partition {
     change(group, fold, 1);
   }
 
-  // Change of unevenness if the group went to `fold`.
+  // The change of unevenness if the group moved to `fold`.
   double gain_of_move(int64_t group, int64_t fold) const {
     const auto g = counts_.of(group);
     return 2 * (product(g, clips_.of(fold)) - product(g, clips_.of(this->fold(group))) + product(g, g));
   }
 
-  // Change of unevenness if two groups of different folds changed places.
+  // The change of unevenness if two groups of different folds were swapped.
   double gain_of_swap(int64_t a, int64_t b) const {
     return gain_of_move(a, fold(b)) + gain_of_move(b, fold(a)) - 4 * product(counts_.of(a), counts_.of(b));
   }
@@ -79,7 +81,7 @@ class Partition {
   std::vector<double> weight_;  // per class
 };
 
-// One pass of moves and swaps; false if none helped.
+// One pass of moves and swaps that reduce unevenness; false if there was none.
 bool even_out(Partition& partition, int64_t groups, int64_t folds) {
   constexpr double least_gain = -1e-9;
   bool changed = false;
@@ -101,7 +103,8 @@ bool even_out(Partition& partition, int64_t groups, int64_t folds) {
   return changed;
 }
 
-// How good a development part is; less is better.
+// Faults of a development part, compared in this order: classes missing from the rest, classes missing from the part,
+// unevenness. Smaller is better.
 std::tuple<int64_t, int64_t, double> faults_of(const std::vector<int64_t>& held, const std::vector<int64_t>& all,
                                                double share) {
   int64_t missing_rest = 0, missing_held = 0;

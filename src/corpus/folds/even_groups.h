@@ -1,4 +1,5 @@
-// Whole groups (speakers) shared out so that the parts have equal numbers of clips of each class.
+// Balanced partition: assigns whole groups (such as speakers) to folds with nearly equal numbers of clips of each
+// class.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,7 @@
 
 namespace loralens {
 
-// How many clips of each class each group has.
+// The number of clips of each class in each group.
 struct GroupCounts {
   int64_t classes = 0;
   std::vector<int64_t> counts;  // groups x classes, [group * classes + class]
@@ -22,14 +23,14 @@ struct GroupCounts {
   }
 };
 
-// The fold, in [0, folds), of each group. Largest groups first, each to the fold that has least of its classes, then
-// moves and swaps as long as they even out the folds (up to 500 groups: beyond, single groups hardly matter).
-// `random` decides ties. No fold is empty. Needs 0 < folds <= groups.
+// The fold, in [0, folds), of each group. Greedy: the largest groups first, each to the fold that has least of its
+// classes. Then moves and swaps while they make the folds more even (only up to 500 groups; with more, single groups
+// hardly matter). `random` breaks ties. No fold is empty. Needs 0 < folds <= groups.
 std::vector<int64_t> balanced_folds(const GroupCounts& counts, int64_t folds, Random& random);
 
-// The `wanted` groups to hold out of `present` as a development part, 0 < wanted < present. Of several random choices
-// the one whose classes are most complete, first in what remains and then in what is held out, and whose share of each
-// class is most even. Ascending.
+// Chooses `wanted` groups of `present` for a development part, 0 < wanted < size of present. Of several random choices
+// it takes the best: fewest classes missing from the remaining groups, then fewest missing from the chosen ones, then
+// the most even share of each class. Ascending.
 std::vector<int64_t> held_out_groups(const GroupCounts& counts, std::vector<int64_t> present, int64_t wanted,
                                      Random& random);
 

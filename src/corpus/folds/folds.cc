@@ -13,9 +13,9 @@
 namespace loralens {
 namespace {
 
-// A scheme in its parts: "speaker:10" is speaker with 10 folds.
+// A parsed scheme: "speaker:10" has the kind speaker and 10 folds.
 struct Scheme {
-  std::string kind, value;    // of published folds, kind is the name
+  std::string kind, value;    // kind: for published folds, their name
   int64_t folds = 0, texts = 0;  // K and L; 0: leave one out
 
   bool is_published() const { return published_folds_named(kind) != nullptr; }
@@ -50,16 +50,16 @@ Scheme parse_scheme(const std::string& text) {
   return scheme;
 }
 
-// The fold that tests each clip.
+// For each clip, the fold in whose test part it is.
 struct Assignment {
   int64_t folds;
   std::vector<int64_t> of_clip;
 };
 
-// One fold per group, in order of their names.
+// One fold per group, in the order of the groups' names.
 Assignment leave_one_out(const Groups& groups) { return {groups.size(), groups.of_clip}; }
 
-// Whole groups shared out evenly.
+// `folds` folds of whole groups, balanced by class (balanced_folds).
 Assignment shared_out(const Clips& clips, const std::string& column, int64_t folds, const FoldOptions& options) {
   const auto groups = full_groups(clips, column, "folds " + options.scheme);
   if (folds > groups.size())
@@ -68,7 +68,7 @@ Assignment shared_out(const Clips& clips, const std::string& column, int64_t fol
                                                     : fmt::format("{}:{}", column, groups.size()));
   Random random(options.seed);
   const auto fold_of = balanced_folds(counts_of(groups, classes_in(clips), all_clips(clips)), folds, random);
-  // Folds are numbered by their first group, so that one fold a speaker is the same as leaving one out.
+  // Folds are numbered by their first group, so that as many folds as speakers are the same as leave-one-out.
   std::vector<int64_t> number(static_cast<size_t>(folds), -1);
   int64_t next = 0;
   for (const int64_t fold : fold_of)
@@ -79,7 +79,7 @@ Assignment shared_out(const Clips& clips, const std::string& column, int64_t fol
   return assignment;
 }
 
-// Clips of each class dealt out in random order, going on from class to class: sizes differ by one at most.
+// Assigns the clips to folds in turn, in random order and class after class, so that fold sizes differ by at most one.
 Assignment random_folds(const Clips& clips, int64_t folds, const FoldOptions& options) {
   if (folds > static_cast<int64_t>(clips.clips.size()))
     fail("folds {}: there are only {} clips: choose fewer folds", options.scheme, clips.clips.size());
@@ -105,7 +105,8 @@ std::vector<Fold> folds_of(const Assignment& assignment) {
   return folds;
 }
 
-// A fold for each part of the speakers and each part of the sentences; what shares only one of them is in no part.
+// One fold for each pair of a part of the speakers and a part of the sentences. Clips that share only the speaker or
+// only the sentence with the test part are unused.
 std::vector<Fold> crossed(const Assignment& speakers, const Assignment& texts, const std::string& scheme) {
   std::vector<Fold> folds(static_cast<size_t>(speakers.folds * texts.folds));
   for (size_t f = 0; f < folds.size(); ++f) {
@@ -148,16 +149,16 @@ std::vector<int64_t> groups_among(const Groups& groups, const std::vector<int64_
   return numbers;
 }
 
-// An eighth, rounded up; of nine, one is nearer to a fifth than two.
+// An eighth of the groups, rounded up; but one of nine groups, because two would be more than a fifth.
 int64_t eighth(size_t groups) { return groups < 10 ? 1 : static_cast<int64_t>(groups + 7) / 8; }
 int64_t quarter(size_t groups) { return groups < 8 ? 1 : static_cast<int64_t>(groups) / 4; }
 
-// Chooses groups to hold out of a fold's training clips. `noun`: what a group is.
+// Chooses the groups of a fold's development part. noun: the word for a group in errors, such as "speaker".
 class HoldOut {
  public:
   HoldOut(const Clips& clips, const FoldOptions& options) : classes_(classes_in(clips)), options_(options) {}
 
-  // Whether each clip of the table is of one of the groups held out.
+  // For each clip of the table, whether it is in one of the chosen groups.
   std::vector<bool> of(const Groups& groups, const std::vector<int64_t>& clips, int64_t (*wanted)(size_t), size_t fold,
                        const char* noun, Random& random) const {
     const auto present = groups_among(groups, clips);
@@ -199,7 +200,7 @@ void hold_out(std::vector<Fold>& folds, const Groups& groups, const char* noun, 
   }
 }
 
-// Development clips share neither speaker nor sentence with the training clips that stay.
+// Development parts that share neither speakers nor sentences with the remaining training clips.
 void hold_out_both(std::vector<Fold>& folds, const Groups& speakers, const Groups& texts, const HoldOut& choice) {
   for (size_t f = 0; f < folds.size(); ++f) {
     auto& train = folds[f].train;
@@ -261,7 +262,7 @@ std::string speaker_leak(const Clips& clips, const std::vector<Fold>& folds) {
   const auto speakers = groups_of(group_values(clips, "speaker"));
   if (!speakers.names.empty() && speakers.names[0].empty()) {
     const auto first = std::find(speakers.of_clip.begin(), speakers.of_clip.end(), 0) - speakers.of_clip.begin();
-    return fmt::format("{} names no speaker, so nobody can tell whether it is in training and test",
+    return fmt::format("{} names no speaker, so its speaker may be both in training and in test",
                        clips.clips[static_cast<size_t>(first)].id);
   }
   constexpr const char* names[] = {"training", "development", "test"};

@@ -1,4 +1,4 @@
-// folds.csv, written and read.
+// Writes and reads folds.csv.
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -14,7 +14,7 @@
 namespace loralens {
 namespace {
 
-// Of the parts of a fold; `unused` is in none of them.
+// The values of the column part; "unused" marks a clip that is in no part of the fold.
 constexpr std::array<std::string_view, 4> part_names = {"train", "development", "test", "unused"};
 constexpr int8_t unused = 3;
 constexpr int8_t no_part = -1;
@@ -24,7 +24,7 @@ std::vector<int64_t>& part_of(Fold& fold, size_t part) {
   return part == 0 ? fold.train : part == 1 ? fold.development : fold.test;
 }
 
-using Parts = std::vector<int8_t>;  // of one fold: the part of each clip
+using Parts = std::vector<int8_t>;  // the part of each clip in one fold
 
 struct Columns {
   size_t id = 0, fold = 0, part = 0;
@@ -60,7 +60,7 @@ Fold fold_of(const Parts& parts, size_t number, const std::string& name, const C
   return fold;
 }
 
-// ", but one has it in another spelling: ..." for an id that differs in case, spaces or Unicode's form only.
+// ", but one has it in another spelling: ..." if a clip's id differs only in case, spaces or Unicode form; else "".
 std::string spelled_otherwise(const std::string& id, const Clips& clips) {
   const std::string meant = folded(id);
   for (const Clip& clip : clips.clips)

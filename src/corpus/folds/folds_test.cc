@@ -26,7 +26,7 @@ void add_clip(Clips& clips, const std::string& speaker, const std::string& label
   clips.clips.push_back(clip);
 }
 
-// `speakers` speakers with a random number of clips of each of `classes` classes, at least one.
+// Each speaker has a random number of clips, at least one, of each class.
 Clips random_clips(uint64_t seed, int speakers, int classes) {
   Random random(seed);
   Clips clips;
@@ -129,7 +129,7 @@ TEST(Folds, EqualSpeakersGiveEqualFolds) {
   EXPECT_FALSE(same(folds, make_folds(clips, {.scheme = "speaker:8", .seed = 43}, true)));
 }
 
-// Whole speakers that can be shared out evenly are: 2 folds of {3, 1} and {1, 3} clips of two classes.
+// If the speakers can be divided evenly, they are: 2 folds from speakers with {3, 1} and {1, 3} clips of two classes.
 TEST(Folds, AreEvenInEachClassWhereTheyCanBe) {
   Clips clips;
   for (int s = 0; s < 8; ++s)
@@ -143,8 +143,8 @@ TEST(Folds, AreEvenInEachClassWhereTheyCanBe) {
     }
 }
 
-// A table whose speakers can be shared out so that all folds have the same clips of each class, as it was made from such
-// folds: they come within a clip of it.
+// The table is generated from folds with equal numbers of clips of each class, so a perfect division of its speakers
+// exists: the folds found differ from it by at most one clip.
 TEST(Folds, AreWithinAClipOfEvenWhereThatIsPossible) {
   int far = 0;
   for (uint64_t seed = 0; seed < 40; ++seed) {
@@ -169,7 +169,7 @@ TEST(Folds, AreWithinAClipOfEvenWhereThatIsPossible) {
   EXPECT_EQ(far, 0);
 }
 
-// As many speakers in each fold, within one, where all have as many clips.
+// If all speakers have the same number of clips, the folds' numbers of speakers differ by at most one.
 TEST(Folds, EqualSpeakersAreCountedOutEvenly) {
   for (uint64_t seed = 0; seed < 30; ++seed) {
     Random random(seed);
@@ -185,8 +185,8 @@ TEST(Folds, EqualSpeakersAreCountedOutEvenly) {
   }
 }
 
-// Brute force over all partitions of 6 speakers into 2 folds: the greedy start with moves and swaps comes within 10 %
-// of the best unevenness on average.
+// Against brute force over all partitions of 6 speakers into 2 folds: the greedy start with moves and swaps comes
+// within 10 % of the lowest unevenness on average.
 TEST(Folds, AreNearlyAsEvenAsTheBestPartition) {
   double found = 0, best = 0;
   for (uint64_t seed = 0; seed < 40; ++seed) {
@@ -242,7 +242,7 @@ TEST(Folds, BySessionAndColumn) {
   EXPECT_NE(speaker_leak(clips, rooms), "");
 }
 
-// Speakers of two corpora may have the same name without being the same.
+// Equal speaker names in two corpora are different people.
 TEST(Folds, ByCorpus) {
   Clips clips;
   for (int i = 0; i < 40; ++i) {

@@ -17,14 +17,14 @@ Values range(int first, int last) {
   return values;
 }
 
-// Each value tests once: leave one out.
+// Leave-one-out: each value is the test part of one fold.
 std::vector<Values> one_each(const Values& values) {
   std::vector<Values> folds;
   for (const auto& value : values) folds.push_back({value});
   return folds;
 }
 
-// What the definition goes by, of each clip.
+// For each clip, its value in the column of the definition.
 std::vector<std::string> values_of(const PublishedFolds& published, const Clips& clips) {
   if (published.column == "file") {
     std::vector<std::string> names;
@@ -37,7 +37,7 @@ std::vector<std::string> values_of(const PublishedFolds& published, const Clips&
   return column_values(clips, published.column);
 }
 
-constexpr int develops = -1, trains = -2;  // beside the numbers of folds
+constexpr int develops = -1, trains = -2;  // instead of the number of the fold that tests a value
 
 }  // namespace
 

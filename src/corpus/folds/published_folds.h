@@ -1,4 +1,5 @@
-// Folds that publications define, by name: which values of which column test in each fold.
+// Folds defined in publications, by name: for each fold, the values of a column (such as speaker) that form the test
+// part.
 #pragma once
 
 #include <string>
@@ -10,24 +11,25 @@
 namespace loralens {
 
 struct PublishedFolds {
-  std::string name;     // of the scheme: "ravdess-6"
-  std::string corpus;   // what the table's column corpus must say of every clip
-  std::string column;  // or "file": the name of a clip's file without folder and ending
-  std::vector<std::vector<std::string>> test;  // values of the column, a list a fold
-  std::vector<std::string> development;  // values that choose the epoch, in every fold; empty: none is published
-  std::vector<std::string> training;  // values that are trained on in every fold
-  std::string source;  // whose definition it is
+  std::string name;     // name of the scheme: "ravdess-6"
+  std::string corpus;   // required value of the column corpus in every row of the table
+  std::string column;  // a column of the table, or "file": a clip's file name without folder and extension
+  std::vector<std::vector<std::string>> test;  // for each fold, the column's values in the test part
+  std::vector<std::string> development;  // values in every fold's development part; empty: none is published
+  std::vector<std::string> training;  // values in every fold's training part
+  std::string source;  // the publication
 };
 
-// All that are known, in order of their names.
+// All published folds, sorted by name.
 const std::vector<PublishedFolds>& published_folds();
-// nullptr if there are none of that name.
+// nullptr if there are no published folds of that name.
 const PublishedFolds* published_folds_named(std::string_view name);
 
-// Names of files, a list a fold.
+// For each of the five folds of EMO-DB, the file names of its test clips.
 std::vector<std::vector<std::string>> emo_db_test_clips();
 
-// Error for a clip of another corpus, a clip whose value the definition does not know, a fold without test clips.
+// The folds of this table. Error for a clip of another corpus, for a value that the definition does not have, and for a
+// fold without test or training clips.
 std::vector<Fold> folds_as_published(const PublishedFolds& published, const Clips& clips);
 
 }  // namespace loralens

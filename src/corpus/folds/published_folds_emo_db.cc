@@ -1,5 +1,5 @@
-// The parts of EMO-DB in five folds as EmoBox defines them: Ma et al., EmoBox, Interspeech 2024; emo-box/EmoBox at commit
-// 08280f2, data/emodb/fold_1 to fold_5, the names of the test clips.
+// The test clips of EMO-DB in five folds as EmoBox defines them: Ma et al., EmoBox, Interspeech 2024; emo-box/EmoBox at
+// commit 08280f2, data/emodb/fold_1 to fold_5.
 #include <sstream>
 
 #include "corpus/folds/published_folds.h"

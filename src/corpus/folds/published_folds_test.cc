@@ -13,7 +13,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// Two clips, of two classes, for each value that the definition names.
+// For each value that the definition names, two clips of different classes.
 Clips clips_for(const PublishedFolds& published) {
   Clips clips;
   clips.extra_columns = {"prefix_speaker", "partition"};
@@ -53,7 +53,7 @@ TEST(PublishedFolds, TestEachOfTheirValuesOnce) {
   }
 }
 
-// Sizes that the definitions say: 24 actors in six folds of four, 91 in five, 535 clips in five.
+// Sizes in the definitions: 24 actors in six folds of four, 91 actors in five folds, 535 clips in five folds.
 TEST(PublishedFolds, HaveTheSizesOfTheirCorpora) {
   const auto sizes = [](const char* name) {
     std::vector<size_t> sizes;

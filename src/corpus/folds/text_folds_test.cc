@@ -1,4 +1,4 @@
-// Folds of unseen sentences, and of unseen speakers with unseen sentences.
+// Tests of folds with unseen sentences (text), and with unseen speakers and sentences (speaker-text).
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -97,7 +97,7 @@ TEST(TextFolds, SpeakersAndSentencesAreBothUnseen) {
       for (const char* column : {"speaker", "text"}) expect_disjoint(clips, folds[f], column);
       EXPECT_FALSE(folds[f].train.empty() || folds[f].development.empty());
       EXPECT_EQ(plain[f].test, folds[f].test);
-      // What is in no part shares a speaker or a sentence with the test part, and not both.
+      // An unused clip shares either a speaker or a sentence with the test part, not both.
       const auto speakers = values_of(clips, folds[f].test, "speaker"), texts = values_of(clips, folds[f].test, "text");
       std::set<int64_t> used(plain[f].train.begin(), plain[f].train.end());
       used.insert(plain[f].test.begin(), plain[f].test.end());
@@ -118,7 +118,7 @@ TEST(TextFolds, UnusedClipsAreWrittenAndRead) {
   write_folds(folder.path() / "folds.csv", clips, folds);
   EXPECT_TRUE(same(read_folds(folder.path() / "folds.csv", clips), folds));
   const auto text = read_file(folder.path() / "folds.csv");
-  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1 + 6 * std::ssize(clips.clips));  // a row a clip and fold
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1 + 6 * std::ssize(clips.clips));  // a row per clip and fold
   EXPECT_THAT(text, HasSubstr(",unused\n"));
 }
 

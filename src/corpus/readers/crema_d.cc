@@ -1,6 +1,6 @@
 // CREMA-D: Cao, Cooper, Keutmann, Gur, Nenkova and Verma, CREMA-D: crowd-sourced emotional multimodal actors dataset,
 // IEEE Transactions on Affective Computing 5(4), 2014. File name: actor, sentence, acted emotion, intensity:
-// 1001_DFA_ANG_XX. What raters heard and saw stands in processedResults/summaryTable.csv.
+// 1001_DFA_ANG_XX. The emotions that raters perceived are in processedResults/summaryTable.csv.
 #include <algorithm>
 #include <map>
 
@@ -26,7 +26,7 @@ const Words sentences = {{"DFA", "Don't forget a jacket."},         {"IEO", "It'
                          {"TAI", "The airplane is almost full."},   {"TIE", "That is exactly what happened."},
                          {"TSI", "The surface is slick."},          {"WSI", "We'll stop in a couple of minutes."}};
 
-// The columns of summaryTable.csv, and what they are called in the table of clips.
+// Columns of summaryTable.csv, and their names in the table of clips.
 constexpr std::pair<const char*, const char*> vote_columns[] = {
     {"VoiceVote", "voice_vote"}, {"FaceVote", "face_vote"}, {"MultiModalVote", "multimodal_vote"}};
 
@@ -41,14 +41,14 @@ std::string lower(std::string text) {
   return text;
 }
 
-// A table's rows by the value of its column `key`; only the columns asked for, in their order.
+// The rows of a table by the value of its column `key`; each row has only the requested columns, in that order.
 using Rows = std::map<std::string, std::vector<std::string>>;
 
 Rows rows_of(const Path& file, const char* key, const std::vector<const char*>& columns) {
   Rows rows;
   const Table table = read_csv(file);
   const auto column = [&](const char* name) {
-    if (table.column(name) < 0) fail("{}: there is no column '{}': take the file of CREMA-D", file.string(), name);
+    if (table.column(name) < 0) fail("{}: there is no column '{}': use CREMA-D's own file", file.string(), name);
     return static_cast<size_t>(table.column(name));
   };
   for (const auto& row : table.rows) {
@@ -59,7 +59,7 @@ Rows rows_of(const Path& file, const char* key, const std::vector<const char*>& 
   return rows;
 }
 
-// "N" -> "neutral"; a tie "N:S" -> "neutral:sadness".
+// Spells out a vote: "N" -> "neutral"; a tie "N:S" -> "neutral:sadness".
 std::string spelled_out(const std::string& vote, const Path& file) {
   std::string text;
   for (const char letter : vote)
@@ -83,7 +83,7 @@ void add_demographics(const Path& file, RawCorpus& corpus) {
   }
 }
 
-// Adds the three votes as columns, in words; a clip that was not rated has empty ones.
+// Adds the three votes as columns, spelled out; empty for clips that were not rated.
 void add_votes(const Path& file, RawCorpus& corpus) {
   const auto rated = rows_of(file, "FileName", {vote_columns[0].first, vote_columns[1].first, vote_columns[2].first});
   for (const auto& [theirs, ours] : vote_columns) corpus.clips.extra_columns.emplace_back(ours);
@@ -94,7 +94,7 @@ void add_votes(const Path& file, RawCorpus& corpus) {
   }
 }
 
-// Makes the vote the label; clips without a single winner are left out.
+// Takes the vote as label; leaves out clips whose vote has no single winner.
 void label_by_vote(const std::string& perceived, RawCorpus& corpus) {
   const auto chosen = column_values(corpus.clips, perceived + "_vote");
   std::vector<Clip> kept;
@@ -145,7 +145,7 @@ class CremaDReader : public Reader {
     return corpus;
   }
 
-  // Counted in the file names of the authors' repository.
+  // Counted from the file names in the authors' repository.
   PublishedCounts published(const ReaderOptions& options) const override {
     if (!options.perceived.empty()) return {};
     PublishedCounts counts;
@@ -184,7 +184,7 @@ class CremaDReader : public Reader {
     if (strange) corpus.notes.push_back(fmt::format("passed over {} audio files with other names", strange));
   }
 
-  // The repository keeps its audio in Git LFS; a clone without that has small text files in their place.
+  // The authors' repository keeps audio in Git LFS: a clone without LFS has small text files ("pointers") instead.
   static void refuse_pointer(const Path& path) {
     constexpr uintmax_t longest_pointer = 1024;
     if (std::filesystem::file_size(path) < longest_pointer && read_file(path).starts_with("version https://git-lfs"))

@@ -1,4 +1,4 @@
-// Trees of CREMA-D's layout, without audio.
+// Tests of the CREMA-D reader on folders with CREMA-D's layout, without audio.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ void write_tree(const TestFolder& folder) {
                            "1002_IEO_FEA_MD", "1002_TIE_DIS_X"})
     folder.write(fmt::format("AudioWAV/{}.wav", name), "");
   folder.write("AudioWAV/readme.wav", "");
-  folder.write("AudioMP3/1001_DFA_ANG_XX.mp3", "");  // the same speech again
+  folder.write("AudioMP3/1001_DFA_ANG_XX.mp3", "");  // the corpus has each clip as MP3 too
   folder.write("VideoDemographics.csv",
                "\"ActorID\",\"Age\",\"Sex\",\"Race\",\"Ethnicity\"\n"
                "1001,51,\"Male\",\"Caucasian\",\"Not Hispanic\"\n1002,21,\"Female\",\"Asian\",\"Not Hispanic\"\n");

@@ -8,7 +8,7 @@
 namespace loralens {
 namespace {
 
-// The expected bytes are those of the standards: 中 is U+4E2D, E4 B8 AD in UTF-8, D6 D0 in GB 2312.
+// Expected bytes are from the standards: 中 is U+4E2D, E4 B8 AD in UTF-8, D6 D0 in GB 2312.
 TEST(Encoding, IsFoundByMarkOrByValidity) {
   const std::string zhong = "\xe4\xb8\xad";
   const auto text = [](const std::string& bytes) { return utf8_of(bytes, "WINDOWS-1252", "t"); };

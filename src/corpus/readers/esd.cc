@@ -1,6 +1,6 @@
 // ESD: Zhou, Sisman, Liu and Li, Emotional voice conversion: theory, databases and ESD, Speech Communication 137, 2022.
-// <speaker>/<Emotion>/[train|evaluation|test/]<speaker>_000351.wav, transcripts in <speaker>/<speaker>.txt. These are
-// in several encodings, label in English or Chinese, and not every line has all three fields.
+// <speaker>/<Emotion>/[train|evaluation|test/]<speaker>_000351.wav, transcripts in <speaker>/<speaker>.txt. Transcripts
+// have different encodings, labels in English or Chinese, and some lines lack one of the three fields.
 #include <map>
 #include <set>
 #include <sstream>
@@ -14,25 +14,25 @@
 namespace loralens {
 namespace {
 
-// The words for the labels: the folders' and the transcripts'.
+// Words for the labels in folder names and transcripts.
 const std::map<std::string, std::string> emotions = {
     {"Angry", "angry"}, {"Happy", "happy"}, {"Neutral", "neutral"}, {"Sad", "sad"},  {"Surprise", "surprise"},
     {"生气", "angry"},  {"快乐", "happy"},  {"中立", "neutral"},    {"伤心", "sad"}, {"惊喜", "surprise"}};
 const std::set<std::string> partitions = {"train", "evaluation", "test"};
-// The corpus's ReadMe.txt.
+// From the corpus's ReadMe.txt.
 const std::set<std::string> male = {"0004", "0005", "0006", "0008", "0010", "0011", "0012", "0013", "0014", "0020"};
-constexpr int first_english = 11;  // speakers before are Mandarin
+constexpr int first_english = 11;  // speakers 1 to 10 speak Mandarin
 
 bool is_english(const std::string& speaker) { return std::stoi(speaker) >= first_english; }
 
 struct Line {
-  std::string text, label;  // label: "" if the line ends with none
+  std::string text, label;  // label: "" if the line has none
 };
 
 struct Transcripts {
   std::map<std::string, Line> lines;  // by the clip's name
   int64_t without_label = 0, strange = 0;
-  std::string first_strange;  // where
+  std::string first_strange;  // file and line of the first line that does not begin with a clip's name
 };
 
 std::string trimmed(const std::string& text) {
@@ -41,7 +41,7 @@ std::string trimmed(const std::string& text) {
   return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(blank) - first + 1);
 }
 
-// "0011_000351<tab>text<tab>label"; blanks stand for tabs in some lines, and the label is missing in some.
+// Reads a line "0011_000351<tab>text<tab>label"; some lines have blanks instead of tabs, some lack the label.
 void add_line(const std::string& line, const std::string& where, Transcripts& transcripts) {
   constexpr size_t id_size = 11;
   static const Pattern id("[0-9]{4}_[0-9]{6}");
@@ -99,7 +99,7 @@ class EsdReader : public Reader {
     return corpus;
   }
 
-  // Five emotions of 350 utterances each by 20 speakers.
+  // 20 speakers with 350 utterances for each of five emotions.
   PublishedCounts published(const ReaderOptions&) const override {
     PublishedCounts counts;
     for (const auto& [word, emotion] : emotions) counts.labels[emotion] = 7000;
@@ -149,7 +149,8 @@ class EsdReader : public Reader {
       partition = "";
     const auto emotion = emotions.find(folder.filename().string());
     if (emotion == emotions.end())
-      fail("{}: the folder is none of Angry, Happy, Neutral, Sad, Surprise: put the clip where it was", path.string());
+      fail("{}: the folder is none of Angry, Happy, Neutral, Sad, Surprise: move the clip back to its folder",
+           path.string());
     Clip clip;
     clip.id = name_below(root, path);
     clip.path = path;

@@ -1,4 +1,5 @@
-// Trees of ESD's layout, without audio; transcripts in the encodings and with the odd lines that the corpus has.
+// Tests of the ESD reader on folders with ESD's layout, without audio; with the encodings and irregular lines that
+// ESD's transcripts have.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,7 +13,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
-// ASCII as UTF-16, little endian, with its mark.
+// ASCII as UTF-16, little endian, with byte-order mark.
 std::string utf16(const std::string& ascii) {
   std::string bytes = "\xff\xfe";
   for (const char c : ascii) bytes += {c, '\0'};

@@ -1,4 +1,4 @@
-// Clips in a folder for each class: <class>/<clip>, or deeper below it.
+// Reader of audio files sorted into one folder per class: <class>/<clip>, or deeper below <class>.
 
 #include "base/error.h"
 #include "base/pattern.h"

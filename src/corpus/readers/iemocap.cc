@@ -1,6 +1,6 @@
-// IEMOCAP: Busso et al., IEMOCAP: interactive emotional dyadic motion capture database, 2008. Five dialogues' sessions
-// of two actors. The prefix of a name (Ses01F) says who wore the markers in that dialogue, not who speaks: that is the
-// letter in the utterance's own suffix (_F012, _M012).
+// IEMOCAP: Busso et al., IEMOCAP: interactive emotional dyadic motion capture database, 2008. Five sessions of
+// dialogues between two actors. The prefix of a name (Ses01F) is the actor who wore the markers in that dialogue, not
+// the speaker; the letter in the utterance's suffix (_F012, _M012) gives the speaker.
 #include <map>
 #include <sstream>
 #include <unordered_map>
@@ -15,13 +15,12 @@ namespace loralens {
 namespace {
 
 constexpr size_t longest_time = 100;
-// Of the extra columns.
+// Indices of extra columns.
 constexpr size_t style_column = 1, utterance_column = 2;
 
 using Transcripts = std::unordered_map<std::string, std::string>;
 
-// Lines "Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me."; other lines (turns that were not segmented) are not
-// utterances.
+// Reads lines "Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me."; ignores others (turns without segmentation).
 void add_transcripts(const Path& file, Transcripts& transcripts) {
   std::istringstream lines(utf8_of(read_file(file), "WINDOWS-1252", file.string()));
   for (std::string line; std::getline(lines, line);) {
@@ -45,12 +44,12 @@ struct Session {
   bool segments;       // utterances are segments of the dialogues' audio, not files of their own
 };
 
-// A summary line's fields.
+// Fields of an utterance's summary line.
 struct Summary {
   std::string time, name, label;
 };
 
-// Where the utterance is in the dialogue's audio, from "[6.2901 - 8.2357]".
+// Reads the utterance's start and end in the dialogue's audio from "[6.2901 - 8.2357]".
 void read_times(const std::string& time, Clip& clip, const std::string& where) {
   static const Pattern pattern("\\[([0-9]+(?:\\.[0-9]+)?) - ([0-9]+(?:\\.[0-9]+)?)\\]");
   const auto parts = time.size() > longest_time ? std::nullopt : pattern.match(time);
@@ -97,8 +96,8 @@ std::vector<std::string> cells_of(const std::string& line) {
   return cells;
 }
 
-// The summary lines "[6.2901 - 8.2357]\tSes01F_impro01_F000\tneu\t[2.5000, 2.5000, 2.5000]" of one dialogue; what the
-// single raters said stands between them.
+// Reads the summary lines "[6.2901 - 8.2357]\tSes01F_impro01_F000\tneu\t[2.5000, 2.5000, 2.5000]" of one dialogue and
+// skips the lines of single raters between them.
 void add_labels(const Path& file, const Path& root, const Session& session, std::vector<Clip>& clips) {
   std::istringstream lines(utf8_of(read_file(file), "WINDOWS-1252", file.string()));
   int64_t number = 0;
@@ -170,7 +169,7 @@ class IemocapReader : public Reader {
   LabelMap default_labels() const override { return four_classes(); }
 
   PublishedCounts published(const ReaderOptions& options) const override {
-    // Improvised: the 2,280 utterances of the usual four-class subset, and 663 labelled exc; scripted: the rest.
+    // Improvised: the 2,280 utterances of the usual four-class subset, plus 663 labelled exc; scripted: the other ones.
     if (options.style == "improvised")
       return {{}, {}, {}, {{"anger", 289}, {"happiness", 947}, {"neutral", 1099}, {"sadness", 608}}};
     if (options.style == "scripted")

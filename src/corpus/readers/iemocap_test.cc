@@ -1,4 +1,4 @@
-// A tree of IEMOCAP's layout and naming, without audio.
+// Tests of the IEMOCAP reader on folders with IEMOCAP's layout and names, without audio.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -18,7 +18,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Pair;
 
-// A label file as distributed: a header, and after each summary what the raters said.
+// A label file in the distributed form: a header, and after each summary the raters' lines.
 std::string label_file(const std::vector<std::pair<std::string, std::string>>& utterances) {
   std::string text = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n";
   for (const auto& [name, label] : utterances)
@@ -77,7 +77,7 @@ TEST(Iemocap, UtterancesCanBeSegmentsOfTheDialogues) {
   folder.write("Session1/dialog/transcriptions/Ses01F_impro01.txt",
                "Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me.\n");
   folder.write("Session1/dialog/wav/Ses01F_impro01.wav", silent_wav(11));
-  // The sentences are not there, so the dialogues are taken.
+  // Without sentences/wav, utterances are segments of the dialogues.
   const auto corpus = read_corpus("iemocap", folder.path());
   ASSERT_EQ(corpus.clips.clips.size(), 2u);
   const auto& clip = corpus.clips.clips[1];
@@ -90,7 +90,7 @@ TEST(Iemocap, UtterancesCanBeSegmentsOfTheDialogues) {
   EXPECT_THAT(column_values(corpus.clips, "utterance"), ElementsAre("Ses01F_impro01_M000", "Ses01F_impro01_F000"));
   EXPECT_THAT(corpus.summary, HasSubstr("Session1: utterances are segments of dialog/wav\n"));
   EXPECT_THAT(corpus.summary, HasSubstr("1 of 2 segments are not inside their file: "));
-  // With both, the sentences are taken unless segments are asked for.
+  // With both, the files in sentences/wav are used unless the option segments is set.
   std::filesystem::create_directories(folder.path() / "Session1/sentences/wav");
   EXPECT_FALSE(read_corpus("iemocap", folder.path()).clips.clips[0].is_segment());
   EXPECT_EQ(read_corpus("iemocap", folder.path(), {.segments = true}).clips.clips[1].id, clip.id);
@@ -148,8 +148,8 @@ std::vector<std::string> shuffled(const Counts& counts, Random& random) {
   return labels;
 }
 
-// Writes all 10,039 utterances. The published counts of prefix and speaker leave one number a session free (how many of
-// prefix F are by the woman); 260 it is.
+// Writes all 10,039 utterances. The published counts by prefix and by speaker leave one number per session free: the
+// utterances with prefix F that the woman speaks; it is set to 260.
 void write_published_tree(const TestFolder& folder) {
   Random random(1);
   auto four = shuffled(four_labels, random), other = shuffled(other_labels, random);

@@ -1,7 +1,7 @@
 // MELD: Poria, Hazarika, Majumder, Naik, Cambria and Mihalcea, MELD: a multimodal multi-party dataset for emotion
-// recognition in conversations, ACL 2019. Dialogues of a television series; a CSV file for each partition, and for each
-// of its rows a clip dia<Dialogue_ID>_utt<Utterance_ID>, distributed as mp4, to be converted to audio by the user. The
-// same names occur in every partition, so that each has a folder of its own.
+// recognition in conversations, ACL 2019. Dialogues of a television series. Each partition has a CSV file, and each row
+// a clip dia<Dialogue_ID>_utt<Utterance_ID>, distributed as mp4, which the user converts to audio. Each partition has
+// its own folder, because the same names occur in all of them.
 #include <array>
 #include <optional>
 
@@ -16,7 +16,7 @@ namespace {
 struct Partition {
   const char* name;
   const char* folder;  // as in the authors' archives
-  const char* broken;  // the clip whose video is damaged or not in the archive
+  const char* broken;  // a clip whose video is damaged or missing in the archive
 };
 
 constexpr std::array<Partition, 3> partitions = {{{"train", "train_splits", "dia125_utt3"},
@@ -28,7 +28,7 @@ bool is_file(const Path& path) {
   return std::filesystem::is_regular_file(path, code);
 }
 
-// The partition's text file, at the top or in the folder of the partition.
+// The partition's CSV file, in the root or in the partition's folder.
 std::optional<Path> text_file(const Path& root, const Partition& part) {
   const std::string name = fmt::format("{}_sent_emo.csv", part.name);
   for (const Path& path : {root / name, root / part.name / name})
@@ -42,7 +42,7 @@ Path audio_folder(const Path& root, const Partition& part) {
   return root / part.folder;
 }
 
-// The clip's file, whatever its format; what a .wav would be called if there is none.
+// The clip's audio file in any format; if there is none, the path of a .wav.
 Path audio_file(const Path& folder, const std::string& name) {
   for (const char* extension : {".wav", ".flac", ".mp3", ".ogg", ".opus"})
     if (is_file(folder / (name + extension))) return folder / (name + extension);
@@ -55,7 +55,7 @@ struct Columns {
 
 Columns columns_of(const Table& table, const Path& file) {
   const auto column = [&](const char* name) {
-    if (table.column(name) < 0) fail("{}: there is no column '{}': take the file of MELD", file.string(), name);
+    if (table.column(name) < 0) fail("{}: there is no column '{}': use MELD's own file", file.string(), name);
     return static_cast<size_t>(table.column(name));
   };
   return {column("Utterance"), column("Speaker"),     column("Emotion"),
@@ -125,7 +125,7 @@ class MeldReader : public Reader {
     return corpus;
   }
 
-  // The table of the authors' repository: train, dev and test together.
+  // From the table in the authors' repository: train, dev and test together.
   PublishedCounts published(const ReaderOptions&) const override {
     return {{{"anger", 1607},
              {"disgust", 361},

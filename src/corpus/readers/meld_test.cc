@@ -1,4 +1,4 @@
-// Trees of MELD's layout, without audio.
+// Tests of the MELD reader on folders with MELD's layout, without audio.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -38,7 +38,7 @@ TEST(Meld, ReadsThePartitions) {
   ASSERT_EQ(clips.clips.size(), 5u);
   EXPECT_EQ(clips.clips[0].id, "dev_splits_complete/dia0_utt0.wav");
   EXPECT_EQ(clips.clips[1].id, "test/dia0_utt0.wav");
-  EXPECT_EQ(clips.clips[2].id, "test/dia125_utt3.wav");  // missing: only train's clip of that name is damaged
+  EXPECT_EQ(clips.clips[2].id, "test/dia125_utt3.wav");  // kept: only the clip of that name in train is damaged
   EXPECT_EQ(clips.clips[3].id, "train/train_splits/dia0_utt0.wav");
   EXPECT_EQ(clips.clips[4].id, "train/train_splits/dia0_utt1.flac");
   EXPECT_THAT(column_values(clips, "label"), ElementsAre("surprise", "fear", "disgust", "joy", "neutral"));

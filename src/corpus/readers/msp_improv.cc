@@ -1,8 +1,8 @@
 // MSP-IMPROV: Busso, Parthasarathy, Burmania, AbdelWahab, Sadoughi and Mower Provost, MSP-IMPROV: an acted corpus of
 // dyadic interactions to study emotion perception, IEEE Transactions on Affective Computing 8(1), 2017.
 // [Audio/]session1/S01A/P/MSP-IMPROV-S01A-F01-P-FM01.wav: sentence 01, target emotion A, speaker F01 (the woman of
-// session 1), scenario P, turn. Evalution.txt, as the corpus spells it, holds a line for each turn that begins with its
-// name, followed by what each rater said.
+// session 1), scenario P, turn. Evalution.txt (the corpus's own spelling) has a summary line for each turn, which
+// begins with the turn's name, and after it the lines of single raters.
 #include <map>
 #include <sstream>
 #include <unordered_map>
@@ -16,7 +16,7 @@
 namespace loralens {
 namespace {
 
-// The raters' majority.
+// Codes of the raters' majority vote.
 const std::map<std::string, std::string> labels = {{"A", "anger"},   {"H", "happiness"}, {"S", "sadness"},
                                                    {"N", "neutral"}, {"O", "other"},     {"X", "no-agreement"}};
 const std::map<std::string, std::string> scenarios = {
@@ -71,7 +71,8 @@ Clip clip_of(const Path& root, const std::string& turn, const std::string& lette
   return clip;
 }
 
-// The lines "UTD-IMPROV-S01A-F01-P-FM01.avi; N; A:3.0; V:3.5; D:3.0 ; N:4.0;". Those between are the raters'.
+// Reads the summary lines "UTD-IMPROV-S01A-F01-P-FM01.avi; N; A:3.0; V:3.5; D:3.0 ; N:4.0;" and skips the lines of
+// single raters between them.
 void add_labels(const Path& file, const Path& root, const Files& files, RawCorpus& corpus) {
   std::istringstream lines(utf8_of(read_file(file), "WINDOWS-1252", file.string()));
   std::map<std::string, int64_t> seen;
@@ -113,7 +114,7 @@ class MspImprovReader : public Reader {
       if (!std::filesystem::is_regular_file(root / name, code)) continue;
       add_labels(root / name, root, audio_below(root), corpus);
       if (corpus.clips.clips.empty())
-        fail("{} holds no line that begins with UTD-IMPROV-: take the file of MSP-IMPROV", (root / name).string());
+        fail("{} holds no line that begins with UTD-IMPROV-: use MSP-IMPROV's own file", (root / name).string());
       return corpus;
     }
     fail("{} holds no labels of MSP-IMPROV: give the folder with Evalution.txt", root.string());
@@ -121,7 +122,7 @@ class MspImprovReader : public Reader {
 
   LabelMap default_labels() const override { return four_classes(); }
 
-  // The corpus's paper: 7,798 of 8,438 turns have one of the four labels.
+  // From the corpus's paper: 7,798 of 8,438 turns have one of the four labels.
   PublishedCounts published(const ReaderOptions&) const override {
     return {{}, {}, {}, {{"anger", 792}, {"happiness", 2644}, {"neutral", 3477}, {"sadness", 885}}};
   }

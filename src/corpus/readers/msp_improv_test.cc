@@ -1,4 +1,4 @@
-// Trees of MSP-IMPROV's layout, without audio.
+// Tests of the MSP-IMPROV reader on folders with MSP-IMPROV's layout, without audio.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,7 +11,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// A summary as distributed, and what raters said of the turn.
+// A turn's summary line in the distributed form, and the raters' lines after it.
 std::string entry(const std::string& turn, const std::string& letter, const std::string& dominance = "3.0") {
   return fmt::format(
       "UTD-IMPROV-{}.avi; {}; A:2.600000; V:3.400000; D:{} ; N:3.800000;\n"

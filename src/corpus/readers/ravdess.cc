@@ -1,4 +1,4 @@
-// RAVDESS: Livingstone and Russo, PLoS ONE 13(5): e0196391, 2018. Everything is in the file name:
+// RAVDESS: Livingstone and Russo, PLoS ONE 13(5): e0196391, 2018. All fields are codes in the file name:
 // modality-channel-emotion-intensity-statement-repetition-actor.
 #include <array>
 #include <set>
@@ -16,7 +16,7 @@ constexpr std::array<const char*, 8> emotions = {"neutral", "calm",    "happy", 
 constexpr std::array<const char*, 2> intensities = {"normal", "strong"};
 constexpr std::array<const char*, 2> statements = {"Kids are talking by the door.", "Dogs are sitting by the door."};
 
-// The word for a code that counts from "01".
+// The word for a two-digit code, which counts from "01".
 template <size_t N>
 const char* word(const std::array<const char*, N>& words, const std::string& code, const Path& path) {
   const auto number = static_cast<size_t>(std::stoi(code));

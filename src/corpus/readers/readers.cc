@@ -8,7 +8,7 @@
 
 namespace loralens {
 
-// One line here and one in readers() for each reader_<name>.cc.
+// Each reader has one line here and one in readers(); it is defined in a file of its own.
 const Reader& crema_d_reader();
 const Reader& emo_db_reader();
 const Reader& esd_reader();
@@ -49,7 +49,7 @@ std::string list_of(const Counts& counts) {
   return text;
 }
 
-// "" if the counts agree, else "anger 5 of 127, ...".
+// "" if the counts agree; else the differences, found of published: "anger 5 of 127, ...".
 std::string differences(const Counts& found, const Counts& published) {
   Counts names = published;
   names.insert(found.begin(), found.end());
@@ -65,7 +65,7 @@ std::string differences(const Counts& found, const Counts& published) {
   return text;
 }
 
-// What is published for the classes that a map makes out of the corpus's labels.
+// The published counts of a corpus's labels, summed over the labels that a map gives the same class.
 Counts mapped(const Counts& published, const LabelMap& map) {
   Counts counts;
   for (const auto& [label, count] : published) {

@@ -47,7 +47,7 @@ TEST(Ravdess, ReadsFieldsFromTheName) {
   folder.write("Actor_01/._03-01-01-01-02-01-01.WAV", "");
   folder.write("Actor_01/03-02-05-02-01-02-01.wav", "");                // song
   folder.write("Actor_01/01-01-05-02-01-02-01.mp4", "");                // video
-  folder.write("audio_speech/Actor_02/03-01-05-02-01-02-02.wav", "");   // the archive's second copy
+  folder.write("audio_speech/Actor_02/03-01-05-02-01-02-02.wav", "");   // a second copy, as in the archive
   folder.write("Actor_01/hello.wav", "");
   folder.write("LICENSE.txt", "");
   const auto corpus = read_corpus("ravdess", folder.path());

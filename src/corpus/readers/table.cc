@@ -1,4 +1,4 @@
-// A table of the user's own, comma-separated, tab-separated (.tsv) or JSON lines (.jsonl), with columns of any name.
+// Reader of a user's own table: comma-separated, tab-separated (.tsv) or JSON lines (.jsonl), with any column names.
 #include <algorithm>
 #include <map>
 #include <sstream>
@@ -16,7 +16,7 @@ struct Column {
   std::string ReaderOptions::* theirs;
 };
 
-// The first three are needed.
+// Columns of the table of clips, and the options that name them in the user's table. The first three are required.
 constexpr Column columns[] = {{"path", &ReaderOptions::path_column},
                               {"label", &ReaderOptions::label_column},
                               {"speaker", &ReaderOptions::speaker_column},
@@ -29,11 +29,11 @@ constexpr Column columns[] = {{"path", &ReaderOptions::path_column},
                               {"gender", &ReaderOptions::gender_column},
                               {"intensity", &ReaderOptions::intensity_column}};
 constexpr size_t needed = 3;
-constexpr size_t most_columns = 1000;  // of JSON lines: each is a cell in every row
+constexpr size_t most_columns = 1000;  // limit of different keys in JSON lines, because each is a cell in every row
 
 using Json = nlohmann::ordered_json;
 
-// A value of JSON as a cell: texts, numbers, true and false; null is empty.
+// A JSON value as a cell: text, number, true or false; null is an empty cell. Error for a list or an object.
 std::string cell_of(const Json& value, const std::string& key, const std::string& where) {
   if (value.is_null()) return "";
   if (value.is_string()) return value.get<std::string>();
@@ -41,7 +41,7 @@ std::string cell_of(const Json& value, const std::string& key, const std::string
   fail("{}: '{}' holds a list or an object: only texts and numbers can be columns", where, key);
 }
 
-// An object a line; its keys are the columns. A key that a line has not is an empty cell.
+// Reads one JSON object per line; the keys are the columns. A missing key is an empty cell.
 Table read_json_lines(const Path& path) {
   std::istringstream lines(read_text(path));
   Table table;
@@ -73,7 +73,7 @@ Table read_table(const Path& path) {
   return read_csv(path, extension == ".tsv" ? '\t' : ',');
 }
 
-// Gives the column that the user calls `theirs` the name `ours`.
+// Renames the user's column `theirs` to `ours`.
 void rename(Table& table, const std::string& theirs, const std::string& ours, const Path& path) {
   const int column = table.column(theirs);
   if (column < 0)

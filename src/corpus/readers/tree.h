@@ -1,4 +1,4 @@
-// Walking the folders of a corpus.
+// Lists the files in a corpus's folders.
 #pragma once
 
 #include <string>
@@ -8,15 +8,16 @@
 
 namespace loralens {
 
-// All files below `root`, sorted by path; hidden ones (.DS_Store, ._clip.wav) are left out. Error if it is no folder.
+// All files below `root`, recursively and sorted by path, without hidden ones (.DS_Store, ._clip.wav). Error if `root`
+// is not a folder.
 std::vector<Path> files_below(const Path& root);
-// Those directly in `root`.
+// The same for the files directly in `root`.
 std::vector<Path> files_in(const Path& root);
 
-// Whether the extension is one of audio (.wav .flac .mp3 .ogg .opus .aif .aiff .au), in any case.
+// Whether the file has an audio extension (.wav .flac .mp3 .ogg .opus .aif .aiff .au), in upper or lower case.
 bool is_audio(const Path& path);
 
-// `path` relative to `root`, with '/'.
+// `path` relative to `root`, with '/' as separator.
 std::string name_below(const Path& root, const Path& path);
 
 }  // namespace loralens

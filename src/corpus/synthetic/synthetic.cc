@@ -22,7 +22,7 @@ namespace loralens {
 namespace {
 
 struct Voice {
-  const char* name;     // what stands in the table, after "synthetic-"
+  const char* name;     // the speaker in the table is "synthetic-" and this name
   const char* espeak;   // accent + variant
   const char* gender;
 };
@@ -40,7 +40,7 @@ constexpr std::array<Voice, 12> voices = {{{"f1", "en-us+f1", "female"},
                                            {"f6", "en-gb-x-rp+linda", "female"},
                                            {"m7", "en-us+m7", "male"}}};
 
-// Whole sentences that say nothing of a mood.
+// Sentences with emotionally neutral content.
 constexpr std::array<const char*, 12> sentences = {
     "The blue folder lies on the second shelf.", "They will bring the boxes in tomorrow.",
     "The train to the coast leaves at seven.",   "She put the letter under the lamp.",
@@ -67,10 +67,10 @@ constexpr std::array<Class, 4> classes = {{{"anger", {202, 49, 54, 5.5}},
                                            {"neutral", {166, 45, 42, 0.0}},
                                            {"sadness", {136, 33, 28, -5.0}}}};
 constexpr Style clip_deviation = {8, 4.5, 7, 1.6};      // between clips of one class and speaker
-constexpr Style speaker_deviation = {6, 2.5, 4, 1.5};  // between speakers: habits that have no class
-constexpr double bound = 2.5;                           // no draw lies further out than this many deviations
+constexpr Style speaker_deviation = {6, 2.5, 4, 1.5};  // between speakers, the same for all classes
+constexpr double bound = 2.5;                           // limit of all draws, in standard deviations
 
-// espeak-ng cuts what is out of its range without a word, so nothing may be.
+// Whether all possible values stay in espeak-ng's range; it silently clamps values outside.
 constexpr bool stays_within(double Style::* part, double low, double high) {
   return std::all_of(classes.begin(), classes.end(), [=](const Class& c) {
     const double reach = bound * (clip_deviation.*part + speaker_deviation.*part);
@@ -86,7 +86,7 @@ struct Room {
   double noise;                                    // dB against full scale
 };
 
-// A normal draw, bounded by drawing again.
+// A draw from a normal distribution truncated at `bound` standard deviations, by rejection.
 double bounded_normal(Random& random, double mean, double deviation) {
   double z;
   do z = random.normal();
@@ -118,8 +118,8 @@ Room draw_room(Random& random) {
   return room;
 }
 
-// espeak-ng keeps its state in the process: one of these at a time, used by one thread. The library is started once and
-// left so until the process ends: its espeak_Terminate can wait for ever for its own idle thread (seen in 1.51).
+// espeak-ng has global state: use one Synthesiser at a time, in one thread. The library is initialised once and never
+// terminated, because espeak_Terminate can hang waiting for its own idle thread (seen in version 1.51).
 class Synthesiser {
  public:
   Synthesiser() : rate_(start()) { espeak_SetSynthCallback(take); }
@@ -179,7 +179,7 @@ std::vector<float> resample(const std::vector<float>& samples, int from) {
   return result;
 }
 
-// One clip on its way to a file.
+// A synthesised clip before it is written to its file.
 struct Take {
   std::string speaker, label, text, path;
   Style style;
@@ -187,7 +187,7 @@ struct Take {
   std::vector<float> samples;  // at the synthesiser's rate
 };
 
-// `gain` brings the speaker's usual loudness to its place.
+// The clip as recorded in a room: resampled, with reflections and noise. gain: normalises the speaker's mean loudness.
 std::vector<int16_t> record(const Take& take, int rate, const Room& room, double gain) {
   std::vector<float> dry = resample(take.samples, rate);
   gain *= std::pow(10, take.style.level / 20);
@@ -199,7 +199,7 @@ std::vector<int16_t> record(const Take& take, int rate, const Room& room, double
     double x = dry[i];
     for (const auto& [delay, reflection] : room.reflections)
       if (i >= static_cast<size_t>(delay)) x += reflection * dry[i - delay];
-    // Noise of a room falls with frequency: white noise through a one-pole low-pass, at unit power.
+    // Room noise falls with frequency: white noise through a one-pole low-pass, at unit power.
     hiss = 0.9 * hiss + std::sqrt(1 - 0.81) * random.normal();
     x = x * gain + noise * hiss;
     if (std::abs(x) >= 1) fail("{} would be overdriven: choose another seed", take.path);

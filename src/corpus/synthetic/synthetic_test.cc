@@ -26,7 +26,7 @@ double level(const std::vector<float>& samples) {  // dB
   return 10 * std::log10(sum / static_cast<double>(samples.size()));
 }
 
-// All of these start with espeak-ng in the same state.
+// Runs `work` in a child process, so that espeak-ng is always in the same initial state.
 template <typename Work>
 void in_a_process_of_its_own(Work&& work) {
   const pid_t child = ::fork();

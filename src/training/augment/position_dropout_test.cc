@@ -10,7 +10,7 @@ namespace {
 
 using at::Tensor;
 
-// Rows that hold their own number, so that what is kept can be read off.
+// A batch whose rows hold their row number, so that the output shows which rows were kept.
 Batch numbered(std::vector<int64_t> lengths, std::vector<uint64_t> keys) {
   Batch batch;
   batch.pass = pass_of(std::move(lengths));

@@ -25,7 +25,7 @@ using c10::ScalarType;
 
 const std::vector<std::string> header = {"step", "epoch", "layer", "module", "component", "metric", "value"};
 
-// Σx², float64, on x's device: reading it would wait for a GPU.
+// Σx² in float64. It stays on x's device, because reading it would synchronise with a GPU.
 Tensor squares_of(const Tensor& x) {
   const Tensor norm = at::linalg_vector_norm(x.detach(), 2, at::OptionalIntArrayRef(), false, ScalarType::Double);
   return norm * norm;
@@ -33,7 +33,7 @@ Tensor squares_of(const Tensor& x) {
 
 void accumulate(Tensor& sum, const Tensor& value) { sum = sum.defined() ? sum + value : value; }
 
-// R of M = Q R, which has M's singular values; R of B times R of Aᵀ transposed has those of B A.
+// The factor R of M = Q R, which has M's singular values. R_B R_{Aᵀ}ᵀ has the singular values of B A.
 Tensor triangle_of(const Tensor& matrix) {
   return std::get<1>(at::linalg_qr(matrix.detach().cpu().to(ScalarType::Double), "r"));
 }
@@ -139,7 +139,7 @@ void Watch::add_adapter(int64_t layer, Module module, const LinearAdapter& adapt
   const auto add_matrix = [&](const char* component, const Tensor& triangle, double scale) {
     if (!at::isfinite(triangle).all().item<bool>())
       fail(
-          "{} of {} in layer {} is too large or no finite number in step {}: lower the learning rate, or, after "
+          "{} of {} in layer {} is too large or not a finite number in step {}: lower the learning rate, or, after "
           "--resume, train "
           "again from the start",
           component, name_of(module), layer, step_);

@@ -22,13 +22,13 @@ using at::Tensor;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// ---- What is seen, beside a naive twin
+// ---- Measured values against a naive computation
 
 double norm_of(const Tensor& x) {
   return std::sqrt(x.detach().to(c10::ScalarType::Double).square().sum().item<double>());
 }
 
-// Two batches of two clips, the second clip of three segments, through a model whose B is not 0.
+// Two batches of two clips, of which the second has three segments, through a model whose B is not 0.
 class Seen : public testing::Test {
  protected:
   Seen() {
@@ -39,7 +39,7 @@ class Seen : public testing::Test {
     }
   }
 
-  // The step's loss of one batch, from the residual stream that enters layer 0.
+  // The loss of one batch in the step, from its logits; each batch counts half.
   Tensor loss_from(const Tensor& out, size_t b) const {
     return cross_entropy(out, at::tensor(std::vector<int64_t>{0, 2 - static_cast<int64_t>(b)}), {}) * 0.5;
   }
@@ -112,7 +112,7 @@ TEST_F(Seen, ResidualsAndLogits) {
   for (const auto& row : rows) EXPECT_EQ(std::pair(row.step, row.epoch), std::pair(int64_t{15}, int64_t{2}));
 }
 
-// Of the whole matrices, by the definitions.
+// Expects the norm and spectrum measures of `matrix`, computed from the whole matrix by their definitions.
 void expect_spectrum(const std::vector<WatchRow>& rows, int64_t layer, const std::string& module,
                      const std::string& component, const Tensor& matrix,
                      double (*value)(const std::vector<WatchRow>&, std::optional<int64_t>, const std::string&,
@@ -145,7 +145,7 @@ TEST_F(Seen, AdaptersAndTheirGradients) {
   EXPECT_EQ(rows.size(), 18u * 11 + 3 * 2 + 1);
 }
 
-// As after steps with a learning rate that is far too high.
+// Infinite weights, as after steps with a far too high learning rate.
 TEST_F(Seen, AnAdapterBeyondAllNumbersIsNamed) {
   for (const Parameter& p : model_.adapted.parameters)
     if (p.name.ends_with("layers.1.fc1.lora_B.weight")) p.tensor.detach().fill_(std::numeric_limits<float>::infinity());
@@ -255,7 +255,7 @@ TEST_F(Watched, AResumedTrainingEndsWithTheSameFile) {
   const Path cut = folder_.path() / "cut";
   EXPECT_THROW(train("lora", cut, stop), Stop);
   EXPECT_LT(read_file(cut / "watch.csv").size(), whole.watch.size());
-  // Killed between the two files: watch.csv is ahead of the checkpoint.
+  // Interrupted after writing watch.csv and before the checkpoint: watch.csv has newer rows than the checkpoint.
   write_file(cut / "watch.csv", whole.watch);
   EXPECT_THROW(train("lora", cut, stop), Stop);
   const Trained resumed = train("lora", cut);
