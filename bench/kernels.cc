@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Micro-benchmarks of what most of the time goes into: matrix products, attention, log-mel, Grams, t-SNE.
 // loralens_bench [CLIP] [--benchmark_...]: CLIP is the audio file of the log-mel, 2.6 s of noise if none is given.
 // OMP_NUM_THREADS sets the threads of the products; log-mel takes one.

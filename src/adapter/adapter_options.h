@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Options of adapters: target modules, rank, alpha, dropout. Names and matching rules are those of PEFT's LoraConfig.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Dropout with a reproducible mask: the mask is a hash of an element's position, not a draw from a random stream, so a
 // clip gets the same mask in every batch and process, and after a resume.
 #pragma once

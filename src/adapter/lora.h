@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Low-rank adaptation (Hu et al., 2021), as PEFT defines it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Adaptation methods (lora, frozen, full): how the encoder is adapted. A new method is one file with its test, one
 // declaration in methods.h and one line in methods.cc.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Declares the existing adaptation methods; each is defined in a file of its own.
 #pragma once
 

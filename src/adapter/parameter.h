@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A parameter of a model (of an adapter, the head or a trained encoder): its name, its role and how it is trained.
 #pragma once
 

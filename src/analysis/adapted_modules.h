@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where an adapter stands in the encoder, and what it reads.
 #pragma once
 

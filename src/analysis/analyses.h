@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The makers of all analyses; registry.cc lists them in the order of the report.
 #pragma once
 

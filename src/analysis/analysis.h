@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What an analysis is to the runner: it says which passes and sites it needs, looks at each batch, and tells at the end
 // what it found. A new analysis is one file with its test and one line in registry.cc.
 #pragma once
@@ -82,13 +83,14 @@ struct BatchView {
   // After the forward pass (in end_batch):
   at::Tensor logits;  // B×C
   std::vector<at::Tensor> residuals;  // ΣT×D each, N+1: the input of layers 0..N-1, the last one's output; if wanted
-  // During a gradient pass: whether the loss's gradient flows, or a random cotangent at the logits (unit normal a clip).
+  // During a gradient pass: whether the loss's gradient flows, or a random cotangent at the logits (unit normal a
+  // clip).
   bool random_cotangent = false;
 
   // The clips' own frames (speech_rows) of x (ΣT×any), one tensor a clip.
   std::vector<at::Tensor> speech_of(const at::Tensor& x) const;
-  // Sum over the batch's clips of the cross-entropy of these logits (B×C), nats: each clip's gradient is that of a batch
-  // of one. Differentiable where gradients are on.
+  // Sum over the batch's clips of the cross-entropy of these logits (B×C), nats: each clip's gradient is that of a
+  // batch of one. Differentiable where gradients are on.
   at::Tensor loss_of(const at::Tensor& logits) const;
   // Logits (B×C) if the residual stream that enters `layer` (N: the final norm) were x.
   at::Tensor logits_from(int64_t layer, const at::Tensor& x, std::vector<Intervention*> interventions = {}) const;
@@ -103,8 +105,9 @@ class Analysis {
   virtual bool wants(Part part, Role role) const = 0;
   virtual bool wants(Part part, Role role, const Site& site) const { return false; }
   virtual bool wants_residuals(Part part, Role role) const { return false; }
-  // Sites whose gradient it wants, of the sum over clips of the cross-entropy, so that each clip's is that of a batch of
-  // one. Only residual_in, residual_out, adapter_down and adapter_up; below the first adapter only residuals have one.
+  // Sites whose gradient it wants, of the sum over clips of the cross-entropy, so that each clip's is that of a batch
+  // of one. Only residual_in, residual_out, adapter_down and adapter_up; below the first adapter only residuals have
+  // one.
   virtual bool wants_gradient(Part part, Role role, const Site& site) const { return false; }
   virtual bool wants_random_cotangent(Part part, Role role) const { return false; }
 

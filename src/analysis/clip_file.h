@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Matrices of many clips that together may be larger than memory, in a temporary file: its pages are the system's to
 // keep in memory or not.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From values per clip or per fold to rows with intervals.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "analysis/curves.h"
 
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What an analysis found: a tidy table, arrays, figures (what to draw, not how) and sentences.
 #pragma once
 

@@ -1,5 +1,6 @@
-// What the factors A and B of an update may be replaced by: the balanced gauge, which makes the same network, and a random B
-// of the same singular values, as a null.
+// SPDX-License-Identifier: Apache-2.0
+// What the factors A and B of an update may be replaced by: the balanced gauge, which makes the same network, and a
+// random B of the same singular values, as a null.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Clips as samples: one vector a clip and site, gathered from the passes until there are enough for a Gram, so that
 // memory does not grow with the number of clips.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which clips an analysis is about.
 #pragma once
 

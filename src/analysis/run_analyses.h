@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Analyses of the models of runs, fold by fold, from the clips that each was tested on.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One forward pass over the clips, and one backward pass, for all analyses at once.
 #pragma once
 

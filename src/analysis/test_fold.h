@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For tests: one fold of a tiny model over clips of tones, passed by the runner; and one clip's way through a model,
 // site by site, for naive twins.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random access to the bytes of a file; reads are thread-safe.
 #pragma once
 

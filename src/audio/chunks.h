@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads the headers of uncompressed containers (WAV, RF64, W64, AIFF, AU, CAF, SPHERE), to find truncated files.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Detects the audio format of a file from its bytes, not its name, and whether the file is shorter than its header
 // says.
 #pragma once

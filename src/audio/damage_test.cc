@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Decoding of damaged files, and of streams whose header does not give their length.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Decodes audio files to 16 kHz mono samples; a damaged or truncated file is an error.
 #pragma once
 

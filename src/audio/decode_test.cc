@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "audio/decode.h"
 
 #include <gmock/gmock.h>
@@ -232,8 +233,8 @@ TEST_F(Decode, WhatIsNoAudioSaysWhy) {
     std::string message;  // after the path
   };
   const std::string not_audio =
-      ": not audio that can be read (WAV, FLAC, Ogg, MP3, AIFF, AU, CAF, W64, SPHERE): leave it out, or convert it with "
-      "ffmpeg -i '";
+      ": not audio that can be read (WAV, FLAC, Ogg, MP3, AIFF, AU, CAF, W64, SPHERE): leave it out, or convert it "
+      "with ffmpeg -i '";
   const Path none = folder_ / "none.wav";
   for (const auto& [path, expected] : {
            Case{none, ": there is no such file: check the path"},

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Decoders: audio files as frames of samples at their own rate and channels, one class for each kind of container.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Acoustic fingerprints, to recognise a recording that was resampled, scaled, re-encoded or shifted: the signs of
 // energy differences between neighbouring bands and times, after Haitsma and Kalker, A highly robust audio
 // fingerprinting system, ISMIR 2002. The hop is 10 ms, as in Whisper, so that shifted copies are misaligned by 5 ms at

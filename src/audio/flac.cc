@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // FLAC decoder (libFLAC). libsndfile is not used because it does not report damaged frames and wrong MD5 sums.
 #include <FLAC/stream_decoder.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SIMD vectors of eight floats or integers (GCC vector extensions); the compiler maps them to the registers of the CPU.
 #pragma once
 

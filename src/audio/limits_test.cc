@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Robustness of decoding: files that are not audio, absurd headers and clips without a sample are refused.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

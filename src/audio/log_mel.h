@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whisper's input features: the log-mel spectrogram (Radford et al. 2022, arXiv 2212.04356, section 2.2), as
 // transformers' WhisperFeatureExtractor computes it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // MP3 decoder (libmpg123). libsndfile is not used because it estimates the length of a stream without a Xing header
 // from its first frames and lets libmpg123 write to standard error.
 #include <mpg123.h>

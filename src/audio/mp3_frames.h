@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checks the frame structure of an MP3 file from its frame headers (ISO/IEC 11172-3 and 13818-3, layer III).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "audio/ogg_pages.h"
 
 #include <ogg/ogg.h>

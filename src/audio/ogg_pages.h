@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Integrity check of the pages of an Ogg file (RFC 3533).
 #pragma once
 

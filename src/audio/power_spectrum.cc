@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Real FFT of 400 points, computed as a complex FFT of 200 = 8 x 25 points (Cooley and Tukey 1965) with one frame per
 // SIMD lane: even samples are the real parts, odd ones the imaginary parts, and split_power separates the two spectra.
 #include "audio/power_spectrum.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Power spectrogram (short-time Fourier transform) as Whisper defines it, eight frames at once.
 #pragma once
 

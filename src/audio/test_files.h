@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For tests: writes audio files of any format (by libsndfile or as bytes) and returns the error of reading them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Copies of CPU tensors to a GPU that do not block the CPU thread.
 #pragma once
 

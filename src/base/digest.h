@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SHA-256 digests of bytes and of files (OpenSSL).
 #pragma once
 

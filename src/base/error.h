@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The one error type: a message a user can act on (what, where, what to do).
 #pragma once
 

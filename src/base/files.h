@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reading whole files into memory, and writing files atomically: a file appears complete or not at all.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Settings of glibc's malloc: when memory that the program freed is returned to the system.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Atomic file writing: data go to a temporary file beside the target, which is renamed once it is complete.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A command's output files and folders: written under temporary names, renamed when complete, and never replacing files
 // that another program wrote or that the command reads.
 #pragma once

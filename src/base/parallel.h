@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A parallel for loop over indices on new threads (at::parallel_for is serial if the caller is compiled without
 // OpenMP).
 #pragma once

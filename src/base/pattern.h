@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Regular expressions in Python's syntax, matched in bounded time and memory (PCRE2).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Profiler of a command (--profile): seconds, calls and floating-point operations of each phase, summed over all
 // threads.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A progress line on standard error with the remaining time (none if that is no terminal), and log lines.
 #pragma once
 

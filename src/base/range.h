@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Parsing numbers, and numeric ranges with a description for error messages; for options and for values in files.
 #pragma once
 

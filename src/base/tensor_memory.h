@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Memory allocator for CPU tensors that avoids fragmentation of the heap by aligned allocations.
 #pragma once
 

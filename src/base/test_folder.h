@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For tests: a temporary folder, and the message of an error.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Unicode texts: validation and conversion to UTF-8, escaping for messages, and folding of spellings of one name.
 #pragma once
 

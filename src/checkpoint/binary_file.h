@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random-access reading of a binary file. It is read, not mapped: access to a map of a truncated file raises SIGBUS.
 #pragma once
 

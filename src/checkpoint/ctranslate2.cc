@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Maps the variables of CTranslate2's WhisperSpec to the tensor names of Hugging Face files.
 #include "checkpoint/ctranslate2.h"
 

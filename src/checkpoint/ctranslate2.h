@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Converts Whisper models from CTranslate2's format (opennmt.net/CTranslate2, model.bin version 6) to Hugging Face
 // folders.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reader of CTranslate2's model.bin. Format (version 6, little endian): u32 version; string = u16 length with the final
 // NUL + bytes; the specification's name, u32 revision, u32 count of variables; per variable: name, u8 rank, u32 x rank,
 // u8 element type, u32 bytes, data; then u32 count of aliases, two strings each.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The element types of safetensors files and their names in the format.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checks tensors from files for NaN and infinity, which would make predictions meaningless.
 #pragma once
 

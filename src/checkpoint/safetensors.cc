@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reader of safetensors files, with the checks of the reference library.
 #include "checkpoint/safetensors.h"
 

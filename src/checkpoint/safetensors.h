@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reading and writing safetensors (github.com/huggingface/safetensors): single files and Hugging Face model folders.
 #pragma once
 

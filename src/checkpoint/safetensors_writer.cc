@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writer of safetensors files.
 #include <algorithm>
 #include <nlohmann/json.hpp>

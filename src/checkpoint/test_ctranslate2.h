@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For tests: a tiny Whisper model in CTranslate2's format.
 #pragma once
 

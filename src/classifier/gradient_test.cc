@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checks the gradients of all trainable parameters against central differences, in float64.
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/tensor.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The emotion classification head of transformers' WhisperForAudioClassification, and its cross-entropy loss.
 #pragma once
 

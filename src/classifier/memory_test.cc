@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Memory use: of a base model, of models that share it, of reading files, and of activations kept for backward.
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/zeros.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The emotion model (an encoder with adapters, and a classification head), and how it is saved and loaded.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Logits against transformers' WhisperForAudioClassification and PEFT: their saved folders are loaded here, and ours
 // there.
 #include "classifier/model.h"

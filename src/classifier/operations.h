@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Counts the floating-point operations (FLOP) of a pass, for comparison with a machine's peak. A multiplication and an
 // addition count as two; norms, softmax, GELU and the head (under one percent) are not counted.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Saving and loading of models: PEFT's file format for methods that PEFT has, transformers' tensor names throughout.
 #include <ATen/ops/empty.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For tests: emotion models on a tiny encoder, with non-zero adapters and head as after training.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // loralens analyze: what the adaptation of a run did, layer by layer.
 #include <torch/csrc/api/include/torch/version.h>
 
@@ -7,9 +8,9 @@
 #include "analysis/parts.h"
 #include "analysis/run_analyses.h"
 #include "base/error.h"
-#include "base/text.h"
 #include "base/output.h"
 #include "base/progress.h"
+#include "base/text.h"
 #include "cli/clips.h"
 #include "cli/commands.h"
 #include "cli/config.h"
@@ -148,7 +149,8 @@ void analyze(const CLI::App& command, AnalyzeArguments& a) {
   log_line(fmt::format("{} of {} folds, {}, {}", entries.size() == 1 ? std::string(entries[0].name) : "analyses",
                        m.folds.size(), m.base.name, a.protocol));
   const AnalysesResult result = run_analyses(m, setting, request);
-  if (result.unused > 0) log_line(fmt::format("left out: {} of the listed clips are test clips of no fold", result.unused));
+  if (result.unused > 0)
+    log_line(fmt::format("left out: {} of the listed clips are test clips of no fold", result.unused));
   for (const NamedFindings& found : result.findings)
     for (const std::string& note : found.findings.notes) log_line(fmt::format("{}: {}", found.name, note));
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // loralens audit: what is wrong with a table of clips, its audio and its folds.
 #include "corpus/audit/audit.h"
 

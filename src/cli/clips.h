@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Flags of commands that take tables of clips.
 #pragma once
 

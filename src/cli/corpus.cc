@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // loralens corpus: a public corpus as a table of clips. Each reader is a command below it with the options it takes.
 #include "base/error.h"
 #include "base/output.h"

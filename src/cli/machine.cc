@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cli/machine.h"
 
 #include <ATen/Context.h>
@@ -26,8 +27,8 @@ std::string device_error(const std::string& name) {
   return fmt::format("there is no device '{}': choose auto, cpu, cuda or cuda:N", name);
 }
 
-// What a GPU multiplies has the precision that its type promises: LibTorch would round float32 to 10 bits in convolutions,
-// and add up parts of products in bfloat16.
+// What a GPU multiplies has the precision that its type promises: LibTorch would round float32 to 10 bits in
+// convolutions, and add up parts of products in bfloat16.
 void use_full_precision() {
   at::Context& context = at::globalContext();
   context.setAllowTF32CuDNN(false);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where and how precisely a command computes: --device, --precision, --threads; and --profile of it.
 #pragma once
 
@@ -20,9 +21,9 @@ struct MachineOptions {
 // gradients: whether the command computes any. A fitted clip's vanish in fp16, whose smallest number is 6e-8.
 void add_machine_options(CLI::App& command, MachineOptions& options, bool gradients);
 
-// Where and how precisely to compute, as the options say; error for a device that is not there. auto: the first GPU if there
-// is one; bfloat16 where the device multiplies it fast (GPUs from Ampere on; CPUs with AVX512-BF16), else float32.
-// fp16 needs a GPU. Sets the number of threads, and begins the profile if one is asked for.
+// Where and how precisely to compute, as the options say; error for a device that is not there. auto: the first GPU if
+// there is one; bfloat16 where the device multiplies it fast (GPUs from Ampere on; CPUs with AVX512-BF16), else
+// float32. fp16 needs a GPU. Sets the number of threads, and begins the profile if one is asked for.
 Compute compute_of(const MachineOptions& options);
 
 int thread_count(const MachineOptions& options);

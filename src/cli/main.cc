@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The program `loralens`: what a process does once, before it runs its command line.
 #include <fcntl.h>
 #include <unistd.h>
@@ -11,18 +12,18 @@
 
 namespace {
 
-// A file that is opened while standard input, output or error is closed would be taken for it, and written into. Reading and
-// writing what stands in for them fails, as it did before.
+// A file that is opened while standard input, output or error is closed would be taken for it, and written into.
+// Reading and writing what stands in for them fails, as it did before.
 void open_missing_streams() {
   for (int stream = 0; stream < 3; ++stream)
     if (fcntl(stream, F_GETFD) < 0) open("/dev/null", stream == 0 ? O_WRONLY : O_RDONLY);  // takes the lowest number
 }
 
 #ifndef __SANITIZE_ADDRESS__  // whose run-time library wants to be first itself
-// LibTorch's OpenMP threads spin for milliseconds before they sleep. Where other programs want the cores too, that makes
-// all of them several times slower; a short spin is as fast where none does. libgomp reads the number as it is loaded,
-// so the program starts itself again with it, unless the user has set one of the two variables. Called by the dynamic
-// linker before any library is initialised, when this costs least; if it fails, the program goes on as it is.
+// LibTorch's OpenMP threads spin for milliseconds before they sleep. Where other programs want the cores too, that
+// makes all of them several times slower; a short spin is as fast where none does. libgomp reads the number as it is
+// loaded, so the program starts itself again with it, unless the user has set one of the two variables. Called by the
+// dynamic linker before any library is initialised, when this costs least; if it fails, the program goes on as it is.
 void start_with_short_spins(int, char** arguments, char** environment) {
   size_t count = 0;
   for (; environment[count]; ++count)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Flags that say which modules are adapted and how: layers, ranks and alphas by module, patterns of names.
 #pragma once
 
@@ -19,8 +20,8 @@ template <typename... Args>
   throw UsageError(fmt::format(message, std::forward<Args>(args)...));
 }
 
-// "0-2,5" -> 0 1 2 5; "upper" -> the upper half of `count` layers; "all" -> none, which means all. UsageError for another
-// text and for a layer that is not there.
+// "0-2,5" -> 0 1 2 5; "upper" -> the upper half of `count` layers; "all" -> none, which means all. UsageError for
+// another text and for a layer that is not there.
 std::vector<int64_t> parse_layers(const std::string& text, int64_t count);
 
 // "fc1=8,q_proj=16" as numbers by module. UsageError, which names the flag, for another form and a number out of range.

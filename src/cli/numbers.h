@@ -1,5 +1,6 @@
-// Options that are numbers: each is decimal, finite and in a stated range, whether the command line, a preset or a TOML file
-// gives it.
+// SPDX-License-Identifier: Apache-2.0
+// Options that are numbers: each is decimal, finite and in a stated range, whether the command line, a preset or a TOML
+// file gives it.
 #pragma once
 
 #include <CLI/CLI.hpp>

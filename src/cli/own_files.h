@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the program's own files and folders look like: --force replaces nothing else (Complaint in base/output.h).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // loralens predict: a JSON line per file.
 #include <csignal>
 #include <iostream>

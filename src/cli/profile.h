@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // --profile: where a command's time went, and how near its matrix products came to what the machine can do.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a command reads, so that its output can be kept away from it (check_inputs_stay in base/output.h).
 #pragma once
 

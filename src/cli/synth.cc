@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // loralens synth: the embedded synthetic corpus.
 #include "base/error.h"
 #include "base/output.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // loralens train: cross-validation of one method on one corpus.
 #include <set>
 
@@ -217,7 +218,8 @@ void check_resumed(const TrainingInputs& before, const TrainingInputs& now, cons
         run, difference);
 }
 
-// The record of a training that goes on. Error unless its flags and clips are these: folds may not even exist for others.
+// The record of a training that goes on. Error unless its flags and clips are these: folds may not even exist for
+// others.
 TrainingInputs recorded_inputs(TrainingInputs now, const TrainArguments& a, const Path& folder) {
   TrainingInputs before = read_inputs(folder, a.out);
   now.folds = before.folds;
@@ -227,7 +229,8 @@ TrainingInputs recorded_inputs(TrainingInputs now, const TrainArguments& a, cons
   return before;
 }
 
-// Checks the audio and records what the training depends on, or, of a training that goes on, compares it with the record.
+// Checks the audio and records what the training depends on, or, of a training that goes on, compares it with the
+// record.
 void record_inputs(TrainingInputs inputs, const std::optional<TrainingInputs>& before, const Clips& clips,
                    const std::vector<Fold>& folds, const TrainArguments& a, const Path& folder) {
   if (before) check_resumed(*before, inputs, a.out);  // before the audio, which takes longer

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Scaled dot-product attention inside each segment of a batch of rows; differentiable.
 #pragma once
 

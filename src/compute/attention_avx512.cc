@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "compute/attention_avx512.h"
 
 // No other header with inline functions may be included here (compute/avx512.h says why).

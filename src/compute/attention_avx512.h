@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // AVX-512 kernel for attention of one head on the CPU, in float32 or bfloat16 (AVX512-BF16 dot products). LibTorch's
 // fused kernel reaches a third of the matrix-multiply peak. This one keeps tiles of scores in registers and stores no
 // T×T matrix except dS in the backward pass. The interface has plain pointers only, because no other code may be

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compares attention and its gradients with a reference, softmax(q kᵀ / √K) v in float64.
 #include "compute/attention.h"
 

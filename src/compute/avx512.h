@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // AVX-512 building blocks of the kernels: loads, stores, e^x and tiles of matrix products. Only files that are compiled
 // for AVX-512 may include this header. All functions here have internal linkage: of an inline function in several files
 // the linker keeps one copy, and a copy compiled for AVX-512 would crash other callers on processors without AVX-512.

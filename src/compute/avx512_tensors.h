@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Helpers for calling the AVX-512 kernels (attention, linear, pointwise): type dispatch and raw pointers of tensors.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "compute/hashed_mask.h"
 
 // Compiled for several vector widths; the widest that the processor has is chosen at load time.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Dropout mask on the CPU: whether an element is kept depends on a hash of its position.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Linear layer y = x Wᵀ + b, with gradients.
 #pragma once
 

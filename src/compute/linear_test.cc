@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compares the linear layer and its gradients with LibTorch's in float64.
 #include "compute/linear.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pointwise operations between the matrix products of a layer: residual sum with layer norm, and GELU. Differentiable.
 // They are limited by memory bandwidth, so with AVX-512 (float32 and bfloat16) each makes a single pass over its rows,
 // forward and backward; otherwise LibTorch's operations are used.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // AVX-512 kernels of pointwise.h, for float32 and bfloat16 (as bit patterns). The interface has plain pointers only,
 // because no other code may be compiled for AVX-512. compute/processor.h tells whether the processor has AVX-512.
 #pragma once

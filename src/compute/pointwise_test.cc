@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compares sums, layer norms and GELU, and their gradients, with LibTorch's in float64.
 #include "compute/pointwise.h"
 

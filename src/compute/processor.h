@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // CPU feature level (AVX-512, BF16) that the kernels use: the processor's, or a lower one from LORALENS_PROCESSOR.
 #pragma once
 

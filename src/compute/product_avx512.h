@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // AVX-512 kernel for matrix products on the CPU, in float32 or bfloat16 (AVX512-BF16 dot products): a (M×K) times a
 // packed right-hand side (K×N). The interface has plain pointers only, because no other code may be compiled for
 // AVX-512. compute/processor.h tells whether the processor has AVX-512.

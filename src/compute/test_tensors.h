@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For tests: random tensors and differences between tensors.
 #pragma once
 

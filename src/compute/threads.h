@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Parallel loop on LibTorch's thread pool.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The table of clips (clips.csv), the common format of all corpora: reading, writing, checks, columns and classes.
 #pragma once
 

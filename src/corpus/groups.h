@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Groups clips by the value of a column, such as speaker, session or text, for folds and audits.
 #pragma once
 

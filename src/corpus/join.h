@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads several corpora (tables of clips) and joins them into one table.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Label maps: map a corpus's labels to classes and drop the clips of other labels.
 #pragma once
 

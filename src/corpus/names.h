@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checks the names in a table of clips (labels, speakers, sessions, corpora, ...): valid characters, and different
 // spellings of one name, which would put a speaker into two parts of a fold or split a class.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For tests: the bytes of a small WAV file.
 #pragma once
 

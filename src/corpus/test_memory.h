@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For tests of large tables: the peak memory of this process, and the number of rows of a large table.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Names and paths in the Hugging Face cache: models--organisation--name/ with blobs/<etag>, snapshots/<commit>/<file>
 // (links to blobs) and refs/main (the commit).
 #pragma once

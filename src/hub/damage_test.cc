@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Damaged or hostile files in the cache and in downloads, and secrets that must not be printed.
 #include "hub/test_hub.h"
 

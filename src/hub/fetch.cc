@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Downloads a whole model into the Hugging Face cache or into a folder.
 #include <unistd.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Finds a model by name on disk and downloads models from the Hugging Face hub.
 #pragma once
 

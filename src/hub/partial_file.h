@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A resumable download: the file is <target>.incomplete, over several attempts or runs, until it is complete.
 #pragma once
 

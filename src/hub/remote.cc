@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The HTTP protocol of the Hugging Face hub.
 #include "hub/remote.h"
 

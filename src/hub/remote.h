@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Client of the Hugging Face hub: lists and downloads the files of one model.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For tests: a fake Hugging Face hub on this machine, and a test fixture with its own environment variables.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Integrity checks of a model's files: size, SHA-256, and content that fits the kind of file.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compares log-mel features with transformers' WhisperFeatureExtractor.
 #include "audio/log_mel.h"
 

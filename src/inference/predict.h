@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Inference: pooled encoder states and class probabilities of clips, in batches of similar length; checks of memory and
 // of values that are not finite.
 #pragma once

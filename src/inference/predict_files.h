@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Class probabilities of audio files, in the order given. A file that cannot be read gets an error; the others go on.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Loads clips as batches for the encoder: decodes on threads ahead of use, runs the layers below the first adapted one,
 // and caches the results.
 #pragma once

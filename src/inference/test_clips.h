@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For tests: clips of a tone in noise, written as WAV files.
 #pragma once
 

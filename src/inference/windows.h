@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Decodes a clip into the log-mel windows of the encoder's input, one after the other.
 #pragma once
 

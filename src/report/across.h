@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs and evaluations of several corpora as one matrix: trained on (rows), tested on (columns).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "report/across.h"
 
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The chart builders: Vega-Lite specifications (vega.github.io/vega-lite) with their data inside.
 #pragma once
 

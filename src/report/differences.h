@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How runs on the same clips differ, with intervals and tests, as a table.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Files that the build compiles into the program (cmake/report.cmake).
 #pragma once
 

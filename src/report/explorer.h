@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The clips that a reader will want to hear: the most confident errors and successes of each class.
 #pragma once
 

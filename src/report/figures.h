@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From what an analysis wants to show to a Vega-Lite specification.
 #pragma once
 

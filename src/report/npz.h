@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // NumPy's archive of arrays: an uncompressed zip of .npy files
 // (numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The report: one file that works offline, made from the folder of an analysis alone.
 #pragma once
 

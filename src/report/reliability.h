@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The reliability diagram: how often a model is right at each confidence (DeGroot and Fienberg, The Statistician 32,
 // 1983; Guo et al., ICML 2017).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A run's scores on a page, out of its metrics.json.
 #pragma once
 

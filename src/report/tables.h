@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The folder that an analysis leaves behind: tables, arrays, figures and a summary, from which the page is made.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For tests: what the analyses of a run of six layers and four classes could have found. Every number is synthetic.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Paired comparison of two runs that tested the same clips in the same folds.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A run's scores by subgroup: for each gender, intensity, text and corpus.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Results of a run: predictions.csv and metrics.json.
 #pragma once
 

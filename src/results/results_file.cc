@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads predictions.csv and metrics.json, checks every value, and checks that the two files agree.
 #include <algorithm>
 #include <charconv>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads the folder of a run: which folds it has, and whether they are complete and belong to one training.
 #include <algorithm>
 #include <charconv>

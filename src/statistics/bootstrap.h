@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Confidence intervals (cluster bootstrap over speakers) and paired significance tests. The clips of one speaker are
 // not independent, so whole speakers are resampled. Percentile bootstrap: Efron and Tibshirani, An Introduction to the
 // Bootstrap, 1993, chapter 13.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Calibration of predicted probabilities: reliability diagram and expected calibration error (ECE) of the top label
 // (Guo, Pleiss, Sun, Weinberger, On Calibration of Modern Neural Networks, ICML 2017).
 #pragma once

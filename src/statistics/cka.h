@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Centred kernel alignment (CKA): the similarity of two representations of the same n samples, invariant to rotation
 // and scale (Kornblith et al., ICML 2019). Computed from n×n matrices, so that the number of features costs little.
 #pragma once

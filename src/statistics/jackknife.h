@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Jackknife confidence intervals over groups, for statistics that a bootstrap would bias because its repeated clips
 // look like structure (Tukey, 1958; Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 11).
 #pragma once

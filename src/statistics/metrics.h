@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Classification metrics from a confusion matrix: unweighted and weighted average recall, macro F1; mean and spread.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Exact k-nearest-neighbour search: the k nearest points of each point, by comparing all pairs.
 #pragma once
 

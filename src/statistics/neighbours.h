@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Separation of labelled clusters in a feature space: the silhouette (Rousseeuw, 1987) and the purity of the k nearest
 // neighbours. Both are also computed without each group, for a jackknife, in one pass over the distances.
 #pragma once

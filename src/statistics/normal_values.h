@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tensors of seeded, normally distributed random numbers.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Singular values of tall matrices X (n×d) from their Gram matrix XᵀX, which is accumulated row by row, and measures of
 // spectra and singular vectors: components for 90 % of the energy, effective rank (Roy and Vetterli, 2007), stable
 // rank, participation ratio, overlap of subspaces, intruder dimensions (Shuttleworth et al., 2024).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "statistics/singular_spectrum.h"
 
 #include <ATen/TensorOperators.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Made by tests/oracle/cka.py with NumPy, mpmath and SciPy.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Made by tests/oracle/metrics.py with scikit-learn and SciPy.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For tests: clustered points, generated from the same random numbers as in tests/oracle/tsne.py.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Opens the models that an analysis compares: the adapted models of one or more runs and, for each, a model with the
 // frozen encoder; with the clips and folds for the comparison.
 #pragma once

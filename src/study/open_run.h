@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Opens a trained run: loads its models and their base encoder.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The clips on which a trained run can be evaluated or analysed.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Balanced sampling: an epoch draws each corpus, each class, or each class within each corpus equally often, whatever
 // its number of clips.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Batches of an epoch: shuffled, with clips of similar length together. Deterministic: independent of the number of
 // threads and processes.
 #pragma once

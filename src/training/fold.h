@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Training of one model on one fold, with checkpoints and resume.
 #pragma once
 

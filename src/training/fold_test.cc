@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "training/fold.h"
 
 #include <ATen/ops/log_softmax.h>

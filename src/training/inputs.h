@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Records the inputs of a training (flags, folds, clips, base model) in its folder: --resume refuses other inputs, and
 // later commands recognise the run's training clips.
 #pragma once

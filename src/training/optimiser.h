@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The AdamW optimiser (Loshchilov and Hutter, 2019) over named parameters, and learning rate schedules.
 #pragma once
 

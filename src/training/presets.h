@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Named presets of training flags: "paper" (arXiv 2509.08454), and "small" for small corpora (docs/presets.md).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Cross-validation: trains and tests one model for each fold, and writes the RUN folder.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "training/run.h"
 #include "results/run_folder.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // checkpoint.safetensors: the training state of one fold after an epoch, for resuming.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Options of training: epochs, batches, optimiser, regularisation, early stopping.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compares gradients and optimiser steps with torch's autograd and AdamW on transformers' and PEFT's modules.
 #include <gtest/gtest.h>
 

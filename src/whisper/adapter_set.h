@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Adapters beside the immutable base weights: the interface of an adapter on one linear layer, and a set of them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The sizes of a Whisper model, read from its Hugging Face config.json.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whisper's audio encoder on packed rows (Radford et al., 2022; the reference is transformers' WhisperEncoder).
 //
 // A batch is one matrix with the positions of all clips, concatenated along the rows, and a list of their lengths.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Parity with transformers' WhisperEncoder on real weights: the residual stream of every layer.
 #include "whisper/encoder.h"
 

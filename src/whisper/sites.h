@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Hook points (sites) of the encoder's forward pass, with observers, which read activations, and interventions, which
 // replace them.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For tests: a tiny encoder with random weights, and passes for it.
 #pragma once
 

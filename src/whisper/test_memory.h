@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For tests: memory of CPU tensors in bytes, as LibTorch's allocator reports it.
 #pragma once
 

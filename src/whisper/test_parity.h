@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For parity tests: reading the files of the oracles (tests/oracle/*_parity.py), and measures of agreement with them.
 #pragma once
 

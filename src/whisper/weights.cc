@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Loading, hashing and casting of an encoder's tensors, all through visit_tensors().
 #include <ATen/ops/empty.h>
 

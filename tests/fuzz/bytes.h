@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Seeded damage to files of which nothing is known, and the odd numbers and texts that damage of any file uses.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The good inputs that are damaged: a tiny model, what the program made of it, and audio of each container.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whether a command did what every command promises, however damaged its input: it ends, with 0 and finite numbers, or
 // with 1 or 2 and one line that a user can act on.
 #pragma once

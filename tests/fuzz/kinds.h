@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is damaged, how, and which commands read it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A mutation fuzzer of whole commands: each run damages one good input, or the command line, at random and runs a
 // command on it. Every run is made from its kind and its number alone, so that it can be made again. How to use it:
 // CONTRIBUTING.md.

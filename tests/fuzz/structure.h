@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Seeded damage to files whose structure is kept or nearly kept, so that it reaches beyond the parser.
 #pragma once
 

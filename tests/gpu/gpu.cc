@@ -1,9 +1,10 @@
-// A GPU for tests on machines that have none. Linked into the program, it answers to LibTorch's device `cuda`: its memory
-// can be neither read nor written by the processor's code, each operation takes tensors of that memory alone, and what
-// makes the processor wait is counted. Its arithmetic is the processor's. What it cannot show: CUDA's own kernels, their
-// speed, and errors of work that overlaps.
-// At the end of the program $LORALENS_GPU_REPORT gets JSON: `operations` that ran there and how often, `waits` for them by
-// cause, and the CUDA operations that would wait on their own.
+// SPDX-License-Identifier: Apache-2.0
+// A GPU for tests on machines that have none. Linked into the program, it answers to LibTorch's device `cuda`: its
+// memory can be neither read nor written by the processor's code, each operation takes tensors of that memory alone,
+// and what makes the processor wait is counted. Its arithmetic is the processor's. What it cannot show: CUDA's own
+// kernels, their speed, and errors of work that overlaps. At the end of the program $LORALENS_GPU_REPORT gets JSON:
+// `operations` that ran there and how often, `waits` for them by cause, and the CUDA operations that would wait on
+// their own.
 #include <ATen/EmptyTensor.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/dispatch/Dispatcher.h>

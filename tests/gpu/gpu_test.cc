@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the tests' GPU must notice, for the tests that use it to mean anything.
 #include <ATen/Context.h>
 #include <ATen/TensorOperators.h>

@@ -99,7 +99,7 @@ struct Separations {
 
 
 def main() -> None:
-    print("// Made by tests/oracle/tsne.py with scikit-learn.\n#pragma once\n")
+    print("// SPDX-License-Identifier: Apache-2.0\n// Made by tests/oracle/tsne.py with scikit-learn.\n#pragma once\n")
     print("#include <cstdint>\n#include <vector>\n\nnamespace loralens::expected {\n")
     show_planes()
     show_early()

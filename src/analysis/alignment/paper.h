@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The alignment of arXiv 2509.08454 as its code computes it, defects included.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For tests of alignment: a fold that is made by hand.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The words of the strict alignment: names in its table, figures and sentences.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How much attention, MLP and the whole layer add to the residual stream, and in which direction: norms relative to the
 // stream that enters the layer, and cosines with it (arXiv 2509.08454, "contribution").
 //

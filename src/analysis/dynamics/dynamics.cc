@@ -1,5 +1,6 @@
-// How specialisation arises: what training's watch.csv (training/probes/watch.h) says of gradients, adapters and each layer's
-// lens, step by step, over the folds of a run.
+// SPDX-License-Identifier: Apache-2.0
+// How specialisation arises: what training's watch.csv (training/probes/watch.h) says of gradients, adapters and each
+// layer's lens, step by step, over the folds of a run.
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -129,14 +130,14 @@ class Dynamics : public Analysis {
  private:
   void describe() {
     findings_.measures =
-        "In the course of training, at some steps: norms of the gradients of A, B and the residual stream at each layer's "
-        "output, norm and rank of A, B and the update BA, and how far each layer's lens is from the final prediction.";
+        "In the course of training, at some steps: norms of the gradients of A, B and the residual stream at each "
+        "layer's output, norm and rank of A, B and the update BA, and how far each layer's lens is from the final prediction.";
     findings_.source =
         "training's own watch.csv; logit lens: nostalgebraist, 2020; effective rank: Roy and Vetterli, 2007";
     findings_.caveat =
         "Each value is of one training batch, with dropout, at the weights of that step: single points are noisy. The "
-        "schedule of the learning rate is in all curves. A and B are not identifiable one by one, BA is. A gradient that "
-        "shrinks as the loss does has not vanished: relative_gradient is divided by the gradient at the logits.";
+        "schedule of the learning rate is in all curves. A and B are not identifiable one by one, BA is. A gradient "
+        "that shrinks as the loss does has not vanished: relative_gradient is divided by the gradient at the logits.";
   }
 
   void read_folds() {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "analysis/embedding/words.h"
 
 #include <ATen/core/Tensor.h>

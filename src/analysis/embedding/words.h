@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the `embedding` analysis makes of its numbers: keys, sentences and figures.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Erasure: what is lost when a layer, its attention or its MLP is taken out (arXiv 2509.08454, "layer erasure").
 //
 // The output of the component (a, m or a + m of layer l) is replaced at every position by nothing (zero ablation, empty

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How the loss's gradient reaches each layer: its norm for A and B of each LoRA adapter and in the residual stream,
 // clip by clip, beside that of a random direction at the logits.
 //

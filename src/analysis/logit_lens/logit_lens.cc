@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The logit lens (nostalgebraist, 2020, "interpreting GPT: the logit lens"): the model's own head reads each layer's
 // residual stream, pooled over all of the clip's positions, as it pools the last layer's. Beside it the tuned lens
 // (tuned_lens.h).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "analysis/logit_lens/tuned_lens.h"
 
 #include <ATen/TensorOperators.h>

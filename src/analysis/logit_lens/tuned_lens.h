@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The tuned lens (Belrose et al., 2023, arXiv 2303.08112) for a classifier that pools over positions: an affine map of
 // the residual stream, per position and before the final norm, so that the head reads the model's own answer from it.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "analysis/logit_lens/words.h"
 
 #include <fmt/format.h>

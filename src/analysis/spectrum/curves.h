@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Spectra as rows (their measures, layer by layer and as the mean over layers) and as arrays (their singular values).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How many directions LoRA's activations A x and B A x and the loss's gradients there use: singular values of the
 // matrix of all rows of all clips (arXiv 2509.08454, "spectrum").
 //

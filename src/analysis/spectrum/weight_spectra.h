@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What adaptation did to the weights themselves: spectra of ΔW, W and W + ΔW, where the leading directions of ΔW lie
 // among those of W (Hu et al., 2021, section 7), and intruder dimensions (Shuttleworth et al., 2024).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the spectra say, in words and figures.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Comma-separated tables (RFC 4180) with a header line.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads a comma-separated table row by row, for tables that are too long to keep in memory.
 #pragma once
 

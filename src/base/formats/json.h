@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reading JSON from untrusted files: a parser with limits on size and depth, and access to values with type and range
 // checks.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Configuration files in TOML (config.toml): command-line flags, one value or list of values for each key, no sections.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Audit of a table of clips and its folds: finds leaks between training and test, which make scores too optimistic, and
 // problems of the data that make training worse.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The findings of an audit: errors and remarks as sentences, derived from its counts.
 #pragma once
 

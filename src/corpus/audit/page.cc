@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Formats an audit as a page of text for the terminal.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Examines the audio of clips: readability, clipping, silence, offset, and duplicates among them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Balanced partition: assigns whole groups (such as speakers) to folds with nearly equal numbers of clips of each
 // class.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Folds of cross-validation: training, development and test parts, by default speaker-independent (no speaker is in two
 // parts).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Folds defined in publications, by name: for each fold, the values of a column (such as speaker) that form the test
 // part.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The test clips of EMO-DB in five folds as EmoBox defines them: Ma et al., EmoBox, Interspeech 2024; emo-box/EmoBox at
 // commit 08280f2, data/emodb/fold_1 to fold_5.
 #include <sstream>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "corpus/folds/published_folds.h"
 
 #include <gmock/gmock.h>

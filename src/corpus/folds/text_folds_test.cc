@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests of folds with unseen sentences (text), and with unseen speakers and sentences (speaker-text).
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // CREMA-D: Cao, Cooper, Keutmann, Gur, Nenkova and Verma, CREMA-D: crowd-sourced emotional multimodal actors dataset,
 // IEEE Transactions on Affective Computing 5(4), 2014. File name: actor, sentence, acted emotion, intensity:
 // 1001_DFA_ANG_XX. The emotions that raters perceived are in processedResults/summaryTable.csv.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests of the CREMA-D reader on folders with CREMA-D's layout, without audio.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // EMO-DB: Burkhardt, Paeschke, Rolfes, Sendlmeier and Weiss, A database of German emotional speech, Interspeech 2005.
 // File name: speaker, text, emotion, take: 03a01Fa.
 #include <map>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "corpus/readers/encoding.h"
 
 #include "base/error.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Converts text files of older corpora to UTF-8 and detects their encoding.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ESD: Zhou, Sisman, Liu and Li, Emotional voice conversion: theory, databases and ESD, Speech Communication 137, 2022.
 // <speaker>/<Emotion>/[train|evaluation|test/]<speaker>_000351.wav, transcripts in <speaker>/<speaker>.txt. Transcripts
 // have different encodings, labels in English or Chinese, and some lines lack one of the three fields.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests of the ESD reader on folders with ESD's layout, without audio; with the encodings and irregular lines that
 // ESD's transcripts have.
 #include <gmock/gmock.h>

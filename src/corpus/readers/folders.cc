@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reader of audio files sorted into one folder per class: <class>/<clip>, or deeper below <class>.
 
 #include "base/error.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // IEMOCAP: Busso et al., IEMOCAP: interactive emotional dyadic motion capture database, 2008. Five sessions of
 // dialogues between two actors. The prefix of a name (Ses01F) is the actor who wore the markers in that dialogue, not
 // the speaker; the letter in the utterance's suffix (_F012, _M012) gives the speaker.

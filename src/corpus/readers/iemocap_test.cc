@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests of the IEMOCAP reader on folders with IEMOCAP's layout and names, without audio.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

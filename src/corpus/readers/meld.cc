@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // MELD: Poria, Hazarika, Majumder, Naik, Cambria and Mihalcea, MELD: a multimodal multi-party dataset for emotion
 // recognition in conversations, ACL 2019. Dialogues of a television series. Each partition has a CSV file, and each row
 // a clip dia<Dialogue_ID>_utt<Utterance_ID>, distributed as mp4, which the user converts to audio. Each partition has

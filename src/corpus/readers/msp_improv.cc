@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // MSP-IMPROV: Busso, Parthasarathy, Burmania, AbdelWahab, Sadoughi and Mower Provost, MSP-IMPROV: an acted corpus of
 // dyadic interactions to study emotion perception, IEEE Transactions on Affective Computing 8(1), 2017.
 // [Audio/]session1/S01A/P/MSP-IMPROV-S01A-F01-P-FM01.wav: sentence 01, target emotion A, speaker F01 (the woman of

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests of the MSP-IMPROV reader on folders with MSP-IMPROV's layout, without audio.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // RAVDESS: Livingstone and Russo, PLoS ONE 13(5): e0196391, 2018. All fields are codes in the file name:
 // modality-channel-emotion-intensity-statement-repetition-actor.
 #include <array>

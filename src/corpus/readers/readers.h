@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Readers of public corpora: convert a corpus in its distributed form to a table of clips. A new reader is one file and
 // two lines in readers.cc.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reader of a user's own table: comma-separated, tab-separated (.tsv) or JSON lines (.jsonl), with any column names.
 #include <algorithm>
 #include <map>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Generates a corpus of synthetic emotional speech with the synthesiser espeak-ng, for trying the program without a
 // recorded corpus. It is labelled as synthetic everywhere; results on it say nothing about people's emotions.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Objective and gradient of t-SNE: the Kullback–Leibler divergence of the similarities in the plane, q = w / Σ w with w
 // = 1 / (1 + ‖y_i - y_j‖²), from those in the feature space, p (van der Maaten and Hinton, 2008). Similar points
 // attract each other, all pairs repel. The repulsion is exact, over all pairs, in float32: with SIMD this is faster

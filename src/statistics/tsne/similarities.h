@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Input similarities of t-SNE: Gaussian, with a width for each point that gives the requested perplexity, and 0 beyond
 // the 3·perplexity nearest neighbours (van der Maaten, Accelerating t-SNE using tree-based algorithms, 2014, section
 // 4.1).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Made by tests/oracle/tsne.py with scikit-learn.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // t-SNE: embedding of points in a plane that preserves their neighbours (van der Maaten and Hinton, 2008), with the
 // settings of scikit-learn. Similarities are limited to nearest neighbours, as in Barnes-Hut t-SNE (van der Maaten,
 // 2014); the repulsion, which Barnes-Hut approximates, is computed for all pairs, in float32.

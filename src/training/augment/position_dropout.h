@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Position dropout: training on a random subset of each clip's positions, for cheaper steps and less overfitting
 // (PatchDropout, Liu et al., 2023, for images).
 #pragma once

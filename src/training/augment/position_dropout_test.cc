@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "training/augment/position_dropout.h"
 
 #include <ATen/ops/arange.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Measurements inside the encoder during training, written to watch.csv: gradient norms, adapter norms and singular
 // values, and the logit lens of every layer.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Audio of any container: its header is read, and its samples are decoded; all of them are finite.
 #include <algorithm>
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tables: what is read and written again is read as the same.
 #include <cstdlib>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // CTranslate2's model.bin: the file is checked, and every variable is read.
 #include "base/error.h"
 #include "checkpoint/ctranslate2_file.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For parsers that read files: bytes as a file that lies in memory.
 #pragma once
 

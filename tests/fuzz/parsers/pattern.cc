@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Regular expressions in Python's syntax: the input's first line is the pattern, the rest what it is matched with.
 #include <string_view>
 

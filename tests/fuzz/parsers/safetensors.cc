@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // safetensors: the header is checked, and every tensor that it names is read.
 #include <c10/util/accumulate.h>
 
