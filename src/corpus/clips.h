@@ -27,7 +27,7 @@ struct Clip {
 struct Clips {
   std::vector<Clip> clips;
   std::vector<std::string> extra_columns;  // columns of the table that have no field in Clip
-  Path folder;                             // what relative paths in the table are relative to
+  Path folder;                             // base folder of relative paths in the table
 };
 
 // Reads a table: header path,label,speaker and optional session,text,start,end,corpus,language,gender,intensity; other

@@ -125,7 +125,7 @@ TEST(Folds, EqualSpeakersGiveEqualFolds) {
   const auto folds = make_folds(clips, {.scheme = "speaker:8"}, true);
   for (const auto& fold : folds) {
     EXPECT_EQ(fold.test.size(), 3u * 28);
-    EXPECT_EQ(fold.development.size(), 3u * 28);  // of 21
+    EXPECT_EQ(fold.development.size(), 3u * 28);  // 3 of 21 training speakers
   }
   EXPECT_FALSE(same(folds, make_folds(clips, {.scheme = "speaker:8", .seed = 43}, true)));
 }
