@@ -195,8 +195,8 @@ std::string across_html(const std::vector<ScoredRun>& runs) {
                     scored_by(cells[i])});
   std::string html =
       "<p>UAR over the run's classes that the test corpus has. On its own corpus a run is scored by cross-validation: "
-      "each clip by the fold that did not train on it. On another corpus, all its folds' models are scored, and the mean "
-      "is shown. Intervals: 95 % bootstrap over the speakers of the test corpus.</p>\n<div class=\"figures\">\n" +
+      "each clip by the fold that did not train on it. On another corpus, all its folds' models are scored, and the "
+      "mean is shown. Intervals: 95 % bootstrap over the speakers of the test corpus.</p>\n<div class=\"figures\">\n" +
       figure_html("across-corpora", figure) + "</div>\n";
   if (std::ranges::any_of(runs, [](const ScoredRun& r) { return r.metrics.value("trained_clips", 0) > 0; }))
     html += sentences({"Evaluations on clips that trained the run itself are left out: they are no test."}, "notes");

@@ -131,7 +131,8 @@ class Dynamics : public Analysis {
   void describe() {
     findings_.measures =
         "In the course of training, at some steps: norms of the gradients of A, B and the residual stream at each "
-        "layer's output, norm and rank of A, B and the update BA, and how far each layer's lens is from the final prediction.";
+        "layer's output, norm and rank of A, B and the update BA, and how far each layer's lens is from the final "
+        "prediction.";
     findings_.source =
         "training's own watch.csv; logit lens: nostalgebraist, 2020; effective rank: Roy and Vetterli, 2007";
     findings_.caveat =
