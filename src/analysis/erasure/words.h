@@ -1,4 +1,4 @@
-// What erasure says, in words and figures.
+// Report sentences and figures of the erasure analysis.
 #pragma once
 
 #include "analysis/analysis.h"

@@ -1,4 +1,4 @@
-// What the logit lens says, in words and figures.
+// Report sentences and figures of the logit lens analysis.
 #pragma once
 
 #include "analysis/analysis.h"

@@ -1,4 +1,4 @@
-// What the spectra say, in words and figures.
+// Report sentences and figures of the spectrum analysis.
 #pragma once
 
 #include "analysis/analysis.h"
