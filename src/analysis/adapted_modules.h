@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// Where an adapter stands in the encoder, and what it reads.
+// Adapters by layer and module: the site that is an adapter's input, and an adapter's LoRA factors.
 #pragma once
 
 #include <optional>
@@ -28,7 +27,8 @@ inline SiteKind input_of(Module module) {
   fail("no such linear layer");
 }
 
-// The factors of the adapter there; nullopt if there is no adapter, or one whose update has no two factors.
+// The factors A and B of the adapter at this place; nullopt if there is no adapter or its update is not a product of
+// two factors.
 inline std::optional<Factors> factors_at(const Subject& subject, const Place& place) {
   const auto& adapters = subject.model.adapted.adapters;
   const auto found = adapters.find(place);

@@ -5,27 +5,27 @@ namespace loralens {
 
 std::span<const AnalysisEntry> analyses() {
   static constexpr AnalysisEntry entries[] = {
-      {"contribution", "how much attention and MLP add to the residual stream", make_contribution},
-      {"logit-lens", "what the head reads from each layer", make_logit_lens},
-      {"erasure", "what is lost when a layer, its attention or its MLP is taken out", make_erasure},
+      {"contribution", "norms of what attention and MLP add to the residual stream", make_contribution},
+      {"logit-lens", "predictions of the head from each layer's residual stream", make_logit_lens},
+      {"erasure", "accuracy lost when a layer, its attention or its MLP is ablated", make_erasure},
       {.name = "spectrum",
-       .summary = "how many directions the adapters and their gradients use",
+       .summary = "singular spectra and effective ranks of adapters and gradients",
        .make = make_spectrum,
        .gradient_clips = true,
        .equal_factors = true},
       {.name = "alignment",
-       .summary = "how alike A and B, layers, and adapted and frozen states are (CKA)",
+       .summary = "similarity (CKA) of A and B, of layers, of adapted and frozen states",
        .make = make_alignment,
        .gradient_clips = true},
       {.name = "gradients",
-       .summary = "how the loss's gradient reaches each layer",
+       .summary = "norms of the loss's gradient in each layer",
        .make = make_gradients,
        .gradient_clips = true},
       {.name = "embedding",
-       .summary = "how clips lie by emotion and by speaker (t-SNE, silhouette, neighbours)",
+       .summary = "separation of clips by emotion and speaker (t-SNE, silhouette, neighbours)",
        .make = make_embedding,
        .gradient_clips = true},
-      {"dynamics", "how gradients, spectra and the lens moved in training (train --watch)", make_dynamics},
+      {"dynamics", "gradients, spectra and lens during training (train --watch)", make_dynamics},
   };
   return entries;
 }

@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// The makers of all analyses; registry.cc lists them in the order of the report.
+// Factory functions of all analyses; analyses.cc registers them in the order of the report.
 #pragma once
 
 #include <memory>

@@ -1,6 +1,5 @@
-// SPDX-License-Identifier: Apache-2.0
-// What an analysis is to the runner: it says which passes and sites it needs, looks at each batch, and tells at the end
-// what it found. A new analysis is one file with its test and one line in registry.cc.
+// Interface of analyses to the runner: an analysis declares which forward passes and sites it needs, receives each
+// batch and returns its findings at the end. A new analysis is one file with its test and one line in analyses.cc.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -23,52 +22,52 @@ enum class Role { adapted, frozen, untrained };
 // "adapted", "frozen", "untrained"
 std::string_view name_of(Role role);
 
-// Which clips a pass is over, for each fold in this order.
+// Sets of clips that pass through the models, for each fold in this order.
 enum class Part {
-  fit,  // strict: training clips that means, maps and classifiers may be fitted on, at most Setting::fit_clips
-  development,  // strict: the fold's development part (at most as many), to choose what was fitted; may be empty
-  test,  // strict: the fold's test clips. paper: those of fold 1 (or the given list)
+  fit,  // strict: at most Setting::fit_clips training clips, to fit means, maps and classifiers on
+  development,  // strict: at most as many development clips, to select among fitted maps; may be empty
+  test,  // the fold's test clips, or those of the given list
   sample,  // paper only: ten training clips a class, for gradients, spectra, CKA and t-SNE (or the given list)
 };
 
-// What all analyses know.
+// Configuration and clip table shared by all analyses.
 struct Setting {
   bool paper = false;
   uint64_t seed = 42;
-  const Clips* clips = nullptr;  // the table
+  const Clips* clips = nullptr;  // the corpus table
   std::vector<std::string> classes;
   std::vector<int64_t> labels;  // class number of each clip of the table
   int64_t layers = 0, width = 0;  // N, D
-  int64_t folds = 1;  // that will be analysed: all folds of the first run, of the second, ...
-  int64_t runs = 1;  // that were trained on the same folds, with other seeds
+  int64_t folds = 1;  // models to analyse: all folds of the first run, then of the second, ...
+  int64_t runs = 1;  // runs trained on the same folds with different seeds
   // Linear layers that the adapted model has a LinearAdapter on, ascending.
   std::vector<std::pair<int64_t, Module>> adapted;
   int64_t fit_clips = 128;
-  int64_t erasure_clips = 50;  // paper: so many of the test clips, drawn with the seed, for erasure
-  std::vector<Path> model_folders;  // where each fold's model was read from
+  int64_t erasure_clips = 50;  // paper: number of test clips for erasure, drawn with the seed
+  std::vector<Path> model_folders;  // folder of each fold's model
 
   int64_t folds_of_a_run() const { return folds / runs; }
-  // What the intervals resample: the clip's speaker, or the clip itself where the speaker is unknown.
+  // The clip's group for resampling in confidence intervals: its speaker, or the clip itself if the speaker is unknown.
   std::string group_of(int64_t clip) const;
 };
 
-// One model of a fold. Equal base weights are the same tensors in all of them.
+// One model of a fold. The models of a fold share the tensors of equal base weights.
 struct Subject {
   Role role = Role::adapted;
   EmotionModel model;
-  Encoder encoder;  // in the precision of the passes
+  Encoder encoder;  // in the precision of the forward passes
 };
 
 struct FoldSubjects {
   int64_t fold = 0;
   Subject adapted{.role = Role::adapted}, frozen{.role = Role::frozen}, untrained{.role = Role::untrained};
-  std::vector<int64_t> fit, development, test, sample;  // clip numbers, in the order of the passes
+  std::vector<int64_t> fit, development, test, sample;  // clip numbers
 
   const Subject& of(Role role) const;
   const std::vector<int64_t>& of(Part part) const;
 };
 
-// One batch on its way through one model.
+// One batch in a forward or backward pass of one model.
 struct BatchView {
   const Setting& setting;
   const FoldSubjects& fold;
@@ -76,48 +75,49 @@ struct BatchView {
   Part part;
   std::span<const int64_t> clips;  // B clip numbers
   const Pass& pass;
-  std::vector<int64_t> clip_rows;  // rows of each clip (all its segments)
-  std::vector<int64_t>
-      speech_rows;  // strict: how many of these, from the first, are the clip's own frames, without tail
-  // and padding; paper: all
+  std::vector<int64_t> clip_rows;  // number of rows of each clip, over all its segments
+  // strict: number of leading rows of each clip that are its own frames, without tail and padding; paper: all rows
+  std::vector<int64_t> speech_rows;
   // After the forward pass (in end_batch):
   at::Tensor logits;  // B×C
-  std::vector<at::Tensor> residuals;  // ΣT×D each, N+1: the input of layers 0..N-1, the last one's output; if wanted
-  // During a gradient pass: whether the loss's gradient flows, or a random cotangent at the logits (unit normal a
-  // clip).
+  // N+1 of ΣT×D: the input of layers 0..N-1, then the last layer's output; empty if not wanted
+  std::vector<at::Tensor> residuals;
+  // In a backward pass: false for the gradient of the loss, true for a random cotangent at the logits (a random unit
+  // vector per clip).
   bool random_cotangent = false;
 
-  // The clips' own frames (speech_rows) of x (ΣT×any), one tensor a clip.
+  // The speech rows of x (ΣT×any), one tensor per clip.
   std::vector<at::Tensor> speech_of(const at::Tensor& x) const;
-  // Sum over the batch's clips of the cross-entropy of these logits (B×C), nats: each clip's gradient is that of a
-  // batch of one. Differentiable where gradients are on.
+  // Cross-entropy of these logits (B×C), summed over the batch's clips, nats. As it is a sum, each clip's gradient
+  // equals that of a batch of one. Differentiable if gradients are enabled.
   at::Tensor loss_of(const at::Tensor& logits) const;
-  // Logits (B×C) if the residual stream that enters `layer` (N: the final norm) were x.
+  // Logits (B×C) of a forward pass that starts with residual stream x at the input of `layer` (N: of the final norm).
   at::Tensor logits_from(int64_t layer, const at::Tensor& x, std::vector<Intervention*> interventions = {}) const;
 };
 
-// Runs without gradients except where gradients are asked for. Tensors seen are in the precision of the pass.
+// One analysis. The runner computes gradients only for sites of wants_gradient(). Tensors have the precision of the
+// pass.
 class Analysis {
  public:
   virtual ~Analysis() = default;
 
-  // Whether it needs passes of this model over this part; and which sites it wants to see there.
+  // Whether the analysis needs forward passes of this model over this part; whether see() shall receive this site.
   virtual bool wants(Part part, Role role) const = 0;
   virtual bool wants(Part part, Role role, const Site& site) const { return false; }
   virtual bool wants_residuals(Part part, Role role) const { return false; }
-  // Sites whose gradient it wants, of the sum over clips of the cross-entropy, so that each clip's is that of a batch
-  // of one. Only residual_in, residual_out, adapter_down and adapter_up; below the first adapter only residuals have
-  // one.
+  // Whether see_gradient() shall receive this site's gradient of BatchView::loss_of(), the sum over clips. Supported
+  // sites: residual_in, residual_out, adapter_down and adapter_up; layers below the first adapter have residuals only.
   virtual bool wants_gradient(Part part, Role role, const Site& site) const { return false; }
   virtual bool wants_random_cotangent(Part part, Role role) const { return false; }
 
   virtual void begin_fold(const FoldSubjects& fold) {}
   virtual void see(const BatchView& view, const Site& site, const at::Tensor& value) {}
   virtual void end_batch(const BatchView& view) {}  // after the forward pass, before gradients
-  // In order: for the loss, all sites; then, if wanted, for the random cotangent, all sites.
+  // Called for all sites with the gradient of the loss; then, if wanted, for all sites with that of the random
+  // cotangent.
   virtual void see_gradient(const BatchView& view, const Site& site, const at::Tensor& gradient) {}
   virtual void end_gradients(const BatchView& view) {}
-  virtual void end_part(const FoldSubjects& fold, Part part) {}  // all models have passed over it
+  virtual void end_part(const FoldSubjects& fold, Part part) {}  // after the passes of all models over this part
   virtual void end_fold(const FoldSubjects& fold) {}
 
   virtual Findings finish() = 0;
@@ -127,9 +127,10 @@ struct AnalysisEntry {
   std::string_view name;  // "logit-lens"
   std::string_view summary;  // one line for --help
   std::unique_ptr<Analysis> (*make)(const Setting&);
-  // Whether it is of the clips of --gradient-clips; the published code draws ten training clips a class for it.
+  // Whether the analysis uses the clips of --gradient-clips; the published code draws ten training clips per class for
+  // it.
   bool gradient_clips = false;
-  // Whether it adds up matrices of A and B over folds and runs: all must have the same rank.
+  // Whether the analysis averages singular values of A and B over folds and runs, so that all must have the same rank.
   bool equal_factors = false;
 };
 

@@ -18,8 +18,10 @@ using at::Tensor;
 namespace {
 
 [[noreturn]] void fail_writing() {
-  fail("{}: no temporary file can be written there ({}): make room, or set TMPDIR to a folder that has some",
-       std::filesystem::temp_directory_path().string(), std::strerror(errno));
+  fail(
+      "{}: cannot write a temporary file in this folder ({}): free disk space, or set TMPDIR to a folder with free "
+      "space",
+      std::filesystem::temp_directory_path().string(), std::strerror(errno));
 }
 
 int nameless_file() {
@@ -59,7 +61,7 @@ Tensor ClipFile::rows(const Place& place, int64_t begin, int64_t count) const {
   for (auto left = static_cast<int64_t>(values.nbytes()); left > 0;) {
     const ssize_t got = pread(file_, data, static_cast<size_t>(left), offset);
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) fail("a temporary file cannot be read back ({})", got < 0 ? std::strerror(errno) : "it is cut");
+    if (got <= 0) fail("a temporary file cannot be read back ({})", got < 0 ? std::strerror(errno) : "it is truncated");
     data += got;
     left -= got;
     offset += got;

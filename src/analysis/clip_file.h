@@ -1,6 +1,5 @@
-// SPDX-License-Identifier: Apache-2.0
-// Matrices of many clips that together may be larger than memory, in a temporary file: its pages are the system's to
-// keep in memory or not.
+// Temporary file for activation matrices of many clips, which together may exceed memory; the operating system decides
+// which pages stay cached.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,19 +10,20 @@ namespace loralens {
 
 class ClipFile {
  public:
-  // Where one matrix is, T×d.
+  // Location of one T×d matrix in the file.
   struct Place {
     int64_t offset = 0, rows = 0, columns = 0;
     c10::ScalarType type = c10::ScalarType::Float;
   };
 
-  // The file is made in TMPDIR (/tmp) with the first matrix and has no name, so that nothing is left of it.
+  // The first append() creates the file in TMPDIR (/tmp by default) and unlinks it, so that no file remains after a
+  // crash.
   ClipFile() = default;
   ~ClipFile();
   ClipFile(const ClipFile&) = delete;
   ClipFile& operator=(const ClipFile&) = delete;
 
-  // x: T×d on any device, kept bit by bit. Error where the file cannot be made or has no room.
+  // x: T×d on any device, stored bit for bit. Error if the file cannot be created or the disk is full.
   Place append(const at::Tensor& x);
   // Rows begin..begin+count-1 of a matrix: count×d, on the CPU.
   at::Tensor rows(const Place& place, int64_t begin, int64_t count) const;

@@ -13,7 +13,7 @@ namespace {
 
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
 
-// Percentile interval of the mean over clips when whole groups are drawn.
+// Percentile bootstrap interval of the mean over clips; whole groups are resampled.
 Interval interval_of_mean(const std::vector<double>& values, const std::vector<size_t>& groups, size_t count) {
   std::vector<double> sums(count), sizes(count);
   for (size_t i = 0; i < values.size(); ++i) {
@@ -30,7 +30,7 @@ Interval interval_of_mean(const std::vector<double>& values, const std::vector<s
   });
 }
 
-// Numbers 0, 1, ... for the groups of these clips.
+// Group numbers 0, 1, ... of these clips.
 std::vector<size_t> group_numbers(const Setting& setting, const std::vector<int64_t>& clips, size_t& count) {
   std::map<std::string, size_t> known;
   std::vector<size_t> numbers;
@@ -50,7 +50,7 @@ double mean_of(const std::vector<double>& values) {
 
 void ClipCurves::add(int64_t fold, int64_t clip, const RowKey& key, double value) {
   if (!std::isfinite(value))
-    fail("{}: {} {} is not a finite number: the model or the clip holds none",
+    fail("{}: {} {} is not a finite number: the model or the clip contains non-finite values",
          setting_.clips->clips[static_cast<size_t>(clip)].id, key.component, key.metric);
   values_[key].push_back({static_cast<int32_t>(fold), static_cast<int32_t>(clip), value});
 }
@@ -154,7 +154,8 @@ void FoldCurves::add(int64_t fold, const RowKey& key, double value, double low, 
   values_[key].push_back({fold, value, low, high, n});
 }
 
-// What the interval is over: each fold's mean over the runs, or each run's value of the only fold.
+// The sample that the interval is computed from: each fold's mean over the runs, or each run's value if there is one
+// fold.
 std::vector<double> FoldCurves::units(const std::vector<Value>& values) const {
   const int64_t folds = setting_.folds_of_a_run();
   std::map<int64_t, std::vector<double>> of_unit;

@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// From values per clip or per fold to rows with intervals.
+// Aggregates values per clip or per fold to table rows with confidence intervals.
 #pragma once
 
 #include <cmath>
@@ -11,7 +10,7 @@
 
 namespace loralens {
 
-// Means over clips. Memory: one number a clip and key.
+// Means over clips. Stores one number per clip and key.
 class ClipCurves {
  public:
   explicit ClipCurves(const Setting& setting) : setting_(setting) {}
@@ -20,7 +19,7 @@ class ClipCurves {
   // For each key: the mean over all clips with a bootstrap interval over speakers (clips, where the speaker is unknown;
   // none in `paper`). With several folds also each fold's mean.
   std::vector<Row> rows() const;
-  // The pooled rows' difference first - second, paired by clip, as model "<first>-<second>" ("adapted-frozen").
+  // Rows of the difference first - second, paired by fold and clip, as model "<first>-<second>" ("adapted-frozen").
   std::vector<Row> differences(const std::string& first_model, const std::string& second_model) const;
 
  private:
@@ -34,7 +33,7 @@ class ClipCurves {
   std::map<RowKey, std::vector<Value>> values_;
 };
 
-// Scores of classification per key (accuracy, uar): pooled over folds with a bootstrap interval over speakers.
+// Classification scores (accuracy, uar) per key: pooled over folds with a bootstrap interval over speakers.
 class ConfusionCurves {
  public:
   explicit ConfusionCurves(const Setting& setting) : setting_(setting) {}
@@ -49,9 +48,9 @@ class ConfusionCurves {
   std::map<RowKey, std::vector<Value>> values_;
 };
 
-// Numbers that each fold has one of (spectra, CKA): each fold's with its own interval, and with several folds the mean
-// over folds with the t interval over them. Several runs are averaged in each fold first (of one fold, the interval is
-// over the runs).
+// Measures with one number per fold (spectra, CKA). Rows: each fold's number with its own interval and, with several
+// folds, the mean over folds with a t interval over folds. Several runs are averaged within each fold first; with a
+// single fold, the interval is over the runs.
 class FoldCurves {
  public:
   explicit FoldCurves(const Setting& setting) : setting_(setting) {}

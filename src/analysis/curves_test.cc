@@ -10,7 +10,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// Six clips: speaker a has clips 0 1 2, speaker b clips 3 4, clip 5 has none.
+// Six clips: speaker a has clips 0 1 2, speaker b clips 3 4, clip 5 has no speaker.
 class CurvesTest : public testing::Test {
  protected:
   CurvesTest() {

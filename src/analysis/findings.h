@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// What an analysis found: a tidy table, arrays, figures (what to draw, not how) and sentences.
+// Results of an analysis: a tidy table, arrays, figures (content, not rendering) and sentences.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,16 +13,16 @@
 
 namespace loralens {
 
-// What a number is of. Everything but the metric may be empty.
+// Identifies one measured number. All fields but the metric may be empty.
 struct RowKey {
   std::string model;    // adapted, frozen, untrained, adapted-frozen
-  std::string variant;  // what else differs: balanced, dropout, float32, mean-ablation, ...; empty: the plain measure
+  std::string variant;  // of the measure: balanced, dropout, float32, mean-ablation, ...; empty: the plain measure
   std::optional<int64_t> layer;  // 0..N-1; -1 the embedding
   std::string module;  // "v_proj"
   std::string component;  // attention, mlp, layer, A, B, ...
   std::string metric;
   std::string class_name;
-  std::optional<int64_t> step;  // of training
+  std::optional<int64_t> step;  // training step
   auto operator<=>(const RowKey&) const = default;
 };
 
@@ -33,10 +32,10 @@ struct Row {
   std::optional<int64_t> fold;  // empty: over all folds (and runs)
   double value = 0;
   double low = std::numeric_limits<double>::quiet_NaN(), high = low;  // 95 % interval; NaN where there is none
-  // Clips, each counted in every run (or folds, for a mean over folds of something that is no mean over clips); 0: does
-  // not apply.
+  // Number of clips, counted once per run (number of folds, for a mean over folds of a measure that is not a mean over
+  // clips); 0: not applicable.
   int64_t n = 0;
-  std::optional<uint64_t> seed;  // that the fold's run was trained with, where several runs were analysed
+  std::optional<uint64_t> seed;  // training seed of the fold's run, if several runs were analysed
 };
 
 struct NamedArray {
@@ -48,15 +47,15 @@ struct NamedArray {
 struct Point {
   double x = 0, y = 0;
   std::string panel;  // facet: "layer 3"
-  std::string label, speaker;  // colours to choose from
+  std::string label, speaker;  // choices for the colour
   std::string id;  // the clip
 };
 
-// A figure over rows of the analysis's own table (over `points` for a scatter plot). Columns are named as in the table.
-// Where some of the rows are over all folds, only those are drawn.
+// A figure of rows of the analysis's own table (of `points` for a scatter plot). Columns are named as in the table. If
+// some selected rows are over all folds, only those are drawn.
 struct Figure {
   enum class Kind { curve, bars, heat_map, scatter };
-  std::string name;  // of the file, "contribution-relative-norm"
+  std::string name;  // file name, "contribution-relative-norm"
   std::string title;
   Kind kind = Kind::curve;
   std::vector<std::pair<std::string, std::vector<std::string>>> where;  // a column and its allowed values; "" is empty
@@ -65,24 +64,24 @@ struct Figure {
   std::string color = "model";  // column; a curve or a group of bars for each value
   std::string dash;  // column, or none
   std::string facet;  // column, a panel for each value, or none
-  bool own_scales = false;  // each panel has a y axis of its own, as its unit or size is another
+  bool own_scales = false;  // each panel has its own y axis, because units or ranges differ
   std::string y;  // heat map only: the column of the second axis
   std::vector<Point> points;
 };
 
-// What is known of one clip beyond the tables, for the explorer of the report.
+// Values of one clip that are not in the tables, for the clip explorer of the report.
 struct ClipFinding {
   int64_t clip = 0;  // number in the table
   std::string name;  // "adapted", "frozen": class probabilities layer by layer; "place": t-SNE
-  at::Tensor values;  // (N+1)×C, rows: embedding, layer 0, ..., N-1; or 2
+  at::Tensor values;  // (N+1)×C, rows: embedding, layer 0, ..., N-1; or 2 coordinates
 };
 
 struct Findings {
   std::string measures;  // what is measured, in one sentence
   std::string source;  // "nostalgebraist, 2020"
-  std::string caveat;  // what a reviewer would raise
+  std::string caveat;  // limitations that a reviewer would raise
   std::vector<std::string> reading;  // sentences made of the numbers, with the numbers in them
-  std::vector<std::string> notes;  // what could not be computed, and why
+  std::vector<std::string> notes;  // what could not be computed and why, and how values were computed
   std::vector<Row> rows;
   std::vector<NamedArray> arrays;
   std::vector<Figure> figures;

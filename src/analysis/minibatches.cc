@@ -58,7 +58,7 @@ void Minibatches::begin_batch(const BatchView& view) {
   }
 }
 
-// A batch of more clips than a minibatch may have is cut into even parts.
+// Splits a batch of more clips than a minibatch may have into even parts.
 void Minibatches::flush() {
   const int64_t clips = std::ssize(groups_), parts = (clips + clips_in_minibatch - 1) / clips_in_minibatch;
   for (int64_t part = 0; part < parts; ++part)
@@ -75,9 +75,9 @@ void Minibatches::give(int64_t begin, int64_t count) {
   }
   Minibatch minibatch{{groups_.begin() + begin, groups_.begin() + begin + count}, {}};
   for (const auto& [where, gathered] : gathered_) {
-    if (gathered.clips == 0) continue;  // a site of another fold
+    if (gathered.clips == 0) continue;  // a site of an earlier fold
     if (gathered.clips != std::ssize(groups_))
-      fail("{} of layer {} was seen for {} of {} clips: a site must be there in all batches or in none",
+      fail("{} of layer {} was seen for {} of {} clips: a site must be present in all batches or in none",
            name_of(where.site.kind), where.site.layer, gathered.clips, groups_.size());
     minibatch.samples[where] = gathered.samples.narrow(1, begin, count);
   }

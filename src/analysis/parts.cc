@@ -13,7 +13,7 @@
 namespace loralens {
 namespace {
 
-// Clips class by class, each class in seeded order.
+// Clips by class, each class shuffled with the key.
 std::map<int64_t, std::vector<int64_t>> by_class(std::vector<int64_t> clips, const std::vector<int64_t>& labels,
                                                  uint64_t key) {
   Random(key).shuffle(clips);
@@ -22,7 +22,7 @@ std::map<int64_t, std::vector<int64_t>> by_class(std::vector<int64_t> clips, con
   return classes;
 }
 
-// At most `count` of the clips, drawn round the classes.
+// At most `count` of the clips, drawn round-robin over the classes.
 std::vector<int64_t> drawn(const std::vector<int64_t>& clips, const std::vector<int64_t>& labels, int64_t count,
                            uint64_t key) {
   const auto classes = by_class(clips, labels, key);
@@ -77,7 +77,7 @@ std::vector<int64_t> read_clip_list(const Path& list, const Clips& clips) {
     if (line.empty()) continue;
     const auto found = numbers.find(line);
     if (found == numbers.end())
-      fail("{}, line {}: '{}' is no clip of the corpus table: give its path as it stands there", list.string(), number,
+      fail("{}, line {}: '{}' is no clip of the corpus table: give its path as in the table", list.string(), number,
            line);
     if (!seen.insert(found->second).second) fail("{}, line {}: '{}' stands there twice", list.string(), number, line);
     chosen.push_back(found->second);

@@ -26,7 +26,7 @@ FoldSubjects subjects_of(const ComparedModels& models, size_t fold, const Settin
           std::move(parts.sample)};
 }
 
-// Runs these analyses over all folds, and adds the test clips that they were of.
+// Runs these analyses over all folds and adds the test clips to `used`.
 std::vector<NamedFindings> run_over_folds(const ComparedModels& models, const Setting& setting,
                                           const std::vector<AnalysisEntry>& entries, const PartOptions& options,
                                           int64_t threads, std::set<int64_t>& used) {
@@ -55,7 +55,7 @@ std::vector<NamedFindings> run_over_folds(const ComparedModels& models, const Se
   return findings;
 }
 
-// Model k of several runs is fold k % folds of the run with that seed.
+// Sets each row's seed and fold: model k of several runs is fold k % folds of run k / folds.
 void name_runs(const ComparedModels& models, std::vector<NamedFindings>& findings) {
   const auto folds = static_cast<int64_t>(models.folds_of_a_run);
   for (auto& found : findings)

@@ -25,7 +25,7 @@ constexpr Role roles[] = {Role::adapted, Role::frozen, Role::untrained};
 constexpr Part parts[] = {Part::fit, Part::development, Part::test, Part::sample};
 constexpr int64_t positions_in_batch = 2000;
 
-// Hands what passes to the analyses, and keeps what gradients or interventions need later.
+// Hands the tensors of a forward pass to the analyses; keeps the residuals and the tensors whose gradient is wanted.
 class Watch : public Observer {
  public:
   Watch(const std::vector<Analysis*>& analyses, BatchView& view, bool residuals, bool gradients)
@@ -52,7 +52,7 @@ class Watch : public Observer {
   }
 
   std::vector<Site> sites;     // whose gradient is wanted and exists
-  std::vector<Tensor> values;  // as in the graph
+  std::vector<Tensor> values;  // attached to the autograd graph
 
  private:
   bool is_residual(const Site& site) const {
@@ -68,7 +68,7 @@ class Watch : public Observer {
   bool residuals_, gradients_;
 };
 
-// Every site whose gradient an analysis may ask for.
+// All sites whose gradient an analysis may request.
 std::vector<Site> gradient_sites(const Setting& setting) {
   std::vector<Site> sites;
   for (int64_t l = 0; l < setting.layers; ++l)
@@ -78,7 +78,7 @@ std::vector<Site> gradient_sites(const Setting& setting) {
   return sites;
 }
 
-// A direction of unit length for each clip's logits, the same in every batch.
+// A random direction of unit length for each clip's logits; it does not depend on the batch.
 Tensor random_cotangent(const BatchView& view, const std::vector<uint64_t>& keys) {
   std::vector<Tensor> directions;
   for (const uint64_t key : keys)
@@ -141,11 +141,11 @@ int64_t AnalysisRunner::clips_in(const FoldSubjects& fold) const {
 
 void AnalysisRunner::run(const FoldSubjects& fold, const Encoder& base, const SourceOptions& options,
                          const std::function<void(int64_t)>& progress) {
-  // Then each model has a stem of its own.
+  // A fully trained encoder has its own stem, so the models cannot share the stem's output.
   const bool trained_stem =
       std::ranges::any_of(roles, [&](Role role) { return fold.of(role).model.adapted.encoder_trained; });
   SourceOptions source_options = options;
-  source_options.cache_bytes = 0;  // each clip passes once, through all models at a time
+  source_options.cache_bytes = 0;  // no cache: each clip is read once per part, for all models together
   ClipSource source(base, setting_.clips->clips, trained_stem ? -1 : 0, source_options);
   {
     const Timed time(Phase::analyses);
@@ -224,7 +224,7 @@ void AnalysisRunner::pass(const FoldSubjects& fold, Part part, Role role, std::s
   Taps taps;
   taps.observers.push_back(&watch);
   passing.taps = &taps;
-  Tensor graph;  // the logits with their graph
+  Tensor graph;  // the logits, attached to the autograd graph
   {
     const Timed time(Phase::forward);
     const at::AutoGradMode enabled(gradients);
@@ -244,7 +244,7 @@ void AnalysisRunner::pass(const FoldSubjects& fold, Part part, Role role, std::s
   const auto backward = [&](const Tensor& output, const Tensor& cotangent, bool retain) {
     const Timed time(Phase::backward);
     auto found = torch::autograd::grad({output}, watch.values, {cotangent}, retain, false, /*allow_unused=*/true);
-    if (!retain) watch.values.clear();  // the graph is gone, and analyses may make one of their own
+    if (!retain) watch.values.clear();  // frees the graph before the analyses build graphs of their own
     const Timed looking(Phase::analyses);
     for (size_t i = 0; i < found.size(); ++i) {
       const Tensor gradient = std::move(found[i]);

@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// One forward pass over the clips, and one backward pass, for all analyses at once.
+// Runs the models over the clips: all analyses share one forward pass and, if needed, one backward pass.
 #pragma once
 
 #include <functional>
@@ -11,20 +10,21 @@
 
 namespace loralens {
 
-// A model on its way into the passes: its encoder in the precision of the passes, nothing of it to be trained further.
+// Prepares a model for analysis: its encoder in the precision of the passes, detached from autograd.
 Subject make_subject(Role role, EmotionModel model);
 
-// The untrained baseline of a model: the same method and head shape, freshly attached; A and B of LoRA, and the head's
-// weights, N(0, 0.02), its biases 0 (the published code's). Depends on the seed alone.
+// The untrained baseline of a model: the same adaptation method and head shape with fresh weights. A and B of LoRA and
+// the head's weights are drawn from N(0, 0.02), the head's biases are 0, as in the published code. Depends on the seed
+// alone.
 EmotionModel untrained_like(const EmotionModel& model, const Base& base, uint64_t seed);
 
 class AnalysisRunner {
  public:
-  // The analyses outlive the runner.
+  // The analyses must outlive the runner.
   AnalysisRunner(const Setting& setting, std::vector<Analysis*> analyses);
 
-  // Passes one fold's clips through its models. All models share `input`. base: the encoder in the precision of the
-  // passes. progress(done): clips of this fold that have passed, of clips_in(fold).
+  // Passes one fold's clips through its models; options.input applies to all of them. base: the encoder in the
+  // precision of the passes. progress(done): number of this fold's clips done, out of clips_in(fold).
   void run(const FoldSubjects& fold, const Encoder& base, const SourceOptions& options,
            const std::function<void(int64_t)>& progress = {});
   int64_t clips_in(const FoldSubjects& fold) const;

@@ -18,7 +18,7 @@ using at::Tensor;
 
 double largest_difference(const Tensor& a, const Tensor& b) { return (a - b).abs().max().item<double>(); }
 
-// Keeps, per clip, what the runner hands over.
+// Records the tensors that the runner hands over, per clip.
 struct Spy : Analysis {
   std::map<std::pair<int64_t, Site>, Tensor> seen, gradients, cotangents;  // of a clip's own rows
   std::map<int64_t, Tensor> logits;
@@ -87,7 +87,7 @@ TEST_P(RunnerTest, LogitsFollowFromTheResidualOfAnyLayer) {
   }
 }
 
-// Notes the bytes of tensors with a pass's graph and when its gradients have been seen.
+// Records the allocated bytes while a pass's graph exists, and after its gradients have been seen.
 struct MemorySpy : Analysis {
   const AllocatedBytes& bytes;
   int64_t with_graph = 0, after = 0;
@@ -101,13 +101,13 @@ struct MemorySpy : Analysis {
   Findings finish() override { return {}; }
 };
 
-// So that an analysis can then make a graph of its own.
 TEST_P(RunnerTest, LogitsThatAreNotFiniteNameTheirClip) {
   fold.subjects.adapted.model.head.classifier.bias.detach()[0] = std::numeric_limits<double>::infinity();
   const std::string error = error_of([&] { run(); });
   EXPECT_THAT(error, testing::HasSubstr("the adapted model's logits are not finite"));
 }
 
+// Memory must be free for an analysis that builds a graph of its own.
 TEST_P(RunnerTest, HoldsNeitherGraphNorGradientsThatHaveBeenSeen) {
   const AllocatedBytes bytes;
   MemorySpy memory(bytes);

@@ -1,6 +1,5 @@
-// SPDX-License-Identifier: Apache-2.0
-// For tests: one fold of a tiny model over clips of tones, passed by the runner; and one clip's way through a model,
-// site by site, for naive twins.
+// For tests: one fold of a tiny model with clips of tones, for use with the runner; and one clip's values at all sites
+// of a model, for naive references.
 #pragma once
 
 #include <ATen/core/grad_mode.h>
@@ -15,7 +14,7 @@
 
 namespace loralens {
 
-// In float64. 20 clips of three classes and four speakers: 8 to fit on, 4 for development, 8 to test.
+// In float64. 20 clips of three classes and four speakers: 8 for fitting, 4 for development, 8 for testing.
 class TestFold {
  public:
   explicit TestFold(const TestFolder& folder, bool weighted_layer_sum = false) : clips_(tone_corpus(folder, 20)) {
@@ -38,17 +37,17 @@ class TestFold {
 
   TestFold(const TestFold&) = delete;
 
-  // What an analysis finds in this fold.
+  // Runs an analysis on this fold.
   Findings find(std::unique_ptr<Analysis> analysis) const {
     AnalysisRunner(setting, {analysis.get()}).run(subjects, base_.encoder, options());
     return analysis->finish();
   }
 
-  // One clip alone, and what passes at the sites of a model.
+  // One clip alone, and its values at the sites of a model.
   struct Seen {
     at::Tensor x;  // T×D, the embedding
     Pass pass;
-    int64_t speech = 0;  // positions of the clip's own
+    int64_t speech = 0;  // number of the clip's own positions, without tail
     std::map<Site, at::Tensor> sites;
     at::Tensor logits;  // C
   };
@@ -85,7 +84,7 @@ class TestFold {
     return options;
   }
 
-  // The clip before it enters a model.
+  // The clip's input to a model, computed once.
   const Seen& start(int64_t clip) const {
     Seen& start = starts_[clip];
     if (start.x.defined()) return start;

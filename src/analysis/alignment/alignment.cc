@@ -1,10 +1,9 @@
-// SPDX-License-Identifier: Apache-2.0
-// How alike representations are, clips being the samples (debiased CKA; Kornblith et al., 2019; Nguyen et al., 2021):
-// A x with B A x and their gradients within a model, and the residual streams of the adapted and the frozen model.
+// Similarity of representations by debiased CKA over clips (Kornblith et al., 2019; Nguyen et al., 2021): A x with B A
+// x and their gradients within a model, and the residual streams of the adapted with those of the frozen model.
 //
-// B A x is a linear image of A x, and the gradient at A x is Bᵀ times that at B A x, so some alignment is built in.
-// Beside each value stands that of random B with the same singular values (variant random-B: mean and range of
-// several). A and B are not identifiable one by one, so all of it is repeated in the balanced gauge.
+// B A x is a linear image of A x, and the gradient at A x is Bᵀ times that at B A x, so some alignment is built in. The
+// null is the CKA with random B of the same singular values (variant random-B: mean and range of several draws). A and
+// B are not identifiable separately, so these values are computed again in the balanced gauge.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/matmul.h>
@@ -28,7 +27,7 @@ namespace {
 
 using at::Tensor;
 
-// The sample sets of a representation's Grams: the clips' means, or their sampled frames.
+// The Grams of the clip means (set 0), or those of the sampled frames (sets 1..F). grams: (1+F)×n×n.
 Tensor sets_of(const Tensor& grams, bool frames) {
   return frames ? grams.narrow(0, 1, grams.size(0) - 1) : grams.narrow(0, 0, 1);
 }
@@ -80,15 +79,15 @@ class Alignment : public Analysis {
   const Setting& setting_;
   FoldCurves curves_;
   Minibatches minibatches_;
-  // Of the fold in hand:
+  // State of the current fold:
   std::map<Of, std::vector<Gauge>> gauges_;
   std::map<RowKey, MinibatchCka> values_;
   std::map<RowKey, std::array<MinibatchCka, random_factors>> random_;
   Tensor map_;  // 2(N+1)×2(N+1): sums of HSIC₁ between the adapted model's streams, then the frozen one's
-  int64_t clips_before_ = 0;  // used in earlier folds
+  int64_t clips_before_ = 0;  // clips used in earlier folds
 
-  int64_t constant_ = 0;         // values that are not defined
-  std::set<std::string> other_;  // modules whose adapters are no LoRA
+  int64_t constant_ = 0;  // number of undefined values
+  std::set<std::string> other_;  // modules whose adapters are not LoRA
 };
 
 void Alignment::begin_fold(const FoldSubjects& fold) {
@@ -117,7 +116,7 @@ void Alignment::use_adapter(const Of& of, const Minibatch& minibatch) {
     const auto found = minibatch.samples.find({role, {kind, place.first, place.second}, gradient});
     return found == minibatch.samples.end() ? Tensor() : found->second.to(c10::ScalarType::Double);
   };
-  const Tensor down = find(SiteKind::adapter_down, false);   // (1+F)×n×R: A x
+  const Tensor down = find(SiteKind::adapter_down, false);  // (1+F)×n×R: A x
   const Tensor gradient = find(SiteKind::adapter_up, true);  // (1+F)×n×out: at B A x
   RowKey key{.model = std::string(name_of(role)),
              .layer = place.first,
@@ -141,7 +140,8 @@ void Alignment::use_adapter(const Of& of, const Minibatch& minibatch) {
   }
 }
 
-// first: Grams at A x; second: at B A x. random: what takes the place of the one that depends on B, by draws.
+// first, second: Grams at A x and at B A x. random: for each random B, the Grams that replace those that depend on B
+// (forward: second; gradient: first).
 void Alignment::compare(const RowKey& key, const Gauge& gauge, const Tensor& first, const Tensor& second,
                         const std::vector<Tensor>& random, const std::vector<std::string>& groups) {
   for (const bool frames : {false, true}) {
@@ -157,7 +157,7 @@ void Alignment::compare(const RowKey& key, const Gauge& gauge, const Tensor& fir
 }
 
 void Alignment::use_residuals(const Minibatch& minibatch) {
-  std::vector<Tensor> frames[2];  // of the adapted and the frozen model: a flat vector a layer
+  std::vector<Tensor> frames[2];  // adapted, frozen: the flattened centred Grams of each layer
   for (const int64_t layer : streams_of(setting_)) {
     const Site site = layer < 0 ? Site{SiteKind::residual_in, 0} : Site{SiteKind::residual_out, layer};
     Tensor grams[2];
@@ -234,9 +234,9 @@ std::set<std::string> Alignment::compared() const {
 
 void Alignment::add_notes(Findings& findings) const {
   if (setting_.adapted.empty())
-    findings.notes.push_back("The model has no adapter: there is no A and B to compare, only its residual streams.");
+    findings.notes.push_back("The model has no adapter, so there is no A and B to compare, only residual streams.");
   for (const std::string& module : other_)
-    findings.notes.push_back(fmt::format("The adapters of {} are no LoRA and have no A and B to compare.", module));
+    findings.notes.push_back(fmt::format("The adapters of {} are not LoRA and have no A and B to compare.", module));
   if (minibatches_.used() == 0)
     findings.notes.push_back(fmt::format("CKA needs at least 4 clips; {} were seen.", minibatches_.dropped()));
   else
@@ -248,27 +248,25 @@ void Alignment::add_notes(Findings& findings) const {
     findings.notes.push_back(
         fmt::format("{} clips were left over, too few for a minibatch, and were dropped.", minibatches_.dropped()));
   if (constant_ > 0)
-    findings.notes.push_back(
-        fmt::format("{} values do not exist, because what is compared is the same for all clips "
-                    "(B is 0).",
-                    constant_));
+    findings.notes.push_back(fmt::format(
+        "{} values are undefined, because a representation is the same for all clips (B is 0).", constant_));
 }
 
 Findings Alignment::finish() {
   Findings findings;
   findings.measures =
-      "How alike clips lie in two representations (linear CKA, debiased): A x and B A x, the gradients "
-      "at both, and the residual streams of the adapted and the frozen model.";
+      "Similarity of two representations over clips (debiased linear CKA): A x and B A x, the gradients at both, "
+      "and the residual streams of the adapted and the frozen model.";
   findings.source = "CKA: Kornblith et al., 2019; debiased by minibatches: Nguyen, Raghu and Kornblith, 2021";
   findings.caveat = fmt::format(
-      "B A x is a linear image of A x, and the gradient at A x is Bᵀ times that at B A x: only what exceeds random B "
-      "of equal singular values (random-B: mean and range of {} draws; over folds, the interval of their mean) says "
-      "something about training. A and B are not identifiable one by one, so the balanced gauge counts. Gradients are "
-      "dominated by the clips the model gets wrong. CKA follows the directions of largest variance and can miss small "
-      "but decisive ones. Intervals: jackknife over speakers.",
+      "B A x is a linear image of A x, and the gradient at A x is Bᵀ times that at B A x: only a difference from "
+      "random B of equal singular values (random-B: mean and range of {} draws; over folds, the interval of their "
+      "mean) is evidence about training. A and B are not identifiable separately, so use the balanced gauge. "
+      "Gradients are dominated by misclassified clips. CKA follows the directions of largest variance and can miss "
+      "small but decisive ones. Intervals: jackknife over speakers.",
       random_factors);
   findings.rows = curves_.rows();
-  // The heat maps take their second axis in the order of the rows: by number, not by name.
+  // The heat maps' second axis has the order of the rows: sort it by layer number, not by name.
   std::ranges::stable_sort(findings.rows, {}, [](const Row& row) { return layer_of_component(row.key.component); });
   add_notes(findings);
   if (findings.rows.empty()) return findings;

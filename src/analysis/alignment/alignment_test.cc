@@ -85,7 +85,7 @@ std::vector<int64_t> range(int64_t begin, int64_t end) {
 
 TEST(Alignment, EqualsANaiveComputation) {
   HandMade made(70);
-  const Findings findings = made.pass(20);  // three batches fit into the first minibatch
+  const Findings findings = made.pass(20);  // three batches of 20 fit into the first minibatch of 64
   const std::vector<std::vector<int64_t>> minibatches = {range(0, 60), range(60, 70)};
   for (const Role role : {Role::adapted, Role::untrained})
     for (int64_t l = 0; l < layers; ++l) {
@@ -126,7 +126,7 @@ TEST(Alignment, MapsLayersOfOneModelAgainstThoseOfTheOther) {
   EXPECT_NEAR(value("adapted", 0, 1),
               naive_cka(made, {range(0, 12)}, true, at_layer(Role::adapted, 0), at_layer(Role::adapted, 1)), 1e-10);
   EXPECT_NEAR(value("adapted", 1, 1), 1, 1e-12);
-  EXPECT_NEAR(value("adapted-frozen", -1, -1), 1, 1e-12);  // nothing below the first layer differs
+  EXPECT_NEAR(value("adapted-frozen", -1, -1), 1, 1e-12);  // both models have the same embedding
 }
 
 TEST(Alignment, InTheBalancedGaugeDoesNotDependOnHowBAIsFactored) {
@@ -161,7 +161,7 @@ TEST(Alignment, OfARotationIsOneAndSoAreRandomRotations) {
     ASSERT_NE(row, nullptr);
     EXPECT_NEAR(row->value, 1, 1e-12);
   }
-  // The gradient at A x is what B reads of the one at B A x, so that another B makes another value.
+  // The gradient at A x is Bᵀ times the gradient at B A x, so another B gives another value.
   const Row* null = find_row(findings.rows, {.model = "adapted",
                                              .variant = "random-B",
                                              .layer = 0,

@@ -23,7 +23,7 @@ using at::Tensor;
 
 constexpr int64_t rows_at_a_time = 100;
 
-// Inner products of n clips' rows (T×d each), flattened, after each row was multiplied by `map` (d×k). n×n, float64.
+// Gram matrix (n×n, float64) of n clips (T×d each, flattened). If given, `map` (d×k) is applied to each row first.
 Tensor gram_of(const ClipFile& file, const std::vector<ClipFile::Place>& clips, const Tensor& map = {}) {
   const auto n = std::ssize(clips);
   Tensor sum = at::zeros({n, n}, c10::ScalarType::Double);
@@ -38,12 +38,12 @@ Tensor gram_of(const ClipFile& file, const std::vector<ClipFile::Place>& clips, 
   return sum;
 }
 
-// What one model showed at one place.
+// One model's activations and gradients at one adapter.
 struct Held {
-  std::vector<ClipFile::Place> down, gradients;  // T×R: A x; T×out: gradient at B A x; a clip each
+  std::vector<ClipFile::Place> down, gradients;  // per clip, T×R: A x; T×out: gradient at B A x
 };
 
-// Two kernels and the widths of the gaussian.
+// Two Gram matrices and the gammas of their RBF kernels.
 struct Pair {
   Tensor first, second;
   double first_gamma, second_gamma;
@@ -101,11 +101,11 @@ class PaperAlignment : public Analysis {
   const Setting& setting_;
   ClipFile file_;
   std::map<std::pair<Role, Place>, Held> held_;
-  int64_t rows_ = 0;     // of every clip
-  bool equal_ = true;    // whether all have as many
-  bool other_ = false;   // an adapter that is no LoRA was met
+  int64_t rows_ = 0;     // number of rows of every clip
+  bool equal_ = true;    // whether all clips have this number of rows
+  bool other_ = false;   // whether some adapter is not LoRA
   int64_t clips_ = 0;
-  int64_t constant_ = 0;  // values that are not defined
+  int64_t constant_ = 0;  // number of undefined values
   std::vector<Row> rows_found_;
 };
 
@@ -126,7 +126,7 @@ void PaperAlignment::add(const char* component, const char* variant, const Place
   rows_found_.push_back(std::move(row));
 }
 
-// B A x is B times A x: its inner products are those of A x times the triangular factor of B = Q R.
+// With B = Q R (Q orthonormal), B A x and R A x have the same inner products, and R A x is smaller.
 void PaperAlignment::compare(const FoldSubjects& fold, const Place& place) {
   std::optional<Factors> factors[2];
   const Held* held[2];
@@ -157,7 +157,7 @@ void PaperAlignment::compare(const FoldSubjects& fold, const Place& place) {
   for (size_t i = 0; i < 2; ++i) compare_gradients(*factors[i], roles[i], place, *held[i]);
 }
 
-// The gradient at A x is that at B A x times B.
+// The gradient at A x is the gradient at B A x times B.
 void PaperAlignment::compare_gradients(const Factors& factors, Role role, const Place& place, const Held& held) {
   if (std::ssize(held.gradients) != clips_) return;
   const Tensor b = factors.b.detach().cpu().to(c10::ScalarType::Double);
@@ -199,39 +199,35 @@ void PaperAlignment::describe_gradients(const std::vector<Row>& rows, Findings& 
 Findings PaperAlignment::finish() {
   Findings findings;
   findings.measures =
-      "How alike clips lie (CKA, biased, each clip's positions flattened to one vector): A x and B A x "
-      "of the adapted model against the untrained one, and the gradients at B A x against those at A "
-      "x.";
+      "Similarity over clips (biased CKA, each clip's positions flattened to one vector): A x and B A x of the "
+      "adapted model against the untrained one, and the gradients at B A x against those at A x.";
   findings.source = "arXiv 2509.08454; CKA: Kornblith et al., 2019";
   findings.caveat =
-      "Biased CKA of n clips with many more features is near 1 whatever they are (0.999 for independent noise of 40 "
-      "clips and 48,000 features). The published names do not say what is compared: \"forward-trained\" is A trained "
-      "with A untrained, \"forward-untrained\" B trained with B untrained, by another kernel. Squared distances of "
-      "gradients vanish against 1 in float32, so the published gradient curves (variant float32) are rounding noise; "
-      "plain rows are computed without that loss. Since the gradient at A x is the one at B A x times B, some "
-      "alignment is built in. The strict protocol has debiased values beside a null.";
+      "Biased CKA is near 1 for any data with many more features than clips (0.999 for independent noise of 40 "
+      "clips and 48,000 features). The published names are misleading: \"forward-trained\" is A trained with A "
+      "untrained, \"forward-untrained\" B trained with B untrained, by another kernel. Squared distances of "
+      "gradients are below the rounding error of 1 in float32, so the published gradient curves (variant float32) "
+      "are rounding noise; plain rows avoid this. The gradient at A x is the one at B A x times B, so some "
+      "alignment is built in. The strict protocol has debiased values and a null.";
   if (setting_.adapted.empty()) {
     findings.notes.push_back("The model has no adapter, so there is no A and B to compare.");
     return findings;
   }
   if (!equal_)
     findings.notes.push_back(
-        "The published CKA flattens each clip's positions and needs clips of equal length; these "
-        "differ, so it was left out (it takes a model trained on padded input).");
+        "The published CKA flattens each clip's positions and needs clips of equal length; the lengths differ, so it "
+        "was left out (use a model trained on padded input).");
   else if (other_)
-    findings.notes.push_back("Some adapters are no LoRA and have no A and B to compare; they are left out.");
+    findings.notes.push_back("Some adapters are not LoRA and have no A and B to compare; they are left out.");
   else if (clips_ < 4)
     findings.notes.push_back(fmt::format("CKA needs at least 4 clips; {} were seen.", clips_));
   if (constant_ > 0)
-    findings.notes.push_back(
-        fmt::format("{} values do not exist, because what is compared is the same for all clips "
-                    "(B is 0).",
-                    constant_));
+    findings.notes.push_back(fmt::format(
+        "{} values are undefined, because a representation is the same for all clips (B is 0).", constant_));
   findings.rows = std::move(rows_found_);
   if (findings.rows.empty()) return findings;
   findings.notes.push_back(
-      fmt::format("All positions of {} clips at once: {:.0f} MB of values and gradients, in a "
-                  "temporary file.",
+      fmt::format("All positions of {} clips are kept at once: {:.0f} MB of values and gradients in a temporary file.",
                   clips_, static_cast<double>(file_.bytes()) / 1e6));
   const Spread trained = spread_of(findings.rows, "forward-trained", "");
   const Spread untrained = spread_of(findings.rows, "forward-untrained", "");

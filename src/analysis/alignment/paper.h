@@ -13,8 +13,9 @@ namespace loralens {
 //   forward-trained     linear CKA of A x in the adapted model with A x in the untrained one
 //   forward-untrained   RBF CKA of B A x in the adapted model with B A x in the untrained one
 //   gradient-trained    RBF CKA of the gradients at B A x and at A x in the adapted model; gradient-untrained: likewise
-// with gamma 1 / features; the gradients' also as variant float32. Two models' A x and gradients at B A x of all clips
-// go through a temporary file (40 clips, v_proj of base: 1.6 GB); memory holds 100 positions of each.
+// RBF kernels have gamma 1 / features; the gradients' CKA exists also as variant float32. A x and the gradients at B A
+// x of both models and all clips are kept in a temporary file (40 clips, v_proj of base: 1.6 GB); memory holds 100
+// positions of each clip.
 std::unique_ptr<Analysis> make_paper_alignment(const Setting& setting);
 
 }  // namespace loralens

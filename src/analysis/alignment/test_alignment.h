@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// For tests of alignment: a fold that is made by hand.
+// For tests of the alignment analysis: a fold with synthetic activations and gradients.
 #pragma once
 
 #include <ATen/TensorOperators.h>
@@ -21,7 +20,7 @@ using at::Tensor;
 inline constexpr int64_t out = 7, rank = 3, in = 5, width = 6, layers = 2;
 inline constexpr Module module = Module::v_proj;
 
-// Two layers with LoRA on v_proj and clips of four speakers; what passes is made by hand.
+// Two layers with LoRA on v_proj and clips of four speakers; activations and gradients are synthetic.
 struct HandMade {
   Clips clips;
   Setting setting;
@@ -64,7 +63,7 @@ struct HandMade {
     return dynamic_cast<const Lora&>(*subject(role).model.adapted.adapters.at({layer, module}));
   }
 
-  // What one clip shows at a site; the streams of both models share a part.
+  // One clip's value at a site; the residual streams of both models share a component.
   Tensor seen(Role role, const Site& site, int64_t clip) {
     const int64_t t = rows[static_cast<size_t>(clip)];
     const auto number = static_cast<uint64_t>(clip);
@@ -81,7 +80,7 @@ struct HandMade {
                                           hash_of(4, static_cast<uint64_t>(clip), layer, static_cast<uint64_t>(role)));
   }
 
-  // As the runner does, in batches of up to `batch` clips.
+  // Calls the analysis as the runner does, in batches of up to `batch` clips.
   Findings pass(int64_t batch) {
     const auto analysis = make_alignment(setting);
     const Part part = setting.paper ? Part::sample : Part::test;

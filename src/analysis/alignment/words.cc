@@ -10,7 +10,7 @@
 namespace loralens {
 namespace {
 
-constexpr double alike = 0.95;  // from here on two residual streams count as alike in the reading
+constexpr double alike = 0.95;  // the reading calls residual streams of at least this CKA alike
 
 Figure start(const Setting& setting, const std::string& name, const std::string& title) {
   Figure figure;
@@ -21,7 +21,7 @@ Figure start(const Setting& setting, const std::string& name, const std::string&
   return figure;
 }
 
-// A panel for each module, if there are several (then of one component), else for each component.
+// One panel per module if there are several (then `of` has one component), else one per component.
 Figure figure_of(const Setting& setting, const std::vector<std::string>& of, bool several, bool frames,
                  const std::string& gauge) {
   const std::string variant = alignment_variant(frames, gauge, false);
@@ -82,14 +82,13 @@ std::string residual_sentence(const std::vector<const Row*>& curve) {
         "the lowest is {} in layer {}.",
         alike, with_interval(lowest), *lowest.key.layer);
   }
-  size_t most = 1;  // where the curve falls most
+  size_t most = 1;  // index of the largest drop
   const auto drop = [&](size_t i) { return curve[i - 1]->value - curve[i]->value; };
   for (size_t i = 1; i < curve.size(); ++i)
     if (drop(i) > drop(most)) most = i;
   return fmt::format(
-      "Adapted and frozen residual streams part ways in layer {}: their CKA (clip means) is {} after "
-      "it, the first below {}; after the last layer it is {}. The largest single drop, {:.3f}, is in "
-      "layer {}.",
+      "Adapted and frozen residual streams diverge in layer {}: after it their CKA (clip means) is {}, the first "
+      "value below {}; after the last layer it is {}. The largest single drop, {:.3f}, is in layer {}.",
       *(*parted)->key.layer, with_interval(**parted), alike, with_interval(*curve.back()), drop(most),
       *curve[most]->key.layer);
 }

@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// The words of the strict alignment: names in its table, figures and sentences.
+// Variant names, figures and report sentences of the strict alignment analysis.
 #pragma once
 
 #include <set>
@@ -21,7 +20,7 @@ int64_t layer_of_component(const std::string& component);
 // Residual streams: -1 (the embedding), 0, ..., N-1.
 std::vector<int64_t> streams_of(const Setting& setting);
 
-// modules: whose A and B were compared.
+// modules: those whose A and B were compared.
 std::vector<Figure> alignment_figures(const Setting& setting, const std::set<std::string>& modules);
 std::vector<std::string> alignment_reading(const Setting& setting, const std::set<std::string>& modules,
                                            const std::vector<Row>& rows);

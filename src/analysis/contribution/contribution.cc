@@ -57,7 +57,7 @@ class Contribution : public Analysis {
                                  site.kind == SiteKind::mlp_out);
   }
 
-  // A layer's three sites come in this order.
+  // A layer's sites arrive in the order residual_in, attention_out, mlp_out.
   void see(const BatchView& view, const Site& site, const Tensor& value) override {
     if (site.kind == SiteKind::residual_in) stream_ = value;
     if (site.kind == SiteKind::attention_out) attention_ = value;
@@ -105,8 +105,8 @@ class Contribution : public Analysis {
   const Setting& setting_;
   ClipCurves curves_;  // strict
   std::map<RowKey, Sum> sums_;  // paper
-  std::map<std::pair<Role, int64_t>, int64_t> clips_;  // seen, by role and layer
-  Tensor stream_, attention_;  // of the layer in flight
+  std::map<std::pair<Role, int64_t>, int64_t> clips_;  // number of clips seen, by role and layer
+  Tensor stream_, attention_;  // of the current layer
 };
 
 std::vector<Row> Contribution::paper_rows() const {
@@ -151,10 +151,10 @@ std::vector<std::string> Contribution::reading(const std::vector<Row>& rows) con
       frozen += value("frozen", l, c, 0) / static_cast<double>(setting_.layers);
     }
     if (total == 0) {
-      sentences.push_back(
-          fmt::format("What {} adds is the same with and without adaptation in every layer: {:.3f} of the "
-                      "residual stream's norm on average.",
-                      names[c], frozen));
+      sentences.push_back(fmt::format(
+          "The contribution of {} is the same with and without adaptation in every layer: {:.3f} of the residual "
+          "stream's norm on average.",
+          names[c], frozen));
       continue;
     }
     std::vector<int64_t> order(change.size());
@@ -172,7 +172,7 @@ std::vector<std::string> Contribution::reading(const std::vector<Row>& rows) con
       falls &= of_layer < 0;
     }
     sentences.push_back(fmt::format(
-        "What {} adds goes from {:.3f} to {:.3f} of the residual stream's norm (mean over layers). It {} "
+        "The contribution of {} goes from {:.3f} to {:.3f} of the residual stream's norm (mean over layers). It {} "
         "most in layer{} {}: {:.0f} % of the total absolute change; the upper {} of {} layers hold {:.0f} %.",
         names[c], frozen, adapted,
         falls   ? "falls"
@@ -194,8 +194,8 @@ std::vector<std::string> Contribution::reading(const std::vector<Row>& rows) con
 Findings Contribution::finish() {
   Findings findings;
   findings.measures =
-      "How large the output of attention, MLP and the whole layer is beside the residual stream that enters "
-      "the layer, and its cosine with that stream.";
+      "Norm of the output of attention, MLP and the whole layer relative to the residual stream that enters the "
+      "layer, and its cosine with that stream.";
   findings.source = "arXiv 2509.08454, layer contribution";
   findings.caveat =
       "A large contribution need not be a useful one (see erasure), and the stream's norm grows with depth, so "

@@ -8,7 +8,7 @@ namespace {
 
 using at::Tensor;
 
-// Norm of the output beside the stream's, and cosine, of one position, number by number.
+// Relative norm of the output and its cosine with the stream at one position, in plain loops.
 std::pair<double, double> naive(const Tensor& stream, const Tensor& added) {
   double hh = 0, oo = 0, ho = 0;
   for (int64_t d = 0; d < stream.size(0); ++d) {
@@ -57,7 +57,7 @@ TEST(Contribution, AgreesWithANaiveTwin) {
           double norm = 0, cosine = 0, weight = 0;
           for (const int64_t clip : fold.subjects.test) {
             const Sums sums = sums_of(fold.see(fold.subjects.of(role), clip), layer);
-            const double share = paper ? 1 : 1 / sums.positions;  // strict: clips weigh the same
+            const double share = paper ? 1 : 1 / sums.positions;  // strict: clips have equal weight
             norm += share * sums.of[c].first;
             cosine += share * sums.of[c].second;
             weight += share * sums.positions;

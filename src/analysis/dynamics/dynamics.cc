@@ -1,6 +1,5 @@
-// SPDX-License-Identifier: Apache-2.0
-// How specialisation arises: what training's watch.csv (training/probes/watch.h) says of gradients, adapters and each
-// layer's lens, step by step, over the folds of a run.
+// Training dynamics: gradients, adapters and each layer's logit lens over the training steps of a run's folds, read
+// from training's watch.csv (training/probes/watch.h).
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -16,10 +15,10 @@ namespace loralens {
 namespace {
 
 using Curve = std::map<int64_t, double>;  // by step
-using Curves = std::map<RowKey, Curve>;  // by everything else
+using Curves = std::map<RowKey, Curve>;  // by key without step
 
-constexpr int64_t settled = 100;  // steps after which a gradient may be said to have vanished
-constexpr double vanished = 0.1;  // share of its start below which it has
+constexpr int64_t settled = 100;  // step from which on vanishing gradients are judged
+constexpr double vanished = 0.1;  // share of its initial value below which a gradient counts as vanished
 
 RowKey key_of(std::optional<int64_t> layer, const std::string& module, const std::string& component,
               const std::string& metric) {
@@ -32,7 +31,7 @@ RowKey key_of(std::optional<int64_t> layer, const std::string& module, const std
   return key;
 }
 
-// Gradients also divided by the gradient at the logits of the same step, which shrinks as the loss does.
+// Adds each gradient norm divided by that at the logits in the same step, which shrinks with the loss.
 void add_relative_gradients(Curves& curves) {
   const auto logits = curves.find(key_of({}, "", "logits", "gradient_norm"));
   if (logits == curves.end()) return;
@@ -65,7 +64,7 @@ std::set<int64_t> steps_of(const Curves& curves) {
   return steps;
 }
 
-// Norm of all updates of each layer together.
+// Norm of each layer's updates over all modules.
 std::map<int64_t, Curve> update_norms(const Curves& curves) {
   std::map<int64_t, Curve> norms;
   for (const auto& [key, curve] : curves)
@@ -76,14 +75,14 @@ std::map<int64_t, Curve> update_norms(const Curves& curves) {
   return norms;
 }
 
-// The first step that was looked at where the curve has half of its last value.
+// The first recorded step at which the curve has half of its last value.
 int64_t half_step(const Curve& curve) {
   for (const auto& [step, value] : curve)
     if (2 * value >= curve.rbegin()->second) return step;
   return curve.rbegin()->first;
 }
 
-// One curve a layer of what has no module, or over all modules.
+// One curve per layer, from keys without a module.
 std::map<int64_t, Curve> by_layer(const Curves& curves, const std::string& component, const std::string& metric) {
   std::map<int64_t, Curve> layers;
   for (const auto& [key, curve] : curves)
@@ -99,7 +98,7 @@ double mean_after(const Curve& curve, int64_t step) {
   return sum / static_cast<double>(count);
 }
 
-// The layers with the least and the greatest of a number.
+// The layers with the least and the greatest value.
 struct Extremes {
   std::pair<int64_t, double> least, greatest;
 };
@@ -130,15 +129,15 @@ class Dynamics : public Analysis {
  private:
   void describe() {
     findings_.measures =
-        "In the course of training, at some steps: norms of the gradients of A, B and the residual stream at each "
-        "layer's output, norm and rank of A, B and the update BA, and how far each layer's lens is from the final "
-        "prediction.";
+        "At some steps of training: norms of the gradients of A, B and the residual stream at each layer's output, "
+        "norm and rank of A, B and the update BA, and the KL of each layer's lens from the final prediction.";
     findings_.source =
         "training's own watch.csv; logit lens: nostalgebraist, 2020; effective rank: Roy and Vetterli, 2007";
     findings_.caveat =
-        "Each value is of one training batch, with dropout, at the weights of that step: single points are noisy. The "
-        "schedule of the learning rate is in all curves. A and B are not identifiable one by one, BA is. A gradient "
-        "that shrinks as the loss does has not vanished: relative_gradient is divided by the gradient at the logits.";
+        "Each value is measured on one training batch, with dropout, at the weights of that step: single points are "
+        "noisy. The learning rate's schedule affects all curves. A and B are not identifiable separately, BA is. A "
+        "gradient that shrinks with the loss has not vanished: relative_gradient is divided by the gradient at the "
+        "logits.";
   }
 
   void read_folds() {
@@ -152,13 +151,13 @@ class Dynamics : public Analysis {
     }
     if (folds_.empty())
       findings_.notes.push_back(
-          "The run has no watch.csv (it was trained with --watch 0, or nothing in its encoder was "
-          "trained): the course of training is not known.");
+          "The run has no watch.csv (it was trained with --watch 0, or nothing in its encoder was trained), so "
+          "training dynamics are unknown.");
     else if (!missing.empty())
       findings_.notes.push_back(fmt::format("No watch.csv in fold {}: left out.", fmt::join(missing, ", ")));
   }
 
-  // Steps that every fold looked at: a mean over fewer folds would jump.
+  // Steps recorded in every fold: a mean over a changing set of folds would jump.
   std::set<int64_t> common_steps() {
     std::set<int64_t> common = steps_of(folds_.begin()->second), all = common;
     for (const auto& [fold, curves] : folds_) {
@@ -167,13 +166,14 @@ class Dynamics : public Analysis {
       all.insert(steps.begin(), steps.end());
     }
     if (common.size() < all.size())
-      findings_.notes.push_back(
-          fmt::format("{} of {} steps are not in all folds, whose trainings differ in length: left out.",
-                      all.size() - common.size(), all.size()));
+      findings_.notes.push_back(fmt::format(
+          "{} of {} steps are not in all folds, whose trainings differ in length: these steps are left out.",
+          all.size() - common.size(), all.size()));
     return common;
   }
 
-  // Rows of the mean over folds (each fold's are in its own watch.csv), and of these the curves to read.
+  // Adds rows of the mean over folds (each fold's own values are in its watch.csv) and keeps their curves for the
+  // reading.
   void add_rows() {
     const auto common = common_steps();
     FoldCurves curves(setting_);
@@ -223,7 +223,7 @@ class Dynamics : public Analysis {
   }
 
   void tell_of_gradients() {
-    std::map<int64_t, double> b;  // at the first look, over a layer's modules
+    std::map<int64_t, double> b;  // squared norms at the first recorded step, summed over a layer's modules
     std::map<int64_t, double> kept;
     for (const auto& [key, curve] : mean_)
       if (key.component == "B" && key.metric == "gradient_norm") b[*key.layer] += std::pow(curve.begin()->second, 2);
@@ -238,10 +238,10 @@ class Dynamics : public Analysis {
       if (curve.rbegin()->first >= settled && curve.begin()->second > 0)
         kept[layer] = mean_after(curve, settled) / curve.begin()->second;
     if (kept.empty()) {
-      findings_.notes.push_back(
-          fmt::format("The training is shorter than {} steps (or nothing was looked at after them): "
-                      "whether gradients vanish is not judged.",
-                      settled));
+      findings_.notes.push_back(fmt::format(
+          "The training is shorter than {} steps (or no later step was recorded): whether gradients vanish is not "
+          "judged.",
+          settled));
       return;
     }
     const auto [least, greatest] = extremes_of(kept);
@@ -255,7 +255,7 @@ class Dynamics : public Analysis {
 
   void tell_of_lens() {
     auto layers = by_layer(mean_, "residual", "kl");
-    if (!layers.empty()) layers.erase(std::prev(layers.end()));  // the last layer's is 0
+    if (!layers.empty()) layers.erase(std::prev(layers.end()));  // the last layer's KL is 0
     if (layers.empty()) return;
     std::map<int64_t, double> change;
     for (const auto& [layer, curve] : layers) change[layer] = curve.rbegin()->second - curve.begin()->second;
@@ -293,7 +293,7 @@ class Dynamics : public Analysis {
     add_figure("update", "Growth of the update", "BA", "norm", "‖s BA‖", true);
     add_figure("rank", "Effective rank of the update", "BA", "effective_rank", "effective rank", true);
     add_figure("lens", "Lens of each layer in training", "residual", "kl", "KL(final ‖ layer), nats", false);
-    add_figure("half", "When the update has half of its last norm", "BA", "half_norm_step", "step", false);
+    add_figure("half", "Step at which the update has half of its last norm", "BA", "half_norm_step", "step", false);
     findings_.figures.back().x = findings_.figures.back().x_title = "layer";
     findings_.figures.back().color = "model";
     std::erase_if(findings_.figures, [&](const Figure& figure) {

@@ -13,7 +13,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-// A run of folds whose watch.csv a test writes; layers 1 and 2 are adapted.
+// A run whose folds' watch.csv is written by the test; layers 1 and 2 are adapted.
 class DynamicsTest : public testing::Test {
  protected:
   void add_fold(const std::string& rows) {
@@ -36,7 +36,7 @@ class DynamicsTest : public testing::Test {
   Setting setting_{.layers = 3};
 };
 
-// Gradients, updates and lens of both layers at one step.
+// Lines of watch.csv: gradients, updates and lens of both layers at one step.
 std::string look(int64_t step, double logits, double residual, double b1, double b2, double update1, double update2,
                  double kl) {
   std::string rows = fmt::format("{},0,,,logits,gradient_norm,{}\n", step, logits);

@@ -1,10 +1,9 @@
-// SPDX-License-Identifier: Apache-2.0
-// How clips lie by emotion and by speaker: t-SNE of the adapters' A x (arXiv 2509.08454, "embedding"), and, in the full
-// space, silhouettes and the purity of the ten nearest neighbours.
+// Separation of clips by emotion and by speaker: t-SNE of the adapters' A x (arXiv 2509.08454, "embedding"), and, in
+// the full space, silhouettes and the purity of the ten nearest neighbours.
 //
-// paper: A x of all positions of a clip is one vector, so that all clips of the sample are held at once. strict: the
-// mean over the clip's speech frames, of A x and of the residual stream behind each layer; one fold's clips are held at
-// a time, since each fold's model has a space of its own. t-SNE starts from principal components: no seed matters.
+// paper: a clip's vector is A x at all its positions, flattened; memory holds all clips of the sample. strict: a clip's
+// vector is the mean over its speech frames, of A x and of each layer's output; memory holds one fold's clips, since
+// each fold's model has its own space. t-SNE is initialised with principal components, so it has no random seed.
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
@@ -35,8 +34,8 @@ using at::Tensor;
 constexpr int64_t neighbours = 10;
 constexpr double perplexity = 30;
 constexpr int64_t published_layers[] = {0, 7, 15, 23, 31}, published_depth = 32;
-constexpr int64_t most_clips = 2000;  // strict: of a fold; more are drawn from
-constexpr int64_t fewest_pictured = 30;  // strict: clips for a picture
+constexpr int64_t most_clips = 2000;  // strict: maximum number of clips of a fold, drawn with the seed
+constexpr int64_t fewest_pictured = 30;  // strict: minimum number of clips for a t-SNE plot
 
 // The published layers at the same relative depth of a model with `layers` layers.
 std::set<int64_t> pictured_layers(int64_t layers) {
@@ -46,14 +45,14 @@ std::set<int64_t> pictured_layers(int64_t layers) {
   return scaled;
 }
 
-// v_proj if it is adapted, else the first module that is; none if none is.
+// v_proj if it has an adapter, else the first module that has one; Module::none without adapters.
 Module pictured_module(const Setting& setting) {
   for (const auto& [layer, module] : setting.adapted)
     if (module == Module::v_proj) return module;
   return setting.adapted.empty() ? Module::none : setting.adapted.front().second;
 }
 
-// x: n×d. Each feature with mean 0 and standard deviation 1 (ddof 0), or scaled by 1 where it does not vary, as by
+// x: n×d. Each feature with mean 0 and standard deviation 1 (ddof 0); constant features are not scaled, as in
 // scikit-learn's StandardScaler. float64.
 Tensor standardised(const Tensor& x) {
   const Tensor values = x.to(c10::ScalarType::Double);
@@ -63,7 +62,7 @@ Tensor standardised(const Tensor& x) {
   return (values - mean) / at::where(constant, 1.0, variance.sqrt());
 }
 
-// Numbers from 0 for equal texts.
+// Integer codes 0, 1, ... of the texts; equal texts have equal codes.
 std::vector<int64_t> numbered(const std::vector<std::string>& texts) {
   std::map<std::string, int64_t> known;
   std::vector<int64_t> numbers;
@@ -124,13 +123,13 @@ class Embedding : public Analysis {
   std::vector<Row> divergences_;
   std::optional<EmbeddingPicture> picture_;
   std::vector<std::string> notes_;
-  std::set<std::string> unmeasured_;  // kinds of label that some fold has too few of
-  int64_t folds_ = 0;  // with clips
+  std::set<std::string> unmeasured_;  // kinds of label that are unknown or the same for all clips in some fold
+  int64_t folds_ = 0;  // number of folds with clips
   bool adapter_seen_ = false, uneven_ = false;
 
-  // Of the fold in flight.
-  std::vector<int64_t> clips_;  // that are kept
-  std::map<int64_t, int64_t> row_of_;  // of a clip
+  // State of the current fold.
+  std::vector<int64_t> clips_;  // clips whose vectors are kept
+  std::map<int64_t, int64_t> row_of_;  // row of each clip in features_
   std::map<std::string, std::vector<int64_t>> labels_;  // by kind: emotion, and speaker where it is known throughout
   std::vector<int64_t> groups_;  // for the jackknife
   std::map<Space, Tensor> features_;  // n×d, float32
@@ -139,7 +138,7 @@ class Embedding : public Analysis {
 void Embedding::begin_fold(const FoldSubjects& fold) {
   clips_ = fold.of(setting_.paper ? Part::sample : Part::test);
   if (!setting_.paper && std::ssize(clips_) > most_clips) {
-    note(fmt::format("Of folds with more than {} test clips, as many were drawn with the seed.", most_clips));
+    note(fmt::format("Folds with more than {} test clips: that number was drawn with the seed.", most_clips));
     Random(hash_of(setting_.seed, hash_of("embedding"), fold.fold)).shuffle(clips_);
     clips_.resize(most_clips);
   }
@@ -157,7 +156,7 @@ void Embedding::begin_fold(const FoldSubjects& fold) {
   folds_ += !clips_.empty();
 }
 
-// What a clip shows in a space, d numbers. Clips that were not drawn are passed over.
+// Stores a clip's vector (d) of this space. Clips that were not drawn are skipped.
 void Embedding::keep(const Space& space, int64_t clip, const Tensor& vector) {
   const auto row = row_of_.find(clip);
   if (row == row_of_.end()) return;
@@ -168,7 +167,7 @@ void Embedding::keep(const Space& space, int64_t clip, const Tensor& vector) {
     return;
   }
   if (!at::isfinite(vector).all().item<bool>())
-    fail("{}: {} of layer {} is not a finite number: the model or the clip holds none",
+    fail("{}: {} of layer {} is not finite: the model or the clip contains non-finite values",
          setting_.clips->clips[static_cast<size_t>(clip)].id, space.text(), space.layer);
   all[row->second].copy_(vector);
 }
@@ -181,7 +180,7 @@ void Embedding::see(const BatchView& view, const Site& site, const Tensor& value
          setting_.paper ? clips[i].reshape({-1}) : clips[i].to(c10::ScalarType::Double).mean(0));
 }
 
-// features: n×d, compared as they are.
+// features: n×d; distances are computed without further scaling.
 void Embedding::measure(int64_t fold, const Space& space, const std::string& variant, const Tensor& features) {
   const Tensor between = distances(features);
   const bool grouped = count_of(groups_) > 1;
@@ -235,11 +234,11 @@ void Embedding::end_fold(const FoldSubjects& fold) {
     return;
   }
   if (n > 0 && folds_ == 1)
-    note(
-        fmt::format("Means over speech frames, one fold's clips held at a time ({:.1f} MB in the first). Distances "
-                    "are Euclidean after each feature was standardised over the fold's test clips; in rows of variant "
-                    "balanced, in the balanced gauge without that.",
-                    bytes / 1e6));
+    note(fmt::format(
+        "Means over speech frames, one fold's clips held at a time ({:.1f} MB in the first). Distances "
+        "are Euclidean after each feature was standardised over the fold's test clips; in rows of variant balanced, "
+        "in the balanced gauge without standardisation.",
+        bytes / 1e6));
   for (const char* kind : {"emotion", "speaker"})
     if (n > neighbours && (!labels_.contains(kind) || count_of(labels_[kind]) < 2)) unmeasured_.insert(kind);
   if (n > 0 && n <= neighbours)
@@ -266,26 +265,26 @@ void Embedding::note_what_is_missing() {
                      setting_.paper ? "there is nothing to draw" : "only residual streams were measured"));
   else if (!without.empty())
     note(fmt::format("No picture of A x in {}: there is no adapter on {}.", listed(without), name_of(module_)));
-  if (uneven_) note("No t-SNE of A x: the clips differ in their number of positions, so they do not lie in one space.");
+  if (uneven_)
+    note("No t-SNE of A x: the clips differ in their number of positions, so their vectors differ in length.");
   for (const auto& kind : unmeasured_)
     note(fmt::format("By {}, nothing is measured in folds whose test clips have {}.", kind,
-                     kind == "speaker" ? "a single speaker, or one that is unknown" : "a single emotion"));
+                     kind == "speaker" ? "a single speaker or unknown speakers" : "a single emotion"));
   if (!setting_.paper && !picture_) note(fmt::format("No t-SNE: no fold has {} test clips.", fewest_pictured));
   if (picture_ && setting_.folds > 1)
-    note(fmt::format("t-SNE shows the test clips of fold {} alone: each fold's model has a space of its own.",
+    note(fmt::format("t-SNE shows the test clips of fold {} alone: each fold's model has its own space.",
                      picture_->fold));
 }
 
 Findings Embedding::finish() {
   Findings findings;
-  findings.measures = setting_.paper ? "Where t-SNE puts clips by A x of all their positions."
+  findings.measures = setting_.paper ? "t-SNE of clips by A x at all their positions."
                                      : "How well emotions and speakers separate in A x and in the residual stream: "
                                        "silhouette, and share of the 10 nearest clips with the same label; t-SNE.";
   findings.source = "t-SNE: van der Maaten and Hinton, 2008, and van der Maaten, 2014; silhouette: Rousseeuw, 1987";
   findings.caveat =
-      "A plane of t-SNE is a picture: sizes of clusters and distances between them mean nothing "
-      "(Wattenberg, Viégas and Johnson, 2016). A x is defined up to an invertible map, which moves clips "
-      "against each other";
+      "In a t-SNE plot, cluster sizes and distances between clusters have no meaning (Wattenberg, Viégas and "
+      "Johnson, 2016). A x is defined only up to an invertible linear map, which changes distances between clips";
   findings.caveat += setting_.paper ? "." : ": see the rows of variant balanced.";
   findings.rows = curves_.rows();
   findings.rows.insert(findings.rows.end(), divergences_.begin(), divergences_.end());

@@ -28,8 +28,8 @@ using testing::HasSubstr;
 constexpr int64_t rank = 3, width = 6, layers = 2;
 constexpr Module module = Module::v_proj;
 
-// Clips of three emotions and four speakers, of whom the streams show traces; LoRA on v_proj of two layers. What passes
-// is made by hand; the rows behind a clip's own frames are far off.
+// Clips of three emotions and four speakers; the residual streams depend on both. LoRA on v_proj of two layers.
+// Activations are synthetic; rows after a clip's own frames are outliers.
 struct HandMade {
   Clips clips;
   Setting setting;
@@ -69,7 +69,7 @@ struct HandMade {
     return dynamic_cast<const Lora&>(*fold.of(role).model.adapted.adapters.at({layer, module}));
   }
 
-  // What one clip shows at a site: T×R or T×D.
+  // One clip's value at a site: T×R or T×D.
   Tensor seen(Role role, const Site& site, int64_t clip) const {
     const auto i = static_cast<size_t>(clip);
     const uint64_t key = hash_of(static_cast<uint64_t>(site.layer), static_cast<uint64_t>(role), fold.fold);
@@ -80,7 +80,7 @@ struct HandMade {
     return site.kind == SiteKind::adapter_down ? at::matmul(x, lora(role, site.layer).a.t()) : x;
   }
 
-  // As the runner does: clips in another order, in batches of five.
+  // Calls the analysis as the runner does: clips in another order, in batches of five.
   void pass(Analysis& analysis) const {
     analysis.begin_fold(fold);
     for (const Part part : {Part::test, Part::sample}) {
@@ -128,7 +128,7 @@ struct HandMade {
 
 Tensor standardised(const Tensor& x) { return (x - x.mean(0)) / (x - x.mean(0)).square().mean(0).sqrt(); }
 
-// n×d: what is compared in the strict protocol, before it is standardised.
+// n×d: the clip means of the strict protocol, before standardisation.
 Tensor means_of(const HandMade& made, Role role, const Site& site) {
   std::vector<Tensor> means;
   for (const int64_t clip : made.fold.test)
@@ -140,7 +140,7 @@ struct Naive {
   double silhouette = 0, purity = 0;
 };
 
-// By the definitions, over the points that are left.
+// Silhouette and purity by their definitions, over the points `left` (the jackknife leaves out the others).
 Naive naive(const Tensor& x, const std::vector<std::string>& labels, const std::vector<size_t>& left) {
   Naive sums;
   for (const size_t i : left) {
@@ -180,7 +180,7 @@ const Row& row_of(const Findings& findings, const RowKey& key) {
   return row ? *row : none;
 }
 
-// value, and the jackknife's interval, over speakers with 3 degrees of freedom.
+// Checks the value and the jackknife interval over speakers with 3 degrees of freedom.
 void expect_row(const Row& row, double value, const std::vector<double>& without) {
   EXPECT_NEAR(row.value, value, 1e-5);
   double mean = 0, squares = 0;
@@ -226,7 +226,7 @@ TEST(Embedding, AgreesWithANaiveTwin) {
   compare(key_of("frozen", "residual", 0, ""), standardised(means_of(made, Role::frozen, out)));
   compare(key_of("untrained", "A", 1, ""), standardised(means_of(made, Role::untrained, down)));
 
-  // A' = √Σ Vᵀ of B A = U Σ Vᵀ, on inputs that A x is the image of.
+  // A' = √Σ Vᵀ of B A = U Σ Vᵀ, applied to inputs whose image under A is A x.
   const Lora& lora = made.lora(Role::adapted, 1);
   const auto [u, s, vt] = at::linalg_svd(at::matmul(lora.b, lora.a), false);
   const Tensor input = at::matmul(means_of(made, Role::adapted, down), at::linalg_pinv(lora.a).t());
@@ -315,7 +315,7 @@ TEST(Embedding, PaperSaysWhatItCannotDraw) {
   EXPECT_THAT(found.notes, Contains(HasSubstr("clips differ in their number of positions")));
 }
 
-// Two folds of one speaker each, the first too small for a picture.
+// Two folds of one speaker each, the first with too few clips for a t-SNE plot.
 TEST(Embedding, MeasuresEachFoldInItsOwnSpace) {
   HandMade made(56, 1);
   made.setting.folds = 2;

@@ -23,7 +23,7 @@ const Row* best_layer(const Setting& setting, const std::vector<Row>& rows, Embe
 }
 
 std::string emotion_sentence(const Setting& setting, const std::vector<Row>& rows, EmbeddingSpace space) {
-  const std::string place = space.is_adapter() ? "in" : "behind";
+  const std::string place = space.is_adapter() ? "in" : "after";
   const Row* best = best_layer(setting, rows, space, "silhouette_emotion");
   if (!best) return "";
   space.layer = *best->key.layer;
@@ -32,7 +32,7 @@ std::string emotion_sentence(const Setting& setting, const std::vector<Row>& row
   const Row* purity = find_row(rows, space.key("purity_emotion"));
   const Row* chance = find_row(rows, space.key("purity_emotion_chance"));
   if (purity && chance)
-    text += fmt::format(", and {:.0f} % of a clip's nearest are of its emotion ({:.0f} % by chance)",
+    text += fmt::format(", and {:.0f} % of a clip's nearest neighbours have its emotion ({:.0f} % by chance)",
                         100 * purity->value, 100 * chance->value);
   space.role = space.is_adapter() ? Role::untrained : Role::frozen;
   if (const Row* other = best_layer(setting, rows, space, "silhouette_emotion"))
@@ -50,19 +50,19 @@ std::string speaker_sentence(const Setting& setting, const std::vector<Row>& row
   const Row* chance = find_row(rows, adapted.key("purity_speaker_chance"));
   if (!after || !before || !chance) return "";
   const double change = after->value - before->value;
-  const std::string verdict = change < -0.02  ? "makes speakers less plain"
-                              : change > 0.02 ? "makes speakers plainer"
-                                              : "keeps speakers as plain";
+  const std::string verdict = change < -0.02  ? "makes speakers less separable"
+                              : change > 0.02 ? "makes speakers more separable"
+                                              : "keeps speakers as separable";
   return fmt::format(
-      "Behind the last layer {:.0f} % of a clip's nearest are of its speaker when adapted, {:.0f} % "
-      "when frozen, {:.0f} % by chance: adaptation {}.",
+      "After the last layer {:.0f} % of a clip's nearest neighbours are of its speaker when adapted, {:.0f} % when "
+      "frozen, {:.0f} % by chance: adaptation {}.",
       100 * after->value, 100 * before->value, 100 * chance->value, verdict);
 }
 
 Figure scatter_of(const EmbeddingSpace& space) {
   const std::string model(name_of(space.role));
   Figure figure{.name = "embedding-residual-" + model,
-                .title = "t-SNE of the residual stream behind the layer, " + model,
+                .title = "t-SNE of the residual stream after the layer, " + model,
                 .kind = Figure::Kind::scatter};
   if (space.is_adapter()) {
     figure.name = "embedding-A";

@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// What the `embedding` analysis makes of its numbers: keys, sentences and figures.
+// Row keys, report sentences and figures of the `embedding` analysis.
 #pragma once
 
 #include <map>
@@ -10,7 +9,7 @@
 
 namespace loralens {
 
-// A space that clips lie in: A x of the adapter, or the residual stream behind the layer.
+// A vector space of clip representations: A x of an adapter, or a layer's output (the residual stream).
 struct EmbeddingSpace {
   Role role;
   Module module;  // of the adapter; none: the residual stream
@@ -23,19 +22,20 @@ struct EmbeddingSpace {
   RowKey key(const std::string& metric) const;
 };
 
-// One fold's clips in the plane of t-SNE.
+// t-SNE coordinates of one fold's clips.
 struct EmbeddingPicture {
   int64_t fold = 0;
   std::vector<int64_t> clips;                   // n
   std::map<EmbeddingSpace, at::Tensor> planes;  // n×2
 };
 
-// Where emotions separate best, and what is left of the speaker. module: whose A x was measured; may be none.
+// Sentences on where emotions separate best and how well speakers still separate. module: the one whose A x was
+// measured; may be none.
 std::vector<std::string> embedding_reading(const Setting& setting, Module module, const std::vector<Row>& rows);
-// Arrays, scatter plots, and the place of each clip in the last layer's picture of the adapted model: of the residual
-// stream, in paper of A x.
+// Adds arrays, scatter plots, and each clip's t-SNE coordinates in the last plotted layer of the adapted model (of the
+// residual stream; in paper of A x).
 void add_pictures(const Setting& setting, const EmbeddingPicture& picture, Findings& findings);
-// Curves over layers of the findings' rows.
+// Adds figures with curves over layers of the findings' rows.
 void add_curves(const Setting& setting, Findings& findings);
 
 }  // namespace loralens

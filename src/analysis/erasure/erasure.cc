@@ -1,13 +1,13 @@
-// SPDX-License-Identifier: Apache-2.0
-// Erasure: what is lost when a layer, its attention or its MLP is taken out (arXiv 2509.08454, "layer erasure").
+// Ablation of layers: accuracy and confidence lost when a layer, its attention or its MLP is removed (arXiv 2509.08454,
+// "layer erasure").
 //
-// The output of the component (a, m or a + m of layer l) is replaced at every position by nothing (zero ablation, empty
+// The output of the component (a, m or a + m of layer l) is replaced at every position by zero (zero ablation, empty
 // variant: layer l's output is its input), by its mean over training positions (`mean-ablation`), or by its value at a
 // random training position (`resample-ablation`). Training positions are speech frames of Part::fit.
-// Single components: accuracy_drop, loss_increase (nats), confidence_drop against the whole model, paired by clip, and
-// score = accuracy_drop + 0.5 confidence_drop - 0.1 loss_increase, as published: a rise in loss lowers it. Confidence
-// is the largest class probability. Progressive (`first-k`: layers 0..k-1 taken out; `last-k`: layers N-k..N-1):
-// accuracy, loss, confidence, with layer = k. The whole model: component `none`.
+// Single components: accuracy_drop, loss_increase (nats), confidence_drop against the unablated model, paired by clip,
+// and score = accuracy_drop + 0.5 confidence_drop - 0.1 loss_increase, as published: a rise in loss lowers it.
+// Confidence is the largest class probability. Progressive (`first-k`: layers 0..k-1 removed; `last-k`: layers
+// N-k..N-1): accuracy, loss, confidence, with layer = k. The unablated model: component `none`.
 //
 // Resampling, with base/random.h's hash_of and key(clip) = hash_of(id):
 //   bank     the n clips of Part::fit in the fold's order, the first 512 at most, give q = max(1, 512 / n) rows each;
@@ -46,15 +46,15 @@ constexpr std::array components = {"layer", "attention", "mlp"};
 enum class Variant { zero, mean, resample };
 constexpr std::array variants = {"", "mean-ablation", "resample-ablation"};
 
-// What one layer's attention or MLP puts out at training positions.
+// Outputs of one layer's attention or MLP at training positions.
 struct Outputs {
   Tensor sum;  // D, float64
   int64_t positions = 0;
   std::vector<Tensor> rows;  // of the bank, one tensor a clip, in the order of Part::fit
-  Tensor mean, bank;  // D (float64), K×D; made of the above when Part::fit has passed
+  Tensor mean, bank;  // D (float64), K×D; computed from the above after Part::fit
 };
 
-// Puts one value in the place of what attention of one layer puts out.
+// Replaces the attention output of one layer by a value.
 class Replacement : public Intervention {
  public:
   Replacement(int64_t layer, Tensor value) : layer_(layer), value_(std::move(value)) {}
@@ -113,10 +113,10 @@ class Erasure : public Analysis {
 
   const Setting& setting_;
   ClipCurves curves_;
-  std::set<int64_t> chosen_;  // paper: of the test clips
-  std::map<std::pair<Role, Site>, Outputs> outputs_;  // of a fold's models, by attention_out and mlp_out of a layer
-  std::vector<Tensor> attention_, draws_;  // of the batch in flight, by layer: attention_out, and rows of the bank
-  std::vector<Outcome> whole_;  // of its clips by the whole model
+  std::set<int64_t> chosen_;  // paper: the drawn test clips
+  std::map<std::pair<Role, Site>, Outputs> outputs_;  // of the current fold, by model and site (attention_out, mlp_out)
+  std::vector<Tensor> attention_, draws_;  // of the current batch, by layer: attention_out, row numbers of the bank
+  std::vector<Outcome> whole_;  // of the current batch's clips in the unablated model
   std::map<std::string, Cost> costs_;  // by component
   std::vector<std::string> notes_;
 };
@@ -169,7 +169,7 @@ void Erasure::end_part(const FoldSubjects& fold, Part part) {
   }
 }
 
-// ΣT rows of the bank.
+// ΣT row numbers of the bank, one per position.
 Tensor Erasure::drawn_rows(const BatchView& view, int64_t layer) const {
   const auto rows = static_cast<uint64_t>(outputs_.begin()->second.bank.size(0));
   std::vector<int64_t> drawn;
@@ -181,14 +181,14 @@ Tensor Erasure::drawn_rows(const BatchView& view, int64_t layer) const {
   return on_device(drawn, view.logits.device());
 }
 
-// What stands in for the component's output: D or ΣT×D; undefined: nothing.
+// Replacement of the component's output: D or ΣT×D; undefined: zero.
 Tensor Erasure::replacement(const BatchView& view, Variant variant, Component component, int64_t layer) const {
   if (variant == Variant::zero) return {};
   const auto of = [&](SiteKind kind) {
     const Outputs& outputs = outputs_.at({view.subject.role, {kind, layer}});
     const Tensor value =
         variant == Variant::mean ? outputs.mean : outputs.bank.index_select(0, draws_[static_cast<size_t>(layer)]);
-    return value.to(view.logits.scalar_type());  // the stream's
+    return value.to(view.logits.scalar_type());  // precision of the stream
   };
   if (component == Component::attention) return of(SiteKind::attention_out);
   if (component == Component::mlp) return of(SiteKind::mlp_out);
@@ -201,7 +201,7 @@ Tensor Erasure::counted(const std::string& component, const BatchView& view, int
   return view.logits_from(layer, x, std::move(interventions));
 }
 
-// All layers below `layer` are as the batch passed them, so the pass goes on from there.
+// Layers below `layer` are unchanged, so the forward pass starts from the batch's residual stream there.
 Tensor Erasure::erased_logits(const BatchView& view, Variant variant, Component component, int64_t layer) {
   const auto l = static_cast<size_t>(layer);
   const Tensor instead = replacement(view, variant, component, layer);
@@ -263,7 +263,7 @@ void Erasure::single(const BatchView& view, Variant variant, Component component
 void Erasure::progressive(const BatchView& view, Variant variant) {
   RowKey key{.model = std::string(name_of(view.subject.role)), .variant = variants[static_cast<size_t>(variant)]};
   const int64_t layers = setting_.layers;
-  // The stream's own copy of the residuals, so that a head that reads all layers reads the erased ones.
+  // Writes to a copy of the residuals, so that a head that reads all layers reads the ablated ones.
   const auto erase = [&](BatchView& erased, int64_t l) {
     const Tensor instead = replacement(view, variant, Component::layer, l);
     const Tensor& in = erased.residuals[static_cast<size_t>(l)];
@@ -310,7 +310,7 @@ Findings Erasure::finish() {
   Findings findings;
   findings.notes = notes_;
   findings.rows = curves_.rows();
-  if (findings.rows.empty()) findings.notes.push_back("No test clip was seen, so nothing could be erased.");
+  if (findings.rows.empty()) findings.notes.push_back("No test clip was seen, so nothing could be ablated.");
   for (Row& row : curves_.differences("adapted", "frozen")) findings.rows.push_back(std::move(row));
   if (setting_.paper)
     findings.notes.push_back(fmt::format("{} of the test clips, drawn with the seed.", chosen_.size()));
@@ -321,10 +321,10 @@ Findings Erasure::finish() {
           fmt::format("{}{:.2f} ({})", costs.empty() ? "" : ", ",
                       static_cast<double>(cost.layers) / static_cast<double>(cost.times * setting_.layers), component);
   if (!costs.empty())
-    findings.notes.push_back(
-        fmt::format("Layers below the erased one are not run again: erasing each of {} layers cost so "
-                    "many passes per variant: {}.",
-                    setting_.layers, costs));
+    findings.notes.push_back(fmt::format(
+        "Layers below the ablated one are not run again: ablating each of {} layers cost this number of full forward "
+        "passes per variant: {}.",
+        setting_.layers, costs));
   describe_erasure(setting_, findings);
   return findings;
 }

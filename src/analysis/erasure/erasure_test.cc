@@ -12,7 +12,7 @@ namespace {
 
 using at::Tensor;
 
-// Puts values in the place of some components' outputs in a whole pass: the twin without shared prefixes.
+// Replaces some components' outputs in a full forward pass: the naive reference, which reuses no lower layers.
 struct TakenOut : Intervention {
   std::map<Site, Tensor> values;
   bool wants(const Site& site) const override { return values.contains(site); }
@@ -35,7 +35,7 @@ class ErasureTest : public testing::Test {
     return sites;
   }
 
-  // C logits when `value(clip, site)` stands at these sites.
+  // C logits when `value(clip, site)` replaces the values at these sites.
   template <typename Value>
   Tensor erased(const Subject& subject, int64_t clip, const std::vector<Site>& sites, Value&& value) const {
     TakenOut out;
@@ -79,7 +79,7 @@ class ErasureTest : public testing::Test {
     }
   }
 
-  // Every row of one model and variant against whole passes with `value(clip, site)` at the sites.
+  // Compares every row of one model and variant with full forward passes with `value(clip, site)` at the sites.
   template <typename Value>
   void expect_all(const Findings& findings, Role role, const std::string& variant, Value&& value) const {
     const Subject& subject = fold_.subjects.of(role);
@@ -104,7 +104,7 @@ class ErasureTest : public testing::Test {
     }
   }
 
-  // What stands at a site for the frames of the training clips.
+  // Values of a site at the speech frames of each training clip.
   std::vector<Tensor> training_frames(const Subject& subject, const Site& site) const {
     std::vector<Tensor> clips;
     for (const int64_t clip : fold_.subjects.fit) {
@@ -122,7 +122,7 @@ TEST_F(ErasureTest, ZeroAblationAgreesWithWholePasses) {
   const Findings findings = fold_.find(make_erasure(fold_.setting));
   for (const Role role : {Role::adapted, Role::frozen})
     expect_all(findings, role, "", [](int64_t, const Site&) { return nothing; });
-  // N = 3: 2 + 1 + 0 layers for whole layers and MLPs, one more each for attention.
+  // N = 3: ablating a layer or MLP runs the 2 + 1 + 0 layers above; ablating attention runs one more each.
   EXPECT_THAT(findings.notes,
               testing::Contains(testing::HasSubstr("2.00 (attention), 1.00 (first-k), 1.00 (layer), 1.00 (mlp)")));
   EXPECT_EQ(find_row(findings.rows, {.model = "untrained", .component = "none", .metric = "accuracy"}), nullptr);
@@ -180,7 +180,7 @@ TEST_F(ErasureTest, ResampleAblationAgreesWithWholePasses) {
 }
 
 TEST_F(ErasureTest, TheMeanOfAConstantIsNoChange) {
-  const auto constant = [](Encoder& encoder) {  // attention and MLP put out their biases alone
+  const auto constant = [](Encoder& encoder) {  // attention and MLP output their biases only
     for (EncoderLayer& layer : encoder.layers)
       for (Linear* linear : {&layer.out, &layer.fc2}) linear->weight = at::zeros_like(linear->weight);
   };

@@ -16,7 +16,7 @@ std::vector<Figure> figures_of(const Setting& setting) {
     return figure;
   };
   std::vector<Figure> figures;
-  Figure drop = curve("erasure-accuracy-drop", "What one layer's loss costs", "accuracy lost");
+  Figure drop = curve("erasure-accuracy-drop", "Accuracy lost without one component", "accuracy lost");
   drop.where.push_back({"metric", {"accuracy_drop"}});
   drop.where.push_back({"model", {"adapted", "frozen"}});
   figures.push_back(drop);
@@ -25,8 +25,8 @@ std::vector<Figure> figures_of(const Setting& setting) {
   score.where.push_back({"component", {"layer"}});
   score.where.push_back({"model", {"adapted", "frozen"}});
   figures.push_back(score);
-  Figure levels = curve("erasure-progressive", "Accuracy with several layers taken out", "accuracy");
-  levels.x_title = "layers taken out";
+  Figure levels = curve("erasure-progressive", "Accuracy with several layers removed", "accuracy");
+  levels.x_title = "layers removed";
   levels.where.push_back({"metric", {"accuracy"}});
   levels.where.push_back({"component", {"first-k", "last-k"}});
   levels.where.push_back({"model", {"adapted", "frozen"}});
@@ -59,16 +59,15 @@ std::vector<std::string> reading_of(const Setting& setting, const std::vector<Ro
                                                              : "the attention of layer",
                       *worst->key.layer);
       if (const Row* mean = find(component, "accuracy_drop", worst->key.layer, "mean-ablation"))
-        text += fmt::format(" ({:+.3f} where its mean stays)", mean->value);
-      sentences.push_back(text + ", the most of all.");
+        text += fmt::format(" ({:+.3f} under mean ablation)", mean->value);
+      sentences.push_back(text + ", the largest drop of all layers.");
     }
     for (const auto& [component, side] : {std::pair{"first-k", "lowest"}, std::pair{"last-k", "highest"}}) {
       if (!find(component, "accuracy", 0, "")) continue;
       int64_t kept = 0;
       while (kept < setting.layers && find(component, "accuracy", kept + 1, "")->value >= 0.9 * whole->value) ++kept;
       sentences.push_back(
-          fmt::format("{}: the {} {} of {} layers can be taken out together while at least 90 % of the accuracy "
-                      "remains.",
+          fmt::format("{}: the {} {} of {} layers can be removed together while at least 90 % of the accuracy remains.",
                       name, kept, side, setting.layers));
     }
   }
@@ -79,14 +78,14 @@ std::vector<std::string> reading_of(const Setting& setting, const std::vector<Ro
 
 void describe_erasure(const Setting& setting, Findings& findings) {
   findings.measures =
-      "What the model loses when the output of a layer, of its attention or of its MLP is replaced by "
-      "nothing, by its mean, or by a random training position's.";
+      "Accuracy and confidence lost when the output of a layer, of its attention or of its MLP is replaced by "
+      "zero, by its mean, or by its value at a random training position.";
   findings.source = "arXiv 2509.08454, layer erasure; mean and resample ablation as in causal scrubbing";
   findings.caveat =
-      "Zero ablation takes the stream where it never is, so a drop may show the shock rather than what the "
-      "layer holds; mean and resample ablation stay nearer. Other layers can make up for the missing one "
-      "within the same pass, so a small drop does not mean that a layer does nothing. In the score a rise "
-      "in loss counts as a gain, as published.";
+      "Zero ablation moves the residual stream out of its distribution, so a drop may come from this shift rather "
+      "than from the layer's function; mean and resample ablation stay closer to the distribution. Other layers "
+      "can compensate for the missing one within the same pass, so a small drop does not mean that a layer does "
+      "nothing. As published, a rise in loss lowers the score.";
   if (findings.rows.empty()) return;
   findings.figures = figures_of(setting);
   findings.reading = reading_of(setting, findings.rows);

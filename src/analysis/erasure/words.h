@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// What erasure says, in words and figures.
+// Report sentences and figures of the erasure analysis.
 #pragma once
 
 #include "analysis/analysis.h"

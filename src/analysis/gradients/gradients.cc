@@ -1,10 +1,9 @@
-// SPDX-License-Identifier: Apache-2.0
-// How the loss's gradient reaches each layer: its norm for A and B of each LoRA adapter and in the residual stream,
-// clip by clip, beside that of a random direction at the logits.
+// Gradient flow: per-clip norms of the loss's gradient for A and B of each LoRA adapter and in the residual stream; as
+// baseline, the same with a random direction at the logits instead of the loss.
 //
-// A clip's gradients of A and B come from the activations, as they would in a batch of one:
-//   dB = Σ g_upᵀ (A x),  dA = Σ g_downᵀ x  over the clip's rows (all of them: the tail is part of the gradient),
-// where g_up and g_down are the gradients at B A x and A x. The scale of the update is in g_up already.
+// A clip's gradients of A and B are computed from its activations and equal those of a batch of one:
+//   dB = Σ g_upᵀ (A x),  dA = Σ g_downᵀ x  over all rows of the clip (the tail is part of the gradient),
+// where g_up and g_down are the gradients at B A x and A x. g_up already includes the scale of the update.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/matmul.h>
@@ -53,7 +52,7 @@ class Gradients : public Analysis {
   Findings finish() override;
 
  private:
-  // What norms are of: the keys' layer, module and component.
+  // Norms per clip, by layer, module and component (the other fields of the key are empty).
   using Norms = std::map<RowKey, std::vector<double>>;
 
   std::vector<double> errors_of(const BatchView& view) const;
@@ -65,14 +64,14 @@ class Gradients : public Analysis {
 
   const Setting& setting_;
   ClipCurves curves_;
-  std::map<Site, Tensor> values_;  // of the batch in hand: inputs x and A x
+  std::map<Site, Tensor> values_;  // of the current batch: inputs x and A x
   std::vector<double> errors_;     // ‖p - y‖ of its clips
-  Norms norms_;                    // of the pass in hand, one a clip
+  Norms norms_;                    // of the current backward pass, one per clip
   std::set<std::string> notes_;
   std::set<std::pair<Role, int64_t>> certain_;  // clips whose error is 0 in float32
 };
 
-// In the precision of the pass, so that what the loss's gradient starts from is 0 here where it is 0 there.
+// ‖p - y‖ of each clip, in the precision of the pass: it is 0 exactly where the loss's gradient at the logits is 0.
 std::vector<double> Gradients::errors_of(const BatchView& view) const {
   Tensor error = at::log_softmax(view.logits, 1).exp();
   for (size_t i = 0; i < view.clips.size(); ++i)
@@ -95,7 +94,7 @@ void Gradients::add_parameter(const BatchView& view, const Place& place, const c
 
 void Gradients::see_gradient(const BatchView& view, const Site& site, const Tensor& gradient) {
   if (site.module == Module::none) {
-    // By the layer whose output the stream is: what enters layer 0 is the embedding, -1.
+    // Key by the layer whose output the stream is; the input of layer 0 is the embedding (-1).
     const int64_t layer = site.kind == SiteKind::residual_out ? site.layer : site.layer - 1;
     auto& norms = norms_[{.layer = layer, .component = "activations"}];
     for (const Tensor& rows : view.speech_of(gradient))
@@ -104,7 +103,7 @@ void Gradients::see_gradient(const BatchView& view, const Site& site, const Tens
   }
   const Place place{site.layer, site.module};
   if (!factors_at(view.subject, place)) {
-    notes_.insert("Gradients of A and B are of LoRA adapters only; this model has others.");
+    notes_.insert("Gradients of A and B exist for LoRA adapters only; this model has others.");
     return;
   }
   if (site.kind == SiteKind::adapter_up)
@@ -113,7 +112,7 @@ void Gradients::see_gradient(const BatchView& view, const Site& site, const Tens
     add_parameter(view, place, "A", gradient, values_.at({input_of(place.second), place.first}));
 }
 
-// The number of vanishing: how the norm at the last layer that has one compares with that at the first.
+// Measure of vanishing gradients: log10 of the norm in the last layer that has one over the norm in the first.
 void Gradients::add_flow(const BatchView& view) {
   std::map<RowKey, std::map<int64_t, const std::vector<double>*>> curves;
   for (const auto& [key, norms] : norms_) {
@@ -142,7 +141,7 @@ void Gradients::end_gradients(const BatchView& view) {
     for (size_t i = 0; i < view.clips.size(); ++i) {
       named.metric = "norm";
       curves_.add(view.fold.fold, view.clips[i], named, norms[i]);
-      if (view.random_cotangent) continue;  // of unit length at the logits: norm and norm_over_error would be the same
+      if (view.random_cotangent) continue;  // unit length at the logits: norm_over_error would equal norm
       named.metric = "norm_over_error";
       if (errors_[i] > 0)
         curves_.add(view.fold.fold, view.clips[i], named, norms[i] / errors_[i]);
@@ -217,16 +216,15 @@ std::vector<Figure> Gradients::figures() const {
 Findings Gradients::finish() {
   Findings findings;
   findings.measures =
-      "The norm of the loss's gradient with respect to A and B and the residual stream, clip by clip, "
-      "as it is and "
-      "over the error ‖p − y‖ at the logits.";
+      "The norm of the loss's gradient with respect to A and B and the residual stream, per clip, plain and "
+      "divided by the error ‖p − y‖ at the logits.";
   findings.source =
       "arXiv 2509.08454 looks at gradients through spectra and CKA only; norms as in Glorot and Bengio, "
       "2010";
   findings.caveat =
-      "A gradient shrinks because the clip is learned as well as because it vanishes on its way: the "
-      "norm over the "
-      "error and the random direction tell the two apart. The gradients of A and B depend on the gauge.";
+      "A gradient can be small because the clip is well fitted or because the gradient vanishes in "
+      "backpropagation: the norm over the error and the random direction separate the two causes. The gradients of "
+      "A and B depend on the gauge.";
   if (setting_.paper) {
     findings.notes.push_back("The published code has no norms of gradients; they are in the strict protocol.");
     return findings;
@@ -234,10 +232,8 @@ Findings Gradients::finish() {
   findings.rows = curves_.rows();
   findings.notes.assign(notes_.begin(), notes_.end());
   findings.notes.push_back(
-      "Activations: speech frames, by the layer whose output they are (-1 the embedding). A and "
-      "B: all rows of "
-      "the clip. The random direction is of unit length at the logits; its norm compares with "
-      "norm_over_error.");
+      "Activations: speech frames, by the layer whose output they are (-1 the embedding). A and B: all rows of the "
+      "clip. The random direction has unit length at the logits; compare its norm with norm_over_error.");
   if (!certain_.empty())
     findings.notes.push_back(
         fmt::format("{} clips have an error of exactly 0 in the precision of the pass: they have "

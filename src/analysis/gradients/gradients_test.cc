@@ -27,7 +27,7 @@ Tensor parameter(const Subject& subject, const std::string& name) {
   fail("no parameter {}", name);
 }
 
-// What the runner sends in for a clip.
+// The runner's random cotangent of a clip.
 Tensor cotangent_of(const TestFold& fold, const TestFold::Seen& seen) {
   Tensor direction = at::empty({1, 3}, c10::ScalarType::Double);
   Random random(hash_of(fold.setting.seed, hash_of("cotangent"), seen.pass.keys[0]));
@@ -118,7 +118,7 @@ TEST(GradientNorms, OfTheResidualStreamAreOverSpeechFramesByTheLayerItLeaves) {
       double norm = 0, ratio = 0;
       for (const int64_t clip : fold.subjects.test) {
         const auto seen = fold.see(subject, clip);
-        const auto norm_at = [&](int64_t l) {  // of the gradient at what leaves layer l
+        const auto norm_at = [&](int64_t l) {  // of the gradient at the output of layer l
           const Tensor x = (l < 0 ? seen.x : seen.sites.at({SiteKind::residual_out, l})).detach().requires_grad_();
           const auto& adapters = subject.model.adapted.adapters;
           const Tensor h = run(subject.encoder, adapters, x, {l + 1, 3}, seen.pass);

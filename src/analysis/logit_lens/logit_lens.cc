@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The logit lens (nostalgebraist, 2020, "interpreting GPT: the logit lens"): the model's own head reads each layer's
-// residual stream, pooled over all of the clip's positions, as it pools the last layer's. Beside it the tuned lens
-// (tuned_lens.h).
+// residual stream, pooled over all positions of the clip like the last layer's. Also the tuned lens (tuned_lens.h).
 //
 // paper: without the final norm, layers 0..N-1. strict: with the final norm per position, as the head reads the last
-// layer, from the embedding (-1) on; the last layer gives the model's own logits. Where the head reads a weighted sum
-// of all layers, each state is read as it enters that sum: the lower ones without norm; their weighted mean is the
-// model's own logits then, and no single layer gives them.
+// layer, from the embedding (-1) on; the last layer gives the model's own logits. If the head reads a weighted sum of
+// all layers, each state is read as it enters that sum (all but the last without norm); the weighted mean of the lens
+// logits is then the model's own logits, and no single layer gives them.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/log_softmax.h>
@@ -31,8 +30,8 @@ namespace {
 using at::Tensor;
 
 constexpr std::array quantiles = {0.1, 0.25, 0.5, 0.75, 0.9};
-constexpr int64_t sampled_positions = 32;               // of a clip, to fit the tuned lens on
-constexpr int64_t sample_bytes = int64_t{256} << 20;    // of a model's and part's samples; fewer positions beyond it
+constexpr int64_t sampled_positions = 32;               // per clip, to fit the tuned lens on
+constexpr int64_t sample_bytes = int64_t{256} << 20;  // limit per model and part; beyond it fewer positions per clip
 constexpr int64_t least_sampled_positions = 8;
 
 // The head as one linear layer: C×D. In the type and on the device of `like`.
@@ -43,7 +42,7 @@ Linear joined(const Head& head, const at::TensorOptions& like) {
           at::linear(in_double(head.projector.bias), classifier, in_double(head.classifier.bias)).to(like)};
 }
 
-// Sorted values. As NumPy's default.
+// Quantile of sorted values with linear interpolation, as NumPy's default.
 double quantile(const std::vector<double>& sorted, double q) {
   const double place = q * static_cast<double>(sorted.size() - 1);
   const auto low = static_cast<size_t>(place);
@@ -66,10 +65,10 @@ class LogitLens : public Analysis {
   Findings finish() override;
 
  private:
-  // What a model's tuned lenses are fitted on.
+  // Samples that a model's tuned lenses are fitted on.
   struct Samples {
-    std::vector<std::vector<Tensor>> positions;  // of layers -1..N-2, P×D of each clip
-    std::vector<Tensor> final;                   // C
+    std::vector<std::vector<Tensor>> positions;  // by layer -1..N-2, then by clip: P×D
+    std::vector<Tensor> final;  // by clip: C log-probabilities
   };
 
   LensHead lens_of(const Subject& subject, int64_t state, const at::TensorOptions& like) const;
@@ -83,10 +82,10 @@ class LogitLens : public Analysis {
   const Setting& setting_;
   ClipCurves curves_;
   ConfusionCurves confusions_;
-  std::map<RowKey, std::vector<double>> logits_;   // by component = true class, without metric
-  std::map<RowKey, std::pair<int64_t, int64_t>> underflows_;  // and clips
+  std::map<RowKey, std::vector<double>> logits_;  // by component = true class, without metric
+  std::map<RowKey, std::pair<int64_t, int64_t>> underflows_;  // underflows, clips
   std::map<std::pair<Role, Part>, Samples> samples_;
-  std::map<Role, std::vector<TunedMap>> maps_;     // of layers -1..N-2; empty: none could be fitted
+  std::map<Role, std::vector<TunedMap>> maps_;  // of layers -1..N-2; empty: none could be fitted
   std::vector<ClipFinding> clips_;
   std::vector<std::string> notes_;
   bool weighted_ = false, tuned_ = false;
@@ -109,7 +108,7 @@ LensHead LogitLens::lens_of(const Subject& subject, int64_t state, const at::Ten
   return lens;
 }
 
-// Evenly spaced positions of each clip; one shorter than that repeats some.
+// Keeps evenly spaced positions of each clip; a clip with fewer positions repeats some.
 void LogitLens::keep(const BatchView& view) {
   Samples& samples = samples_[{view.subject.role, view.part}];
   samples.positions.resize(static_cast<size_t>(setting_.layers));
@@ -159,7 +158,7 @@ void LogitLens::fit(const FoldSubjects& fold, const Subject& subject) {
   }
 }
 
-// pooled: B×D, what the head reads of this state. Returns B×C log-probabilities.
+// pooled: B×D, the mean over positions of this state. Returns B×C log-probabilities.
 Tensor LogitLens::read(const BatchView& view, int64_t state, const std::string& variant, const Tensor& pooled) {
   const auto in_double = [](const Tensor& x) { return x.cpu().to(c10::ScalarType::Double); };
   const auto like = at::TensorOptions(c10::ScalarType::Double).device(c10::kCPU);
@@ -199,7 +198,7 @@ void LogitLens::add_logits(const BatchView& view, RowKey key, int64_t clip, cons
   }
 }
 
-// The published code takes softmax().log() in float32: a probability that rounds to 0 makes the KL infinite or NaN.
+// The published code takes softmax().log() in float32: a probability that underflows to 0 makes the KL infinite or NaN.
 void LogitLens::count_underflow(const RowKey& key, const Tensor& logits, const Tensor& final) {
   const auto rounds_to_zero = [](const Tensor& row) {
     return at::softmax(row.to(c10::ScalarType::Float), -1).min().item<float>() == 0;
@@ -232,7 +231,7 @@ void LogitLens::end_batch(const BatchView& view) {
     clips_.push_back({view.clips[static_cast<size_t>(b)], std::string(name_of(role)), stacked[b].clone()});
 }
 
-// Pooled over folds: clips of one true class.
+// Quantiles of the logits over the clips of each true class, pooled over folds.
 std::vector<Row> LogitLens::quantile_rows() const {
   std::vector<Row> rows;
   for (const auto& [key, unsorted] : logits_) {
@@ -276,7 +275,7 @@ Findings LogitLens::finish() {
   if (weighted_)
     findings.notes.push_back(
         "The head reads a weighted sum of all layers: each state is read as it enters that sum, through "
-        "projector and classifier, so no single layer gives the model's own logits, the last neither.");
+        "projector and classifier, so no single layer gives the model's own logits, not even the last.");
   findings.clips = clips_;
   describe_logit_lens(setting_, tuned_, findings);
   return findings;

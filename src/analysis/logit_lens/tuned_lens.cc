@@ -29,7 +29,8 @@ Tensor kl_of(const LensHead& head, const Tensor& positions, const Tensor& final)
   return (final.exp() * (final - read)).sum(-1).mean();
 }
 
-// The clips and positions of one step: clips in a new order each epoch, every few positions from a start that moves on.
+// The clips and positions of one step: clips are shuffled in each epoch; positions are taken with a stride, from an
+// offset that advances with the step.
 LensSamples batch_of(const LensSamples& samples, const TunedLensOptions& options, int64_t step) {
   const int64_t n = samples.final.size(0), size = std::min(options.batch, n), in_epoch = n / size;
   std::vector<int64_t> order(static_cast<size_t>(n));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tuned lens (Belrose et al., 2023, arXiv 2303.08112) for a classifier that pools over positions: an affine map of
-// the residual stream, per position and before the final norm, so that the head reads the model's own answer from it.
+// the residual stream, per position and before the final norm, from which the head predicts the model's final output.
 //
-// It is fitted per layer by the mean over clips of KL(final ‖ lens) + ridge·(‖U‖² + ‖b‖²), on some positions of each
-// clip. U and b start at 0 (the plain lens), so a large ridge stays near it. Steps and learning rate were chosen by the
-// KL on development and test clips of one EMO-DB fold with Whisper base.
+// Each layer's map minimises the mean over clips of KL(final ‖ lens), plus ridge·(‖U‖² + ‖b‖²), on some positions of
+// each clip. U and b start at 0 (the plain lens), so a large ridge keeps the map near it. Steps and learning rate were
+// chosen by the KL on development and test clips of one EMO-DB fold with Whisper base.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,9 +15,9 @@
 
 namespace loralens {
 
-// What reads class logits from a layer's residual stream.
+// Maps a layer's residual stream to class logits.
 struct LensHead {
-  Norm norm;  // the final norm; undefined: the stream is read as it is
+  Norm norm;  // the final norm; undefined: none is applied
   Linear head;  // C×D, projector and classifier as one
 
   at::Tensor normed(const at::Tensor& x) const;  // of the same shape
@@ -39,17 +39,17 @@ struct TunedMap {
 
 struct TunedLensOptions {
   std::vector<double> ridges = {0.1, 0.01};  // descending
-  int64_t steps = 80;  // of AdamW for each ridge, from where the one before ended
+  int64_t steps = 80;  // of AdamW per ridge, starting from the previous ridge's map
   int64_t batch = 32;  // clips a step
   int64_t batch_positions = 4;  // positions of each clip a step
-  double learning_rate = 0.15;  // over D, so that a step moves the stream as far at any width; falls to a tenth
+  double learning_rate = 0.15;  // divided by D, so that steps have equal effect at any width; decays to a tenth
 };
 
 // Mean over clips of KL(final ‖ lens), nats.
 double mean_kl(const LensHead& head, const LensSamples& samples, const TunedMap& map);
 
-// Fits on `fit` for each ridge and takes the map of lowest KL on `choose`; both have clips. Turns gradients on for
-// itself.
+// Fits on `fit` for each ridge and returns the map of lowest KL on `choose` (or the plain lens); both must have clips.
+// Enables autograd itself.
 TunedMap fit_tuned_lens(const LensHead& head, const LensSamples& fit, const LensSamples& choose,
                         const TunedLensOptions& options = {});
 

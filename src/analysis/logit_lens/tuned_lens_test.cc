@@ -22,7 +22,7 @@ LensHead some_head() {
   return lens;
 }
 
-// Clips whose stream is a fixed mixture of what the head would have to read: an affine map undoes it.
+// Clips whose residual stream is a fixed affine mixture of the head's correct input: an affine map can undo it.
 LensSamples mixed_samples(const LensHead& lens, int64_t clips, uint64_t seed) {
   const Tensor clip = random_tensor({clips, 1, width}, hash_of(seed, 0), 2);
   const Tensor clear = clip + random_tensor({clips, 16, width}, hash_of(seed, 1), 0.3);

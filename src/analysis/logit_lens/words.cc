@@ -15,12 +15,12 @@ std::vector<Figure> figures_of(const Setting& setting, bool tuned) {
     const char *metric, *name, *title, *y;
   };
   std::vector<Shape> shapes = {
-      {"kl", "logit-lens-kl", "How far each layer's answer is from the final one", "KL, nats"},
-      {"overlap", "logit-lens-overlap", "Clips whose final prediction is there already", "share of clips"}};
+      {"kl", "logit-lens-kl", "KL of each layer's prediction from the final one", "KL, nats"},
+      {"overlap", "logit-lens-overlap", "Clips with the final prediction already", "share of clips"}};
   if (!setting.paper) {
-    shapes.push_back({"accuracy", "logit-lens-accuracy", "Accuracy of each layer's answer", "accuracy"});
-    shapes.push_back({"uar", "logit-lens-uar", "UAR of each layer's answer", "UAR"});
-    shapes.push_back({"entropy", "logit-lens-entropy", "How undecided each layer's answer is", "entropy, nats"});
+    shapes.push_back({"accuracy", "logit-lens-accuracy", "Accuracy of each layer's prediction", "accuracy"});
+    shapes.push_back({"uar", "logit-lens-uar", "UAR of each layer's prediction", "UAR"});
+    shapes.push_back({"entropy", "logit-lens-entropy", "Entropy of each layer's prediction", "entropy, nats"});
   }
   shapes.push_back({"logit", "logit-lens-logits", "Mean logit of each class", "logit"});
   std::vector<Figure> figures;
@@ -57,7 +57,7 @@ std::vector<std::string> reading_of(const Setting& setting, const std::vector<Ro
       text += fmt::format("the prediction is settled from {} on (the same as the final one for at least 90 % of clips)",
                           settled < 0 ? "the embedding" : fmt::format("layer {}", settled));
     text += fmt::format(
-        "; KL to the final answer goes from {:.2f} nats at {} to {:.2f} in the layer before the last and "
+        "; KL to the final prediction goes from {:.2f} nats at {} to {:.2f} in the layer before the last and "
         "{:.2f} in the last",
         value("kl", first), start, value("kl", std::max(first, last - 1)), value("kl", last));
     if (!setting.paper)
@@ -80,16 +80,15 @@ std::vector<std::string> reading_of(const Setting& setting, const std::vector<Ro
 }  // namespace
 
 void describe_logit_lens(const Setting& setting, bool tuned, Findings& findings) {
-  findings.measures = setting.paper
-                          ? "What the model's head answers when it reads the mean over frames of each layer's "
-                            "output, without the final norm."
-                          : "What the model's head answers when it reads each layer's normed output as it reads "
-                            "the last one's.";
+  findings.measures =
+      setting.paper
+          ? "Predictions of the model's head from the mean over frames of each layer's output, without the final norm."
+          : "Predictions of the model's head from each layer's normed output, read like the last layer's.";
   findings.source = "nostalgebraist, 2020; tuned lens: Belrose et al., 2023";
   findings.caveat =
-      "The lens reads every layer through the last layer's norm and head. What an early layer holds in other "
-      "directions it cannot see, so a plain lens is biased at early layers; the tuned lens corrects a linear "
-      "change of basis, as far as its training clips tell.";
+      "The lens reads every layer through the last layer's norm and head. It cannot see information that an early "
+      "layer encodes in other directions, so a plain lens is biased at early layers; the tuned lens corrects an "
+      "affine change of basis, as far as its training clips allow.";
   if (findings.rows.empty()) return;
   findings.figures = figures_of(setting, tuned);
   findings.reading = reading_of(setting, findings.rows);

@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// What the logit lens says, in words and figures.
+// Report sentences and figures of the logit lens analysis.
 #pragma once
 
 #include "analysis/analysis.h"

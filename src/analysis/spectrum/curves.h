@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: Apache-2.0
-// Spectra as rows (their measures, layer by layer and as the mean over layers) and as arrays (their singular values).
+// Singular spectra over layers and folds, as rows (measures per layer and their mean over layers) and as arrays
+// (singular values).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -17,12 +17,12 @@ class SpectrumCurves {
  public:
   explicit SpectrumCurves(const Setting& setting) : setting_(setting), curves_(setting) {}
 
-  // One layer's singular values (any number of them) in one fold; key: all but the metric. n: clips, 0 for a weight.
-  // A spectrum of zeros has no measures: it goes into the arrays, and a note names it.
+  // Adds one layer's singular values (any number) in one fold; key: without metric. n: clips, 0 for weights.
+  // A spectrum of zeros has no measures: it is in the arrays only, and a note names it.
   void add(int64_t fold, const RowKey& key, const at::Tensor& singular_values, int64_t n);
-  // Any other number of one layer; key: with its metric.
+  // Adds another measure of one layer; key: with its metric.
   void add(int64_t fold, const RowKey& key, double value, int64_t n);
-  // After the last layer: the means over layers, as rows without a layer.
+  // Adds the means over layers as rows without a layer. Call after a fold's last layer.
   void end_fold(int64_t fold);
 
   std::vector<Row> rows() const { return curves_.rows(); }
@@ -43,9 +43,9 @@ class SpectrumCurves {
 
   const Setting& setting_;
   FoldCurves curves_;
-  std::map<RowKey, Mean> means_;  // of the fold in hand; keys without a layer
+  std::map<RowKey, Mean> means_;  // of the current fold; keys without a layer
   std::map<RowKey, std::map<int64_t, Stack>> stacks_;  // keys without layer and metric; by layer
-  std::map<std::string, int64_t> zeros_;  // how many spectra of what were all zero
+  std::map<std::string, int64_t> zeros_;  // number of all-zero spectra, by component and model
 };
 
 }  // namespace loralens

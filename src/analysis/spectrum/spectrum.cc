@@ -1,9 +1,8 @@
-// SPDX-License-Identifier: Apache-2.0
-// How many directions LoRA's activations A x and B A x and the loss's gradients there use: singular values of the
+// Effective dimension of LoRA's activations A x and B A x and of the loss's gradients at them: singular values of the
 // matrix of all rows of all clips (arXiv 2509.08454, "spectrum").
 //
-// Only Gram matrices are kept: R×R of A x (that of B A x follows, G(B A x) = B G(A x) Bᵀ) and out×out of the
-// gradient at B A x (that at A x follows, Bᵀ G B).
+// Memory holds Gram matrices only: R×R of A x (that of B A x follows: G(B A x) = B G(A x) Bᵀ) and out×out of the
+// gradient at B A x (that at A x follows: Bᵀ G B).
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
@@ -32,12 +31,12 @@ Tensor on_cpu(const Tensor& x) { return x.detach().cpu().to(c10::ScalarType::Dou
 
 double norm_of(const Tensor& x) { return on_cpu(x).norm().item<double>(); }
 
-// The singular values followed by the zeros of a matrix of `width` columns.
+// Pads singular values with zeros to the number that a matrix of `width` columns has.
 Tensor widened(const Tensor& values, int64_t width) {
   return at::cat({values, at::zeros({width - values.size(0)}, values.options())});
 }
 
-// Keeps the adapters' activations of a pass, in its graph.
+// Records the adapters' activations of a forward pass; B A x stays attached to the autograd graph.
 class AdapterWatch : public Observer {
  public:
   bool wants(const Site& site) const override {
@@ -83,7 +82,7 @@ class Spectrum : public Analysis {
   void see_gradient(const BatchView& view, const Site& site, const Tensor& gradient) override {
     add_rows(view, {view.subject.role, false, {site.layer, site.module}}, &Streams::gradients, gradient);
   }
-  void end_gradients(const BatchView& view) override {  // when the graph of the plain pass is gone
+  void end_gradients(const BatchView& view) override {  // the graph of the plain pass is freed by then
     if (setting_.paper && view.subject.role == Role::untrained) pass_with_dropout(view);
   }
   void end_fold(const FoldSubjects& fold) override;
@@ -118,10 +117,10 @@ class Spectrum : public Analysis {
   const Setting& setting_;
   Part part_;
   SpectrumCurves curves_;
-  std::map<Where, Streams> streams_;  // of the fold in hand
+  std::map<Where, Streams> streams_;  // of the current fold
   std::map<std::pair<std::string, Place>, Tensor> random_factors_;  // N(0, 1), float32, the same in all folds
   std::set<std::string> notes_;
-  int64_t clips_ = 0;  // of the fold in hand
+  int64_t clips_ = 0;  // of the current fold
 };
 
 void Spectrum::begin_fold(const FoldSubjects& fold) {
@@ -130,7 +129,7 @@ void Spectrum::begin_fold(const FoldSubjects& fold) {
     notes_.insert("The model has no adapters, so there are no activations of A and B.");
   for (const auto& [place, adapter] : fold.adapted.model.adapted.adapters) {
     if (!factors_at(fold.adapted, place))
-      notes_.insert("Spectra of A and B are of LoRA adapters only; this model has others.");
+      notes_.insert("Spectra of A and B exist for LoRA adapters only; this model has others.");
     else if (setting_.paper && fold.adapted.model.options.dropout == 0)
       notes_.insert("The adapters have no dropout, so the rows of variant dropout equal the plain ones.");
   }
@@ -159,8 +158,8 @@ void Spectrum::see(const BatchView& view, const Site& site, const Tensor& value)
   }
 }
 
-// The published untrained model was never set to evaluation: the batch again, from the first adapted layer on, with
-// LoRA's dropout.
+// The published code never sets the untrained model to evaluation mode. This pass reproduces it: the batch again, from
+// the first adapted layer on, with LoRA's dropout.
 void Spectrum::pass_with_dropout(const BatchView& view) {
   const EmotionModel& model = view.subject.model;
   const int64_t first = model.first_adapted_layer();
@@ -211,7 +210,7 @@ void Spectrum::add(int64_t fold, const RowKey& key, const Matrices& m) {
   add(fold, key, "B-gradient", variant, singular_values(m.gradients));
 }
 
-// strict: centred, and A in the balanced gauge (B A x and the gradient there do not depend on the gauge).
+// strict: centred spectra, and spectra of A in the balanced gauge (B A x and its gradient do not depend on the gauge).
 void Spectrum::add_variants(int64_t fold, const RowKey& key, const Where& where, const Factors& factors,
                             const Streams& streams) {
   RowKey centred = key;
@@ -227,8 +226,8 @@ void Spectrum::add_variants(int64_t fold, const RowKey& key, const Where& where,
   if (where.role == Role::adapted) add_random(fold, key, where, factors, streams);
 }
 
-// The trained A with a random B and the reverse, each of the norm of what it replaces. Only the product changes: what
-// comes in, and the gradient that comes back to B A x, are those of the trained model.
+// The trained A with a random B and the reverse; a random factor has the norm of the factor that it replaces. Only the
+// product changes: the input x and the gradient at B A x are those of the trained model.
 void Spectrum::add_random(int64_t fold, const RowKey& key, const Where& where, const Factors& factors,
                           const Streams& streams) {
   const Tensor draw = on_cpu(random_factor("random-B", where.place, factors.b.sizes()));
@@ -272,9 +271,8 @@ Findings Spectrum::finish() {
   for (std::string& note : curves_.notes()) findings.notes.push_back(std::move(note));
   if (!random_factors_.empty())
     findings.notes.push_back(
-        "Variants random-A and random-B replace one factor of the product only: what enters, and "
-        "the gradient "
-        "that comes back, are the trained model's.");
+        "Variants random-A and random-B replace one factor of the product only: the input and the backpropagated "
+        "gradient are the trained model's.");
   describe_spectra(setting_, findings);
   return findings;
 }

@@ -17,7 +17,7 @@ namespace {
 
 using at::Tensor;
 
-// Values and gradients of the adapters' sites, one clip after the other, each in a batch of its own.
+// Values and gradients of the adapters' sites, computed clip by clip in batches of one.
 struct Stacks {
   std::map<Site, std::vector<Tensor>> values, gradients;
 };
@@ -67,7 +67,7 @@ const Tensor& array_of(const Findings& findings, const std::string& name) {
   fail("no array {}", name);
 }
 
-// Row `layer` of an array against the singular values of `matrix`, as far as it has some; the rest must be 0.
+// Compares row `layer` of an array with the singular values of `matrix`; the row's remaining entries must be 0.
 void expect_spectrum(const Findings& findings, const std::string& name, int64_t layer, const Tensor& matrix,
                      double tolerance = 1e-7) {
   const Tensor found = array_of(findings, name)[layer], expected = at::linalg_svdvals(matrix.detach());
@@ -238,7 +238,7 @@ TEST_F(SpectrumTest, OfTheWeights) {
   EXPECT_NEAR(value_of(findings, key), cosines.square().sum().item<double>() / 4, 1e-12);
   key.metric = "chance";
   EXPECT_EQ(value_of(findings, key), 0.5);
-  key.component = "input-directions";  // 16 of 16 is no subspace
+  key.component = "input-directions";  // 16 of 16 dimensions are the whole space
   EXPECT_EQ(find_row(findings.rows, key), nullptr);
   const Tensor nearest = std::get<0>(at::matmul(u_w.t(), u).abs().max(0)).narrow(0, 0, 10);
   EXPECT_EQ(
@@ -290,7 +290,7 @@ TEST_F(SpectrumTest, OfGradientsThatAreZeroHasNoMeasures) {
 TEST_F(SpectrumTest, OverSeveralFoldsIsTheirMean) {
   const std::unique_ptr<Analysis> analysis = make_spectrum(fold.setting);
   SourceOptions options;
-  options.input.tail = 0.1;  // as TestFold
+  options.input.tail = 0.1;  // as in TestFold
   double values = 0, sv90 = 0;
   const RowKey key{.model = "adapted", .layer = 1, .module = "v_proj", .component = "A", .metric = "sv90"};
   for (int64_t number = 0; number < 2; ++number) {

@@ -16,7 +16,7 @@ namespace {
 
 using at::Tensor;
 
-// Sizes of the subspaces of ΔW and of W that are compared.
+// Dimensions of the compared subspaces of ΔW and of W.
 constexpr int64_t delta_directions[] = {1, 4, 16};
 constexpr int64_t weight_directions[] = {16, 64};
 
@@ -35,7 +35,7 @@ RowKey key_of(const std::string& model, const Place& place, const std::string& c
   return {.model = model, .layer = place.first, .module = std::string(name_of(place.second)), .component = component};
 }
 
-// How many singular values are more than rounding.
+// Number of singular values above rounding error.
 int64_t rank_of(const Tensor& values) { return values.gt(1e-6 * values.max()).sum().item<int64_t>(); }
 
 void add_overlaps(int64_t fold, RowKey key, const Tensor& of_delta, int64_t rank, const Tensor& of_weight,
@@ -70,13 +70,10 @@ std::string add_trained_encoder(const FoldSubjects& fold, SpectrumCurves& curves
   const EmotionModel& model = fold.adapted.model;
   const EmotionModel& base = fold.frozen.model;
   if (base.base_sha256 != model.base_sha256 || base.adapted.encoder_trained || !base.adapted.adapters.empty())
-    return "The change of the weights needs the base encoder beside the trained one; the model given to compare with "
-           "is "
-           "another.";
+    return "The change of the weights needs the base encoder; the model given to compare with is another one.";
   const auto type = base.adapted.encoder.layers.front().q.weight.scalar_type();
   if (type != c10::ScalarType::Float && type != c10::ScalarType::Double)
-    return "The change of the weights is below what a base encoder rounded to 16 bits can tell: choose --precision "
-           "fp32.";
+    return "The change of the weights is below the rounding error of a 16-bit base encoder: choose --precision fp32.";
   for (int64_t layer = 0; layer < model.adapted.encoder.config.layers; ++layer)
     for (const Module module : linear_modules) {
       const Tensor w = exact(base.adapted.encoder.linear(layer, module)).weight.cpu();
@@ -93,8 +90,7 @@ std::string add_weight_spectra(const FoldSubjects& fold, SpectrumCurves& curves)
   const Adapted& adapted = fold.adapted.model.adapted;
   if (adapted.encoder_trained) return add_trained_encoder(fold, curves);
   if (adapted.adapters.empty())
-    return "The encoder's weights are those of the base model: there is no change to look "
-           "at.";
+    return "The encoder's weights are those of the base model: there is no change to analyse.";
   for (const auto& [place, adapter] : adapted.adapters) {
     const Linear& base = adapted.encoder.linear(place.first, place.second);
     add_weight(fold.fold, place, exact(base).weight.cpu(), update_of(base, *adapter), curves);

@@ -1,6 +1,5 @@
-// SPDX-License-Identifier: Apache-2.0
-// What adaptation did to the weights themselves: spectra of ΔW, W and W + ΔW, where the leading directions of ΔW lie
-// among those of W (Hu et al., 2021, section 7), and intruder dimensions (Shuttleworth et al., 2024).
+// Effect of adaptation on the weights: spectra of ΔW, W and W + ΔW, overlap of the leading directions of ΔW and W (Hu
+// et al., 2021, section 7), and intruder dimensions (Shuttleworth et al., 2024).
 #pragma once
 
 #include <string>
@@ -17,7 +16,7 @@ namespace loralens {
 //   variants top-<i>-in-<j>: how far the i leading directions of ΔW lie in the span of the j leading of W. Pairs with i
 //   above the rank of ΔW or j not below the width are left out;
 //   component adapted-weight, metric intruders: of the 10 leading output directions of W + ΔW.
-// Returns why it could not be done, or an empty text.
+// Returns the reason if nothing could be added, else an empty string.
 std::string add_weight_spectra(const FoldSubjects& fold, SpectrumCurves& curves);
 
 }  // namespace loralens

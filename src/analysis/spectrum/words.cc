@@ -27,8 +27,8 @@ bool has(const std::vector<Row>& rows, const std::string& component) {
 
 using Values = std::vector<double>;
 
-// Means over layers of some quantities (keys without a module), module by module: "<first> in v_proj; <others> in fc1".
-// Empty where no module has them all.
+// Text on means over layers of some quantities (keys without a module), module by module: "<first> in v_proj; <others>
+// in fc1". Empty if no module has all quantities.
 std::string by_module(const std::vector<Row>& rows, const std::vector<RowKey>& quantities,
                       const std::function<std::string(const Values&)>& first,
                       const std::function<std::string(const Values&)>& others) {
@@ -98,14 +98,14 @@ std::vector<std::string> weight_reading(const std::vector<Row>& rows) {
                   beside_chance, beside_chance),
         ".");
   }
-  add("Of the 10 leading output directions of W + ΔW so many are intruders: ",
+  add("Number of intruders among the 10 leading output directions of W + ΔW: ",
       by_module(rows, {quantity("adapted", "", "adapted-weight", "intruders")}, number, number),
       " (means over "
       "layers).");
   return sentences;
 }
 
-// A figure has a panel for each module, if there are several, else for each component.
+// A figure has one panel per module if there are several, else one per component.
 std::vector<Figure> figures_of(const Setting& setting, const std::vector<Row>& rows) {
   std::vector<Figure> figures;
   const bool several = modules_of(rows).size() > 1;
@@ -154,20 +154,16 @@ std::vector<Figure> figures_of(const Setting& setting, const std::vector<Row>& r
 }  // namespace
 
 void describe_spectra(const Setting& setting, Findings& findings) {
-  findings.measures = setting.paper
-                          ? "How many directions A x, B A x (unscaled) and the loss's gradients there use: spectra of "
-                            "all rows of "
-                            "all clips, uncentred, after training and for a random adapter."
-                          : "How many directions A x, B A x (unscaled) and the loss's gradients there use over the "
-                            "speech frames "
-                            "of the test clips, and how the change of the weights lies beside the weights.";
+  findings.measures =
+      setting.paper ? "Number of directions used by A x, B A x (unscaled) and the loss's gradients at them: spectra of "
+                      "all rows of all clips, uncentred, after training and for a random adapter."
+                    : "Number of directions used by A x, B A x (unscaled) and the loss's gradients at them over the "
+                      "speech frames of the test clips, and spectra of the weights and of their change.";
   findings.source = "arXiv 2509.08454 (spectra); Hu et al., 2021 (subspaces); Shuttleworth et al., 2024 (intruders)";
   findings.caveat =
-      "A and B are not identifiable one by one: (M A, B M⁻¹) is the same model with other spectra of A "
-      "x and of its "
-      "gradient. Rest on B A x, or on A in the balanced gauge (strict, variant balanced). Uncentred "
-      "spectra also "
-      "count the mean as a direction, often the first.";
+      "A and B are not identifiable separately: (M A, B M⁻¹) is the same model with other spectra of A x and of "
+      "its gradient. Draw conclusions from B A x, or from A in the balanced gauge (strict, variant balanced). "
+      "Uncentred spectra also count the mean as a direction, often the first.";
   findings.reading = activation_reading(findings.rows);
   if (setting.paper && !findings.reading.empty())
     findings.reading.push_back(

@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// What the spectra say, in words and figures.
+// Report sentences and figures of the spectrum analysis.
 #pragma once
 
 #include "analysis/analysis.h"
