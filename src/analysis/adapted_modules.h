@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Adapters by layer and module: the site that is an adapter's input, and an adapter's LoRA factors.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Factory functions of all analyses; analyses.cc registers them in the order of the report.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Interface of analyses to the runner: an analysis declares which forward passes and sites it needs, receives each
 // batch and returns its findings at the end. A new analysis is one file with its test and one line in analyses.cc.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Temporary file for activation matrices of many clips, which together may exceed memory; the operating system decides
 // which pages stay cached.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Aggregates values per clip or per fold to table rows with confidence intervals.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Results of an analysis: a tidy table, arrays, figures (content, not rendering) and sentences.
 #pragma once
 

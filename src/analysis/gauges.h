@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Replacements of the factors A and B of an update: the balanced gauge, which computes the same network, and random B
 // with the same singular values, as a null.
 #pragma once

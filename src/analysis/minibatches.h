@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Minibatches of clips for Gram matrices: a mean vector and a few sampled frames per clip and site, gathered from the
 // forward and backward passes, so that memory does not grow with the number of clips.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Selection of an analysis's clips: the fit, development, test and sample sets of a fold.
 #pragma once
 

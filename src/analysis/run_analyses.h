@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs analyses on the models of one or several training runs, fold by fold, on each fold's test clips.
 #pragma once
 

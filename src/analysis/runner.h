@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs the models over the clips: all analyses share one forward pass and, if needed, one backward pass.
 #pragma once
 

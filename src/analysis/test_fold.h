@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For tests: one fold of a tiny model with clips of tones, for use with the runner; and one clip's values at all sites
 // of a model, for naive references.
 #pragma once

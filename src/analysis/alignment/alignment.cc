@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Similarity of representations by debiased CKA over clips (Kornblith et al., 2019; Nguyen et al., 2021): A x with B A
 // x and their gradients within a model, and the residual streams of the adapted with those of the frozen model.
 //

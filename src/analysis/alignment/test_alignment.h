@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For tests of the alignment analysis: a fold with synthetic activations and gradients.
 #pragma once
 

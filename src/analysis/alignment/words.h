@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Variant names, figures and report sentences of the strict alignment analysis.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Training dynamics: gradients, adapters and each layer's logit lens over the training steps of a run's folds, read
 // from training's watch.csv (training/probes/watch.h).
 #include <algorithm>

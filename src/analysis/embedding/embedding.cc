@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Separation of clips by emotion and by speaker: t-SNE of the adapters' A x (arXiv 2509.08454, "embedding"), and, in
 // the full space, silhouettes and the purity of the ten nearest neighbours.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Row keys, report sentences and figures of the `embedding` analysis.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ablation of layers: accuracy and confidence lost when a layer, its attention or its MLP is removed (arXiv 2509.08454,
 // "layer erasure").
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Gradient flow: per-clip norms of the loss's gradient for A and B of each LoRA adapter and in the residual stream; as
 // baseline, the same with a random direction at the logits instead of the loss.
 //

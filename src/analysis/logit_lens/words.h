@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Report sentences and figures of the logit lens analysis.
 #pragma once
 

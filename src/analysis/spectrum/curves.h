@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Singular spectra over layers and folds, as rows (measures per layer and their mean over layers) and as arrays
 // (singular values).
 #pragma once

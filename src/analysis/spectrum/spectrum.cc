@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Effective dimension of LoRA's activations A x and B A x and of the loss's gradients at them: singular values of the
 // matrix of all rows of all clips (arXiv 2509.08454, "spectrum").
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Effect of adaptation on the weights: spectra of ΔW, W and W + ΔW, overlap of the leading directions of ΔW and W (Hu
 // et al., 2021, section 7), and intruder dimensions (Shuttleworth et al., 2024).
 #pragma once
