@@ -1,4 +1,4 @@
-"""The published analyses: ours in one pass, the notebook's structure, and Python as a careful user writes it."""
+"""Row of the published analyses: this program, the structure of the published notebook, and careful Python."""
 import pathlib
 
 import speech
@@ -11,7 +11,7 @@ SUITE = {"padded": "contribution,logit-lens,erasure,spectrum,alignment",
 
 
 def suite_row(place: Place) -> Row:
-    # Clips of contribution, lens and gradients; of erasure; those of each that the peers pass, the rest extrapolated.
+    # Number of clips of contribution, lens and gradients; of erasure; measured with the peers, the rest extrapolated.
     clips, erased, passed = (4, 5, 1) if place.quick else (40, 50, 8)
     table_size = clips + erased
 
@@ -23,7 +23,7 @@ def suite_row(place: Place) -> Row:
             run(source)
 
     def run(source: str) -> pathlib.Path:
-        """One epoch of LoRA on the first `clips`; the others are its test clips."""
+        """Trains LoRA for an epoch on the first `clips` clips, the others are test clips; returns the run's folder."""
         out = place.work / f"suite-run-{source}"
         if not out.exists():
             loralens(place, "train", "--model", "base", *speech.one_fold(table(), clips, erased), "-o", out, *lora_flags("bf16", source))

@@ -1,4 +1,4 @@
-"""All rows, in the order in which they are measured, and where they do it."""
+"""The list of all rows, in the order of measurement, and the folder in which they run."""
 import contextlib
 import pathlib
 import shutil
@@ -33,7 +33,7 @@ def chosen(place: Place, names: list[str]) -> list[Row]:
 
 @contextlib.contextmanager
 def place(corpus: pathlib.Path | None, quick: bool):
-    """A folder for what the rows make, removed at the end."""
+    """The Place of the rows, with a work folder that is removed at the end."""
     corpora = speech.find_corpora(corpus.resolve() if corpus else None, ROOT.parent / "shared" / "corpora")
     work = pathlib.Path(tempfile.mkdtemp(prefix="work-", dir=ROOT / "build" / "bench"))
     try:

@@ -1,4 +1,4 @@
-"""Rows about the encoder's throughput and its input: against CTranslate2, transformers, librosa and asrfront."""
+"""Rows of the encoder and its log-mel input, against CTranslate2, transformers, librosa and asrfront."""
 import json
 import pathlib
 
@@ -6,12 +6,12 @@ import speech
 from measure import Place, kernel, loralens, peer, profiled
 from rows import Line, Row, compared
 
-SECONDS = 4.8  # of each clip: 240 positions
+SECONDS = 4.8  # length of each clip: 240 positions
 BATCH = 8
 
 
 def frozen_run(place: Place, name: str, table: pathlib.Path, train: int, *flags) -> pathlib.Path:
-    """The model of a frozen run on the first `train` clips of a table."""
+    """Trains a head on the frozen encoder with the first `train` clips of a table; returns the model's folder."""
     run = place.work / name
     if not run.exists():
         loralens(place, "train", "--model", "base", *speech.one_fold(table, train, 1), "--method", "frozen", "--select", "last",

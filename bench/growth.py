@@ -1,6 +1,6 @@
-"""How our own cost grows: with clips, their length, the model, the rank, the number of analyses, threads.
+"""Growth of this program's cost with clips, their length, the model, the rank, the number of analyses, threads.
 
-`bench/run growth -o FILE` measures; `python bench/growth.py FILE SVG`, with the bench's Python, draws."""
+`bench/run growth -o FILE` measures; `.venv-bench/bin/python bench/growth.py FILE SVG` draws the figure."""
 import json
 import pathlib
 import sys
@@ -15,10 +15,10 @@ ANALYSES = ("contribution", "logit-lens", "gradients", "spectrum", "alignment", 
 
 
 def growth_row(place: Place) -> Row:
-    some = 2 if place.quick else None  # points of each curve
+    some = 2 if place.quick else None  # number of points of each curve; None: all
 
     def step(seconds: float, *flags, model="base", threads: int | None = None) -> float:
-        """Seconds of a step of batch 8."""
+        """Seconds of a training step with batches of 8 clips."""
         clips = BATCH if place.quick else 3 * BATCH
         profile = train(place, speech.equal_clips(place, clips + 1, seconds), clips, *lora_flags("auto", "speech"), "--batch", BATCH, *flags,
                         model=model, threads=threads)
@@ -57,7 +57,7 @@ def rows(place: Place) -> list[Row]:
 
 
 def figure(lines: list[dict]) -> dict:
-    """A Vega-Lite figure of a growth row's lines: a panel for each curve."""
+    """A Vega-Lite figure of the lines of the row `growth`: a panel for each curve."""
     values = []
     for line in lines:
         curve, at = line["work"].split(": ")
@@ -80,7 +80,7 @@ def figure(lines: list[dict]) -> dict:
 
 
 if __name__ == "__main__":
-    import vl_convert  # which the build's packages have
+    import vl_convert  # from the build's Python packages
 
     report = json.loads(pathlib.Path(sys.argv[1]).read_text())
     pathlib.Path(sys.argv[2]).write_text(vl_convert.vegalite_to_svg(figure(report["rows"]["growth"]["lines"])))

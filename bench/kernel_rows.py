@@ -1,4 +1,4 @@
-"""Rows about single kernels: t-SNE against scikit-learn, and our own micro-benchmarks as they are."""
+"""Rows of single kernels: t-SNE against scikit-learn, and the micro-benchmarks of loralens_bench."""
 from measure import Place, kernel, peer
 from rows import Line, Row, compared
 

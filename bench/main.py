@@ -11,14 +11,17 @@ import time
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__.split(" Started")[0],
-                                     epilog="Numbers are medians; a row's sides are measured in turns. docs/performance.md explains the rows.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="rows to measure; if none is named, all but growth")
-    parser.add_argument("--list", action="store_true", help="name the rows")
-    parser.add_argument("--repeats", type=int, metavar="N", help="measurements of each side, instead of the row's own number")
-    parser.add_argument("--quick", action="store_true", help="try every row once on tiny sizes: its numbers mean nothing")
+                                     epilog="Numbers are medians; the sides of a row are measured in turns. "
+                                            "docs/performance.md explains the rows.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="rows to measure; without names all except growth")
+    parser.add_argument("--list", action="store_true", help="list the rows")
+    parser.add_argument("--repeats", type=int, metavar="N",
+                        help="number of measurements of each side, instead of the row's default")
+    parser.add_argument("--quick", action="store_true",
+                        help="run every row once on tiny sizes, to test that it works; the numbers mean nothing")
     parser.add_argument("--corpus", type=pathlib.Path, metavar="DIR",
-                        help="EMO-DB or RAVDESS, or a folder that holds emodb and ravdess; ../shared/corpora if not given, "
-                             "synthetic speech if that is not there")
+                        help="EMO-DB or RAVDESS, or a folder that holds emodb and ravdess; by default "
+                             "../shared/corpora, or synthetic speech if that is missing")
     parser.add_argument("-o", "--output", type=pathlib.Path, metavar="FILE", help="write all measurements as JSON")
     return parser.parse_args()
 
@@ -33,7 +36,7 @@ def machine() -> dict:
 
 
 def measure(row, repeats: int) -> dict[str, list[dict]]:
-    """Each side's measurements, taken in turns."""
+    """{side: its measurements}; the sides are measured in turns."""
     row.prepare()
     samples = {name: [] for name in row.sides}
     for number in range(repeats):

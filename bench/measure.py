@@ -1,4 +1,4 @@
-"""Running our program and peers as processes of their own: seconds, peak memory, and what they report."""
+"""Runs this program and its peers in processes of their own: seconds, peak memory, and the results that they report."""
 import dataclasses
 import json
 import os
@@ -13,10 +13,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 @dataclasses.dataclass
 class Place:
-    """Where everything is, and how much of it is run."""
-    work: pathlib.Path  # for what rows make
+    """Paths of programs, corpora and the work folder, and settings of the measurement."""
+    work: pathlib.Path  # folder of temporary files
     corpora: list[tuple[str, pathlib.Path]]  # (reader, folder); empty: the synthetic corpus
-    quick: bool  # a try of every row on tiny sizes; its numbers mean nothing
+    quick: bool  # tiny sizes, to test that rows work; the numbers mean nothing
     threads: int = 2
     program: pathlib.Path = ROOT / "build" / "release" / "loralens"
     kernels: pathlib.Path = ROOT / "build" / "release" / "loralens_bench"
@@ -24,26 +24,26 @@ class Place:
 
     @property
     def speech(self) -> str:
-        """What the clips are, for the table."""
+        """A note for the table if the clips are synthetic; else empty."""
         return "" if self.corpora else "SYNTHETIC speech"
 
 
 @dataclasses.dataclass
 class Finished:
     seconds: float
-    memory: float  # bytes, the most that was resident
+    memory: float  # peak resident memory, bytes
     out: str
 
 
 def environment(threads: int) -> dict:
-    """The user's, without settings of OpenMP of their own."""
+    """The user's environment without OpenMP and MKL settings, for this number of threads."""
     kept = {name: value for name, value in os.environ.items()
             if not name.startswith(("OMP_", "GOMP_", "KMP_", "MKL_"))}
     return kept | {"OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
 def execute(command: list, threads: int, text: str = "") -> Finished:
-    """Runs a command to its end; SystemExit with its last words if it fails."""
+    """Runs a command until it ends; SystemExit with the end of its standard error if it fails."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err, tempfile.TemporaryFile("w+") as given:
         given.write(text)
         given.seek(0)
@@ -65,7 +65,7 @@ def loralens(place: Place, *words, threads: int | None = None, text: str = "") -
 
 @dataclasses.dataclass
 class Profile:
-    """What --profile wrote."""
+    """The profile that --profile wrote."""
     json: dict
     finished: Finished
 
@@ -80,7 +80,7 @@ class Profile:
 
     @property
     def peak(self) -> float:
-        """Operations a second of large products, in the precision of the run, measured as it began."""
+        """Operations per second of large matrix products in the run's precision, measured at its start."""
         return self.json["peak_operations_per_second"]
 
 
@@ -100,7 +100,7 @@ def peer(place: Place, name: str, threads: int | None = None, **arguments) -> di
 
 
 def kernel(place: Place, pattern: str, *words, threads: int = 1) -> dict[str, dict]:
-    """Google Benchmark's report on our kernels whose name matches: name -> its entry, times in seconds."""
+    """{name: entry} of Google Benchmark's report for the kernels of loralens_bench that match; times in seconds."""
     finished = execute([place.kernels, *words, f"--benchmark_filter={pattern}", "--benchmark_format=json",
                         f"--benchmark_min_time={0.05 if place.quick else 0.5}"], threads)
     units = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}

@@ -1,4 +1,4 @@
-"""Rows about the program as a whole: its start, the first prediction, and memory as clips become more."""
+"""Rows of the program as a whole: start-up time, first prediction, and growth of memory with the number of clips."""
 import pathlib
 
 import speech
@@ -27,7 +27,7 @@ def memory_row(place: Place) -> Row:
     few, many = (2, 6) if place.quick else (40, 400)
 
     def table() -> pathlib.Path:
-        return speech.equal_clips(place, many + 8, 1.0)  # short, so that many take minutes; memory is that of full batches
+        return speech.equal_clips(place, many + 8, 1.0)  # short, to take minutes only; batches are full
 
     def run() -> pathlib.Path:
         out = place.work / "memory-run"

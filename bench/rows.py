@@ -1,4 +1,4 @@
-"""What a benchmark row is, and the table and JSON that come of many."""
+"""Benchmark rows, and the table and JSON made of them."""
 import dataclasses
 import statistics
 from collections.abc import Callable
@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 @dataclasses.dataclass
 class Line:
-    """A line of the table: what we cost, what a peer costs, and how many times more."""
+    """A line of the table: the cost of this program and of a peer, and their ratio."""
     work: str
     ours: float
     unit: str  # s, ms, GB, %, GFLOP/s, x
-    peer: str = ""  # its name; empty: none
+    peer: str = ""  # name of the peer; empty: none
     theirs: float | None = None
-    ratio: float | None = None  # what is compared with the target; none: nothing is
+    ratio: float | None = None  # compared with the target; None: no comparison
     target: float | None = None
-    at_most: bool = False  # the target is a ceiling
+    at_most: bool = False  # whether the target is an upper bound
     note: str = ""
 
     def met(self) -> bool | None:
@@ -24,16 +24,16 @@ class Line:
 
 
 def compared(work: str, ours: float, theirs: float, unit: str, peer: str, target: float | None = None, note: str = "") -> Line:
-    """A line whose ratio is how many times more the peer costs."""
+    """A line whose ratio is the cost of the peer divided by the cost of this program."""
     return Line(work, ours, unit, peer, theirs, theirs / ours, target, note=note)
 
 
 @dataclasses.dataclass
 class Row:
-    """Work measured on several sides, in turns.
+    """A task that is measured on several sides (this program and peers), in turns.
 
-    sides: name -> a measurement, which returns named numbers. lines: from each side's medians of these.
-    prepare: makes what all of them use, once, before anything is measured. named_only: left out unless it is named.
+    sides: {name: a measurement that returns named numbers}. lines: makes table lines from {side: medians of numbers}.
+    prepare: makes shared inputs once, before the measurements. named_only: measured only if the user names the row.
     """
     name: str
     summary: str
@@ -49,7 +49,7 @@ def medians(samples: list[dict]) -> dict:
 
 
 def number(value: float, unit: str) -> str:
-    """Three digits that count, and the unit."""
+    """The value with three significant digits, and its unit."""
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
     return f"{value:.{digits}f} {unit}"
 
@@ -59,7 +59,7 @@ HEADER = ("work", "ours", "peer", "", "ratio", "target", "met")
 
 def cells(line: Line) -> tuple[str, ...]:
     theirs = "" if line.theirs is None else number(line.theirs, line.unit)
-    unit = f" {line.unit}" if line.theirs is None else " x"  # without a peer the number itself has the target
+    unit = f" {line.unit}" if line.theirs is None else " x"  # without a peer the target is for the number itself
     ratio = "" if line.ratio is None or line.theirs is None else number(line.ratio, "x")
     target = "" if line.target is None else f"{'<=' if line.at_most else '>='} {line.target:,g}{unit}"
     return (line.work, number(line.ours, line.unit), theirs, line.peer, ratio, target,
@@ -67,7 +67,7 @@ def cells(line: Line) -> tuple[str, ...]:
 
 
 def table(lines: list[Line]) -> str:
-    """Columns of equal width; a line's note stands below it."""
+    """The table as text in aligned columns; the note of a line is below it."""
     rows = [HEADER] + [cells(line) for line in lines]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
     right = (False, True, True, False, True, True, False)

@@ -1,4 +1,4 @@
-"""The clips that rows are measured on: the corpora at hand, and clips joined to the lengths of IEMOCAP's."""
+"""Clips for the rows: those of the available corpora, and clips that are joined and cut to the lengths of IEMOCAP's."""
 import csv
 import functools
 import math
@@ -9,12 +9,12 @@ import statistics
 from measure import Place, loralens
 
 RATE = 16000
-MEAN_SECONDS = 4.6  # of IEMOCAP's 5,531 clips of four classes
-SPREAD = 0.6  # of the logarithm; the clips are 0.6 to 30 s
+MEAN_SECONDS = 4.6  # mean of the 5,531 clips of IEMOCAP in four classes
+SPREAD = 0.6  # standard deviation of the logarithm; clips are 0.6 to 30 s
 
 
 def find_corpora(folder: pathlib.Path | None, default: pathlib.Path) -> list[tuple[str, pathlib.Path]]:
-    """EMO-DB and RAVDESS in this folder, or the folder itself. Without one: those in `default`, if it is there."""
+    """[(reader, folder)] of EMO-DB and RAVDESS: `folder` itself or its subfolders; without it those of `default`."""
     found = []
     for place in (folder or default, (folder or default) / "emodb", (folder or default) / "ravdess"):
         if (place / "wav").is_dir():
@@ -54,12 +54,12 @@ def corpus_rows(work: pathlib.Path, program: pathlib.Path, corpora: tuple) -> li
 
 
 def clips_at_hand(place: Place) -> list[dict]:
-    """All clips of anger, happiness, neutral and sadness: path, label, speaker. EMO-DB first."""
+    """Rows path, label, speaker of all clips of anger, happiness, neutral and sadness; EMO-DB first."""
     return corpus_rows(place.work, place.program, tuple(place.corpora))
 
 
 def iemocap_lengths(count: int) -> list[float]:
-    """Seconds of `count` clips: quantiles of a log-normal distribution, brought to IEMOCAP's mean; shuffled, seed 0."""
+    """Seconds of `count` clips: quantiles of a log-normal distribution, scaled to IEMOCAP's mean; shuffled, seed 0."""
     normal = statistics.NormalDist()
     values = [math.exp(SPREAD * normal.inv_cdf((i + 0.5) / count)) for i in range(count)]
     scale = MEAN_SECONDS / statistics.fmean(values)
@@ -69,11 +69,11 @@ def iemocap_lengths(count: int) -> list[float]:
 
 
 def write_joined(place: Place, folder: pathlib.Path, lengths: list[float]) -> pathlib.Path:
-    """A table of clips of these lengths: clips of one class, one after the other, cut off. Ten speakers in turn.
+    """Writes clips of these lengths and their table. A clip joins clips of one class and is cut to its length.
 
-    The i-th is of the (i mod 4)-th class; each class takes up its clips where the clip before left off.
+    Clip i has the class i mod 4 and joins the next unused clips of that class. Ten speakers in turn.
     """
-    import soundfile  # here, so that rows can be listed without it
+    import soundfile  # imported here, so that --list works without it
 
     table = folder / "clips.csv"
     if table.exists():
@@ -102,7 +102,7 @@ def write_joined(place: Place, folder: pathlib.Path, lengths: list[float]) -> pa
 
 
 def joined(place: Place, count: int) -> pathlib.Path:
-    """The table of `count` clips of IEMOCAP's lengths."""
+    """The table of `count` clips with the lengths of IEMOCAP's clips."""
     return write_joined(place, place.work / f"iemocap-lengths-{count}", iemocap_lengths(count))
 
 
@@ -112,7 +112,7 @@ def equal_clips(place: Place, count: int, seconds: float) -> pathlib.Path:
 
 
 def one_fold(table: pathlib.Path, train: int, test: int) -> list[str]:
-    """Flags for one fold of a table's first clips: the first `train` train, the `test` after them test."""
+    """Training flags for one fold: the first `train` clips of the table train, the next `test` clips test."""
     with open(table, newline="") as file:
         rows = list(csv.DictReader(file))[:train + test]
     part = write_table(table.parent / f"first-{train}-{test}.csv", rows)

@@ -1,4 +1,4 @@
-"""Rows about training: a step, an epoch, the frozen encoder, the last layers alone, a model as large as large-v2."""
+"""Rows of training: a step, an epoch, the frozen encoder, the last layers alone, a model as large as large-v2."""
 import pathlib
 
 import operations
@@ -7,7 +7,7 @@ from measure import Place, Profile, peer, profiled
 from rows import Line, Row, compared
 
 WIDTH, LAYERS, RANK = 512, 6, 32  # Whisper base, LoRA on v_proj
-EPOCHS = 20  # of a whole training: what only the first epoch costs is spread over as many
+EPOCHS = 20  # of a training; costs of the first epoch alone are divided by this number
 BATCH = 8
 
 
@@ -16,20 +16,20 @@ def clips_for_training(place: Place) -> pathlib.Path:
 
 
 def lora_flags(precision: str, source: str) -> list:
-    """An epoch of the published LoRA without a look at a development part or inside the network: what the peer does too."""
+    """Flags of one epoch of the published LoRA, without development part and watch.csv, like the peer."""
     return ["--preset", "paper", "--input", source, "--by-length", "true" if source == "speech" else "false",
             "--precision", precision, "--select", "last", "--watch", 0, "--epochs", 1, "--seed", 1]
 
 
 def train(place: Place, table: pathlib.Path, clips: int, *flags, model: str | pathlib.Path = "base",
           threads: int | None = None) -> Profile:
-    """Trains one fold on the first `clips` of the table; one more is tested."""
+    """Trains one fold on the first `clips` clips of the table and tests on the next one; returns the profile."""
     return profiled(place, "train", "--model", model, *speech.one_fold(table, clips, 1), "-o", place.work / "train", "--force", *flags,
                     threads=threads)
 
 
 def epoch_seconds(profile: Profile) -> float:
-    """Of an epoch out of EPOCHS, from a run of one."""
+    """Seconds of an average epoch of a training of EPOCHS epochs, computed from a run of one epoch."""
     return profile.seconds("forward", "backward", "optimiser") + profile.seconds("wait", "stem") / EPOCHS
 
 
@@ -40,14 +40,14 @@ def lora_peer(place: Place, precision: str) -> dict:
 
 
 def steps(place: Place, precision: str) -> dict:
-    """Padded to 30 s, as the peer is: seconds a step."""
+    """Seconds per step on clips padded to 30 s, as the peer's are."""
     clips, batch = (2, 1) if place.quick else (3 * BATCH, BATCH)
     profile = train(place, clips_for_training(place), clips, *lora_flags(precision, "padded"), "--batch", batch)
     return {"seconds": epoch_seconds(profile) / profile.calls("optimiser"), "memory": profile.finished.memory}
 
 
 def epoch(place: Place, precision: str) -> dict:
-    """At speech length: seconds of an epoch, and the share of the peak in its steps."""
+    """Seconds of an epoch on clips at their own length, and its share of the peak rate."""
     table = clips_for_training(place)
     clips = 16 if place.quick else 159
     profile = train(place, table, clips, *lora_flags(precision, "speech"), "--batch", BATCH)
@@ -131,7 +131,7 @@ def layers_row(place: Place) -> Row:
 
 
 def random_model(place: Place, width: int, layers: int) -> pathlib.Path:
-    """A model folder of these shapes."""
+    """The folder of a model with this width and number of layers and with random weights."""
     folder = place.work / f"random-{width}-{layers}"
     if not folder.exists():
         peer(place, "random_model", folder=folder, width=width, layers=layers)
@@ -144,7 +144,7 @@ def large_row(place: Place) -> Row:
 
     def prepare() -> None:
         model()
-        speech.equal_clips(place, 5, 4.5)  # with the tail 5 s
+        speech.equal_clips(place, 5, 4.5)  # 5 s with the tail
 
     def ours() -> dict:
         profile = train(place, speech.equal_clips(place, 5, 4.5), 4, *lora_flags("bf16", "speech"), "--batch", 2, model=model())

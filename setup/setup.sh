@@ -1,16 +1,16 @@
-# The steps of set-up that quickstart and run-tests share; sourced by both. Each step skips what is there.
-# Variables of the user:
+# Set-up steps shared by quickstart, run-tests and bench/run, which source this file. A step that is done is skipped.
+# Environment variables:
 #   LORALENS_TORCH        folder of an installed torch package (2.11 or later) to use instead of installing one
-#   LORALENS_TORCH_INDEX  package index to take torch from, such as PyTorch's own CPU builds
+#   LORALENS_TORCH_INDEX  package index to install torch from, such as that of PyTorch's CPU builds
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 program=$root/build/release/loralens
 models=${XDG_CACHE_HOME:-$HOME/.cache}/loralens/models
-base_sha256=d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9  # of Whisper base as a CTranslate2 file
+base_sha256=d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9  # of Whisper base's CTranslate2 file
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$(basename "$0"): $*"; exit 1; }
 
-# List without comments.
+# Prints a list without its comments.
 lines_of() { grep -v '^#' "$1"; }
 
 debian_packages() {  # LIST
@@ -38,8 +38,9 @@ installed_packages() {  # LIST
     sed -n 's/ installed$//p' | sort
 }
 
-# An environment that holds the packages of a list; the copy of the list inside says that it is complete.
-environment() {  # FOLDER LIST
+# Makes a Python environment with the packages of a list. A copy of the list inside marks it as complete. HOOK: called
+# with the folder before the packages are installed.
+environment() {  # FOLDER LIST [HOOK]
   local folder=$root/$1 list=$root/setup/$2
   cmp -s "$list" "$folder/installed.txt" && return
   say "Installing the Python packages of setup/$2 into $1 (a few minutes)"
@@ -49,19 +50,19 @@ environment() {  # FOLDER LIST
   cp "$list" "$folder/installed.txt"
 }
 
-# torch from the index that the user named, before everything else comes from the usual one.
+# Installs torch from LORALENS_TORCH_INDEX, if that is set; the other packages then come from the default index.
 torch_from_index() {  # ENVIRONMENT
   [[ -n ${LORALENS_TORCH_INDEX:-} ]] || return 0
   "$1/bin/pip" install --quiet --index-url "$LORALENS_TORCH_INDEX" "$(grep '^torch==' "$root/setup/requirements.txt")"
 }
 
-# The test environment imports the build's own torch, so that both compute with the same one.
+# Makes an environment import the torch of the build, so that oracle and program compute with the same torch.
 see_torch() {  # ENVIRONMENT
   local packages
   packages=$("$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
   dirname "$(torch_folder)" > "$packages/torch_of_the_build.pth"
   "$1/bin/python" -c 'import torch' 2>/dev/null && return
-  rm "$packages/torch_of_the_build.pth"  # built for another Python
+  rm "$packages/torch_of_the_build.pth"  # that torch is for another Python version
   torch_from_index "$1"
   "$1/bin/pip" install --quiet -r "$root/setup/requirements.txt"
 }
@@ -76,7 +77,7 @@ torch_folder() {
   fi
 }
 
-# The build's Python packages: torch, unless the user has one, and what the report's page is made of.
+# Installs the build's Python packages: torch (unless LORALENS_TORCH names one), and vl-convert for the report's page.
 install_torch() {
   torch_folder >/dev/null
   if [[ -z ${LORALENS_TORCH:-} ]]; then
@@ -87,7 +88,7 @@ install_torch() {
   fi
 }
 
-# Configures a CMake preset, unless that is done with the same torch and with tests.
+# Configures a CMake preset, unless its build folder is configured with the same torch and with tests.
 configure() {  # PRESET
   local torch
   torch=$(torch_folder)
@@ -105,7 +106,7 @@ build() {  # PRESET [TARGET...]
   cmake --build "$root/build/$preset" -j"$(nproc)" ${1:+--target "$@"} >&2
 }
 
-# Real Whisper weights in the user's cache, unless they are on this machine. Needs the program.
+# Puts real Whisper weights into the user's cache, unless this machine has them. Needs the built program.
 weights() {  # NAME, SHA-256 of the CTranslate2 file
   local target=$models/openai--whisper-$1 python=$root/.venv/bin/python
   [[ -f $target/config.json && -f $target/model.safetensors ]] && return

@@ -1,5 +1,5 @@
-"""The published analyses as a careful user writes them on transformers and PEFT: batches of 8, one pass of a model for
-contribution and lens, erasure from the residuals of that pass, singular values from Grams, no list of activations."""
+"""The published analyses as careful Python on transformers and PEFT: batches of 8, one pass per model for contribution
+and lens, erasure from the residual streams of that pass, singular values from Gram matrices, no activation lists."""
 import numpy
 import torch
 from models import answer, seconds_of
@@ -14,7 +14,7 @@ batches = [(given.features[i:i + BATCH], given.labels[i:i + BATCH]) for i in ran
 
 @torch.no_grad()
 def look(erased: bool) -> None:
-    """Contribution and lens of one model; of the adapted one also what is left without layers."""
+    """Contribution and lens of the model; with `erased` also the erasure of layers."""
     for features, labels in batches:
         seen, sums, hooks = {}, [], []
         for number, layer in enumerate(layers):
@@ -38,15 +38,15 @@ def logits_from(x: torch.Tensor, first: int) -> torch.Tensor:
 
 
 def erase(states, labels: torch.Tensor) -> None:
-    """Each layer alone from its own input on, then the first k from the embedding on; erasing none is the pass itself."""
+    """Erases each layer alone, starting at its input, then the first k layers, starting at the embedding."""
     for number in range(len(layers)):
         scores_of(logits_from(states[number], number + 1), labels)
-    for count in range(2, len(layers) + 1):  # the first alone has been erased already
+    for count in range(2, len(layers) + 1):  # k = 1 is done above, k = 0 is the pass itself
         scores_of(logits_from(states[0], count), labels)
 
 
 def gradients(model) -> tuple[dict, dict]:
-    """Grams over frames of activations and gradients, and what CKA needs of each clip, flattened."""
+    """Gram matrices over frames of activations and gradients, and their flattened values of each clip for CKA."""
     grams, flat, hooks = {}, {}, []
 
     def add(kind, number, value):
@@ -72,7 +72,7 @@ def gradients(model) -> tuple[dict, dict]:
 
 
 def as_many_as_all(flat: dict) -> dict:
-    """Rows as if all clips had passed: memory and what follows are measured in full."""
+    """Repeats the rows to the number of all clips, so that memory, SVD and CKA are measured in full."""
     return {key: torch.cat(values).repeat(-(-given.clips // given.passed), 1)[:given.clips] for key, values in flat.items()}
 
 
@@ -103,7 +103,7 @@ def frozen() -> None:
 
 given.trained(input_features=batches[0][0])  # warm-up
 found = {}
-seconds = {"erasure": seconds_of(lambda: look(True)),  # with contribution and lens of the adapted model, in one pass
+seconds = {"erasure": seconds_of(lambda: look(True)),  # one pass, with contribution and lens of the adapted model
            "lens": seconds_of(frozen),
            "gradients": seconds_of(lambda: found.update(trained=gradients(given.trained), untrained=gradients(given.untrained)))}
 flat = {name: as_many_as_all(kept) for name, (_, kept) in found.items()}

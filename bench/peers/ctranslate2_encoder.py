@@ -1,4 +1,4 @@
-"""Seconds a clip of CTranslate2's Whisper encoder on equally long clips, in batches."""
+"""Seconds per clip of CTranslate2's Whisper encoder on batches of equally long clips."""
 import os
 import statistics
 

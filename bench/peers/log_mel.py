@@ -35,7 +35,7 @@ for padded in (False, True):
     expected = by_transformers(padded)
     for name, work in (("transformers", by_transformers), ("asrfront", by_asrfront), ("librosa", by_librosa)):
         difference = abs(work(padded) - expected).max()
-        if difference > 1e-2:  # the same features, not only the same name
+        if difference > 1e-2:  # a check that all compute the same features
             raise SystemExit(f"{name}: features differ by {difference} from transformers'")
         seconds = statistics.median(seconds_of(functools.partial(work, padded)) for _ in range(given["calls"]))
         times[f"{name} {'padded' if padded else 'own'}"] = seconds

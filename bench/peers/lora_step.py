@@ -1,4 +1,4 @@
-"""Seconds of a training step of transformers + PEFT as its Trainer takes it: autocast, clipping, fused AdamW."""
+"""Seconds of a training step of transformers + PEFT with the settings of Trainer: autocast, clipping, fused AdamW."""
 import contextlib
 import statistics
 

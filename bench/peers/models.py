@@ -1,4 +1,4 @@
-"""What the peers share: Whisper base in transformers, the features of clips, and the arguments on standard input."""
+"""Shared by the peers: Whisper base in transformers, the features of clips, and the arguments on standard input."""
 import json
 import pathlib
 import sys
@@ -25,7 +25,7 @@ def answer(**values) -> None:
 
 
 def classifier(classes: int = 4) -> WhisperForAudioClassification:
-    """The cached encoder in float32, fused attention, under a fresh head."""
+    """The cached encoder in float32 with fused attention and a new random head."""
     config = WhisperConfig.from_pretrained(model_folder("base"), attn_implementation="sdpa", num_labels=classes)
     torch.manual_seed(0)
     model = WhisperForAudioClassification(config)
@@ -41,7 +41,7 @@ def read(path: str) -> numpy.ndarray:
 
 
 def padded_features(paths: list[str]) -> torch.Tensor:
-    """B×80×3000"""
+    """Log-mel features padded to 30 s, B×80×3000."""
     extractor = extractor_of("base")
     return torch.from_numpy(numpy.stack([extractor(read(path), sampling_rate=RATE).input_features[0] for path in paths]))
 

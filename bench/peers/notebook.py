@@ -1,7 +1,8 @@
-"""The published analyses in the structure of the published notebook, with plain hooks where that has nnsight's: a model
-each for what is compared; one clip at a time, but for erasure; each analysis with passes of its own (contribution a second
-one, for the number of frames; erasure a whole one for each layer); activations and gradients of A and B, as they come from
-the graph, in lists that are joined at the end; singular values with their vectors."""
+"""The published analyses in the structure of the published notebook, with PyTorch hooks instead of nnsight.
+
+Models that are compared are separate models. All analyses but erasure take one clip at a time. Each analysis has passes
+of its own; contribution has an additional pass to count frames, erasure a full pass for each layer. Activations and
+gradients of A and B are kept with their graph in lists that are joined at the end. The SVD also computes vectors."""
 import numpy
 import torch
 from models import answer, seconds_of
@@ -48,7 +49,7 @@ def lens(model) -> None:
 
 @torch.no_grad()
 def evaluate(erased: range) -> list:
-    """One pass over all clips with these layers' outputs replaced by their inputs; in batches of 4, of 8 if none is."""
+    """Scores of a pass over all clips with the output of these layers replaced by their input; batches of 4, else 8."""
     encoder, scores = inner(given.trained).encoder, []
     hooks = [encoder.layers[number].register_forward_hook(lambda m, i, o: (i[0], *o[1:]) if isinstance(o, tuple) else i[0])
              for number in erased]
@@ -75,7 +76,7 @@ def progressive() -> None:
 
 
 def gradients(model) -> dict:
-    """Activations and gradients of A and B of all clips: (kind, layer) -> clips×T×R or clips×T×D."""
+    """Activations and gradients of A and B of all clips: {(kind, layer): clips×T×R or clips×T×D}."""
     kept = {}
     for features, label in clips:
         seen, hooks = {}, []
@@ -97,7 +98,7 @@ def gradients(model) -> dict:
 
 
 def as_many_as_all(values: list) -> list:
-    """As long as if all clips had passed: memory and what follows are measured in full."""
+    """Repeats the values to the number of all clips, so that memory, SVD and CKA are measured in full."""
     return values + [values[i % len(values)].clone() for i in range(given.clips - len(values))]
 
 

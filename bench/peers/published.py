@@ -1,4 +1,4 @@
-"""What both Python forms of the published analyses share: the models, the measures, and the arithmetic of SVD and CKA."""
+"""Shared by notebook.py and careful.py: the models, the measures, and the arithmetic of SVD and CKA."""
 import pathlib
 import sys
 import tempfile
@@ -12,7 +12,7 @@ from analysis_models import adapted_model, adapters, config_of, frozen_model, in
 
 
 class Given:
-    """The run's adapter, an untrained one like it, and the clips that are passed: padded features, labels."""
+    """The run's adapted model, an untrained one of the same shapes, and the measured clips: padded features, labels."""
 
     def __init__(self):
         given = arguments()
@@ -26,32 +26,32 @@ class Given:
         self.labels = numbers(given["labels"])[:self.passed]
 
     def frozen(self):
-        """A model of its own: the base encoder under the run's head."""
+        """A separate model: the base encoder without adapters, with the run's head."""
         return frozen_model(self.folder, "base", config_of(self.folder), torch.float32)
 
     def whole(self, seconds: dict) -> dict:
-        """Seconds of all clips from those of the clips passed; SVD and CKA were measured in full."""
+        """Extrapolates seconds from the measured clips to all clips; SVD and CKA were measured in full."""
         factors = {"erasure": self.erased / self.passed, "progressive": self.erased / self.passed, "svd": 1, "cka": 1}
         whole = {name: value * factors.get(name, self.clips / self.passed) for name, value in seconds.items()}
         return whole | {"seconds": sum(whole.values())}
 
 
 def contribution_of(h: torch.Tensor, a: torch.Tensor, m: torch.Tensor) -> list[torch.Tensor]:
-    """Per frame: norms of a, m and a + m over that of h, and their cosines with h. h, a, m: (B, T, D)"""
+    """For each frame the norms of a, m and a + m divided by that of h, and their cosines with h. h, a, m: (B, T, D)"""
     size = h.norm(dim=-1).clamp_min(1e-6)
     return [part.norm(dim=-1) / size for part in (a, m, a + m)] + [
         torch.nn.functional.cosine_similarity(part, h, dim=-1) for part in (a, m, a + m)]
 
 
 def lens_of(head, states: list[torch.Tensor]) -> list[tuple]:
-    """For each layer's output: KL(final ‖ layer) and whether the argmax agrees, by clip. states: (B, T, D) each"""
+    """For each layer's output KL(final ‖ layer) of each clip, and whether its argmax agrees. states: (B, T, D) each"""
     logits = [head.classifier(head.projector(state).mean(1)) for state in states]
     final = logits[-1].softmax(-1)
     return [((final * (final.log() - layer.softmax(-1).log())).sum(-1), layer.argmax(-1) == logits[-1].argmax(-1)) for layer in logits]
 
 
 def scores_of(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Accuracy, loss, confidence, by clip."""
+    """Accuracy, loss and confidence of each clip: 3×B."""
     p = logits.softmax(-1)
     return torch.stack([(logits.argmax(-1) == labels).float(), torch.nn.functional.cross_entropy(logits, labels, reduction="none"),
                         p.max(-1).values])

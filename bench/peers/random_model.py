@@ -1,4 +1,4 @@
-"""Writes an encoder of a Whisper's shapes with random weights: config.json and model.safetensors in bf16."""
+"""Writes a Whisper encoder with random weights and the given shapes: config.json, model.safetensors in bf16."""
 import json
 import pathlib
 

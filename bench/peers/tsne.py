@@ -1,11 +1,11 @@
-"""Seconds of scikit-learn's t-SNE (Barnes-Hut, its defaults) at several numbers of points."""
+"""Seconds of scikit-learn's t-SNE (Barnes-Hut, default settings) at several numbers of points."""
 import numpy
 from models import answer, arguments, seconds_of
 from sklearn.manifold import TSNE
 
 
 def clusters(n: int) -> numpy.ndarray:
-    """Ten clusters in 32 dimensions; bench/kernels.cc makes the same."""
+    """Points of ten clusters in 32 dimensions, the same as in bench/kernels.cc."""
     i, j = numpy.arange(n)[:, None], numpy.arange(32)[None]
 
     def wave(a):

@@ -1,4 +1,4 @@
-"""What is made once for the tests of a file: a small synthetic corpus, and runs that are trained on it."""
+"""Shared fixtures of the command tests: a small synthetic corpus, runs trained on it, and a browser."""
 import shutil
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def program():
 
 @pytest.fixture(scope="session")
 def model():
-    """Real weights; the name that --model takes."""
+    """The name of a model with real weights, for --model; skips the test if the weights are missing."""
     if run("fetch", MODEL).returncode != 0:
         pytest.skip(f"the weights of Whisper {MODEL} are not on this machine")
     return MODEL
@@ -24,7 +24,7 @@ def model():
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory):
-    """4 speakers x 4 classes x 2 sentences; the path of clips.csv."""
+    """The path of clips.csv of a synthetic corpus: 4 speakers x 4 classes x 2 sentences."""
     folder = tmp_path_factory.mktemp("corpus") / "synthetic"
     succeed("synth", "-o", folder, "--voices", 4, "--sentences", 2)
     return folder / "clips.csv"
@@ -32,7 +32,7 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def quick(model):
-    """Flags of a training that takes a few seconds."""
+    """Training flags, without a corpus, for a run of a few seconds."""
     return ["--model", model, "--folds", "speaker:2", "--epochs", 2, "--head-epochs", 2, "--threads", 1]
 
 
@@ -51,7 +51,7 @@ def trained(flags, tmp_path_factory):
 
 @pytest.fixture
 def adapter(trained, tmp_path):
-    """A bare PEFT folder of one's own: what Python would have saved."""
+    """A bare PEFT folder, as Python saves it, in a copy that the test may change."""
     folder = tmp_path / "adapter"
     shutil.copytree(trained / "fold-00", folder)
     (folder / "config.json").unlink()
@@ -60,13 +60,13 @@ def adapter(trained, tmp_path):
 
 @pytest.fixture(scope="session")
 def clips(corpus):
-    """The paths of all clips, in an order of their own."""
+    """The sorted paths of all audio files of the corpus."""
     return sorted(corpus.parent.rglob("*.wav"))
 
 
 @pytest.fixture(scope="session")
 def browser():
-    """Debian's chromium, driven by playwright; where one of them is missing, the tests that need it are skipped."""
+    """Chromium, driven by playwright; if one of them is missing, the tests that use it are skipped."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if not CHROMIUM:
         pytest.skip("there is no chromium on this machine")
@@ -78,7 +78,7 @@ def browser():
 
 @pytest.fixture
 def open_page(browser):
-    """Opens a page, waits until all is drawn; at the end of the test it must have had no complaint."""
+    """Opens a page and waits until it is drawn. Console messages, errors and network requests fail the test."""
     complaints, pages = [], []
 
     def open_page(path, **options):

@@ -1,4 +1,4 @@
-"""What the command tests share: running the program, judging its errors, and making audio and tables."""
+"""Helpers of the command tests: running the program, checking its errors, and making audio and tables."""
 import csv
 import json
 import os
@@ -16,36 +16,36 @@ CLASSES = ["anger", "happiness", "neutral", "sadness"]
 
 SANITIZED = os.environ.get("LORALENS_SANITIZED") == "1"
 
-# Trainings beyond a small one take too long in the build with sanitizers.
+# Marks tests with longer trainings, which take too long in the build with sanitizers.
 slow = pytest.mark.skipif(SANITIZED, reason="too slow with sanitizers")
 
 
-# No network; and one thread, as the tests run beside each other.
+# No network; one thread, since ctest runs tests in parallel.
 ENVIRONMENT = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 
 
 def start(*arguments, **options):
-    """Starts the program; the caller waits for it."""
+    """Starts the program; returns its process without waiting."""
     options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
     return subprocess.Popen([PROGRAM, *map(str, arguments)], text=True, env=ENVIRONMENT, **options)
 
 
 def run(*arguments, input="", **options):
-    """Runs the program to its end."""
+    """Runs the program until it ends."""
     process = start(*arguments, **options)
     stdout, stderr = process.communicate(input, timeout=600)
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 
 def succeed(*arguments, **options):
-    """Standard output of a command that must end with 0."""
+    """Runs a command, asserts exit status 0 and returns its standard output."""
     result = run(*arguments, **options)
     assert result.returncode == 0, result.stderr
     return result.stdout
 
 
 def expect_error(result, status, *words):
-    """One line on standard error that holds the words, nothing on standard output, and this exit status."""
+    """Asserts this exit status, one line on standard error with all the words, and no standard output."""
     assert result.returncode == status, result.stderr
     lines = result.stderr.splitlines()
     assert len(lines) == 1, result.stderr
@@ -56,14 +56,14 @@ def expect_error(result, status, *words):
 
 
 def expect_no_trace(output):
-    """Nothing of an output folder or file is there, under its own or a temporary name."""
+    """Asserts that an output folder or file does not exist, under its own or a temporary name."""
     output = Path(output)
     if output.parent.is_dir():
         assert [path.name for path in output.parent.iterdir() if path.name.startswith(output.name)] == []
 
 
 def files_of(folder):
-    """The bytes of every file below a folder, by relative path."""
+    """{relative path: bytes} of every file below a folder."""
     files = [path for path in sorted(Path(folder).rglob("*")) if path.is_file()]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
@@ -82,12 +82,12 @@ def write_table(path, rows, header=("path", "label", "speaker")):
 
 
 def noise(seconds, rate=16000, channels=1, loudness=0.1, seed=7):
-    """Samples in [-1, 1]: frames x channels."""
+    """White noise in [-1, 1], frames x channels."""
     return loudness * numpy.random.default_rng(seed).uniform(-1, 1, (round(seconds * rate), channels))
 
 
 def write_wav(path, samples, rate=16000, width=2):
-    """A WAV of whole numbers, `width` bytes each (1: unsigned, as WAV has it)."""
+    """Writes a WAV of integers of `width` bytes (1 byte: unsigned, as the format requires)."""
     path = Path(path)
     values = numpy.rint(samples * (2 ** (8 * width - 1) - 1)).astype(f"<i{width}")
     if width == 1:
@@ -102,7 +102,7 @@ def write_wav(path, samples, rate=16000, width=2):
 
 
 def write_float_wav(path, samples, rate=16000):
-    """A mono WAV of 32-bit floats, which the module wave cannot write."""
+    """Writes a mono WAV of 32-bit floats, which the module wave cannot write."""
     data = numpy.asarray(samples, "<f4").tobytes()
     form = struct.pack("<IHHIIHH", 16, 3, 1, rate, 4 * rate, 4, 32)
     chunks = b"WAVEfmt " + form + b"data" + struct.pack("<I", len(data)) + data

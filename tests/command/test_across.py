@@ -1,4 +1,4 @@
-"""Several corpora: joint training, leaving one out, evaluation on others, and the report that sets them side by side."""
+"""Several corpora: joint training, leaving one out, evaluation on other corpora, and the report that compares them."""
 import json
 import math
 import signal
@@ -15,7 +15,7 @@ COLUMNS = ("path", "label", "speaker", "gender", "text", "corpus")
 
 @pytest.fixture(scope="session")
 def corpora(model, tmp_path_factory):
-    """Tables of two corpora whose speakers are both called 1 to 4; the second one knows no sadness."""
+    """Tables of two corpora; the speakers of both are called 1 to 4, and the second has no sadness."""
     folder = tmp_path_factory.mktemp("corpora")
     succeed("synth", "-o", folder / "synthetic", "--voices", 8, "--sentences", 2)
     rows = table_of(folder / "synthetic" / "clips.csv")
@@ -36,7 +36,7 @@ def both(corpora):
 
 @pytest.fixture(scope="session")
 def runs(quick, both, corpora, tmp_path_factory):
-    """Runs of either corpus by LoRA and frozen, each on the other corpus, and one of both corpora; by name."""
+    """{name: folder}: LoRA and frozen runs on each corpus, their evaluations on the other, and a joint run."""
     folder = tmp_path_factory.mktemp("runs")
     for method in ("lora", "frozen"):
         for own, other in (corpora, corpora[::-1]):
@@ -81,7 +81,7 @@ def test_an_epoch_holds_corpora_and_classes_equally_often(runs, corpora):
     train = [row["id"] for row in table_of(runs["joint"] / "folds.csv") if (row["fold"], row["part"]) == ("0", "train")]
     classes = [len({own[clip] for clip in train if clip in own}) for own in labels]
     assert classes == [4, 3]
-    draws = 12 * math.ceil(math.ceil(len(train) / 2) / 12)  # of each corpus: shared out equally among 4 and among 3
+    draws = 12 * math.ceil(math.ceil(len(train) / 2) / 12)  # per corpus: a multiple of 4 and of 3 classes
     steps = int(table_of(runs["joint"] / "fold-00" / "history.csv")[0]["steps"])
     assert steps == math.ceil(2 * draws / 8)
 
@@ -149,7 +149,7 @@ def test_evaluation_says_what_trained_and_what_tested(runs):
     metrics = metrics_of(runs["lora-east-on-west"])
     assert metrics["trained_on"] == ["east"] and metrics["tested_on"] == ["west"] and metrics["trained_clips"] == 0
     assert metrics["method"] == "lora" and metrics["run"] == str(runs["lora-east"])
-    assert metrics["clips"] == 24 and metrics["predictions"] == 48  # two folds' models
+    assert metrics["clips"] == 24 and metrics["predictions"] == 48  # two folds, so two models
     assert metrics["confusion"][CLASSES.index("sadness")] == [0, 0, 0, 0]
     assert metrics["recall"]["sadness"] is None and metrics["recall_intervals"]["sadness"]["low"] is None
 
@@ -250,7 +250,7 @@ def test_a_run_has_a_page_of_its_own(runs, open_page, tmp_path):
     page = tmp_path / "page.html"
     succeed("report", runs["lora-east"], "-o", page)
     opened = open_page(page)
-    assert opened.locator('.plot[data-figure="reliability"] .mark-line path').count() == 2  # with the diagonal
+    assert opened.locator('.plot[data-figure="reliability"] .mark-line path').count() == 2  # the curve and the diagonal
     text = opened.locator("#results").inner_text()
     assert "By gender" in text and "calibration error" in text
 

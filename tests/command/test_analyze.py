@@ -1,4 +1,4 @@
-"""loralens analyze and the report of what it finds, from outside."""
+"""Command tests of loralens analyze and of its report."""
 import json
 
 import numpy
@@ -18,7 +18,7 @@ def rows(folder, analysis, **where):
 
 @pytest.fixture(scope="module")
 def some(corpus, tmp_path_factory):
-    """A list of half of the clips: those of the first sentence."""
+    """A file for --clips with half of the clips: those of the first sentence."""
     paths = [row["path"] for row in table_of(corpus) if row["text"] == table_of(corpus)[0]["text"]]
     path = tmp_path_factory.mktemp("lists") / "some.txt"
     path.write_text("\n".join(paths) + "\n")
@@ -27,7 +27,7 @@ def some(corpus, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def strict(trained, tmp_path_factory):
-    """All analyses of a run of two folds."""
+    """The folder of all analyses of a run of two folds."""
     folder = tmp_path_factory.mktemp("strict") / "analysis"
     succeed("analyze", trained, "--threads", 1, "-o", folder)
     return folder
@@ -64,7 +64,7 @@ def test_the_last_layer_of_the_lens_is_the_model(strict, trained):
     accuracy = rows(strict, "logit-lens", fold="", model="adapted", variant="", metric="accuracy", layer="3")
     scores = json.loads((trained / "metrics.json").read_text())
     right = sum(scores["confusion"][i][i] for i in range(4)) / sum(map(sum, scores["confusion"]))
-    assert float(accuracy[0]["value"]) == pytest.approx(right, abs=1 / 32)  # bf16 against fp32: one clip may flip
+    assert float(accuracy[0]["value"]) == pytest.approx(right, abs=1 / 32)  # bf16, fp32: one clip may differ
 
 
 @slow
@@ -85,7 +85,7 @@ def test_paper_names_what_the_contract_names(trained, some, tmp_path):
     assert words["erasure"] >= {("first-k", m) for m in ("accuracy", "loss", "confidence")}
     measures = ("sv90", "effective_rank", "stable_rank", "participation_ratio")
     assert words["spectrum"] == {(c, m) for c in ("A", "B", "A-gradient", "B-gradient") for m in measures}
-    assert not words.pop("alignment")  # flattened clips must be equally long, and this run's input is not padded
+    assert not words.pop("alignment")  # the published CKA flattens clips, so it needs padded input
     for analysis in words:
         assert {row["fold"] for row in rows(folder, analysis)} == {"0"}
         assert {row["low"] for row in rows(folder, analysis)} == {""}
@@ -173,7 +173,7 @@ def test_runs_of_other_seeds_are_averaged(trained, quick, corpus, tmp_path):
         of_layer = [one for one in single if all(one[c] == row[c] for c in ("variant", "layer", "module", "component", "class"))]
         mean = sum(float(one["value"]) * int(one["n"]) for one in of_layer) / (2 * clips)
         assert float(row["value"]) == pytest.approx(mean, rel=1e-6)
-    assert {row["n"] for row in rows(tmp_path / "both", "alignment", fold="", variant="")} == {"2"}  # folds
+    assert {row["n"] for row in rows(tmp_path / "both", "alignment", fold="", variant="")} == {"2"}  # two folds
 
     succeed("train", *flags, "--folds", "speaker:4", "-o", tmp_path / "other")
     result = run("analyze", trained, tmp_path / "other", *CHEAP, "-o", tmp_path / "none")

@@ -1,4 +1,4 @@
-"""Every kind of audio that users have, good and bad, through `predict`, and bad clips in a training."""
+"""Audio formats, valid and damaged, in `predict`, and damaged clips in a training."""
 import json
 import os
 import struct
@@ -12,7 +12,7 @@ from support import (expect_error, expect_no_trace, noise, run, slow, start, tab
 
 
 def good_audio(name, path):
-    """Writes a file that must work; returns its length in seconds."""
+    """Writes a valid audio file; returns its length in seconds."""
     if name == "8-bit":
         write_wav(path, noise(1), width=1)
     elif name == "24-bit":
@@ -41,7 +41,7 @@ def good_audio(name, path):
 
 
 def bad_audio(name, path):
-    """Writes a file that cannot work, or none."""
+    """Writes a file that must be refused (or none)."""
     if name == "empty":
         path.write_bytes(b"")
     elif name == "no-audio":
@@ -72,7 +72,7 @@ def bad_audio(name, path):
         write_wav(path, noise(32000, 1), 1)
     elif name == "beyond-all-sound":
         write_float_wav(path, 1e30 * noise(1)[:, 0])
-    elif name in ("au", "w64", "caf", "nist", "aiff", "flac"):  # all but the last second
+    elif name in ("au", "w64", "caf", "nist", "aiff", "flac"):  # the last second is cut off
         soundfile.write(path, noise(3), 16000, format=name.upper())
         path.write_bytes(path.read_bytes()[:-32000])
     elif name == "wrong-bit":
@@ -121,7 +121,7 @@ def test_every_kind_of_good_audio(trained, tmp_path):
 
 
 def test_a_clip_of_just_under_30_seconds_is_one_window(trained, tmp_path):
-    """The half second of silence after a clip ends with the window: it is no second one, and nothing is said."""
+    """The tail of silence ends with the window of 30 s: no second window, and no log line about a long clip."""
     files = [write_wav(tmp_path / f"{seconds}.wav", noise(seconds)) for seconds in (29.8, 30, 30.5, 31)]
     result, lines = predict(trained, *files)
     assert [line["seconds"] for line in lines] == pytest.approx([29.8, 30, 30.5, 31], abs=1e-3)
@@ -157,7 +157,7 @@ def test_formats_of_the_same_sound_give_the_same_answer(trained, tmp_path):
 
 @slow
 def test_an_hour_long_clip(trained, tmp_path):
-    """In the memory of some minutes: all its windows at once would take gigabytes."""
+    """Needs no more memory than a clip of some minutes: all windows at once would take gigabytes."""
     hour = write_wav(tmp_path / "hour.wav", noise(3600, 8000, loudness=0.02), 8000, width=1)
     program = start("predict", trained / "fold-00", hour)
     with program.stdout, program.stderr:

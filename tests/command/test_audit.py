@@ -1,4 +1,4 @@
-"""loralens audit, and what train refuses because of it."""
+"""Command tests of loralens audit, and of the leaks that train refuses."""
 import json
 import os
 import shutil
@@ -16,7 +16,7 @@ def rewrite(table, rows):
 
 @pytest.fixture
 def frozen(model):
-    """Flags of a training of a head alone."""
+    """Training flags for a frozen encoder."""
     return ["--model", model, "--method", "frozen", "--epochs", 1, "--threads", 1]
 
 
@@ -32,7 +32,7 @@ def kinds(result, severity):
 
 @pytest.fixture
 def table(corpus, tmp_path):
-    """The synthetic corpus, as a table of one's own."""
+    """The table of a copy of the synthetic corpus that the test may change."""
     shutil.copytree(corpus.parent, tmp_path / "corpus")
     return tmp_path / "corpus" / "clips.csv"
 
@@ -53,7 +53,7 @@ def test_a_clean_corpus(table, tmp_path):
 
 
 def copy_under_another_speaker(table):
-    """A clip of one speaker once more, softer and 50 ms later, as one of another speaker."""
+    """Adds a copy of a clip, softer and 50 ms later, as a clip of another speaker."""
     rows = table_of(table)
     first, other = rows[0], next(row for row in rows if row["speaker"] != rows[0]["speaker"])
     with wave.open(str(table.parent / first["path"])) as source:
@@ -126,7 +126,7 @@ def test_bad_calls(corpus, tmp_path):
 
 
 def memory_of(*arguments):
-    """Peak, KiB, of a command that must end with 0."""
+    """Peak memory (KiB) of a command, whose exit status must be 0."""
     process = start(*arguments, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     assert status == 0
@@ -145,5 +145,5 @@ def test_a_hundred_thousand_rows(tmp_path):
     assert result["clips"]["clips"] == 100_000 and result["clips"]["speakers"] == 997
     for fold in result["folds"]:
         assert abs(fold["parts"]["test"]["clips"] - 10_000) < 200
-    # What LibTorch takes, 120 MB or with CUDA 480, is not counted; sanitizers keep freed memory.
+    # Subtracts the memory of LibTorch, 120 MB or with CUDA 480. Sanitizers keep freed memory.
     assert memory - memory_of("--version") < 180_000 or SANITIZED

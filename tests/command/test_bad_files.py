@@ -1,4 +1,4 @@
-"""Damaged, hostile and wrong checkpoints and adapters, and outputs that cannot be written."""
+"""Damaged, hostile and mismatched checkpoints and adapters, and outputs that cannot be written."""
 import json
 import os
 import resource
@@ -12,7 +12,7 @@ import pytest
 from support import expect_error, expect_no_trace, files_of, read_safetensors, run, succeed, write_safetensors
 
 WEIGHTS = "adapter_model.safetensors"
-HEAD = "base_model.model.classifier.bias"  # 4 numbers of 4 bytes, the first in the file
+HEAD = "base_model.model.classifier.bias"  # the first tensor of the file, 4 numbers of 4 bytes
 
 
 def first_lora(header):
@@ -20,12 +20,12 @@ def first_lora(header):
 
 
 def last(header):
-    """The description of the tensor whose data ends the file."""
+    """The header entry of the last tensor in the file."""
     return max((entry for name, entry in header.items() if name != "__metadata__"), key=lambda e: e["data_offsets"][1])
 
 
 def damage(name, path):
-    """Turns a good safetensors file of an adapter into a bad one."""
+    """Damages the safetensors file of an adapter."""
     content = path.read_bytes()
     header, data = read_safetensors(path)
     lora = first_lora(header)
@@ -59,7 +59,7 @@ def damage(name, path):
     write_safetensors(path, header, data)
 
 
-# What is done to the bytes.
+# Damage to the file's bytes, by name of the case.
 RAW = {
     "empty": lambda content: b"",
     "seven-bytes": lambda content: content[:7],
@@ -71,7 +71,7 @@ RAW = {
     "bytes-at-the-end": lambda content: content + b"1234",
 }
 
-# What the error says.
+# Words of the expected error, by name of the case.
 DAMAGED = {
     "missing": ["No such file"],
     "empty": ["no safetensors"],
@@ -130,7 +130,7 @@ def test_a_bad_peft_configuration_is_refused(name, adapter, model, clips):
 
 
 NESTED = "[" * 100_000 + "]" * 100_000
-SLOW = "((\\\\w|\\\\.)+)+[!?]"  # exponential time, in JSON
+SLOW = "((\\\\w|\\\\.)+)+[!?]"  # backtracks exponentially; escaped for JSON
 LORA = '{"peft_type": "LORA", "lora_alpha": 1, '
 HOSTILE_PEFT_CONFIGS = {
     "nested": (LORA + f'"r": {NESTED}, "target_modules": ["v_proj"]}}', ["adapter_config.json", "nested more than 64"]),
@@ -174,7 +174,7 @@ def test_nested_json_is_an_error_everywhere(trained, checkpoint, clips, tmp_path
 
 
 def poison(path, name, number):
-    """Writes a number over the last one of a tensor."""
+    """Replaces the last number of a tensor."""
     header, data = read_safetensors(path)
     entry = header[name]
     packed = struct.pack({"F32": "<f", "F16": "<e"}[entry["dtype"]], number)
@@ -211,13 +211,13 @@ def test_an_adapter_of_another_base_is_refused(trained, adapter, clips, tmp_path
     out = tmp_path / "out"
     expect_error(run("evaluate", trained, "--corpus", corpus, "--model", "base", "-o", out), 1, *words)
     expect_no_trace(out)
-    # A bare PEFT folder does not say what it was trained on: the shapes do.
+    # A bare PEFT folder does not name its base model, but its shapes show the size of it.
     expect_error(run("predict", adapter, clips[0], "--model", "base"), 1, "shape", "another model size")
 
 
 @pytest.fixture
 def checkpoint(model, tmp_path):
-    """A copy of the base model's folder that may be damaged."""
+    """A copy of the base model's folder that the test may damage."""
     folder = tmp_path / "model"
     folder.mkdir()
     for name in ("config.json", "model.safetensors"):
@@ -293,7 +293,7 @@ def test_a_bad_run_is_refused(trained, clips, tmp_path):
 
 
 def every_output(flags, trained, corpus):
-    """Commands that write a folder or file, but for its name."""
+    """Commands that write a folder or file; its path is to be appended."""
     return [["-q", "train", *flags, "-o"], ["synth", "--voices", 1, "--sentences", 1, "-o"],
             ["evaluate", trained, "-o"], ["corpus", "table", corpus, "-o"]]
 
@@ -323,7 +323,7 @@ def test_an_output_in_a_protected_folder_is_refused(flags, trained, corpus, tmp_
 
 
 def small_files_only():
-    """Writing beyond 1 KiB fails, as it does on a full disk."""
+    """Makes writes beyond 1 KiB fail, as on a full disk."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
 
@@ -338,7 +338,7 @@ def test_a_file_that_cannot_be_written_whole_leaves_nothing(flags, trained, corp
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 256 KiB."""
+    """A mounted file system of 256 KiB."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", disk], capture_output=True)

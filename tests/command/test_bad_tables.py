@@ -1,4 +1,4 @@
-"""Tables of clips that cannot be trained on: each is refused in one line, and nothing is left behind."""
+"""Tables of clips that cannot be trained on: each is refused in one line, and no output remains."""
 import json
 import os
 import shutil
@@ -11,7 +11,7 @@ from support import PROGRAM, expect_error, expect_no_trace, noise, run, succeed,
 
 @pytest.fixture(scope="session")
 def rows(tmp_path_factory):
-    """Three speakers, two classes: path, label, speaker."""
+    """Rows path, label, speaker of three speakers and two classes."""
     folder = tmp_path_factory.mktemp("clips")
     names = [(label, speaker) for speaker in ("anna", "ben", "carl") for label in ("calm", "tense")]
     return [(write_wav(folder / f"{speaker}{label}.wav", noise(0.5, seed=i)), label, speaker)
@@ -19,7 +19,7 @@ def rows(tmp_path_factory):
 
 
 def write_bad_table(name, rows, path):
-    """Writes the bad table; the flags that belong to it."""
+    """Writes the bad table of this name; returns the training flags that it needs."""
     (first, label, speaker), *rest = rows
     if name == "empty":
         path.write_text("")
@@ -59,7 +59,7 @@ def write_bad_table(name, rows, path):
         return ["--labels", "calm=calm"]
     elif name == "one-speaker":
         write_table(path, [(clip, what, "anna") for clip, what, _ in rows])
-    elif name == "two-speakers":  # one trains, none is left for the development part
+    elif name == "two-speakers":  # one speaker trains, and none remains for the development part
         write_table(path, [row for row in rows if row[2] != "carl"])
         return ["--folds", "speaker:2"]
     elif name == "fewer-speakers-than-folds":
@@ -127,7 +127,7 @@ def write_bad_table(name, rows, path):
     return []
 
 
-# The column of the fourth row, and what stands there.
+# A column, and the badly encoded bytes of its cell in the fourth row.
 ENCODINGS = {
     "latin-1-path": (0, b"T\xfcr.wav"),
     "latin-1-label": (1, b"gel\xf6st"),
@@ -139,7 +139,7 @@ ENCODINGS = {
 }
 COLUMNS = ("path", "label", "speaker", "text", "corpus", "gender")
 
-# The first row is of anna, calm, session one, corpus here, female; a column of it, and how it is written otherwise.
+# The first row: anna, calm, session one, corpus here, female. A column, and a second spelling of its value.
 SPELLINGS = {
     "speaker-in-capitals": (2, "ANNA"),
     "speaker-with-a-space": (2, "anna "),
@@ -154,13 +154,13 @@ SPELLINGS = {
 
 
 def write_quoted(path, rows):
-    """A table whose cells keep the spaces around them."""
+    """Writes a table with all cells in quotes, which keep the spaces around names."""
     path.write_text("".join(",".join(f'"{cell}"' for cell in row) + "\n" for row in rows), encoding="utf-8")
     return path
 
 
 def seen(name):
-    """A name as errors show it: invisible characters as bytes."""
+    """A name as errors show it: invisible characters as escaped bytes."""
     return name.replace("\u00a0", r"\xc2\xa0").replace("\u200b", r"\xe2\x80\x8b")
 
 
@@ -214,7 +214,7 @@ def test_a_bad_table_is_refused(name, rows, model, tmp_path):
     if "--folds" not in flags:
         flags += ["--folds", "speaker:3"]
     result = run("-q", "train", "--model", model, "--corpus", table, *flags, "--threads", 1, "-o", tmp_path / "run")
-    status = 2 if name == "no-such-folds" else 1  # that one is wrong on the command line, whatever the table
+    status = 2 if name == "no-such-folds" else 1  # a usage error, independent of the table
     expect_error(result, status, *BAD_TABLES[name])
     expect_no_trace(tmp_path / "run")
 
@@ -245,7 +245,7 @@ def test_utf_16_with_its_mark_is_read(rows, model, tmp_path):
     assert {row["speaker"] for row in table_of(tmp_path / "run" / "predictions.csv")} == {"anna", "ben", "carl"}
 
 
-# Clips of one speaker in two tables: nobody can tell whether they are one corpus, unless the tables say so.
+# Clips of one speaker in two tables without the column corpus: it is unknown whether they are of one corpus.
 def test_a_speaker_in_two_tables(rows, model, tmp_path):
     train = ["train", "--model", model, "--folds", "speaker:2", "--method", "frozen", "--epochs", 1, "--select", "last",
              "-o", tmp_path / "run"]
@@ -258,7 +258,7 @@ def test_a_speaker_in_two_tables(rows, model, tmp_path):
         write_table(table, [(*row, "one") for row in rows[i::2]], header)
     succeed(*train, "--corpus", first, "--corpus", second)
     tested = {(row["fold"], row["speaker"]) for row in table_of(tmp_path / "run" / "predictions.csv")}
-    assert len(tested) == 3  # each speaker in one fold
+    assert len(tested) == 3  # each speaker is tested in one fold
 
 
 def test_the_audit_tells_of_two_spellings(rows, tmp_path):

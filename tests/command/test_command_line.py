@@ -1,4 +1,4 @@
-"""Help, usage errors, configuration files, and what becomes of output that nobody reads."""
+"""Help, usage errors, configuration files, and output into closed pipes and full disks."""
 import os
 import subprocess
 
@@ -137,7 +137,7 @@ def test_a_bad_configuration_file_is_refused(name, corpus, tmp_path):
     file.write_text(text)
     result = run("train", "--config", file, "--corpus", corpus, "--folds", "speaker:2", "-o", out)
     expect_error(result, 2, *words)
-    if name != "out-of-range":  # an error of the flag, wherever it came from
+    if name != "out-of-range":  # here the error names the flag, not the file
         expect_error(result, 2, file)
     expect_no_trace(out)
 
@@ -168,7 +168,7 @@ def test_predict_and_evaluate_take_a_configuration_file(trained, corpus, clips, 
 
 @pytest.mark.skipif(os.environ.get("LORALENS_SANITIZED") == "1", reason="the sanitizer's library comes first")
 def test_threads_spin_briefly_unless_told_otherwise():
-    """libgomp says what it was set to as it is loaded."""
+    """libgomp prints its settings when it is loaded."""
     def said(**variables):
         plain = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
         return subprocess.run([PROGRAM, "--version"], env=plain | {"OMP_DISPLAY_ENV": "verbose"} | variables,
@@ -179,7 +179,7 @@ def test_threads_spin_briefly_unless_told_otherwise():
 
 
 def test_a_reader_that_leaves_early(trained, clips):
-    """As in `loralens predict run ... | head -1`: no crash, no trace of one."""
+    """As in `loralens predict run ... | head -1`: an error line and no crash."""
     process = start("predict", trained, *clips)
     assert process.stdout.readline().startswith("{")
     process.stdout.close()

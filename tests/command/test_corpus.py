@@ -1,4 +1,4 @@
-"""Readers of corpora from outside, on trees of the same layout, and the synthetic corpus."""
+"""Command tests of the corpus readers, on small trees of the same layout, and of the synthetic corpus."""
 import pytest
 
 from support import expect_error, expect_no_trace, files_of, noise, run, succeed, table_of, write_table, write_wav
@@ -16,9 +16,9 @@ def tree(root, names):
 
 @pytest.fixture
 def ravdess(tmp_path):
-    """Three actors; calm among the emotions, a song and a stray file among the clips."""
+    """A RAVDESS tree of three actors, with calm clips, a song and a file with another name."""
     styles = [(emotion, intensity) for emotion in range(1, 6) for intensity in (1, 2)]
-    styles.remove((1, 2))  # neutral is never strong
+    styles.remove((1, 2))  # RAVDESS has no strong neutral clips
     names = [f"Actor_{actor:02}/03-01-{emotion:02}-{intensity:02}-01-01-{actor:02}.wav"
              for actor in (1, 2, 3) for emotion, intensity in styles]
     return tree(tmp_path / "ravdess", [*names, "Actor_01/03-02-03-01-01-01-01.wav", "Actor_01/other.wav"])
@@ -31,7 +31,7 @@ def emo_db(tmp_path):
 
 
 def counts_in(text):
-    """The numbers that stand behind words in a summary."""
+    """The words and numbers of a summary, without commas and colons."""
     return text.replace(",", " ").replace(":", " ").split()
 
 
@@ -48,14 +48,14 @@ def test_ravdess(ravdess, tmp_path):
     assert "27" in counts_in(printed)
     assert "passed over 1 files of song or video" in printed
     assert "passed over 1 audio files with other names" in printed
-    assert "192" in printed  # the published number of angry clips, which these are not
+    assert "192" in printed  # the published number of angry clips, which differs here
 
 
 def test_ravdess_in_four_classes(ravdess, tmp_path):
     printed = succeed("corpus", "ravdess", ravdess, "--labels", "four", "-o", tmp_path / "clips.csv")
     labels = [row["label"] for row in table_of(tmp_path / "clips.csv")]
     assert {label: labels.count(label) for label in labels} == {"neutral": 3, "happiness": 6, "sadness": 6, "anger": 6}
-    assert "calm" in printed  # left out, and said
+    assert "calm" in printed  # listed as left out
 
 
 def test_emo_db(emo_db, tmp_path):
@@ -66,7 +66,7 @@ def test_emo_db(emo_db, tmp_path):
     assert len(rows) == 14 and len({row["label"] for row in rows}) == 7
     succeed("corpus", "emo-db", emo_db, "--labels", "four", "-o", tmp_path / "four.csv")
     assert len(table_of(tmp_path / "four.csv")) == 8
-    # The folder with the files themselves is fine too.
+    # The folder of the audio files may be given too.
     succeed("corpus", "emo-db", emo_db / "wav", "-o", tmp_path / "again.csv")
     assert table_of(tmp_path / "again.csv") == rows
 
@@ -139,7 +139,7 @@ def test_help_names_the_readers_and_only_their_own_flags():
 
 @pytest.fixture
 def trees(tmp_path):
-    """A tree of each corpus with an angry clip of 1 s by one speaker and a neutral one by another."""
+    """For each reader a tree with an angry clip of 1 s of one speaker and a neutral one of another."""
     root = tmp_path / "corpora"
     names = {
         "crema-d": ["AudioWAV/1001_DFA_ANG_XX.wav", "AudioWAV/1002_DFA_NEU_XX.wav"],

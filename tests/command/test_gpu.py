@@ -1,4 +1,4 @@
-"""`--device cuda`, on the tests' GPU (tests/gpu/gpu.cc) or, where LibTorch is CUDA's, on a real one."""
+"""`--device cuda`, on a simulated GPU (tests/gpu/gpu.cc) or, if LibTorch is built for CUDA, on a real one."""
 import json
 import os
 
@@ -10,7 +10,7 @@ from support import expect_error, run, slow, succeed, table_of, write_table
 
 ON_GPU = os.environ.get("LORALENS_ON_GPU", "")
 
-# Everything that a training step can hold.
+# All options that add operations to a training step.
 ALL = ["--targets", "q_proj,k_proj,v_proj,out_proj,fc1,fc2", "--weighted-layer-sum", "--accumulate", 2, "--position-dropout", 0.3,
        "--average", 0.5, "--weight-decay", 0.1, "--label-smoothing", 0.1, "--class-weights", 1, "--time-masks", 1]
 TRAININGS = {"lora": [], "all": ALL, "full": ["--method", "full", "--learning-rate", 1e-4],
@@ -19,7 +19,7 @@ TRAININGS = {"lora": [], "all": ALL, "full": ["--method", "full", "--learning-ra
 
 @pytest.fixture
 def on_gpu(monkeypatch, tmp_path):
-    """Runs a command there; returns its standard output and what the GPU has to report (None of a real one)."""
+    """Runs a command on the GPU; returns its standard output and the simulated GPU's report (None for a real GPU)."""
     environment = support.ENVIRONMENT | {"LORALENS_GPU_REPORT": str(tmp_path / "report.json")}
 
     def on_gpu(*arguments):
@@ -37,7 +37,7 @@ def on_gpu(monkeypatch, tmp_path):
 
 
 def expect_close(ours, theirs, columns, tolerance=2e-5):
-    """Tables alike: texts equal, numbers of these columns within the tolerance."""
+    """Asserts that two tables agree: these columns as numbers within the tolerance, the others as equal texts."""
     assert len(ours) == len(theirs) > 0
     for one, other in zip(ours, theirs):
         assert {k: v for k, v in one.items() if k not in columns} == {k: v for k, v in other.items() if k not in columns}
@@ -49,7 +49,7 @@ def expect_close(ours, theirs, columns, tolerance=2e-5):
 @slow
 @pytest.mark.parametrize("training", TRAININGS)
 def test_training_is_that_of_the_processor(on_gpu, quick, corpus, tmp_path, training):
-    if training == "padded":  # 30 s each: one clip of each speaker, of two classes
+    if training == "padded":  # 30 s per clip are slow: one clip per speaker, two classes
         rows = [row for row in table_of(corpus) if row["path"].endswith("_01.wav")]
         few = [row for i, row in enumerate(rows) if i % 4 == i // 8]
         corpus = write_table(tmp_path / "few.csv", [(corpus.parent / r["path"], r["label"], r["speaker"]) for r in few])
@@ -65,7 +65,7 @@ def test_training_is_that_of_the_processor(on_gpu, quick, corpus, tmp_path, trai
 @slow
 @pytest.mark.parametrize("training", ["lora", "all", "full"])
 def test_no_step_waits_for_the_gpu(on_gpu, flags, tmp_path, training):
-    """As much waits in epochs of two steps as in epochs of sixteen; progress, which reads the loss, is off."""
+    """Epochs of two and of sixteen steps wait equally often. Progress is off (-q), since it reads the loss."""
     reports = []
     for batch in (8, 1):
         reports.append(on_gpu("train", "-q", *flags, *TRAININGS[training], "--watch", 0, "--batch", batch,

@@ -1,4 +1,4 @@
-"""`loralens import` of files that are no CTranslate2 Whisper; real ones are compared in the parity tests."""
+"""`loralens import` of invalid CTranslate2 files; parity tests cover real models."""
 import struct
 
 import pytest
@@ -12,13 +12,13 @@ def text(value):
 
 
 def variable(name, shape, code, data, size=None):
-    """code: 0 float32, 4 float16. size: what the file says of the data's length."""
+    """The bytes of a variable. code: 0 float32, 4 float16. size: the stated number of bytes of data."""
     shape_bytes = struct.pack(f"<B{len(shape)}I", len(shape), *shape)
     return text(name) + shape_bytes + struct.pack("<BI", code, len(data) if size is None else size) + data
 
 
 def binary(variables=(), version=6, specification="WhisperSpec", revision=3, count=None, aliases=(), rest=b""):
-    """A model.bin; count: what the file says of the number of variables."""
+    """The bytes of a model.bin. count: the stated number of variables."""
     count = len(variables) if count is None else count
     head = struct.pack("<I", version) + text(specification) + struct.pack("<II", revision, count)
     tail = struct.pack("<I", len(aliases)) + b"".join(text(alias) + text(name) for alias, name in aliases)

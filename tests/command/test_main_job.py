@@ -1,4 +1,4 @@
-"""The main job from outside: synthetic corpus, training, evaluation, prediction."""
+"""Command tests of the main workflow: synthetic corpus, training, evaluation, prediction."""
 import json
 import os
 import shutil
@@ -12,7 +12,7 @@ from support import CLASSES, expect_error, files_of, run, slow, start, succeed, 
 
 @pytest.fixture(scope="session")
 def lora(flags, tmp_path_factory):
-    """A LoRA run with final/."""
+    """A LoRA run of two folds with final/."""
     folder = tmp_path_factory.mktemp("lora") / "run"
     succeed("train", *flags, "--method", "lora", "--final", "-o", folder)
     return folder
@@ -30,7 +30,7 @@ def predictions(*arguments, **options):
 
 
 def averages(*lists):
-    """The mean, class by class, of predictions for the same files."""
+    """Mean probabilities of each class over several predictions of the same files."""
     return [{c: numpy.mean([p["probabilities"][c] for p in same]) for c in CLASSES} for same in zip(*lists)]
 
 
@@ -55,7 +55,7 @@ def test_a_run_holds_what_the_contract_says(lora):
 def test_training_is_watched_without_a_trace_in_its_results(lora, tmp_path):
     rows = table_of(lora / "fold-00" / "watch.csv")
     assert list(rows[0]) == ["step", "epoch", "layer", "module", "component", "metric", "value"]
-    assert {row["step"] for row in rows} == {"0"}  # every 20 steps, and there are fewer
+    assert {row["step"] for row in rows} == {"0"}  # recorded every 20 steps; this training has fewer
     assert {row["layer"] for row in rows if row["component"] == "BA"} == {"2", "3"}
     succeed("train", "--config", lora / "config.toml", "--watch", 1, "-o", tmp_path / "often")
     succeed("train", "--config", lora / "config.toml", "--watch", 0, "-o", tmp_path / "never")
@@ -63,7 +63,7 @@ def test_training_is_watched_without_a_trace_in_its_results(lora, tmp_path):
     steps = [row["step"] for row in table_of(tmp_path / "often" / "fold-00" / "watch.csv")]
     assert set(steps) == set(map(str, range(int(table_of(lora / "fold-00" / "history.csv")[-1]["steps"]))))
     for name, content in never.items():
-        assert name in ("config.toml", "inputs.json") or often[name] == content  # the flag itself
+        assert name in ("config.toml", "inputs.json") or often[name] == content  # these hold the value of --watch
     assert set(often) - set(never) == {f"{folder}/watch.csv" for folder in ("fold-00", "fold-01", "final")}
 
 
@@ -148,7 +148,7 @@ def test_progress_on_a_terminal(flags, tmp_path):
     try:
         while block := os.read(terminal, 65536):
             shown += block
-    except OSError:  # how Linux says that the other end is closed
+    except OSError:  # Linux: the other end is closed
         os.close(terminal)
     process.communicate()
     assert process.returncode == 0
@@ -173,7 +173,7 @@ def test_evaluate_on_another_corpus_maps_classes_by_name(frozen, corpus, tmp_pat
     assert result.returncode == 0
     assert "8 clips labelled disgust" in result.stderr
     metrics = json.loads(result.stdout)
-    assert [sum(row) for row in metrics["confusion"]] == [16, 16, 0, 16]  # both folds' models
+    assert [sum(row) for row in metrics["confusion"]] == [16, 16, 0, 16]  # the models of both folds
     assert metrics == json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert len(table_of(tmp_path / "out" / "predictions.csv")) == 48
 

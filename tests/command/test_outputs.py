@@ -1,4 +1,4 @@
-"""What commands may write over, where standard error goes, and files that are no files."""
+"""Which outputs --force may replace, redirected standard streams, and inputs that are not regular files."""
 import os
 import shutil
 import subprocess
@@ -12,18 +12,18 @@ ANALYSIS = ["--only", "contribution", "--threads", 1]
 
 @pytest.fixture
 def copy(trained, tmp_path):
-    """A run of one's own."""
+    """A copy of the run that the test may change."""
     return shutil.copytree(trained, tmp_path / "run")
 
 
 @pytest.fixture
 def synthetic(corpus, tmp_path):
-    """A corpus of one's own: its clips.csv."""
+    """The clips.csv of a copy of the corpus that the test may change."""
     return shutil.copytree(corpus.parent, tmp_path / "synthetic") / "clips.csv"
 
 
 def expect_refused(folder, *arguments):
-    """The command ends with an error, and nothing below `folder` has changed or come to it."""
+    """Asserts that the command with --force fails and that the files below `folder` are unchanged."""
     before = files_of(folder)
     expect_error(run("-q", *arguments, "--force"), 1, "this command reads", "choose another")
     assert files_of(folder) == before
@@ -138,7 +138,7 @@ def test_a_profile_replaces_a_profile_only(trained, clips, tmp_path):
 
 
 def exit_status(*arguments, **streams):
-    """Of the program with these streams as the shell would redirect them."""
+    """Runs the program with shell redirections of its streams; returns the completed process."""
     command = " ".join(f"'{word}'" for word in (PROGRAM, *arguments))
     redirected = " ".join(streams.values())
     return subprocess.run(["bash", "-c", f"{command} {redirected}"], env=ENVIRONMENT, capture_output=True, text=True,
@@ -175,7 +175,7 @@ def endless(kind, folder):
     if kind == "fifo":
         os.mkfifo(path)
     else:
-        with open(path, "wb") as file:  # of holes
+        with open(path, "wb") as file:  # a sparse file
             file.truncate(1 << 40)
     return path
 

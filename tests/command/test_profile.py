@@ -1,4 +1,4 @@
-"""--profile, from outside."""
+"""Command tests of --profile."""
 import json
 
 import pytest
@@ -8,7 +8,7 @@ from support import expect_error, files_of, run, slow, succeed
 
 @pytest.fixture(scope="module")
 def profile(flags, tmp_path_factory):
-    """Of the run `folder`/run, as JSON."""
+    """The profile of the training of `folder`/run, as JSON, with the key `folder`."""
     folder = tmp_path_factory.mktemp("profile")
     succeed("train", *flags, "-o", folder / "run", f"--profile={folder / 'profile.json'}")
     return json.loads((folder / "profile.json").read_text()) | {"folder": folder}
@@ -31,7 +31,7 @@ def test_phases_of_training_add_up(profile):
 
 @slow
 def test_a_profile_leaves_no_trace_in_the_run(profile, trained):
-    """Neither in its configuration nor in a bit of what it learnt."""
+    """The configuration and all bits of the results are those of a run without a profile."""
     seen, plain = files_of(profile["folder"] / "run"), files_of(trained)
     assert set(seen) == set(plain)
     assert {name for name in seen if seen[name] != plain[name]} == set()

@@ -1,4 +1,4 @@
-"""`loralens report`: the page of an analysis, opened in a browser.
+"""Command tests of `loralens report`: the page of an analysis, opened in a browser.
 
 The analyses are synthetic: the unit tests write them (src/report/test_findings.h).
 """
@@ -16,7 +16,7 @@ from support import PROGRAM, expect_error, run, succeed, table_of
 
 @pytest.fixture(scope="session")
 def analyses(tmp_path_factory):
-    """Two folders as `analyze` leaves them: run-1 and run-2."""
+    """The parent of two analysis folders, run-1 and run-2, as `analyze` writes them."""
     unit_tests = Path(PROGRAM).parent / "tests" / "unit_tests"
     if not unit_tests.is_file():
         pytest.skip("the unit tests, which write the analyses, are not built")
@@ -28,7 +28,7 @@ def analyses(tmp_path_factory):
 
 @pytest.fixture
 def analysis(analyses, tmp_path):
-    """One of one's own."""
+    """A copy of an analysis folder that the test may change."""
     return Path(shutil.copytree(analyses / "run-1", tmp_path / "analysis"))
 
 
@@ -84,7 +84,7 @@ def figure(page, name):
 
 
 def middle(page, locator):
-    """Scrolls there and returns the middle of its box. Marks of a figure take no events: its svg does."""
+    """Scrolls to an element and returns its centre, for the mouse: the svg receives events, marks do not."""
     locator.evaluate("element => element.scrollIntoView({block: 'center', behavior: 'instant'})")
     box = locator.bounding_box()
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -102,7 +102,7 @@ def toggle(page, name, entry):
 def test_every_figure_is_drawn_and_fits(analyses, open_page, scheme, width):
     page = open_page(analyses / "run-1/report.html", color_scheme=scheme, viewport={"width": width, "height": 800})
     plots = page.locator(".plot")
-    assert plots.count() == 6 + 2  # with the clip's
+    assert plots.count() == 6 + 2  # with the two of the clip
     for i in range(plots.count()):
         assert plots.nth(i).locator("svg.marks path").count() > 3
         assert plots.nth(i).locator("svg.marks").bounding_box()["width"] <= plots.nth(i).bounding_box()["width"] + 1
@@ -147,7 +147,7 @@ def test_points_change_their_colour_from_label_to_speaker(analyses, open_page):
     assert labels.all_text_contents() == ["anger", "happiness", "neutral", "sadness"]
     faint = plot.locator('.mark-symbol path[opacity="0.06"]')
     toggle(page, "embedding-tsne", "anger")
-    assert faint.count() == 180  # of 2 x 120 points a quarter stays
+    assert faint.count() == 180  # of 2 x 120 points a quarter stays visible
     plot.locator("input[value=speaker]").check()
     page.wait_for_timeout(200)
     assert labels.all_text_contents() == [f"{i:02}" for i in range(10)]

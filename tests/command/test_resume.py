@@ -1,4 +1,4 @@
-"""Runs that are killed and go on, and runs that two processes want."""
+"""Resuming killed runs, and two processes that want the same run."""
 import json
 import re
 import shutil
@@ -16,7 +16,7 @@ FINAL = "final.partial/checkpoint.safetensors"
 
 @pytest.fixture(scope="session")
 def longer(model, corpus):
-    """A training with time to be killed in: several epochs, and averages and head epochs to be carried over."""
+    """Flags of a training that is long enough to kill: several epochs, with averages and head epochs to restore."""
     return ["--model", model, "--corpus", corpus, "--folds", "speaker:2", "--epochs", 4, "--head-epochs", 2,
             "--dropout", 0.1, "--watch", 3, "--final", "--threads", 1]
 
@@ -29,7 +29,7 @@ def uninterrupted(longer, tmp_path_factory):
 
 
 def mark_of(path):
-    """Changes whenever the file is written anew; None while it is not there."""
+    """A value that changes whenever the file is rewritten; None while it is missing."""
     try:
         return path.stat().st_ino, path.stat().st_mtime_ns
     except FileNotFoundError:
@@ -37,7 +37,7 @@ def mark_of(path):
 
 
 def train_until(arguments, path, writes=1):
-    """Starts a training; returns its process once `path` has been written so often."""
+    """Starts a training; returns its process after `path` has been written this many times."""
     process = start("train", *arguments)
     last = mark_of(path)
     for _ in range(writes):
@@ -101,7 +101,7 @@ def test_a_killed_run_is_resumed_from_its_last_epoch(longer, tmp_path):
     assert (tmp_path / "run.partial" / FIRST_FOLD).read_bytes() == before
 
     process = train_until(["--resume", target], tmp_path / "run.partial" / "fold-01.partial" / "initial.safetensors")
-    process.send_signal(signal.SIGSTOP)  # it would end before all of them have tried
+    process.send_signal(signal.SIGSTOP)  # paused, or it would end before the commands below
     expect_error(run("train", "--resume", target), 1, target, "another process")
     expect_error(run("train", *longer, "-o", target), 1, target, "another process")
     expect_error(run("train", *longer, "-o", target, "--force"), 1, target, "another process")
@@ -137,12 +137,12 @@ def test_a_damaged_checkpoint_is_refused(longer, tmp_path):
     assert (tmp_path / "run.partial").is_dir() and not target.exists()
 
 
-# Going on with something else
+# Resuming with other inputs
 
 
 @pytest.fixture(scope="session")
 def interrupted(longer, corpus, tmp_path_factory):
-    """A training that was killed in its second fold, on clips of its own: the folder with clips/, clips.csv, run.partial."""
+    """The folder (clips/, clips.csv, run.partial) of a training on copied clips that was killed in its second fold."""
     folder = tmp_path_factory.mktemp("interrupted")
     rows = table_of(corpus)
     for row in rows:
@@ -157,7 +157,7 @@ def interrupted(longer, corpus, tmp_path_factory):
 
 @pytest.fixture
 def stopped(interrupted, tmp_path):
-    """The same in a folder of one's own."""
+    """A copy of that folder that the test may change."""
     folder = shutil.copytree(interrupted, tmp_path / "work")
     config = folder / "run.partial" / "config.toml"
     config.write_text(config.read_text().replace(str(interrupted), str(folder)))

@@ -1,4 +1,4 @@
-"""Runs as folders: all their folds, folds of one training, tables that fit their scores, flags that fit the run."""
+"""Consistency of run folders: complete folds of one training, tables that match scores, flags that match the run."""
 import json
 import shutil
 
@@ -186,7 +186,7 @@ def test_copies_of_the_training_clips_are_recognised(many, corpus, tmp_path):
     rows = []
     for number, row in enumerate(table_of(corpus)):
         source, target = corpus.parent / row["path"], tmp_path / f"{number}.wav"
-        if number % 2:  # every other one softer: the same recording, other samples
+        if number % 2:  # every second copy is softer: the same recording with other samples
             data = source.read_bytes()
             samples = numpy.frombuffer(data[44:], "<i2").astype(float)[:, None] / 32768
             write_wav(target, 0.4 * samples)
@@ -221,7 +221,7 @@ def test_damaged_recordings_are_refused(copy, corpus):
 
 @pytest.fixture(scope="session")
 def shapes(flags, tmp_path_factory):
-    """LoRA runs of other ranks and modules on the same folds."""
+    """LoRA runs with other ranks and modules on the same folds."""
     folder = tmp_path_factory.mktemp("shapes")
     for name, more in {"rank-4": ["--rank", 4], "modules": ["--rank", 4, "--targets", "q_proj,v_proj", "--layers", "0-1"]}.items():
         succeed("train", *flags, *more, "-o", folder / name)

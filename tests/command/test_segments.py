@@ -1,4 +1,4 @@
-"""Segments (start and end in a table) are the clips that one would have cut there, in every command."""
+"""Segments (start and end in a table) give the same results as separately cut clips, in every command."""
 import json
 import wave
 
@@ -10,7 +10,7 @@ from support import run, succeed, table_of, write_table
 
 @pytest.fixture(scope="module")
 def joined(corpus, tmp_path_factory):
-    """The corpus with each speaker's clips one after the other in a file; the path of its table."""
+    """The table of the corpus with the clips of each speaker joined in one file."""
     folder = tmp_path_factory.mktemp("joined")
     rows, recordings = [], {}
     for row in table_of(corpus):
@@ -31,7 +31,7 @@ def joined(corpus, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ids(joined):
-    """The ids of the joined table's clips, in its order, and with their whole path."""
+    """The ids of the segments with absolute paths, in the order of the table."""
     return [str(joined.parent / f"{row['path']}#{row['start']}-{row['end']}") for row in table_of(joined)]
 
 
@@ -44,7 +44,7 @@ def evaluated(trained, table, folder):
 def test_evaluate_hears_the_same(trained, corpus, joined, ids, tmp_path):
     segments, heard = evaluated(trained, joined, tmp_path / "segments")
     clips, expected = evaluated(trained, corpus, tmp_path / "clips")
-    assert [str(joined.parent / name) for name in segments] == 2 * ids  # both folds' models
+    assert [str(joined.parent / name) for name in segments] == 2 * ids  # the models of both folds
     assert clips == 2 * [row["path"] for row in table_of(corpus)]
     assert heard == expected
 

@@ -4,7 +4,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 
 import reference
 
-# One of each way in which PEFT lets one say where adapters go and how strong they are.
+# One case for each way of PEFT to choose the adapted modules and their rank and scale.
 CASES = {
     "plain": {"target_modules": ["v_proj"], "r": 32, "lora_alpha": 64},
     "rslora": {"target_modules": ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"], "r": 8, "lora_alpha": 4,
@@ -17,7 +17,7 @@ CASES = {
 
 
 def adapted_model(case: str, **options) -> PeftModel:
-    """tiny.en with the case's adapters, none of them zero, under a head saved with them. options: of its config."""
+    """tiny.en with the case's adapters (A and B random) and a head that PEFT saves. options: of its config."""
     model = reference.classification_model("tiny.en", num_labels=4, **options)
     config = LoraConfig(**CASES[case], lora_dropout=0.0, modules_to_save=["projector", "classifier"])
     model = get_peft_model(model, config).eval()

@@ -1,4 +1,4 @@
-"""What the tables of A and B should hold: spectrum, alignment, embedding."""
+"""Expected tables of the analyses of the adapters' A and B: spectrum, alignment, embedding."""
 import functools
 import itertools
 
@@ -13,7 +13,7 @@ from analysis_rows import Expected, FoldMeans, Key, Rows, text
 # ---- spectra ------------------------------------------------------------------------------------------------------
 
 def stacked(case: Case, fold: Fold, role: str, of) -> numpy.ndarray:
-    """of(recording) of all clips, their frames one clip below the other."""
+    """The array of(recording) of each clip, concatenated over the frames of all clips."""
     return numpy.concatenate([of(recording)[:case.frames(recording.clip, recording)]
                               for recording in case.recordings(fold.number, "sample", role, gradients=True)])
 
@@ -25,7 +25,7 @@ COMPONENTS = {"A": lambda place: lambda recording: recording.down[place],
 
 
 class Spectra:
-    """Rows of spectra, with the means over layers, and the singular values that arrays/spectrum.npz should hold."""
+    """Expected rows of spectra with their means over layers, and singular values of arrays/spectrum.npz."""
 
     def __init__(self):
         self.means, self.arrays = FoldMeans(), {}
@@ -45,8 +45,8 @@ class Spectra:
                                                     numpy.mean([expected.slack for expected in found]))
 
     def stacks(self, layers: int, several: bool) -> dict[str, numpy.ndarray]:
-        """What arrays/spectrum.npz should hold: [variant/]model/component[/module, if there are several], N×dim, the
-        mean over folds, zero where a layer has none; of the columns those that can differ from 0."""
+        """Expected arrays/spectrum.npz: [variant/]model/component[/module, if there are several], N×dim: means
+        over folds, zero for layers without adapter. Trailing columns that are zero in every layer are left out."""
         stacks = {}
         for (fold, layer, key), values in self.arrays.items():
             name = "/".join(filter(None, (key.variant, key.model, key.component, key.module if several else "")))
@@ -111,7 +111,7 @@ def add_weight_spectra(fold: Fold, spectra: Spectra) -> None:
                                          ("adapted", "adapted-weight", weight + change),
                                          ("untrained", "delta-weight", other_scale * other_b @ other_a)):
             values = oracle.singular_values(matrix)
-            values = values[:len(a)] if component == "delta-weight" else values  # the rest is rounding
+            values = values[:len(a)] if component == "delta-weight" else values  # beyond rank R: rounding errors
             spectra.add(fold.number, values, model=model, layer=layer, module=module, component=component)
         place = {"model": "adapted", "layer": text(layer), "module": module}
         value, slack = oracle.intruders(weight, weight + change)
@@ -156,7 +156,7 @@ def paper_alignment(case: Case) -> Rows:
 
 
 def strict_alignment(case: Case) -> Rows:
-    """Each fold's clips are one minibatch, so that its debiased CKA is that of all of them."""
+    """The clips of each fold are one minibatch, so the minibatch CKA equals the debiased CKA of all clips."""
     means = FoldMeans()
     for fold in case.folds:
         speakers = [clip.speaker for clip in fold.parts["sample"]]
@@ -186,14 +186,14 @@ def strict_alignment(case: Case) -> Rows:
             streams = [pooled(role, lambda recording: recording.residuals[layer + 1]) for role in ("adapted", "frozen")]
             add(*streams, model="adapted-frozen", layer=text(layer), component="residual")
             means.add(fold.number, 1, model="adapted", variant="frames", layer=text(layer), component=f"layer {layer}",
-                      metric="cka")  # with itself, whichever frames were drawn
+                      metric="cka")  # a layer with itself: 1 for any sample of frames
     return means.rows()
 
 
 # ---- embedding ----------------------------------------------------------------------------------------------------
 
 def embedding(case: Case) -> Rows:
-    means, pictured = FoldMeans(), None  # t-SNE: of the first fold that has enough clips
+    means, pictured = FoldMeans(), None  # the fold of t-SNE: the first with enough clips
     for fold in case.folds:
         clips = fold.parts["sample"]
         if pictured is None and len(clips) >= oracle.FEWEST_FOR_TSNE:
@@ -231,8 +231,8 @@ def add_separation(means: FoldMeans, fold: int, x: numpy.ndarray, clips: list[Cl
 
 
 def add_divergence(case: Case, means: FoldMeans, fold: int, x: numpy.ndarray, **key) -> None:
-    """The divergence of the places in arrays. Where t-SNE ends is not compared: of so few points scikit-learn's own
-    divergence differs by a tenth and more between starts."""
+    """The KL divergence of the coordinates in arrays/embedding.npz. It is not compared with scikit-learn's t-SNE,
+    whose final divergence on so few points differs by a tenth or more between initial values."""
     name = "tsne/" + (f"{key['model']}/residual/" if key["component"] == "residual" else "") + f"layer-{key['layer']}"
     clips = list(case.array("embedding", "tsne/clips").astype(int))
     order = [clips.index(clip.number) for clip in case.folds[fold].parts["sample"]]

@@ -1,4 +1,4 @@
-"""A run that the program analysed, with the clips and models of each fold."""
+"""A run that the program analysed, with the clips of each fold and its models in transformers and PEFT."""
 import collections
 import copy
 import csv
@@ -19,28 +19,28 @@ class Fold:
     number: int
     models: dict  # by role
     quick: dict  # adapted and frozen in float32, for the many passes of erasure
-    parts: dict[str, list[Clip]]  # test, sample (for gradients, spectra, alignment, embedding); strict: fit (training)
+    parts: dict[str, list[Clip]]  # test; sample (gradients, spectra, alignment, embedding); strict: fit (training)
 
 
 class Case:
-    """A run, analysed into `out`, and its models in Python. base: the cached encoder's name."""
+    """A run, the folder `out` of its analysis, and its models in Python. base: name of the cached encoder."""
 
     def __init__(self, run: pathlib.Path, out: pathlib.Path, corpus: pathlib.Path, untrained: pathlib.Path, base: str,
                  paper: bool, lists: dict[str, list[str]], only: list[str] | None = None):
         self.run, self.out, self.corpus, self.untrained, self.base = run, out, corpus, untrained, base
-        self.paper, self.only = paper, only  # only: which analyses were made; None: all
+        self.paper, self.only = paper, only  # only: the analyses that were made; None: all
         config = json.loads((run / "fold-00" / "config.json").read_text())
         self.classes = [config["id2label"][str(i)] for i in range(len(config["id2label"]))]
         self.padded = config["loralens"]["input"] == "padded"
         self.layers = config["encoder_layers"]
-        self.dtype = torch.float32 if self.padded else torch.float64  # 1,500 positions a clip cost too much in float64
+        self.dtype = torch.float32 if self.padded else torch.float64  # float64 is too slow for 1,500 positions
         self.extractor = reference.extractor_of(base)
         with open(corpus, newline="") as file:
             self.table = list(csv.DictReader(file))
         self.parts = {0: lists} if paper else self.strict_parts(lists)
 
     def strict_parts(self, lists: dict[str, list[str]]) -> dict[int, dict[str, list[str]]]:
-        """By fold: the listed clips in its test part, and its training part."""
+        """For each fold: the listed clips that are in its test part, and its training part (`fit`)."""
         with open(self.run / "folds.csv", newline="") as file:
             rows = list(csv.DictReader(file))
         parts = {}
@@ -79,12 +79,12 @@ class Case:
         return found
 
     def frames(self, clip: Clip, recording: Recording) -> int:
-        """How many of a clip's rows are looked at."""
+        """The number of a clip's frames, from the first, that analyses use."""
         return len(recording.normed) if self.paper else clip.speech
 
     @functools.cache
     def mean_parts(self, fold: int, role: str) -> dict:
-        """{(layer, part): D}: what each part adds to the stream, mean over the positions of all training clips."""
+        """{(layer, part): D}: each part's mean output over the positions of all training clips."""
         sums, count = collections.Counter(), 0
         for recording in self.recordings(fold, "fit", role):
             frames = self.frames(recording.clip, recording)

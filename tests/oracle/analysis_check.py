@@ -1,10 +1,10 @@
-"""Reads with transformers and PEFT what the program trained, and compares what it found with its own computation.
+"""Compares the tables of `loralens analyze` with a computation of the same numbers in transformers, PEFT and NumPy.
 
     python analysis_check.py FOLDER
 
-FOLDER lies in the build folder, beside the program (or the environment's LORALENS names that). In FOLDER/analysis it
-makes a synthetic corpus, trains, analyses by both protocols, and compares every number of the tables that is not
-random. What is not compared is listed with the reason; a row that is neither is an error.
+The program lies beside FOLDER in the build folder, or the environment variable LORALENS names it. In FOLDER/analysis
+this script makes a synthetic corpus, trains, analyses by both protocols, and compares every number of the tables that
+is not random. It lists the rows that are not compared, with the reason; any other row is an error.
 """
 import collections
 import dataclasses
@@ -26,8 +26,8 @@ from analysis_rows import Expected, Key, Rows
 
 MODEL = "tiny.en"
 MACHINE = ["--threads", 1, "--precision", "fp32"]
-LOOSE, TIGHT = 1e-3, 1e-4  # of the larger of the value and its curve's range
-ROUNDING = 2**-22  # of either term of a difference: four units in float32's last place
+LOOSE, TIGHT = 1e-3, 1e-4  # relative to the larger of the value and the range of its curve
+ROUNDING = 2**-22  # relative to a term of a difference: four units in the last place of float32
 TOLERANCES = {"contribution": TIGHT, "logit-lens": TIGHT, "erasure": TIGHT, "spectrum": TIGHT}
 
 
@@ -45,8 +45,8 @@ def call(command: pathlib.Path, *arguments) -> None:
 
 
 def make_cases(command: pathlib.Path, folder: pathlib.Path) -> dict[str, Case]:
-    """A run as published (padded input, v_proj) and a strict one (several modules, not all layers), each analysed; the
-    first also by the strict protocol."""
+    """Analyses of a run with the published settings (padded input, v_proj) and of a strict run (several modules, not
+    all layers); the first run is also analysed by the strict protocol."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     corpus = folder / "corpus" / "clips.csv"
@@ -69,7 +69,7 @@ def make_cases(command: pathlib.Path, folder: pathlib.Path) -> dict[str, Case]:
 
 def analysed(command: pathlib.Path, folder: pathlib.Path, run: str, protocol: str, corpus: pathlib.Path, lists: dict,
              only: list[str] | None = None) -> Case:
-    """The run analysed with these lists of clips, and an untrained adapter made by PEFT."""
+    """Analyses the run with these lists of clips and an untrained adapter made by PEFT."""
     out, untrained = folder / f"{run}-by-{protocol}", folder / f"{run}-untrained"
     if not untrained.exists():
         whisper.write_untrained(untrained, folder / run / "fold-00", MODEL, seed=3)
@@ -82,7 +82,7 @@ def analysed(command: pathlib.Path, folder: pathlib.Path, run: str, protocol: st
 
 
 def keep_few(corpus: pathlib.Path) -> pathlib.Path:
-    """A table of the first sentence of the first two speakers: 30 s a clip take long."""
+    """A table of the first sentence of the first two speakers: clips padded to 30 s are slow."""
     rows = read_csv(corpus)
     speakers = list(dict.fromkeys(row["speaker"] for row in rows))[:2]
     few = corpus.with_name("few.csv")
@@ -124,7 +124,7 @@ def read_table(path: pathlib.Path, protocol: str) -> list[Found]:
 
 
 def ranges(rows: Rows) -> dict[Key, float]:
-    """By how much each curve varies over layers."""
+    """The range of each curve over its layers: maximum minus minimum."""
     curves = collections.defaultdict(list)
     for key, expected in rows.items():
         if key.layer:
@@ -133,12 +133,12 @@ def ranges(rows: Rows) -> dict[Key, float]:
 
 
 class Comparison:
-    """Of one table with what it should hold."""
+    """Comparison of one table with its expected rows."""
 
     def __init__(self, analysis: str, protocol: str, found: list[Found], rows: Rows):
         self.title, self.tolerance = f"{analysis} ({protocol})", TOLERANCES.get(analysis, LOOSE)
         self.errors, self.left_out = [], collections.Counter()
-        self.groups = collections.defaultdict(list)  # name: errors as shares of the bound
+        self.groups = collections.defaultdict(list)  # name: errors divided by their bounds
         spread = ranges(rows)
         seen = set()
         for row in found:
@@ -193,7 +193,7 @@ def describe(key: Key) -> str:
 
 
 def compare_spectra(case: Case, protocol: str) -> int:
-    """The singular values in arrays/spectrum.npz; random matrices there are what the oracle's rows were made with."""
+    """Compares the singular values in arrays/spectrum.npz; the oracle itself uses the random matrices stored there."""
     wrong = 0
     modules = {module for _, module in whisper.adapters(case.folds[0].models["adapted"])}
     expected = spectrum(case).stacks(case.layers, len(modules) > 1)

@@ -1,4 +1,4 @@
-"""A run's models in Python: transformers under PEFT, seen by plain hooks, one clip at a time."""
+"""The models of a run in transformers and PEFT, observed by PyTorch hooks, one clip at a time."""
 import dataclasses
 import pathlib
 
@@ -23,7 +23,7 @@ def config_of(folder: pathlib.Path) -> WhisperConfig:
 
 
 def adapted_model(folder: pathlib.Path, base: str, config: WhisperConfig, dtype: torch.dtype) -> PeftModel:
-    """The folder as PEFT reads it; adapters' matrices and the encoder's residuals can have gradients."""
+    """The model of a PEFT folder, read by PEFT; only A and B of the adapters require gradients."""
     model = PeftModel.from_pretrained(base_model(config, base), folder).eval().to(dtype)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_("lora_" in name)
@@ -31,7 +31,7 @@ def adapted_model(folder: pathlib.Path, base: str, config: WhisperConfig, dtype:
 
 
 def frozen_model(folder: pathlib.Path, base: str, config: WhisperConfig, dtype: torch.dtype):
-    """The base encoder, without adapters, under the folder's head."""
+    """The base encoder without adapters, with the head of the folder."""
     model = base_model(config, base)
     prefix = "base_model.model."
     saved = load_file(folder / "adapter_model.safetensors")
@@ -42,11 +42,11 @@ def frozen_model(folder: pathlib.Path, base: str, config: WhisperConfig, dtype: 
 
 
 def write_untrained(folder: pathlib.Path, like: pathlib.Path, base: str, seed: int) -> None:
-    """A PEFT folder of an adapter of the same shape as `like` whose A, B and head are N(0, 0.02), biases 0."""
+    """Writes a PEFT folder of an adapter with the shapes of `like`; A, B and head are N(0, 0.02), biases 0."""
     config = LoraConfig.from_pretrained(like)
     config.inference_mode = False
     plain = base_model(config_of(like), base)
-    plain.name_or_path = config.base_model_name_or_path  # which PEFT else overwrites, with a warning
+    plain.name_or_path = config.base_model_name_or_path  # otherwise PEFT overwrites it, with a warning
     model = get_peft_model(plain, config)
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in sorted(model.named_parameters()):
@@ -54,7 +54,7 @@ def write_untrained(folder: pathlib.Path, like: pathlib.Path, base: str, seed: i
             torch.nn.init.normal_(parameter, std=0.02, generator=generator)
         elif name.endswith("modules_to_save.default.bias"):
             torch.nn.init.zeros_(parameter)
-    model.save_pretrained(folder, save_embedding_layers=False)  # "auto" asks the network
+    model.save_pretrained(folder, save_embedding_layers=False)  # the default, "auto", accesses the network
 
 
 def inner(model) -> WhisperForAudioClassification:
@@ -62,7 +62,7 @@ def inner(model) -> WhisperForAudioClassification:
 
 
 def adapters(model) -> dict:
-    """PEFT's layers by (layer, module)."""
+    """{(layer, module): PEFT's LoRA layer}."""
     found = {}
     for number, layer in enumerate(inner(model).encoder.layers):
         for module in MODULES:
@@ -73,7 +73,7 @@ def adapters(model) -> dict:
 
 
 def matrices(linear) -> tuple[numpy.ndarray, numpy.ndarray, float]:
-    """A (R×in), B (out×R) and the scale of one of PEFT's layers."""
+    """A (R×in), B (out×R) and the scale of a LoRA layer of PEFT."""
     return (float64(linear.lora_A["default"].weight), float64(linear.lora_B["default"].weight),
             float(linear.scaling["default"]))
 
@@ -84,21 +84,21 @@ def float64(tensor: torch.Tensor) -> numpy.ndarray:
 
 @dataclasses.dataclass
 class Clip:
-    """One clip: what the encoder reads, and what is known of it."""
-    number: int  # in the table
+    """One clip: its log-mel, label and speaker."""
+    number: int  # row in the table, from 0
     id: str
     label: int
     speaker: str
     mel: torch.Tensor
-    speech: int  # its own positions, from the first; the rest is tail or padding
+    speech: int  # number of positions of the clip itself, from the first; the others are tail or padding
 
 
 class Recording:
-    """One clip through one model, seen by hooks. Arrays are T×width, float64.
+    """Activations, and on request gradients, of one clip in one model, recorded by hooks. Arrays are T×width, float64.
 
-    residuals: N+1, the input of each layer and the output of the last; attention, mlp: N, what these add; x, down, up:
+    residuals: N+1, the input of each layer and the output of the last; attention, mlp: N, their outputs; x, down, up:
     x, A x and B A x, unscaled, by (layer, module); with gradients also `gradients` of the cross-entropy with the clip's
-    label: there ("residual", l), ("down", l, module), ("up", l, module), and for A and B ("A", l, module), ("B", ...).
+    label, by ("residual", l), ("down", l, module), ("up", l, module), and for A and B by ("A", l, module), ("B", ...).
     """
 
     def __init__(self, model, clip: Clip, gradients: bool = False):
@@ -153,20 +153,20 @@ class Recording:
         self.x = {key[1:]: value for key, value in arrays.items() if key[0] == "x"}
         self.down = {key[1:]: value for key, value in arrays.items() if key[0] == "down"}
         self.up = {place: self.down[place] @ matrices(linear)[1].T for place, linear in adapters(model).items()}
-        for place, value in self.up.items():  # of rank R to the last digit, which float32 is not
+        for place, value in self.up.items():  # float32 would not be of rank R
             assert abs(value - arrays["up", *place]).max() <= 1e-5 * abs(value).max(), place
 
     def check(self) -> None:
-        """The parts add up to the stream: h + a + m is the next residual."""
+        """Asserts that h + a + m is the residual stream that enters the next layer."""
         for number, (attention, mlp) in enumerate(zip(self.attention, self.mlp)):
             difference = self.residuals[number] + attention + mlp - self.residuals[number + 1]
             assert abs(difference).max() < 1e-4 * abs(self.residuals[number + 1]).max(), number
 
 
 def logits_from(model, layer: int, stream: numpy.ndarray, without: dict | None = None) -> numpy.ndarray:
-    """Class logits if the residual stream that enters `layer` were this (T×D).
+    """Class logits of a forward pass that starts at `layer` with this residual stream (T×D).
 
-    without: {(layer, "layer" | "attention" | "mlp"): T×D or D, to be added to the stream in place of what that adds}.
+    without: {(layer, "layer" | "attention" | "mlp"): T×D or D}: values that replace the output of these parts.
     """
     model = inner(model)
     dtype = next(model.parameters()).dtype
@@ -190,7 +190,7 @@ def logits_from(model, layer: int, stream: numpy.ndarray, without: dict | None =
 
 
 def lens_logits(model, stream: numpy.ndarray, norm: bool) -> numpy.ndarray:
-    """The head on the mean over all frames of the (normed) stream."""
+    """Logits of the logit lens: the head on the mean over all frames of the residual stream, normed or not."""
     model = inner(model)
     with torch.no_grad():
         x = torch.as_tensor(stream).to(next(model.parameters()).dtype)

@@ -1,6 +1,6 @@
-"""The formulas of the analyses once more, in NumPy (float64), SciPy and scikit-learn.
+"""Reference implementation of the formulas of the analyses in NumPy (float64), SciPy and scikit-learn.
 
-Where a result can hang on rounding (a count, a rank), (value, slack): by how much it may be off for that reason.
+Results that rounding can change by a step (a count, a rank) are (value, slack): slack is the largest error from it.
 """
 import math
 
@@ -10,10 +10,10 @@ import sklearn.metrics
 import sklearn.neighbors
 import sklearn.preprocessing
 
-MARGIN = 1e-4  # of two logits, or of a share of energy: below, either side may come out on top
+MARGIN = 1e-4  # two logits or energy shares that differ by less may be ranked either way
 
 
-# ---- what classification gives ------------------------------------------------------------------------------------
+# ---- classification scores ----------------------------------------------------------------------------------------
 
 def log_softmax(logits: numpy.ndarray) -> numpy.ndarray:
     shifted = logits - logits.max(-1, keepdims=True)
@@ -49,8 +49,8 @@ def uar(labels, predicted) -> float:
 # ---- contribution -------------------------------------------------------------------------------------------------
 
 def contributions(recording, frames: int):
-    """Of a Recording: (layer, component, metric, mean over the first `frames` frames) of norms and cosines beside the
-    stream that enters the layer."""
+    """Yields (layer, component, metric, mean over the first `frames` frames) for a Recording: norms relative to the
+    residual stream that enters the layer, and cosines with it."""
     for layer, (attention, mlp) in enumerate(zip(recording.attention, recording.mlp)):
         stream = recording.residuals[layer][:frames]
         norm = numpy.linalg.norm(stream, axis=1)
@@ -65,13 +65,13 @@ def contributions(recording, frames: int):
 # ---- spectra ------------------------------------------------------------------------------------------------------
 
 def singular_values(x: numpy.ndarray, image: numpy.ndarray | None = None) -> numpy.ndarray:
-    """Of x (n×d), or of x imageᵀ, descending."""
+    """Singular values of x (n×d), or of x imageᵀ, descending."""
     x = numpy.linalg.qr(x, mode="r") if len(x) > x.shape[1] else x
     return numpy.linalg.svd(x if image is None else x @ image.T, compute_uv=False)
 
 
 def spectrum_measures(values: numpy.ndarray) -> dict[str, tuple[float, float]]:
-    """{metric: (value, slack)} of singular values."""
+    """{metric: (value, slack)} for these singular values."""
     energy = values**2
     share = numpy.cumsum(energy) / energy.sum()
     count = int((share < 0.9).sum()) + 1
@@ -93,7 +93,7 @@ def balanced(a: numpy.ndarray, b: numpy.ndarray, scale: float) -> tuple[numpy.nd
 
 
 def like(random: numpy.ndarray, trained: numpy.ndarray) -> numpy.ndarray:
-    """Scaled to the norm of the trained one."""
+    """The random matrix, scaled to the Frobenius norm of the trained one."""
     return random * numpy.linalg.norm(trained) / numpy.linalg.norm(random)
 
 
@@ -103,7 +103,7 @@ def overlap(u: numpy.ndarray, v: numpy.ndarray) -> float:
 
 
 def intruders(weight: numpy.ndarray, adapted: numpy.ndarray, directions: int = 10, cosine: float = 0.5) -> tuple:
-    """How many leading left singular vectors of the adapted weight none of the weight's is near; and the slack."""
+    """Number of leading left singular vectors of the adapted weight without a similar one of the weight; and slack."""
     leading = numpy.linalg.svd(adapted, full_matrices=False)[0][:, :directions]
     nearest = abs(leading.T @ numpy.linalg.svd(weight, full_matrices=False)[0]).max(1)
     return int((nearest < cosine).sum()), int((abs(nearest - cosine) < MARGIN).sum())
@@ -116,7 +116,7 @@ def linear_kernel(x: numpy.ndarray) -> numpy.ndarray:
 
 
 def rbf_kernel(x: numpy.ndarray) -> numpy.ndarray:
-    """exp(-d²/features) - 1, which centring makes equal to that of exp(-d²/features) and keeps small d² exact."""
+    """exp(-d²/features) - 1. Centring makes it equal to exp(-d²/features); subtracting 1 keeps small d² exact."""
     squares = numpy.array([[((p - q) ** 2).sum() for q in x] for p in x])
     return numpy.expm1(-squares / x.shape[1])
 
@@ -130,7 +130,7 @@ def biased_cka(k: numpy.ndarray, l: numpy.ndarray) -> float:
 
 
 def unbiased_hsic(k: numpy.ndarray, l: numpy.ndarray) -> float:
-    """HSIC1 of Song et al., 2012; k, l: n×n kernels, n >= 4."""
+    """The unbiased HSIC1 of Song et al., 2012; k, l: n×n kernels, n >= 4."""
     n = len(k)
     k, l = k - numpy.diag(numpy.diag(k)), l - numpy.diag(numpy.diag(l))
     one = numpy.ones(n)
@@ -139,7 +139,7 @@ def unbiased_hsic(k: numpy.ndarray, l: numpy.ndarray) -> float:
 
 
 def debiased_cka(x: numpy.ndarray, y: numpy.ndarray) -> float:
-    """Linear; samples are rows. NaN for fewer than 4."""
+    """Debiased linear CKA; samples are rows. NaN for fewer than 4 samples."""
     if len(x) < 4:
         return math.nan
     k, l = linear_kernel(x), linear_kernel(y)
@@ -147,7 +147,7 @@ def debiased_cka(x: numpy.ndarray, y: numpy.ndarray) -> float:
 
 
 def left_out(statistic, groups, *arrays) -> tuple[float, list[float]]:
-    """statistic(*arrays), and the same without the rows of each group in turn."""
+    """statistic(*arrays), and its values without the rows of each group in turn, for the jackknife."""
     groups = numpy.asarray(groups)
     parts = (groups != group for group in sorted(set(groups)))
     return statistic(*arrays), [statistic(*(array[part] for array in arrays)) for part in parts]
@@ -168,7 +168,7 @@ def silhouette(x: numpy.ndarray, labels: numpy.ndarray) -> float:
 
 
 def purity(x: numpy.ndarray, labels: numpy.ndarray) -> float:
-    """The share of each point's nearest others that bear its label; NaN where there are too few of them."""
+    """Mean share of each point's nearest neighbours that have its label; NaN if there are too few points."""
     if len(x) <= NEIGHBOURS or len(set(labels)) < 2:
         return math.nan
     numbers = sklearn.neighbors.NearestNeighbors(n_neighbors=NEIGHBOURS).fit(x).kneighbors(return_distance=False)
@@ -176,7 +176,7 @@ def purity(x: numpy.ndarray, labels: numpy.ndarray) -> float:
 
 
 def ties(x: numpy.ndarray) -> float:
-    """By how much a purity may be off, since which neighbour is the last is a matter of rounding."""
+    """The largest error of a purity from rounding, which may change which point is the last neighbour."""
     distances = sklearn.neighbors.NearestNeighbors(n_neighbors=min(NEIGHBOURS + 1, len(x) - 1)).fit(x).kneighbors()[0]
     return float((distances[:, -1] - distances[:, -2] < MARGIN * distances[:, -1]).mean()) / NEIGHBOURS
 
@@ -187,8 +187,8 @@ def chance_purity(labels: numpy.ndarray) -> float:
 
 
 def divergence_of(x: numpy.ndarray, perplexity: float, plane: numpy.ndarray) -> float:
-    """KL divergence, nats, of these places of the points (n×2) from their similarities in the space, which scikit-learn's
-    TSNE has of the nearest points only."""
+    """KL divergence (nats) of t-SNE coordinates (n×2) from the similarities of the points x, over pairs of nearest
+    points, as in scikit-learn's TSNE."""
     nearest = sklearn.neighbors.NearestNeighbors(n_neighbors=min(len(x) - 1, int(3 * perplexity + 1))).fit(x)
     squares = nearest.kneighbors_graph(mode="distance")
     squares.data **= 2
@@ -202,7 +202,7 @@ def divergence_of(x: numpy.ndarray, perplexity: float, plane: numpy.ndarray) -> 
 # ---- dynamics -----------------------------------------------------------------------------------------------------
 
 def start_of(tensors: dict, layer: int, module: str, component: str) -> dict[str, float]:
-    """{metric: value} that are known of an adapter before its first step."""
+    """{metric: value} of an adapter before its first step, where B = 0."""
     place = f"encoder.layers.{layer}." + ("" if module.startswith("fc") else "self_attn.") + module
     a, b = (tensors[f"{place}.lora_{name}.weight"].astype(numpy.float64) for name in "AB")
     assert not b.any()

@@ -1,4 +1,4 @@
-"""What a table of an analysis should hold: means over clips or folds, and the intervals that are not random."""
+"""Expected rows of an analysis' table: means over clips or folds, and the intervals that are not random."""
 import dataclasses
 import math
 from collections import defaultdict
@@ -26,10 +26,10 @@ class Key:
 @dataclasses.dataclass
 class Expected:
     value: float
-    slack: float = 0  # by how much it may be off, since a count may flip where its margin is below rounding
-    low: float = math.nan  # of an interval that is not random
+    slack: float = 0  # largest error from counts whose margin is below rounding
+    low: float = math.nan  # interval, if it is not random; NaN: not compared
     high: float = math.nan
-    stretch: float = 1  # by how much a value's error grows in its interval
+    stretch: float = 1  # factor from the error of the value to that of its interval's ends
     n: int | None = None  # None: not compared
 
 
@@ -37,10 +37,10 @@ Rows = dict[Key, Expected]
 
 
 class ClipMeans:
-    """Means over clips: of all, and of each fold where there are several."""
+    """Means over all clips, and over the clips of each fold if there are several."""
 
     def __init__(self):
-        self.values = defaultdict(list)  # key without fold: (fold, clip, value, slack)
+        self.values = defaultdict(list)  # {key without fold: [(fold, clip, value, slack)]}
 
     def add(self, fold: int, clip: int, value: float, slack: float = 0, **key) -> None:
         self.values[Key(**key)].append((fold, clip, float(value), slack))
@@ -56,7 +56,7 @@ class ClipMeans:
         return rows
 
     def differences(self, first: str, second: str) -> "ClipMeans":
-        """Of the same clips under two models, as model first-second."""
+        """Differences of two models on the same clips, under the model name first-second."""
         found = ClipMeans()
         for key, values in self.values.items():
             other = self.values.get(dataclasses.replace(key, model=second))
@@ -68,13 +68,13 @@ class ClipMeans:
 
 
 class FoldMeans:
-    """A number of each fold, with its own interval where it has one, and their mean with its t interval."""
+    """One number per fold, with its own interval if it has one, and the mean over folds with its t interval."""
 
     def __init__(self):
         self.values = defaultdict(dict)
 
     def add(self, fold: int, value: float, slack: float = 0, without: list[float] = (), **key) -> None:
-        """without: the same number without each speaker, for the jackknife."""
+        """without: the number recomputed without each speaker in turn, for the jackknife."""
         low, high, stretch = jackknife(value, without)
         self.values[Key(**key)][fold] = Expected(float(value), slack, low, high, stretch)
 
@@ -92,7 +92,7 @@ class FoldMeans:
 
 
 def jackknife(value: float, without: list[float]) -> tuple[float, float, float]:
-    """Low, high (NaN where there is none) and stretch of the 95 % interval over groups that are left out in turn."""
+    """Low and high of the 95 % delete-one-group jackknife interval (NaN if there is none), and its stretch."""
     count = len(without)
     if count < 2 or not numpy.isfinite(without).all():
         return math.nan, math.nan, 1

@@ -1,4 +1,4 @@
-"""What the tables of an analysed run should hold: TABLES has a function a table, LEFT_OUT what it does not compute."""
+"""Expected tables of an analysed run: TABLES has a function for each table, LEFT_OUT the rows without expectation."""
 import collections
 import csv
 import dataclasses
@@ -44,7 +44,7 @@ def logit_lens(case: Case) -> Rows:
         return means.rows()
     rows = means.rows() | uar_rows(read)
     tuned = {dataclasses.replace(key, variant="tuned"): dataclasses.replace(expected, slack=expected.slack + 1e-9)
-             for key, expected in rows.items()  # the last layer needs no map: KL 0 but for rounding
+             for key, expected in rows.items()  # the last layer needs no map: its KL is 0 up to rounding
              if key.layer == text(case.layers - 1) and key.metric in ("kl", "overlap", "accuracy", "uar")}
     return rows | tuned | quantile_rows(case, read)
 
@@ -81,7 +81,7 @@ def uar_rows(read: dict) -> Rows:
 
 
 def quantile_rows(case: Case, read: dict) -> Rows:
-    """Of each class's logit over the clips whose true class (the component) is this, all folds."""
+    """Quantiles of each class's logit over the clips of each true class (the component), all folds together."""
     rows = {}
     for (role, layer), found in read.items():
         for true, component in enumerate(case.classes):
@@ -97,12 +97,12 @@ def quantile_rows(case: Case, read: dict) -> Rows:
 
 @dataclasses.dataclass
 class Answers:
-    """A model's logits on clips, as the published scores see them."""
+    """Logits and labels of clips, from which the published erasure scores are computed."""
     logits: list[numpy.ndarray]
     labels: list[int]
 
     def scores(self) -> dict[str, tuple[list[float], list[bool]]]:
-        """Per clip accuracy, loss (nats) and confidence (the largest probability), and whether rounding may flip it."""
+        """Each clip's accuracy, loss (nats) and confidence (largest probability), and whether rounding may flip it."""
         logs = [oracle.log_softmax(logits) for logits in self.logits]
         unsure = [oracle.undecided(logits) for logits in self.logits]
         sure = [False] * len(unsure)
@@ -112,7 +112,7 @@ class Answers:
 
 
 def drops(whole: Answers, erased: Answers):
-    """(metric, values per clip, slack per clip) of an erasure."""
+    """Yields (metric, values per clip, slack per clip) of an erasure."""
     before, after = whole.scores(), erased.scores()
     accuracy = numpy.subtract(before["accuracy"][0], after["accuracy"][0])
     slack = numpy.add(before["accuracy"][1], after["accuracy"][1], dtype=float)
@@ -126,7 +126,7 @@ def drops(whole: Answers, erased: Answers):
 
 
 def erased(case: Case, fold: Fold, role: str, part: str, replaced: dict) -> Answers:
-    """Answers of the model with something put in place of parts: as logits_from takes it."""
+    """Answers of the model with the output of parts replaced; replaced: as the argument `without` of logits_from."""
     logits, labels = [], []
     first = min(layer for layer, _ in replaced)
     for recording in case.recordings(fold.number, part, role):
@@ -141,13 +141,13 @@ def whole(case: Case, fold: Fold, role: str, part: str) -> Answers:
 
 
 def zeros(case: Case, fold: Fold, role: str, places: list[tuple[int, str]]) -> dict:
-    """Erasure of these (layer, part): nothing is added to the stream."""
+    """Zero ablation of these (layer, part): their output is 0."""
     width = fold.models["frozen"].config.d_model
     return {place: numpy.zeros(width) for place in places}
 
 
 def means_of(case: Case, fold: Fold, role: str, places: list[tuple[int, str]]) -> dict:
-    """Mean ablation: what these add to the stream, on average over the positions of the fold's training clips."""
+    """Mean ablation: the mean output of these (layer, part) over the positions of the fold's training clips."""
     return {place: case.mean_parts(fold.number, role)[place] for place in places}
 
 
@@ -174,7 +174,7 @@ def erasure(case: Case) -> Rows:
                     if not case.paper:
                         last = answers(*((layer, "layer") for layer in range(case.layers - k, case.layers)))
                         add_scores(means, fold, last, component="last-k", **key)
-            if not case.paper:  # what was drawn is not known, but of no layers it is nothing
+            if not case.paper:  # its draws are unknown, but with k = 0 nothing is replaced
                 key = {"model": role, "variant": "resample-ablation", "layer": "0"}
                 add_scores(means, fold, before, component="first-k", **key)
                 add_scores(means, fold, before, component="last-k", **key)
@@ -198,7 +198,7 @@ def gradients(case: Case) -> Rows:
     for fold, role in itertools.product(case.folds, ("adapted", "frozen", "untrained")):
         for recording in case.recordings(fold.number, "sample", role, gradients=True):
             error = oracle.softmax(recording.logits) - numpy.eye(len(case.classes))[recording.clip.label]
-            norms = {}  # of each curve: {layer: norm}
+            norms = {}  # {curve: {layer: norm}}
             for (kind, layer, *module), value in recording.gradients.items():
                 if kind == "residual":
                     value = value[:case.frames(recording.clip, recording)]
@@ -220,7 +220,7 @@ def gradients(case: Case) -> Rows:
 # ---- dynamics -----------------------------------------------------------------------------------------------------
 
 def dynamics(case: Case) -> Rows:
-    """What the training wrote down (watch.csv), and what its start (initial.safetensors) says of step 0."""
+    """Rows of watch.csv; the values of step 0 are also checked against initial.safetensors."""
     means = FoldMeans()
     for fold in case.folds:
         folder = case.run / f"fold-{fold.number:02}"
@@ -246,7 +246,7 @@ def dynamics(case: Case) -> Rows:
 
 
 def norms_by_layer(rows: list[dict]) -> dict[str, dict[int, float]]:
-    """{layer: {step: norm of the updates BA of all its modules}}."""
+    """{layer: {step: Frobenius norm of the updates BA of all its modules together}}."""
     found = {}
     for row in rows:
         if (row["component"], row["metric"]) == ("BA", "norm"):
@@ -255,7 +255,7 @@ def norms_by_layer(rows: list[dict]) -> dict[str, dict[int, float]]:
     return {layer: {step: square**0.5 for step, square in norms.items()} for layer, norms in found.items()}
 
 
-# ---- all of it ----------------------------------------------------------------------------------------------------
+# ---- all tables ---------------------------------------------------------------------------------------------------
 
 TABLES = {"contribution": contribution,
           "logit-lens": logit_lens,
@@ -266,7 +266,7 @@ TABLES = {"contribution": contribution,
           "embedding": lambda case: {} if case.paper else embedding(case),
           "dynamics": dynamics}
 
-# Rows that are not compared: (analysis, protocol or both, what the variant holds, why).
+# Rows that are not compared: (analysis, protocol, a part of the variant's name, reason).
 LEFT_OUT = (("spectrum", "paper", "dropout", "the masks of dropout are random"),
             ("alignment", "paper", "float32", "rounding noise"),
             ("logit-lens", "strict", "tuned", "the fitted map is not in arrays"),

@@ -9,7 +9,7 @@ import numpy
 from scipy import stats
 
 mpmath.mp.dps = 60
-tiny = 2.0**-30  # scales values as gradients are
+tiny = 2.0**-30  # scales values to the size of gradients
 
 
 def braces(values) -> str:
@@ -23,7 +23,7 @@ def linear_cka(x, y):
 
 
 def rbf_cka(x, y):
-    """With gamma = 1 / features, in 60 digits."""
+    """Biased CKA with the RBF kernel, gamma = 1 / features, in 60 digits."""
     def centred(z):
         n, p = z.shape
         z = mpmath.matrix(z.tolist())
@@ -42,7 +42,7 @@ def rbf_cka(x, y):
 
 
 def hsic1(x, y):
-    """Song et al., 2012, equation 4."""
+    """Unbiased HSIC: Song et al., 2012, equation 4."""
     n = len(x)
     k, l = x @ x.T, y @ y.T
     numpy.fill_diagonal(k, 0)
@@ -53,7 +53,7 @@ def hsic1(x, y):
 
 
 def minibatch_cka(x, y, batches):
-    """Of minibatches with at least 4 samples, each weighted by its samples."""
+    """CKA over minibatches with at least 4 samples, each weighted by its number of samples."""
     def mean(a, b):
         return sum(len(rows) * hsic1(a[rows], b[rows]) for rows in batches if len(rows) >= 4)
     return mean(x, y) / numpy.sqrt(mean(x, x) * mean(y, y))
@@ -65,7 +65,7 @@ def main() -> None:
     x = numpy.round(random.normal(size=(n, p)), 4)
     y = numpy.round(x[:, :q] @ random.normal(size=(q, q)) + random.normal(size=(n, q)) + 0.5, 4)
     batches = [numpy.arange(8), numpy.arange(8, 13)]
-    groups = numpy.array([0, 0, 1, 2, 2, 1, 0, 2, 1, 0, 1, 0, 1])  # in the second minibatch 0 or 1 leaves fewer than 4
+    groups = numpy.array([0, 0, 1, 2, 2, 1, 0, 2, 1, 0, 1, 0, 1])  # without 0 or 1 the second minibatch has < 4
     without = [minibatch_cka(x, y, [rows[groups[rows] != g] for rows in batches]) for g in range(3)]
     value = minibatch_cka(x, y, batches)
     pseudo = 3 * value - 2 * numpy.array(without)

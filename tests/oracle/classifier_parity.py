@@ -1,10 +1,10 @@
-"""Oracle of the classifier: transformers' WhisperForAudioClassification, alone and under PEFT adapters.
+"""Oracle of the classifier: logits of transformers' WhisperForAudioClassification, without and with PEFT adapters.
 
     python classifier_parity.py FOLDER
 
 Writes FOLDER/classifier.safetensors: for clip i `i.samples` (n); for a head H (`last`, `weighted`: a weighted layer
-sum; `base`: on that model) its tensors `H/projector.weight`, ..., and `H.logits` and `H.padded_logits` (clips x C); for
-an adapter case `CASE.logits`, and PEFT's own folder of it in FOLDER/peft/CASE.
+sum; `base`: with the base model) its tensors `H/projector.weight`, ..., and `H.logits` and `H.padded_logits` (clips x
+C); for an adapter case `CASE.logits`, and the folder that PEFT saves in FOLDER/peft/CASE.
 """
 import pathlib
 import sys
@@ -24,7 +24,7 @@ def main() -> None:
     clips = [reference.speech(seconds, 20 + i) for i, seconds in enumerate((1.1, 4.4, 2.3, 0.6))]
     clips += reference.recording()
     tensors = {f"{i}.samples": samples for i, samples in enumerate(clips)}
-    extractor = reference.extractor_of("tiny.en")  # base has the same
+    extractor = reference.extractor_of("tiny.en")  # that of base is the same
     inputs = [reference.features(extractor, samples) for samples in clips]
 
     for head, name, options in (("last", "tiny.en", {"num_labels": 4}),

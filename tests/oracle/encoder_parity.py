@@ -13,7 +13,7 @@ import torch
 
 
 def hidden_states(model, mel: torch.Tensor) -> torch.Tensor:
-    """By hooks, since output_hidden_states leaves out the last layer's output before the norm."""
+    """Records states by hooks, since output_hidden_states lacks the last layer's output before the norm."""
     states, hooks = [], []
     for layer in model.encoder.layers:
         hooks.append(layer.register_forward_pre_hook(lambda _, inputs: states.append(inputs[0])))

@@ -17,7 +17,7 @@ def braces(values) -> str:
 
 
 def confusions(random):
-    """Truth and prediction of 0..C-1: common, one class never true, one never predicted, one in neither, all wrong."""
+    """Yields C, truth and prediction: usual; a class never true; one never predicted; one in neither; all wrong."""
     truth = random.integers(0, 4, 200)
     guess = numpy.where(random.random(200) < 0.7, truth, random.integers(0, 4, 200))
     yield 4, truth, guess
@@ -28,7 +28,7 @@ def confusions(random):
 
 
 def calibrations(random):
-    """Confidence of the top label and whether it is right: of four classes, of two, and on the bins' very edges."""
+    """Yields confidence of the top label and correctness: for four classes, two classes, and on the bins' edges."""
     for classes, sharpness in ((4, 2.0), (2, 1.0)):
         scores = numpy.exp(sharpness * random.normal(size=(150, classes)))
         confidence = numpy.round((scores / scores.sum(1, keepdims=True)).max(1), 6)

@@ -1,8 +1,8 @@
-"""Reads with transformers and PEFT the folders that WritesFoldersForPeft wrote, and compares logits.
+"""Reads model folders that the C++ test WritesFoldersForPeft wrote, with transformers and PEFT, and compares logits.
 
     python model_check.py FOLDER
 
-Takes FOLDER/written/CASE with the logits in FOLDER/written/CASE.safetensors, and the clips of
+Reads the models FOLDER/written/CASE, their logits in FOLDER/written/CASE.safetensors, and the clips in
 FOLDER/classifier.safetensors.
 """
 import pathlib

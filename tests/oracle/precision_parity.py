@@ -1,10 +1,10 @@
-"""Oracle of the classes found in lower precision: a head fitted to recorded emotions, where ../shared has EMO-DB.
+"""Oracle of predictions in lower precision: a head fitted to EMO-DB, if ../shared has that corpus.
 
     python precision_parity.py FOLDER
 
 Writes FOLDER/precision.safetensors, for each clip of the corpus: `i.samples` (n), and `logits` (clips x C) of the
-frozen tiny.en under the head `projector.weight`, ..., fitted to every second clip. Without the corpus the file has no
-tensors.
+frozen tiny.en with the head `projector.weight`, ..., which is fitted to every second clip. Without the corpus the file
+has no tensors.
 """
 import pathlib
 import sys
@@ -20,7 +20,7 @@ def main() -> None:
     if not paths:
         return reference.save({}, out)
     clips = [reference.read_recording(path) for path in paths]
-    labels = [path.stem[5] for path in paths]  # the emotion's letter
+    labels = [path.stem[5] for path in paths]  # the emotion's letter in the file name
     classes = sorted(set(labels))
     model = reference.classification_model("tiny.en", num_labels=len(classes), classifier_proj_size=len(classes))
     extractor = reference.extractor_of("tiny.en")

@@ -1,4 +1,4 @@
-"""What the oracles share: generated speech, the cached models, and transformers' encoder on inputs of any length."""
+"""Shared by the oracles: generated speech, the cached models, and transformers' encoder on inputs of any length."""
 import contextlib
 import os
 import pathlib
@@ -10,17 +10,17 @@ from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForAudio
 
 RATE = 16000
 TAIL = RATE // 2  # samples of silence after a clip that is not padded to 30 s
-SHARED = pathlib.Path(__file__).resolve().parents[2].parent / "shared"  # real recordings, on machines that have them
+SHARED = pathlib.Path(__file__).resolve().parents[2].parent / "shared"  # real recordings, if this folder exists
 
 
 def speech(seconds: float, seed: int) -> numpy.ndarray:
-    """A speech-like signal: syllables of voiced harmonics with vibrato under two moving formants, hisses, pauses."""
+    """A speech-like signal: syllables of voiced harmonics with vibrato and two moving formants, noise, pauses."""
     random = numpy.random.default_rng(seed)
     count = int(seconds * RATE)
     time = numpy.arange(count) / RATE
     pitch = random.uniform(90, 220) * (1 + 0.03 * numpy.sin(2 * numpy.pi * 5.5 * time) - 0.1 * time / seconds)
     phase = 2 * numpy.pi * numpy.cumsum(pitch) / RATE
-    syllable = (time * 4).astype(int)  # four a second
+    syllable = (time * 4).astype(int)  # four per second
     number = int(seconds * 4) + 1
     voiced, hissed = random.random(number) < 0.75, random.random(number) < 0.25
     formants = random.uniform((300, 900), (900, 2800), (number, 2))[syllable]
@@ -35,7 +35,7 @@ def speech(seconds: float, seed: int) -> numpy.ndarray:
 
 
 def recording() -> list[numpy.ndarray]:
-    """One recorded clip where ../shared has one, else none."""
+    """A list with one recorded clip if ../shared has it, else an empty list."""
     path = SHARED / "audio" / "emodb-16k-mono.wav"
     return [read_recording(path)] if path.exists() else []
 
@@ -59,7 +59,7 @@ def model_folder(name: str) -> pathlib.Path:
 
 
 def classification_model(name: str, **options) -> WhisperForAudioClassification:
-    """The cached encoder in float32 under a random head of useful size; without dropout. options: of WhisperConfig."""
+    """The cached encoder in float32 with a random head, in evaluation mode. options: of WhisperConfig."""
     folder = model_folder(name)
     config = WhisperConfig.from_pretrained(folder, attn_implementation="eager", **options)
     model = WhisperForAudioClassification(config).eval()
@@ -74,7 +74,7 @@ def classification_model(name: str, **options) -> WhisperForAudioClassification:
 
 
 def put_encoder(model: WhisperForAudioClassification, name: str) -> None:
-    """Sets the encoder's weights, every one, to those of the cached checkpoint."""
+    """Loads all weights of the encoder from the cached checkpoint."""
     prefix = "model.encoder."
     tensors = load_file(model_folder(name) / "model.safetensors")
     model.encoder.load_state_dict({key.removeprefix(prefix): value.float() for key, value in tensors.items()
@@ -86,7 +86,7 @@ def head_of(model: WhisperForAudioClassification) -> dict[str, torch.Tensor]:
 
 
 def features(extractor: WhisperFeatureExtractor, samples: numpy.ndarray, padded: bool = False) -> torch.Tensor:
-    """Log-mel (1, mels, frames) of 30 s, or of the clip, TAIL and zeros up to a whole number of encoder positions."""
+    """Log-mel (1, mels, frames) padded to 30 s, or of the clip, TAIL and zeros up to a whole encoder position."""
     if not padded:
         samples = numpy.pad(samples, (0, TAIL))
         samples = numpy.pad(samples, (0, -len(samples) % 320))
@@ -100,7 +100,7 @@ def extractor_of(name: str) -> WhisperFeatureExtractor:
 
 @contextlib.contextmanager
 def input_length(model: WhisperForAudioClassification, frames: int):
-    """Lets transformers' encoder, which takes 3,000 frames only, take this many: the first positions are used."""
+    """Makes transformers' encoder, which accepts only 3,000 frames, accept this number; it uses the first positions."""
     encoder = model.encoder
     before = encoder.config.max_source_positions
     encoder.config.max_source_positions = encoder.embed_positions.num_embeddings = frames // 2
@@ -111,7 +111,7 @@ def input_length(model: WhisperForAudioClassification, frames: int):
 
 
 def run(model, mel: torch.Tensor, **options):
-    """One clip through a classification model, or a PeftModel around one. mel: (1, mels, frames)."""
+    """The output of a classification model, or a PeftModel around one, for one clip. mel: (1, mels, frames)."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     with input_length(inner, mel.shape[-1]):
         return model(input_features=mel, **options)

@@ -4,8 +4,8 @@
 
 Writes FOLDER/training.safetensors: for clip i `i.mel` and in `labels` its class; and for each case (`lora`: rsLoRA on
 every linear layer; `weighted`: LoRA on v_proj under a weighted layer sum; `full`: every weight), `CASE/start/NAME`,
-`CASE/gradient/NAME` of the mean loss of all clips, `CASE/end/NAME` after some steps on it, and `CASE/loss`, before each
-of these.
+`CASE/gradient/NAME` of the mean loss over all clips, `CASE/end/NAME` after some optimiser steps, and `CASE/loss`, the
+loss before each step.
 """
 import pathlib
 import sys
@@ -33,7 +33,7 @@ def model_of(case: str):
 
 
 def trained(model) -> dict[str, torch.nn.Parameter]:
-    """The parameters that are trained, by their names without what PEFT puts around and between."""
+    """The trained parameters, by their names without the prefixes and infixes of PEFT."""
     def plain(name: str) -> str:
         return name.replace("base_model.model.", "").replace(".modules_to_save.default", "").replace(".default", "")
 
@@ -41,7 +41,7 @@ def trained(model) -> dict[str, torch.nn.Parameter]:
 
 
 def backward(model, inputs: list[torch.Tensor]) -> torch.Tensor:
-    """Gradients of the mean loss over the clips, and that loss."""
+    """Adds the gradients of the mean loss over the clips to the parameters; returns that loss."""
     loss = torch.zeros(())
     for mel, label in zip(inputs, LABELS):
         part = torch.nn.functional.cross_entropy(reference.run(model, mel).logits, torch.tensor([label])) / len(inputs)

@@ -1,4 +1,4 @@
-"""Oracle of t-SNE and of the measures of neighbourhoods: scikit-learn.
+"""Oracle of t-SNE, silhouette and neighbourhood purity: scikit-learn.
 
     python tsne.py > ../../src/statistics/tsne/test_numbers_tsne.h
 """
@@ -14,7 +14,7 @@ MASK = 2**64 - 1
 
 
 class Random:
-    """src/base/random.h: SplitMix64."""
+    """SplitMix64, with the same numbers as src/base/random.h."""
 
     def __init__(self, seed: int):
         self.state = seed
@@ -28,7 +28,7 @@ class Random:
 
 
 def test_points(n: int, d: int, clusters: int, spread: float, seed: int):
-    """src/statistics/test_points.h"""
+    """The same points as test_points of src/statistics/test_points.h."""
     random = Random(seed)
     centres = [random.uniform(-spread, spread) for _ in range(clusters * d)]
     x = [[centres[i % clusters * d + j] + random.uniform(-1, 1) for j in range(d)] for i in range(n)]
@@ -41,7 +41,7 @@ def test_start(n: int, seed: int):
 
 
 def purity(x, labels, k: int) -> float:
-    nearest = NearestNeighbors(n_neighbors=k).fit(x).kneighbors(return_distance=False)  # without the point itself
+    nearest = NearestNeighbors(n_neighbors=k).fit(x).kneighbors(return_distance=False)  # without the point
     return float((labels[nearest] == labels[:, None]).mean())
 
 
@@ -63,14 +63,14 @@ struct Planes {
         for start in ["pca"] + [test_start(n, 100 + k) for k in range(30)]:
             plane = TSNE(perplexity=perplexity, init=start, random_state=42).fit_transform(x)
             purities.append(purity(plane, labels, 10))
-            divergences.append(divergence_of(x, perplexity, plane))  # kl_divergence_ holds Barnes and Hut's sum of weights
+            divergences.append(divergence_of(x, perplexity, plane))  # kl_divergence_ is approximate
         print(f"    {{{n}, {d}, {clusters}, {spread}, {seed}, {perplexity}, {numpy.median(divergences):.6f}, "
               f"{numpy.median(purities):.4f}}},")
     print("};\n")
 
 
 def show_early() -> None:
-    """Before chaos sets in the coordinates themselves must agree."""
+    """Coordinates after 10 iterations: they are comparable only before small differences grow."""
     x, _ = test_points(12, 6, 2, 1.5, 8)
     similarities = _t_sne._joint_probabilities(pairwise_distances(x, squared=True), 4, 0)
     plane, _, _ = _t_sne._gradient_descent(_t_sne._kl_divergence, test_start(12, 8), 0, 10, n_iter_check=50,
