@@ -209,7 +209,7 @@ void refuse_other_folds(const Path& folder, int64_t count) {
     const std::string name = entry.path().filename().string();
     int64_t number = count;
     if (!name.starts_with("fold-") || std::sscanf(name.c_str(), "fold-%ld", &number) != 1 || number < count) continue;
-    fail("{}: the run has only {} folds, and none has this number: remove the folder", entry.path().string(), count);
+    fail("{}: the run has {} folds, and none has this number: remove the folder", entry.path().string(), count);
   }
 }
 

@@ -167,9 +167,9 @@ class Dynamics : public Analysis {
       all.insert(steps.begin(), steps.end());
     }
     if (common.size() < all.size())
-      findings_.notes.push_back(fmt::format(
-          "{} of {} steps are not in all folds, whose trainings differ in length: these steps are left out.",
-          all.size() - common.size(), all.size()));
+      findings_.notes.push_back(
+          fmt::format("{} of {} steps are not in all folds, whose trainings differ in length: left out.",
+                      all.size() - common.size(), all.size()));
     return common;
   }
 
