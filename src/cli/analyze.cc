@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// loralens analyze: what the adaptation of a run did, layer by layer.
+// loralens analyze: interpretability analyses of a run's adapted encoder, layer by layer.
 #include <torch/csrc/api/include/torch/version.h>
 
 #include <algorithm>
@@ -52,7 +51,7 @@ std::vector<AnalysisEntry> chosen_analyses(const std::string& only) {
   return chosen;
 }
 
-// seen: how many clips of another corpus trained the first run.
+// seen: number of the --corpus clips that trained the first run.
 json about(const AnalyzeArguments& a, const ComparedModels& m, size_t clips, int64_t seen) {
   const EmotionModel& model = m.adapted.front();
   std::set<std::string> speakers, corpora;
@@ -85,7 +84,7 @@ json about(const AnalyzeArguments& a, const ComparedModels& m, size_t clips, int
   return result;
 }
 
-// Takes out the analyses that add up matrices of A and B over models, where these differ in shape.
+// Removes the analyses that average over models' A and B if the shapes of A and B differ between models.
 void leave_out_unequal(const ComparedModels& m, std::vector<AnalysisEntry>& entries) {
   const std::string difference = factor_difference(m);
   if (difference.empty()) return;
@@ -95,21 +94,21 @@ void leave_out_unequal(const ComparedModels& m, std::vector<AnalysisEntry>& entr
     return entry.equal_factors;
   });
   if (names.empty()) return;
-  if (entries.empty()) fail("{} cannot be made of runs whose adapters differ in shape: {}", names, difference);
+  if (entries.empty()) fail("{} cannot be made from runs whose adapters differ in shape: {}", names, difference);
   log_line(fmt::format("left out: {}, which needs adapters of equal shapes: {}", names, difference));
 }
 
-// How many clips of --corpus trained the first run, where they are not the clips of its own folds.
+// Number of --corpus clips that trained the first run; 0 if the clips are those of the run's own folds.
 int64_t trained_clips(const AnalyzeArguments& a, const ComparedModels& m) {
   if (!m.folds.front().train.empty()) return 0;
   const int64_t seen = clips_trained_on(a.runs.front(), m.clips, thread_count(a.machine));
   if (seen > 0)
-    log_line(fmt::format("{} of these {} clips trained {}: what is shown of them is of training clips", seen,
+    log_line(fmt::format("{} of these {} clips trained {}: their results are results on training clips", seen,
                          m.clips.clips.size(), a.runs.front()));
   return seen;
 }
 
-// Tells of a list or a model that none of the chosen analyses looks at.
+// Logs a list or an untrained model that none of the chosen analyses uses.
 void tell_of_unused(const AnalyzeArguments& a, const Setting& setting, const std::vector<AnalysisEntry>& entries) {
   const auto gradient = std::ranges::count_if(entries, &AnalysisEntry::gradient_clips);
   if (!a.gradient_clips.empty() && gradient == 0) {
@@ -122,7 +121,7 @@ void tell_of_unused(const AnalyzeArguments& a, const Setting& setting, const std
     log_line("without effect: --clips, as all chosen analyses take --gradient-clips instead");
   const auto looks = [&](const AnalysisEntry& entry) { return looks_at(*entry.make(setting), Role::untrained); };
   if (!a.untrained.empty() && std::ranges::none_of(entries, looks))
-    log_line("without effect: --untrained, as none of the chosen analyses looks at an untrained model");
+    log_line("without effect: --untrained, as none of the chosen analyses uses an untrained model");
 }
 
 ComparisonRequest comparison_of(const AnalyzeArguments& a) {
@@ -133,7 +132,7 @@ void analyze(const CLI::App& command, AnalyzeArguments& a) {
   auto entries = chosen_analyses(a.only);
   if (a.machine.precision == "auto") a.machine.precision = "fp32";
   if (a.protocol == "paper" && a.runs.size() > 1)
-    throw UsageError("--protocol paper: the published analyses are of one fold of one run");
+    throw UsageError("--protocol paper: the published analyses use one fold of one run");
   if (a.force) check_inputs_stay(a.out, paths_of_flags(command));
   OutputFolder out(a.out, a.force, complaint_about_folder);
   OpenedRun first = open_run_of(command, {a.runs.front(), a.model, split(a.classes), a.input}, a.machine);
@@ -172,8 +171,8 @@ void add_analyze(CLI::App& app) {
   for (const AnalysisEntry& entry : analyses()) names += fmt::format("\n  {:<13} {}", entry.name, entry.summary);
   auto* command = app.add_subcommand(
       "analyze",
-      "Shows what the adaptation did inside the encoder, layer by layer: tables, figures and a report that opens\n"
-      "in a browser. The adapted model is compared with the frozen and with an untrained one.\n\n"
+      "Analyses the effect of adaptation inside the encoder, layer by layer: tables, figures and a report that\n"
+      "opens in a browser. The adapted model is compared with the frozen and with an untrained model.\n\n"
       "Analyses:" +
           names +
           "\n\n"
@@ -185,28 +184,29 @@ void add_analyze(CLI::App& app) {
   command->option_defaults()->always_capture_default();
   command
       ->add_option("run", a->runs,
-                   "a run of `loralens train`, one of its folds, or a PEFT folder; several: runs of other\n"
-                   "seeds on the same folds, for means and intervals over them all")
+                   "a run of `loralens train`, one of its folds, or a PEFT folder; several: runs with different\n"
+                   "seeds on the same folds, for means and intervals over all runs")
       ->required();
   command->add_option("-o,--output", a->out, "folder for tables, arrays, figures and report.html")->required();
   command->add_option("--against", a->against,
-                      "a run of the frozen encoder on the same folds; if not given: the adapter off");
-  command->add_option("--only", a->only, "analyses, such as contribution,logit-lens; if not given: all");
+                      "frozen-encoder run on the same folds to compare with; if not given: the adapter off");
+  command->add_option("--only", a->only, "list of analyses, such as contribution,logit-lens; if not given: all");
   command
-      ->add_option("--protocol", a->protocol, "strict; paper: as the published code does, first fold, defects included")
+      ->add_option("--protocol", a->protocol,
+                   "strict; paper: like the published code, defects included, first fold only")
       ->check(CLI::IsMember({"strict", "paper"}));
-  add_corpus_option(*command, a->corpora, "table of clips, where it is not the run's own; may be given several times");
+  add_corpus_option(*command, a->corpora, "table of clips, if not the run's own; may be given several times");
   command->add_option("--labels", a->labels, "map of the corpus's labels: four, seven, or a list such as ang=anger");
-  command->add_option("--clips", a->clips, "list of clips to analyse, one path a line as in the table")
+  command->add_option("--clips", a->clips, "file that lists the clips to analyse, one path per line as in the table")
       ->check(CLI::ExistingFile);
   command
       ->add_option("--gradient-clips", a->gradient_clips,
-                   "list of clips for spectrum, alignment, gradients and embedding")
+                   "file that lists the clips for spectrum, alignment, gradients and embedding")
       ->check(CLI::ExistingFile);
-  command->add_option("--untrained", a->untrained, "PEFT folder that serves as the untrained model");
-  command->add_option("--model", a->model, "base model, where the run names none");
-  command->add_option("--classes", a->classes, "names of a bare PEFT folder's classes, in order");
-  add_number(*command, "--seed", a->seed, {0, INT64_MAX}, "of random baselines and of which clips are drawn");
+  command->add_option("--untrained", a->untrained, "PEFT folder to use as the untrained model");
+  command->add_option("--model", a->model, "base model, if the run names none");
+  command->add_option("--classes", a->classes, "class names of a bare PEFT folder, in order");
+  add_number(*command, "--seed", a->seed, {0, INT64_MAX}, "random seed of baselines and of drawn clips");
   command->add_flag("--force", a->force, "replace the output folder if loralens wrote it");
   add_input_options(*command, a->input);
   add_machine_options(*command, a->machine, /*gradients=*/true);

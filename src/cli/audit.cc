@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// loralens audit: what is wrong with a table of clips, its audio and its folds.
+// loralens audit: checks a table of clips, its audio and its folds for errors such as leaks.
 #include "corpus/audit/audit.h"
 
 #include "base/error.h"
@@ -19,7 +18,7 @@ namespace {
 
 struct AuditArguments {
   std::string table, labels, out;
-  FoldOptions folds{.scheme = "", .allow_leaks = true};  // leaks are what it looks for
+  FoldOptions folds{.scheme = "", .allow_leaks = true};  // the audit reports leaks
   MachineOptions machine;
   bool no_audio = false, no_development = false, force = false;
 };
@@ -48,7 +47,7 @@ void run_audit(const CLI::App& command, const AuditArguments& a) {
   fmt::print("{}", describe_audit(result));
 }
 
-// A table of folds by its path, anything else as the scheme it is.
+// Puts file: in front of the path of a table of folds; any other scheme is unchanged.
 std::string scheme_of(const std::string& text) {
   return std::filesystem::is_regular_file(text) ? "file:" + text : text;
 }
@@ -59,30 +58,31 @@ void add_audit(CLI::App& app) {
   auto a = std::make_shared<AuditArguments>();
   auto* command = app.add_subcommand(
       "audit",
-      "Looks for what would falsify a score or spoil a training: speakers, sentences, files and audio that two\n"
-      "parts of a fold share, clips that are the same recording, labels that contradict each other, clipped,\n"
-      "silent, over-long or unreadable audio. Prints a page; -o writes every number.\n\n"
-      "Errors are what train refuses: a speaker or the same audio in two parts of a fold, unknown speakers,\n"
-      "unreadable audio. Everything else is a remark. The exit status is 0 when the audit was made, whatever\n"
-      "it found.\n\n"
+      "Checks a table for problems that would falsify scores or harm training: speakers, sentences, files and\n"
+      "audio shared by two parts of a fold, clips that are the same recording, contradictory labels, clipped,\n"
+      "silent, over-long or unreadable audio. Prints a summary; -o writes all numbers.\n\n"
+      "Errors are problems that train refuses: a speaker or the same audio in two parts of a fold, unknown\n"
+      "speakers, unreadable audio. All other findings are remarks. The exit status is 0 when the audit is\n"
+      "complete, whatever it found.\n\n"
       "Examples:\n"
       "  loralens audit clips.csv\n"
       "  loralens audit clips.csv --folds speaker:10 -o audit.json\n"
       "  loralens audit clips.csv --folds run/folds.csv --no-audio");
   command->option_defaults()->always_capture_default();
   command->add_option("table", a->table, "table of clips: path,label,speaker[,...]")->required();
-  command->add_option("--folds", a->folds.scheme, "a folds.csv, taken as it is, or " + scheme_summary())
+  command->add_option("--folds", a->folds.scheme, "a folds.csv, used unchanged, or " + scheme_summary())
       ->check(scheme_error)
       ->transform(scheme_of);
   command->add_option("--labels", a->labels,
                       "four, seven, or a list such as ang=anger,exc=happiness; all if not given");
-  add_number(*command, "--seed", a->folds.seed, {0, INT64_MAX}, "of the folds, as in train");
+  add_number(*command, "--seed", a->folds.seed, {0, INT64_MAX}, "random seed of the folds, as in train");
   command->add_flag("--no-development", a->no_development,
                     "folds without development parts, as train --select last makes them");
   command->add_flag("--no-audio", a->no_audio, "do not read the audio");
   command->add_option("-o,--output", a->out, "file for all numbers, as JSON");
   command->add_flag("--force", a->force, "replace that file if loralens wrote it");
-  add_number(*command, "--threads", a->machine.threads, {0, 1024}, "that read audio; 0: as many as there are cores");
+  add_number(*command, "--threads", a->machine.threads, {0, 1024},
+             "threads that read audio; 0: as many as there are cores");
   add_config_option(*command);
   command->callback([a, command] {
     apply_config(*command);

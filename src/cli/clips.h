@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// Flags of commands that take tables of clips.
+// Command-line options of commands that read tables of clips.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -12,7 +11,7 @@ namespace loralens {
 // --corpus TABLE, which may be given several times.
 CLI::Option* add_corpus_option(CLI::App& command, std::vector<std::string>& tables, const std::string& description);
 
-// "", or what is wrong with a scheme of folds (check_scheme), as CLI11 wants to be told.
+// CLI11 check of a scheme of folds (check_scheme): "" if it is valid, else the error message.
 std::string scheme_error(const std::string& scheme);
 
 }  // namespace loralens

@@ -20,7 +20,7 @@ namespace {
 
 constexpr const char* description =
     "Adapts Whisper's encoder to speech emotion recognition with low-rank adapters,\n"
-    "trains and evaluates it over folds of speakers, predicts, and shows what the adaptation did.\n\n"
+    "trains and evaluates it over folds of speakers, predicts, and analyses the adapted encoder.\n\n"
     "Examples:\n"
     "  loralens corpus ravdess DIR --labels four -o ravdess.csv\n"
     "  loralens train --model base --corpus ravdess.csv --folds speaker:8 -o run\n"
@@ -43,8 +43,8 @@ std::string names_of_commands(const CLI::App& app) {
   return names;
 }
 
-// What CLI11 has to say of a command line that it does not understand, and which commands or readers there are where
-// one is missing or unknown.
+// CLI11's message about a command line that it cannot parse; lists the commands or readers if one is missing or
+// unknown.
 std::string explain(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App* last = &app;
   while (!last->get_subcommands().empty()) last = last->get_subcommands().front();
@@ -55,8 +55,8 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error) {
   return fmt::format("there is no {} '{}': choose among{}", last == &app ? "command" : "reader", unknown[0], names);
 }
 
-// What is given on the command line comes to stand in JSON, CSV and TOML, which are UTF-8, as do absolute paths. The
-// files of `predict` are judged one by one.
+// Error unless all arguments and the current folder's path are UTF-8, because they are written to JSON, CSV and TOML
+// files. `predict` checks its audio files itself, one by one.
 void check_encoding(const CLI::App& app) {
   for (const CLI::App* command = &app;; command = command->get_subcommands().front()) {
     for (const CLI::Option* option : command->get_options())
@@ -76,7 +76,7 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "loralens " LORALENS_VERSION);
   app.require_subcommand(1);
   app.get_formatter()->column_width(36);
-  app.add_flag_callback("-q,--quiet", [] { set_quiet(true); }, "no progress and no log lines");
+  app.add_flag_callback("-q,--quiet", [] { set_quiet(true); }, "no progress bar and no log lines");
   app.fallthrough();
   add_fetch(app);
   add_import(app);

@@ -4,9 +4,9 @@
 
 namespace loralens {
 
-// Runs the command that argv[1..] name. Returns the exit status: 0 if all was done, 2 for a usage error, 1 for any
-// other error, which is printed as one line on standard error. To be called once a process: --quiet and --profile are a
-// process's own.
+// Runs the command that argv[1..] names. Returns the exit status: 0 for success, 2 for a usage error, 1 for any other
+// error; errors are printed as one line on standard error. Call it once per process: --quiet and --profile set global
+// state.
 int run_command_line(int argc, char** argv);
 
 }  // namespace loralens

@@ -9,12 +9,12 @@
 namespace loralens {
 namespace {
 
-// Where a key stands, for errors; throws them as errors of usage.
+// Throws a usage error that names the configuration file and the key.
 [[noreturn]] void refuse(const std::string& file, const std::string& key, const std::string& reason) {
   throw CLI::ConfigError(fmt::format("{}: '{}' {}", file, key, reason));
 }
 
-// A file that the user names: a fault of it is a usage error.
+// Reads a configuration file that the user named; errors in it are usage errors.
 Flags flags_of_user(const std::string& file) {
   try {
     return read_flags(file);

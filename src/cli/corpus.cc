@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// loralens corpus: a public corpus as a table of clips. Each reader is a command below it with the options it takes.
+// loralens corpus: converts a public corpus to a table of clips. Each reader is a subcommand with its own options.
 #include "base/error.h"
 #include "base/output.h"
 #include "cli/commands.h"
@@ -16,7 +15,7 @@ struct CorpusArguments {
 };
 
 void write_corpus(const Reader& reader, const CorpusArguments& a) {
-  // A table that lies beside the audio of a corpus's folder is usual, and is not read.
+  // If root is a folder, the table may replace a file in it: readers do not read it. If root is a file, it must stay.
   if (a.force && std::filesystem::is_regular_file(a.root)) check_inputs_stay(a.out, {a.root});
   check_output_file(a.out, a.force, complaint_about_table);
   const ReadCorpus corpus = read_corpus(reader.name(), a.root, a.options);
@@ -46,12 +45,12 @@ void add_reader_option(CLI::App& command, const ReaderOption& option, ReaderOpti
 void add_reader(CLI::App& corpus, const Reader& reader) {
   auto a = std::make_shared<CorpusArguments>();
   auto* command = corpus.add_subcommand(reader.name(), reader.description())->group("Readers");
-  command->add_option("root", a->root, "the corpus's folder (table: the user's file)")->required();
+  command->add_option("root", a->root, "folder of the corpus (reader table: the user's file)")->required();
   command->add_option("-o,--output", a->out, "the table to write")->required();
   command
       ->add_option("--labels", a->options.labels,
                    "default: the reader's own; four (anger happiness neutral sadness); seven (and disgust fear\n"
-                   "surprise); a list such as ang=anger,exc=happiness; * for all as they are; or a file")
+                   "surprise); a list such as ang=anger,exc=happiness; * for all labels unchanged; or a file")
       ->check(complaint_about_labels);
   for (const auto& option : reader.options()) add_reader_option(*command, option, a->options);
   command->add_flag("--force", a->force, "replace the table if loralens wrote it");
@@ -64,8 +63,10 @@ void add_corpus(CLI::App& app) {
   auto* command = app.add_subcommand(
       "corpus",
       "Reads a corpus as it is distributed and writes its table of clips; prints the counts per class, session and\n"
-      "speaker, what was left out and why, and where the counts differ from the published ones.\n\n"
-      "Examples:\n  loralens corpus ravdess RAVDESS/ --labels four -o ravdess.csv\n  loralens corpus iemocap --help");
+      "speaker, the clips left out and why, and differences from the published counts.\n\n"
+      "Examples:\n"
+      "  loralens corpus ravdess RAVDESS/ --labels four -o ravdess.csv\n"
+      "  loralens corpus iemocap --help");
   command->require_subcommand(1);
   for (const Reader* reader : readers()) add_reader(*command, *reader);
 }

@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// loralens evaluate: a trained run on its own test folds, or on other corpora.
+// loralens evaluate: scores a trained run on its own test folds, or on other corpora.
 #include <numeric>
 #include <optional>
 #include <set>
@@ -50,27 +49,27 @@ std::vector<Prediction> predict_all(const OpenedRun& loaded, const Clips& clips,
   return predictions;
 }
 
-// What a run wrote when it was trained: predictions of its own test parts, and their scores.
+// Reads the predictions on the run's own test parts and their scores, which training wrote.
 Scores own_scores(const Path& run) {
   if (!std::filesystem::exists(run / "metrics.json"))
     fail("{} is no finished run (no metrics.json): give a run, or a corpus with --corpus", run.string());
   return read_scores(run);
 }
 
-// Without a corpus nothing is computed.
+// Logs or rejects flags that have no use without --corpus, because nothing is computed then.
 void check_unused(const CLI::App& command) {
   const auto given = flags_given(command);
   for (const char* flag : {"--device", "--precision", "--threads"})
     if (given.contains(flag)) log_line(fmt::format("without effect without --corpus: {}", flag));
   for (const char* flag : {"--labels", "--model", "--classes", "--input", "--tail", "--profile"})
     if (given.contains(flag))
-      throw UsageError(
-          fmt::format("{}: without --corpus nothing is computed, and the run's own scores are shown: leave "
-                      "the flag out, or give a table with --corpus",
-                      flag));
+      throw UsageError(fmt::format(
+          "{}: without --corpus nothing is computed, and the run's own scores are shown: leave the flag out, or give a "
+          "table with --corpus",
+          flag));
 }
 
-// The corpora that a run was trained on; empty where it does not say.
+// The corpora that a run was trained on; empty if its metrics.json does not name them.
 nlohmann::json trained_on(const Path& run) {
   const Path file = run / "metrics.json";
   if (!std::filesystem::exists(file)) return nlohmann::json::array();
@@ -78,10 +77,10 @@ nlohmann::json trained_on(const Path& run) {
   return metrics.value("trained_on", metrics.value("corpus", nlohmann::json::array()));
 }
 
-// The folds' models on other corpora, and what a report needs to place the scores beside others.
+// Metrics of the folds' models on other corpora, with the fields that a report needs to compare runs.
 nlohmann::json other_metrics(const EvaluateArguments& a, const OpenedRun& loaded, const Clips& clips,
                              const std::vector<Prediction>& predictions) {
-  constexpr uint64_t seed = 42;  // of the bootstrap
+  constexpr uint64_t seed = 42;  // seed of the bootstrap
   const EmotionModel& model = loaded.models.front();
   const Path run = run_of(a.run);
   nlohmann::json metrics = metrics_of(predictions, model.classes, /*ddof=*/1, seed);
@@ -145,8 +144,8 @@ void add_evaluate(CLI::App& app) {
   command->add_option("run", a->run, "a run of `loralens train`, one of its folds, or a PEFT folder")->required();
   add_corpus_option(*command, a->corpora, "table of clips to score instead; may be given several times");
   command->add_option("--labels", a->labels, "map of the corpus's labels: four, seven, or a list such as ang=anger");
-  command->add_option("--model", a->model, "base model, where the run names none");
-  command->add_option("--classes", a->classes, "names of a bare PEFT folder's classes, in order");
+  command->add_option("--model", a->model, "base model, if the run names none");
+  command->add_option("--classes", a->classes, "class names of a bare PEFT folder, in order");
   command->add_option("-o,--output", a->out, "folder for predictions.csv and metrics.json");
   command->add_flag("--json", a->json, "print metrics.json instead of a table");
   command->add_flag("--force", a->force, "replace the output folder if loralens wrote it");

@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// loralens import: a CTranslate2 model as a Hugging Face folder.
+// loralens import: converts a CTranslate2 model to a Hugging Face folder.
 #include "base/error.h"
 #include "base/output.h"
 #include "checkpoint/ctranslate2.h"

@@ -19,7 +19,7 @@
 namespace loralens {
 namespace {
 
-// Why --device does not take this name; empty if it does.
+// Error message if --device does not accept this name; empty if it does.
 std::string device_error(const std::string& name) {
   const bool numbered = name.starts_with("cuda:") && name.size() > 5 && name.size() < 8 &&
                         name.find_first_not_of("0123456789", 5) == std::string::npos;
@@ -27,8 +27,8 @@ std::string device_error(const std::string& name) {
   return fmt::format("there is no device '{}': choose auto, cpu, cuda or cuda:N", name);
 }
 
-// What a GPU multiplies has the precision that its type promises: LibTorch would round float32 to 10 bits in
-// convolutions, and add up parts of products in bfloat16.
+// Makes GPU products as precise as their type: turns off TF32, which rounds float32 to 10 bits and is LibTorch's
+// default in convolutions, and partial sums in 16 bits.
 void use_full_precision() {
   at::Context& context = at::globalContext();
   context.setAllowTF32CuDNN(false);
@@ -37,13 +37,14 @@ void use_full_precision() {
   context.setAllowFP16ReductionCuBLAS(false);
 }
 
-// Fast, that is: GPUs do from compute capability 8.0 (Ampere) on, which is what LibTorch asks for its convolutions.
+// Whether the device multiplies bfloat16 fast. GPUs do from compute capability 8.0 (Ampere) on, which is LibTorch's
+// condition for bfloat16 convolutions.
 bool multiplies_bf16(c10::Device device) {
   return device.is_cuda() ? at::detail::getCUDAHooks().supportsBFloat16ConvolutionWithCuDNNv8()
                           : processor_level() >= ProcessorLevel::avx512_bf16;
 }
 
-// What the command line says of a model must be what the model says of itself.
+// UsageError if --input or --tail of the command line contradict the values that the model was trained with.
 void check_flags(const CLI::App& command, const Path& run, const EmotionModel& model, const InputOptions& given) {
   const auto names = flags_given(command);
   const auto refuse = [&](const std::string& flag, const std::string& own) {
@@ -86,14 +87,16 @@ void add_machine_options(CLI::App& command, MachineOptions& options, bool gradie
   std::vector<std::string> precisions = {"auto", "fp32", "bf16"};
   if (!gradients) precisions.push_back("fp16");
   command
-      .add_option("--precision", options.precision,
-                  fmt::format("of matrix products: {}{}", fmt::join(precisions, ", "), gradients ? "" : " (GPU)"))
+      .add_option(
+          "--precision", options.precision,
+          fmt::format("precision of matrix products: {}{}", fmt::join(precisions, ", "), gradients ? "" : " (GPU)"))
       ->check(CLI::IsMember(precisions))
       ->group("Machine");
-  add_number(command, "--threads", options.threads, {0, 1024}, "0: as many as there are cores")->group("Machine");
+  add_number(command, "--threads", options.threads, {0, 1024}, "CPU threads; 0: as many as there are cores")
+      ->group("Machine");
   command
       .add_flag("--profile", options.profile,
-                "print where the time went; --profile=FILE writes it as JSON, over an earlier profile only")
+                "print the time of each phase; --profile=FILE writes it as JSON, over an earlier profile only")
       ->group("Machine");
 }
 

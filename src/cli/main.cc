@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// The program `loralens`: what a process does once, before it runs its command line.
+// The program `loralens`: setup of the process, then its command line.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -12,18 +11,20 @@
 
 namespace {
 
-// A file that is opened while standard input, output or error is closed would be taken for it, and written into.
-// Reading and writing what stands in for them fails, as it did before.
+// If standard input, output or error is closed, the next opened file gets its number and would be used as that stream.
+// This function opens /dev/null in its place, in the wrong mode, so that reading and writing the stream still fail.
 void open_missing_streams() {
   for (int stream = 0; stream < 3; ++stream)
-    if (fcntl(stream, F_GETFD) < 0) open("/dev/null", stream == 0 ? O_WRONLY : O_RDONLY);  // takes the lowest number
+    if (fcntl(stream, F_GETFD) < 0)
+      open("/dev/null", stream == 0 ? O_WRONLY : O_RDONLY);  // takes the lowest free number
 }
 
-#ifndef __SANITIZE_ADDRESS__  // whose run-time library wants to be first itself
-// LibTorch's OpenMP threads spin for milliseconds before they sleep. Where other programs want the cores too, that
-// makes all of them several times slower; a short spin is as fast where none does. libgomp reads the number as it is
-// loaded, so the program starts itself again with it, unless the user has set one of the two variables. Called by the
-// dynamic linker before any library is initialised, when this costs least; if it fails, the program goes on as it is.
+#ifndef __SANITIZE_ADDRESS__  // AddressSanitizer's run-time library must be initialised first
+// LibTorch's OpenMP threads spin for milliseconds before they sleep. If other programs use the same cores, this makes
+// all of them several times slower; on idle cores a short spin is as fast. libgomp reads the spin count when it is
+// loaded, so the program restarts itself with GOMP_SPINCOUNT set, unless the user has set one of the two variables. The
+// dynamic linker calls this function before any library is initialised, when a restart costs least. If the restart
+// fails, the program continues unchanged.
 void start_with_short_spins(int, char** arguments, char** environment) {
   size_t count = 0;
   for (; environment[count]; ++count)
@@ -48,7 +49,7 @@ __attribute__((section(".preinit_array"), used)) void (*const before_libraries)(
 
 int main(int argc, char** argv) {
   open_missing_streams();
-  for (const int signal : {SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_IGN);  // writing fails instead, which is told
+  for (const int signal : {SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_IGN);  // writes fail with an error instead
   loralens::keep_freed_memory();
   loralens::use_tensor_memory();
   return loralens::run_command_line(argc, argv);

@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// Flags that say which modules are adapted and how: layers, ranks and alphas by module, patterns of names.
+// Parses the flags that select the adapted modules: layers, ranks and alphas by module, patterns of names.
 #pragma once
 
 #include <cstdint>
@@ -20,11 +19,12 @@ template <typename... Args>
   throw UsageError(fmt::format(message, std::forward<Args>(args)...));
 }
 
-// "0-2,5" -> 0 1 2 5; "upper" -> the upper half of `count` layers; "all" -> none, which means all. UsageError for
-// another text and for a layer that is not there.
+// "0-2,5" -> 0 1 2 5; "upper" -> the upper half of `count` layers; "all" -> an empty list, which means all layers.
+// UsageError for any other text and for a layer that the encoder does not have.
 std::vector<int64_t> parse_layers(const std::string& text, int64_t count);
 
-// "fc1=8,q_proj=16" as numbers by module. UsageError, which names the flag, for another form and a number out of range.
+// "fc1=8,q_proj=16" as numbers by module. UsageError, which names the flag, for any other form and for a number out of
+// range.
 template <typename T>
 std::map<std::string, T> parse_pattern(const std::string& text, const char* flag, const Range<T>& range) {
   std::map<std::string, T> pattern;
@@ -39,7 +39,7 @@ std::map<std::string, T> parse_pattern(const std::string& text, const char* flag
   return pattern;
 }
 
-// "" if the text is a regular expression, else why it is none.
+// "" if the text is a regular expression, else the reason why it is not.
 std::string pattern_error(const std::string& text);
 
 }  // namespace loralens

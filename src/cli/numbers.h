@@ -1,6 +1,5 @@
-// SPDX-License-Identifier: Apache-2.0
-// Options that are numbers: each is decimal, finite and in a stated range, whether the command line, a preset or a TOML
-// file gives it.
+// Numeric options: a value must be decimal, finite and in the option's range, whether it comes from the command line, a
+// preset or a TOML file.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -12,11 +11,11 @@
 
 namespace loralens {
 
-// Adds an option that takes a number of this range; its help ends in the range. Another text is an error of usage.
+// Adds an option that takes a number of this range; its help ends with the range. Any other value is a usage error.
 template <typename T, typename Bound = std::conditional_t<std::is_floating_point_v<T>, double, int64_t>>
 CLI::Option* add_number(CLI::App& command, const std::string& flag, T& value,
                         const Range<std::type_identity_t<Bound>>& range, const std::string& description) {
-  // CLI11 puts the flag's name in front of a ValidationError; a ConversionError goes through as it is.
+  // CLI11 puts the flag's name in front of a ValidationError, but passes a ConversionError on unchanged.
   const auto check = [flag, range](std::string& text) -> std::string {
     const auto number = parse_number<Bound>(text);
     const char* kind = std::is_integral_v<T> ? "whole" : "finite";

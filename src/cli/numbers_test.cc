@@ -11,7 +11,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// What an option says of a text, or "" if it takes it.
+// An option's error message for a text, or "" if it accepts the text.
 std::string complaint(CLI::Option& option, const std::string& text) {
   option.clear();
   std::string message;

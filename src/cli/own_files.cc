@@ -15,14 +15,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* page_text = "loralens-theme";  // where every page keeps the reader's choice of colours
+constexpr const char* page_text = "loralens-theme";  // localStorage key of the theme, which every page contains
 
-// A folder of one command. Patterns are fnmatch's with FNM_PATHNAME and FNM_EXTMATCH, of paths relative to the folder.
+// Contents of one command's output folder. Patterns are fnmatch's with FNM_PATHNAME and FNM_EXTMATCH, for paths
+// relative to the folder.
 struct Kind {
   std::vector<std::string> needed;  // files that it always has
-  std::string told_by, text;        // one of them, and a text in it by which it is told from another program's
-  std::vector<std::string> others;  // what else it may have
-  std::string absent = {};          // a text that `told_by` does not have
+  std::string told_by, text;        // one of these files, and a text in it that other programs' files lack
+  std::vector<std::string> others;  // patterns of other files that it may have
+  std::string absent = {};          // a text that the file `told_by` must not have
 };
 
 std::vector<Kind> kinds() {
@@ -37,7 +38,7 @@ std::vector<Kind> kinds() {
   std::string names;
   for (const AnalysisEntry& entry : analyses()) names += (names.empty() ? "" : "|") + std::string(entry.name);
   return {{{"config.toml", "folds.csv", "metrics.json", "predictions.csv"}, "metrics.json", "\"uar\"", of_run},
-          {{".lock"}, ".lock", "loralens", of_run},  // interrupted
+          {{".lock"}, ".lock", "loralens", of_run},  // interrupted run
           {{"metrics.json", "predictions.csv"}, "metrics.json", "\"uar\"", {"report.html"}},
           {{"summary.json", "clips.txt"},
            "summary.json",
@@ -48,7 +49,7 @@ std::vector<Kind> kinds() {
            "README.md",
            "# Synthetic emotional speech",
            {"audio", "audio/synthetic-*", "audio/synthetic-*/synthetic-*_*.wav"}},
-          // Of transformers' own folders the configuration names the version.
+          // An imported model. In folders that transformers wrote, config.json names transformers_version.
           {{"config.json", "model.safetensors", "preprocessor_config.json"},
            "config.json",
            "WhisperForConditionalGeneration",
@@ -72,7 +73,7 @@ bool matches(const std::string& name, const Kind& kind) {
 std::string stranger_in(const Path& folder, const Kind& kind) {
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
     const std::string name = entry.path().lexically_relative(folder).generic_string();
-    const std::string written = without_temporary_ending(name);  // by a command that was killed meanwhile
+    const std::string written = without_temporary_ending(name);  // a temporary file of a killed command
     const fs::file_status status = entry.symlink_status();
     const bool known = fs::is_directory(status) || fs::is_regular_file(status);
     if (!known || !matches(written.empty() ? name : written, kind)) return name;

@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// loralens predict: a JSON line per file.
+// loralens predict: predicts the emotion of audio files; prints one JSON line per file.
 #include <csignal>
 #include <iostream>
 
@@ -49,13 +48,13 @@ void print(const FilePrediction& file, const std::vector<std::string>& classes) 
   if (!std::cout) fail("cannot write to standard output");
 }
 
-// What became of files that are longer than Whisper's 30 s.
+// Logs how files longer than Whisper's 30 s were predicted.
 void tell_of(const std::vector<FilePrediction>& long_files, bool cut) {
   if (long_files.empty()) return;
   const size_t more = long_files.size() - 1;
   log_line(fmt::format("{} ({:.1f} s){}: {}", long_files[0].path, long_files[0].seconds,
                        more ? fmt::format(" and {} more are longer than 30 s", more) : " is longer than 30 s",
-                       cut ? "only the first 30 s were heard, as in training"
+                       cut ? "only the first 30 s were used, as in training"
                            : "the answer is one for windows of 30 s, pooled over all"));
 }
 
@@ -81,13 +80,15 @@ void add_predict(CLI::App& app) {
       "predict",
       "Prints a JSON line per audio file: label, probabilities, length. Uses the run's final model if it has\n"
       "one, else the mean of its folds' probabilities. A file that cannot be read gets an \"error\" and the exit\n"
-      "status is 1; the others go on.\n\n"
-      "Examples:\n  loralens predict run a.wav b.flac\n  find . -name '*.wav' | loralens predict run -");
+      "status is 1; the other files are still predicted.\n\n"
+      "Examples:\n"
+      "  loralens predict run a.wav b.flac\n"
+      "  find . -name '*.wav' | loralens predict run -");
   command->option_defaults()->always_capture_default();
   command->add_option("run", a->run, "a run of `loralens train`, one of its folds, or a PEFT folder")->required();
   command->add_option("files", a->files, "audio files; - reads paths from standard input")->required();
-  command->add_option("--model", a->model, "base model, where the run names none");
-  command->add_option("--classes", a->classes, "names of a bare PEFT folder's classes, in order");
+  command->add_option("--model", a->model, "base model, if the run names none");
+  command->add_option("--classes", a->classes, "class names of a bare PEFT folder, in order");
   add_input_options(*command, a->input);
   add_machine_options(*command, a->machine, /*gradients=*/false);
   add_config_option(*command);

@@ -27,9 +27,9 @@ struct Asked {
   c10::ScalarType type;
   double peak = 0;
 };
-std::optional<Asked> asked;  // of this process, from the command line
+std::optional<Asked> asked;  // the profile requested on the command line of this process
 
-// Waits until a GPU has done what it was given.
+// Waits until a GPU has finished its queued work.
 void settle(c10::Device device) {
   if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
 }

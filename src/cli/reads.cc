@@ -11,7 +11,7 @@ constexpr std::string_view flags_with_paths[] = {"--corpus",         "--labels",
                                                  "--config",         "--against",   "--clips", "run",
                                                  "--gradient-clips", "--untrained", "table"};
 
-// A name such as four or base is no path, though a folder may be called so.
+// A name such as four or base is not a path, even if a folder has this name.
 bool is_path(const std::string& flag, const Path& value) {
   std::error_code ignored;
   if (flag == "--labels" || flag == "--folds") return std::filesystem::is_regular_file(value, ignored);

@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// What a command reads, so that its output can be kept away from it (check_inputs_stay in base/output.h).
+// Lists a command's input files, so that its output cannot overwrite them (check_inputs_stay in base/output.h).
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -11,11 +10,11 @@
 
 namespace loralens {
 
-// The files and folders that the flags name: tables, runs, lists, maps of labels, folds, configuration and model.
-// To be called after apply_config.
+// The files and folders that the flags name: tables, runs, lists, maps of labels, folds, configuration and model. Call
+// it after apply_config.
 std::vector<Path> paths_of_flags(const CLI::App& command);
 
-// The audio of all clips, and the folder of a model, if `base` (Base::name) is one.
+// The audio files of all clips, and the model's folder if `base` (Base::name) is a folder.
 std::vector<Path> paths_of(const Clips& clips, const std::string& base = "");
 
 }  // namespace loralens

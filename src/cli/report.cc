@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// loralens report: the page over an analysis, a run or an evaluation, or one page that compares several.
+// loralens report: makes the HTML page of an analysis, a run or an evaluation, or one page that compares several.
 #include "base/error.h"
 #include "base/formats/json.h"
 #include "base/output.h"
@@ -20,12 +19,12 @@ struct ReportArguments {
 void report(const ReportArguments& a) try {
   Path out = a.out;
   if (out.empty()) {
-    if (a.dirs.size() > 1) throw UsageError("a page over several folders needs a file to go to: -o comparison.html");
-    out = Path(a.dirs.front()) / "report.html";  // the folder's own page is made again
+    if (a.dirs.size() > 1) throw UsageError("a page on several folders needs an output file: -o comparison.html");
+    out = Path(a.dirs.front()) / "report.html";  // replaces the folder's own page
   } else if (std::filesystem::is_directory(out)) {
     fail("{} is a folder: -o names the page's file, such as {}", out.string(), (out / "report.html").string());
   }
-  if (a.out.empty()) read_summary(a.dirs.front());  // which says that there is no such folder
+  if (a.out.empty()) read_summary(a.dirs.front());  // error if there is no such folder
   check_output_file(out, a.force || a.out.empty(), complaint_about_page);
   const std::vector<Path> dirs(a.dirs.begin(), a.dirs.end());
   if (dirs.size() > 1)
@@ -44,15 +43,17 @@ void add_report(CLI::App& app) {
   auto a = std::make_shared<ReportArguments>();
   auto* command = app.add_subcommand(
       "report",
-      "Makes the page of an analysis again, from its folder alone, or that of a run's or evaluation's scores; or\n"
-      "one page that compares several of these: scores with tests of their differences where the clips are the\n"
-      "same, and UAR by training and test corpus where there are several.\n"
+      "Makes the page of an analysis from its folder, or the page of a run's or evaluation's scores, or one page\n"
+      "that compares several of these: scores, significance tests of their differences if the clips are the same,\n"
+      "and UAR by training and test corpus if there are several.\n"
       "A page is one file that works offline; its figures can be saved as SVG or PNG from their menus.\n"
       "Prints the page's path.\n\n"
-      "Examples:\n  loralens report analysis\n  loralens report lora frozen dora -o comparison.html\n"
+      "Examples:\n"
+      "  loralens report analysis\n"
+      "  loralens report lora frozen dora -o comparison.html\n"
       "  loralens report emo-db ravdess emo-db-on-ravdess ravdess-on-emo-db -o across.html");
   command->add_option("dir", a->dirs, "folders that `loralens analyze`, `train` or `evaluate -o` wrote")->required();
-  command->add_option("-o,--output", a->out, "file of the page; one folder: DIR/report.html where not given");
+  command->add_option("-o,--output", a->out, "file of the page; default for one folder: DIR/report.html");
   command->add_flag("--force", a->force, "replace the file if it is a page of loralens");
   command->callback([a] { report(*a); });
 }

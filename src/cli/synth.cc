@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// loralens synth: the embedded synthetic corpus.
+// loralens synth: makes a small synthetic corpus with espeak-ng.
 #include "base/error.h"
 #include "base/output.h"
 #include "cli/commands.h"
@@ -20,7 +19,7 @@ void add_synth(CLI::App& app) {
                                      "Makes a small SYNTHETIC emotional corpus with espeak-ng: for trying the program, "
                                      "not for results.\n\nExample: loralens synth -o synthetic");
   command->add_option("-o,--output", arguments->out, "folder to write: audio/ and clips.csv")->required();
-  add_number(*command, "--seed", arguments->options.seed, {0, INT64_MAX}, "of everything that is drawn");
+  add_number(*command, "--seed", arguments->options.seed, {0, INT64_MAX}, "random seed");
   add_number(*command, "--voices", arguments->options.voices, {1, 12}, "speakers");
   add_number(*command, "--sentences", arguments->options.sentences, {1, 12}, "texts");
   command->add_flag("--force", arguments->force, "replace the folder if loralens wrote it");

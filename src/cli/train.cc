@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// loralens train: cross-validation of one method on one corpus.
+// loralens train: cross-validation of one adaptation method on one or several corpora.
 #include <set>
 
 #include "base/error.h"
@@ -51,17 +50,19 @@ void add_adapter_options(CLI::App& command, TrainArguments& a) {
   };
   command.add_option("--method", o.method, summaries)->check(CLI::IsMember(names))->group(group);
   command.add_option("--targets", a.targets, "modules, a list of q_proj k_proj v_proj out_proj fc1 fc2")->group(group);
-  command.add_option("--target-pattern", o.target_pattern, "regular expression for a module's whole name instead")
+  command
+      .add_option("--target-pattern", o.target_pattern,
+                  "regular expression for a module's whole name, instead of --targets")
       ->check(pattern_error)
       ->group(group);
-  command.add_option("--exclude", a.excluded, "modules left out")->group(group);
+  command.add_option("--exclude", a.excluded, "modules to exclude from adaptation")->group(group);
   command.add_option("--layers", a.layers, "all, upper (half), or such as 0-2,5")->group(group);
-  number("--rank", o.rank, ranks, "of the update");
+  number("--rank", o.rank, ranks, "rank of the update");
   number("--alpha", o.alpha, alphas, "the update is scaled by alpha/rank");
-  number("--dropout", o.dropout, dropouts, "of the adapter's input");
+  number("--dropout", o.dropout, dropouts, "dropout of the adapter's input");
   command.add_flag("--rslora", o.rslora, "scale by alpha/sqrt(rank)")->group(group);
-  command.add_option("--rank-pattern", a.rank_pattern, "other ranks, such as fc1=8,q_proj=16")->group(group);
-  command.add_option("--alpha-pattern", a.alpha_pattern, "other alphas, such as fc1=16")->group(group);
+  command.add_option("--rank-pattern", a.rank_pattern, "ranks of some modules, such as fc1=8,q_proj=16")->group(group);
+  command.add_option("--alpha-pattern", a.alpha_pattern, "alphas of some modules, such as fc1=16")->group(group);
   number("--projection", a.run.head.projection, projections, "width of the head's projector");
   command
       .add_flag("--weighted-layer-sum", a.run.head.weighted_layer_sum, "the head reads a learned mean of all layers")
@@ -75,56 +76,60 @@ void add_training_options(CLI::App& command, TrainArguments& a) {
     add_number(command, flag, value, range, description)->group(group);
   };
   number("--epochs", o.epochs, train_ranges::epochs, "passes over the training part");
-  number("--head-epochs", o.head_epochs, train_ranges::head_epochs, "passes that train the head alone, before");
+  number("--head-epochs", o.head_epochs, train_ranges::head_epochs,
+         "passes that train the head alone, before the epochs");
   number("--batch", o.batch, train_ranges::batch, "clips in a batch");
   number("--batch-frames", o.batch_frames, train_ranges::batch_frames,
-         "fill batches by positions (50 a second) instead");
-  command.add_option("--by-length", o.by_length, "clips of similar length together")->group(group);
-  number("--accumulate", o.accumulate, train_ranges::accumulate, "batches to a step");
-  number("--learning-rate", o.learning_rate, train_ranges::learning_rate, "of the adapters");
-  number("--head-learning-rate", o.head_learning_rate, train_ranges::learning_rate, "of the emotion head");
+         "fill batches by positions (50 per second), instead of --batch");
+  command.add_option("--by-length", o.by_length, "make batches of clips of similar length")->group(group);
+  number("--accumulate", o.accumulate, train_ranges::accumulate, "batches per optimiser step");
+  number("--learning-rate", o.learning_rate, train_ranges::learning_rate, "learning rate of the adapters");
+  number("--head-learning-rate", o.head_learning_rate, train_ranges::learning_rate,
+         "learning rate of the emotion head");
   command.add_option("--schedule", o.schedule, "linear, cosine or constant")
       ->check(CLI::IsMember({"linear", "cosine", "constant"}))
       ->group(group);
-  number("--warmup", o.warmup, train_ranges::share, "share of the steps");
-  number("--weight-decay", o.weight_decay, train_ranges::weight_decay, "decoupled (AdamW)");
-  number("--clip-norm", o.clip_norm, train_ranges::clip_norm, "largest norm of a step's gradient; 0: any");
+  number("--warmup", o.warmup, train_ranges::share, "warm-up, as a share of all steps");
+  number("--weight-decay", o.weight_decay, train_ranges::weight_decay, "decoupled weight decay (AdamW)");
+  number("--clip-norm", o.clip_norm, train_ranges::clip_norm,
+         "gradient clipping: largest norm of a step's gradient; 0: none");
   number("--position-dropout", o.position_dropout, train_ranges::share,
-         "share of a clip's positions left out of each step");
+         "share of a clip's positions dropped in each step");
   number("--average", o.average, train_ranges::average,
-         "keep a running mean of the weights with this decay; 0: the weights");
+         "decay of a running mean of the weights, kept instead of the weights; 0: none");
   command
       .add_option("--balance", o.balance,
-                  "what an epoch draws equally often: none, corpora, classes, or corpora,classes")
+                  "groups that an epoch draws equally often: none, corpora, classes, or corpora,classes")
       ->group(group);
-  command.add_option("--class-weights", o.class_weights, "weigh the loss by the inverse of each class's share")
+  command.add_option("--class-weights", o.class_weights, "weight the loss by the inverse of each class's share")
       ->group(group);
   number("--label-smoothing", o.label_smoothing, train_ranges::share,
-         "share of the target that is spread over all classes");
-  number("--patience", o.patience, train_ranges::patience, "stop after so many epochs without a better one; 0: never");
+         "label smoothing: share of the target that is spread evenly over all classes");
+  number("--patience", o.patience, train_ranges::patience,
+         "early stopping: epochs without improvement before training stops; 0: never");
   command
       .add_option("--select", a.select,
-                  "epoch kept: last, development, test (as published, not fair); auto: the protocol's")
+                  "epoch kept: last, or the best on development or test (as published, not fair); auto: the protocol's")
       ->check(CLI::IsMember({"auto", "last", "development", "test"}))
       ->group(group);
   number("--watch", o.watch, train_ranges::watch,
          "steps between the lines of watch.csv (gradients, adapters, lens); 0: none");
   number("--time-masks", o.augment.time_masks, train_ranges::time_masks, "SpecAugment: masks over time");
   number("--time-share", o.augment.time_share, train_ranges::time_share,
-         "SpecAugment: longest, as a share of the clip");
+         "SpecAugment: longest time mask, as a share of the clip");
   number("--mel-masks", o.augment.mel_masks, train_ranges::mel_masks, "SpecAugment: masks over mel bins");
-  number("--mel-width", o.augment.mel_width, train_ranges::mel_width, "SpecAugment: widest, in bins");
-  number("--seed", o.seed, train_ranges::seed, "of initial values, folds, order, dropout");
+  number("--mel-width", o.augment.mel_width, train_ranges::mel_width, "SpecAugment: widest mel mask, in bins");
+  number("--seed", o.seed, train_ranges::seed, "random seed of initial values, folds, clip order and dropout");
 }
 
-// A resumed run's flags are those that it began with.
+// A resumed run uses the flags that it was started with, so no other flags may be given.
 void check_resume_alone(const CLI::App& command) {
   for (const CLI::Option* option : command.get_options())
     if (option->count() > 0 && option->get_name() != "--resume")
-      throw_usage("--resume goes on with the flags in the run's own config.toml: leave out {}", option->get_name());
+      throw_usage("--resume uses the flags in the run's own config.toml: leave out {}", option->get_name());
 }
 
-// What only the model can say of --layers, --targets and the patterns.
+// Checks --layers, --targets and the patterns against the model's configuration.
 void check_places(const WhisperConfig& config, const AdapterOptions& options) {
   std::string unused;
   try {
@@ -132,7 +137,7 @@ void check_places(const WhisperConfig& config, const AdapterOptions& options) {
   } catch (const Error& error) {
     throw_usage("{}", error.what());
   }
-  if (!unused.empty()) throw_usage("'{}' has a rank or alpha of its own, but no adapted module is called so", unused);
+  if (!unused.empty()) throw_usage("'{}' has its own rank or alpha, but no adapted module has this name", unused);
 }
 
 void resolve(CLI::App& command, TrainArguments& a) {
@@ -171,7 +176,7 @@ Clips load_clips(const TrainArguments& a) {
   return clips;
 }
 
-// The recordings of all clips. No recording may be on two sides of a fold, whatever it is called there.
+// Reads the recordings of all clips. Error if a recording is on two sides of a fold, under whatever name.
 std::vector<Recording> checked_audio(const Clips& clips, const std::vector<Fold>& folds, const TrainArguments& a) {
   Progress progress("checking audio", std::ssize(clips.clips));
   auto recordings = examine(clips, thread_count(a.machine), [&](int64_t done) { progress.step(done); });
@@ -185,7 +190,8 @@ std::vector<Recording> checked_audio(const Clips& clips, const std::vector<Fold>
   return recordings;
 }
 
-// Flags that change no number of a training, and those that change some only through what they lead to.
+// neutral_flags do not change a training's results (the precision is recorded separately); source_flags change them
+// only through the files and models that they name.
 constexpr const char* neutral_flags[] = {"threads", "device", "precision", "cache-megabytes"};
 constexpr const char* source_flags[] = {"corpus", "labels", "folds", "model"};
 
@@ -197,7 +203,7 @@ std::map<std::string, std::string> flags_of(const std::string& config) {
   return flags;
 }
 
-// What of flags and tables the training depends on.
+// The flags and the contents of tables that the training's results depend on.
 TrainingInputs inputs_of(const std::string& config, const Clips& clips) {
   TrainingInputs inputs{.version = LORALENS_VERSION, .flags = flags_of(config)};
   for (const char* name : neutral_flags) inputs.flags.erase(name);
@@ -209,7 +215,7 @@ TrainingInputs inputs_of(const std::string& config, const Clips& clips) {
   return inputs;
 }
 
-// Error unless the training that was interrupted was begun with the same.
+// Error unless the interrupted training was started with the same inputs.
 void check_resumed(const TrainingInputs& before, const TrainingInputs& now, const std::string& run) {
   if (const auto difference = difference_of(before, now); !difference.empty())
     fail(
@@ -218,8 +224,8 @@ void check_resumed(const TrainingInputs& before, const TrainingInputs& now, cons
         run, difference);
 }
 
-// The record of a training that goes on. Error unless its flags and clips are these: folds may not even exist for
-// others.
+// The recorded inputs of a training to resume. Error unless its flags and clips are the current ones; checked before
+// the folds are made, which other clips may not allow.
 TrainingInputs recorded_inputs(TrainingInputs now, const TrainArguments& a, const Path& folder) {
   TrainingInputs before = read_inputs(folder, a.out);
   now.folds = before.folds;
@@ -229,11 +235,10 @@ TrainingInputs recorded_inputs(TrainingInputs now, const TrainArguments& a, cons
   return before;
 }
 
-// Checks the audio and records what the training depends on, or, of a training that goes on, compares it with the
-// record.
+// Checks the audio and records the training's inputs; on resume, compares the inputs with the record.
 void record_inputs(TrainingInputs inputs, const std::optional<TrainingInputs>& before, const Clips& clips,
                    const std::vector<Fold>& folds, const TrainArguments& a, const Path& folder) {
-  if (before) check_resumed(*before, inputs, a.out);  // before the audio, which takes longer
+  if (before) check_resumed(*before, inputs, a.out);  // before reading the audio, which takes longer
   const auto recordings = checked_audio(clips, folds, a);
   for (size_t i = 0; i < recordings.size(); ++i) inputs.clips[i].sha256 = recordings[i].digest;
   if (before)
@@ -242,14 +247,14 @@ void record_inputs(TrainingInputs inputs, const std::optional<TrainingInputs>& b
     write_inputs(folder, inputs, format_recordings(clips, recordings));
 }
 
-// Whether an interrupted run has anything that is worth going on from.
+// Whether an interrupted run has a checkpoint or a history to resume from.
 bool has_progress(const Path& partial) {
   for (const auto& entry : std::filesystem::recursive_directory_iterator(partial))
     if (entry.path().filename() == "checkpoint.safetensors" || entry.path().filename() == "history.csv") return true;
   return false;
 }
 
-// Flags of the command line that the chosen method, input or selection has no use for.
+// Logs flags of the command line that have no effect with the chosen method, input or selection.
 void tell_of_unused(const std::set<std::string>& given, const TrainArguments& a) {
   const auto tell = [&](bool unused, const std::string& because, std::initializer_list<const char*> flags) {
     std::vector<std::string> names;
@@ -273,7 +278,7 @@ void tell_of_unused(const std::set<std::string>& given, const TrainArguments& a)
   tell(o.augment.mel_masks == 0, "--mel-masks 0", {"--mel-width"});
 }
 
-// given: names of the flags of the command line itself.
+// given: names of the flags on the command line itself, not those of a configuration file.
 void train(CLI::App& command, TrainArguments& a, const std::set<std::string>& given) {
   resolve(command, a);
   const auto read = paths_of_flags(command);
@@ -312,7 +317,7 @@ void train(CLI::App& command, TrainArguments& a, const std::set<std::string>& gi
 
 void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a);
 
-// Runs again what the interrupted run's own configuration says.
+// Resumes an interrupted run: runs `train` with the configuration in the run's folder.
 void resume(const std::string& run) {
   const Path target(output_name(run));
   const Path config = Path(target.string() + ".partial") / "config.toml";
@@ -354,20 +359,20 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
   command->add_option("--model", a->model, "a name (tiny base small medium large-v3 ...), folder or Hugging Face id")
       ->transform(absolute_model);
   add_corpus_option(*command, a->corpora,
-                    "table of clips: path,label,speaker[,...]; given again: trains on all of them")
+                    "table of clips: path,label,speaker[,...]; may be given several times: trains on all")
       ->transform(absolute);
   command->add_option("-o,--output", a->out, "folder of the run");
-  command->add_option("--resume", a->resume, "go on with this interrupted run");
+  command->add_option("--resume", a->resume, "resume this interrupted run");
   command->add_flag("--force", a->force, "replace the output folder if loralens wrote it");
   command->add_option("--labels", a->labels, "four, seven, or a list such as ang=anger,exc=happiness; all if not given")
       ->transform(absolute_labels);
   command->add_option("--folds", a->folds.scheme, scheme_summary())->check(scheme_error)->transform(absolute_folds);
-  command->add_flag("--allow-leaks", a->folds.allow_leaks, "let a speaker or a recording be on both sides of a fold");
+  command->add_flag("--allow-leaks", a->folds.allow_leaks, "allow a speaker or a recording on both sides of a fold");
   command->add_flag("--final", a->run.final_model, "also train on all clips, into final/");
-  command->add_option("--protocol", a->protocol, "strict; paper: as the published code does, defects included")
+  command->add_option("--protocol", a->protocol, "strict; paper: like the published code, defects included")
       ->check(CLI::IsMember({"strict", "paper"}));
   command->add_option("--preset", a->preset, preset_summary())->check(CLI::IsMember(preset_names()));
-  add_number(*command, "--cache-megabytes", a->cache_megabytes, {0, 1 << 20}, "of encoded clips kept in memory");
+  add_number(*command, "--cache-megabytes", a->cache_megabytes, {0, 1 << 20}, "memory for encoded clips");
   add_adapter_options(*command, *a);
   add_training_options(*command, *a);
   add_input_options(*command, a->run.source.input);

@@ -53,7 +53,7 @@ void score(CrossCell& cell, const json& metrics, bool only) {
 
 bool has_groups(const json& metrics) { return metrics.contains("groups") && metrics.at("groups").contains("corpus"); }
 
-// What each cell's row is called: its training corpora, and its run where another one has that place already.
+// Row name of each cell: its training corpora, followed by its run if several runs have the same method and corpora.
 std::vector<std::string> row_names(const std::vector<CrossCell>& cells) {
   std::map<std::tuple<std::string, std::vector<std::string>, std::string>, std::string> first;
   Names ambiguous;
@@ -79,7 +79,7 @@ std::string interval_text(const CrossCell& c) {
 }
 
 const char* scored_by(const CrossCell& c) {
-  return c.own() ? "out of fold" : c.left_out ? "the fold that leaves it out" : "models that saw nothing of it";
+  return c.own() ? "out of fold" : c.left_out ? "the fold that leaves it out" : "models not trained on it";
 }
 
 json values_of(const std::vector<CrossCell>& cells) {
@@ -194,12 +194,13 @@ std::string across_html(const std::vector<ScoredRun>& runs) {
                     fmt::format("{:.3f}", cells[i].value), interval_text(cells[i]), std::to_string(cells[i].clips),
                     scored_by(cells[i])});
   std::string html =
-      "<p>UAR over the run's classes that the test corpus has. On its own corpus a run is scored by cross-validation: "
-      "each clip by the fold that did not train on it. On another corpus, all its folds' models are scored, and the "
-      "mean is shown. Intervals: 95 % bootstrap over the speakers of the test corpus.</p>\n<div class=\"figures\">\n" +
+      "<p>UAR over the run's classes that the test corpus has. On its own corpus a run is scored by "
+      "cross-validation: each clip by the fold that was not trained on it. On another corpus, the models of all "
+      "folds are scored, and the mean is shown. Intervals: 95 % bootstrap over the speakers of the test "
+      "corpus.</p>\n<div class=\"figures\">\n" +
       figure_html("across-corpora", figure) + "</div>\n";
   if (std::ranges::any_of(runs, [](const ScoredRun& r) { return r.metrics.value("trained_clips", 0) > 0; }))
-    html += sentences({"Evaluations on clips that trained the run itself are left out: they are no test."}, "notes");
+    html += sentences({"Evaluations on the run's own training clips are left out: they are no test."}, "notes");
   return html + "<details class=\"table\"><summary>Table</summary>\n" +
          html_table("",
                     {"Trained on", "Tested on", "Method", "UAR", "95 % interval over speakers", "Clips", "Scored by"},

@@ -16,7 +16,7 @@ json score(double value) {
   return {{"mean", value}, {"value", value}, {"std", 0.1}, {"low", value - 0.1}, {"high", value + 0.1}};
 }
 
-// metrics.json of a run or, with other corpora, of an evaluation.
+// metrics.json of a run or, if the test corpora are not the training corpora, of an evaluation.
 json metrics_of(const std::string& method, const json& trained, const json& tested, double uar) {
   return {{"base", "tiny"}, {"method", method},  {"trained_on", trained},   {"tested_on", tested},
           {"clips", 20},    {"uar", score(uar)}, {"folds", {{{"fold", 0}}}}};

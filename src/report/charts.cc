@@ -11,8 +11,8 @@ namespace {
 
 using nlohmann::json;
 
-// Okabe and Ito's colours (jfly.uni-koeln.de/color, 2008), which colour-blind readers tell apart; their yellow and
-// black are left out, as one is lost on white paper and the other on a dark page.
+// Okabe and Ito's colour-blind-safe palette (jfly.uni-koeln.de/color, 2008), without yellow and black, which lack
+// contrast on white paper and on a dark page.
 constexpr std::array palette = {"#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C8C8C"};
 constexpr std::array model_order = {"adapted", "frozen", "untrained"};
 
@@ -20,13 +20,13 @@ bool contains_number(const json& values, const std::string& key) {
   return std::ranges::any_of(values, [&](const json& v) { return v.contains(key) && v[key].is_number(); });
 }
 
-// Place among the models that have an order; their number for anything else.
+// Index in model_order; model_order.size() for any other value.
 size_t model_place(const json& value) {
   if (!value.is_string()) return model_order.size();
   return static_cast<size_t>(std::ranges::find(model_order, value.get_ref<const std::string&>()) - model_order.begin());
 }
 
-// A model's colour is the same in every figure; what is drawn beside the three takes the other colours.
+// The models have the same colours in every figure; other values take the remaining colours.
 json colours_for(const std::vector<json>& domain) {
   json colours = json::array();
   const bool models = std::ranges::any_of(domain, [](const json& d) { return model_place(d) < model_order.size(); });
@@ -43,7 +43,7 @@ json axis_title(const std::string& title) { return title.empty() ? json(nullptr)
 // Layer -1 is the embedding.
 constexpr const char* layer_label = "datum.value === -1 ? 'emb' : datum.label";
 
-// Whether names side by side need more than `room` letters.
+// Whether horizontal labels need more than `room` letters in total.
 bool crowded(const std::vector<json>& domain, size_t room) {
   size_t longest = 0;
   for (const json& d : domain) longest = std::max(longest, d.is_string() ? d.get_ref<const std::string&>().size() : 3);
@@ -67,7 +67,7 @@ json continuous_axis(const std::string& column, const std::string& title) {
           {"scale", {{"zero", false}, {"nice", false}, {"padding", 8}}}};
 }
 
-// What every chart of rows knows of its figure and data.
+// Figure and data of one chart of rows, with the parts of the specification that all kinds of chart share.
 struct Drawing {
   const Figure& figure;
   const json& values;
@@ -102,7 +102,7 @@ struct Drawing {
     return c;
   }
 
-  // The dash column as a channel with these looks: dashes of a line, or how opaque a bar is.
+  // Encoding of the dash column; looks: line dashes or bar opacities.
   json dash(const json& looks) const {
     return {{"field", figure.dash},
             {"type", "nominal"},
@@ -133,7 +133,7 @@ struct Drawing {
     return fields;
   }
 
-  // The legend toggle: all are chosen at first, a click takes one away or brings it back.
+  // Legend toggle: all entries are shown at first; a click on an entry hides or shows it.
   json legend_toggle() const {
     json chosen = json::array();
     for (const json& colour : colours) chosen.push_back({{figure.color, colour}});
@@ -153,7 +153,7 @@ struct Drawing {
     return {{"encoding", std::move(encoding)}, {"layer", layers}};
   }
 
-  // The panel, or a panel for each value of the facet.
+  // The whole specification: one panel, or one panel per value of the facet.
   json assemble(json panel) const {
     json spec = {{"$schema", "https://vega.github.io/schema/vega-lite/v6.json"},
                  {"title", figure.title},
@@ -207,7 +207,7 @@ json curve(const Drawing& d) {
   const json points = {
       {"mark", {{"type", "point"}, {"filled", true}, {"size", 26}, {"opacity", 1}, {"tooltip", nullptr}}},
       {"encoding", {{"y", y("value")}}}};
-  // Larger than it looks, for the hand that hovers.
+  // Invisible points, larger than the drawn ones, make tooltips easier to hit.
   const json targets = {{"mark", {{"type", "point"}, {"filled", true}, {"size", 260}, {"opacity", 0}}},
                         {"encoding", {{"y", y("value")}, {"tooltip", d.tooltip()}}}};
   std::vector<json> layers = {line};
@@ -242,12 +242,12 @@ json heat_map(const Drawing& d) {
   for (const json& v : d.values)
     if (v["value"].is_number())
       lowest = std::min(lowest, v["value"].get<double>()), highest = std::max(highest, v["value"].get<double>());
-  // Values on both sides of zero get a scale whose middle is zero.
+  // Values of both signs get a diverging scale centred at zero.
   const json scale =
       lowest < 0 && highest > 0 ? json{{"scheme", "blueorange"}, {"domainMid", 0}} : json{{"scheme", "viridis"}};
   json y = discrete_axis(d.figure.y, d.figure.y_title.empty() ? d.figure.y : d.figure.y_title, d.values);
   y["axis"].erase("labelAngle");
-  // Numbers, and layers by name, grow upwards, as on any axis.
+  // Numbers and layer names ascend from bottom to top.
   if (std::ranges::all_of(y["sort"], [](const json& v) {
         return v.is_number() || v.get_ref<const std::string&>().starts_with("layer ");
       }))
@@ -275,7 +275,7 @@ json scatter(const Figure& figure, const json& values) {
   };
   const json legend = {{"title", nullptr}, {"symbolLimit", 42}};
   json shape = colour(legend);
-  // Six shapes beside seven colours: 42 speakers look different.
+  // Six shapes and seven colours give 42 different symbols for speakers.
   shape["scale"]["range"] = {"circle", "square", "triangle-up", "diamond", "cross", "triangle-down"};
   const json tooltip = json::array({{{"field", "id"}, {"title", "clip"}},
                                     {{"field", "label"}, {"title", "label"}},

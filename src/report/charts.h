@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// The chart builders: Vega-Lite specifications (vega.github.io/vega-lite) with their data inside.
+// Chart builders: Vega-Lite specifications (vega.github.io/vega-lite) with inline data.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -10,15 +9,15 @@
 
 namespace loralens {
 
-// A chart of `values`: objects whose keys are the figure's columns, value, and where they are known low, high and n.
-// Any other key tells curves apart (a curve for each of its values) and stands in the tooltip. A scatter plot's objects
-// are those of figures.cc: x, y, panel, label, speaker, id. Curves and bars: a click on a legend entry hides and shows
-// what it stands for. Bars and heat maps draw no dash: bars become paler instead, heat maps ignore it; their y_title is
-// that of the second axis. Scatter plots have no axes, as places of a t-SNE have no units.
+// A chart of `values`: objects whose keys are the figure's columns, value, and, if known, low, high and n. Any other
+// key separates curves (one curve per value) and is shown in the tooltip. A scatter plot's objects have the keys x, y,
+// panel, label, speaker, id (figures.cc). Curves and bars: a click on a legend entry hides or shows its curve or bars.
+// For the dash column, bars become paler and heat maps ignore it. A heat map's y_title is the title of its second axis.
+// Scatter plots have no axes, because t-SNE coordinates have no units.
 nlohmann::json chart(const Figure& figure, const nlohmann::json& values);
 
-// The values of a column, each once: numbers ascending; models as adapted, frozen, untrained, others; else as they
-// come.
+// The distinct values of a column: numbers ascending; models in the order adapted, frozen, untrained, others; other
+// columns in order of first occurrence.
 std::vector<nlohmann::json> domain_of(const nlohmann::json& values, const std::string& column);
 
 }  // namespace loralens

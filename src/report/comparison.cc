@@ -59,15 +59,14 @@ std::string protocol_note(const std::vector<Run>& runs) {
     if (!run.summary.at("analyses").empty()) protocols.insert(text_of(run.summary.at("about"), "protocol"));
   if (protocols.size() < 2) return "";
   return "<p class=\"caveat\"><strong>Caveat.</strong> These runs were analysed by different protocols, whose numbers "
-         "measure different "
-         "things.</p>\n";
+         "are not comparable.</p>\n";
 }
 
 // A run's scores and predictions.
 struct Scores {
   std::string name, run;
   json metrics;
-  std::vector<Prediction> predictions;  // empty where they are not there any more
+  std::vector<Prediction> predictions;  // empty if predictions.csv does not exist any more
 };
 
 std::vector<Scores> scores_of(const std::vector<Run>& runs) {
@@ -89,7 +88,7 @@ std::vector<Scores> scores_of(const std::vector<Run>& runs) {
   return all;
 }
 
-// Of every two runs on the same clips.
+// Differences of all pairs of runs with the same test clips.
 std::string differences_of(const std::vector<Scores>& runs) {
   std::vector<Difference> differences;
   for (size_t i = 0; i < runs.size(); ++i)
@@ -170,7 +169,7 @@ std::string analysis_html(const std::vector<Run>& runs, const std::string& analy
 std::vector<std::string> distinct_names(const std::vector<Path>& dirs) {
   std::vector<std::vector<std::string>> paths;
   for (const Path& dir : dirs) paths.push_back(parts_of(dir));
-  // How many parts at the beginning, then at the end, are the same in all.
+  // before, after: number of leading and trailing path parts that all folders share.
   size_t shortest = paths.front().size();
   for (const auto& p : paths) shortest = std::min(shortest, p.size());
   const auto agree = [&](auto part) {

@@ -28,10 +28,10 @@ std::string interval_text(const json& score) {
 
 std::string explanation(const json& one) {
   return fmt::format(
-      "<p>The first run minus the second, which tested the same clips in the same folds: the mean over folds, and a "
-      "bootstrap over speakers of the clips taken together. p: random signs of the paired differences of the folds "
-      "({}) and of the speakers ({}), two-sided, all signs where there are at most 16; d: mean difference by its "
-      "standard deviation.</p>\n",
+      "<p>The first run minus the second, which was tested on the same clips in the same folds: the mean over "
+      "folds, and a bootstrap interval over the speakers of all clips together. p: two-sided sign-flip test of the "
+      "paired differences of the folds ({}) and of the speakers ({}), exact for at most 16 of them; d: mean "
+      "difference divided by its standard deviation.</p>\n",
       one.at("folds").get<size_t>(), one.at("speakers").get<size_t>());
 }
 
@@ -42,7 +42,7 @@ std::string differences_html(const std::vector<Difference>& differences) {
   const bool several = differences.size() > 1;
   std::vector<std::string> header = {"Runs",         "Score",        "Difference",     "95 % interval over speakers",
                                      "p over folds", "d over folds", "p over speakers"};
-  if (several) header.push_back("the same, Holm");
+  if (several) header.push_back("p over speakers, Holm");
   header.push_back("d over speakers");
   std::vector<std::vector<std::string>> rows(differences.size() * scores.size());
   for (size_t s = 0; s < scores.size(); ++s) {

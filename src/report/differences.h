@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// How runs on the same clips differ, with intervals and tests, as a table.
+// HTML table of the score differences of runs on the same clips, with confidence intervals and significance tests.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -9,11 +8,11 @@
 namespace loralens {
 
 struct Difference {
-  std::string first, second;   // what the page calls the runs
-  nlohmann::json comparison;   // compare_results of them
+  std::string first, second;   // names of the runs on the page
+  nlohmann::json comparison;   // result of compare_results
 };
 
-// "" for none. Of several pairs, p over speakers is also given adjusted for their number (Holm).
+// "" if there are no differences. With several pairs, p over speakers is also given with Holm's correction.
 std::string differences_html(const std::vector<Difference>& differences);
 
 }  // namespace loralens

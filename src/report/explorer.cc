@@ -32,7 +32,7 @@ struct Candidate {
   double confidence;
 };
 
-// What the last row of the adapted model's probabilities says.
+// Prediction and confidence from the last row of the adapted model's probabilities.
 Candidate candidate_of(const ClipFinding& finding, size_t classes) {
   if (finding.values.dim() != 2 || finding.values.size(0) < 1 ||
       finding.values.size(1) != static_cast<int64_t>(classes))

@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// The clips that a reader will want to hear: the most confident errors and successes of each class.
+// Selects the clips of the report's clip explorer: the most confident errors and successes of each class.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -12,14 +11,14 @@
 namespace loralens {
 
 struct ExplorerOptions {
-  size_t per_class = 4;  // errors, and as many successes, of each class
+  size_t per_class = 4;  // maximum number of errors, and of successes, of each class
 };
 
 // From findings named "adapted" (needed), "frozen" and "place":
 // {"classes": [...], "clips": [{id, path, label, predicted, confidence, speaker, text, start, end, adapted, frozen,
 // place}, ...]}; per class, errors before successes, the most confident first. Confidence is the final probability of
-// the class predicted. A clip that several analyses tell of is taken from the first. Clips without a class among
-// `classes` are left out. Empty list if no analysis tells of clips.
+// the predicted class. If several analyses have a finding of the same name for a clip, the first is used. Clips whose
+// label is not in `classes` are left out. The list is empty without findings of clips.
 nlohmann::json explorer_of(const std::vector<const ClipFinding*>& findings, const Clips& clips,
                            const std::vector<std::string>& classes, const ExplorerOptions& options = {});
 

@@ -21,7 +21,7 @@ constexpr std::array key_columns = {"model",  "variant",   "fold",   "step", "la
 
 bool is_number_column(const std::string& column) { return column == "layer" || column == "step" || column == "fold"; }
 
-// What a legend or an axis says for a cell.
+// A cell's text or number in legends and on axes.
 json shown(const Row& row, const std::string& column) {
   const std::string cell = cell_of(row, column);
   if (cell.empty()) return column == "variant" ? "plain" : "all";
@@ -44,11 +44,11 @@ std::vector<const Row*> chosen_rows(const Figure& figure, const std::vector<Row>
   return chosen;
 }
 
-// The figure's own columns, and those that differ among the rows though the figure does not name them.
+// The figure's own columns, and all other key columns whose values differ among the rows.
 std::vector<std::string> columns_of(const Figure& figure, const std::vector<const Row*>& rows) {
   std::vector<std::string> columns;
   const bool heat_map = figure.kind == Figure::Kind::heat_map;
-  // A heat map's legend is called by its metric.
+  // A heat map's legend has the metric as title.
   for (const auto& column :
        {figure.x, heat_map ? figure.y : figure.color, heat_map ? "metric" : figure.dash, figure.facet})
     if (!column.empty() && std::ranges::count(columns, column) == 0) columns.push_back(column);
@@ -139,13 +139,13 @@ json combined_figure(const std::vector<RunFigure>& figures) try {
       value["run"] = run;
       values.push_back(std::move(value));
     }
-  // The panel is named by the columns that tell something; the others go.
+  // Panels are named by the columns with several values; the other columns are dropped.
   std::vector<std::string> told;
   for (const auto& column : {figure.facet, figure.color, figure.dash}) {
     if (column.empty() || column == figure.x || std::ranges::count(told, column) > 0) continue;
     if (domain_of(values, column).size() > 1) told.push_back(column);
   }
-  for (const auto& column : std::ranges::reverse_view(told)) {  // panels side by side where the first column agrees
+  for (const auto& column : std::ranges::reverse_view(told)) {  // panels with the same first column lie side by side
     const auto domain = domain_of(values, column);
     std::ranges::stable_sort(values.get_ref<json::array_t&>(), {}, [&](const json& value) {
       return std::ranges::find(domain, value.at(column)) - domain.begin();

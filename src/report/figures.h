@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// From what an analysis wants to show to a Vega-Lite specification.
+// Converts an analysis's figures to Vega-Lite specifications, and combines figures of several runs.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -11,21 +10,20 @@
 
 namespace loralens {
 
-// A specification with its data inside (only the columns that are needed, 6 significant digits), which draws itself
-// alone and on the page. Rows: those that `where` lets through; if some of these have an empty fold, only they. A row
-// that is empty in the column of an axis has no place on it and is left out. Columns that nobody names but that differ
-// become curves of their own. "usermeta" holds the figure's description for combined_figure. data.values may be empty.
-// Error for a column that a table does not have.
+// A self-contained specification with inline data (only the necessary columns, 6 significant digits). Rows: those that
+// match `where`; if some of these have an empty fold, only those. Rows with an empty cell in an axis column are left
+// out. Columns that the figure does not name but whose values differ give separate curves. "usermeta" holds the
+// figure's description for combined_figure. data.values may be empty. Error for a column that tables do not have.
 nlohmann::json vega_lite(const Figure& figure, const std::vector<Row>& rows);
 
 struct RunFigure {
-  std::string run;      // what the legend calls it
-  nlohmann::json spec;  // as vega_lite made it
+  std::string run;      // name in the legend
+  nlohmann::json spec;  // result of vega_lite
 };
 
-// Same-named curves or bars of several runs on one figure: a colour for each run, a panel for each combination of what
-// were colours, dashes and panels. Null for a kind that cannot be laid over another (heat map, scatter plot).
-// Error for specifications that vega_lite did not make.
+// Combines same-named curves or bars of several runs in one figure: one colour per run, one panel per combination of
+// the original colour, dash and panel values. Null for kinds that cannot be overlaid (heat map, scatter plot). Error
+// for specifications that vega_lite did not make.
 nlohmann::json combined_figure(const std::vector<RunFigure>& figures);
 
 }  // namespace loralens

@@ -39,7 +39,7 @@ TEST(Figures, PooledRowsGoBeforeThoseOfFolds) {
   const Figure figure = figure_of();
   const std::vector<Row> folds = {row("adapted", 0, 0.25, 0), row("adapted", 0, 0.75, 1)};
   EXPECT_EQ(values_of(vega_lite(figure, folds)).size(), 2u);
-  EXPECT_EQ(values_of(vega_lite(figure, folds))[1].at("fold"), 1);  // what differs tells curves apart
+  EXPECT_EQ(values_of(vega_lite(figure, folds))[1].at("fold"), 1);  // a column that differs separates curves
   std::vector<Row> both = folds;
   both.push_back(row("adapted", 0, 0.5));
   const json values = values_of(vega_lite(figure, both));

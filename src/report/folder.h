@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// Reading back what write_findings wrote.
+// Reads the folder of an analysis (written by write_findings), a run or an evaluation, for the report.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -12,24 +11,24 @@
 
 namespace loralens {
 
-// DIR/summary.json; of a run or an evaluation, which has none, the same without analyses, out of its metrics.json.
-// Error if both are missing or damaged.
+// DIR/summary.json. A run or an evaluation has none: its summary, without analyses, is made from metrics.json. Error if
+// both files are missing, or if the file is damaged.
 nlohmann::json read_summary(const Path& dir);
 
-// Where the scores on DIR's page come from: DIR itself for a run or an evaluation, the run that an analysis is of (or,
-// for one of its folds, the run above). Empty where there are no metrics.json and predictions.csv any more.
+// The folder of the scores on DIR's page: DIR itself for a run or an evaluation; for an analysis, the analysed run (if
+// one fold was analysed, the run that contains it). Empty if metrics.json and predictions.csv do not exist any more.
 Path scores_folder(const Path& dir, const nlohmann::json& about);
 
-// DIR/figures/<name>.vl.json. Error if it is missing or no JSON.
+// DIR/figures/<name>.vl.json. Error if it is missing or not JSON.
 nlohmann::json read_figure(const Path& dir, const std::string& name);
 
-// What was run, as label and text, in the order of write_findings; without the scores.
+// Facts about the run as label and text, in the order given at write_findings, without the scores.
 std::vector<std::pair<std::string, std::string>> facts_of(const nlohmann::json& about);
 
 // "openai/whisper-base, lora, emo-db"
 std::string run_title(const nlohmann::json& about);
 
-// work(), whose JSON comes from a folder: an Error that names the folder if it is not of the shape that is expected.
+// Calls work(), which uses JSON from a folder; if that JSON has an unexpected structure, an Error names the folder.
 template <typename Work>
 auto from_folder(const Path& dir, Work&& work) try {
   return work();

@@ -19,7 +19,7 @@ std::string percent_encoded(const std::string& path) {
   return url;
 }
 
-// The skeleton with each {{name}} replaced, once: what is put in is not looked at again.
+// The skeleton with each {{name}} replaced; inserted text is not searched for names again.
 std::string filled(std::string_view skeleton, const std::map<std::string, std::string, std::less<>>& parts) {
   std::string page;
   for (;;) {

@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// Pieces of a page.
+// HTML building blocks of the report pages: escaping, tables, figures, links, page skeleton.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -23,13 +22,13 @@ std::string json_script(const std::string& attributes, const nlohmann::json& val
 std::string html_table(const std::string& caption, const std::vector<std::string>& header,
                        const std::vector<std::vector<std::string>>& rows);
 
-// Paragraphs, or a list where there are several. Empty for none.
+// A paragraph, or a list if there are several texts. Empty for none.
 std::string sentences(const nlohmann::json& texts, const std::string& class_name);
 
 // "logit-lens" as a title: "Logit lens".
 std::string title_of(const std::string& name);
 
-// The page around `main`. `contents`: anchors and what the list of contents calls them.
+// The whole page with `main` as its content. `contents`: anchors and their names in the table of contents.
 std::string whole_page(const std::string& title, const std::vector<std::pair<std::string, std::string>>& contents,
                        const std::string& main);
 

@@ -52,7 +52,7 @@ std::string npy_header(const NamedArray& array) {
   return header + text + '\n';
 }
 
-// What a member's local header and its entry in the central directory both say.
+// Fields that a member's local header and its central directory entry share.
 std::string entry_fields(uint32_t crc, uint32_t size, size_t name_size) {
   std::string fields;
   put<uint16_t>(fields, 20);       // needs version 2.0
@@ -68,7 +68,7 @@ std::string entry_fields(uint32_t crc, uint32_t size, size_t name_size) {
   return fields;
 }
 
-// Before anything is copied.
+// Checks all limits before any data is copied.
 void check(const std::vector<NamedArray>& arrays) {
   constexpr uint64_t limit = std::numeric_limits<uint32_t>::max();
   if (arrays.size() > 65535) fail("{} arrays: an .npz holds at most 65535 here; write several", arrays.size());

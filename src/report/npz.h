@@ -14,8 +14,8 @@ namespace loralens {
 
 // The archive's bytes; member "<name>.npy" for each array, in this order, C order, little endian. Names may hold
 // slashes. Tensors may be on any device and of any strides, of type float32, float64 or int64. Error for another type,
-// a name that is empty or occurs twice, and what needs zip's 64-bit form: an array or archive of 4 GiB, or over 65,535
-// arrays.
+// a name that is empty or occurs twice, and archives that would need zip64: an array or archive of 4 GiB, or over
+// 65,535 arrays.
 std::string format_npz(const std::vector<NamedArray>& arrays);
 void write_npz(const Path& path, const std::vector<NamedArray>& arrays);
 

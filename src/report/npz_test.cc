@@ -60,7 +60,7 @@ TEST(Npz, RefusesWhatItCannotHold) {
   EXPECT_THAT(error_of([] { format_npz({{"a", at::zeros({1})}, {"a", at::zeros({1})}}); }),
               HasSubstr("two arrays named 'a'"));
   EXPECT_THAT(error_of([] { format_npz({{"", at::zeros({1})}}); }), HasSubstr("needs a name"));
-  // 4 GiB that take no memory.
+  // An expanded tensor: 4 GiB without memory.
   EXPECT_THAT(error_of([] { format_npz({{"a", at::zeros({1}).expand({int64_t{1} << 30})}}); }), HasSubstr("4 GiB"));
   EXPECT_THAT(error_of([] { format_npz(std::vector<NamedArray>(65536, {"a", at::zeros({1})})); }), HasSubstr("65535"));
 }

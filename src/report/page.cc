@@ -15,7 +15,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr size_t rows_shown = 400;  // of a table on the page; the file has all
+constexpr size_t rows_shown = 400;  // maximum number of table rows on the page; the CSV file has all
 
 std::string head_html(const json& about, const char* kind) {
   std::string html = fmt::format("<header>\n<p class=\"kind\">{}</p>\n<h1>{}</h1>\n<dl class=\"facts\">\n", kind,
@@ -25,7 +25,7 @@ std::string head_html(const json& about, const char* kind) {
   return html + "</dl>\n</header>\n";
 }
 
-// "lora" for a run .../lora and for its fold .../lora/fold-00: what is told of them is of the whole run.
+// "lora" for a run .../lora and for its fold .../lora/fold-00: the differences shown are those of the whole run.
 std::string run_name(const std::string& folder) {
   Path path(folder);
   if (path.filename().empty()) path = path.parent_path();
@@ -33,7 +33,7 @@ std::string run_name(const std::string& folder) {
   return path.filename().string();
 }
 
-// The columns of a table that tell something here: not what is the same on the whole page, and not what is empty.
+// The columns to show: no empty ones, and analysis, protocol and seed only if they vary.
 std::vector<size_t> columns_shown(const Table& table) {
   std::vector<size_t> columns;
   for (size_t c = 0; c < table.header.size(); ++c) {
@@ -116,14 +116,13 @@ std::string clip_button(const json& clip, size_t number) {
       right ? "" : escaped(clip.at("predicted").get<std::string>()) + " ", clip.at("confidence").get<double>());
 }
 
-// For each class two lists of clips; page.js shows the one that is chosen.
+// Two lists of clips per class; page.js shows the chosen clip.
 std::string explorer_html(json explorer) {
   std::string html =
-      "<section id=\"clips\">\n<h2>Clips</h2>\n<p>The most confident errors and successes of each class: what the head "
-      "would say "
-      "after each layer, where the clip lies among the others, and how it sounds. The audio is played from where it "
-      "lies "
-      "on the machine that made this page.</p>\n<div class=\"explorer\">\n<div class=\"chooser\">\n";
+      "<section id=\"clips\">\n<h2>Clips</h2>\n<p>The most confident errors and successes of each class: the "
+      "head's prediction after each layer, the clip's position among the others, and its audio. The audio is "
+      "played from its file on the machine that made this page.</p>\n<div class=\"explorer\">\n<div "
+      "class=\"chooser\">\n";
   for (const json& name : explorer.at("classes")) {
     std::string errors, successes;
     for (size_t i = 0; i < explorer.at("clips").size(); ++i) {
@@ -132,7 +131,7 @@ std::string explorer_html(json explorer) {
     }
     html += fmt::format("<h3>{}</h3>\n", escaped(name.get<std::string>()));
     html += errors.empty() ? "<p class=\"none\">no errors</p>\n"
-                           : "<p>errors, and what they were taken for</p>\n<ul>\n" + errors + "</ul>\n";
+                           : "<p>errors, with the predicted class</p>\n<ul>\n" + errors + "</ul>\n";
     html +=
         successes.empty() ? "<p class=\"none\">no successes</p>\n" : "<p>successes</p>\n<ul>\n" + successes + "</ul>\n";
   }

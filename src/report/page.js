@@ -5,7 +5,7 @@ const blue = "#0072B2", orange = "#E69F00";
 const palette = [blue, orange, "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C8C8C"];  // as in charts.cc
 const font = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
 
-// How figures look here; their colours of text and lines come from page.css.
+// Vega configuration of all figures; page.css sets the colours of text and lines.
 function look(width) {
   return {
     background: "white", font, padding: 4,
@@ -21,10 +21,10 @@ function look(width) {
   };
 }
 
-// The specification at this width: one view fills it, panels share it.
+// The specification for this width in pixels: a single view fills it, panels share it.
 function fitted(spec, width) {
   spec = structuredClone(spec);
-  delete spec.title;  // stands in the caption
+  delete spec.title;  // shown in the caption
   if (spec.spec) {
     spec.columns = Math.max(1, Math.min(spec.columns, Math.floor(width / 200)));
     spec.spec.width = Math.floor((width - 70) / spec.columns - 26);
@@ -35,7 +35,7 @@ function fitted(spec, width) {
   return spec;
 }
 
-// Panels whose axes took more room than thought become narrower.
+// Makes panels narrower if their axes took more room than estimated.
 async function shrink(view, place, columns) {
   const excess = place.querySelector("svg.marks").getBoundingClientRect().width - place.clientWidth;
   const width = view.signal("child_width");
@@ -51,7 +51,7 @@ async function draw(place, spec, name) {
     actions: { export: true, source: false, compiled: false, editor: false },
   });
   if (fit.spec) await shrink(view, place, fit.columns);
-  // What was picked among labels says nothing about speakers.
+  // Clear the selection when the colour switches between labels and speakers.
   if (fit.params?.some(p => p.name === "colour_by"))
     view.addSignalListener("colour_by", () => setTimeout(() => view.data("picked_store", []).runAsync()));
   place.classList.add("drawn");
@@ -61,7 +61,7 @@ async function draw(place, spec, name) {
 const specs = new Map([...document.querySelectorAll("script[data-spec]")].map(s => [s.dataset.spec, JSON.parse(s.textContent)]));
 const places = [...document.querySelectorAll(".plot[data-figure]")];
 
-// One after another, so that the page stays quick; what is on the screen comes first.
+// Draws the figures one after another so that the page stays responsive, those nearest to the screen first.
 async function draw_all() {
   const waiting = [...places];
   const distance = place => Math.abs(place.getBoundingClientRect().top);
@@ -105,7 +105,7 @@ function layer_spec(clip) {
   };
 }
 
-// The clip among the others in the t-SNE that its place is of.
+// The clip highlighted in the t-SNE plot that contains its coordinates.
 function place_spec(clip) {
   const close = (a, b) => Math.abs(a - b) <= 1e-3 * Math.abs(b);
   const is_place = p => p.id === clip.id && clip.place && close(p.x, clip.place[0]) && close(p.y, clip.place[1]);
@@ -155,7 +155,7 @@ async function show(number) {
   const verdict = clip.predicted === clip.label ? `${clip.label}, and taken for it` : `${clip.label}, taken for ${clip.predicted}`;
   const facts = [`${verdict} (${clip.confidence.toFixed(3)})`, clip.speaker && `speaker ${clip.speaker}`, clip.text && `“${clip.text}”`].filter(Boolean);
   panel.replaceChildren(element("h3", clip.id), element("p", facts.join(" · ")), ...player(clip));
-  await add_figure(panel, "What the head would say after each layer", layer_spec(clip), "clip-layers");
+  await add_figure(panel, "The head's prediction after each layer", layer_spec(clip), "clip-layers");
   const place = place_spec(clip);
   if (place && chosen === number) await add_figure(panel, place.title, place, "clip-place");
 }
@@ -175,7 +175,7 @@ document.querySelector(".theme").addEventListener("click", () => {
   try {
     localStorage.setItem("loralens-theme", root.dataset.theme);
   } catch (error) {
-    // Not kept, then.
+    // localStorage is not available: the theme is not saved.
   }
 });
 
@@ -191,5 +191,5 @@ const watch = new IntersectionObserver(entries => {
 }, { rootMargin: "-15% 0px -75% 0px" });
 for (const section of document.querySelectorAll("main > section")) watch.observe(section);
 
-// Resolves when all is drawn.
+// Resolves when all figures are drawn.
 window.drawn = draw_all().then(show_chosen);

@@ -65,7 +65,7 @@ TEST(Scores, OfARunAloneMakeAPage) {
   metrics["recall"] = nlohmann::json::object();
   for (const auto& name : synthetic_classes) metrics["recall"][name] = 0.9;
   metrics.update({{"base", "openai/whisper-base"}, {"method", "lora"}});
-  folder.write("old/metrics.json", metrics.dump());  // without what newer runs add
+  folder.write("old/metrics.json", metrics.dump());  // without the fields that newer runs add
   const std::string page = report_page(folder.path() / "old", folder.path());
   EXPECT_THAT(page, HasSubstr("<h1>openai/whisper-base, lora</h1>"));
   EXPECT_THAT(page, HasSubstr("0.861"));
@@ -76,7 +76,7 @@ TEST(Scores, OfARunAloneMakeAPage) {
               HasSubstr("not the scores of a run"));
 }
 
-// Where LORALENS_REPORT_FOLDER names a folder, the analyses stay there, for the test that opens their pages in a
+// If LORALENS_REPORT_FOLDER names a folder, the analyses are kept there for the test that opens their pages in a
 // browser.
 TEST(Page, HoldsAllThatWasFound) {
   TestFolder folder;

@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// The reliability diagram: how often a model is right at each confidence (DeGroot and Fienberg, The Statistician 32,
+// Reliability diagram: accuracy of a model's predictions at each confidence (DeGroot and Fienberg, The Statistician 32,
 // 1983; Guo et al., ICML 2017).
 #pragma once
 
@@ -10,7 +9,7 @@
 
 namespace loralens {
 
-// A curve for each run of a name and its metrics.json; the diagonal is perfect calibration. Null if none of them holds
+// runs: name and metrics.json of each. One curve per run; the diagonal is perfect calibration. Null if no run has
 // "calibration".
 nlohmann::json reliability_figure(const std::vector<std::pair<std::string, nlohmann::json>>& runs);
 

@@ -24,7 +24,7 @@ std::string interval_text(const json& score) {
   return fmt::format("{:.3f} to {:.3f}", score.at("low").get<double>(), score.at("high").get<double>());
 }
 
-// The interval on a line from 0 to 1.
+// Drawing of the interval on a line from 0 to 1.
 std::string interval_drawing(const json& score) {
   const double mean = score.at("mean").get<double>();
   const double low = score.at("low").is_null() ? mean : score.at("low").get<double>();
@@ -50,7 +50,7 @@ std::string score_table(const json& metrics) {
   return "<div class=\"scores\">" + html_table("", header, rows) + "</div>";
 }
 
-// Below the recall of a class; "" where there is none.
+// The interval that is shown below a class's recall; "" if there is none.
 std::string recall_interval(const json& metrics, const std::string& name) {
   if (!metrics.contains("recall_intervals")) return "";
   const std::string interval = interval_text(metrics.at("recall_intervals").at(name));
@@ -76,7 +76,7 @@ std::string confusion_table(const json& metrics) {
     rows.push_back(row);
   }
   return "<div class=\"confusion\">" +
-         html_table("Confusion: how many clips of each class (row) were taken for which (column)", header, rows) +
+         html_table("Confusion: number of clips of each true class (row) by predicted class (column)", header, rows) +
          "</div>";
 }
 
@@ -125,9 +125,8 @@ std::string fold_table(const json& metrics) {
 }  // namespace
 
 std::string scores_html(const json& metrics) {
-  return "<p>UAR is the recall averaged over classes, WAR the accuracy. The interval is a bootstrap over speakers of "
-         "the folds' "
-         "clips taken together.</p>\n" +
+  return "<p>UAR is the recall averaged over classes, WAR the accuracy. The interval is a bootstrap over the speakers "
+         "of all folds' clips together.</p>\n" +
          score_table(metrics) + confusion_table(metrics) + calibration_html(metrics) + group_tables(metrics) +
          fold_table(metrics);
 }

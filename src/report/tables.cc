@@ -17,12 +17,12 @@ using nlohmann::json;
 
 std::string cell(const std::optional<int64_t>& number) { return number ? std::to_string(*number) : ""; }
 
-// Text that is no UTF-8 (file names may be anything) is written with replacement characters.
+// Text that is not UTF-8 (file names may hold any bytes) is written with replacement characters.
 void write_json(const Path& path, const json& value, int indent) {
   write_file(path, value.dump(indent, ' ', false, json::error_handler_t::replace) + "\n");
 }
 
-// Writes the analysis's files; what the summary says of it.
+// Writes the analysis's files; returns its entry in the summary.
 json write_analysis(const NamedFindings& analysis, const Table& table, const Path& folder) {
   const Findings& f = analysis.findings;
   json notes = f.notes, figures = json::array();
@@ -62,7 +62,7 @@ std::string cell_of(const Row& row, const std::string& column) {
   if (column == "component") return key.component;
   if (column == "metric") return key.metric;
   if (column == "class") return key.class_name;
-  fail("a figure asks for the column '{}', which tells no rows apart", column);
+  fail("a figure uses the column '{}', which is no key column of rows", column);
 }
 
 Table table_of(const std::string& analysis, const std::string& protocol, uint64_t seed, const std::vector<Row>& rows) {

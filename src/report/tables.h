@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// The folder that an analysis leaves behind: tables, arrays, figures and a summary, from which the page is made.
+// Writes the output folder of an analysis: tables, arrays, figures and a summary, from which the page is made.
 #pragma once
 
 #include <cstdint>
@@ -16,17 +15,17 @@ namespace loralens {
 // analysis,protocol,model,variant,fold,seed,step,layer,module,component,metric,class,value,low,high,n
 const std::vector<std::string>& table_columns();
 
-// What a row says in the columns model, variant, fold, step, layer, module, component, metric and class; "" is empty.
-// Error for another column.
+// A row's cell in one of the columns model, variant, fold, step, layer, module, component, metric and class; "" is
+// empty. Error for another column.
 std::string cell_of(const Row& row, const std::string& column);
 
-// The tidy table. seed: of the analysis, for rows that have none of their own. Numbers have the fewest digits that give
-// them back; an interval that is NaN and an n of 0 are empty.
+// The tidy table. seed: the analysis's seed, for rows without a seed. Numbers have the fewest digits that restore them
+// exactly; a NaN interval and an n of 0 give empty cells.
 Table table_of(const std::string& analysis, const std::string& protocol, uint64_t seed, const std::vector<Row>& rows);
 
 // Writes into `folder`, which exists, tables/<analysis>.csv, arrays/<analysis>.npz (where there are arrays),
 // figures/<name>.vl.json and summary.json.
-// clips: the table that ClipFindings number. classes: the classes of their probabilities, in order.
+// clips: the table that ClipFinding::clip indexes. classes: the classes of their probabilities, in order.
 // about: what was run, an object; shown on the page are, in this order: run base method corpus folds clips speakers
 // against untrained precision device versions (an object), each a text, number or list; any other key under its own
 // name; and "metrics", the scores of the run (metrics.json). protocol and seed are added to it. A figure that has
@@ -35,7 +34,7 @@ void write_findings(const Path& folder, const std::string& protocol, uint64_t se
                     const std::vector<NamedFindings>& analyses, const Clips& clips,
                     const std::vector<std::string>& classes, nlohmann::json about);
 
-// A finite number to so many significant digits; null for NaN and infinities.
+// A finite number rounded to `digits` significant digits; null for NaN and infinities.
 nlohmann::json rounded(double value, int digits = 6);
 
 }  // namespace loralens

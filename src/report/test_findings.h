@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// For tests: what the analyses of a run of six layers and four classes could have found. Every number is synthetic.
+// For tests: synthetic findings of the analyses of a run with six layers and four classes.
 #pragma once
 
 #include <ATen/ops/arange.h>
@@ -214,7 +213,7 @@ inline nlohmann::json synthetic_about() {
             {"confusion", {{26, 4, 0, 0}, {5, 23, 2, 0}, {0, 1, 28, 1}, {0, 0, 3, 27}}}}}};
 }
 
-// A folder as `analyze` leaves it, without its page. Another seed: another run.
+// Writes a folder like `analyze` does, without its page. Different seeds stand for different runs.
 inline void write_synthetic_findings(const Path& folder, uint64_t seed = 1) {
   Random random(seed);
   const Clips clips = synthetic_clips();

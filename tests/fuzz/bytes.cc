@@ -13,13 +13,13 @@ constexpr uint64_t odd_values[] = {0,         1,          2,          127,      
                                    32767,     32768,      65535,      65536,     0x7fffffff, 0x80000000, 0xffffffff,
                                    100000000, 0xfffffff0, 1ull << 32, INT64_MAX, 1ull << 63, UINT64_MAX, 1ull << 53};
 
-// A place in [0, size]: anywhere, or near the start.
+// A random position in [0, size]: half of them uniform, half near the start.
 size_t place(size_t size, Random& random) {
   if (size == 0 || random.below(2)) return random.below(size + 1);
   return static_cast<size_t>(std::exp2(random.uniform(0, std::log2(static_cast<double>(size) + 1)))) - 1;
 }
 
-// Mostly short.
+// A random length in [1, most], mostly short; 0 if most is 0.
 size_t length(size_t most, Random& random) {
   return most == 0 ? 0
                    : 1 + static_cast<size_t>(std::exp2(random.uniform(0, std::log2(static_cast<double>(most))))) % most;
@@ -64,7 +64,7 @@ void mutate_once(std::string& bytes, Random& random, const std::string& donor) {
     case 5: bytes.insert(at, random_bytes(length(64, random), random)); return;
     case 6:
       bytes.insert(place(bytes.size(), random), bytes.substr(at, length(rest, random)));
-      return;  // a stretch twice
+      return;  // repeats a stretch
     case 7: bytes.erase(at, length(rest, random)); return;
     case 8: bytes.insert(at, donor.substr(place(donor.size(), random), length(4096, random))); return;
     case 9: {  // the rest of another file

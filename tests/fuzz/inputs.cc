@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A tone with some noise, 0.3 s at 16 kHz: what differs between clips is its pitch.
+// A tone with some noise, 0.3 s at 16 kHz; clips differ in pitch.
 std::vector<float> tone(int number) {
   Random random(static_cast<uint64_t>(number));
   std::vector<float> samples(4800);
@@ -32,7 +32,7 @@ std::vector<float> tone(int number) {
   return samples;
 }
 
-// Whether libsndfile writes this format.
+// Writes an audio file; false if libsndfile cannot write this format.
 bool write_audio(const Path& file, int format, int rate, const std::vector<float>& samples) {
   SF_INFO info{};
   info.samplerate = rate;
@@ -46,7 +46,8 @@ bool write_audio(const Path& file, int format, int rate, const std::vector<float
   return sf_close(out) == 0 && whole;
 }
 
-// Each container with each encoding it takes. 0.2 s, so that a run takes no longer than its start.
+// A file of 0.2 s for each container with each encoding that it supports; so short that a run's time is mostly its
+// start.
 void write_formats(const Path& folder) {
   const auto count = [](int command) {
     int n = 0;
@@ -125,13 +126,13 @@ void write_base(const Path& folder) {
 void write_ctranslate2(const Path& folder) {
   fs::create_directory(folder / "ct2");
   write_file(folder / "ct2" / "model.bin", tiny_ctranslate2::tiny_model().bytes());
-  tiny_ctranslate2::Model small;  // for its parser alone
+  tiny_ctranslate2::Model small;  // for the parser's fuzz target only
   small.norm("encoder/layer_norm");
   small.variables["encoder/num_heads"] = at::tensor(1, at::kShort);
   write_file(folder / "ct2" / "small.bin", small.bytes());
 }
 
-// Tensors are made in a process of their own, so that this one stays without threads.
+// Runs work() in a child process. Work with tensors starts threads, and this process must stay without them to fork.
 void aside(const std::function<void()>& work) {
   const pid_t child = ::fork();
   if (child < 0) fail("cannot start another process");
@@ -159,7 +160,7 @@ Words training(const std::string& out, std::initializer_list<std::string> more) 
   return words;
 }
 
-// Kills a training as soon as its first fold has a checkpoint; tries again where the training was faster.
+// Kills a training as soon as its first fold has a checkpoint; tries again if the training ended before.
 void interrupt_training(const Path& folder) {
   const Path unfinished = folder / "unfinished.partial",
              checkpoint = unfinished / "fold-00.partial" / "checkpoint.safetensors";

@@ -1,12 +1,13 @@
-// SPDX-License-Identifier: Apache-2.0
-// The good inputs that are damaged: a tiny model, what the program made of it, and audio of each container.
+// Creates the valid inputs that the fuzzer damages: a tiny model, outputs of the program with it, and audio of each
+// format.
 #pragma once
 
 #include "base/files.h"
 
 namespace loralens::fuzz {
 
-// Fills an empty folder; the same each time, up to when the interrupted run was stopped. Takes some seconds. Names:
+// Fills an empty folder. The contents are the same each time, except for the point where the interrupted run was
+// killed. Takes some seconds. Names:
 //   base sharded       a tiny random Whisper, as one file and as shards
 //   run weighted frozen full       runs of two folds; adapter: a bare PEFT folder
 //   unfinished.partial             a run that was killed after an epoch

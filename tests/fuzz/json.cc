@@ -13,7 +13,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Every value below the root that is part of a list or an object, with its place.
+// Collects every value below the root, as pairs of parent (list or object) and value.
 void collect(Json& value, std::vector<std::pair<Json*, Json*>>& all) {
   if (!value.is_structured()) return;
   for (auto& child : value) {
@@ -22,7 +22,7 @@ void collect(Json& value, std::vector<std::pair<Json*, Json*>>& all) {
   }
 }
 
-// JSON that a parsed value cannot hold; stands in for the mark in the text.
+// JSON text that a parsed value cannot represent; it replaces `mark` in the final text.
 std::string raw_value(Random& random) {
   switch (random.below(6)) {
     case 0: return nested(100000, '[', ']');
@@ -56,7 +56,7 @@ Json odd_value(Random& random) {
   }
 }
 
-// Another value of the same type, so that it passes as one.
+// Another value of the same type, so that type checks accept it.
 Json similar_value(const Json& value, Random& random) {
   if (value.is_boolean()) return !value.get<bool>();
   if (value.is_number_float()) return value.get<double>() * random.uniform(-2, 4);

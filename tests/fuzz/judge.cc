@@ -26,7 +26,7 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-// A message without the names and numbers that differ between files.
+// A message with digits replaced and shortened, so that the same fault gives the same text.
 std::string normal(const std::string& message) {
   std::string text;
   for (const char c : message.substr(0, 400)) {
@@ -37,7 +37,8 @@ std::string normal(const std::string& message) {
   return text.substr(0, 200);
 }
 
-// Words of libraries that mean nothing to a user, and of errors that nobody looked for.
+// The first internal word in the text: words of libraries that mean nothing to a user, and of errors that the program
+// did not handle.
 std::string internal_words(const std::string& text) {
   static const char* const words[] = {"[json.exception",
                                       "c10::",
@@ -74,7 +75,7 @@ bool not_finite(const std::string& cell) {
   return std::find(std::begin(texts), std::end(texts), cell) != std::end(texts);
 }
 
-// The first name below which a probability or a score is null.
+// The name of the first probability or score that is null.
 std::string null_score(const json& value, const std::string& name) {
   static const char* const scores[] = {"uar", "war", "macro_f1", "recall", "ece", "mean", "std", "seconds"};
   const bool score =
@@ -95,7 +96,7 @@ std::string fault_of_json(const std::string& text, const std::string& name) {
   return null.empty() ? "" : fmt::format("{}: \"{}\" is null", name, null);
 }
 
-// Columns that hold what users wrote, which may be any text.
+// Whether a column holds text of the user, which may be any text.
 bool is_text(const std::string& column) {
   static const char* const texts[] = {"id",   "path",   "label",      "speaker", "predicted", "session",
                                       "text", "corpus", "language",   "gender",  "intensity", "note",
@@ -112,7 +113,7 @@ std::string fault_of_table(const Path& file) {
   return "";
 }
 
-// What is not finite in what the command printed or wrote.
+// The first non-finite value or invalid JSON in the command's printed output and output files.
 std::string fault_of_output(const Path& folder) {
   const auto printed = lines_of(read_file(folder / "stdout.txt"));
   const bool document = !printed.empty() && printed[0] == "{";
@@ -137,7 +138,7 @@ std::string fault_of_output(const Path& folder) {
   return "";
 }
 
-// Standard error without what libmpg123 says of a damaged MP3, which cannot be told to be silent.
+// Lines of standard error without libmpg123's messages about a damaged MP3, which cannot be turned off.
 std::vector<std::string> messages_of(const Path& folder) {
   auto lines = lines_of(read_file(folder / "stderr.txt"));
   std::erase_if(lines, [](const std::string& line) {

@@ -1,6 +1,5 @@
-// SPDX-License-Identifier: Apache-2.0
-// Whether a command did what every command promises, however damaged its input: it ends, with 0 and finite numbers, or
-// with 1 or 2 and one line that a user can act on.
+// Checks the contract of every command on damaged input: it ends, either with status 0 and finite numbers, or with
+// status 1 or 2 and a one-line message that a user can act on.
 #pragma once
 
 #include <string>
@@ -9,11 +8,11 @@
 
 namespace loralens::fuzz {
 
-// `status`: what waitpid gave. `folder`: where the command ran, with stdout.txt, stderr.txt and what it wrote in out,
-// out.csv or out.json. Returns what is wrong, in words that are the same for the same fault; empty if nothing is.
+// `status`: from waitpid. `folder`: where the command ran, with stdout.txt, stderr.txt and its output in out, out.csv
+// or out.json. Returns a description of the fault, the same for the same fault; empty if there is none.
 std::string finding(const Path& folder, int status);
 
-// Whether a damaged configuration asks for so much work that 20 s of it are no hang.
+// Whether a damaged configuration asks for so much work that 20 s of work are not a hang.
 bool long_work(const Path& file);
 
 }  // namespace loralens::fuzz

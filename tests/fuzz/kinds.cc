@@ -25,7 +25,7 @@ Words command(std::string_view text) {
   return words;
 }
 
-// Commands, one a line. %: the flags of all commands that compute.
+// Parses commands, one per line. % stands for the flags of all commands that compute.
 std::vector<Words> commands(const std::string& lines) {
   std::vector<Words> all;
   std::istringstream in(lines);
@@ -126,8 +126,8 @@ std::vector<Kind> all_kinds() {
   };
 }
 
-// Something else in the file's place: nothing, a folder, a link to nowhere or in a circle, a pipe that nobody writes
-// to, a device without end.
+// Replaces the file by nothing, a folder, a dangling or circular link, a pipe without writer, an endless or empty
+// device, or another file.
 void replace_file(const Path& file, const Path& donor, Random& random) {
   fs::remove(file);
   switch (random.below(8)) {
@@ -166,7 +166,7 @@ void mutate_structure(const Path& file, std::string& bytes, Random& random) {
   mutate_lines(bytes, random);
 }
 
-// Larger values of these are more work, as asked for, or more threads; the others name outputs or devices.
+// Options that are not damaged: larger values ask for more work or threads, or the options name outputs or devices.
 constexpr std::string_view left_alone[] = {"--epochs",    "--head-epochs", "--threads", "--voices",
                                            "--sentences", "--output",      "--force",   "--profile",
                                            "--device",    "--help",        "--resume",  "--to"};
@@ -224,7 +224,7 @@ void damage(Words& command, Random& random) {
     if (name.empty() || std::find(std::begin(left_alone), std::end(left_alone), name) != std::end(left_alone)) continue;
     const bool flag = option->get_items_expected_max() == 0;
     if (const auto given = std::find(command.begin(), command.end(), name);
-        given != command.end())  // twice is an error of its own
+        given != command.end())  // a flag given twice is a different error
       command.erase(given, given + (flag ? 1 : 2));
     command.push_back(flag ? name : name + "=" + (random.below(3) ? odd_number(random) : odd_text(random)));
     std::string& word = command.back();

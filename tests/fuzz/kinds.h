@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// What is damaged, how, and which commands read it.
+// Kinds of input that the fuzzer damages, how it damages them, and which commands read them.
 #pragma once
 
 #include <string>
@@ -12,25 +11,26 @@ namespace loralens::fuzz {
 
 struct Kind {
   std::string name;
-  int weight;  // how often, beside the others
-  std::vector<std::string>
-      files;  // one is damaged: files, or folders for all the files below them; none: the command line is
-  std::vector<Words> commands;  // one is run; "{}" is the damaged file, and each takes the good inputs without an error
+  int weight;  // relative frequency
+  // One of these files, or of the files below these folders, is damaged; empty: the command line is damaged.
+  std::vector<std::string> files;
+  std::vector<Words> commands;  // one is run; "{}" is the damaged file; each must succeed with undamaged inputs
 };
 
 const std::vector<Kind>& kinds();
 
-// The files of a kind by their paths below `inputs`, sorted.
+// The files of a kind as sorted paths relative to `inputs`.
 std::vector<std::string> files_of(const Kind& kind, const Path& inputs);
 
-// Damages a file by what its name says that it holds. `donor`: another file, parts of which may come in.
+// Damages a file according to the format that its name indicates. `donor`: another file, parts of which may be
+// inserted.
 void damage(const Path& file, const Path& donor, Random& random);
 
-// Gives a command one to three more options of its own with odd values. Left out are those that name outputs, and those
-// that ask for more work or more threads the larger they are.
+// Adds one to three of a command's own options with unusual values, except options that name outputs or devices, and
+// options whose larger values ask for more work or threads.
 void damage(Words& command, Random& random);
 
-// `command` with the file's name for "{}".
+// `command` with "{}" replaced by the file's name.
 Words with_file(const Words& command, const std::string& file);
 
 }  // namespace loralens::fuzz

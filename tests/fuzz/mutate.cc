@@ -1,7 +1,5 @@
-// SPDX-License-Identifier: Apache-2.0
-// A mutation fuzzer of whole commands: each run damages one good input, or the command line, at random and runs a
-// command on it. Every run is made from its kind and its number alone, so that it can be made again. How to use it:
-// CONTRIBUTING.md.
+// Mutation fuzzer for whole commands: each run damages one valid input, or the command line, at random and runs a
+// command on it. A run is determined by its kind and its number, so that it can be reproduced. Usage: CONTRIBUTING.md.
 #include <fmt/ranges.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -34,7 +32,7 @@ struct Options {
   bool list = false;
 };
 
-// What one run does, all of it from the run's number.
+// One run: its kind, damaged file and command, all derived from the run's number.
 struct Plan {
   const Kind* kind;
   uint64_t number, seed;
@@ -70,7 +68,7 @@ class Fuzzer {
  public:
   explicit Fuzzer(const Options& options)
       : options_(options), keep_(fs::absolute(options.keep)), inputs_(keep_ / "inputs") {
-    const Path shared = "/dev/shm";  // in memory where there is such a place
+    const Path shared = "/dev/shm";  // a file system in memory, if there is one
     work_ =
         (fs::is_directory(shared) ? shared : fs::temp_directory_path()) / fmt::format("loralens-fuzz-{}", ::getpid());
     fs::remove_all(inputs_);
@@ -114,7 +112,7 @@ class Fuzzer {
     return plan;
   }
 
-  // Links to all inputs; what holds the damaged file is a copy.
+  // Fills a run's folder with links to all inputs and a copy of the file or folder that is damaged.
   void fill(const Path& folder, const std::string& file) const {
     const std::string top = file.substr(0, file.find('/'));
     for (const auto& entry : fs::directory_iterator(inputs_)) {
@@ -143,7 +141,7 @@ class Fuzzer {
   }
 
   uint64_t memory() const {
-#ifdef __SANITIZE_ADDRESS__  // which reserves all there is
+#ifdef __SANITIZE_ADDRESS__  // it reserves the whole address space
     return 0;
 #else
     return options_.megabytes << 20;
@@ -175,7 +173,7 @@ class Fuzzer {
     if (times <= 2) show(run, fault);
   }
 
-  // A copy of a run's folder; pipes are made again as pipes.
+  // Copies a run's folder; pipes are created anew.
   void keep(const Path& folder, const Path& kept) const {
     fs::remove_all(kept);
     fs::create_directories(kept);
@@ -200,8 +198,8 @@ class Fuzzer {
     std::fflush(stdout);
   }
 
-  // Undamaged, each command must work: else the runs would show nothing. Audio that the program does not take, damaged
-  // or not, is left out.
+  // Checks that each command works with undamaged inputs, else runs would prove nothing. Audio formats that the program
+  // does not read are left out.
   void check_inputs() {
     for (const Kind& kind : kinds()) {
       auto& files = good_files_[kind.name] = files_of(kind, inputs_);
@@ -253,7 +251,8 @@ class Fuzzer {
   Totals totals_;
 };
 
-// LibTorch's threads must not exist where processes fork, and OpenMP reads how many it may have as it is loaded.
+// Restarts this program with one thread: a process that forks must not have threads of LibTorch, and OpenMP reads its
+// number of threads when it is loaded.
 void start_with_one_thread(char** argv) {
   if (std::getenv("LORALENS_FUZZ_STARTED")) return;
   ::setenv("LORALENS_FUZZ_STARTED", "1", 1);
@@ -266,15 +265,15 @@ int fuzz(int argc, char** argv) {
   Options o;
   CLI::App app("Damages good inputs at random and runs commands on them; each finding is printed and kept");
   app.option_defaults()->always_capture_default();
-  app.add_option("--runs", o.runs, "how many; 0: the inputs are made and checked")
+  app.add_option("--runs", o.runs, "number of runs; 0: only make and check the inputs")
       ->check(CLI::Range(uint64_t{0}, uint64_t{1'000'000}));
-  app.add_option("--seed", o.seed, "of all runs: the first is number seed x 1,000,000");
-  app.add_option("--jobs", o.jobs, "at the same time")->check(CLI::Range(1, 256));
-  app.add_option("--keep", o.keep, "folder for the inputs and for what runs with findings left");
+  app.add_option("--seed", o.seed, "seed of all runs: the first is number seed x 1,000,000");
+  app.add_option("--jobs", o.jobs, "number of runs at the same time")->check(CLI::Range(1, 256));
+  app.add_option("--keep", o.keep, "folder for the inputs and the folders of runs with findings");
   app.add_option("--kind", o.kind, "runs of this kind only");
   app.add_option("--run", o.run,
-                 "one run by its number, with the --kind that its finding names; kept whatever comes out");
-  app.add_option("--megabytes", o.megabytes, "that a command may take");
+                 "one run by its number, with the --kind that its finding names; its folder is always kept");
+  app.add_option("--megabytes", o.megabytes, "memory limit of a command");
   app.add_flag("--list", o.list, "names the kinds");
   CLI11_PARSE(app, argc, argv);
   if (o.list) {

@@ -30,11 +30,11 @@ void redirect(const char* file, int flags, int to) {
 }
 
 void limit(int resource, rlim_t most) {
-  const rlimit limits{most, most + (resource == RLIMIT_CPU)};  // at the harder of the two, the signal is SIGKILL
+  const rlimit limits{most, most + (resource == RLIMIT_CPU)};  // at the hard limit, the signal is SIGKILL
   ::setrlimit(resource, &limits);
 }
 
-// Private memory that this process has now, in bytes.
+// Private memory of this process (VmData), in bytes.
 uint64_t data_size() {
   std::ifstream status("/proc/self/status");
   for (std::string word; status >> word;)
@@ -87,7 +87,7 @@ pid_t start(const Path& folder, const Words& command, const std::function<void()
   const int status = run(command);
   std::fflush(nullptr);
   std::cout.flush();
-  // An ordinary exit takes LibTorch's operators out one by one, which is most of a short run's time.
+  // An ordinary exit unregisters LibTorch's operators one by one, which takes most of a short run's time.
   std::_Exit(status);
 }
 

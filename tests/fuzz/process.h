@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// A command of the program in a process of its own: a fork of this one, which has LibTorch loaded already.
+// Runs a command of the program in a child process: a fork of this process, which has already loaded LibTorch.
 #pragma once
 
 #include <sys/types.h>
@@ -16,21 +15,20 @@ namespace loralens::fuzz {
 using Words = std::vector<std::string>;
 
 constexpr int fuzzer_failed = 99;  // exit status of a child whose `before` threw
-// Seconds of work after which SIGXCPU ends a child. Time on the clock says little on a machine that has other work, so
-// that only a child that waits for something meets its limit, after which SIGALRM ends it.
+// longest: CPU seconds after which SIGXCPU ends a child. longest_wait: wall-clock seconds after which SIGALRM ends it;
+// this limit is larger, as wall-clock time depends on the machine's load, and is for children that wait.
 constexpr unsigned longest = 20, longest_wait = 120;
 
 struct Limits {
-  uint64_t memory = 0;  // bytes beyond those of a fresh process; 0: as much as there is
+  uint64_t memory = 0;  // bytes beyond those of a fresh process; 0: no limit
   bool time = true;
 };
 
-// Forks. The child goes into `folder`, calls `before` (which makes its input), and runs the command; standard input is
-// the file stdin.txt there, if there is one, and output goes into stdout.txt and stderr.txt. Nothing in this process
-// may run threads.
+// Forks. The child changes to `folder`, calls `before` (which makes its input), and runs the command. Standard input is
+// the file stdin.txt there, if it exists; output goes to stdout.txt and stderr.txt. This process must not have threads.
 pid_t start(const Path& folder, const Words& command, const std::function<void()>& before, Limits limits);
 
-// For what must work: runs the command in `folder`. Error, with what it said, unless its exit status is 0.
+// Runs a command that must succeed, in `folder`. Error, with its messages, unless its exit status is 0.
 void succeed(const Path& folder, const Words& command);
 
 }  // namespace loralens::fuzz

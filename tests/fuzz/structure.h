@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// Seeded damage to files whose structure is kept or nearly kept, so that it reaches beyond the parser.
+// Random (seeded) damage that keeps a file's structure mostly valid, so that it reaches the code behind the parser.
 #pragma once
 
 #include <string>
@@ -8,20 +7,20 @@
 
 namespace loralens::fuzz {
 
-// JSON: values are replaced, taken out, exchanged, repeated under the same or another name, or nested deep.
-// Leaves what is no JSON as it is.
+// JSON: values are replaced, removed, exchanged, repeated under the same or another name, or nested deeply. Text that
+// is not JSON stays unchanged.
 void mutate_json(std::string& text, Random& random);
 
-// safetensors: values that are not finite, other shapes, types, offsets, names and metadata; with or without what that
-// needs to be consistent again.
+// safetensors: non-finite values, other shapes, types, offsets, names and metadata; the file may stay consistent or
+// not.
 void mutate_safetensors(std::string& bytes, Random& random);
 
-// A table with a header: cells, rows and columns are replaced, exchanged, repeated or taken out. Numbers become odd
-// numbers, texts odd texts, so that what is not finite in an answer came from a number.
+// A table with a header: cells, rows and columns are replaced, exchanged, repeated or removed. Numbers become unusual
+// numbers and texts become unusual texts, so that a non-finite value in an output comes from a number.
 void mutate_table(std::string& text, Random& random, char separator);
 
-// Lines such as `key = value`, pairs such as `ang=anger`, or plain names: values are replaced, lines exchanged,
-// repeated or taken out.
+// Lines such as `key = value`, pairs such as `ang=anger`, or plain names: values are replaced, lines are exchanged,
+// repeated or removed.
 void mutate_lines(std::string& text, Random& random);
 
 }  // namespace loralens::fuzz

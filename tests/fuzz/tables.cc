@@ -38,7 +38,7 @@ std::string odd_cell(const std::string& cell, Random& random, char separator) {
   return text + "\"";
 }
 
-// A column, of whichever rows have it.
+// Applies `change` to each row from `first` on that has at least `columns` cells.
 template <typename Change>
 void each_row(Rows& rows, size_t first, size_t columns, const Change& change) {
   for (size_t i = first; i < rows.size(); ++i)
@@ -50,8 +50,9 @@ void mutate_columns(Rows& rows, Random& random) {
   const size_t needed = std::max(a, b) + 1;
   switch (random.below(5)) {
     case 0:
-      return each_row(rows, 0, needed, [&](auto& row) { std::swap(row[a], row[b]); });  // another order, still right
-    case 1: std::swap(rows[0][a], rows[0][b]); return;  // names that do not fit
+      return each_row(rows, 0, needed,
+                      [&](auto& row) { std::swap(row[a], row[b]); });  // another order of columns, still valid
+    case 1: std::swap(rows[0][a], rows[0][b]); return;  // header names of the wrong columns
     case 2: return each_row(rows, 0, needed, [&](auto& row) { row.erase(row.begin() + static_cast<ptrdiff_t>(a)); });
     case 3: return each_row(rows, 1, needed, [&](auto& row) { row[a] = row[b]; });
     default: return each_row(rows, 0, needed, [&](auto& row) { row.push_back(row[a]); });

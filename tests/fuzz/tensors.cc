@@ -42,7 +42,7 @@ std::vector<std::string> tensors(const File& file) {
   return names;
 }
 
-// One to all of a tensor's float32 values become another: not finite, huge, tiny, negative.
+// Replaces one or more of a tensor's float32 values by a value that is not finite, huge, tiny or negative.
 void spoil_values(File& file, Json& tensor, Random& random) {
   constexpr float infinity = std::numeric_limits<float>::infinity();
   constexpr float values[] = {NAN, NAN, infinity, -infinity, 3e38F, -3e38F, 1e30F, 1e20F, 1e-40F, 0, -1};
@@ -71,7 +71,8 @@ void change_shape(Json& tensor, Random& random) {
   }
 }
 
-// Takes the last tensor's data away, or some of it, and says so in the shape: consistent, but smaller.
+// Removes rows of the last tensor, up to all, from its data, shape and offsets: the file stays consistent but is
+// smaller.
 void shrink(File& file, Random& random) {
   const auto names = tensors(file);
   for (const auto& name : names) {
@@ -115,7 +116,7 @@ void mutate_once(File& file, Random& random) {
 void mutate_safetensors(std::string& bytes, Random& random) {
   File file;
   if (!parse(bytes, file)) return;
-  if (random.below(8) == 0) {  // the header as JSON
+  if (random.below(8) == 0) {  // damages the header as JSON
     std::string header = file.header.dump();
     mutate_json(header, random);
     const uint64_t length = header.size();
@@ -123,7 +124,7 @@ void mutate_safetensors(std::string& bytes, Random& random) {
     return;
   }
   if (file.header.contains("__metadata__") && file.header["__metadata__"].contains("state") && random.below(4) == 0) {
-    std::string state = file.header["__metadata__"]["state"];  // a checkpoint's
+    std::string state = file.header["__metadata__"]["state"];  // of a checkpoint
     mutate_json(state, random);
     file.header["__metadata__"]["state"] = state;
   } else {

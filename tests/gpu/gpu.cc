@@ -1,10 +1,10 @@
-// SPDX-License-Identifier: Apache-2.0
-// A GPU for tests on machines that have none. Linked into the program, it answers to LibTorch's device `cuda`: its
-// memory can be neither read nor written by the processor's code, each operation takes tensors of that memory alone,
-// and what makes the processor wait is counted. Its arithmetic is the processor's. What it cannot show: CUDA's own
-// kernels, their speed, and errors of work that overlaps. At the end of the program $LORALENS_GPU_REPORT gets JSON:
-// `operations` that ran there and how often, `waits` for them by cause, and the CUDA operations that would wait on
-// their own.
+// Simulated GPU for tests on machines without one. Linked into the program, it is LibTorch's device `cuda`: CPU code
+// can neither read nor write its memory, each operation accepts only tensors of that memory, and synchronisations
+// (waits of the CPU for the GPU) are counted. Arithmetic runs on the CPU. It cannot test CUDA's own kernels, their
+// speed, and races of asynchronous work.
+// At exit the program writes JSON to the file $LORALENS_GPU_REPORT: `operations`, the number of calls of each operation
+// on the device, and `waits`, the number of synchronisations by cause, including operations that synchronise by
+// themselves on CUDA.
 #include <ATen/EmptyTensor.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -78,7 +78,8 @@ Report& report() {
   return report;
 }
 
-// Memory of the GPU: an address that nobody may touch, and where the same bytes really are.
+// GPU memory, mapped twice: at addresses without access rights, which tensors hold, and at addresses where this file
+// accesses the same bytes.
 class GpuMemory : public c10::Allocator {
  public:
   GpuMemory() {
@@ -103,7 +104,7 @@ class GpuMemory : public c10::Allocator {
       used_ += bytes;
     }
     sizes_[address] = bytes;
-    std::memset(at(address), 0xff, wanted);  // NaN, as a reminder that new memory holds nothing
+    std::memset(at(address), 0xff, wanted);  // NaN, so that reads of uninitialised memory show
     return {address, address, &release, gpu};
   }
   c10::DeleterFnPtr raw_deleter() const override { return &release; }
@@ -111,7 +112,7 @@ class GpuMemory : public c10::Allocator {
 
   bool holds(const void* address) const { return address >= untouchable_ && address < untouchable_ + size; }
   bool holds_bytes(const void* address) const { return address >= bytes_ && address < bytes_ + size; }
-  // Where the bytes of an address are.
+  // The accessible address of the bytes at a GPU address.
   char* at(const void* address) const { return bytes_ + (static_cast<const char*>(address) - untouchable_); }
 
  private:
@@ -141,7 +142,7 @@ void GpuMemory::release(void* address) {
   all.free_[all.sizes_.at(static_cast<char*>(address))].insert(static_cast<char*>(address));
 }
 
-// Memory of the processor that the GPU may copy from without its waiting.
+// Pinned CPU memory, from which the GPU can copy without a synchronisation.
 class PinnedMemory : public c10::Allocator {
  public:
   c10::DataPtr allocate(size_t bytes) override {
@@ -189,7 +190,7 @@ class Guard : public c10::impl::NoOpDeviceGuardImpl<c10::kCUDA> {
 
 C10_REGISTER_GUARD_IMPL(CUDA, Guard)
 
-// The same tensor for the processor.
+// A CPU tensor that shares the bytes of a GPU tensor.
 Tensor seen(const Tensor& x) {
   const auto options = x.options().device(c10::kCPU).requires_grad(false);
   if (!x.has_storage() || !x.storage().data()) return at::empty_strided(x.sizes(), x.strides(), options);
@@ -198,7 +199,7 @@ Tensor seen(const Tensor& x) {
   return at::from_blob(first, x.sizes(), x.strides(), options);
 }
 
-// A copy on the GPU of what an operation made.
+// A copy on the GPU of an operation's result.
 Tensor moved(const Tensor& made) {
   if (!made.defined()) return made;
   TORCH_CHECK(made.numel() == 0 || !memory().holds_bytes(made.const_data_ptr()),
@@ -208,7 +209,7 @@ Tensor moved(const Tensor& made) {
   return own;
 }
 
-// Operations after which CUDA waits on its own: their results' sizes depend on values, or their success does.
+// Operations that synchronise on CUDA, because the size of their result, or their success, depends on values.
 bool waits_by_itself(const std::string& name) {
   static const std::set<std::string> names = {
       "nonzero",     "masked_select", "equal",       "_unique2",  "repeat_interleave",  "bincount",
@@ -217,7 +218,7 @@ bool waits_by_itself(const std::string& name) {
   return names.contains(name);
 }
 
-// Runs any operation on the processor, with the bytes of the GPU's tensors.
+// Runs any operation on the CPU, on the bytes of the GPU tensors.
 void operate(const c10::OperatorHandle& operation, Stack* stack) {
   const auto& schema = operation.schema();
   const std::string name = schema.name().substr(schema.name().find("::") + 2);
@@ -225,7 +226,7 @@ void operate(const c10::OperatorHandle& operation, Stack* stack) {
   if (waits_by_itself(name)) report().wait(name);
   const size_t count = schema.arguments().size(), first = stack->size() - count;
   const std::vector<c10::IValue> given(stack->begin() + static_cast<int64_t>(first), stack->end());
-  const auto translate = [&](const Tensor& x, bool number_allowed) {  // one number may come from the processor
+  const auto translate = [&](const Tensor& x, bool number_allowed) {  // scalars on the CPU are allowed
     if (!x.defined()) return x;
     TORCH_CHECK(x.is_cuda() || (number_allowed && x.dim() == 0), schema.name(),
                 ": Expected all tensors to be on the same device, but one of ", x.sizes(), " is on ", x.device());
@@ -251,7 +252,7 @@ void operate(const c10::OperatorHandle& operation, Stack* stack) {
   const std::vector<c10::IValue> used(stack->begin() + static_cast<int64_t>(first), stack->end());
   operation.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::CPU), stack);
 
-  // An output that was made larger leaves its old place.
+  // A resized output tensor gets new GPU memory.
   for (size_t i = 0; i < count; ++i) {
     const auto* alias = schema.arguments()[i].alias_info();
     if (!alias || !alias->isWrite() || !given[i].isTensor() || !given[i].toTensor().is_cuda()) continue;

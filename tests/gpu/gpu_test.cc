@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// What the tests' GPU must notice, for the tests that use it to mean anything.
+// Tests of the simulated GPU (gpu.cc): it must detect CPU access, mixed devices and synchronisations.
 #include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
@@ -71,7 +70,7 @@ TEST(Gpu, ComputesInHalfPrecision) {
   EXPECT_EQ(compute("fp32"), c10::ScalarType::Float);
 }
 
-// Run in a process of its own, whose report is written at its end.
+// Runs in a process of its own, because the report is written at exit.
 TEST(GpuDeathTest, CountsWhatWaits) {
   testing::GTEST_FLAG(death_test_style) = "threadsafe";
   const std::string file = testing::TempDir() + "gpu-report.json";

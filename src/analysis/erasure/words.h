@@ -6,7 +6,7 @@
 
 namespace loralens {
 
-// Fills in what is measured, source, caveat, reading and figures from the rows of the analysis.
+// Fills in measures, source, caveat, reading and figures of the findings from the rows of the analysis.
 void describe_erasure(const Setting& setting, Findings& findings);
 
 }  // namespace loralens

@@ -6,8 +6,8 @@
 
 namespace loralens {
 
-// Fills in what is measured, source, caveat, reading and figures from the rows of the analysis. tuned: whether there
-// are rows of the tuned lens.
+// Fills in measures, source, caveat, reading and figures of the findings from the rows of the analysis. tuned: whether
+// there are rows of the tuned lens.
 void describe_logit_lens(const Setting& setting, bool tuned, Findings& findings);
 
 }  // namespace loralens

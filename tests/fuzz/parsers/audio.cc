@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// Audio of any container: its header is read, and its samples are decoded; all of them are finite.
+// Fuzz target: audio of any container. Reads the header and decodes the samples, which must be finite.
 #include <algorithm>
 #include <cmath>
 

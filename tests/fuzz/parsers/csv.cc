@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// Tables: what is read and written again is read as the same.
+// Fuzz target: tables. A parsed table that is written and parsed again must be the same.
 #include <cstdlib>
 
 #include "base/error.h"

@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// CTranslate2's model.bin: the file is checked, and every variable is read.
+// Fuzz target: CTranslate2's model.bin. Checks the file and reads every variable.
 #include "base/error.h"
 #include "checkpoint/ctranslate2_file.h"
 #include "fuzz/parsers/memory_file.h"

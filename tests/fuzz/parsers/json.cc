@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// JSON of any file: what is read and written again is read as the same.
+// Fuzz target: JSON. A parsed value that is written and parsed again must be the same.
 #include <cstdlib>
 
 #include "base/error.h"

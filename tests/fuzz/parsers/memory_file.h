@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// For parsers that read files: bytes as a file that lies in memory.
+// For fuzz targets of parsers that read files: a file in memory with the given bytes.
 #pragma once
 
 #include <sys/mman.h>

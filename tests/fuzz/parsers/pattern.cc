@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: Apache-2.0
-// Regular expressions in Python's syntax: the input's first line is the pattern, the rest what it is matched with.
+// Fuzz target: regular expressions in Python's syntax. The input's first line is the pattern, the rest is the text to
+// match.
 #include <string_view>
 
 #include "base/error.h"

@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// safetensors: the header is checked, and every tensor that it names is read.
+// Fuzz target: safetensors. Checks the header and reads every tensor that it names.
 #include <c10/util/accumulate.h>
 
 #include "base/error.h"

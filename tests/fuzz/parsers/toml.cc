@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-// config.toml: files of flags.
+// Fuzz target: config.toml, a file of flags.
 #include "base/formats/toml.h"
 #include "base/error.h"
 #include "fuzz/parsers/memory_file.h"
