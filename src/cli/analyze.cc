@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // loralens analyze: interpretability analyses of a run's adapted encoder, layer by layer.
 #include <torch/csrc/api/include/torch/version.h>
 

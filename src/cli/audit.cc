@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // loralens audit: checks a table of clips, its audio and its folds for errors such as leaks.
 #include "corpus/audit/audit.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The commands of the program: each file of this folder adds one to the command line and implements it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Options in TOML: a configuration file can set every flag of a command, and the resolved flags are written beside the
 // results, so that the run can be reproduced.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // loralens corpus: converts a public corpus to a table of clips. Each reader is a subcommand with its own options.
 #include "base/error.h"
 #include "base/output.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // loralens evaluate: scores a trained run on its own test folds, or on other corpora.
 #include <numeric>
 #include <optional>

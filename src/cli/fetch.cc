@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // loralens fetch: downloads a Whisper checkpoint from the Hugging Face hub.
 #include <cstdio>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // loralens import: converts a CTranslate2 model to a Hugging Face folder.
 #include "base/error.h"
 #include "base/output.h"

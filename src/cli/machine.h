@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Options for device, precision, threads and profile: --device, --precision, --threads, --profile.
 #pragma once
 

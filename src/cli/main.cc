@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The program `loralens`: setup of the process, then its command line.
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Parses the flags that select the adapted modules: layers, ranks and alphas by module, patterns of names.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Numeric options: a value must be decimal, finite and in the option's range, whether it comes from the command line, a
 // preset or a TOML file.
 #pragma once

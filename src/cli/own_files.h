@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Recognises the files and folders that this program wrote: --force replaces nothing else (Complaint in base/output.h).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // loralens predict: predicts the emotion of audio files; prints one JSON line per file.
 #include <csignal>
 #include <iostream>

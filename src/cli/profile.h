@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // --profile: time of each phase of a command, and the rate of its matrix products relative to the machine's peak.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Lists a command's input files, so that its output cannot overwrite them (check_inputs_stay in base/output.h).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // loralens report: makes the HTML page of an analysis, a run or an evaluation, or one page that compares several.
 #include "base/error.h"
 #include "base/formats/json.h"

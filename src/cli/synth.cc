@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // loralens synth: makes a small synthetic corpus with espeak-ng.
 #include "base/error.h"
 #include "base/output.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // loralens train: cross-validation of one adaptation method on one or several corpora.
 #include <set>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Cross-corpus matrix of UAR over runs and evaluations: training corpora (rows) by test corpus (columns).
 #pragma once
 

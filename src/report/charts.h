@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Chart builders: Vega-Lite specifications (vega.github.io/vega-lite) with inline data.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // HTML table of the score differences of runs on the same clips, with confidence intervals and significance tests.
 #pragma once
 

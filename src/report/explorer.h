@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Selects the clips of the report's clip explorer: the most confident errors and successes of each class.
 #pragma once
 

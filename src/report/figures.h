@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Converts an analysis's figures to Vega-Lite specifications, and combines figures of several runs.
 #pragma once
 

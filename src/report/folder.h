@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads the folder of an analysis (written by write_findings), a run or an evaluation, for the report.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // HTML building blocks of the report pages: escaping, tables, figures, links, page skeleton.
 #pragma once
 

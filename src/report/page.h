@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The HTML report: one self-contained file that works offline, made from an analysis's folder.
 #pragma once
 

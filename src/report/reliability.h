@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reliability diagram: accuracy of a model's predictions at each confidence (DeGroot and Fienberg, The Statistician 32,
 // 1983; Guo et al., ICML 2017).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // HTML of a run's scores, made from its metrics.json.
 #pragma once
 

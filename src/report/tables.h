@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes the output folder of an analysis: tables, arrays, figures and a summary, from which the page is made.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For tests: synthetic findings of the analyses of a run with six layers and four classes.
 #pragma once
 

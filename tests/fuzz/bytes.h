@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random (seeded) damage to files of unknown format, and the unusual numbers and texts that damage to any file uses.
 #pragma once
 

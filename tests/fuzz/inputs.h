@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Creates the valid inputs that the fuzzer damages: a tiny model, outputs of the program with it, and audio of each
 // format.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checks the contract of every command on damaged input: it ends, either with status 0 and finite numbers, or with
 // status 1 or 2 and a one-line message that a user can act on.
 #pragma once

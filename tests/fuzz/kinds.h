@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Kinds of input that the fuzzer damages, how it damages them, and which commands read them.
 #pragma once
 

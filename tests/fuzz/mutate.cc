@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Mutation fuzzer for whole commands: each run damages one valid input, or the command line, at random and runs a
 // command on it. A run is determined by its kind and its number, so that it can be reproduced. Usage: CONTRIBUTING.md.
 #include <fmt/ranges.h>

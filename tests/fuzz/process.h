@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs a command of the program in a child process: a fork of this process, which has already loaded LibTorch.
 #pragma once
 

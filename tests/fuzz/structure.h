@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random (seeded) damage that keeps a file's structure mostly valid, so that it reaches the code behind the parser.
 #pragma once
 

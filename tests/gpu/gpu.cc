@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Simulated GPU for tests on machines without one. Linked into the program, it is LibTorch's device `cuda`: CPU code
 // can neither read nor write its memory, each operation accepts only tensors of that memory, and synchronisations
 // (waits of the CPU for the GPU) are counted. Arithmetic runs on the CPU. It cannot test CUDA's own kernels, their

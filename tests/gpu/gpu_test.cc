@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tests of the simulated GPU (gpu.cc): it must detect CPU access, mixed devices and synchronisations.
 #include <ATen/Context.h>
 #include <ATen/TensorOperators.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fuzz target: audio of any container. Reads the header and decodes the samples, which must be finite.
 #include <algorithm>
 #include <cmath>

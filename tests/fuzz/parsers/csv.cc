@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fuzz target: tables. A parsed table that is written and parsed again must be the same.
 #include <cstdlib>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fuzz target: CTranslate2's model.bin. Checks the file and reads every variable.
 #include "base/error.h"
 #include "checkpoint/ctranslate2_file.h"

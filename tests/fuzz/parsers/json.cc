@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fuzz target: JSON. A parsed value that is written and parsed again must be the same.
 #include <cstdlib>
 

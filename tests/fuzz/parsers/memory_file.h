@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // For fuzz targets of parsers that read files: a file in memory with the given bytes.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fuzz target: regular expressions in Python's syntax. The input's first line is the pattern, the rest is the text to
 // match.
 #include <string_view>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fuzz target: safetensors. Checks the header and reads every tensor that it names.
 #include <c10/util/accumulate.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fuzz target: config.toml, a file of flags.
 #include "base/formats/toml.h"
 #include "base/error.h"
