@@ -4,7 +4,8 @@ import subprocess
 import sys
 
 root = pathlib.Path(__file__).resolve().parent.parent
-sources = sorted(p for folder in ("src", "tests", "bench") for ending in ("*.cc", "*.h") for p in (root / folder).rglob(ending))
+folders = [root / name for name in ("src", "tests", "bench")]
+sources = sorted(p for folder in folders for p in folder.rglob("*.*") if p.suffix in {".cc", ".h"})
 program = pathlib.Path(sys.executable).parent / "clang-format"
 checked = subprocess.run([program, "--dry-run", *sources], capture_output=True, text=True)
 bad = sorted({line.split(":")[0] for line in checked.stderr.splitlines() if "-Wclang-format-violations" in line})

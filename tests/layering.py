@@ -1,5 +1,5 @@
-"""A module of src/ includes only modules above it in docs/architecture.md's table; its files have at most 400 lines and its
-folders at most 40 files; each source says its licence."""
+"""A module of src/ includes only modules above it in docs/architecture.md's table. Its files have at most 400 lines, its
+folders at most 40 files, and the first line of each source names the licence."""
 import pathlib
 import re
 import sys

@@ -17,7 +17,7 @@ bool matches_any(const std::string& path, const std::vector<std::string>& names)
                      [&](const std::string& name) { return path == name || path.ends_with("." + name); });
 }
 
-// As in PEFT, a pattern matches the whole module name or the part of it after a dot.
+// PEFT matches a pattern with the whole name of a module, or with its end after a dot: "fc1" matches "layers.0.fc1".
 Pattern end_pattern(const std::string& pattern) { return Pattern("(.*\\.)?(" + pattern + ")"); }
 
 template <typename T>

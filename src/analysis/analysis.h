@@ -30,6 +30,7 @@ enum class Part {
   test,  // the fold's test clips, or those of the given list
   sample,  // paper only: ten training clips a class, for gradients, spectra, CKA and t-SNE (or the given list)
 };
+inline constexpr Part all_parts[] = {Part::fit, Part::development, Part::test, Part::sample};
 
 // Configuration and clip table shared by all analyses.
 struct Setting {
@@ -89,8 +90,8 @@ struct BatchView {
 
   // The speech rows of x (ΣT×any), one tensor per clip.
   std::vector<at::Tensor> speech_of(const at::Tensor& x) const;
-  // Cross-entropy of these logits (B×C), summed over the batch's clips, nats. As it is a sum, each clip's gradient
-  // equals that of a batch of one. Differentiable if gradients are enabled.
+  // Cross-entropy of these logits (B×C), summed over the batch's clips, nats. The sum gives each clip the gradient
+  // of a batch of one. Differentiable if gradients are enabled.
   at::Tensor loss_of(const at::Tensor& logits) const;
   // Logits (B×C) of a forward pass that starts with residual stream x at the input of `layer` (N: of the final norm).
   at::Tensor logits_from(int64_t layer, const at::Tensor& x, std::vector<Intervention*> interventions = {}) const;

@@ -78,7 +78,7 @@ struct ClipFinding {
 };
 
 struct Findings {
-  std::string measures;  // what is measured, in one sentence
+  std::string measures;  // one sentence that names the measured quantity
   std::string source;  // "nostalgebraist, 2020"
   std::string caveat;  // limitations that a reviewer would raise
   std::vector<std::string> reading;  // sentences made of the numbers, with the numbers in them

@@ -79,7 +79,7 @@ Setting setting_of(const ComparedModels& models, bool paper, uint64_t seed) {
   setting.layers = models.base.encoder.config.layers;
   setting.width = models.base.encoder.config.width;
   setting.folds = std::ssize(models.folds);
-  setting.runs = std::ssize(models.seeds);
+  setting.runs = setting.folds / static_cast<int64_t>(models.folds_of_a_run);
   setting.model_folders = models.folders;
   for (const auto& [place, adapter] : model.adapted.adapters) setting.adapted.push_back(place);
   return setting;
@@ -119,8 +119,7 @@ AnalysesResult run_analyses(const ComparedModels& models, const Setting& setting
 }
 
 bool looks_at(const Analysis& analysis, Role role) {
-  constexpr Part parts[] = {Part::fit, Part::development, Part::test, Part::sample};
-  return std::ranges::any_of(parts, [&](Part part) { return analysis.wants(part, role); });
+  return std::ranges::any_of(all_parts, [&](Part part) { return analysis.wants(part, role); });
 }
 
 }  // namespace loralens

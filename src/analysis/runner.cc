@@ -22,7 +22,6 @@ namespace {
 using at::Tensor;
 
 constexpr Role roles[] = {Role::adapted, Role::frozen, Role::untrained};
-constexpr Part parts[] = {Part::fit, Part::development, Part::test, Part::sample};
 constexpr int64_t positions_in_batch = 2000;
 
 // Hands the tensors of a forward pass to the analyses; keeps the residuals and the tensors whose gradient is wanted.
@@ -130,7 +129,7 @@ bool AnalysisRunner::wanted(Part part, Role role) const {
 
 int64_t AnalysisRunner::clips_in(const FoldSubjects& fold) const {
   int64_t count = 0;
-  for (const Part part : parts)
+  for (const Part part : all_parts)
     for (const Role role : roles)
       if (wanted(part, role)) {
         count += std::ssize(fold.of(part));
@@ -152,7 +151,7 @@ void AnalysisRunner::run(const FoldSubjects& fold, const Encoder& base, const So
     for (Analysis* analysis : analyses_) analysis->begin_fold(fold);
   }
   int64_t done = 0;
-  for (const Part part : parts) {
+  for (const Part part : all_parts) {
     if (!wanted(part, Role::adapted) && !wanted(part, Role::frozen) && !wanted(part, Role::untrained)) continue;
     std::vector<int64_t> order = fold.of(part);
     if (!setting_.paper) Random(hash_of(setting_.seed, hash_of("order"), static_cast<uint64_t>(part))).shuffle(order);

@@ -19,7 +19,7 @@ struct Segment {
 };
 
 struct AudioFacts {
-  double seconds = 0;          // length of what was read, from the frames at the file's own rate
+  double seconds = 0;          // length of the frames read so far, at the sampling rate of the file
   int rate = 0, channels = 0;  // of the file; rate in Hz
   int64_t clipped = 0;         // clipped samples, before mixing: in runs of three or more at full scale
 };
@@ -43,7 +43,7 @@ class AudioStream {
   // The next `count` samples, 16 kHz mono, ±1 at full scale (float files may exceed it); fewer only at the end.
   std::vector<float> read(size_t count);
 
-  // Facts of what was read so far; of the whole stream once read() has returned fewer samples than requested.
+  // Facts of the part of the stream read so far: of all of it once read() has returned fewer samples than requested.
   AudioFacts facts() const;
 
  private:
@@ -59,7 +59,7 @@ struct Audio : AudioFacts {
 // Decodes a whole file or segment at once. Errors of AudioStream.
 Audio load_audio(const Path& path, Segment segment = {});
 
-// The length in seconds of a file or of `segment` of it, as decoding gives it. Decodes only if the header does not give
+// The length in seconds of the decoded file, or of `segment` of it. Decodes the file only if the header does not give
 // the length. Errors of AudioStream, as far as they can be found without decoding.
 double audio_seconds(const Path& path, Segment segment = {});
 

@@ -2,7 +2,10 @@
 // For tests: emotion models on a tiny encoder, with non-zero adapters and head as after training.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include "classifier/model.h"
+#include "compute/test_tensors.h"
 #include "whisper/test_encoder.h"
 
 namespace loralens {
@@ -32,6 +35,13 @@ inline EmotionModel tiny_model(const Base& base, const AdapterOptions& options, 
 // Logits from x, the residual stream at the input of layer 0.
 inline at::Tensor logits_of(const EmotionModel& model, const at::Tensor& x, const Pass& pass) {
   return logits(model.head, head_states(model, model.compute_encoder(), x, 0, pass), pass);
+}
+
+// Expects the parameters of both models to have the same bits.
+inline void expect_same_parameters(const EmotionModel& a, const EmotionModel& b) {
+  const auto first = a.parameters(), second = b.parameters();
+  ASSERT_EQ(first.size(), second.size());
+  for (size_t i = 0; i < first.size(); ++i) EXPECT_TRUE(same_bits(first[i].tensor, second[i].tensor)) << first[i].name;
 }
 
 }  // namespace loralens

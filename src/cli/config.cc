@@ -9,17 +9,22 @@
 namespace loralens {
 namespace {
 
-// Throws a usage error that names the configuration file and the key.
-[[noreturn]] void refuse(const std::string& file, const std::string& key, const std::string& reason) {
-  throw CLI::ConfigError(fmt::format("{}: '{}' {}", file, key, reason));
-}
-
-// Reads a configuration file that the user named; errors in it are usage errors.
-Flags flags_of_user(const std::string& file) {
-  try {
-    return read_flags(file);
-  } catch (const Error& error) {
-    throw CLI::ConfigError(error.what());
+// Gives the options without a value those of the file.
+void apply_flags(CLI::App& command, const std::string& file) {
+  const Flags flags = read_flags(file);
+  for (const auto& [key, value] : flags) {
+    CLI::Option* option = command.get_option_no_throw("--" + key);
+    if (!option || option == command.get_option("--config") || option == command.get_help_ptr())
+      fail("{}: '{}' is no flag of this command", file, key);
+    if (option->count() > 0) continue;
+    const auto texts = values_of(flags, key, file);
+    try {
+      for (const auto& text : texts)
+        option->add_result(option->get_items_expected_max() == 0 ? option->get_flag_value(key, text) : text);
+      option->run_callback();
+    } catch (const CLI::ParseError& error) {
+      fail("{}: '{}' has a value that the flag does not take ({})", file, key, error.what());
+    }
   }
 }
 
@@ -33,20 +38,10 @@ void add_config_option(CLI::App& command) {
 void apply_config(CLI::App& command) {
   const CLI::Option* config = command.get_option("--config");
   if (config->count() == 0) return;
-  const std::string file = config->results().front();
-  for (const auto& [key, values] : flags_of_user(file)) {
-    CLI::Option* option = command.get_option_no_throw("--" + key);
-    if (!option || option == config || option == command.get_help_ptr())
-      refuse(file, key, "is no flag of this command");
-    if (option->count() > 0) continue;
-    if (!values) refuse(file, key, "is neither a text, a number, true or false, nor a list of these");
-    try {
-      for (const auto& value : *values)
-        option->add_result(option->get_items_expected_max() == 0 ? option->get_flag_value(key, value) : value);
-      option->run_callback();
-    } catch (const CLI::ParseError& error) {
-      refuse(file, key, fmt::format("has a value that the flag does not take ({})", error.what()));
-    }
+  try {
+    apply_flags(command, config->results().front());
+  } catch (const Error& error) {  // the command line names the file, so an error in it is a usage error
+    throw CLI::ConfigError(error.what());
   }
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // loralens evaluate: scores a trained run on its own test folds, or on other corpora.
-#include <numeric>
 #include <optional>
 #include <set>
 
@@ -14,6 +13,7 @@
 #include "cli/machine.h"
 #include "cli/own_files.h"
 #include "cli/reads.h"
+#include "corpus/groups.h"
 #include "inference/predict.h"
 #include "results/group_scores.h"
 #include "results/results.h"
@@ -31,8 +31,7 @@ struct EvaluateArguments {
 };
 
 std::vector<Prediction> predict_all(const OpenedRun& loaded, const Clips& clips, const MachineOptions& machine) {
-  std::vector<int64_t> numbers(clips.clips.size());
-  std::iota(numbers.begin(), numbers.end(), int64_t{0});
+  const std::vector<int64_t> numbers = all_clips(clips);
   std::vector<Prediction> predictions;
   const auto& first = loaded.models.front();
   SourceOptions options;

@@ -198,9 +198,10 @@ constexpr const char* source_flags[] = {"corpus", "labels", "folds", "model"};
 
 // The flags of a resolved configuration as text, a list's values joined by commas.
 std::map<std::string, std::string> flags_of(const std::string& config) {
+  const char* const name = "the configuration";
+  const Flags read = parse_flags(config, name);
   std::map<std::string, std::string> flags;
-  for (const auto& [name, values] : parse_flags(config, "the configuration"))
-    flags[name] = fmt::format("{}", fmt::join(*values, ","));
+  for (const auto& [key, values] : read) flags[key] = fmt::format("{}", fmt::join(values_of(read, key, name), ","));
   return flags;
 }
 

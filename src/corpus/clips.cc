@@ -78,7 +78,7 @@ void check_ids(const Clips& clips, const std::string& name) {
   }
 }
 
-// `path` as it is written into the csv in `folder`.
+// The path that a CSV file in `folder` gets for `path`: relative to the folder, or absolute if they share only "/".
 std::string written_path(const Path& path, const Path& folder) {
   const Path whole = fs::absolute(path).lexically_normal();
   const auto [in_path, in_folder] = std::mismatch(whole.begin(), whole.end(), folder.begin(), folder.end());

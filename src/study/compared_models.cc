@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 
 #include "base/error.h"
 #include "base/progress.h"
+#include "corpus/groups.h"
 #include "results/run_folder.h"
 #include "study/run_clips.h"
 #include "training/inputs.h"
@@ -61,11 +61,7 @@ std::vector<Fold> folds_of(const ComparisonRequest& a, const std::string& name, 
                            fmt::join(a.corpora, ", ")));
     }
   }
-  if (folds.empty()) {
-    std::vector<int64_t> all(clips.clips.size());
-    std::iota(all.begin(), all.end(), int64_t{0});
-    return std::vector<Fold>(models, Fold{{}, {}, all});
-  }
+  if (folds.empty()) return std::vector<Fold>(models, Fold{{}, {}, all_clips(clips)});
   if (run == Path(name) || folds.size() == models) {
     if (folds.size() != models) fail("{} has {} models and {} folds: it is no whole run", name, models, folds.size());
     return folds;
@@ -170,7 +166,8 @@ ComparedModels open_compared(const ComparisonRequest& a, OpenedRun first_run, co
   m.folds = folds_of(a, first, m.clips);
   m.folds_of_a_run = m.folds.size();
   for (size_t i = 1; i < a.runs.size(); ++i) add_run(a, a.runs[i], bare_input, m);
-  for (const std::string& run : a.runs) m.seeds.push_back(seed_of(run_of(run)));
+  if (a.runs.size() > 1)
+    for (const std::string& run : a.runs) m.seeds.push_back(seed_of(run_of(run)));
   m.frozen = frozen_models(a, m);
   if (!a.untrained.empty()) {
     m.untrained = load_model(a.untrained, m.base, {m.adapted.front().classes, m.adapted.front().input});

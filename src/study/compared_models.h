@@ -32,7 +32,8 @@ struct ComparedModels {
   std::vector<int64_t> labels;  // class number of each clip
   std::vector<Fold> folds;  // of each model
   size_t folds_of_a_run = 0;
-  std::vector<std::optional<uint64_t>> seeds;  // random seed of each run, if its config.toml records it
+  // Of several runs: the random seed of each, if its config.toml records it. Empty for one run.
+  std::vector<std::optional<uint64_t>> seeds;
 };
 
 // first: the first run, opened with all its folds. bare_input: the input of further bare PEFT folders.

@@ -63,13 +63,6 @@ class FoldTest : public testing::Test {
     return uar(confusion);
   }
 
-  static void expect_same(const EmotionModel& a, const EmotionModel& b) {
-    const auto first = a.parameters(), second = b.parameters();
-    ASSERT_EQ(first.size(), second.size());
-    for (size_t i = 0; i < first.size(); ++i)
-      EXPECT_TRUE(same_bits(first[i].tensor, second[i].tensor)) << first[i].name;
-  }
-
   TestFolder folder_;
   Clips clips_ = tone_corpus(folder_, 20);
   Base base_ = tiny_base();
@@ -183,7 +176,7 @@ TEST_F(FoldTest, TheSeedDecidesEveryBit) {
   EmotionModel first = new_model(tiny_adapter("lora", 0.2)), second = new_model(tiny_adapter("lora", 0.2));
   const auto history = train(first);
   EXPECT_EQ(format_history(train(second)), format_history(history));
-  expect_same(first, second);
+  expect_same_parameters(first, second);
   EmotionModel third = new_model(tiny_adapter("lora", 0.2));  // the same initial values
   options_.seed = 43;
   EXPECT_NE(format_history(train(third)), format_history(history));
@@ -211,12 +204,12 @@ TEST_P(Resumed, EndsWithTheBitsOfAnUninterruptedRun) {
   const auto rest = train(resumed, checkpoint, [&](const TrainProgress& p) { epochs.push_back(p.epoch); });
   EXPECT_EQ(epochs.front(), 2) << "whole epochs are not trained again";
   EXPECT_EQ(format_history(rest), format_history(history));
-  expect_same(resumed, whole);
+  expect_same_parameters(resumed, whole);
   // A finished training has no step left.
   EmotionModel again = new_model(tiny_adapter(GetParam(), 0.2));
   EXPECT_EQ(format_history(train(again, checkpoint, [](const TrainProgress&) { throw Stop(); })),
             format_history(history));
-  expect_same(again, whole);
+  expect_same_parameters(again, whole);
 }
 
 INSTANTIATE_TEST_SUITE_P(Methods, Resumed, testing::Values("lora", "frozen", "full"),
@@ -248,7 +241,7 @@ TEST_F(FoldTest, ABalancedEpochDrawsCorporaEquallyOftenAndGoesOnTheSame) {
                Stop);
   EmotionModel resumed = new_model(tiny_adapter("lora"));
   EXPECT_EQ(format_history(train(resumed, checkpoint, {})), format_history(history));
-  expect_same(resumed, whole);
+  expect_same_parameters(resumed, whole);
   options_.balance = "none";
   EXPECT_NE(format_history(train(plain, {}, {})), format_history(history));
   options_.balance = "classes";

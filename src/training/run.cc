@@ -7,12 +7,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <numeric>
 #include <set>
 
 #include "base/error.h"
 #include "base/progress.h"
 #include "checkpoint/safetensors.h"
+#include "corpus/groups.h"
 #include "inference/predict.h"
 #include "results/group_scores.h"
 #include "results/results.h"
@@ -23,12 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<int64_t> all_numbers(const Clips& clips) {
-  std::vector<int64_t> numbers(clips.clips.size());
-  std::iota(numbers.begin(), numbers.end(), int64_t{0});
-  return numbers;
-}
-
 std::set<std::string> corpora_of(const Clips& clips, const std::vector<int64_t>& numbers) {
   std::set<std::string> corpora;
   for (const int64_t number : numbers) corpora.insert(clips.clips[static_cast<size_t>(number)].corpus);
@@ -37,7 +31,7 @@ std::set<std::string> corpora_of(const Clips& clips, const std::vector<int64_t>&
 
 // For each clip, the index of its corpus in the sorted names of corpora.
 std::vector<int64_t> corpus_numbers(const Clips& clips) {
-  const auto names = corpora_of(clips, all_numbers(clips));
+  const auto names = corpora_of(clips, all_clips(clips));
   std::vector<int64_t> numbers;
   for (const Clip& clip : clips.clips) numbers.push_back(std::distance(names.begin(), names.find(clip.corpus)));
   return numbers;
@@ -56,7 +50,7 @@ void add_corpora(nlohmann::json& metrics, const Clips& clips, const std::vector<
   }
   metrics["trained_on"] = trained;
   metrics["tested_on"] = tested;
-  metrics["corpus"] = corpora_of(clips, all_numbers(clips));
+  metrics["corpus"] = corpora_of(clips, all_clips(clips));
 }
 
 class Run {
@@ -98,7 +92,7 @@ class Run {
       check_model(folder_ / "final");
       return;
     }
-    Fold everything{all_numbers(clips_), {}, {}};
+    Fold everything{all_clips(clips_), {}, {}};
     TrainOptions options = options_.train;
     options.selection = Selection::last;
     train(everything, "final", "final model", options);
@@ -189,7 +183,7 @@ class Run {
 
   void encode_once(const EmotionModel& model) {
     Progress progress("encoding clips", std::ssize(clips_.clips));
-    start_states_ = clip_states(model, source_, all_numbers(clips_), [&](int64_t done) { progress.step(done); });
+    start_states_ = clip_states(model, source_, all_clips(clips_), [&](int64_t done) { progress.step(done); });
   }
 
   const Base& base_;

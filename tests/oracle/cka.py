@@ -72,7 +72,8 @@ def main() -> None:
     error = stats.sem(pseudo)
     low, high = stats.t.interval(0.95, 2, value, error)
 
-    print("// SPDX-License-Identifier: Apache-2.0\n// Made by tests/oracle/cka.py with NumPy, mpmath and SciPy.\n#pragma once\n")
+    print("// SPDX-License-Identifier: Apache-2.0")
+    print("// Made by tests/oracle/cka.py with NumPy, mpmath and SciPy.\n#pragma once\n")
     print("#include <cstdint>\n#include <string>\n#include <vector>\n\nnamespace loralens::expected {\n")
     print(f"constexpr int64_t samples = {n}, x_features = {p}, y_features = {q};")
     print(f"inline const std::vector<double> x = {braces(x)};")

@@ -72,7 +72,8 @@ def print_paired_runs(random) -> None:
 
 def main() -> None:
     random = numpy.random.default_rng(7)
-    print("// SPDX-License-Identifier: Apache-2.0\n// Made by tests/oracle/metrics.py with scikit-learn and SciPy.\n#pragma once\n")
+    print("// SPDX-License-Identifier: Apache-2.0")
+    print("// Made by tests/oracle/metrics.py with scikit-learn and SciPy.\n#pragma once\n")
     print("#include <cstdint>\n#include <vector>\n\nnamespace loralens::expected {\n")
     print("struct Metrics {\n  int64_t classes;\n  std::vector<int64_t> counts;  // [truth * classes + predicted]")
     print("  double uar, war, macro_f1;\n};\n")

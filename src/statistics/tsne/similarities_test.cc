@@ -72,7 +72,8 @@ TEST(Similarities, AreEqualWherePointsOrNumbersLeaveNoChoice) {
   for (const auto& [points, perplexity] : {std::pair{same, 19.0}, {x, 19.0}, {x, 19.99}, {same, 7.0}}) {
     const Similarities p = similarities(points, perplexity, 1);
     ASSERT_EQ(p.values.size(), 380u);
-    // With 19 neighbours the entropy log 19 needs an infinitely wide Gaussian; the bisection stops within 1e-5 of it.
+    // 19 neighbours reach the entropy log 19 only in an infinitely wide Gaussian; the bisection stops at a distance of
+    // 1e-5 from that entropy.
     for (const float value : p.values) EXPECT_NEAR(value, 1.0 / 380, 0.02 / 380);
   }
   const Similarities few = similarities(same, 2, 1);  // 7 of 19 equal neighbours

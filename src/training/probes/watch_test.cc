@@ -208,13 +208,6 @@ class Watched : public testing::Test {
     return t;
   }
 
-  static void expect_same(const EmotionModel& a, const EmotionModel& b) {
-    const auto first = a.parameters(), second = b.parameters();
-    ASSERT_EQ(first.size(), second.size());
-    for (size_t i = 0; i < first.size(); ++i)
-      EXPECT_TRUE(same_bits(first[i].tensor, second[i].tensor)) << first[i].name;
-  }
-
   TestFolder folder_;
   Clips clips_ = tone_corpus(folder_, 12);
   Base base_ = tiny_base();
@@ -230,7 +223,7 @@ TEST_F(Watched, TrainingHasTheSameBits) {
     const Trained watched = train(method, folder_.path() / method / "watched");
     options_.watch = 0;
     const Trained plain = train(method, folder_.path() / method / "plain");
-    expect_same(watched.model, plain.model);
+    expect_same_parameters(watched.model, plain.model);
     EXPECT_EQ(watched.history, plain.history);
     EXPECT_EQ(plain.watch, "");
     EXPECT_THAT(watched.watch, HasSubstr(method == "lora" ? "\n0,0,0,q_proj,A,gradient_norm,0\n" : "residual,kl,"));
@@ -261,7 +254,7 @@ TEST_F(Watched, AResumedTrainingEndsWithTheSameFile) {
   EXPECT_THROW(train("lora", cut, stop), Stop);
   const Trained resumed = train("lora", cut);
   EXPECT_EQ(resumed.watch, whole.watch);
-  expect_same(resumed.model, whole.model);
+  expect_same_parameters(resumed.model, whole.model);
 }
 
 TEST(WatchFile, IsReadByNameAndRefusesWhatTrainingDoesNotWrite) {
