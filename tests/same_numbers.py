@@ -41,7 +41,7 @@ def commands(program, model):
     yield [program, "analyze", "lora", "-o", "strict"]
     yield [program, "analyze", "lora", "--against", "frozen", "--only", "contribution,logit-lens", "-o", "against"]
     yield [program, "analyze", "paper", "--protocol", "paper", "-o", "published"]
-    yield [program, "audit", "corpus/clips.csv", "--json"]
+    yield [program, "audit", "corpus/clips.csv"]
 
 
 def keep_a_third(table):

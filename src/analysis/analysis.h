@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Interface of analyses to the runner: an analysis declares which forward passes and sites it needs, receives each
-// batch and returns its findings at the end. A new analysis is one file with its test and one line in analyses.cc.
+// batch and returns its findings at the end. CONTRIBUTING.md lists the files of a new analysis.
 #pragma once
 
 #include <ATen/core/Tensor.h>

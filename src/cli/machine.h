@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Options for device, precision, threads and profile: --device, --precision, --threads, --profile.
+// Options of the machine (--device, --precision, --threads, --profile) and of the input (--input, --tail), and opening the
+// run that a command names.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -12,10 +13,10 @@
 namespace loralens {
 
 struct MachineOptions {
-  std::string device = "auto";     // auto, cpu, cuda, cuda:1
+  std::string device = "auto";  // auto, cpu, cuda, cuda:1
   std::string precision = "auto";  // auto, fp32, bf16; without gradients fp16
-  int threads = 0;                 // 0: as many as there are cores
-  std::string profile;             // "": none; "true": print it; else the JSON file to write
+  int threads = 0;  // 0: as many as there are cores
+  std::string profile;  // "": none; "true": print it; else the JSON file to write
 };
 
 // gradients: whether the command computes gradients; fp16 is not offered then, because gradients of well-fitted clips

@@ -84,11 +84,16 @@ void describe_logit_lens(const Setting& setting, bool tuned, Findings& findings)
       setting.paper
           ? "Predictions of the model's head from the mean over frames of each layer's output, without the final norm."
           : "Predictions of the model's head from each layer's normed output, read like the last layer's.";
-  findings.source = "nostalgebraist, 2020; tuned lens: Belrose et al., 2023";
-  findings.caveat =
-      "The lens reads every layer through the last layer's norm and head. It cannot see information that an early "
-      "layer encodes in other directions, so a plain lens is biased at early layers; the tuned lens corrects an "
-      "affine change of basis, as far as its training clips allow.";
+  findings.source = setting.paper ? "arXiv 2509.08454; nostalgebraist, 2020"
+                                  : "nostalgebraist, 2020; tuned lens: Belrose et al., 2023";
+  const std::string blind = fmt::format(
+      "The lens reads every layer through the {}. It cannot see information that an early layer encodes in "
+      "other directions, so a plain lens is biased at early layers",
+      setting.paper ? "head, without the last layer's norm" : "last layer's norm and head");
+  findings.caveat = setting.paper ? blind + "."
+                                  : blind +
+                                        "; the tuned lens corrects an affine change of basis, as far as its training "
+                                        "clips allow.";
   if (findings.rows.empty()) return;
   findings.figures = figures_of(setting, tuned);
   findings.reading = reading_of(setting, findings.rows);
