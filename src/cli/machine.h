@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Options of the machine (--device, --precision, --threads, --profile) and of the input (--input, --tail), and opening the
-// run that a command names.
+// Options of the machine (--device, --precision, --threads, --profile) and of the input (--input, --tail), and opening
+// the run that a command names.
 #pragma once
 
 #include <CLI/CLI.hpp>
