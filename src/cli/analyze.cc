@@ -99,14 +99,18 @@ void leave_out_unequal(const ComparedModels& m, std::vector<AnalysisEntry>& entr
   log_line(fmt::format("left out: {}, which needs adapters of equal shapes: {}", names, difference));
 }
 
-// Number of --corpus clips that trained the first run; 0 if the clips are those of the run's own folds.
+// Number of --corpus clips that trained a run (the largest number); 0 if the clips are those of the runs' own folds.
 int64_t trained_clips(const AnalyzeArguments& a, const ComparedModels& m) {
   if (!m.folds.front().train.empty()) return 0;
-  const int64_t seen = clips_trained_on(a.runs.front(), m.clips, thread_count(a.machine));
-  if (seen > 0)
-    log_line(fmt::format("{} of these {} clips trained {}: their results are results on training clips", seen,
-                         m.clips.clips.size(), a.runs.front()));
-  return seen;
+  int64_t most = 0;
+  for (const std::string& run : a.runs) {
+    const int64_t seen = clips_trained_on(run, m.clips, thread_count(a.machine));
+    most = std::max(most, seen);
+    if (seen > 0)
+      log_line(fmt::format("{} of these {} clips trained {}: their results are results on training clips", seen,
+                           m.clips.clips.size(), run));
+  }
+  return most;
 }
 
 // Logs a list or an untrained model that none of the chosen analyses uses.

@@ -18,6 +18,7 @@ void apply_flags(CLI::App& command, const std::string& file) {
       fail("{}: '{}' is no flag of this command", file, key);
     if (option->count() > 0) continue;
     const auto texts = values_of(flags, key, file);
+    if (texts.empty()) fail("{}: '{}' is an empty list: leave the key out, or give a value", file, key);
     try {
       for (const auto& text : texts)
         option->add_result(option->get_items_expected_max() == 0 ? option->get_flag_value(key, text) : text);
@@ -69,7 +70,7 @@ std::string resolved_config(const CLI::App& command, const std::vector<std::stri
     if (std::find(left_out.begin(), left_out.end(), names[0]) != left_out.end()) continue;
     std::vector<std::string> values = option->results();
     const bool flag = option->get_items_expected_max() == 0;
-    if (values.empty() && flag) values = {"false"};
+    if (flag) values = {option->count() > 0 && option->as<bool>() ? "true" : "false"};
     if (values.empty() && !option->get_default_str().empty()) values = {option->get_default_str()};
     if (values.empty()) continue;
     if (values.size() == 1) {

@@ -40,8 +40,7 @@ void check_unchanged(const Path& run, const Clips& clips) {
 Clips clips_of(const ComparisonRequest& a, const Path& run, const std::vector<std::string>& classes) {
   const auto corpora = a.corpora.empty() ? recorded_flag(run, "corpus") : a.corpora;
   if (corpora.empty()) fail("{} does not name its corpus: give the table with --corpus", run.string());
-  const auto labels = a.labels.empty() ? recorded_flag(run, "labels") : std::vector<std::string>{a.labels};
-  Clips clips = clips_of_classes(corpora, labels.empty() ? "" : labels.front(), classes);
+  Clips clips = clips_of_classes(corpora, a.labels.empty() ? recorded_value(run, "labels") : a.labels, classes);
   if (a.corpora.empty() && a.labels.empty()) check_unchanged(run, clips);
   return clips;
 }
@@ -62,12 +61,12 @@ std::vector<Fold> folds_of(const ComparisonRequest& a, const std::string& name, 
     }
   }
   if (folds.empty()) return std::vector<Fold>(models, Fold{{}, {}, all_clips(clips)});
-  if (run == Path(name) || folds.size() == models) {
+  if (run == Path(name)) {
     if (folds.size() != models) fail("{} has {} models and {} folds: it is no whole run", name, models, folds.size());
     return folds;
   }
   for (size_t f = 0; f < folds.size(); ++f)
-    if (fs::absolute(name).lexically_normal().filename() == fold_name(static_cast<int64_t>(f))) return {folds[f]};
+    if (fs::weakly_canonical(name).filename() == fold_name(static_cast<int64_t>(f))) return {folds[f]};
   fail("{} is no fold of {}: name the run, or one of its folds", name, run.string());
 }
 
@@ -145,11 +144,24 @@ std::vector<EmotionModel> frozen_models(const ComparisonRequest& a, const Compar
 
 // The random seed that a run was trained with, if its config.toml records it.
 std::optional<uint64_t> seed_of(const Path& run) {
-  const auto texts = recorded_flag(run, "seed");
-  if (texts.empty()) return std::nullopt;
-  const auto seed = parse_number<uint64_t>(texts.front());
-  if (!seed) fail("{}: the seed '{}' is no whole number", (run / "config.toml").string(), texts.front());
+  const std::string text = recorded_value(run, "seed");
+  if (text.empty()) return std::nullopt;
+  const auto seed = parse_number<uint64_t>(text);
+  if (!seed) fail("{}: the seed '{}' is no whole number", (run / "config.toml").string(), text);
   return seed;
+}
+
+// The random seeds of several runs. Error for a run that is given twice, or as a copy.
+std::vector<std::optional<uint64_t>> seeds_of(const std::vector<std::string>& runs) {
+  std::vector<std::optional<uint64_t>> seeds;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    seeds.push_back(seed_of(run_of(runs[i])));
+    for (size_t j = 0; j < i; ++j)
+      if (fs::weakly_canonical(runs[i]) == fs::weakly_canonical(runs[j]) || (seeds[i] && seeds[i] == seeds[j]))
+        fail("{} and {} are the same training{}: give runs of different seeds", runs[j], runs[i],
+             seeds[i] ? fmt::format(" (seed {})", *seeds[i]) : "");
+  }
+  return seeds;
 }
 
 }  // namespace
@@ -166,8 +178,7 @@ ComparedModels open_compared(const ComparisonRequest& a, OpenedRun first_run, co
   m.folds = folds_of(a, first, m.clips);
   m.folds_of_a_run = m.folds.size();
   for (size_t i = 1; i < a.runs.size(); ++i) add_run(a, a.runs[i], bare_input, m);
-  if (a.runs.size() > 1)
-    for (const std::string& run : a.runs) m.seeds.push_back(seed_of(run_of(run)));
+  if (a.runs.size() > 1) m.seeds = seeds_of(a.runs);
   m.frozen = frozen_models(a, m);
   if (!a.untrained.empty()) {
     m.untrained = load_model(a.untrained, m.base, {m.adapted.front().classes, m.adapted.front().input});

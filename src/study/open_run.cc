@@ -16,7 +16,8 @@ namespace {
 // Error if a run that was trained with --final has no final model; the mean of its folds would replace it silently.
 void refuse_lost_final(const Path& run) {
   if (!std::filesystem::exists(run / "config.toml") || !std::filesystem::exists(run / "folds.csv")) return;
-  if (recorded_flag(run, "final") == std::vector<std::string>{"true"})
+  const auto final = recorded_flag(run, "final");
+  if (!final.empty() && final != std::vector<std::string>{"false"})
     fail("{} has no final/, although it was trained with --final: copy the whole run, or train it again", run.string());
 }
 
@@ -72,8 +73,15 @@ OpenedRun open_run(const RunRequest& request, const Compute& compute) {
 
 Path run_of(const Path& folder) {
   if (std::filesystem::exists(folder / "folds.csv")) return folder;
-  const Path above = std::filesystem::absolute(folder).lexically_normal().parent_path();
+  const Path above = std::filesystem::weakly_canonical(folder).parent_path();
   return is_model_folder(folder) && std::filesystem::exists(above / "folds.csv") ? above : folder;
+}
+
+std::string recorded_value(const Path& run, const std::string& flag) {
+  const auto values = recorded_flag(run, flag);
+  if (values.size() > 1)
+    fail("{}: '{}' has {} values: expected one", (run / "config.toml").string(), flag, values.size());
+  return values.empty() ? "" : values.front();
 }
 
 std::vector<std::string> recorded_flag(const Path& run, const std::string& flag) {

@@ -46,5 +46,7 @@ Path run_of(const Path& folder);
 
 // The values of a flag (such as "corpus") in a run's config.toml, as text; empty if the flag or the file is missing.
 std::vector<std::string> recorded_flag(const Path& run, const std::string& flag);
+// The same for a flag of one value; "" if config.toml has none. Error for a list of several.
+std::string recorded_value(const Path& run, const std::string& flag);
 
 }  // namespace loralens

@@ -60,7 +60,7 @@ int64_t clips_of_its_tables(const Path& run, const Clips& clips) {
 // The ids in the training or development parts of the run's folds, or of the one fold that `folder` is. nullopt for a
 // final model, which was trained on all clips.
 std::optional<std::set<std::string>> training_ids(const Path& run, const Path& folder) {
-  const std::string name = fs::absolute(folder / "").lexically_normal().parent_path().filename().string();
+  const std::string name = fs::weakly_canonical(folder).filename().string();
   const bool whole = fs::weakly_canonical(run) == fs::weakly_canonical(folder);
   if (!fs::exists(run / "folds.csv") || (whole ? fs::exists(run / "final") : name == "final")) return {};
   std::set<std::string> ids;

@@ -125,6 +125,7 @@ BAD_CONFIGURATIONS = {
     "two-values": ("epochs = [1, 2]\n", ["'epochs'"]),
     "out-of-range": ("epochs = 0\n", ["--epochs 0", "1 to 10000"]),
     "another-configuration": ('config = "other.toml"\n', ["'config'"]),
+    "empty-list-of-a-flag": ("allow-leaks = []\n", ["'allow-leaks'", "empty list"]),
     "a-bracket-alone": ('epochs = 1\n[\nseed = 1\n', ["no valid TOML"]),
     "binary": ("\0\1\2", ["line 1"]),
 }

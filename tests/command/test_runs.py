@@ -84,10 +84,35 @@ def test_folds_that_differ_are_not_averaged(copy, clips, change, word):
     expect_error(run("predict", copy, clips[0]), 1, "fold-02", word)
 
 
-def test_a_final_model_that_is_lost_is_not_replaced_by_the_folds(copy, clips):
+@pytest.mark.parametrize("value", ["true", "[true, true]", "1", "'yes'"])
+def test_a_final_model_that_is_lost_is_not_replaced_by_the_folds(copy, clips, value):
     config = copy / "config.toml"
-    config.write_text(config.read_text().replace("final = false", "final = true"))
+    config.write_text(config.read_text().replace("final = false", f"final = {value}"))
     expect_error(run("predict", copy, clips[0]), 1, "final/")
+
+
+def test_a_fold_is_the_same_with_a_slash_or_a_dot_behind_it(copy, corpus):
+    scores = [json.loads(succeed("evaluate", f"{copy}/fold-01{ending}", "--corpus", corpus, "--json"))
+              for ending in ("", "/", "/.")]
+    assert scores[0]["trained_clips"] > 0
+    assert scores[0] == scores[1] == scores[2]
+
+
+def test_a_run_is_not_a_repetition_of_itself(trained, tmp_path):
+    again = shutil.copytree(trained, tmp_path / "again")
+    for other in (trained, again):
+        result = run("-q", "analyze", trained, other, "--only", "contribution", "-o", tmp_path / "out")
+        expect_error(result, 1, "same training")
+
+
+@pytest.mark.parametrize("name", ["seed", "labels"])
+def test_a_recorded_flag_of_several_values_is_refused(trained, tmp_path, name):
+    runs = [shutil.copytree(trained, tmp_path / part) for part in ("one", "two")]
+    for folder in runs:
+        config = folder / "config.toml"
+        lines = [line for line in config.read_text().splitlines() if not line.startswith(f"{name} =")]
+        config.write_text("\n".join([*lines, f"{name} = [1, 2]"]) + "\n")
+    expect_error(run("-q", "analyze", *runs, "--only", "contribution", "-o", tmp_path / "out"), 1, f"'{name}' has 2 values")
 
 
 # Tables

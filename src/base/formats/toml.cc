@@ -34,6 +34,11 @@ size_t end_of_quoted(std::string_view text, size_t at) {
       text.substr(at).starts_with(std::string(3, quote)) ? text.substr(at, 3) : text.substr(at, 1);
   for (at += close.size(); at < text.size() && !text.substr(at).starts_with(close); ++at)
     if (quote == '"' && text[at] == '\\') ++at;
+  // Of more than three quotes in a row the last three close the text.
+  for (int more = 0;
+       close.size() == 3 && more < 2 && text.substr(std::min(at, text.size())).starts_with(std::string(4, quote));
+       ++more)
+    ++at;
   return std::min(at + close.size(), text.size());
 }
 
