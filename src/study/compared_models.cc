@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "study/compared_models.h"
 
+#include <ATen/ops/equal.h>
+
 #include <algorithm>
 #include <map>
 
@@ -151,17 +153,15 @@ std::optional<uint64_t> seed_of(const Path& run) {
   return seed;
 }
 
-// The random seeds of several runs. Error for a run that is given twice, or as a copy.
-std::vector<std::optional<uint64_t>> seeds_of(const std::vector<std::string>& runs) {
-  std::vector<std::optional<uint64_t>> seeds;
-  for (size_t i = 0; i < runs.size(); ++i) {
-    seeds.push_back(seed_of(run_of(runs[i])));
+// Error for a run that is given twice, or as a copy: its first model has the parameters of another run's.
+void check_distinct(const std::vector<std::string>& runs, const ComparedModels& m) {
+  const auto parameters = [&](size_t run) { return m.adapted[run * m.folds_of_a_run].parameters(); };
+  for (size_t i = 1; i < runs.size(); ++i)
     for (size_t j = 0; j < i; ++j)
-      if (fs::weakly_canonical(runs[i]) == fs::weakly_canonical(runs[j]) || (seeds[i] && seeds[i] == seeds[j]))
-        fail("{} and {} are the same training{}: give runs of different seeds", runs[j], runs[i],
-             seeds[i] ? fmt::format(" (seed {})", *seeds[i]) : "");
-  }
-  return seeds;
+      if (std::ranges::equal(
+              parameters(i), parameters(j), [](const at::Tensor& a, const at::Tensor& b) { return at::equal(a, b); },
+              &Parameter::tensor, &Parameter::tensor))
+        fail("{} and {} are the same training: give runs of different seeds", runs[j], runs[i]);
 }
 
 }  // namespace
@@ -178,7 +178,9 @@ ComparedModels open_compared(const ComparisonRequest& a, OpenedRun first_run, co
   m.folds = folds_of(a, first, m.clips);
   m.folds_of_a_run = m.folds.size();
   for (size_t i = 1; i < a.runs.size(); ++i) add_run(a, a.runs[i], bare_input, m);
-  if (a.runs.size() > 1) m.seeds = seeds_of(a.runs);
+  if (a.runs.size() > 1)
+    for (const std::string& run : a.runs) m.seeds.push_back(seed_of(run_of(run)));
+  check_distinct(a.runs, m);
   m.frozen = frozen_models(a, m);
   if (!a.untrained.empty()) {
     m.untrained = load_model(a.untrained, m.base, {m.adapted.front().classes, m.adapted.front().input});
