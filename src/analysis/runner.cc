@@ -154,7 +154,8 @@ void AnalysisRunner::run(const FoldSubjects& fold, const Encoder& base, const So
   for (const Part part : all_parts) {
     if (!wanted(part, Role::adapted) && !wanted(part, Role::frozen) && !wanted(part, Role::untrained)) continue;
     std::vector<int64_t> order = fold.of(part);
-    if (!setting_.paper) Random(hash_of(setting_.seed, hash_of("order"), static_cast<uint64_t>(part))).shuffle(order);
+    if (setting_.protocol.shuffled)
+      Random(hash_of(setting_.seed, hash_of("order"), static_cast<uint64_t>(part))).shuffle(order);
     std::vector<std::vector<int64_t>> batches;
     int64_t filled = positions_in_batch;
     for (const int64_t clip : order) {
@@ -201,7 +202,8 @@ void AnalysisRunner::pass(const FoldSubjects& fold, Part part, Role role, std::s
     clip_keys.push_back(passing.keys[segment]);
     view.clip_rows.push_back(0);
     for (int64_t s = 0; s < passing.segments[i]; ++s) view.clip_rows.back() += passing.lengths[segment++];
-    view.speech_rows.push_back(setting_.paper ? view.clip_rows.back() : speech[static_cast<size_t>(clips[i])]);
+    view.speech_rows.push_back(setting_.protocol.frames == Frames::all ? view.clip_rows.back()
+                                                                       : speech[static_cast<size_t>(clips[i])]);
   }
 
   std::vector<Analysis*> here;

@@ -88,7 +88,7 @@ class Contribution : public Analysis {
       for (size_t component = 0; component < components.size(); ++component) {
         const double sum = sums[static_cast<int64_t>(metric * components.size() + component)].item<double>();
         const RowKey key = key_of(std::string(name_of(view.subject.role)), layer, component, metric);
-        if (!setting_.paper) {
+        if (!setting_.protocol.as_published) {
           curves_.add(view.fold.fold, clip, key, sum / static_cast<double>(values.size(0)));
           continue;
         }
@@ -127,7 +127,7 @@ std::vector<Row> Contribution::paper_rows() const {
 }
 
 std::vector<Row> Contribution::rows() const {
-  if (setting_.paper) return paper_rows();
+  if (setting_.protocol.as_published) return paper_rows();
   std::vector<Row> rows = curves_.rows();
   for (Row& row : curves_.differences("adapted", "frozen")) rows.push_back(std::move(row));
   return rows;
@@ -205,8 +205,9 @@ Findings Contribution::finish() {
     findings.notes.push_back("No test clip was seen, so nothing could be measured.");
     return findings;
   }
-  findings.notes.push_back(setting_.paper ? "Means over all positions of all clips, padding included."
-                                          : "Speech frames only; the mean of each clip, then over clips.");
+  findings.notes.push_back(setting_.protocol.as_published
+                               ? "Means over all positions of all clips, padding included."
+                               : "Speech frames only; the mean of each clip, then over clips.");
   const auto figure = [&](const std::string& name, const std::string& title, const std::string& y) {
     Figure f{.name = name, .title = title, .y_title = y};
     return f;

@@ -91,14 +91,14 @@ class Embedding : public Analysis {
         curves_(setting) {}
 
   bool wants(Part part, Role role) const override {
-    if (setting_.paper) return part == Part::sample && role == Role::adapted && module_ != Module::none;
+    if (setting_.protocol.as_published) return part == Part::sample && role == Role::adapted && module_ != Module::none;
     return part == Part::test && (role != Role::untrained || module_ != Module::none);
   }
   bool wants(Part part, Role role, const Site& site) const override {
     if (!wants(part, role)) return false;
-    if (site.kind == SiteKind::residual_out) return !setting_.paper && role != Role::untrained;
+    if (site.kind == SiteKind::residual_out) return !setting_.protocol.as_published && role != Role::untrained;
     return site.kind == SiteKind::adapter_down && site.module == module_ && role != Role::frozen &&
-           (!setting_.paper || pictured_.contains(site.layer));
+           (!setting_.protocol.as_published || pictured_.contains(site.layer));
   }
 
   void begin_fold(const FoldSubjects& fold) override;
@@ -137,8 +137,8 @@ class Embedding : public Analysis {
 };
 
 void Embedding::begin_fold(const FoldSubjects& fold) {
-  clips_ = fold.of(setting_.paper ? Part::sample : Part::test);
-  if (!setting_.paper && std::ssize(clips_) > most_clips) {
+  clips_ = fold.of(setting_.protocol.as_published ? Part::sample : Part::test);
+  if (!setting_.protocol.as_published && std::ssize(clips_) > most_clips) {
     note(fmt::format("Folds with more than {} test clips: that number was drawn with the seed.", most_clips));
     Random(hash_of(setting_.seed, hash_of("embedding"), fold.fold)).shuffle(clips_);
     clips_.resize(most_clips);
@@ -178,7 +178,7 @@ void Embedding::see(const BatchView& view, const Site& site, const Tensor& value
   const auto clips = view.speech_of(value);
   for (size_t i = 0; i < clips.size(); ++i)
     keep({view.subject.role, site.module, site.layer}, view.clips[i],
-         setting_.paper ? clips[i].reshape({-1}) : clips[i].to(c10::ScalarType::Double).mean(0));
+         setting_.protocol.as_published ? clips[i].reshape({-1}) : clips[i].to(c10::ScalarType::Double).mean(0));
 }
 
 // features: n×d; distances are computed without further scaling.
@@ -204,7 +204,7 @@ void Embedding::measure(int64_t fold, const Space& space, const std::string& var
 void Embedding::draw(int64_t fold) {
   const int64_t n = std::ssize(clips_);
   TsneOptions options{.perplexity = perplexity, .threads = at::get_num_threads()};
-  if (!setting_.paper && options.perplexity > static_cast<double>(n - 1) / 3) {
+  if (!setting_.protocol.as_published && options.perplexity > static_cast<double>(n - 1) / 3) {
     options.perplexity = static_cast<double>(n - 1) / 3;
     note(fmt::format("The perplexity of t-SNE is {:.1f} instead of {:.0f}, as there are only {} clips.",
                      options.perplexity, perplexity, n));
@@ -226,7 +226,7 @@ void Embedding::end_fold(const FoldSubjects& fold) {
   const int64_t n = std::ssize(clips_);
   double bytes = 0;
   for (const auto& [space, features] : features_) bytes += static_cast<double>(features.nbytes());
-  if (setting_.paper) {
+  if (setting_.protocol.as_published) {
     if (n > 0 && !features_.empty() && !uneven_) {
       note(fmt::format("All {} clips are held at once, with A x of all their positions: {:.1f} MB.", n, bytes / 1e6));
       draw(fold.fold);
@@ -262,8 +262,9 @@ void Embedding::note_what_is_missing() {
     if (std::ranges::find(setting_.adapted, std::pair(layer, module_)) == setting_.adapted.end())
       without.push_back(layer);
   if (!adapter_seen_)
-    note(fmt::format("The adapted model has no A x, so {}.",
-                     setting_.paper ? "there is nothing to draw" : "only residual streams were measured"));
+    note(fmt::format("The adapted model has no A x, so {}.", setting_.protocol.as_published
+                                                                 ? "there is nothing to draw"
+                                                                 : "only residual streams were measured"));
   else if (!without.empty())
     note(fmt::format("No picture of A x in {}: there is no adapter on {}.", listed(without), name_of(module_)));
   if (uneven_)
@@ -271,7 +272,8 @@ void Embedding::note_what_is_missing() {
   for (const auto& kind : unmeasured_)
     note(fmt::format("By {}, nothing is measured in folds whose test clips have {}.", kind,
                      kind == "speaker" ? "a single speaker or unknown speakers" : "a single emotion"));
-  if (!setting_.paper && !picture_) note(fmt::format("No t-SNE: no fold has {} test clips.", fewest_pictured));
+  if (!setting_.protocol.as_published && !picture_)
+    note(fmt::format("No t-SNE: no fold has {} test clips.", fewest_pictured));
   if (picture_ && setting_.folds > 1)
     note(fmt::format("t-SNE shows the test clips of fold {} alone: each fold's model has its own space.",
                      picture_->fold));
@@ -279,17 +281,18 @@ void Embedding::note_what_is_missing() {
 
 Findings Embedding::finish() {
   Findings findings;
-  findings.measures = setting_.paper ? "t-SNE of clips by A x at all their positions."
-                                     : "How well emotions and speakers separate in A x and in the residual stream: "
-                                       "silhouette, and share of the 10 nearest clips with the same label; t-SNE.";
+  findings.measures = setting_.protocol.as_published
+                          ? "t-SNE of clips by A x at all their positions."
+                          : "How well emotions and speakers separate in A x and in the residual stream: "
+                            "silhouette, and share of the 10 nearest clips with the same label; t-SNE.";
   findings.source = "t-SNE: van der Maaten and Hinton, 2008, and van der Maaten, 2014; silhouette: Rousseeuw, 1987";
   findings.caveat =
       "In a t-SNE plot, cluster sizes and distances between clusters have no meaning (Wattenberg, Viégas and "
       "Johnson, 2016). A x is defined only up to an invertible linear map, which changes distances between clips";
-  findings.caveat += setting_.paper ? "." : ": see the rows of variant balanced.";
+  findings.caveat += setting_.protocol.as_published ? "." : ": see the rows of variant balanced.";
   findings.rows = curves_.rows();
   findings.rows.insert(findings.rows.end(), divergences_.begin(), divergences_.end());
-  if (!setting_.paper) findings.reading = embedding_reading(setting_, module_, findings.rows);
+  if (!setting_.protocol.as_published) findings.reading = embedding_reading(setting_, module_, findings.rows);
   if (picture_) add_pictures(setting_, *picture_, findings);
   add_curves(setting_, findings);
   note_what_is_missing();

@@ -79,11 +79,11 @@ class Erasure : public Analysis {
   explicit Erasure(const Setting& setting) : setting_(setting), curves_(setting) {}
 
   bool wants(Part part, Role role) const override {
-    if (setting_.paper) return part == Part::test && role == Role::adapted;
+    if (setting_.protocol.as_published) return part == Part::test && role == Role::adapted;
     return (part == Part::fit || part == Part::test) && role != Role::untrained;
   }
   bool wants(Part part, Role role, const Site& site) const override {
-    if (setting_.paper || !wants(part, role)) return false;
+    if (setting_.protocol.as_published || !wants(part, role)) return false;
     return site.kind == SiteKind::attention_out || (part == Part::fit && site.kind == SiteKind::mlp_out);
   }
   bool wants_residuals(Part part, Role role) const override { return part == Part::test && wants(part, role); }
@@ -157,7 +157,7 @@ void Erasure::add_to_bank(const BatchView& view, Outputs& outputs, const Tensor&
 }
 
 void Erasure::end_part(const FoldSubjects& fold, Part part) {
-  if (part != Part::fit || setting_.paper) return;
+  if (part != Part::fit || setting_.protocol.as_published) return;
   if (outputs_.empty())
     notes_.push_back(
         fmt::format("Fold {}: no mean and no resample ablation, as there are no training clips to take "
@@ -229,7 +229,7 @@ std::vector<Outcome> Erasure::outcomes(const BatchView& view, const Tensor& logi
 }
 
 void Erasure::add(const BatchView& view, RowKey key, const char* metric, size_t clip, double value) {
-  if (setting_.paper && !chosen_.contains(view.clips[clip])) return;
+  if (setting_.protocol.as_published && !chosen_.contains(view.clips[clip])) return;
   key.metric = metric;
   curves_.add(view.fold.fold, view.clips[clip], key, value);
 }
@@ -283,7 +283,7 @@ void Erasure::progressive(const BatchView& view, Variant variant) {
     if (k > 0) erase(bottom, k - 1);
     answer("first-k", k, bottom, k);
   }
-  if (setting_.paper) return;
+  if (setting_.protocol.as_published) return;
   for (int64_t k = 0; k <= layers; ++k) {
     BatchView top = view;
     for (int64_t l = layers - k; l < layers; ++l) erase(top, l);
@@ -293,7 +293,9 @@ void Erasure::progressive(const BatchView& view, Variant variant) {
 
 void Erasure::end_batch(const BatchView& view) {
   if (view.part != Part::test) return;
-  if (setting_.paper && std::ranges::none_of(view.clips, [&](int64_t clip) { return chosen_.contains(clip); })) return;
+  if (setting_.protocol.as_published &&
+      std::ranges::none_of(view.clips, [&](int64_t clip) { return chosen_.contains(clip); }))
+    return;
   whole_ = outcomes(view, view.logits);
   add_levels(view, {.model = std::string(name_of(view.subject.role)), .component = "none"}, whole_);
   draws_.clear();
@@ -301,7 +303,7 @@ void Erasure::end_batch(const BatchView& view) {
   for (const Variant variant : {Variant::zero, Variant::mean, Variant::resample}) {
     if (variant != Variant::zero && outputs_.empty()) continue;
     for (const Component component : {Component::layer, Component::attention, Component::mlp})
-      if (!setting_.paper || component == Component::layer) single(view, variant, component);
+      if (!setting_.protocol.as_published || component == Component::layer) single(view, variant, component);
     progressive(view, variant);
   }
   attention_.clear();
@@ -313,7 +315,7 @@ Findings Erasure::finish() {
   findings.rows = curves_.rows();
   if (findings.rows.empty()) findings.notes.push_back("No test clip was seen, so nothing could be ablated.");
   for (Row& row : curves_.differences("adapted", "frozen")) findings.rows.push_back(std::move(row));
-  if (setting_.paper)
+  if (setting_.protocol.as_published)
     findings.notes.push_back(fmt::format("{} of the test clips, drawn with the seed.", chosen_.size()));
   std::string costs;
   for (const auto& [component, cost] : costs_)

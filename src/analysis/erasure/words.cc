@@ -11,7 +11,7 @@ namespace {
 std::vector<Figure> figures_of(const Setting& setting) {
   const auto curve = [&](const std::string& name, const std::string& title, const std::string& y) {
     Figure figure{.name = name, .title = title, .y_title = y, .color = "variant"};
-    if (!setting.paper) figure.dash = "model";
+    if (!setting.protocol.as_published) figure.dash = "model";
     figure.facet = "component";
     return figure;
   };

@@ -28,7 +28,7 @@ class Gradients : public Analysis {
  public:
   explicit Gradients(const Setting& setting) : setting_(setting), curves_(setting) {}
 
-  bool wants(Part part, Role role) const override { return !setting_.paper && part == Part::test; }
+  bool wants(Part part, Role role) const override { return !setting_.protocol.as_published && part == Part::test; }
   bool wants(Part part, Role role, const Site& site) const override {
     if (!wants(part, role) || role == Role::frozen) return false;
     return std::ranges::any_of(setting_.adapted, [&](const Place& place) {
@@ -226,7 +226,7 @@ Findings Gradients::finish() {
       "A gradient can be small because the clip is well fitted or because the gradient vanishes in "
       "backpropagation: the norm over the error and the random direction separate the two causes. The gradients of "
       "A and B depend on the gauge.";
-  if (setting_.paper) {
+  if (setting_.protocol.as_published) {
     findings.notes.push_back("The published code has no norms of gradients; they are in the strict protocol.");
     return findings;
   }

@@ -55,7 +55,7 @@ class LogitLens : public Analysis {
   explicit LogitLens(const Setting& setting) : setting_(setting), curves_(setting), confusions_(setting) {}
 
   bool wants(Part part, Role role) const override {
-    if (setting_.paper) return part == Part::test && role == Role::adapted;
+    if (setting_.protocol.as_published) return part == Part::test && role == Role::adapted;
     return part != Part::sample && role != Role::untrained;
   }
   bool wants_residuals(Part part, Role role) const override { return wants(part, role); }
@@ -102,7 +102,7 @@ void LogitLens::begin_fold(const FoldSubjects& fold) {
 // state: 0 the embedding, ..., N the last layer's output.
 LensHead LogitLens::lens_of(const Subject& subject, int64_t state, const at::TensorOptions& like) const {
   LensHead lens;
-  if (!setting_.paper && (state == setting_.layers || !subject.model.head.layer_weights.defined()))
+  if (!setting_.protocol.as_published && (state == setting_.layers || !subject.model.head.layer_weights.defined()))
     lens.norm = {subject.encoder.norm.weight.detach(), subject.encoder.norm.bias.detach()};
   lens.head = joined(subject.model.head, like);
   return lens;
@@ -176,9 +176,9 @@ Tensor LogitLens::read(const BatchView& view, int64_t state, const std::string& 
     };
     add("kl", kl[b].item<double>());
     add("overlap", guess == answer[b].item<int64_t>());
-    if (setting_.paper) count_underflow(key, logits[b], view.logits[b].cpu());
-    if (!setting_.paper) confusions_.add(fold_, clip, key, guess);
-    if (!setting_.paper && variant.empty()) add("entropy", entropy[b].item<double>());
+    if (setting_.protocol.as_published) count_underflow(key, logits[b], view.logits[b].cpu());
+    if (!setting_.protocol.as_published) confusions_.add(fold_, clip, key, guess);
+    if (!setting_.protocol.as_published && variant.empty()) add("entropy", entropy[b].item<double>());
     if (variant.empty()) add_logits(view, key, clip, logits[b]);
   }
   return log_q;
@@ -192,7 +192,7 @@ void LogitLens::add_logits(const BatchView& view, RowKey key, int64_t clip, cons
     key.metric = "logit";
     key.component.clear();
     curves_.add(fold_, clip, key, value);
-    if (setting_.paper) continue;
+    if (setting_.protocol.as_published) continue;
     key.component = truth;
     logits_[key].push_back(value);
   }
@@ -211,10 +211,10 @@ void LogitLens::count_underflow(const RowKey& key, const Tensor& logits, const T
 void LogitLens::end_batch(const BatchView& view) {
   if (view.part != Part::test) return keep(view);
   const Role role = view.subject.role;
-  if (!setting_.paper && !maps_.contains(role)) fit(view.fold, view.subject);
+  if (!setting_.protocol.as_published && !maps_.contains(role)) fit(view.fold, view.subject);
   const auto& maps = maps_[role];
   std::vector<Tensor> probabilities;  // B×C of each state
-  for (int64_t state = setting_.paper ? 1 : 0; state <= setting_.layers; ++state) {
+  for (int64_t state = setting_.protocol.as_published ? 1 : 0; state <= setting_.layers; ++state) {
     const Tensor& x = view.residuals[static_cast<size_t>(state)];
     const LensHead lens = lens_of(view.subject, state, x.options());
     const Tensor pooled = mean_over_clips(lens.normed(x), view.pass);
@@ -225,7 +225,8 @@ void LogitLens::end_batch(const BatchView& view) {
     read(view, state, "tuned",
          last ? pooled : mean_over_clips(lens.normed(maps[static_cast<size_t>(state)](x)), view.pass));
   }
-  if (setting_.paper || view.fold.fold >= setting_.folds_of_a_run()) return;  // the explorer shows a clip once
+  if (setting_.protocol.as_published || view.fold.fold >= setting_.folds_of_a_run())
+    return;  // the explorer shows a clip once
   const Tensor stacked = at::stack(probabilities, 1);  // B×(N+1)×C
   for (int64_t b = 0; b < stacked.size(0); ++b)
     clips_.push_back({view.clips[static_cast<size_t>(b)], std::string(name_of(role)), stacked[b].clone()});

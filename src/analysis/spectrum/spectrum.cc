@@ -59,7 +59,7 @@ class AdapterWatch : public Observer {
 class Spectrum : public Analysis {
  public:
   explicit Spectrum(const Setting& setting)
-      : setting_(setting), part_(setting.paper ? Part::sample : Part::test), curves_(setting) {}
+      : setting_(setting), part_(setting.protocol.as_published ? Part::sample : Part::test), curves_(setting) {}
 
   bool wants(Part part, Role role) const override {
     return part == part_ && role != Role::frozen && !setting_.adapted.empty();
@@ -67,15 +67,16 @@ class Spectrum : public Analysis {
   bool wants(Part part, Role role, const Site& site) const override {
     if (!wants(part, role)) return false;
     if (site.kind == SiteKind::adapter_down) return true;
-    return !setting_.paper && role == Role::adapted && std::ranges::any_of(setting_.adapted, [&](const Place& place) {
-      return place.first == site.layer && input_of(place.second) == site.kind;
-    });
+    return !setting_.protocol.as_published && role == Role::adapted &&
+           std::ranges::any_of(setting_.adapted, [&](const Place& place) {
+             return place.first == site.layer && input_of(place.second) == site.kind;
+           });
   }
   bool wants_gradient(Part part, Role role, const Site& site) const override {
     return wants(part, role) && site.kind == SiteKind::adapter_up;
   }
   bool wants_residuals(Part part, Role role) const override {
-    return setting_.paper && wants(part, role) && role == Role::untrained;
+    return setting_.protocol.as_published && wants(part, role) && role == Role::untrained;
   }
 
   void begin_fold(const FoldSubjects& fold) override;
@@ -84,7 +85,7 @@ class Spectrum : public Analysis {
     add_rows(view, {view.subject.role, false, {site.layer, site.module}}, &Streams::gradients, gradient);
   }
   void end_gradients(const BatchView& view) override {  // the graph of the plain pass is freed by then
-    if (setting_.paper && view.subject.role == Role::untrained) pass_with_dropout(view);
+    if (setting_.protocol.as_published && view.subject.role == Role::untrained) pass_with_dropout(view);
   }
   void end_fold(const FoldSubjects& fold) override;
   Findings finish() override;
@@ -131,10 +132,10 @@ void Spectrum::begin_fold(const FoldSubjects& fold) {
   for (const auto& [place, adapter] : fold.adapted.model.adapted.adapters) {
     if (!factors_at(fold.adapted, place))
       notes_.insert("Spectra of A and B exist for LoRA adapters only; this model has others.");
-    else if (setting_.paper && fold.adapted.model.options.dropout == 0)
+    else if (setting_.protocol.as_published && fold.adapted.model.options.dropout == 0)
       notes_.insert("The adapters have no dropout, so the rows of variant dropout equal the plain ones.");
   }
-  if (setting_.paper) return;
+  if (setting_.protocol.as_published) return;
   if (const std::string why = add_weight_spectra(fold, curves_); !why.empty()) notes_.insert(why);
 }
 
@@ -255,7 +256,7 @@ void Spectrum::end_fold(const FoldSubjects& fold) {
     add(fold.fold, key,
         {streams.activations.uncentred(), streams.gradients.rows() > 0 ? streams.gradients.uncentred() : Tensor(),
          on_cpu(factors.b)});
-    if (!setting_.paper) add_variants(fold.fold, key, where, factors, streams);
+    if (!setting_.protocol.as_published) add_variants(fold.fold, key, where, factors, streams);
   }
   streams_.clear();
   curves_.end_fold(fold.fold);

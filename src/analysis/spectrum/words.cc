@@ -130,7 +130,7 @@ std::vector<Figure> figures_of(const Setting& setting, const std::vector<Row>& r
       Figure* f = several
                       ? add(fmt::format("{}-{}", name, of[0]), fmt::format("{}: {}", title, of[0]), y, metric, of, "")
                       : add(name, title, y, metric, of, "");
-      f->where.push_back({"variant", {"", setting.paper ? "dropout" : "balanced"}});
+      f->where.push_back({"variant", {"", setting.protocol.as_published ? "dropout" : "balanced"}});
       f->dash = "variant";
     }
   }
@@ -155,17 +155,18 @@ std::vector<Figure> figures_of(const Setting& setting, const std::vector<Row>& r
 
 void describe_spectra(const Setting& setting, Findings& findings) {
   findings.measures =
-      setting.paper ? "Number of directions used by A x, B A x (unscaled) and the loss's gradients at them: spectra of "
-                      "all rows of all clips, uncentred, after training and for a random adapter."
-                    : "Number of directions used by A x, B A x (unscaled) and the loss's gradients at them over the "
-                      "speech frames of the test clips, and spectra of the weights and of their change.";
+      setting.protocol.as_published
+          ? "Number of directions used by A x, B A x (unscaled) and the loss's gradients at them: spectra of "
+            "all rows of all clips, uncentred, after training and for a random adapter."
+          : "Number of directions used by A x, B A x (unscaled) and the loss's gradients at them over the "
+            "speech frames of the test clips, and spectra of the weights and of their change.";
   findings.source = "arXiv 2509.08454 (spectra); Hu et al., 2021 (subspaces); Shuttleworth et al., 2024 (intruders)";
   findings.caveat =
       "A and B are not identifiable separately: (M A, B M⁻¹) is the same model with other spectra of A x and of "
       "its gradient. Draw conclusions from B A x, or from A in the balanced gauge (strict, variant balanced). "
       "Uncentred spectra also count the mean as a direction, often the first.";
   findings.reading = activation_reading(findings.rows);
-  if (setting.paper && !findings.reading.empty())
+  if (setting.protocol.as_published && !findings.reading.empty())
     findings.reading.push_back(
         "Published for large-v2, trained and untrained: A activations 2.9 and 15.9, A "
         "gradients 5.8 and 9.7, "
