@@ -29,7 +29,7 @@ enum class Part {
   fit,  // TrainingClips::fit: at most Setting::fit_clips training clips, to fit means, maps and classifiers on
   development,  // TrainingClips::fit: at most as many development clips, to select among fitted maps; may be empty
   test,  // the fold's test clips, or those of the given list
-  sample,  // TrainingClips::sample: ten training clips a class, for gradients, spectra, CKA and t-SNE (or the given list)
+  sample,  // TrainingClips::sample: ten training clips a class for gradients, spectra, CKA, t-SNE (or the given list)
 };
 inline constexpr Part all_parts[] = {Part::fit, Part::development, Part::test, Part::sample};
 

@@ -93,7 +93,7 @@ std::vector<std::string> embedding_reading(const Setting& setting, Module module
   return sentences;
 }
 
-void add_pictures(const Setting& setting, const EmbeddingPicture& picture, Findings& findings) {
+void add_pictures(const Setting& setting, const EmbeddingPicture& picture, Module placed, Findings& findings) {
   std::map<std::string, Figure> figures;  // by name
   const at::Tensor* place = nullptr;
   for (const auto& [space, plane] : picture.planes) {
