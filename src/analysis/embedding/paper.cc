@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The embedding of arXiv 2509.08454 as its code computes it: t-SNE of a sample of training clips. A clip's vector is A x
-// at all its positions, flattened; memory holds all clips of the sample.
+// The embedding of arXiv 2509.08454 as its code computes it: t-SNE of a sample of training clips. A clip's vector is
+// A x at all its positions, flattened; memory holds all clips of the sample.
 #include <ATen/core/Tensor.h>
 #include <fmt/format.h>
 
