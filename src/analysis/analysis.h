@@ -45,8 +45,8 @@ struct Setting {
   int64_t runs = 1;  // runs trained on the same folds with different seeds
   // Linear layers that the adapted model has a LinearAdapter on, ascending.
   std::vector<std::pair<int64_t, Module>> adapted;
-  int64_t fit_clips = 128;
-  int64_t erasure_clips = 50;  // paper: number of test clips for erasure, drawn with the seed
+  int64_t fit_clips = 128;  // maximum number of clips of Part::fit, and of Part::development
+  int64_t erasure_clips = 50;  // number of test clips for erasure as published, drawn with the seed
   std::vector<Path> model_folders;  // folder of each fold's model
 
   int64_t folds_of_a_run() const { return folds / runs; }

@@ -106,8 +106,7 @@ void add_pictures(const Setting& setting, const EmbeddingPicture& picture, Modul
       const double* at = plane.const_data_ptr<double>() + 2 * i;
       known.points.push_back({at[0], at[1], fmt::format("layer {}", space.layer), clip.label, clip.speaker, clip.id});
     }
-    if (space.role == Role::adapted && space.is_adapter() == setting.protocol.as_published)
-      place = &plane;  // layers ascend
+    if (space.role == Role::adapted && space.module == placed) place = &plane;  // layers ascend
   }
   for (auto& [name, figure] : figures) findings.figures.push_back(std::move(figure));
   if (!place) return;
