@@ -5,10 +5,16 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/error.h"
 
 namespace loralens {
+namespace {
+
+constexpr std::array protocols = {strict_protocol, paper_protocol};
+
+}  // namespace
 
 const Protocol& protocol_named(std::string_view name) {
   const auto found = std::ranges::find(protocols, name, &Protocol::name);

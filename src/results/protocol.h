@@ -3,14 +3,13 @@
 // published code (arXiv 2509.08454) makes them, defects included. The only list of them, and of what differs.
 #pragma once
 
-#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace loralens {
 
-// Frames of a clip that an analysis looks at.
+// Frames of a clip whose values an analysis takes. What the head pools does not depend on it.
 enum class Frames {
   speech,  // the clip's own frames, without tail and padding
   all,     // all positions of the pass: 1,500 of a padded clip
@@ -63,8 +62,6 @@ inline constexpr Protocol paper_protocol{.name = "paper",
                                          .frames = Frames::all,
                                          .intervals = false,
                                          .as_published = true};
-
-inline constexpr std::array protocols = {strict_protocol, paper_protocol};
 
 // Error for a name that no protocol has.
 const Protocol& protocol_named(std::string_view name);
