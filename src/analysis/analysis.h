@@ -16,6 +16,7 @@
 #include "classifier/forward.h"
 #include "classifier/model.h"
 #include "corpus/clips.h"
+#include "results/protocol.h"
 #include "whisper/sites.h"
 
 namespace loralens {
@@ -26,16 +27,16 @@ std::string_view name_of(Role role);
 
 // Sets of clips that pass through the models, for each fold in this order.
 enum class Part {
-  fit,  // strict: at most Setting::fit_clips training clips, to fit means, maps and classifiers on
-  development,  // strict: at most as many development clips, to select among fitted maps; may be empty
+  fit,  // TrainingClips::fit: at most Setting::fit_clips training clips, to fit means, maps and classifiers on
+  development,  // TrainingClips::fit: at most as many development clips, to select among fitted maps; may be empty
   test,  // the fold's test clips, or those of the given list
-  sample,  // paper only: ten training clips a class, for gradients, spectra, CKA and t-SNE (or the given list)
+  sample,  // TrainingClips::sample: ten training clips a class for gradients, spectra, CKA, t-SNE (or the given list)
 };
 inline constexpr Part all_parts[] = {Part::fit, Part::development, Part::test, Part::sample};
 
 // Configuration and clip table shared by all analyses.
 struct Setting {
-  bool paper = false;
+  Protocol protocol = strict_protocol;
   uint64_t seed = 42;
   const Clips* clips = nullptr;  // the corpus table
   std::vector<std::string> classes;
@@ -45,8 +46,8 @@ struct Setting {
   int64_t runs = 1;  // runs trained on the same folds with different seeds
   // Linear layers that the adapted model has a LinearAdapter on, ascending.
   std::vector<std::pair<int64_t, Module>> adapted;
-  int64_t fit_clips = 128;
-  int64_t erasure_clips = 50;  // paper: number of test clips for erasure, drawn with the seed
+  int64_t fit_clips = 128;  // maximum number of clips of Part::fit, and of Part::development
+  int64_t erasure_clips = 50;  // number of test clips for erasure as published, drawn with the seed
   std::vector<Path> model_folders;  // folder of each fold's model
 
   int64_t folds_of_a_run() const { return folds / runs; }
@@ -81,7 +82,7 @@ struct BatchView {
   std::span<const int64_t> clips;  // B clip numbers
   const Pass& pass;
   std::vector<int64_t> clip_rows;  // number of rows of each clip, over all its segments
-  // strict: number of leading rows of each clip that are its own frames, without tail and padding; paper: all rows
+  // Number of leading rows of each clip that Protocol::frames selects.
   std::vector<int64_t> speech_rows;
   // After the forward pass (in end_batch):
   at::Tensor logits;  // B×C
