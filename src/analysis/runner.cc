@@ -140,6 +140,17 @@ void check_finite(const BatchView& view) {
 
 }  // namespace
 
+// A batch's pass through one model. The view refers to the pass.
+struct ModelPass {
+  ModelPass(const Setting& setting, const FoldSubjects& fold, Role role, Part part, std::span<const int64_t> clips,
+            const Pass& of_batch)
+      : pass(of_batch), view{setting, fold, fold.of(role), part, clips, pass, {}, {}, {}, {}} {}
+  ModelPass(const ModelPass&) = delete;
+
+  Pass pass;
+  BatchView view;
+};
+
 Subject make_subject(Role role, EmotionModel model) {
   Subject subject{role, std::move(model), {}};
   subject.encoder = subject.model.compute_encoder();
@@ -202,14 +213,7 @@ void AnalysisRunner::run(const FoldSubjects& fold, const Encoder& base, const So
     check_memory(fold.adapted.model, source, batches, machine_memory());
     for (size_t b = 0; b < batches.size(); ++b) {
       for (size_t next = b; next < std::min(b + 3, batches.size()); ++next) source.prefetch(batches[next]);
-      const Batch shared = trained_stem ? Batch{} : source.batch(batches[b]);
-      for (const Role role : roles) {
-        if (!wanted(part, role)) continue;
-        const Subject& subject = fold.of(role);
-        const at::NoGradGuard no_grad;
-        pass(fold, part, role, batches[b], trained_stem ? source.batch(batches[b], &subject.encoder) : shared,
-             source.speech_positions());
-      }
+      pass_models(fold, part, batches[b], source);
       clips_passed_ += std::ssize(batches[b]);
       done += std::ssize(batches[b]);
       if (progress) progress(done);
@@ -223,12 +227,35 @@ void AnalysisRunner::run(const FoldSubjects& fold, const Encoder& base, const So
   release_free_memory();
 }
 
-void AnalysisRunner::pass(const FoldSubjects& fold, Part part, Role role, std::span<const int64_t> clips,
-                          const Batch& batch, const std::vector<int64_t>& speech) {
-  const Subject& subject = fold.of(role);
-  Pass passing = batch.pass;
-  BatchView view{setting_, fold, subject, part, clips, passing, {}, {}, {}, {}};
-  count_rows(view, speech);
+void AnalysisRunner::pass_models(const FoldSubjects& fold, Part part, const std::vector<int64_t>& clips,
+                                 ClipSource& source) {
+  const at::NoGradGuard no_grad;
+  const bool together =
+      std::ranges::any_of(analyses_, [&](const Analysis* analysis) { return analysis->wants_models_together(part); });
+  std::vector<std::unique_ptr<ModelPass>> passes;
+  ModelViews views;
+  Batch batch;
+  for (const Role role : roles) {
+    if (!wanted(part, role)) continue;
+    if (!batch.x.defined() || source.trains_stem()) batch = source.batch(clips, &fold.of(role).encoder);
+    passes.push_back(std::make_unique<ModelPass>(setting_, fold, role, part, clips, batch.pass));
+    count_rows(passes.back()->view, source.speech_positions());
+    pass(*passes.back(), batch.x);
+    if (together)
+      views.add(passes.back()->view);
+    else
+      passes.pop_back();
+  }
+  const Timed time(Phase::analyses);
+  for (Analysis* analysis : analyses_)
+    if (analysis->wants_models_together(part)) analysis->end_models(views);
+}
+
+void AnalysisRunner::pass(ModelPass& model_pass, const Tensor& start) {
+  Pass& passing = model_pass.pass;
+  BatchView& view = model_pass.view;
+  const Part part = view.part;
+  const Role role = view.subject.role;
   const Wishes wishes = wishes_of(analyses_, view);
   const auto& here = wishes.analyses;
   const bool residuals = wishes.residuals, gradients = wishes.gradients, stream = wishes.stream_gradients;
@@ -241,9 +268,8 @@ void AnalysisRunner::pass(const FoldSubjects& fold, Part part, Role role, std::s
   {
     const Timed time(Phase::forward);
     const at::AutoGradMode enabled(gradients);
-    Tensor x = batch.x;
-    if (stream) x = x.detach().requires_grad_();
-    graph = logits_from(subject.network(), x, 0, passing);
+    const Tensor x = stream ? start.detach().requires_grad_() : start;
+    graph = logits_from(view.subject.network(), x, 0, passing);
   }
   passing.taps = nullptr;
   view.logits = graph.detach();
