@@ -35,9 +35,9 @@ struct Epoch {
 };
 
 // The terms of a training's objective.
-Objective make_objective(const LossOptions& cross_entropy) {
+Objective make_objective(const EmotionModel& model, const FoldTask& task) {
   std::vector<std::unique_ptr<LossTerm>> terms;
-  terms.push_back(std::make_unique<CrossEntropy>(cross_entropy));
+  terms.push_back(std::make_unique<CrossEntropy>(loss_options(task, std::ssize(model.classes))));
   return Objective(std::move(terms));
 }
 
@@ -79,7 +79,6 @@ class FoldTraining {
   const FoldTask& task_;
   const TrainOptions& options_;
   std::vector<Parameter> trained_;
-  LossOptions cross_entropy_;
   Objective objective_;
   std::vector<std::unique_ptr<StepProbe>> probes_;
   EpochBatches batches_;
@@ -97,8 +96,7 @@ FoldTraining::FoldTraining(EmotionModel& model, ClipSource& source, const FoldTa
       task_(task),
       options_(task.options),
       trained_(trained_parameters(model)),
-      cross_entropy_(loss_options(task, std::ssize(model.classes))),
-      objective_(make_objective(cross_entropy_)),
+      objective_(make_objective(model, task)),
       probes_(make_probes(model, task, trained_)),
       batches_(source, task),
       forward_(model, source, task),
@@ -114,7 +112,7 @@ std::vector<EpochRecord> FoldTraining::run() {
   if (!task_.checkpoint.empty() && std::filesystem::exists(task_.checkpoint))
     resume();
   else if (options_.head_epochs > 0)
-    train_head(model_.head, forward_, batches_, options_, cross_entropy_);
+    train_head(model_, forward_, batches_, task_);
   count_steps();
   while (std::ssize(history_) < options_.epochs && !selection_.stops_early(history_)) {
     const OneThread one_thread(task_.frozen);

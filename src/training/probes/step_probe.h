@@ -18,15 +18,15 @@ class StepProbe {
   // observer of these passes, which is used until see_gradients(); null: none.
   virtual Observer* begin_step(int64_t step, int64_t epoch) { return nullptr; }
   // Called after a step's backward passes, when the gradients are those of all its clips, and before clipping and the
-  // update. Gradients must not be changed.
+  // update. Must not change the gradients.
   virtual void see_gradients() = 0;
   // Called after an epoch's last step. Returns the probe's cells of history.csv, in every epoch of the same columns
   // (NaN without a measured step), and starts the next epoch.
   virtual std::vector<Measurement> end_epoch() { return {}; }
   // Writes the probe's own file. Called after each epoch, before the checkpoint is written.
   virtual void write() const {}
-  // Resume after `step` updates. A training may have been stopped between write() and the checkpoint: rows of `step` and
-  // later steps are discarded.
+  // Called when a training resumes after `step` updates. It may have stopped between write() and the checkpoint: rows of
+  // `step` and later steps are discarded.
   virtual void resume(int64_t step) {}
 };
 

@@ -39,8 +39,8 @@ std::vector<WatchRow> read_watch(const Path& csv);
 // not computed during training, so they have no rows.
 class Watch : public StepProbe, public Observer {
  public:
-  // model: the model being trained; must outlive the Watch. every: interval of measurements in steps, > 0. csv: the file
-  // that write() writes.
+  // model: the model being trained; must outlive the Watch. every: interval of measurements in steps, > 0. csv: the
+  // file that write() writes.
   Watch(const EmotionModel& model, int64_t every, Path csv);
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
