@@ -25,8 +25,8 @@ class StepProbe {
   virtual std::vector<Measurement> end_epoch() { return {}; }
   // Writes the probe's own file. Called after each epoch, before the checkpoint is written.
   virtual void write() const {}
-  // Called when a training resumes after `step` updates. It may have stopped between write() and the checkpoint: rows of
-  // `step` and later steps are discarded.
+  // Called when a training resumes after `step` updates. If it stopped between write() and the checkpoint, the file has
+  // rows of later steps, which are discarded.
   virtual void resume(int64_t step) {}
 };
 
