@@ -5,6 +5,7 @@
 #include <ATen/ops/index_select.h>
 
 #include "base/device.h"
+#include "classifier/forward.h"
 #include "inference/predict.h"
 #include "training/augment/position_dropout.h"
 
@@ -24,11 +25,12 @@ BatchOutputs TrainingForward::training(const std::vector<int64_t>& clips, int64_
   batch = with_round_rows(std::move(batch));
   batch.pass.dropout = {.active = true, .seed = options.seed, .epoch = number};
   batch.pass.taps = taps;
-  return head_outputs(head_states(model_, encoder, batch.x, source_.first_layer(), batch.pass), clips, batch.pass);
+  return {.logits = logits_from(network_of(model_, encoder), batch.x, source_.first_layer(), batch.pass),
+          .labels = labels_of(clips)};
 }
 
 BatchOutputs TrainingForward::from_start(const std::vector<int64_t>& clips) const {
-  return head_outputs(start_states(clips), clips, Pass{});
+  return {.logits = logits(model_.head, start_states(clips), Pass{}), .labels = labels_of(clips)};
 }
 
 Tensor TrainingForward::logits_of(const std::vector<int64_t>& clips) {
@@ -42,10 +44,8 @@ std::vector<int64_t> TrainingForward::classes_of(const std::vector<int64_t>& cli
   return classes;
 }
 
-BatchOutputs TrainingForward::head_outputs(const Tensor& states, const std::vector<int64_t>& clips,
-                                           const Pass& pass) const {
-  return {.logits = logits(model_.head, states, pass),
-          .labels = on_device(classes_of(clips), model_.head.classifier.weight.device())};
+Tensor TrainingForward::labels_of(const std::vector<int64_t>& clips) const {
+  return on_device(classes_of(clips), model_.head.classifier.weight.device());
 }
 
 Tensor TrainingForward::start_states(const std::vector<int64_t>& clips) const {

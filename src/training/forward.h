@@ -30,7 +30,7 @@ class TrainingForward {
   std::vector<int64_t> classes_of(const std::vector<int64_t>& clips) const;
 
  private:
-  BatchOutputs head_outputs(const at::Tensor& states, const std::vector<int64_t>& clips, const Pass& pass) const;
+  at::Tensor labels_of(const std::vector<int64_t>& clips) const;
   at::Tensor start_states(const std::vector<int64_t>& clips) const;
 
   const EmotionModel& model_;
