@@ -18,7 +18,7 @@ namespace {
 
 using nlohmann::json;
 
-struct Run {
+struct ComparedRun {
   std::string name;
   Path dir;
   json summary;
@@ -36,9 +36,9 @@ std::string text_of(const json& about, const char* key) {
   return "";
 }
 
-std::string runs_table(const std::vector<Run>& runs, const Path& folder) {
+std::string runs_table(const std::vector<ComparedRun>& runs, const Path& folder) {
   std::vector<std::vector<std::string>> rows;
-  for (const Run& run : runs) {
+  for (const ComparedRun& run : runs) {
     const json& about = run.summary.at("about");
     const json metrics = about.value("metrics", json::object());
     const Path page = run.dir / "report.html";
@@ -53,9 +53,9 @@ std::string runs_table(const std::vector<Run>& runs, const Path& folder) {
                     {"Run", "Model", "Method", "Corpus", "Folds", "Protocol", "UAR", "WAR", "Macro F1"}, rows);
 }
 
-std::string protocol_note(const std::vector<Run>& runs) {
+std::string protocol_note(const std::vector<ComparedRun>& runs) {
   std::set<std::string> protocols;
-  for (const Run& run : runs)
+  for (const ComparedRun& run : runs)
     if (!run.summary.at("analyses").empty()) protocols.insert(text_of(run.summary.at("about"), "protocol"));
   if (protocols.size() < 2) return "";
   return "<p class=\"caveat\"><strong>Caveat.</strong> These runs were analysed by different protocols, whose numbers "
@@ -69,9 +69,9 @@ struct Scores {
   std::vector<Prediction> predictions;  // empty if predictions.csv does not exist any more
 };
 
-std::vector<Scores> scores_of(const std::vector<Run>& runs) {
+std::vector<Scores> scores_of(const std::vector<ComparedRun>& runs) {
   std::vector<Scores> all;
-  for (const Run& run : runs) {
+  for (const ComparedRun& run : runs) {
     const json& about = run.summary.at("about");
     if (!about.contains("metrics")) continue;
     const json& metrics = about.at("metrics");
@@ -121,19 +121,19 @@ std::string across_of(const std::vector<Scores>& runs) {
 }
 
 // The analyses of all runs by name, in the order in which they first occur.
-std::vector<std::string> analyses_of(const std::vector<Run>& runs) {
+std::vector<std::string> analyses_of(const std::vector<ComparedRun>& runs) {
   std::vector<std::string> names;
-  for (const Run& run : runs)
+  for (const ComparedRun& run : runs)
     for (const json& a : run.summary.at("analyses"))
       if (const std::string name = a.at("name"); std::ranges::count(names, name) == 0) names.push_back(name);
   return names;
 }
 
 // An analysis's figures by name, with the runs that have them.
-std::vector<std::pair<std::string, std::vector<RunFigure>>> figures_of(const std::vector<Run>& runs,
+std::vector<std::pair<std::string, std::vector<RunFigure>>> figures_of(const std::vector<ComparedRun>& runs,
                                                                        const std::string& analysis) {
   std::vector<std::pair<std::string, std::vector<RunFigure>>> figures;
-  for (const Run& run : runs)
+  for (const ComparedRun& run : runs)
     for (const json& a : run.summary.at("analyses"))
       for (const json& f : a.at("name") == analysis ? a.at("figures") : json::array()) {
         const std::string name = f.at("name");
@@ -144,15 +144,15 @@ std::vector<std::pair<std::string, std::vector<RunFigure>>> figures_of(const std
   return figures;
 }
 
-std::string measures_of(const std::vector<Run>& runs, const std::string& analysis) {
-  for (const Run& run : runs)
+std::string measures_of(const std::vector<ComparedRun>& runs, const std::string& analysis) {
+  for (const ComparedRun& run : runs)
     for (const json& a : run.summary.at("analyses"))
       if (a.at("name") == analysis) return a.at("measures");
   return "";
 }
 
 // "" if the analysis has no figure that two runs share.
-std::string analysis_html(const std::vector<Run>& runs, const std::string& analysis) {
+std::string analysis_html(const std::vector<ComparedRun>& runs, const std::string& analysis) {
   std::string figures;
   for (const auto& [name, of_runs] : figures_of(runs, analysis)) {
     if (of_runs.size() < 2) continue;
@@ -191,7 +191,7 @@ std::vector<std::string> distinct_names(const std::vector<Path>& dirs) {
 
 std::string comparison_page(const std::vector<Path>& dirs, const Path& folder) {
   const auto names = distinct_names(dirs);
-  std::vector<Run> runs;
+  std::vector<ComparedRun> runs;
   for (size_t i = 0; i < dirs.size(); ++i) runs.push_back({names[i], dirs[i], read_summary(dirs[i])});
   return from_folder("one of the folders", [&] {
     const std::string title = fmt::format("Comparison of {} runs", runs.size());

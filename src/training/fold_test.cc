@@ -7,15 +7,25 @@
 
 #include <numeric>
 
+#include "checkpoint/safetensors.h"
 #include "classifier/test_model.h"
 #include "inference/predict.h"
 #include "inference/test_clips.h"
+#include "statistics/metrics.h"
 
 namespace loralens {
 namespace {
 
 using at::Tensor;
 using testing::HasSubstr;
+
+// The cell gradient_norm_<kind> of a row.
+double gradient_norm(const EpochRecord& record, const std::string& kind) {
+  for (const auto& [column, value] : record.measured)
+    if (column == "gradient_norm_" + kind) return value;
+  ADD_FAILURE() << kind;
+  return NAN;
+}
 
 // Twelve training clips, four development clips, four test clips.
 class FoldTest : public testing::Test {
@@ -40,7 +50,14 @@ class FoldTest : public testing::Test {
     const bool frozen = model.options.method == "frozen";
     Tensor states;
     if (frozen || options_.head_epochs > 0) states = clip_states(model, source, everything());
-    return train_fold(model, source, {fold_, labels_, options_, states, frozen, checkpoint, progress});
+    return train_fold(model, source,
+                      {.fold = fold_,
+                       .labels = labels_,
+                       .options = options_,
+                       .start_states = states,
+                       .frozen = frozen,
+                       .checkpoint = checkpoint,
+                       .progress = progress});
   }
 
   std::vector<int64_t> everything() const {
@@ -83,10 +100,10 @@ TEST_F(FoldTest, EveryMethodLearns) {
     EXPECT_GE(uar_of(model, fold_.test), 0.75) << method;
     EXPECT_EQ(history.back().steps, 3 * options_.epochs);
     const bool lora = model.options.method == "lora";
-    EXPECT_EQ(std::isfinite(history[0].norm_a), lora);
-    EXPECT_EQ(std::isfinite(history[0].norm_b), lora);
-    EXPECT_EQ(std::isfinite(history[0].norm_other), model.options.method == "full");
-    EXPECT_GT(history[0].norm_head, 0);
+    EXPECT_EQ(std::isfinite(gradient_norm(history[0], "A")), lora);
+    EXPECT_EQ(std::isfinite(gradient_norm(history[0], "B")), lora);
+    EXPECT_EQ(std::isfinite(gradient_norm(history[0], "encoder")), model.options.method == "full");
+    EXPECT_GT(gradient_norm(history[0], "head"), 0);
     EXPECT_EQ(sha256_of(base_.encoder), base_.sha256) << "the base stays as it is";
   }
 }
@@ -119,7 +136,7 @@ TEST_F(FoldTest, HeadEpochsTrainTheHeadAlone) {
   EXPECT_LT(history[0].loss, 0.7 * loss) << "the first epoch meets a trained head";
   EXPECT_GT(difference(with.head.classifier.weight, without.head.classifier.weight), 0.1);
   for (const Parameter& p : with.adapted.parameters)
-    EXPECT_EQ(p.name.ends_with("lora_B.weight"), largest(p.tensor.detach()) < 1e-20)
+    EXPECT_EQ(p.role == ParameterRole::lora_b, largest(p.tensor.detach()) < 1e-20)
         << p.name << ": adapters stay as they start";
 }
 
@@ -133,7 +150,7 @@ TEST_F(FoldTest, AccumulatedBatchesMakeOneStep) {
     EmotionModel model = new_model(tiny_adapter("lora"));
     const auto record = train(model)[0];
     EXPECT_EQ(record.steps, 1);
-    return std::pair(record.norm_head, record.loss);
+    return std::pair(gradient_norm(record, "head"), record.loss);
   };
   const auto [norm, loss] = gradient_norms(12, 1);
   for (const auto& [batch, accumulate] : {std::pair{5, 3}, {4, 3}, {1, 12}}) {
@@ -141,6 +158,32 @@ TEST_F(FoldTest, AccumulatedBatchesMakeOneStep) {
     EXPECT_NEAR(other_norm / norm, 1, 1e-5) << batch;
     EXPECT_NEAR(other_loss / loss, 1, 1e-6) << batch;
   }
+}
+
+TEST_F(FoldTest, ProbesSeeGradientsBeforeClipping) {
+  options_.epochs = 1;
+  options_.batch = 12;  // one step
+  const auto norms = [&](double clip_norm) {
+    options_.clip_norm = clip_norm;
+    EmotionModel model = new_model(tiny_adapter("lora"));
+    const EpochRecord record = train(model)[0];
+    return std::pair(gradient_norm(record, "B"), gradient_norm(record, "head"));
+  };
+  const auto [b, head] = norms(0);
+  EXPECT_GT(head, 1e-3);
+  EXPECT_EQ(norms(1e-3), std::pair(b, head));
+}
+
+TEST_F(FoldTest, ACheckpointWithOtherMeasurementsIsRefused) {
+  options_.epochs = 1;
+  const Path checkpoint = folder_.path() / "checkpoint.safetensors";
+  EmotionModel model = new_model(tiny_adapter("lora"));
+  train(model, checkpoint);
+  auto metadata = Safetensors(checkpoint).metadata();
+  std::string& state = metadata.at("state");
+  state.replace(state.find("gradient_norm_B"), 15, "gradient_norm_C");
+  write_safetensors(checkpoint, read_safetensors(checkpoint), metadata);
+  EXPECT_THAT(error_of([&] { train(model, checkpoint); }), HasSubstr("from a training with other options"));
 }
 
 TEST_F(FoldTest, ClassWeightsAreInverseShares) {
@@ -226,8 +269,13 @@ TEST_F(FoldTest, ABalancedEpochDrawsCorporaEquallyOftenAndGoesOnTheSame) {
   const auto train = [&](EmotionModel& model, const Path& place,
                          const std::function<void(const TrainProgress&)>& progress) {
     ClipSource source(base_.encoder, clips_.clips, model.first_adapted_layer(), {});
-    FoldTask task{fold_, labels_, options_, {}, false, place, progress, {}, corpora};
-    return train_fold(model, source, task);
+    return train_fold(model, source,
+                      {.fold = fold_,
+                       .labels = labels_,
+                       .options = options_,
+                       .checkpoint = place,
+                       .progress = progress,
+                       .corpora = corpora});
   };
   EmotionModel whole = new_model(tiny_adapter("lora")), stopped = new_model(tiny_adapter("lora")),
                plain = new_model(tiny_adapter("lora"));
@@ -270,17 +318,18 @@ TEST_F(FoldTest, DevelopmentKeepsTheBestUarThenTheLeastLoss) {
     EmotionModel model = new_model(tiny_adapter("lora"));
     const auto history = train(model);
     const auto best = std::max_element(history.begin(), history.end(), [](const EpochRecord& a, const EpochRecord& b) {
-      return std::pair(a.uar, -a.loss_chosen_by) < std::pair(b.uar, -b.loss_chosen_by);
+      return std::pair(a.selection.uar, -a.selection.loss) < std::pair(b.selection.uar, -b.selection.loss);
     });
     EXPECT_EQ(kept_epoch(history), best->epoch);
-    const auto first = std::max_element(history.begin(), history.end(), [](auto& a, auto& b) { return a.uar < b.uar; });
+    const auto first = std::max_element(history.begin(), history.end(),
+                                        [](auto& a, auto& b) { return a.selection.uar < b.selection.uar; });
     loss_decided |= first->epoch != best->epoch;
     // The trained model has that epoch's weights.
     const std::vector<int64_t>& numbers = fold_.development;
     std::vector<int64_t> truth;
     for (const int64_t i : numbers) truth.push_back(labels_[static_cast<size_t>(i)]);
-    EXPECT_EQ(cross_entropy(answers(model, numbers), at::tensor(truth), {}).item<double>(), best->loss_chosen_by);
-    EXPECT_EQ(uar_of(model, numbers), best->uar);
+    EXPECT_EQ(cross_entropy(answers(model, numbers), at::tensor(truth), {}).item<double>(), best->selection.loss);
+    EXPECT_EQ(uar_of(model, numbers), best->selection.uar);
   }
   EXPECT_TRUE(loss_decided) << "no case of equal UAR was seen";
 }
@@ -290,10 +339,11 @@ TEST_F(FoldTest, TestKeepsTheFirstOfTheBestAccuracies) {
   options_.epochs = 8;
   EmotionModel model = new_model(tiny_adapter("lora"));
   const auto history = train(model);
-  const auto best = std::max_element(history.begin(), history.end(), [](auto& a, auto& b) { return a.war < b.war; });
+  const auto best = std::max_element(history.begin(), history.end(),
+                                     [](auto& a, auto& b) { return a.selection.war < b.selection.war; });
   EXPECT_EQ(kept_epoch(history), best->epoch);
   EXPECT_LT(best->epoch, 7) << "the last is not the only best";
-  EXPECT_EQ(uar_of(model, fold_.test), best->uar);
+  EXPECT_EQ(uar_of(model, fold_.test), best->selection.uar);
 }
 
 TEST_F(FoldTest, LastKeepsTheLastAndScoresNothing) {
@@ -301,7 +351,7 @@ TEST_F(FoldTest, LastKeepsTheLastAndScoresNothing) {
   EmotionModel model = new_model(tiny_adapter("lora"));
   const auto history = train(model);
   EXPECT_EQ(kept_epoch(history), 2);
-  for (const auto& record : history) EXPECT_TRUE(std::isnan(record.uar) && std::isnan(record.loss_chosen_by));
+  for (const auto& record : history) EXPECT_TRUE(std::isnan(record.selection.uar) && std::isnan(record.selection.loss));
   options_.selection = Selection::development;
   EXPECT_THAT(error_of([&] { train(model); }), HasSubstr("no development part to choose the epoch on"));
 }
@@ -340,19 +390,6 @@ TEST_F(FoldTest, ALossThatIsNotFiniteIsAnError) {
   EXPECT_THAT(error_of([&] { train(model); }),
               AllOf(HasSubstr("epoch 1: the loss is no finite number from batch 1 on ("), HasSubstr(".wav"),
                     HasSubstr("whose clips are sound: lower the learning rate")));
-}
-
-TEST(History, HasALineForEachEpoch) {
-  EpochRecord record;
-  record.epoch = 1;
-  record.steps = 20;
-  record.loss = 0.25;
-  record.uar = NAN;
-  record.kept = true;
-  const std::string text = format_history(std::vector<EpochRecord>{record});
-  EXPECT_EQ(text,
-            "epoch,steps,loss,learning_rate,gradient_norm_A,gradient_norm_B,gradient_norm_encoder,gradient_norm_head,"
-            "selection_loss,selection_uar,selection_war,kept\n1,20,0.25,0,0,0,0,0,0,,0,1\n");
 }
 
 }  // namespace

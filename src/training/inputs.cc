@@ -60,14 +60,13 @@ std::string text_of(const TrainingInputs& inputs, const std::string& recordings)
 
 TrainingInputs parsed(const json& value) {
   using Texts = std::map<std::string, std::string>;
-  return {value.at("version").get<std::string>(),
-          value.at("flags").get<Texts>(),
-          value.at("sources").get<Texts>(),
-          value.at("base_sha256").get<std::string>(),
-          value.at("precision").get<std::string>(),
-          value.at("classes").get<std::vector<std::string>>(),
-          value.at("folds").get<std::vector<std::string>>(),
-          {}};
+  return {.version = value.at("version").get<std::string>(),
+          .flags = value.at("flags").get<Texts>(),
+          .sources = value.at("sources").get<Texts>(),
+          .base_sha256 = value.at("base_sha256").get<std::string>(),
+          .precision = value.at("precision").get<std::string>(),
+          .classes = value.at("classes").get<std::vector<std::string>>(),
+          .folds = value.at("folds").get<std::vector<std::string>>()};
 }
 
 // " (--labels was 'four', is 'seven')"; "" if the flag's value is the same.

@@ -46,23 +46,11 @@ AdamW::AdamW(const std::vector<Parameter>& parameters, const AdamWOptions& optio
   for (const Parameter& p : parameters) {
     if (!p.trained) continue;
     const auto plain = p.tensor.options().requires_grad(false);
-    trained_.push_back({p, at::zeros_like(p.tensor, plain), at::zeros_like(p.tensor, plain),
-                        at::zeros({}, plain.dtype(c10::ScalarType::Float))});
+    trained_.push_back({.parameter = p,
+                        .first = at::zeros_like(p.tensor, plain),
+                        .second = at::zeros_like(p.tensor, plain),
+                        .steps = at::zeros({}, plain.dtype(c10::ScalarType::Float))});
   }
-}
-
-GradientNorms AdamW::norms() const {
-  const auto norm = [&](auto&& chosen) {
-    std::vector<Tensor> gradients;
-    for (const auto& [p, first, second, steps] : trained_)
-      if (p.tensor.grad().defined() && chosen(p)) gradients.push_back(p.tensor.grad());
-    return gradients.empty() ? Tensor() : at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients)));
-  };
-  const auto of_role = [](ParameterRole role) { return [role](const Parameter& p) { return p.role == role; }; };
-  return {.a = norm(of_role(ParameterRole::lora_a)),
-          .b = norm(of_role(ParameterRole::lora_b)),
-          .other = norm(of_role(ParameterRole::encoder)),
-          .head = norm([](const Parameter& p) { return p.in_head(); })};
 }
 
 void AdamW::clip() {
@@ -74,9 +62,8 @@ void AdamW::clip() {
   at::_foreach_mul_(gradients, at::clamp(norm.reciprocal() * options_.clip_norm, std::nullopt, 1.0));
 }
 
-GradientNorms AdamW::step(double factor) {
+void AdamW::step(double factor) {
   const at::NoGradGuard no_grad;
-  const GradientNorms before = norms();
   if (options_.clip_norm > 0) clip();
   std::map<std::pair<double, bool>, Group> groups;  // by learning rate and decay
   for (const auto& [p, first, second, steps] : trained_) {
@@ -97,7 +84,6 @@ GradientNorms AdamW::step(double factor) {
                       /*maximize=*/false);
   }
   for (const auto& [p, first, second, steps] : trained_) p.tensor.mutable_grad().reset();
-  return before;
 }
 
 Tensors AdamW::state() const {

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "adapter/method.h"
+#include "adapter/parameter.h"
 #include "checkpoint/safetensors.h"
 
 namespace loralens {
@@ -25,11 +25,6 @@ struct AdamWOptions {
 // "linear" or "cosine" decay to 0, or "constant". Error for another name.
 double schedule_factor(std::string_view schedule, double warmup, int64_t step, int64_t steps);
 
-// Gradient norms of one step, before clipping, by kind of parameter. They are on the device: reading synchronises.
-struct GradientNorms {
-  at::Tensor a, b, other, head;  // scalars: lora_A, lora_B, other parameters of the encoder, the head
-};
-
 class AdamW {
  public:
   // Trains only the parameters with Parameter::trained.
@@ -37,7 +32,7 @@ class AdamW {
 
   // One update from the parameters' gradients, at `factor` times the learning rates; then clears the gradients.
   // Parameters without a gradient are not changed. Does not synchronise with the device.
-  GradientNorms step(double factor);
+  void step(double factor);
 
   // First and second moments and the number of steps, as "<name>.first", "<name>.second", "<name>.steps".
   Tensors state() const;
@@ -48,7 +43,6 @@ class AdamW {
     Parameter parameter;
     at::Tensor first, second, steps;  // moments, and the number of updates
   };
-  GradientNorms norms() const;
   void clip();
 
   std::vector<Trained> trained_;

@@ -101,11 +101,7 @@ TEST_P(AdamWSteps, AreThoseOfTheLoops) {
         all[i].tensor.mutable_grad() = random_tensor(all[i].tensor.sizes().vec(), hash_of(s, i), s % 2 ? 0.01 : 1);
       gradients.push_back(absent ? std::vector<double>() : numbers(all[i].tensor.grad()));
     }
-    const GradientNorms norms = optimiser.step(factor);
-    EXPECT_NEAR(norms.a.item<double>(), norm_of({gradients[0]}), 1e-12);
-    EXPECT_NEAR(norms.b.item<double>(), norm_of({gradients[1]}), 1e-12);
-    EXPECT_EQ(norms.other.defined(), s % 3 != 0);
-    EXPECT_NEAR(norms.head.item<double>(), norm_of({gradients[3], gradients[4]}), 1e-12);
+    optimiser.step(factor);
     const double norm = norm_of(gradients);
     const double shrink = options.clip_norm > 0 ? std::min(1.0, options.clip_norm / norm) : 1;
     for (size_t i = 0; i < all.size(); ++i) {
@@ -150,8 +146,7 @@ TEST(AdamW, GoesOnFromItsState) {
 TEST(AdamW, WithoutGradientsChangesNothing) {
   const auto all = parameters(c10::ScalarType::Float), before = parameters(c10::ScalarType::Float);
   AdamW optimiser(all, {.weight_decay = 0.1, .clip_norm = 1});
-  const GradientNorms norms = optimiser.step(1);
-  EXPECT_FALSE(norms.a.defined() || norms.b.defined() || norms.other.defined() || norms.head.defined());
+  optimiser.step(1);
   for (size_t i = 0; i < all.size(); ++i) EXPECT_TRUE(same_bits(all[i].tensor, before[i].tensor));
 }
 

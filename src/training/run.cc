@@ -53,9 +53,9 @@ void add_corpora(nlohmann::json& metrics, const Clips& clips, const std::vector<
   metrics["corpus"] = corpora_of(clips, all_clips(clips));
 }
 
-class Run {
+class CrossValidation {
  public:
-  Run(const Base& base, const Clips& clips, const RunOptions& options, const Path& folder)
+  CrossValidation(const Base& base, const Clips& clips, const RunOptions& options, const Path& folder)
       : base_(base),
         clips_(clips),
         options_(options),
@@ -92,7 +92,7 @@ class Run {
       check_model(folder_ / "final");
       return;
     }
-    Fold everything{all_clips(clips_), {}, {}};
+    const Fold everything{.train = all_clips(clips_)};
     TrainOptions options = options_.train;
     options.selection = Selection::last;
     train(everything, "final", "final model", options);
@@ -159,11 +159,14 @@ class Run {
 
     std::optional<Progress> progress;
     // No checkpoint for a frozen encoder: its fold trains in about a second.
-    FoldTask task{fold,    labels_,
-                  options, start_states_,
-                  frozen_, frozen_ ? Path() : partial / "checkpoint.safetensors",
-                  {},      partial / "watch.csv",
-                  corpora_};
+    FoldTask task{.fold = fold,
+                  .labels = labels_,
+                  .options = options,
+                  .start_states = start_states_,
+                  .frozen = frozen_,
+                  .checkpoint = frozen_ ? Path() : partial / "checkpoint.safetensors",
+                  .watch = partial / "watch.csv",
+                  .corpora = corpora_};
     task.progress = [&](const TrainProgress& p) {
       if (!progress) progress.emplace(title, p.steps);
       progress->step(p.step, fmt::format("epoch {}  loss {:.3f}{}", p.epoch + 1, p.loss,
@@ -215,7 +218,7 @@ nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::v
   if (classes_of(clips).size() < 2)
     fail("all clips have the label '{}': at least two classes are needed", clips.clips.front().label);
   refuse_other_folds(folder, std::ssize(folds));
-  Run run(base, clips, options, folder);
+  CrossValidation run(base, clips, options, folder);
   write_folds(folder / "folds.csv", clips, folds);
   std::vector<Prediction> predictions;
   for (size_t f = 0; f < folds.size(); ++f)

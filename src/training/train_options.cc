@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "training/balance.h"
+#include "training/batches/balance.h"
 
 namespace loralens {
 

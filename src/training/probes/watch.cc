@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/formats/csv.h"
+#include "base/progress.h"
 #include "statistics/singular_spectrum.h"
 
 namespace loralens {
@@ -68,7 +69,12 @@ std::vector<WatchRow> read_watch(const Path& csv) {
       if (value < 0) fail("{}: the {} '{}' is below 0", where, header[c], cells[c]);
       return value;
     };
-    WatchRow row{at_least_0(0), at_least_0(1), {}, cells[3], cells[4], cells[5], number<double>(cells[6], where)};
+    WatchRow row{.step = at_least_0(0),
+                 .epoch = at_least_0(1),
+                 .module = cells[3],
+                 .component = cells[4],
+                 .metric = cells[5],
+                 .value = number<double>(cells[6], where)};
     if (!cells[2].empty()) row.layer = at_least_0(2);
     if (!std::isfinite(row.value)) fail("{}: the value '{}' is not finite", where, cells[6]);
     if (!rows.empty() && row.step < rows.back().step)
@@ -80,19 +86,20 @@ std::vector<WatchRow> read_watch(const Path& csv) {
   return rows;
 }
 
-Watch::Watch(const EmotionModel& model, int64_t every) : model_(model), lens_(model.head), every_(every) {
+Watch::Watch(const EmotionModel& model, int64_t every, Path csv)
+    : model_(model), lens_(model.head), every_(every), csv_(std::move(csv)) {
   lens_.layer_weights.reset();
-  taps_.observers = {this};
 }
 
-const Taps* Watch::begin(int64_t step, int64_t epoch) {
-  if (step % every_ != 0) return nullptr;
+Observer* Watch::begin_step(int64_t step, int64_t epoch) {
+  measuring_ = step % every_ == 0;
+  if (!measuring_) return nullptr;
   step_ = step;
   epoch_ = epoch;
   clips_ = 0;
   sums_.clear();
   logit_squares_.reset();
-  return &taps_;
+  return this;
 }
 
 bool Watch::wants(const Site& site) const {
@@ -118,7 +125,8 @@ void Watch::see_lens(const Pass& pass, int64_t layer, const Tensor& residual) {
   predictions_.clear();
 }
 
-void Watch::end() {
+void Watch::see_gradients() {
+  if (!measuring_) return;
   const at::NoGradGuard no_grad;
   for (const auto& [layer, sums] : sums_) {
     if (sums.squares.defined())
@@ -131,7 +139,13 @@ void Watch::end() {
 }
 
 void Watch::add(std::optional<int64_t> layer, Module module, const char* component, const char* metric, double value) {
-  rows_.push_back({step_, epoch_, layer, std::string(name_of(module)), component, metric, value});
+  rows_.push_back({.step = step_,
+                   .epoch = epoch_,
+                   .layer = layer,
+                   .module = std::string(name_of(module)),
+                   .component = component,
+                   .metric = metric,
+                   .value = value});
 }
 
 void Watch::add_adapter(int64_t layer, Module module, const LinearAdapter& adapter) {
@@ -163,17 +177,21 @@ void Watch::add_adapter(int64_t layer, Module module, const LinearAdapter& adapt
   add_matrix("BA", at::matmul(b, a.transpose(0, 1)), factors->scale);
 }
 
-void Watch::write(const Path& csv) const {
-  Table table{header, {}};
+void Watch::write() const {
+  Table table{.header = header};
   for (const WatchRow& row : rows_)
     table.rows.push_back({std::to_string(row.step), std::to_string(row.epoch),
                           row.layer ? std::to_string(*row.layer) : "", row.module, row.component, row.metric,
                           fmt::format("{:.6g}", row.value)});
-  write_file(csv, format_csv(table));
+  write_file(csv_, format_csv(table));
 }
 
-void Watch::restore(const Path& csv, int64_t step) {
-  rows_ = read_watch(csv);
+void Watch::resume(int64_t step) {
+  if (!std::filesystem::exists(csv_)) {
+    log_line(fmt::format("{} is missing: its rows will start at step {}", csv_.string(), step));
+    return;
+  }
+  rows_ = read_watch(csv_);
   std::erase_if(rows_, [&](const WatchRow& row) { return row.step >= step; });
 }
 

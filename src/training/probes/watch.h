@@ -13,7 +13,7 @@
 
 #include "base/files.h"
 #include "classifier/model.h"
-#include "whisper/sites.h"
+#include "training/probes/step_probe.h"
 
 namespace loralens {
 
@@ -37,23 +37,19 @@ std::vector<WatchRow> read_watch(const Path& csv);
 
 // Measures every n-th step of a training without changing a bit of its results. Layers below the first adapted one are
 // not computed during training, so they have no rows.
-class Watch : public Observer {
+class Watch : public StepProbe, public Observer {
  public:
-  // model: the model being trained; must outlive the Watch. every: interval of measurements in steps, > 0.
-  Watch(const EmotionModel& model, int64_t every);
+  // model: the model being trained; must outlive the Watch. every: interval of measurements in steps, > 0. csv: the
+  // file that write() writes.
+  Watch(const EmotionModel& model, int64_t every, Path csv);
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
 
-  // Call before a step's batches. Null if the step is not measured; else the taps for the passes of its batches, valid
-  // until end().
-  const Taps* begin(int64_t step, int64_t epoch);
-  // Call after the backward passes of these batches and before the update.
-  void end();
-
-  // Writes all rows so far.
-  void write(const Path& csv) const;
-  // Resume: reads the file's rows of steps before `step` and discards later ones.
-  void restore(const Path& csv, int64_t step);
+  Observer* begin_step(int64_t step, int64_t epoch) override;
+  void see_gradients() override;
+  void write() const override;
+  // Reads the file's rows of steps before `step`. Without a file the rows start at `step`, as the log then says.
+  void resume(int64_t step) override;
 
   bool wants(const Site& site) const override;
   void see(const Pass& pass, const Site& site, const at::Tensor& value, int64_t segment) override;
@@ -71,9 +67,10 @@ class Watch : public Observer {
   const EmotionModel& model_;
   Head lens_;  // the model's head without its weighted layer sum
   int64_t every_;
-  Taps taps_;
+  Path csv_;
   std::vector<WatchRow> rows_;
   // State of the step being measured:
+  bool measuring_ = false;
   int64_t step_ = 0, epoch_ = 0, clips_ = 0;
   std::map<int64_t, LayerSums> sums_;
   at::Tensor logit_squares_;

@@ -46,17 +46,19 @@ class Seen : public testing::Test {
   }
 
   std::vector<WatchRow> look() {
-    Watch watch(model_, 5);
-    EXPECT_EQ(watch.begin(4, 0), nullptr);
-    const Taps* taps = watch.begin(15, 2);
+    const TestFolder folder;
+    Watch watch(model_, 5, folder.path() / "watch.csv");
+    EXPECT_EQ(watch.begin_step(4, 0), nullptr);
+    watch.see_gradients();  // a step that is not measured
+    Taps taps;
+    taps.observers = {watch.begin_step(15, 2)};
     for (size_t b = 0; b < 2; ++b) {
-      passes_[b].taps = taps;
+      passes_[b].taps = &taps;
       loss_from(logits_of(model_, states_[b], passes_[b]), b).backward();
       passes_[b].taps = nullptr;
     }
-    watch.end();
-    const TestFolder folder;
-    watch.write(folder.path() / "watch.csv");
+    watch.see_gradients();
+    watch.write();
     return read_watch(folder.path() / "watch.csv");
   }
 
@@ -149,13 +151,14 @@ TEST_F(Seen, AdaptersAndTheirGradients) {
 // Infinite weights, as after steps with a far too high learning rate.
 TEST_F(Seen, AnAdapterBeyondAllNumbersIsNamed) {
   for (const Parameter& p : model_.adapted.parameters)
-    if (p.name.ends_with("layers.1.fc1.lora_B.weight")) p.tensor.detach().fill_(std::numeric_limits<float>::infinity());
+    if (p.role == ParameterRole::lora_b && p.layer == 1 && p.name.find(".fc1.") != std::string::npos)
+      p.tensor.detach().fill_(std::numeric_limits<float>::infinity());
   EXPECT_THAT(error_of([&] { look(); }), testing::HasSubstr("B of fc1 in layer 1"));
 }
 
 TEST_F(Seen, AnAdapterThatIsZeroHasANormButNoRank) {
   for (const Parameter& p : model_.adapted.parameters)
-    if (p.name.ends_with("lora_B.weight")) p.tensor.detach().zero_();
+    if (p.role == ParameterRole::lora_b) p.tensor.detach().zero_();
   const auto rows = look();
   EXPECT_EQ(value(rows, 1, "fc1", "B", "norm"), 0);
   EXPECT_EQ(value(rows, 1, "fc1", "BA", "norm"), 0);
@@ -202,8 +205,13 @@ class Watched : public testing::Test {
     std::filesystem::create_directories(folder);
     Trained t{make_model(base_, tiny_adapter(method, 0.2), {8}, classes_, options_.seed), "", ""};
     ClipSource source(base_.encoder, clips_.clips, t.model.first_adapted_layer(), {});
-    t.history = format_history(train_fold(
-        t.model, source, {fold_, labels_, options_, {}, false, folder / "checkpoint", progress, folder / "watch.csv"}));
+    t.history = format_history(train_fold(t.model, source,
+                                          {.fold = fold_,
+                                           .labels = labels_,
+                                           .options = options_,
+                                           .checkpoint = folder / "checkpoint",
+                                           .progress = progress,
+                                           .watch = folder / "watch.csv"}));
     if (std::filesystem::exists(folder / "watch.csv")) t.watch = read_file(folder / "watch.csv");
     return t;
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "training/batches.h"
+#include "training/batches/batches.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "training/balance.h"
+#include "training/batches/balance.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "training/batches.h"
+#include "training/batches/batches.h"
 
 #include <algorithm>
 #include <functional>
@@ -28,10 +28,11 @@ std::vector<std::vector<int64_t>> make_batches(std::span<const int64_t> clip_num
   std::iota(order.begin(), order.end(), int64_t{0});
   random.shuffle(order);
 
-  const BatchLimit limit{options.clips, options.frames};
+  const BatchLimit limit{.clips = options.clips, .positions = options.frames};
   std::vector<std::vector<int64_t>> batches;
   if (options.by_length) {
-    const BatchLimit window_limit{options.clips * window_batches, options.frames * window_batches};
+    const BatchLimit window_limit{.clips = options.clips * window_batches,
+                                  .positions = options.frames * window_batches};
     for (auto& window : cut_into_batches(order, lengths, window_limit)) {
       std::ranges::stable_sort(window, std::less(), [&](int64_t i) { return lengths[static_cast<size_t>(i)]; });
       for (auto& batch : cut_into_batches(window, lengths, limit)) batches.push_back(std::move(batch));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "training/state.h"
+#include "training/checkpoint.h"
 
 #include <ATen/ops/isfinite.h>
 
@@ -42,15 +42,64 @@ Tensors part_of(const Safetensors& file, const std::string& name, const std::str
   return part;
 }
 
+// A cell of a history's row as JSON, and back.
+json cell(int64_t value) { return value; }
+json cell(bool value) { return value; }
+json cell(double value) { return number(value); }
+void set(int64_t& value, const json& cell) { value = cell.get<int64_t>(); }
+void set(bool& value, const json& cell) { value = cell.get<bool>(); }
+void set(double& value, const json& cell) { value = number(cell); }
+
+// The columns of the history in checkpoints that do not name them.
+constexpr const char* unnamed_columns[] = {"epoch",
+                                           "steps",
+                                           "loss",
+                                           "learning_rate",
+                                           "gradient_norm_A",
+                                           "gradient_norm_B",
+                                           "gradient_norm_encoder",
+                                           "gradient_norm_head",
+                                           "selection_loss",
+                                           "selection_uar",
+                                           "selection_war",
+                                           "kept"};
+
+// The record of one row; columns that EpochRecord does not have itself were measured. Throws if one of its own is
+// missing, or if a cell is.
+EpochRecord record_of(const std::vector<std::string>& columns, const json& row) {
+  EpochRecord record;
+  const std::vector<std::string> own = columns_of(record);
+  for (const std::string& column : columns)
+    if (!std::ranges::count(own, column)) record.measured.push_back({.column = column, .value = 0});
+  if (columns_of(record) != columns || !row.is_array() || row.size() != columns.size())
+    throw std::invalid_argument("columns");
+  auto cell = row.begin();
+  visit_cells(record, [&](const std::string&, auto& value) { set(value, *cell++); });
+  return record;
+}
+
 void read_scalars(const json& scalars, TrainingState& state) {
   state.step = scalars.at("step").get<int64_t>();
-  state.best_value = scalars.at("best_value").get<double>();
-  state.best_loss = number(scalars.at("best_loss"));
-  state.best_uar = number(scalars.at("best_uar"));
-  for (const json& r : scalars.at("history"))
-    state.history.push_back({r.at(0).get<int64_t>(), r.at(1).get<int64_t>(), number(r.at(2)), number(r.at(3)),
-                             number(r.at(4)), number(r.at(5)), number(r.at(6)), number(r.at(7)), number(r.at(8)),
-                             number(r.at(9)), number(r.at(10)), r.at(11).get<bool>()});
+  state.best.value = scalars.at("best_value").get<double>();
+  state.best.loss = number(scalars.at("best_loss"));
+  state.best.uar = number(scalars.at("best_uar"));
+  const auto columns =
+      scalars.value("columns", std::vector<std::string>(std::begin(unnamed_columns), std::end(unnamed_columns)));
+  for (const json& row : scalars.at("history")) state.history.push_back(record_of(columns, row));
+}
+
+json scalars_of(const TrainingState& state) {
+  json rows = json::array();
+  for (const EpochRecord& record : state.history) {
+    json& row = rows.emplace_back(json::array());
+    visit_cells(record, [&](const std::string&, auto value) { row.push_back(cell(value)); });
+  }
+  return {{"step", state.step},
+          {"best_value", state.best.value},
+          {"best_loss", number(state.best.loss)},
+          {"best_uar", number(state.best.uar)},
+          {"columns", columns_of(state.history.empty() ? EpochRecord() : state.history.front())},
+          {"history", rows}};
 }
 
 // Whether the history counts its epochs from 0 with rising steps, keeps at most one, and ends at the state's step.
@@ -68,19 +117,11 @@ bool is_consistent(const TrainingState& state) {
 }  // namespace
 
 void write_state(const Path& file, const TrainingState& state) {
-  json scalars = {{"step", state.step},
-                  {"best_value", state.best_value},
-                  {"best_loss", number(state.best_loss)},
-                  {"best_uar", number(state.best_uar)}};
-  for (const auto& r : state.history)
-    scalars["history"].push_back({r.epoch, r.steps, number(r.loss), number(r.learning_rate), number(r.norm_a),
-                                  number(r.norm_b), number(r.norm_other), number(r.norm_head), number(r.loss_chosen_by),
-                                  number(r.uar), number(r.war), r.kept});
   Tensors tensors;
   for (const auto& [prefix, part] : {std::pair{"optimiser/", &state.optimiser}, std::pair{"now/", &state.now},
-                                     std::pair{"best/", &state.best}, std::pair{"average/", &state.average}})
+                                     std::pair{"best/", &state.best.weights}, std::pair{"average/", &state.average}})
     for (const auto& [name, tensor] : *part) tensors[prefix + name] = tensor;
-  write_safetensors(file, tensors, {{"state", scalars.dump()}});
+  write_safetensors(file, tensors, {{"state", scalars_of(state).dump()}});
 }
 
 TrainingState read_state(const Path& path, const std::vector<Parameter>& trained, const Tensors& optimiser) {
@@ -103,7 +144,7 @@ TrainingState read_state(const Path& path, const std::vector<Parameter>& trained
   };
   state.optimiser = part_of(file, name, "optimiser/", optimiser);
   state.now = part_of(file, name, "now/", like);
-  if (has("best/")) state.best = part_of(file, name, "best/", like);
+  if (has("best/")) state.best.weights = part_of(file, name, "best/", like);
   if (has("average/")) state.average = part_of(file, name, "average/", like);
   return state;
 }

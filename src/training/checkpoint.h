@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// checkpoint.safetensors: the training state of one fold after an epoch, for resuming.
+// checkpoint.safetensors: the state of one fold's training after an epoch, for resuming.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
-#include "adapter/method.h"
+#include "adapter/parameter.h"
 #include "checkpoint/safetensors.h"
-#include "training/fold.h"
+#include "training/history.h"
+#include "training/selection.h"
 
 namespace loralens {
 
 struct TrainingState {
-  int64_t step = 0;                                  // updates so far
-  double best_value = -1, best_loss = 0, best_uar = 0;  // scores of the best epoch so far; NaN if there is none
+  int64_t step = 0;  // updates so far
   std::vector<EpochRecord> history;
+  BestEpoch best;
   Tensors optimiser;  // AdamW::state
-  Tensors now, best, average;  // trained tensors by name: current, of the best epoch, running mean (empty without one)
+  Tensors now;  // values of the trained parameters, by name
+  Tensors average;  // WeightAverage::values; empty without one
 };
 
 void write_state(const Path& file, const TrainingState& state);

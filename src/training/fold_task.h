@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a training of one fold is given: clips, labels, options and the files that it writes.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "base/files.h"
+#include "corpus/folds/folds.h"
+#include "training/train_options.h"
+
+namespace loralens {
+
+// Progress of a training.
+struct TrainProgress {
+  int64_t step, steps, epoch;  // steps done, steps in all epochs, epoch (from 0)
+  double loss;  // mean of the epoch so far
+  double uar;  // best so far on the part by which the epoch is chosen; NaN before the first
+};
+
+struct FoldTask {
+  const Fold& fold;
+  const std::vector<int64_t>& labels;  // class number of every clip of the table
+  const TrainOptions& options;
+  // Pooled states of the initial encoder (clip_states) for every clip of the table. Needed for head_epochs and for a
+  // frozen encoder; else undefined.
+  at::Tensor start_states = {};
+  bool frozen = false;  // whether start_states hold in every epoch (frozen encoder, no augmentation)
+  Path checkpoint = {};  // written after every epoch; training resumes from it if the file exists; empty: none
+  std::function<void(const TrainProgress&)> progress = {};
+  Path watch = {};  // watch.csv, written after every epoch; continued on resume; empty: none
+  std::vector<int64_t> corpora = {};  // corpus number of every clip of the table, for balancing by corpora
+
+  int64_t label(int64_t clip) const { return labels[static_cast<size_t>(clip)]; }
+};
+
+}  // namespace loralens

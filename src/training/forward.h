@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// The forward passes of a fold's training: from clips to logits.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "classifier/model.h"
+#include "inference/source.h"
+#include "training/fold_task.h"
+#include "training/objective/objective.h"
+
+namespace loralens {
+
+class TrainingForward {
+ public:
+  // All must outlive it.
+  TrainingForward(const EmotionModel& model, ClipSource& source, const FoldTask& task)
+      : model_(model), source_(source), task_(task) {}
+
+  // A batch of a training step: with the augmentation, position dropout and dropout of this epoch, and with `taps` (may
+  // be null) on its pass. A frozen encoder does not run: its states are known, and the taps see nothing of it.
+  BatchOutputs training(const std::vector<int64_t>& clips, int64_t epoch, const Taps* taps);
+  // The head on the states of the initial encoder.
+  BatchOutputs from_start(const std::vector<int64_t>& clips) const;
+  // The logits (B×C) of the model as it is, without dropout and without a graph.
+  at::Tensor logits_of(const std::vector<int64_t>& clips);
+
+  // The class numbers of clips.
+  std::vector<int64_t> classes_of(const std::vector<int64_t>& clips) const;
+
+ private:
+  at::Tensor labels_of(const std::vector<int64_t>& clips) const;
+  at::Tensor start_states(const std::vector<int64_t>& clips) const;
+
+  const EmotionModel& model_;
+  ClipSource& source_;
+  const FoldTask& task_;
+};
+
+}  // namespace loralens

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "training/objective/cross_entropy.h"
+
+namespace loralens {
+namespace {
+
+std::vector<double> balanced_weights(const FoldTask& task, int64_t classes) {
+  std::vector<double> counts(static_cast<size_t>(classes));
+  for (const int64_t clip : task.fold.train) counts[static_cast<size_t>(task.label(clip))] += 1;
+  double present = 0;
+  for (const double count : counts) present += count > 0;
+  for (double& count : counts)
+    if (count > 0) count = static_cast<double>(task.fold.train.size()) / (present * count);
+  return counts;
+}
+
+}  // namespace
+
+LossOptions loss_options(const FoldTask& task, int64_t classes) {
+  LossOptions options{.label_smoothing = task.options.label_smoothing};
+  if (task.options.class_weights) options.class_weights = balanced_weights(task, classes);
+  return options;
+}
+
+}  // namespace loralens

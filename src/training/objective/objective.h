@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// The objective of a training: a weighted sum of named loss terms, each of which history.csv reports.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "training/history.h"
+
+namespace loralens {
+
+// What loss terms are computed from: the forward pass of one batch.
+struct BatchOutputs {
+  at::Tensor logits;  // B×C, with their graph
+  at::Tensor labels;  // B class numbers, on the logits' device
+};
+
+class LossTerm {
+ public:
+  virtual ~LossTerm() = default;
+
+  // Lower case, words joined by '_': history.csv reports the term as "loss_<name>".
+  virtual std::string_view name() const = 0;
+  // The term's factor in the objective.
+  virtual double weight() const = 0;
+  // A scalar, averaged over the batch's clips. The term adds weight() times the gradient of this value to the gradients
+  // of the parameters; a term whose gradient is another one returns an autograd function's value. Must not read a value
+  // back from the device.
+  virtual at::Tensor value(const BatchOutputs& batch) const = 0;
+};
+
+// The objective's value for one batch.
+struct ObjectiveValue {
+  at::Tensor sum;  // scalar with its graph: Σ weight · value over the terms
+  std::vector<at::Tensor> terms;  // scalars without a graph: the values, unweighted, in the objective's order
+};
+
+class Objective {
+ public:
+  // Error unless there is a term and all names differ.
+  explicit Objective(std::vector<std::unique_ptr<LossTerm>> terms);
+
+  const std::vector<std::unique_ptr<LossTerm>>& terms() const { return terms_; }
+  ObjectiveValue evaluate(const BatchOutputs& batch) const;
+
+ private:
+  std::vector<std::unique_ptr<LossTerm>> terms_;
+};
+
+// The objective's mean over the clips of an epoch. Sums stay on the device, so add() does not synchronise with it.
+class EpochLoss {
+ public:
+  explicit EpochLoss(const Objective& objective);  // must outlive the EpochLoss
+
+  // clips: how many the batch holds.
+  void add(const ObjectiveValue& batch, int64_t clips);
+
+  double mean() const;  // NaN before the first batch
+  // The mean of each term, unweighted, as "loss_<name>"; empty for an objective of one term, which is the loss itself.
+  std::vector<Measurement> term_means() const;
+  // The number, from 0, of the first batch whose value is not finite; the last batch's if all are finite.
+  size_t first_not_finite() const;
+
+ private:
+  const Objective& objective_;
+  at::Tensor sum_;
+  std::vector<at::Tensor> term_sums_;
+  std::vector<at::Tensor> batches_;  // the objective's value for each batch
+  int64_t clips_ = 0;
+};
+
+}  // namespace loralens
