@@ -12,13 +12,14 @@ endif()
 # include through a folder of links to the parts that are LibTorch's own.
 set(torch_include ${CMAKE_BINARY_DIR}/torch-include)
 file(MAKE_DIRECTORY ${torch_include})
-foreach(part ATen c10 torch caffe2)
+set(torch_parts ATen c10 torch caffe2)
+foreach(part ${torch_parts})
   file(CREATE_LINK ${LORALENS_TORCH}/include/${part} ${torch_include}/${part} SYMBOLIC)
 endforeach()
 
 add_library(libtorch INTERFACE)
-target_include_directories(libtorch SYSTEM INTERFACE ${torch_include})
-target_link_directories(libtorch INTERFACE ${LORALENS_TORCH}/lib)
+target_include_directories(libtorch SYSTEM INTERFACE $<BUILD_INTERFACE:${torch_include}>)
+target_link_directories(libtorch INTERFACE $<BUILD_INTERFACE:${LORALENS_TORCH}/lib>)
 target_link_options(libtorch INTERFACE -Wl,--no-as-needed)
 # libstdc++ comes first: wheels hold parts of another one and hand them out, and a program that takes those crashes
 # (std::filesystem::remove_all of the CUDA wheel of 2.11).

@@ -10,6 +10,7 @@
 #include "checkpoint/safetensors.h"
 #include "classifier/test_model.h"
 #include "whisper/test_memory.h"
+#include "whisper/test_whisper.h"
 
 namespace loralens {
 namespace {
@@ -19,15 +20,6 @@ using testing::HasSubstr;
 
 constexpr Precision in_bf16{c10::ScalarType::BFloat16, c10::ScalarType::Float};
 const std::vector<std::string> three_classes = {"anger", "joy", "sadness"};
-
-// The tiny encoder as a Whisper folder, beside a decoder of a megabyte.
-void write_whisper(const Path& folder, uint64_t seed = 1) {
-  write_file(folder / "config.json", tiny_config().json.dump());
-  Tensors tensors{{"model.decoder.embed_tokens.weight", at::zeros({1 << 14, 16})}};
-  visit_tensors(tiny_encoder(seed),
-                [&](const std::string& name, const Tensor& tensor) { tensors["model." + name] = tensor; });
-  write_safetensors(folder / "model.safetensors", tensors);
-}
 
 // Bytes of the tiny encoder: `linear` bytes for each value of the linear layers (weights D² and D F, and biases, which
 // k_proj lacks), four for each other value.

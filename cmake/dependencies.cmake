@@ -1,0 +1,10 @@
+# The packages that the library is linked with. The build and the installed package `loralens` both include this file.
+find_package(PkgConfig REQUIRED)
+foreach(module sndfile flac libmpg123 ogg soxr espeak-ng libpcre2-8)
+  pkg_check_modules(${module} REQUIRED QUIET IMPORTED_TARGET ${module})
+endforeach()
+find_package(fmt REQUIRED)
+find_package(CURL REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(Threads REQUIRED)
