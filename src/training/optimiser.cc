@@ -59,9 +59,10 @@ GradientNorms AdamW::norms() const {
     return gradients.empty() ? Tensor() : at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients)));
   };
   const auto of_role = [](ParameterRole role) { return [role](const Parameter& p) { return p.role == role; }; };
-  return {.a = norm(of_role(ParameterRole::lora_a)),
-          .b = norm(of_role(ParameterRole::lora_b)),
-          .other = norm(of_role(ParameterRole::encoder)),
+  return {.a = norm(of_role(ParameterRole::factor_a)),
+          .b = norm(of_role(ParameterRole::factor_b)),
+          .other = norm(
+              [](const Parameter& p) { return p.role == ParameterRole::encoder || p.role == ParameterRole::adapter; }),
           .head = norm([](const Parameter& p) { return p.in_head(); })};
 }
 

@@ -17,7 +17,7 @@ using testing::HasSubstr;
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
 
 std::vector<Parameter> trained() {
-  return {{"a", at::full({2, 3}, 1.0f), ParameterRole::lora_a}, {"b", at::full({3}, 2.0f), ParameterRole::head}};
+  return {{"a", at::full({2, 3}, 1.0f), ParameterRole::factor_a}, {"b", at::full({3}, 2.0f), ParameterRole::head}};
 }
 Tensors optimiser() { return {{"a.first", at::full({2, 3}, 3.0f)}}; }
 

@@ -261,6 +261,7 @@ void Embedding::note_what_is_missing() {
   for (const int64_t layer : pictured_)
     if (std::ranges::find(setting_.adapted, std::pair(layer, module_)) == setting_.adapted.end())
       without.push_back(layer);
+  if (const std::string sites = setting_.note_on_site_adapters(); !sites.empty()) note(sites);
   if (!adapter_seen_)
     note(fmt::format("The adapted model has no A x, so {}.",
                      setting_.paper ? "there is nothing to draw" : "only residual streams were measured"));

@@ -11,7 +11,6 @@
 #include <numeric>
 #include <set>
 
-#include "adapter/lora.h"
 #include "classifier/test_model.h"
 #include "inference/test_clips.h"
 #include "training/fold.h"
@@ -134,8 +133,8 @@ void expect_spectrum(const std::vector<WatchRow>& rows, int64_t layer, const std
 
 TEST_F(Seen, AdaptersAndTheirGradients) {
   const auto rows = look();
-  for (const auto& [place, adapter] : model_.adapted.adapters) {
-    const auto& lora = dynamic_cast<const Lora&>(*adapter);
+  for (const auto& [place, adapter] : model_.adapted.adapters.linear) {
+    const Factors lora = adapter->factors().value();
     const std::string module(name_of(place.second));
     expect_spectrum(rows, place.first, module, "A", lora.a, value);
     expect_spectrum(rows, place.first, module, "B", lora.b, value);
