@@ -67,8 +67,7 @@ Tensor BatchView::logits_from(int64_t layer, const Tensor& x, std::vector<Interv
   taps.interventions = std::move(interventions);
   Pass continued = pass;
   continued.taps = &taps;
-  const Tensor states = head_states(subject.model, subject.encoder, x, layer, continued, residuals);
-  return loralens::logits(subject.model.head, states, continued);
+  return loralens::logits_from(subject.network(), x, layer, continued, residuals);
 }
 
 }  // namespace loralens

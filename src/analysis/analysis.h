@@ -13,6 +13,7 @@
 
 #include "analysis/findings.h"
 #include "base/files.h"
+#include "classifier/forward.h"
 #include "classifier/model.h"
 #include "corpus/clips.h"
 #include "whisper/sites.h"
@@ -61,6 +62,8 @@ struct Subject {
   Role role = Role::adapted;
   EmotionModel model;
   Encoder encoder;  // in the precision of the forward passes
+
+  Network network() const { return network_of(model, encoder); }
 };
 
 struct FoldSubjects {

@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "base/profile.h"
 #include "base/random.h"
+#include "classifier/forward.h"
 #include "inference/predict.h"
 #include "statistics/normal_values.h"
 
@@ -22,12 +23,11 @@ namespace {
 using at::Tensor;
 
 constexpr Role roles[] = {Role::adapted, Role::frozen, Role::untrained};
-constexpr int64_t positions_in_batch = 2000;
 
 // Hands the tensors of a forward pass to the analyses; keeps the residuals and the tensors whose gradient is wanted.
-class Watch : public Observer {
+class SiteReader : public Observer {
  public:
-  Watch(const std::vector<Analysis*>& analyses, BatchView& view, bool residuals, bool gradients)
+  SiteReader(const std::vector<Analysis*>& analyses, BatchView& view, bool residuals, bool gradients)
       : analyses_(analyses), view_(view), residuals_(residuals), gradients_(gradients) {}
 
   bool wants(const Site& site) const override {
@@ -156,17 +156,7 @@ void AnalysisRunner::run(const FoldSubjects& fold, const Encoder& base, const So
     if (!wanted(part, Role::adapted) && !wanted(part, Role::frozen) && !wanted(part, Role::untrained)) continue;
     std::vector<int64_t> order = fold.of(part);
     if (!setting_.paper) Random(hash_of(setting_.seed, hash_of("order"), static_cast<uint64_t>(part))).shuffle(order);
-    std::vector<std::vector<int64_t>> batches;
-    int64_t filled = positions_in_batch;
-    for (const int64_t clip : order) {
-      const int64_t positions = source.positions()[static_cast<size_t>(clip)];
-      if (filled + positions > positions_in_batch) {
-        batches.emplace_back();
-        filled = 0;
-      }
-      batches.back().push_back(clip);
-      filled += positions;
-    }
+    const auto batches = cut_into_batches(order, source.positions(), {.positions = positions_in_batch});
     check_memory(fold.adapted.model, source, batches, machine_memory());
     for (size_t b = 0; b < batches.size(); ++b) {
       for (size_t next = b; next < std::min(b + 3, batches.size()); ++next) source.prefetch(batches[next]);
@@ -220,9 +210,9 @@ void AnalysisRunner::pass(const FoldSubjects& fold, Part part, Role role, std::s
       }
   }
 
-  Watch watch(here, view, residuals, gradients);
+  SiteReader reader(here, view, residuals, gradients);
   Taps taps;
-  taps.observers.push_back(&watch);
+  taps.observers.push_back(&reader);
   passing.taps = &taps;
   Tensor graph;  // the logits, attached to the autograd graph
   {
@@ -230,7 +220,7 @@ void AnalysisRunner::pass(const FoldSubjects& fold, Part part, Role role, std::s
     const at::AutoGradMode enabled(gradients);
     Tensor x = batch.x;
     if (stream) x = x.detach().requires_grad_();
-    graph = logits(subject.model.head, head_states(subject.model, subject.encoder, x, 0, passing), passing);
+    graph = logits_from(subject.network(), x, 0, passing);
   }
   passing.taps = nullptr;
   view.logits = graph.detach();
@@ -239,20 +229,20 @@ void AnalysisRunner::pass(const FoldSubjects& fold, Part part, Role role, std::s
     const Timed time(Phase::analyses);
     for (Analysis* analysis : here) analysis->end_batch(view);
   }
-  if (!gradients || watch.values.empty()) return;
+  if (!gradients || reader.values.empty()) return;
 
   const auto backward = [&](const Tensor& output, const Tensor& cotangent, bool retain) {
     const Timed time(Phase::backward);
-    auto found = torch::autograd::grad({output}, watch.values, {cotangent}, retain, false, /*allow_unused=*/true);
-    if (!retain) watch.values.clear();  // frees the graph before the analyses build graphs of their own
+    auto found = torch::autograd::grad({output}, reader.values, {cotangent}, retain, false, /*allow_unused=*/true);
+    if (!retain) reader.values.clear();  // frees the graph before the analyses build graphs of their own
     const Timed looking(Phase::analyses);
     for (size_t i = 0; i < found.size(); ++i) {
       const Tensor gradient = std::move(found[i]);
       if (!gradient.defined()) continue;
       for (Analysis* analysis : here)
-        if (analysis->wants_gradient(part, role, watch.sites[i]) &&
+        if (analysis->wants_gradient(part, role, reader.sites[i]) &&
             (!view.random_cotangent || analysis->wants_random_cotangent(part, role)))
-          analysis->see_gradient(view, watch.sites[i], gradient);
+          analysis->see_gradient(view, reader.sites[i], gradient);
     }
     for (Analysis* analysis : here)
       if (!view.random_cotangent || analysis->wants_random_cotangent(part, role)) analysis->end_gradients(view);
