@@ -57,8 +57,8 @@ class LinearAdapter {
 class SiteAdapter {
  public:
   virtual ~SiteAdapter() = default;
-  // x: ΣT×width, the activation, which must not be changed in place. Returns the value with which the pass continues, of
-  // the shape and type of x.
+  // x: ΣT×width, the activation, which must not be changed in place. Returns the value with which the pass continues,
+  // of the shape and type of x.
   virtual at::Tensor forward(const at::Tensor& x, const Site& site, const Pass& pass) const = 0;
   // Gives the layer new weights with which it computes the same function without the adapter (and without dropout); the
   // old tensors are shared and stay as they are. False, with the layer unchanged, if no weights do so.
