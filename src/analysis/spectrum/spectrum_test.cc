@@ -103,7 +103,7 @@ class SpectrumTest : public testing::Test {
 };
 
 TEST_F(SpectrumTest, OfThePaperIsThatOfAllRowsStacked) {
-  fold.setting.paper = true;
+  fold.setting.protocol = paper_protocol;
   const Findings findings = find();
   const DropoutState dropout{true, hash_of(fold.setting.seed, hash_of("dropout")), 0};
   double sum = 0;
@@ -268,7 +268,7 @@ TEST_F(SpectrumTest, OfAFrozenModelIsExplainedAway) {
   fold.subjects.untrained = fold.subjects.frozen;
   fold.setting.adapted.clear();
   for (const bool paper : {false, true}) {
-    fold.setting.paper = paper;
+    fold.setting.protocol = paper ? paper_protocol : strict_protocol;
     const Findings findings = find();
     EXPECT_TRUE(findings.rows.empty());
     EXPECT_FALSE(findings.notes.empty());
@@ -281,8 +281,8 @@ TEST_F(SpectrumTest, OfAdaptersAtSitesIsExplainedAway) {
   fold.subjects.untrained = make_subject(Role::untrained, model);
   fold.setting.adapted.clear();
   for (const auto& [site, adapter] : model.adapted.adapters.sites()) fold.setting.adapted_sites.push_back(site);
-  for (const bool paper : {false, true}) {
-    fold.setting.paper = paper;
+  for (const Protocol& protocol : {strict_protocol, paper_protocol}) {
+    fold.setting.protocol = protocol;
     const Findings findings = find();
     EXPECT_TRUE(findings.rows.empty());
     EXPECT_TRUE(std::ranges::any_of(findings.notes, [](const std::string& note) {
