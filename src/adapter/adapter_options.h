@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// Options of adapters: target modules, rank, alpha, dropout. Names and matching rules are those of PEFT's LoraConfig.
+// Options of adaptation: the method, the modules and layers that it adapts, and the method's own options. Names and
+// matching rules of modules are those of PEFT.
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "base/range.h"
+#include "adapter/method_option.h"
 #include "whisper/encoder.h"
 
 namespace loralens {
 
-inline constexpr Range<int64_t> ranks{1, 4096};
-inline constexpr Range<double> alphas{0, 1e6, Ends::high};
-inline constexpr Range<double> dropouts{0, 1, Ends::low};
+inline constexpr std::string_view paper_method = "lora";  // of arXiv 2509.08454
 
 struct AdapterOptions {
-  std::string method = "lora";  // one of methods() (method.h)
+  std::string method{paper_method};  // one of methods() (method.h)
 
   // target_modules: a module is chosen if its name ("encoder.layers.3.self_attn.v_proj") equals one of these or ends
   // in "." and one of these; target_pattern, when not empty: a regular expression that must match the whole name.
@@ -26,31 +25,23 @@ struct AdapterOptions {
   std::vector<std::string> excluded;  // exclude_modules; matched like targets
   std::vector<int64_t> layers;        // layers_to_transform; empty: all
 
-  int64_t rank = 32;    // R
-  double alpha = 64;    // the update is scaled by alpha / rank
-  bool rslora = false;  // ... by alpha / sqrt(rank) (Kalajdzievski, 2023)
-  double dropout = 0.1;  // on the adapter's input, in training only
-  std::map<std::string, int64_t> rank_pattern;  // regular expression for the end of a module name -> its rank
-  std::map<std::string, double> alpha_pattern;  // the same for alpha
+  OwnOptions own;  // of the method's own type; empty: its defaults
+
+  // The method's own options. Error if they are of another type.
+  template <typename T>
+  const T& own_as() const {
+    return own_or_defaults<T>(own);
+  }
 };
 
 // "encoder.layers.3.self_attn.v_proj", "encoder.layers.3.fc1"
 std::string module_path(int64_t layer, Module module);
 
-// An adapter on one linear layer: where it is attached, with which rank and scale.
-struct Attachment {
-  int64_t layer;
-  Module module;
-  int64_t rank;
-  double scale;  // alpha / rank or alpha / sqrt(rank)
-};
+// The encoder layers that the options choose, ascending. Error if a layer does not exist.
+std::vector<int64_t> target_layers(const WhisperConfig& config, const AdapterOptions& options);
 
-// The linear layers that get an adapter, ordered by layer and module. Error if no module matches, if a layer does not
-// exist, if a number is out of range, or if a regular expression is invalid or takes too long (base/pattern.h).
-std::vector<Attachment> attachments(const WhisperConfig& config, const AdapterOptions& options);
-
-// The first key of rank_pattern or alpha_pattern that matches no adapted module; empty if every key matches one.
-// Same errors as attachments().
-std::string unused_pattern(const WhisperConfig& config, const AdapterOptions& options);
+// The linear layers that the options choose, ordered by layer and module. Error if no module matches, if a layer does
+// not exist, or if the regular expression is invalid or takes too long (base/pattern.h).
+std::vector<Place> target_modules(const WhisperConfig& config, const AdapterOptions& options);
 
 }  // namespace loralens

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "adapter/lora.h"
+#include "adapter/lora/lora.h"
 #include "base/test_folder.h"
 #include "whisper/test_encoder.h"
 

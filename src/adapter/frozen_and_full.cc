@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The methods "frozen" (no encoder weight is trained, only the head) and "full" (full fine-tuning of the encoder).
 #include "adapter/method.h"
-#include "adapter/methods.h"
 
 namespace loralens {
 namespace {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Adaptation methods (lora, frozen, full): how the encoder is adapted. A new method is one file with its test, one
-// declaration in methods.h and one line in methods.cc.
+// Adaptation methods: how the encoder is adapted. A new method is one source file with its test and its two lines in
+// methods.cc (docs/adapters.md describes the methods).
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,11 +28,27 @@ struct Adapted {
   bool encoder_trained = false;
 };
 
+// The options of AdapterOptions, beside the method's own, that a method reads.
+enum class Targeting : uint8_t {
+  none,
+  layers,   // layers
+  modules,  // targets, target_pattern, excluded, layers
+};
+
+// Reads the tensor `name` of a file into `target`, which has the shape that is expected. Error for any other shape.
+using TensorReader = std::function<void(const std::string& name, const at::Tensor& target)>;
+
 class Method {
  public:
   virtual ~Method() = default;
   virtual std::string_view name() const = 0;
   virtual std::string_view summary() const = 0;  // one line for --help
+
+  virtual Targeting targeting() const { return Targeting::none; }
+  // The method's own options, in the order of --help. Methods whose options have the same name share the flag.
+  virtual std::span<const MethodOption> options() const { return {}; }
+  // Error if the options do not fit an encoder of this config, or if one of them has no effect.
+  virtual void check(const WhisperConfig&, const AdapterOptions&) const {}
 
   // Whether the encoder's own weights are trained.
   virtual bool trains_encoder() const { return false; }
@@ -42,11 +61,18 @@ class Method {
   virtual Adapted attach(Encoder base, const AdapterOptions& options, uint64_t seed) const = 0;
 
   // The method's part of adapter_config.json; nullopt if PEFT has no such method.
-  virtual std::optional<nlohmann::json> peft_config(const AdapterOptions& options) const { return std::nullopt; }
-  // The options in an adapter_config.json; nullopt if the file is for another method. Error for unsupported settings.
-  virtual std::optional<AdapterOptions> from_peft(const nlohmann::json& config, const std::string& file) const {
+  virtual std::optional<nlohmann::json> peft_config(const AdapterOptions&) const { return std::nullopt; }
+  // The options in an adapter_config.json; nullopt, without an error, if the file is for another method. Error for
+  // settings of this method that are not supported.
+  virtual std::optional<AdapterOptions> from_peft(const nlohmann::json&, const std::string& /*file*/) const {
     return std::nullopt;
   }
+
+  // The adapters' tensors as the saved file holds them. prefix: what the file puts before names of modules. By default
+  // the parameters under their names.
+  virtual std::map<std::string, at::Tensor> tensors_to_save(const Adapted& adapted, const std::string& prefix) const;
+  // Fills the adapters from a saved file. By default the parameters by their names.
+  virtual void load_tensors(const Adapted& adapted, const std::string& prefix, const TensorReader& read) const;
 };
 
 std::span<const Method* const> methods();
@@ -54,10 +80,14 @@ std::span<const Method* const> methods();
 // Error, with the list of names, if no method has this name.
 const Method& method_named(std::string_view name);
 
-// Reads an adapter_config.json with the method that its peft_type names. Error if no method supports it.
+// The names of all options that the method reads, as flags without dashes: shared ones ("targets") and its own.
+std::set<std::string> option_names(const Method& method);
+
+// Reads an adapter_config.json with the method that it is of. Error if no method supports it.
 AdapterOptions read_peft_config(const Path& file);
 
-// An encoder without adapters that computes the same function: each adapter is merged into its linear layer.
+// An encoder without adapters that computes the same function: each adapter is merged into the weights. Error for an
+// adapter that cannot be merged.
 Encoder merge(const Adapted& adapted);
 
 }  // namespace loralens

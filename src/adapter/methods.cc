@@ -1,17 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "adapter/methods.h"
-
+// The list of all methods. A method has two lines here: its declaration and its place in the order of --help.
 #include "adapter/method.h"
+#include "adapter/peft.h"
 #include "base/error.h"
 #include "base/formats/json.h"
 
 namespace loralens {
 
+const Method& lora_method();
+const Method& houlsby_method();
+const Method& pfeiffer_method();
+const Method& frozen_method();
+const Method& full_method();
+
+std::map<std::string, at::Tensor> Method::tensors_to_save(const Adapted& adapted, const std::string& prefix) const {
+  std::map<std::string, at::Tensor> tensors;
+  for (const Parameter& p : adapted.parameters) tensors[prefix + p.name] = p.tensor;
+  return tensors;
+}
+
+void Method::load_tensors(const Adapted& adapted, const std::string& prefix, const TensorReader& read) const {
+  for (const Parameter& p : adapted.parameters) read(prefix + p.name, p.tensor);
+}
+
 std::span<const Method* const> methods() {
   static const Method* const all[] = {
-      &lora_method(),
-      &frozen_method(),
-      &full_method(),
+      &lora_method(), &houlsby_method(), &pfeiffer_method(), &frozen_method(), &full_method(),
   };
   return all;
 }
@@ -25,10 +39,20 @@ const Method& method_named(std::string_view name) {
   fail("there is no method '{}': choose among {}", name, names);
 }
 
+std::set<std::string> option_names(const Method& method) {
+  std::set<std::string> names;
+  if (method.targeting() != Targeting::none) names = {"layers"};
+  if (method.targeting() == Targeting::modules) names.insert({"targets", "target-pattern", "exclude"});
+  for (const MethodOption& option : method.options()) names.insert(option.name);
+  return names;
+}
+
 AdapterOptions read_peft_config(const Path& file) {
   const auto json = read_json_object(file);
   for (const Method* method : methods())
     if (const auto options = method->from_peft(json, file.string())) return *options;
+  if (const std::string setting = setting_of_another_method(json); !setting.empty())
+    fail("{}: {} is not supported", file.string(), setting);
   const auto type = json.find("peft_type");
   fail("{}: adapters of the type {} are not supported", file.string(),
        type == json.end() ? "(missing peft_type)" : shown(*type));
@@ -36,10 +60,14 @@ AdapterOptions read_peft_config(const Path& file) {
 
 Encoder merge(const Adapted& adapted) {
   Encoder encoder = adapted.encoder;
-  for (const auto& [place, adapter] : adapted.adapters) {
+  for (const auto& [place, adapter] : adapted.adapters.linear) {
     Linear& linear = encoder.linear(place.first, place.second);
     linear = adapter->merged(linear);
   }
+  for (const auto& [site, adapter] : adapted.adapters.sites())
+    if (!adapter->merge_into(encoder.layers.at(static_cast<size_t>(site.layer)), site))
+      fail("the adapter at {} of layer {} cannot be merged into the weights: keep it beside them", name_of(site.kind),
+           site.layer);
   return encoder;
 }
 

@@ -10,8 +10,9 @@
 namespace loralens {
 
 enum class ParameterRole : uint8_t {
-  lora_a,  // A of the update B A
-  lora_b,  // B of the update B A
+  factor_a,  // A of a low-rank update B A
+  factor_b,  // B of a low-rank update B A
+  adapter,  // another parameter of an adapter
   encoder,  // a weight of the encoder itself
   head,  // projector and classifier
   layer_weights,  // weights of the weighted layer sum, a part of the head

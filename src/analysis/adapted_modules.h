@@ -12,8 +12,6 @@
 
 namespace loralens {
 
-using Place = std::pair<int64_t, Module>;  // layer, module
-
 // The site whose value is the input x of this module's adapter.
 inline SiteKind input_of(Module module) {
   switch (module) {
@@ -31,7 +29,7 @@ inline SiteKind input_of(Module module) {
 // The factors A and B of the adapter at this place; nullopt if there is no adapter or its update is not a product of
 // two factors.
 inline std::optional<Factors> factors_at(const Subject& subject, const Place& place) {
-  const auto& adapters = subject.model.adapted.adapters;
+  const auto& adapters = subject.model.adapted.adapters.linear;
   const auto found = adapters.find(place);
   return found == adapters.end() ? std::nullopt : found->second->factors();
 }

@@ -2,6 +2,9 @@
 #include "analysis/analysis.h"
 
 #include <ATen/ops/cross_entropy_loss.h>
+#include <fmt/format.h>
+
+#include <set>
 
 #include "base/device.h"
 #include "base/error.h"
@@ -18,6 +21,18 @@ std::string_view name_of(Role role) {
 std::string Setting::group_of(int64_t clip) const {
   const Clip& c = clips->clips[static_cast<size_t>(clip)];
   return c.speaker.empty() ? "clip " + c.id : c.speaker;
+}
+
+std::string Setting::note_on_site_adapters() const {
+  std::set<SiteKind> kinds;
+  for (const Site& site : adapted_sites) kinds.insert(site.kind);
+  if (kinds.empty()) return "";
+  std::string names;
+  for (const SiteKind kind : kinds) names += (names.empty() ? "" : ", ") + std::string(name_of(kind));
+  return fmt::format(
+      "The model has adapters that change activations ({}): they have no update ΔW of a linear layer and no factors A "
+      "and B, so they are left out.",
+      names);
 }
 
 const Subject& FoldSubjects::of(Role role) const {

@@ -47,6 +47,7 @@ struct Setting {
   int64_t runs = 1;  // runs trained on the same folds with different seeds
   // Linear layers that the adapted model has a LinearAdapter on, ascending.
   std::vector<std::pair<int64_t, Module>> adapted;
+  std::vector<Site> adapted_sites;  // sites that the adapted model has a SiteAdapter at, ascending
   int64_t fit_clips = 128;  // maximum number of clips of Part::fit, and of Part::development
   int64_t erasure_clips = 50;  // number of test clips for erasure as published, drawn with the seed
   std::vector<Path> model_folders;  // folder of each fold's model
@@ -54,6 +55,8 @@ struct Setting {
   int64_t folds_of_a_run() const { return folds / runs; }
   // The clip's group for resampling in confidence intervals: its speaker, or the clip itself if the speaker is unknown.
   std::string group_of(int64_t clip) const;
+  // A sentence for analyses of A, B and ΔW, which adapters at sites do not have; "" if the model has none of these.
+  std::string note_on_site_adapters() const;
 };
 
 // One model of a fold. The models of a fold share the tensors of equal base weights.

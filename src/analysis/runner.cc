@@ -165,9 +165,10 @@ EmotionModel untrained_like(const EmotionModel& model, const Base& base, uint64_
       make_model(base, model.options, {model.head.projector.weight.size(0), model.head.layer_weights.defined()},
                  model.classes, hash_of(seed, hash_of("untrained")));
   fresh.input = model.input;
-  for (const auto& [place, adapter] : fresh.adapted.adapters) {
+  for (const auto& [place, adapter] : fresh.adapted.adapters.linear)
     adapter->randomise(hash_of(seed, hash_of("untrained"), place.first, static_cast<uint64_t>(place.second)));
-  }
+  for (const auto& [site, adapter] : fresh.adapted.adapters.sites())
+    adapter->randomise(hash_of(seed, hash_of("untrained-site"), site.layer, static_cast<uint64_t>(site.kind)));
   return fresh;
 }
 

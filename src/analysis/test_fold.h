@@ -29,7 +29,7 @@ class TestFold {
     setting.classes = model.classes;
     setting.layers = base_.encoder.config.layers;
     setting.width = base_.encoder.config.width;
-    for (const auto& [place, adapter] : model.adapted.adapters) setting.adapted.push_back(place);
+    for (const auto& [place, adapter] : model.adapted.adapters.linear) setting.adapted.push_back(place);
     for (int64_t i = 0; i < 20; ++i) {
       setting.labels.push_back(i % 3);
       (i < 8 ? subjects.fit : i < 12 ? subjects.development : subjects.test).push_back(i);

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "classifier/test_model.h"
+#include "whisper/test_site_adapter.h"
 
 namespace loralens {
 namespace {
@@ -66,6 +67,25 @@ TEST(Gradients, OfLoraUnderDropout) {
   Pass pass = three_clips();
   pass.dropout = {true, 42, 5};
   expect_gradients(model.parameters(), [&] { return loss_of(model, x, pass); }, 2);
+}
+
+TEST(Gradients, OfBottlenecks) {
+  const EmotionModel model = tiny_model(tiny_base(in_double), tiny_adapter("houlsby"));
+  const Tensor x = random_tensor({23, 16}, 1);
+  expect_gradients(model.parameters(), [&] { return loss_of(model, x, three_clips()); }, 3);
+}
+
+TEST(Gradients, OfAdaptersAtSites) {
+  EmotionModel model = tiny_model(tiny_base(in_double), tiny_adapter("lora"));
+  for (const SiteKind kind : adaptable_sites) {
+    const Site site{kind, kind == SiteKind::mlp_out ? 2 : 1};
+    const auto adapter = scaled_site(model.adapted.encoder, site);
+    model.adapted.adapters.add(site, adapter);
+    model.adapted.parameters.push_back(
+        {std::string(name_of(kind)), adapter->scale, ParameterRole::adapter, site.layer});
+  }
+  const Tensor x = random_tensor({23, 16}, 1);
+  expect_gradients(model.parameters(), [&] { return loss_of(model, x, three_clips()); }, 3);
 }
 
 TEST(Gradients, OfTheWholeEncoderFromTheStemOn) {

@@ -9,6 +9,7 @@
 
 #include "base/test_folder.h"
 #include "classifier/test_model.h"
+#include "whisper/test_site_adapter.h"
 
 namespace loralens {
 namespace {
@@ -135,6 +136,9 @@ TEST(Head, TheFirstAdaptedLayerIsWhereCachesEnd) {
   EXPECT_EQ(tiny_model(base, tiny_adapter("frozen")).first_adapted_layer(), 3);
   EXPECT_EQ(tiny_model(base, tiny_adapter("frozen"), true).first_adapted_layer(), 0);
   EXPECT_EQ(tiny_model(base, tiny_adapter("full")).first_adapted_layer(), -1);
+  EmotionModel with_site = tiny_model(base, tiny_adapter("frozen"));
+  with_site.adapted.adapters.add({SiteKind::mlp_out, 1}, scaled_site(base.encoder, {SiteKind::mlp_out, 1}));
+  EXPECT_EQ(with_site.first_adapted_layer(), 1);
   // A pass that starts at layer 1, from that layer's cached input, gives the same result.
   const EmotionModel model = tiny_model(base, upper);
   const Tensor x = random_tensor({12, 16}, 1).to(c10::ScalarType::Float);

@@ -20,7 +20,7 @@ Encoder EmotionModel::compute_encoder() const {
 int64_t EmotionModel::first_adapted_layer() const {
   if (adapted.encoder_trained) return -1;
   if (head.layer_weights.defined()) return 0;  // every layer's state is read
-  return adapted.adapters.empty() ? adapted.encoder.config.layers : adapted.adapters.begin()->first.first;
+  return adapted.adapters.lowest_layer().value_or(adapted.encoder.config.layers);
 }
 
 Base load_base(const Path& folder, const std::string& name, Precision precision, c10::Device device) {

@@ -111,13 +111,13 @@ std::vector<WrittenCase> written_cases() {
   patterns.targets = {"q_proj", "out_proj", "fc1", "fc2"};
   patterns.excluded = {"0.fc2"};
   patterns.layers = {0, 2};
-  patterns.rank = 6;
-  patterns.alpha = 2.5;
-  patterns.rslora = true;
-  patterns.rank_pattern = {{"fc1", 3}, {R"(0\.self_attn\..*)", 9}};
-  patterns.alpha_pattern = {{"layers.2.fc2", 7}};
+  patterns.own = LoraOptions{.rank = 6,
+                             .alpha = 2.5,
+                             .rslora = true,
+                             .rank_pattern = {{"fc1", 3}, {R"(0\.self_attn\..*)", 9}},
+                             .alpha_pattern = {{"layers.2.fc2", 7}}};
   expression.target_pattern = R"(.*layers\.[13]\.(self_attn\.(k|v)_proj|fc2))";
-  expression.rank = 4;
+  expression.own = LoraOptions{.rank = 4};
   full.method = "full";
   frozen.method = "frozen";
   return {{"lora", {}, false},

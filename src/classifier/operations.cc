@@ -3,7 +3,6 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include <algorithm>
 #include <numeric>
 
 #include "base/profile.h"
@@ -43,8 +42,8 @@ double base_products(const WhisperConfig& config, Module module) {
   return 2 * inputs(config, module) * outputs(config, module);
 }
 AdapterOperations adapter_operations(const AdapterSet& adapters, int64_t layer, Module module) {
-  const auto found = adapters.find({layer, module});
-  return found == adapters.end() ? AdapterOperations{} : found->second->operations();
+  const auto found = adapters.linear.find({layer, module});
+  return found == adapters.linear.end() ? AdapterOperations{} : found->second->operations();
 }
 
 // Counts the operations of the backward pass through one layer.
@@ -55,34 +54,45 @@ class LayerBackward {
 
   // below: whether anything below this layer needs a gradient.
   double operations(bool below) {
-    double total = 0;
-    const bool in = below || adapted(Module::q_proj) || adapted(Module::k_proj) || adapted(Module::v_proj);
-    const bool before_mlp = in || adapted(Module::out_proj);
-    total += linear(Module::fc2, before_mlp || adapted(Module::fc1));
-    total += linear(Module::fc1, before_mlp);
-    total += linear(Module::out_proj, in);
-    const bool v = below || adapted(Module::v_proj), q = below || adapted(Module::q_proj),
-               k = below || adapted(Module::k_proj);
+    total_ = 0;
+    const bool in = site(SiteKind::attention_in, below);
+    const bool q = site(SiteKind::query, linear(Module::q_proj, in)),
+               k = site(SiteKind::key, linear(Module::k_proj, in)),
+               v = site(SiteKind::value, linear(Module::v_proj, in));
     const double attention = 2 * static_cast<double>(config_.width) * sums_.squares;  // one product of T×T with T×D
-    total += attention * (v + (q || k) + q + k);  // dV; dP; dQ; dK
-    for (const Module module : {Module::q_proj, Module::k_proj, Module::v_proj}) total += linear(module, below);
-    return total;
+    total_ += attention * (v + (q || k) + q + k);  // dV; dP; dQ; dK
+    const bool heads = site(SiteKind::heads, q || k || v);
+    const bool attention_out = site(SiteKind::attention_out, linear(Module::out_proj, heads));
+    const bool middle = site(SiteKind::residual_mid, below || attention_out);
+    const bool hidden = site(SiteKind::mlp_hidden, linear(Module::fc1, site(SiteKind::mlp_in, middle)));
+    const bool mlp_out = site(SiteKind::mlp_out, linear(Module::fc2, hidden));
+    site(SiteKind::residual_out, middle || mlp_out);
+    return total_;
   }
 
  private:
-  bool adapted(Module module) const { return adapters_.contains({layer_, module}); }
-
-  // Operations for the gradients of an adapter's parameters and, if `input`, of the linear layer's input.
-  double linear(Module module, bool input) const {
+  // Adds the operations for the gradients of a linear layer's adapter and, if its input needs a gradient, of the input.
+  // Returns whether its output needs a gradient.
+  bool linear(Module module, bool input) {
     const AdapterOperations adapter = adapter_operations(adapters_, layer_, module);
-    const double products = adapter.parameters + (input ? base_products(config_, module) + adapter.input : 0);
-    return products * sums_.positions;
+    total_ += sums_.positions * (adapter.parameters + (input ? base_products(config_, module) + adapter.input : 0));
+    return input || adapters_.linear.contains({layer_, module});
+  }
+
+  // The same for the adapter at a site, if there is one.
+  bool site(SiteKind kind, bool input) {
+    const SiteAdapter* adapter = adapters_.at({kind, layer_});
+    if (!adapter) return input;
+    const AdapterOperations operations = adapter->operations();
+    total_ += sums_.positions * (operations.parameters + (input ? operations.input : 0));
+    return true;
   }
 
   const WhisperConfig& config_;
   const AdapterSet& adapters_;
   int64_t layer_;
   Sums sums_;
+  double total_ = 0;
 };
 
 }  // namespace
@@ -101,6 +111,8 @@ double forward_operations(const WhisperConfig& config, const AdapterSet& adapter
     for (const Module module : linear_modules)
       total += sums.positions * (base_products(config, module) + adapter_operations(adapters, l, module).forward);
   }
+  for (const auto& [site, adapter] : adapters.sites())
+    if (site.layer >= range.begin && site.layer < range.end) total += sums.positions * adapter->operations().forward;
   return total;
 }
 
@@ -111,8 +123,7 @@ double backward_operations(const Encoder& encoder, const AdapterSet& adapters, L
           .requires_grad())  // inputs and weights; attention has four products to the forward pass's two
     return 2 * forward_operations(config, adapters, range, lengths);
   double total = 0;
-  int64_t lowest = range.end;
-  for (const auto& [place, adapter] : adapters) lowest = std::min(lowest, place.first);
+  const int64_t lowest = adapters.lowest_layer().value_or(range.end);
   for (int64_t l = range.begin; l < range.end; ++l) {
     const bool below = input_gradient || l > lowest;
     if (below || l == lowest) total += LayerBackward(config, adapters, l, sums_of(lengths)).operations(below);

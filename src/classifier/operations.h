@@ -13,7 +13,8 @@ namespace loralens {
 double stem_operations(const WhisperConfig& config, int64_t positions);
 
 // Forward pass of segments of these lengths T through layers range.begin..end-1: for each layer 2 (4 D² + 2 D F) ΣT in
-// the linear layers and 4 D ΣT² in attention; for each LoRA 2 R (in + out) ΣT.
+// the linear layers and 4 D ΣT² in attention; of the adapters as they
+// state them (for each LoRA 2 R (in + out) ΣT).
 double forward_operations(const WhisperConfig& config, const AdapterSet& adapters, LayerRange range,
                           std::span<const int64_t> lengths);
 

@@ -5,8 +5,9 @@
 
 #include <ATen/ops/zeros.h>
 
-#include "adapter/lora.h"
+#include "adapter/lora/lora.h"
 #include "adapter/method.h"
+#include "whisper/test_site_adapter.h"
 
 namespace loralens {
 namespace {
@@ -30,7 +31,7 @@ Adapted with_lora(int64_t layers, std::initializer_list<std::pair<int64_t, Modul
     const int64_t in = module == Module::fc2 ? 8 : 4, out = module == Module::fc1 ? 8 : 4;
     lora->a = at::zeros({2, in});
     lora->b = at::zeros({out, 2});
-    adapted.adapters[{layer, module}] = lora;
+    adapted.adapters.linear[{layer, module}] = lora;
   }
   return adapted;
 }
@@ -69,6 +70,32 @@ TEST(Operations, ATrainedEncoderTakesTwiceTheForwardPass) {
   Adapted full = with_lora(1, {});
   full.encoder.conv1.weight = at::zeros({4, 2, 3}).requires_grad_();
   EXPECT_EQ(backward(full, {0, 1}, false), 2 * (linears + attention));
+}
+
+// A site adapter of width 4 has 4 operations a position forward, 8 for its parameters and 4 for its input.
+TEST(Operations, OfAdaptersAtSites) {
+  const auto with_sites = [](const std::vector<Site>& sites) {
+    Adapted adapted = with_lora(2, {});
+    for (const Site& site : sites) {
+      auto adapter = std::make_shared<ScaledSite>();
+      adapter->scale = at::ones({site.kind == SiteKind::mlp_hidden ? 8 : 4});
+      adapted.adapters.add(site, adapter);
+    }
+    return adapted;
+  };
+  const auto backward_of = [&](const std::vector<Site>& sites) { return backward(with_sites(sites), {0, 2}, false); };
+  const Adapted two = with_sites({{SiteKind::mlp_out, 0}, {SiteKind::value, 1}});
+  EXPECT_EQ(forward_operations(two.encoder.config, two.adapters, {0, 2}, lengths), 2 * (linears + attention) + 8 * 8);
+  EXPECT_EQ(forward_operations(two.encoder.config, two.adapters, {1, 2}, lengths), linears + attention + 8 * 4);
+  // Nothing below needs a gradient, so that a site costs its parameters alone, and what is above it.
+  EXPECT_EQ(backward_of({{SiteKind::residual_out, 1}}), 8 * 8);
+  EXPECT_EQ(backward_of({{SiteKind::mlp_out, 1}}), 8 * 8);
+  EXPECT_EQ(backward_of({{SiteKind::mlp_hidden, 1}}), 8 * 16 + 8 * 64);  // fc2: 2·4·8
+  EXPECT_EQ(backward_of({{SiteKind::mlp_in, 1}}), 8 * 8 + 8 * 128);  // fc1 and fc2
+  EXPECT_EQ(backward_of({{SiteKind::value, 1}}), 8 * 8 + 272 + 8 * 160);  // dV; out_proj, fc1, fc2
+  EXPECT_EQ(backward_of({{SiteKind::query, 1}}), 8 * 8 + 2 * 272 + 8 * 160);  // dP, dQ
+  EXPECT_EQ(backward_of({{SiteKind::attention_in, 1}}), 8 * 8 + linears + 2 * attention);  // the whole layer
+  EXPECT_EQ(backward_of({{SiteKind::mlp_out, 0}, {SiteKind::mlp_out, 1}}), 8 * (8 + 12) + linears + 2 * attention);
 }
 
 TEST(Operations, NothingBelowTheFirstAdapter) {

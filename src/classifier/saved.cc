@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "adapter/recorded_options.h"
 #include "base/error.h"
 #include "base/formats/json.h"
 #include "checkpoint/finite.h"
@@ -17,7 +18,7 @@ namespace {
 using at::Tensor;
 using nlohmann::json;
 
-constexpr std::string_view peft_prefix = "base_model.model.";
+constexpr const char* peft_prefix = "base_model.model.";
 
 void write_json(const Path& file, const json& value) { write_file(file, value.dump(2) + "\n"); }
 
@@ -39,13 +40,23 @@ json saved_config(const EmotionModel& model) {
                         {"encoder_sha256", model.base_sha256}, {"input", model.input.padded ? "padded" : "speech"},
                         {"tail_seconds", model.input.tail},    {"long_clips", model.input.cut ? "cut" : "windows"},
                         {"version", LORALENS_VERSION}};
+  if (!method_named(model.options.method).peft_config(model.options))
+    if (const json options = recorded_options(model.options); !options.empty()) config["loralens"]["adapter"] = options;
   return config;
 }
 
-Tensors by_name(const std::vector<Parameter>& parameters, std::string_view prefix) {
-  Tensors named;
-  for (const Parameter& p : parameters) named[std::string(prefix) + p.name] = p.tensor.detach().contiguous();
-  return named;
+Tensors head_tensors(const EmotionModel& model, const std::string& prefix) {
+  Tensors tensors;
+  for (const Parameter& p : parameters_of(model.head)) tensors[prefix + p.name] = p.tensor.detach().contiguous();
+  return tensors;
+}
+
+// The tensors of the adapters and of the head by their names in the file.
+Tensors saved_tensors(const EmotionModel& model, const std::string& prefix) {
+  Tensors tensors = head_tensors(model, prefix);
+  for (const auto& [name, tensor] : method_named(model.options.method).tensors_to_save(model.adapted, prefix))
+    tensors[name] = tensor.detach().contiguous();
+  return tensors;
 }
 
 // Reads tensors of a file by name, one at a time, and records which were used.
@@ -58,24 +69,26 @@ class Source {
   const Path& path() const { return path_; }
 
   // Error if there is no tensor of this name.
-  std::vector<int64_t> shape(const std::string& name) const {
-    if (!file_.contains(prefix_ + name)) fail("{}: the tensor {} is missing", path_.string(), prefix_ + name);
-    return file_.shape(prefix_ + name);
-  }
+  std::vector<int64_t> shape(const std::string& name) const { return shape_of(prefix_ + name); }
 
-  // Reads the tensor `name` into `target`, keeping target's type and device. Error for another shape, and for a number
-  // that is not finite in target's type or in the type of the passes.
-  void fill(const std::string& name, const Tensor& target) {
-    const auto found = shape(name);
+  const std::string& prefix() const { return prefix_; }
+
+  // Reads the tensor `name`, without the prefix, into `target`; see fill_whole.
+  void fill(const std::string& name, const Tensor& target) { fill_whole(prefix_ + name, target); }
+
+  // Reads the tensor of this whole name into `target`, keeping target's type and device. Error for another shape, and
+  // for a number that is not finite in target's type or in the type of the passes.
+  void fill_whole(const std::string& name, const Tensor& target) {
+    const auto found = shape_of(name);
     if (target.sizes() != found)
-      fail("{}: {} has the shape [{}], [{}] was expected; is it for another model size?", path_.string(),
-           prefix_ + name, fmt::join(found, ", "), fmt::join(target.sizes(), ", "));
-    target.detach().copy_(file_.read(prefix_ + name));
+      fail("{}: {} has the shape [{}], [{}] was expected; is it for another model size?", path_.string(), name,
+           fmt::join(found, ", "), fmt::join(target.sizes(), ", "));
+    target.detach().copy_(file_.read(name));
     for (const auto type : {target.scalar_type(), compute_})
       if (!all_finite(target.detach().to(type).cpu()))
         fail("{}: {} holds a number beyond the range of {}: choose --precision fp32, or train again", path_.string(),
-             prefix_ + name, c10::toString(type));
-    used_.insert(prefix_ + name);
+             name, c10::toString(type));
+    used_.insert(name);
   }
 
   void expect_all_used() const {
@@ -84,6 +97,11 @@ class Source {
   }
 
  private:
+  std::vector<int64_t> shape_of(const std::string& name) const {
+    if (!file_.contains(name)) fail("{}: the tensor {} is missing", path_.string(), name);
+    return file_.shape(name);
+  }
+
   Path path_;
   std::string prefix_;
   c10::ScalarType compute_;
@@ -197,18 +215,18 @@ void save_model(const Path& folder, const EmotionModel& model) {
     config["task_type"] = nullptr;
     config["inference_mode"] = true;
     write_json(folder / "adapter_config.json", config);
-    std::vector<Parameter> parameters = model.parameters();
-    std::erase_if(parameters, [](const Parameter& p) { return p.role == ParameterRole::layer_weights; });
-    write_safetensors(folder / "adapter_model.safetensors", by_name(parameters, peft_prefix));
+    Tensors tensors = saved_tensors(model, peft_prefix);
+    tensors.erase(std::string(peft_prefix) + "layer_weights");
+    write_safetensors(folder / "adapter_model.safetensors", tensors);
     if (weighted)
       write_safetensors(folder / "head.safetensors", {{"layer_weights", model.head.layer_weights.detach()}});
   } else if (model.adapted.encoder_trained) {
-    Tensors tensors = by_name(parameters_of(model.head), "");
+    Tensors tensors = head_tensors(model, "");
     visit_tensors(model.adapted.encoder,
                   [&](const std::string& name, const Tensor& tensor) { tensors[name] = tensor.detach().contiguous(); });
     write_safetensors(folder / "model.safetensors", tensors);
   } else {
-    write_safetensors(folder / "head.safetensors", by_name(model.parameters(), ""));
+    write_safetensors(folder / "head.safetensors", saved_tensors(model, ""));
   }
 }
 
@@ -237,10 +255,12 @@ EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions&
 
   EmotionModel model;
   const bool peft = std::filesystem::exists(folder / "adapter_config.json");
-  if (peft)
+  if (peft) {
     model.options = read_peft_config(folder / "adapter_config.json");
-  else
+  } else {
     model.options.method = description.text("method");
+    read_recorded_options(description.own.value("adapter", json::object()), description.file.string(), model.options);
+  }
   const Method& method = method_named(model.options.method);
   const bool full = method.trains_encoder();
   try {
@@ -257,7 +277,8 @@ EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions&
   const bool weighted = description.in(description.config).truth("use_weighted_layer_sum", false);
   if (weighted && peft) second.emplace(folder / "head.safetensors", "", base.precision.compute);
   load_head(model, source, weighted ? (second ? &*second : &source) : nullptr);
-  for (const Parameter& p : model.adapted.parameters) source.fill(p.name, p.tensor);
+  method.load_tensors(model.adapted, source.prefix(),
+                      [&](const std::string& name, const Tensor& target) { source.fill_whole(name, target); });
   if (full) source.fill("encoder.embed_positions.weight", model.adapted.encoder.positions);
   source.expect_all_used();
   if (second) second->expect_all_used();

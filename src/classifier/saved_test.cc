@@ -62,7 +62,8 @@ TEST_P(SavedModels, ComeBackBitForBit) {
 
 INSTANTIATE_TEST_SUITE_P(Methods, SavedModels,
                          testing::Values(Saved{"lora", false}, Saved{"lora", true}, Saved{"frozen", false},
-                                         Saved{"frozen", true}, Saved{"full", false}, Saved{"full", true}),
+                                         Saved{"frozen", true}, Saved{"full", false}, Saved{"full", true},
+                                         Saved{"houlsby", false}, Saved{"houlsby", true}),
                          [](const auto& info) { return info.param.method + (info.param.weighted ? "_weighted" : ""); });
 
 TEST(SavedModel, OfLoraIsAPeftFolder) {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "adapter/lora/lora.h"
 #include "classifier/forward.h"
 #include "classifier/model.h"
 #include "compute/test_tensors.h"
@@ -19,9 +20,7 @@ inline AdapterOptions tiny_adapter(const std::string& method, double dropout = 0
   AdapterOptions options;
   options.method = method;
   options.targets = {"q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"};
-  options.rank = 4;
-  options.alpha = 6;
-  options.dropout = dropout;
+  if (method == "lora") options.own = LoraOptions{.rank = 4, .alpha = 6, .dropout = dropout};
   return options;
 }
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <type_traits>
 
-#include "base/range.h"
+#include "base/number_text.h"
 
 namespace loralens {
 
@@ -18,13 +18,9 @@ CLI::Option* add_number(CLI::App& command, const std::string& flag, T& value,
                         const Range<std::type_identity_t<Bound>>& range, const std::string& description) {
   // CLI11 puts the flag's name in front of a ValidationError, but passes a ConversionError on unchanged.
   const auto check = [flag, range](std::string& text) -> std::string {
-    const auto number = parse_number<Bound>(text);
-    const char* kind = std::is_integral_v<T> ? "whole" : "finite";
-    if (!number)
-      throw CLI::ConversionError(fmt::format("{} {} is no {} number: choose {}", flag, text, kind, range.text()));
-    if (!range.contains(*number))
-      throw CLI::ConversionError(fmt::format("{} {} is out of range: choose {}", flag, text, range.text()));
-    text = fmt::format("{}", *number);  // CLI11 would read 010 as 8
+    if (const auto complaint = number_complaint<Bound>(text, range); !complaint.empty())
+      throw CLI::ConversionError(fmt::format("{} {} {}", flag, text, complaint));
+    text = fmt::format("{}", *parse_number<Bound>(text));  // CLI11 would read 010 as 8
     return "";
   };
   return command.add_option(flag, value, fmt::format("{} ({})", description, range.text()))

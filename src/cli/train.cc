@@ -6,7 +6,7 @@
 #include "base/formats/toml.h"
 #include "base/output.h"
 #include "base/progress.h"
-#include "base/text.h"
+#include "cli/adapter_flags.h"
 #include "cli/clips.h"
 #include "cli/commands.h"
 #include "cli/config.h"
@@ -29,7 +29,8 @@ namespace {
 struct TrainArguments {
   std::vector<std::string> corpora;
   std::string model = "base", out, resume, labels, preset{strict_protocol.preset}, protocol{strict_protocol.name};
-  std::string select = "auto", layers = "all", rank_pattern, alpha_pattern, targets = "v_proj", excluded;
+  std::string select = "auto";
+  AdapterFlags adapter;
   FoldOptions folds;
   RunOptions run;
   MachineOptions machine;
@@ -37,36 +38,10 @@ struct TrainArguments {
   bool force = false, resuming = false;
 };
 
-void add_adapter_options(CLI::App& command, TrainArguments& a) {
-  AdapterOptions& o = a.run.adapter;
-  std::string summaries;
-  std::vector<std::string> names;
-  for (const Method* method : methods()) {
-    summaries += fmt::format("{}{}: {}", names.empty() ? "" : "; ", method->name(), method->summary());
-    names.emplace_back(method->name());
-  }
+void add_head_options(CLI::App& command, HeadOptions& head) {
   const char* group = "Adapter";
-  const auto number = [&](const char* flag, auto& value, const auto& range, const char* description) {
-    add_number(command, flag, value, range, description)->group(group);
-  };
-  command.add_option("--method", o.method, summaries)->check(CLI::IsMember(names))->group(group);
-  command.add_option("--targets", a.targets, "modules, a list of q_proj k_proj v_proj out_proj fc1 fc2")->group(group);
-  command
-      .add_option("--target-pattern", o.target_pattern,
-                  "regular expression for a module's whole name, instead of --targets")
-      ->check(pattern_error)
-      ->group(group);
-  command.add_option("--exclude", a.excluded, "modules to exclude from adaptation")->group(group);
-  command.add_option("--layers", a.layers, "all, upper (half), or such as 0-2,5")->group(group);
-  number("--rank", o.rank, ranks, "rank of the update");
-  number("--alpha", o.alpha, alphas, "the update is scaled by alpha/rank");
-  number("--dropout", o.dropout, dropouts, "dropout of the adapter's input");
-  command.add_flag("--rslora", o.rslora, "scale by alpha/sqrt(rank)")->group(group);
-  command.add_option("--rank-pattern", a.rank_pattern, "ranks of some modules, such as fc1=8,q_proj=16")->group(group);
-  command.add_option("--alpha-pattern", a.alpha_pattern, "alphas of some modules, such as fc1=16")->group(group);
-  number("--projection", a.run.head.projection, projections, "width of the head's projector");
-  command
-      .add_flag("--weighted-layer-sum", a.run.head.weighted_layer_sum, "the head reads a learned mean of all layers")
+  add_number(command, "--projection", head.projection, projections, "width of the head's projector")->group(group);
+  command.add_flag("--weighted-layer-sum", head.weighted_layer_sum, "the head reads a learned mean of all layers")
       ->group(group);
 }
 
@@ -130,26 +105,17 @@ void check_resume_alone(const CLI::App& command) {
       throw_usage("--resume uses the flags in the run's own config.toml: leave out {}", option->get_name());
 }
 
-// Checks --layers, --targets and the patterns against the model's configuration.
-void check_places(const WhisperConfig& config, const AdapterOptions& options) {
-  std::string unused;
-  try {
-    unused = unused_pattern(config, options);
-  } catch (const Error& error) {
-    throw_usage("{}", error.what());
-  }
-  if (!unused.empty()) throw_usage("'{}' has its own rank or alpha, but no adapted module has this name", unused);
-}
+// Names of the given flags, such as "--rank".
+struct GivenFlags {
+  std::set<std::string> command_line;  // on the command line itself
+  std::set<std::string> anywhere;      // there or in the configuration file
+};
 
-void resolve(CLI::App& command, TrainArguments& a) {
+void resolve(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   const Protocol& protocol = a.run.protocol = protocol_named(a.protocol);
   if (command.get_option("--preset")->count() == 0) a.preset = protocol.preset;
   apply_preset(command, preset_named(a.preset));
-  AdapterOptions& adapter = a.run.adapter;
-  adapter.targets = split(a.targets);
-  adapter.excluded = split(a.excluded);
-  adapter.rank_pattern = parse_pattern(a.rank_pattern, "rank-pattern", ranks);
-  adapter.alpha_pattern = parse_pattern(a.alpha_pattern, "alpha-pattern", alphas);
+  a.run.adapter = a.adapter.options(command, given.command_line);
   a.run.source.input.cut = protocol.cut;
   a.run.source.cache_bytes = a.cache_megabytes << 20;
   a.run.source.threads = thread_count(a.machine);
@@ -230,6 +196,8 @@ void check_resumed(const TrainingInputs& before, const TrainingInputs& now, cons
 // the folds are made, which other clips may not allow.
 TrainingInputs recorded_inputs(TrainingInputs now, const TrainArguments& a, const Path& folder) {
   TrainingInputs before = read_inputs(folder, a.out);
+  for (const std::string& flag : foreign_flags(a.run.adapter.method))
+    before.flags.erase(flag);  // older versions have them
   now.folds = before.folds;
   now.base_sha256 = before.base_sha256;
   now.precision = before.precision;
@@ -256,22 +224,23 @@ bool has_progress(const Path& partial) {
   return false;
 }
 
-// Logs flags of the command line that have no effect with the chosen method, input or selection.
-void tell_of_unused(const std::set<std::string>& given, const TrainArguments& a) {
-  const auto tell = [&](bool unused, const std::string& because, std::initializer_list<const char*> flags) {
+// Logs flags that have no effect with the chosen method, input or selection.
+void tell_of_unused(const GivenFlags& given, const TrainArguments& a) {
+  const auto tell = [&](bool unused, const std::string& because, const std::vector<std::string>& flags) {
     std::vector<std::string> names;
-    for (const char* flag : flags)
-      if (unused && given.contains(flag)) names.emplace_back(flag);
+    for (const std::string& flag : flags)
+      if (unused && given.command_line.contains(flag)) names.push_back(flag);
     if (!names.empty()) log_line(fmt::format("without effect with {}: {}", because, fmt::join(names, ", ")));
   };
   const TrainOptions& o = a.run.train;
-  const std::string& method = a.run.adapter.method;
-  const bool frozen = method == "frozen";
-  tell(frozen || method == "full", "--method " + method,
-       {"--targets", "--target-pattern", "--exclude", "--layers", "--rank", "--alpha", "--dropout", "--rslora",
-        "--rank-pattern", "--alpha-pattern"});
-  tell(frozen, "--method frozen", {"--learning-rate", "--watch"});
-  tell(frozen && !o.augment.active(), "--method frozen", {"--position-dropout"});
+  const std::string method = "--method " + a.run.adapter.method;
+  const bool frozen = method_named(a.run.adapter.method).leaves_encoder();
+  std::vector<std::string> foreign = foreign_flags(a.run.adapter.method);
+  std::erase_if(foreign, [&](const std::string& name) { return !given.anywhere.contains("--" + name); });
+  if (!foreign.empty())
+    log_line(fmt::format("without effect with {}, from the configuration file: {}", method, fmt::join(foreign, ", ")));
+  tell(frozen, method, {"--learning-rate", "--watch"});
+  tell(frozen && !o.augment.active(), method, {"--position-dropout"});
   tell(!a.run.adapter.target_pattern.empty(), "--target-pattern", {"--targets"});
   tell(a.run.source.input.padded, "--input padded", {"--tail"});
   tell(o.batch_frames > 0, "--batch-frames", {"--batch"});
@@ -280,23 +249,23 @@ void tell_of_unused(const std::set<std::string>& given, const TrainArguments& a)
   tell(o.augment.mel_masks == 0, "--mel-masks 0", {"--mel-width"});
 }
 
-// given: names of the flags on the command line itself, not those of a configuration file.
-void train(CLI::App& command, TrainArguments& a, const std::set<std::string>& given) {
-  resolve(command, a);
+void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
+  resolve(command, a, given);
   const auto read = paths_of_flags(command);
   if (a.force)
     for (const char* ending : {"", ".partial"}) check_inputs_stay(output_name(a.out) + ending, read);
   OutputFolder out(a.out, a.force, complaint_about_folder, a.resuming ? Build::resume : Build::resumable);
   const Clips clips = load_clips(a);
   check_inputs_stay(a.out, paths_of(clips));
-  const std::string config = resolved_config(command, {"output", "resume", "force", "profile"});
+  std::vector<std::string> left_out = foreign_flags(a.run.adapter.method);
+  left_out.insert(left_out.end(), {"output", "resume", "force", "profile"});
+  const std::string config = resolved_config(command, left_out);
   TrainingInputs inputs = inputs_of(config, clips);
   std::optional<TrainingInputs> before;
   if (a.resuming) before = recorded_inputs(inputs, a, out.path());
   const auto folds = make_folds(clips, a.folds, a.run.train.selection == Selection::development);
   const Base base = open_base(a.model, compute_of(a.machine));
-  a.run.adapter.layers = parse_layers(a.layers, base.encoder.config.layers);
-  check_places(base.encoder.config, a.run.adapter);
+  a.adapter.choose_layers(a.run.adapter, base.encoder.config);
   inputs.folds = fold_letters(folds, clips.clips.size());
   inputs.base_sha256 = base.sha256;
   inputs.precision = base.precision.compute == c10::ScalarType::BFloat16 ? "bf16" : "fp32";
@@ -375,7 +344,8 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
       ->check(CLI::IsMember(protocol_names()));
   command->add_option("--preset", a->preset, preset_summary())->check(CLI::IsMember(preset_names()));
   add_number(*command, "--cache-megabytes", a->cache_megabytes, {0, 1 << 20}, "memory for encoded clips");
-  add_adapter_options(*command, *a);
+  a->adapter.add(*command);
+  add_head_options(*command, a->run.head);
   add_training_options(*command, *a);
   add_input_options(*command, a->run.source.input);
   add_machine_options(*command, a->machine, /*gradients=*/true);
@@ -385,8 +355,9 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
       check_resume_alone(*command);
       return resume(a->resume);
     }
-    const auto given = flags_given(*command);
+    GivenFlags given{.command_line = flags_given(*command), .anywhere = {}};
     apply_config(*command);
+    given.anywhere = flags_given(*command);
     if (a->corpora.empty()) throw CLI::RequiredError("--corpus");
     if (a->out.empty()) throw CLI::RequiredError("--output");
     train(*command, *a, given);

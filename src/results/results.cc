@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <set>
 
+#include "adapter/adapter_options.h"
 #include "base/error.h"
 #include "base/formats/csv.h"
 #include "base/formats/json.h"
@@ -19,7 +20,7 @@ using nlohmann::json;
 
 // A line with the paper's scores, if the run has the paper's corpus, model, method and protocol; else "".
 std::string published(const json& metrics) {
-  if (metrics.value("protocol", "") != paper_protocol.name || metrics.value("method", "") != "lora" ||
+  if (metrics.value("protocol", "") != paper_protocol.name || metrics.value("method", "") != paper_method ||
       metrics.value("base", "") != "openai/whisper-large-v2" || metrics.value("corpus", json()) != json({"iemocap"}))
     return "";
   return "published (arXiv 2509.08454, 10 folds): UAR 0.774 ± 0.026, WAR 0.768 ± 0.035\n";

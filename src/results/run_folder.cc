@@ -63,10 +63,11 @@ std::string input_text(const InputOptions& input) {
                      input.cut ? "cut" : "in windows");
 }
 
-// Text with the method and with names and shapes of all parameters, to compare models.
+// Text with the method, the scales of low-rank updates, and names and shapes of all parameters, to compare models.
 std::string trained_text(const EmotionModel& model) {
   std::string text = model.options.method;
-  if (!model.adapted.adapters.empty()) text += fmt::format(" alpha {} {}", model.options.alpha, model.options.rslora);
+  for (const auto& [place, adapter] : model.adapted.adapters.linear)
+    if (const auto factors = adapter->factors()) text += fmt::format(" {}", factors->scale);
   for (const Parameter& p : model.parameters())
     text += fmt::format(" {}[{}]", p.name, fmt::join(p.tensor.sizes(), ","));
   return text;

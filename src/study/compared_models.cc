@@ -72,12 +72,6 @@ std::vector<Fold> folds_of(const ComparisonRequest& a, const std::string& name, 
   fail("{} is no fold of {}: name the run, or one of its folds", name, run.string());
 }
 
-bool same_places(const EmotionModel& a, const EmotionModel& b) {
-  return std::ranges::equal(
-      a.adapted.adapters, b.adapted.adapters, {}, [](const auto& x) { return x.first; },
-      [](const auto& x) { return x.first; });
-}
-
 // Adds the models of a further run: a repetition of the first one on the same folds with another random seed.
 void add_run(const ComparisonRequest& a, const std::string& name, const InputOptions& bare_input, ComparedModels& m) {
   const std::string& first = a.runs.front();
@@ -92,7 +86,7 @@ void add_run(const ComparisonRequest& a, const std::string& name, const InputOpt
     models.push_back(load_model(folders[f], m.base, {like.classes, bare_input}));
     const EmotionModel& model = models.back();
     if (model.classes != like.classes || !same_input(model.input, like.input) ||
-        model.options.method != like.options.method || !same_places(model, like))
+        model.options.method != like.options.method || !same_places(model.adapted.adapters, like.adapted.adapters))
       fail(
           "{} is no repetition of {}: classes, input, method and adapted modules must be the same (loralens report "
           "compares different runs)",

@@ -17,7 +17,7 @@ using testing::HasSubstr;
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
 
 std::vector<Parameter> trained() {
-  return {{.name = "a", .tensor = at::full({2, 3}, 1.0f), .role = ParameterRole::lora_a},
+  return {{.name = "a", .tensor = at::full({2, 3}, 1.0f), .role = ParameterRole::factor_a},
           {.name = "b", .tensor = at::full({3}, 2.0f), .role = ParameterRole::head}};
 }
 Tensors optimiser() { return {{"a.first", at::full({2, 3}, 3.0f)}}; }

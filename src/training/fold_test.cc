@@ -136,7 +136,7 @@ TEST_F(FoldTest, HeadEpochsTrainTheHeadAlone) {
   EXPECT_LT(history[0].loss, 0.7 * loss) << "the first epoch meets a trained head";
   EXPECT_GT(difference(with.head.classifier.weight, without.head.classifier.weight), 0.1);
   for (const Parameter& p : with.adapted.parameters)
-    EXPECT_EQ(p.role == ParameterRole::lora_b, largest(p.tensor.detach()) < 1e-20)
+    EXPECT_EQ(p.role == ParameterRole::factor_b, largest(p.tensor.detach()) < 1e-20)
         << p.name << ": adapters stay as they start";
 }
 

@@ -71,8 +71,8 @@ double norm_of(const std::vector<std::vector<double>>& parts) {
 
 std::vector<Parameter> parameters(at::ScalarType type) {
   using Role = ParameterRole;
-  std::vector<Parameter> all = {{"encoder.layers.0.fc1.lora_A.weight", random_tensor({4, 6}, 1), Role::lora_a},
-                                {"encoder.layers.0.fc1.lora_B.weight", random_tensor({5, 4}, 2), Role::lora_b},
+  std::vector<Parameter> all = {{"encoder.layers.0.fc1.lora_A.weight", random_tensor({4, 6}, 1), Role::factor_a},
+                                {"encoder.layers.0.fc1.lora_B.weight", random_tensor({5, 4}, 2), Role::factor_b},
                                 {"encoder.layers.0.fc1.bias", random_tensor({5}, 3), Role::encoder},
                                 {"projector.weight", random_tensor({3, 5}, 4), Role::head},
                                 {"projector.bias", random_tensor({3}, 5), Role::head}};

@@ -183,9 +183,9 @@ TEST_F(BrokenRun, DoesNotGoOnWithAFoldOfOtherClips) {
              predictions.substr(0, predictions.rfind('\n', predictions.size() - 2) + 1));
   EXPECT_THAT(again(), HasSubstr("is not what fold 1 tests"));
   write_file(run_ / "fold-01" / "predictions.csv", predictions);
-  options_.adapter.rank = 2;
+  own_to_change<LoraOptions>(options_.adapter.own).rank = 2;
   EXPECT_THAT(again(), HasSubstr("fold-00"));
-  options_.adapter.rank = 4;
+  own_to_change<LoraOptions>(options_.adapter.own).rank = 4;
   fs::copy(run_ / "fold-00", run_ / "fold-04", fs::copy_options::recursive);
   EXPECT_THAT(again(), HasSubstr("fold-04: the run has 4 folds"));
 }
@@ -205,10 +205,10 @@ TEST(Folds, OfOneRunAreAlike) {
   EXPECT_THAT(error_with(other), HasSubstr("a tail of 1 s"));
   EXPECT_THAT(error_with(tiny_model(base, tiny_adapter("frozen"))), HasSubstr("its method is frozen"));
   AdapterOptions adapter = tiny_adapter("lora");
-  adapter.rank = 2;
+  adapter.own = LoraOptions{.rank = 2, .alpha = 6};
   EXPECT_THAT(error_with(tiny_model(base, adapter)), HasSubstr("another rank"));
   adapter = tiny_adapter("lora");
-  adapter.alpha = 1;
+  adapter.own = LoraOptions{.rank = 4, .alpha = 1};
   EXPECT_THAT(error_with(tiny_model(base, adapter)), HasSubstr("another scale"));
 }
 

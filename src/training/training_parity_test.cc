@@ -85,9 +85,7 @@ class TrainingParity : public testing::Test {
 TEST_F(TrainingParity, LoraOnEveryLinearLayer) {
   AdapterOptions options;
   options.targets = {"q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"};
-  options.rank = 8;
-  options.alpha = 4;
-  options.rslora = true;
+  options.own = LoraOptions{.rank = 8, .alpha = 4, .rslora = true};
   compare("lora", model_of("lora", options, {}));
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Adapters beside the immutable base weights: the interface of an adapter on one linear layer, and a set of them.
+// Adapters beside the immutable base weights: on a linear layer, or at a site of the forward pass, and a set of them.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -12,6 +12,8 @@
 #include "whisper/sites.h"
 
 namespace loralens {
+
+struct EncoderLayer;
 
 struct Linear {
   at::Tensor weight;  // out×in
@@ -43,11 +45,58 @@ class LinearAdapter {
   virtual Linear merged(const Linear& base) const = 0;
   // The factors of the weight update; nullopt for a method without two factors.
   virtual std::optional<Factors> factors() const { return std::nullopt; }
+  // Whether forward() drops elements in training.
+  virtual bool has_dropout() const { return false; }
   virtual AdapterOperations operations() const = 0;
   // Overwrites the parameters with random values, as a never-trained baseline: A and B ~ N(0, 0.02). key: random seed.
   virtual void randomise(uint64_t key) const = 0;
 };
 
-using AdapterSet = std::map<std::pair<int64_t, Module>, std::shared_ptr<const LinearAdapter>>;
+// Changes the activation at one site of the forward pass, before interventions and observers of the site. It has no
+// update ΔW of a linear layer.
+class SiteAdapter {
+ public:
+  virtual ~SiteAdapter() = default;
+  // x: ΣT×width, the activation, which must not be changed in place. Returns the value with which the pass continues,
+  // of the shape and type of x.
+  virtual at::Tensor forward(const at::Tensor& x, const Site& site, const Pass& pass) const = 0;
+  // Gives the layer new weights with which it computes the same function without the adapter (and without dropout); the
+  // old tensors are shared and stay as they are. False, with the layer unchanged, if no weights do so.
+  virtual bool merge_into(EncoderLayer& layer, const Site& site) const = 0;
+  virtual AdapterOperations operations() const = 0;
+  // Overwrites the parameters with random values, as a never-trained baseline. key: random seed.
+  virtual void randomise(uint64_t key) const = 0;
+};
+
+// A linear layer: encoder layer and module.
+using Place = std::pair<int64_t, Module>;
+
+class AdapterSet {
+ public:
+  std::map<Place, std::shared_ptr<const LinearAdapter>> linear;
+
+  // Adds an adapter at a site. Error for a site that another adapter has, and for a site that can have none: a value
+  // outside the layers, inside an adapter (adapter_down, adapter_up) or of one segment (pattern), and residual_in,
+  // which is the residual_out of the layer below.
+  void add(const Site& site, std::shared_ptr<const SiteAdapter> adapter);
+  const std::map<Site, std::shared_ptr<const SiteAdapter>>& sites() const { return sites_; }
+  // The adapter at a site; null if there is none.
+  const SiteAdapter* at(const Site& site) const {
+    if (sites_.empty()) return nullptr;
+    const auto found = sites_.find(site);
+    return found == sites_.end() ? nullptr : found->second.get();
+  }
+
+  bool empty() const { return linear.empty() && sites_.empty(); }
+  void clear() { *this = {}; }
+  // The lowest layer with an adapter; nullopt if there is none.
+  std::optional<int64_t> lowest_layer() const;
+
+ private:
+  std::map<Site, std::shared_ptr<const SiteAdapter>> sites_;
+};
+
+// Whether both sets have their adapters on the same linear layers and at the same sites.
+bool same_places(const AdapterSet& a, const AdapterSet& b);
 
 }  // namespace loralens

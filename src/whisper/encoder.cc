@@ -25,8 +25,8 @@ using at::Tensor;
 Tensor project(const Encoder& encoder, const AdapterSet& adapters, const Tensor& x, int64_t layer, Module module,
                const Pass& pass) {
   const Linear& base = encoder.linear(layer, module);
-  const auto adapter = adapters.find({layer, module});
-  if (adapter == adapters.end()) return linear(x, base.weight, base.bias);
+  const auto adapter = adapters.linear.find({layer, module});
+  if (adapter == adapters.linear.end()) return linear(x, base.weight, base.bias);
   return adapter->second->forward(base, x, layer, module, pass);
 }
 
@@ -60,9 +60,13 @@ struct Residual {
 Residual run_layer(const Encoder& encoder, const AdapterSet& adapters, Residual residual, int64_t l, const Pass& pass) {
   const EncoderLayer& layer = encoder.layers[static_cast<size_t>(l)];
   const auto compute = layer.q.weight.scalar_type();
-  const auto at_site = [&](SiteKind kind, Tensor value) { return visit(pass, {kind, l}, std::move(value)); };
+  const auto at_site = [&](SiteKind kind, Tensor value) {
+    const SiteAdapter* adapter = adapters.at({kind, l});
+    return visit(pass, {kind, l}, adapter ? adapter->forward(value, {kind, l}, pass) : std::move(value));
+  };
   const auto at_residual = [&](SiteKind kind) {
-    if (pass.taps && pass.taps->wanted({kind, l})) residual = {at_site(kind, residual.sum()), {}};
+    if (adapters.at({kind, l}) || (pass.taps && pass.taps->wanted({kind, l})))
+      residual = {at_site(kind, residual.sum()), {}};
   };
   const auto normed = [&](const Norm& norm) {
     SumAndNorm both = add_and_norm(norm, residual.x, residual.addend, compute);

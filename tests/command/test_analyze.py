@@ -131,6 +131,25 @@ def test_a_frozen_run_has_no_adapter_to_look_at_and_the_rest_goes_on(quick, corp
     assert {float(row["value"]) for row in rows(folder, "contribution", model="adapted-frozen")} == {0}
 
 
+def test_bottlenecks_train_predict_and_have_no_update_of_a_weight(quick, corpus, some, tmp_path):
+    run_folder, folder = tmp_path / "run", tmp_path / "analysis"
+    succeed("train", *quick, "--corpus", corpus, "--method", "houlsby", "--reduction", 32, "--layers", "2-3", "-o", run_folder)
+    config = (run_folder / "config.toml").read_text()
+    assert "reduction = 32\n" in config and 'layers = "2-3"\n' in config and "rank" not in config and "targets" not in config
+    saved = json.loads((run_folder / "fold-00" / "config.json").read_text())["loralens"]
+    assert saved["method"] == "houlsby" and saved["adapter"] == {"layers": [2, 3], "reduction": 32}
+    clip = corpus.parent / table_of(corpus)[0]["path"]
+    assert json.loads(succeed("predict", run_folder, clip))["label"]
+    result = run("analyze", run_folder, "--only", "contribution,spectrum,alignment,gradients", "--clips", some, "--threads", 1,
+                 "-o", folder)
+    assert result.returncode == 0, result.stderr
+    for analysis in ("spectrum", "alignment", "gradients"):
+        assert f"{analysis}: The model has adapters that change activations (attention_out, mlp_out)" in result.stderr
+    changed = {int(row["layer"]) for row in rows(folder, "contribution", model="adapted-frozen") if float(row["value"]) != 0}
+    assert changed == {2, 3}
+    assert not rows(folder, "spectrum")
+
+
 def test_nothing_is_overwritten_unasked(trained, some, tmp_path):
     folder = tmp_path / "taken"
     folder.mkdir()

@@ -198,10 +198,25 @@ def test_analyze_tells_of_lists_and_models_that_no_analysis_looks_at(trained, co
 
 
 def test_training_says_which_flags_have_no_effect(flags, tmp_path):
-    result = run("train", *flags, "--method", "frozen", "--rank", 8, "--mel-width", 5, "-o", tmp_path / "run")
+    result = run("train", *flags, "--method", "frozen", "--watch", 5, "--mel-width", 5, "-o", tmp_path / "run")
     assert result.returncode == 0
-    assert "without effect with --method frozen: --rank\n" in result.stderr
+    assert "without effect with --method frozen: --watch\n" in result.stderr
     assert "without effect with --mel-masks 0: --mel-width\n" in result.stderr
+
+
+def test_flags_of_another_method(flags, tmp_path):
+    """An error on the command line; without effect, and not recorded, from a configuration file that methods share."""
+    result = run("train", *flags, "--method", "frozen", "--rank", 8, "-o", tmp_path / "run")
+    assert result.returncode == 2
+    assert "--method frozen has no flag --rank: leave it out, or choose a method that has it (lora)" in result.stderr
+    assert not (tmp_path / "run").exists()
+    config = tmp_path / "shared.toml"
+    config.write_text('rank = 8\nrslora = true\nlayers = "0"\n')
+    result = run("train", *flags, "--method", "frozen", "--config", config, "-o", tmp_path / "run")
+    assert result.returncode == 0, result.stderr
+    assert "without effect with --method frozen, from the configuration file: layers, rank, rslora\n" in result.stderr
+    recorded = (tmp_path / "run" / "config.toml").read_text()
+    assert 'method = "frozen"' in recorded and "rank" not in recorded and "layers" not in recorded
 
 
 # Clips that trained a run

@@ -152,10 +152,10 @@ void aside(const std::function<void()>& work) {
 }
 
 Words training(const std::string& out, std::initializer_list<std::string> more) {
-  Words words = {"-q",          "train", "--model",      "base", "--corpus",      "clips.csv", "--folds",   "speaker:2",
-                 "--select",    "last",  "--epochs",     "1",    "--head-epochs", "1",         "--batch",   "4",
-                 "--rank",      "2",     "--projection", "8",    "--watch",       "1",         "--threads", "1",
-                 "--precision", "fp32",  "-o",           out};
+  Words words = {"-q",           "train", "--model",  "base", "--corpus",      "clips.csv", "--folds",     "speaker:2",
+                 "--select",     "last",  "--epochs", "1",    "--head-epochs", "1",         "--batch",     "4",
+                 "--projection", "8",     "--watch",  "1",    "--threads",     "1",         "--precision", "fp32",
+                 "-o",           out};
   words.insert(words.end(), more);
   return words;
 }
@@ -164,7 +164,7 @@ Words training(const std::string& out, std::initializer_list<std::string> more) 
 void interrupt_training(const Path& folder) {
   const Path unfinished = folder / "unfinished.partial",
              checkpoint = unfinished / "fold-00.partial" / "checkpoint.safetensors";
-  Words words = training("unfinished", {});
+  Words words = training("unfinished", {"--rank", "2"});
   *(std::find(words.begin(), words.end(), "--epochs") + 1) = "8";
   *(std::find(words.begin(), words.end(), "--batch") + 1) = "1";
   for (int attempt = 0; attempt < 10; ++attempt) {
@@ -193,8 +193,8 @@ void make_inputs(const Path& folder) {
   });
   write_corpus(folder);
   write_formats(folder / "formats");
-  succeed(folder, training("run", {"--final"}));
-  succeed(folder, training("weighted", {"--weighted-layer-sum"}));
+  succeed(folder, training("run", {"--rank", "2", "--final"}));
+  succeed(folder, training("weighted", {"--rank", "2", "--weighted-layer-sum"}));
   succeed(folder, training("frozen", {"--method", "frozen"}));
   succeed(folder, training("full", {"--method", "full"}));
   interrupt_training(folder);

@@ -88,13 +88,13 @@ class Alignment : public Analysis {
   int64_t clips_before_ = 0;  // clips used in earlier folds
 
   int64_t constant_ = 0;  // number of undefined values
-  std::set<std::string> other_;  // modules whose adapters are not LoRA
+  std::set<std::string> other_;  // modules whose adapters have no factors A and B
 };
 
 void Alignment::begin_fold(const FoldSubjects& fold) {
   gauges_.clear();
   for (const Role role : {Role::adapted, Role::untrained})
-    for (const auto& [place, adapter] : fold.of(role).model.adapted.adapters) {
+    for (const auto& [place, adapter] : fold.of(role).model.adapted.adapters.linear) {
       const auto factors = adapter->factors();
       if (!factors) {
         other_.insert(std::string(name_of(place.second)));
@@ -234,10 +234,12 @@ std::set<std::string> Alignment::compared() const {
 }
 
 void Alignment::add_notes(Findings& findings) const {
-  if (setting_.adapted.empty())
+  if (const std::string note = setting_.note_on_site_adapters(); !note.empty())
+    findings.notes.push_back(note);
+  else if (setting_.adapted.empty())
     findings.notes.push_back("The model has no adapter, so there is no A and B to compare, only residual streams.");
   for (const std::string& module : other_)
-    findings.notes.push_back(fmt::format("The adapters of {} are not LoRA and have no A and B to compare.", module));
+    findings.notes.push_back(fmt::format("The adapters of {} have no two factors A and B to compare.", module));
   if (minibatches_.used() == 0)
     findings.notes.push_back(fmt::format("CKA needs at least 4 clips; {} were seen.", minibatches_.dropped()));
   else

@@ -6,7 +6,7 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/stack.h>
 
-#include "adapter/lora.h"
+#include "adapter/lora/lora.h"
 #include "analysis/alignment/test_alignment.h"
 #include "analysis/minibatches.h"
 #include "base/error.h"
@@ -133,7 +133,7 @@ TEST(Alignment, InTheBalancedGaugeDoesNotDependOnHowBAIsFactored) {
   HandMade made(16);
   const Findings before = made.pass(8);
   const Tensor change = random_tensor({rank, rank}, 77);
-  const Lora& lora = made.lora(Role::adapted, 1);
+  const Factors lora = made.lora(Role::adapted, 1);
   made.set_lora(Role::adapted, 1, at::matmul(change, lora.a), at::matmul(lora.b, at::linalg_inv(change)));
   const Findings after = made.pass(8);
   for (const char* component : {"forward", "gradient"}) {

@@ -103,7 +103,7 @@ class PaperAlignment : public Analysis {
   std::map<std::pair<Role, Place>, Held> held_;
   int64_t rows_ = 0;     // number of rows of every clip
   bool equal_ = true;    // whether all clips have this number of rows
-  bool other_ = false;   // whether some adapter is not LoRA
+  bool other_ = false;   // whether some adapter has no factors A and B
   int64_t clips_ = 0;
   int64_t constant_ = 0;  // number of undefined values
   std::vector<Row> rows_found_;
@@ -209,8 +209,10 @@ Findings PaperAlignment::finish() {
       "gradients are below the rounding error of 1 in float32, so the published gradient curves (variant float32) "
       "are rounding noise; plain rows avoid this. The gradient at A x is the one at B A x times B, so some "
       "alignment is built in. The strict protocol has debiased values and a null.";
+  const std::string note = setting_.note_on_site_adapters();
+  if (!note.empty()) findings.notes.push_back(note);
   if (setting_.adapted.empty()) {
-    findings.notes.push_back("The model has no adapter, so there is no A and B to compare.");
+    if (note.empty()) findings.notes.push_back("The model has no adapter, so there is no A and B to compare.");
     return findings;
   }
   if (!equal_)
@@ -218,7 +220,7 @@ Findings PaperAlignment::finish() {
         "The published CKA flattens each clip's positions and needs clips of equal length; the lengths differ, so it "
         "was left out (use a model trained on padded input).");
   else if (other_)
-    findings.notes.push_back("Some adapters are not LoRA and have no A and B to compare; they are left out.");
+    findings.notes.push_back("Some adapters have no two factors A and B to compare; they are left out.");
   else if (clips_ < 4)
     findings.notes.push_back(fmt::format("CKA needs at least 4 clips; {} were seen.", clips_));
   if (constant_ > 0)

@@ -11,7 +11,7 @@
 #include <memory>
 #include <vector>
 
-#include "adapter/lora.h"
+#include "adapter/lora/lora.h"
 #include "analysis/test_fold.h"
 
 namespace loralens::handmade {
@@ -58,10 +58,10 @@ struct HandMade {
     auto lora = std::make_shared<Lora>();
     lora->a = a;
     lora->b = b;
-    subject(role).model.adapted.adapters[{layer, module}] = std::move(lora);
+    subject(role).model.adapted.adapters.linear[{layer, module}] = std::move(lora);
   }
-  const Lora& lora(Role role, int64_t layer) {
-    return dynamic_cast<const Lora&>(*subject(role).model.adapted.adapters.at({layer, module}));
+  Factors lora(Role role, int64_t layer) {
+    return subject(role).model.adapted.adapters.linear.at({layer, module})->factors().value();
   }
 
   // One clip's value at a site; the residual streams of both models share a component.

@@ -11,7 +11,7 @@
 
 #include <algorithm>
 
-#include "adapter/lora.h"
+#include "adapter/lora/lora.h"
 #include "analysis/analyses.h"
 #include "analysis/curves.h"
 #include "base/error.h"
@@ -59,14 +59,14 @@ struct HandMade {
         auto lora = std::make_shared<Lora>();
         lora->a = random_tensor({rank, width}, hash_of(10, l, static_cast<uint64_t>(subject->role)));
         lora->b = random_tensor({width, rank}, hash_of(20, l, static_cast<uint64_t>(subject->role)));
-        subject->model.adapted.adapters[{l, module}] = std::move(lora);
+        subject->model.adapted.adapters.linear[{l, module}] = std::move(lora);
       }
     }
   }
   HandMade(const HandMade&) = delete;
 
-  const Lora& lora(Role role, int64_t layer) const {
-    return dynamic_cast<const Lora&>(*fold.of(role).model.adapted.adapters.at({layer, module}));
+  Factors lora(Role role, int64_t layer) const {
+    return fold.of(role).model.adapted.adapters.linear.at({layer, module})->factors().value();
   }
 
   // One clip's value at a site: T×R or T×D.
@@ -112,7 +112,7 @@ struct HandMade {
     }
     std::vector<Site> sites;
     for (int64_t l = 0; l < layers; ++l) {
-      if (fold.of(role).model.adapted.adapters.contains({l, module}))
+      if (fold.of(role).model.adapted.adapters.linear.contains({l, module}))
         sites.push_back({SiteKind::adapter_down, l, module});
       sites.push_back({SiteKind::residual_out, l});
     }
@@ -227,7 +227,7 @@ TEST(Embedding, AgreesWithANaiveTwin) {
   compare(key_of("untrained", "A", 1, ""), standardised(means_of(made, Role::untrained, down)));
 
   // A' = √Σ Vᵀ of B A = U Σ Vᵀ, applied to inputs whose image under A is A x.
-  const Lora& lora = made.lora(Role::adapted, 1);
+  const Factors lora = made.lora(Role::adapted, 1);
   const auto [u, s, vt] = at::linalg_svd(at::matmul(lora.b, lora.a), false);
   const Tensor input = at::matmul(means_of(made, Role::adapted, down), at::linalg_pinv(lora.a).t());
   RowKey balanced = key_of("adapted", "A", 1, "");
@@ -376,8 +376,8 @@ TEST(Embedding, SaysWhatItCannotMeasure) {
 
   HandMade one_layer(36);
   one_layer.setting.adapted.pop_back();
-  one_layer.fold.adapted.model.adapted.adapters.erase({1, module});
-  one_layer.fold.untrained.model.adapted.adapters.erase({1, module});
+  one_layer.fold.adapted.model.adapted.adapters.linear.erase({1, module});
+  one_layer.fold.untrained.model.adapted.adapters.linear.erase({1, module});
   EXPECT_THAT(one_layer.find().notes, Contains("No picture of A x in layer 1: there is no adapter on v_proj."));
 }
 

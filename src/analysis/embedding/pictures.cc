@@ -117,6 +117,7 @@ void ClipPictures::note_what_is_missing(const std::string& instead) {
   for (const int64_t layer : pictured_)
     if (std::ranges::find(setting_.adapted, std::pair(layer, module_)) == setting_.adapted.end())
       without.push_back(layer);
+  if (const std::string sites = setting_.note_on_site_adapters(); !sites.empty()) note(sites);
   if (!adapter_seen_)
     note(fmt::format("The adapted model has no A x, so {}.", instead));
   else if (!without.empty())

@@ -102,7 +102,7 @@ void Gradients::see_gradient(const BatchView& view, const Site& site, const Tens
   }
   const Place place{site.layer, site.module};
   if (!factors_at(view.subject, place)) {
-    notes_.insert("Gradients of A and B exist for LoRA adapters only; this model has others.");
+    notes_.insert("Gradients of A and B exist for adapters with two factors only; this model has others.");
     return;
   }
   if (site.kind == SiteKind::adapter_up)
@@ -156,6 +156,7 @@ Findings Gradients::finish() {
   Findings findings;
   findings.rows = curves_.rows();
   findings.notes.assign(notes_.begin(), notes_.end());
+  if (const std::string note = setting_.note_on_site_adapters(); !note.empty()) findings.notes.push_back(note);
   findings.notes.push_back(
       "Activations: speech frames, by the layer whose output they are (-1 the embedding). A and B: all rows of the "
       "clip. The random direction has unit length at the logits; compare its norm with norm_over_error.");

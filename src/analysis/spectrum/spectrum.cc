@@ -130,10 +130,11 @@ void Spectrum::begin_fold(const FoldSubjects& fold) {
   clips_ = std::ssize(fold.of(form_.part));
   if (fold.adapted.model.adapted.adapters.empty())
     notes_.insert("The model has no adapters, so there are no activations of A and B.");
-  for (const auto& [place, adapter] : fold.adapted.model.adapted.adapters) {
+  if (const std::string note = setting_.note_on_site_adapters(); !note.empty()) notes_.insert(note);
+  for (const auto& [place, adapter] : fold.adapted.model.adapted.adapters.linear) {
     if (!factors_at(fold.adapted, place))
-      notes_.insert("Spectra of A and B exist for LoRA adapters only; this model has others.");
-    else if (form_.dropout_too && fold.adapted.model.options.dropout == 0)
+      notes_.insert("Spectra of A and B exist for adapters with two factors only; this model has others.");
+    else if (form_.dropout_too && !adapter->has_dropout())
       notes_.insert("The adapters have no dropout, so the rows of variant dropout equal the plain ones.");
   }
   if (!form_.weights_too) return;
@@ -166,7 +167,7 @@ void Spectrum::see(const BatchView& view, const Site& site, const Tensor& value)
 void Spectrum::pass_with_dropout(const BatchView& view) {
   const EmotionModel& model = view.subject.model;
   const int64_t first = model.first_adapted_layer();
-  if (model.adapted.adapters.empty()) return;
+  if (model.adapted.adapters.linear.empty()) return;
   AdapterReader reader;
   Taps taps;
   taps.observers.push_back(&reader);
@@ -178,6 +179,7 @@ void Spectrum::pass_with_dropout(const BatchView& view) {
     const at::AutoGradMode enabled(true);
     const Tensor x = view.residuals[static_cast<size_t>(first)].detach().requires_grad_();
     const Tensor out = logits_from(view.subject.network(), x, first, pass);
+    if (reader.up.empty()) return;  // no adapter has two factors
     gradients = torch::autograd::grad({view.loss_of(out)}, reader.up);
   }
   for (size_t i = 0; i < reader.places.size(); ++i) {

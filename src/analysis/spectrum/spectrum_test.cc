@@ -9,7 +9,7 @@
 
 #include <algorithm>
 
-#include "adapter/lora.h"
+#include "adapter/lora/lora.h"
 #include "analysis/test_fold.h"
 
 namespace loralens {
@@ -57,8 +57,8 @@ Stacks stacks_of(const TestFold& fold, const Subject& subject, const std::vector
   return stacks;
 }
 
-const Lora& lora_of(const Subject& subject, int64_t layer, Module module) {
-  return dynamic_cast<const Lora&>(*subject.model.adapted.adapters.at({layer, module}));
+Factors lora_of(const Subject& subject, int64_t layer, Module module) {
+  return subject.model.adapted.adapters.linear.at({layer, module})->factors().value();
 }
 
 const Tensor& array_of(const Findings& findings, const std::string& name) {
@@ -156,7 +156,7 @@ TEST_F(SpectrumTest, OfSpeechFramesCentredAndWithRandomFactors) {
        {std::pair{Module::k_proj, SiteKind::attention_in}, {Module::fc2, SiteKind::mlp_hidden}}) {
     const int64_t layer = 1;
     const std::string suffix = "/" + std::string(name_of(module)), number = suffix + "/1";
-    const Lora& lora = lora_of(adapted, layer, module);
+    const Factors lora = lora_of(adapted, layer, module);
     const Tensor x = at::cat(stacks.values.at({input, layer})),
                  down = at::cat(stacks.values.at({SiteKind::adapter_down, layer, module})),
                  up = at::cat(stacks.values.at({SiteKind::adapter_up, layer, module})),
@@ -186,7 +186,7 @@ TEST_F(SpectrumTest, OfSpeechFramesCentredAndWithRandomFactors) {
 TEST_F(SpectrumTest, InTheBalancedGaugeDoesNotDependOnTheGauge) {
   const Findings before = find();
   const std::pair place{int64_t{1}, Module::v_proj};
-  const Lora& lora = lora_of(fold.subjects.adapted, 1, Module::v_proj);
+  const Factors lora = lora_of(fold.subjects.adapted, 1, Module::v_proj);
   const auto [u, sigma, v] = at::linalg_svd(at::matmul(lora.b, lora.a).detach(), false);
   const Tensor root = sigma.narrow(0, 0, 4).sqrt();
   const Stacks stacks = stacks_of(fold, fold.subjects.adapted, fold.subjects.test);
@@ -196,10 +196,11 @@ TEST_F(SpectrumTest, InTheBalancedGaugeDoesNotDependOnTheGauge) {
   expect_spectrum(before, "balanced/adapted/A-gradient/v_proj", 1, at::matmul(gradient, u.narrow(1, 0, 4)) * root);
 
   const Tensor gauge = random_tensor({4, 4}, 3);
-  auto turned = std::make_shared<Lora>(lora);
+  auto turned = std::make_shared<Lora>();
+  turned->scale = lora.scale;
   turned->a = at::matmul(gauge, lora.a).detach().requires_grad_();
   turned->b = at::matmul(lora.b, gauge.inverse()).detach().requires_grad_();
-  fold.subjects.adapted.model.adapted.adapters[place] = turned;
+  fold.subjects.adapted.model.adapted.adapters.linear[place] = turned;
   const Findings after = find();
   for (const char* component : {"A", "A-gradient", "B", "B-gradient"}) {
     const std::string name = fmt::format("adapted/{}/v_proj", component);
@@ -217,12 +218,12 @@ TEST_F(SpectrumTest, InTheBalancedGaugeDoesNotDependOnTheGauge) {
 TEST_F(SpectrumTest, OfTheWeights) {
   const Findings findings = find();
   const Encoder& base = fold.subjects.adapted.model.adapted.encoder;
-  const Lora& lora = lora_of(fold.subjects.adapted, 2, Module::fc1);
+  const Factors lora = lora_of(fold.subjects.adapted, 2, Module::fc1);
   const Tensor w = base.linear(2, Module::fc1).weight, delta = (at::matmul(lora.b, lora.a) * lora.scale).detach();
   expect_spectrum(findings, "adapted/delta-weight/fc1", 2, delta);
   expect_spectrum(findings, "frozen/weight/fc1", 2, w);
   expect_spectrum(findings, "adapted/adapted-weight/fc1", 2, w + delta);
-  const Lora& start = lora_of(fold.subjects.untrained, 2, Module::fc1);
+  const Factors start = lora_of(fold.subjects.untrained, 2, Module::fc1);
   expect_spectrum(findings, "untrained/delta-weight/fc1", 2, at::matmul(start.b, start.a) * start.scale);
 
   const auto [u_w, s_w, v_w] = at::linalg_svd(w, false);
@@ -271,6 +272,24 @@ TEST_F(SpectrumTest, OfAFrozenModelIsExplainedAway) {
     const Findings findings = find();
     EXPECT_TRUE(findings.rows.empty());
     EXPECT_FALSE(findings.notes.empty());
+  }
+}
+
+TEST_F(SpectrumTest, OfAdaptersAtSitesIsExplainedAway) {
+  const EmotionModel model = tiny_model(tiny_base(in_double), tiny_adapter("houlsby"));
+  fold.subjects.adapted = make_subject(Role::adapted, model);
+  fold.subjects.untrained = make_subject(Role::untrained, model);
+  fold.setting.adapted.clear();
+  for (const auto& [site, adapter] : model.adapted.adapters.sites()) fold.setting.adapted_sites.push_back(site);
+  for (const Protocol& protocol : {strict_protocol, paper_protocol}) {
+    fold.setting.protocol = protocol;
+    const Findings findings = find();
+    EXPECT_TRUE(findings.rows.empty());
+    EXPECT_TRUE(std::ranges::any_of(findings.notes, [](const std::string& note) {
+      return note.starts_with(
+          "The model has adapters that change activations (attention_out, mlp_out): they have no "
+          "update ΔW of a linear layer");
+    }));
   }
 }
 

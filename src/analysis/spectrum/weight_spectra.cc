@@ -91,11 +91,11 @@ std::string add_weight_spectra(const FoldSubjects& fold, SpectrumCurves& curves)
   if (adapted.encoder_trained) return add_trained_encoder(fold, curves);
   if (adapted.adapters.empty())
     return "The encoder's weights are those of the base model: there is no change to analyse.";
-  for (const auto& [place, adapter] : adapted.adapters) {
+  for (const auto& [place, adapter] : adapted.adapters.linear) {
     const Linear& base = adapted.encoder.linear(place.first, place.second);
     add_weight(fold.fold, place, exact(base).weight.cpu(), update_of(base, *adapter), curves);
   }
-  for (const auto& [place, adapter] : fold.untrained.model.adapted.adapters) {
+  for (const auto& [place, adapter] : fold.untrained.model.adapted.adapters.linear) {
     const Linear& base = fold.untrained.model.adapted.encoder.linear(place.first, place.second);
     curves.add(fold.fold, key_of("untrained", place, "delta-weight"), at::linalg_svdvals(update_of(base, *adapter)), 0);
   }

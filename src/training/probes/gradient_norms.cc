@@ -19,8 +19,9 @@ using at::Tensor;
 // The column to which a parameter's gradient belongs.
 std::string_view column_of(ParameterRole role) {
   switch (role) {
-    case ParameterRole::lora_a: return "gradient_norm_A";
-    case ParameterRole::lora_b: return "gradient_norm_B";
+    case ParameterRole::factor_a: return "gradient_norm_A";
+    case ParameterRole::factor_b: return "gradient_norm_B";
+    case ParameterRole::adapter:
     case ParameterRole::encoder: return "gradient_norm_encoder";
     case ParameterRole::head:
     case ParameterRole::layer_weights: return "gradient_norm_head";
@@ -33,7 +34,7 @@ std::string_view column_of(ParameterRole role) {
 
 GradientNorms::GradientNorms(const std::vector<Parameter>& trained) {
   using enum ParameterRole;
-  for (const ParameterRole role : {lora_a, lora_b, encoder, head}) {  // one role of each column
+  for (const ParameterRole role : {factor_a, factor_b, encoder, head}) {  // one role of each column
     Kind& kind = kinds_.emplace_back(Kind{.column = column_of(role)});
     for (const Parameter& p : trained)
       if (column_of(p.role) == kind.column) kind.parameters.push_back(p.tensor);

@@ -15,7 +15,7 @@ using at::Tensor;
 std::vector<Parameter> parameters() {
   using enum ParameterRole;
   std::vector<Parameter> all;
-  for (const ParameterRole role : {lora_a, lora_b, lora_b, head, layer_weights})
+  for (const ParameterRole role : {factor_a, factor_b, factor_b, head, layer_weights})
     all.push_back({.name = std::to_string(all.size()), .tensor = random_tensor({4, 6}, all.size()), .role = role});
   return all;
 }

@@ -11,7 +11,6 @@
 #include <numeric>
 #include <set>
 
-#include "adapter/lora.h"
 #include "classifier/test_model.h"
 #include "inference/test_clips.h"
 #include "training/fold.h"
@@ -136,8 +135,8 @@ void expect_spectrum(const std::vector<WatchRow>& rows, int64_t layer, const std
 
 TEST_F(Seen, AdaptersAndTheirGradients) {
   const auto rows = look();
-  for (const auto& [place, adapter] : model_.adapted.adapters) {
-    const auto& lora = dynamic_cast<const Lora&>(*adapter);
+  for (const auto& [place, adapter] : model_.adapted.adapters.linear) {
+    const Factors lora = adapter->factors().value();
     const std::string module(name_of(place.second));
     expect_spectrum(rows, place.first, module, "A", lora.a, value);
     expect_spectrum(rows, place.first, module, "B", lora.b, value);
@@ -151,14 +150,14 @@ TEST_F(Seen, AdaptersAndTheirGradients) {
 // Infinite weights, as after steps with a far too high learning rate.
 TEST_F(Seen, AnAdapterBeyondAllNumbersIsNamed) {
   for (const Parameter& p : model_.adapted.parameters)
-    if (p.role == ParameterRole::lora_b && p.layer == 1 && p.name.find(".fc1.") != std::string::npos)
+    if (p.role == ParameterRole::factor_b && p.layer == 1 && p.name.find(".fc1.") != std::string::npos)
       p.tensor.detach().fill_(std::numeric_limits<float>::infinity());
   EXPECT_THAT(error_of([&] { look(); }), testing::HasSubstr("B of fc1 in layer 1"));
 }
 
 TEST_F(Seen, AnAdapterThatIsZeroHasANormButNoRank) {
   for (const Parameter& p : model_.adapted.parameters)
-    if (p.role == ParameterRole::lora_b) p.tensor.detach().zero_();
+    if (p.role == ParameterRole::factor_b) p.tensor.detach().zero_();
   const auto rows = look();
   EXPECT_EQ(value(rows, 1, "fc1", "B", "norm"), 0);
   EXPECT_EQ(value(rows, 1, "fc1", "BA", "norm"), 0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "adapter/lora.h"
+#include "adapter/lora/lora.h"
 
 #include <ATen/ops/matmul.h>
 #include <gmock/gmock.h>
@@ -20,11 +20,11 @@ constexpr LayerRange all_layers{0, 3};
 AdapterOptions everywhere(int64_t rank = 4) {
   AdapterOptions options;
   options.targets = {"q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"};
-  options.rank = rank;
-  options.alpha = 6;
-  options.dropout = 0;
+  options.own = LoraOptions{.rank = rank, .alpha = 6, .dropout = 0};
   return options;
 }
+
+LoraOptions& lora_of(AdapterOptions& options) { return own_to_change<LoraOptions>(options.own); }
 
 // LoRA with a non-zero B, as after training.
 Adapted trained_lora(const Encoder& encoder, const AdapterOptions& options) {
@@ -36,22 +36,13 @@ Adapted trained_lora(const Encoder& encoder, const AdapterOptions& options) {
 }
 
 const Lora& lora_at(const Adapted& adapted, int64_t layer, Module module) {
-  return dynamic_cast<const Lora&>(*adapted.adapters.at({layer, module}));
-}
-
-TEST(Methods, AreFoundByName) {
-  for (const Method* method : methods()) {
-    EXPECT_EQ(&method_named(method->name()), method);
-    EXPECT_FALSE(method->summary().empty());
-  }
-  EXPECT_THAT(error_of([] { method_named("dora"); }),
-              HasSubstr("there is no method 'dora': choose among lora frozen full"));
+  return dynamic_cast<const Lora&>(*adapted.adapters.linear.at({layer, module}));
 }
 
 TEST(LoraStart, IsTheBaseModel) {
   const Encoder encoder = tiny_encoder(in_double);
   const Adapted adapted = method_named("lora").attach(encoder, everywhere(), 42);
-  EXPECT_EQ(adapted.adapters.size(), 18u);
+  EXPECT_EQ(adapted.adapters.linear.size(), 18u);
   EXPECT_EQ(adapted.parameters.size(), 36u);
   EXPECT_FALSE(adapted.encoder_trained);
   const Tensor x = random_tensor({9, 16}, 1);
@@ -85,7 +76,7 @@ TEST(LoraStart, DependsOnSeedLayerAndModuleAlone) {
   AdapterOptions few = everywhere();
   few.targets = {"v_proj"};
   few.layers = {2};
-  few.alpha = 1;
+  lora_of(few).alpha = 1;
   EXPECT_TRUE(same_bits(lora_at(method_named("lora").attach(other_weights, few, 42), 2, Module::v_proj).a,
                         lora_at(all, 2, Module::v_proj).a));
   const Tensor a = lora_at(all, 2, Module::v_proj).a;
@@ -98,8 +89,8 @@ TEST(Lora, MergedIsTheSameFunction) {
   const Encoder encoder = tiny_encoder(in_double);
   for (const bool rslora : {false, true}) {
     AdapterOptions options = everywhere();
-    options.rslora = rslora;
-    options.rank_pattern = {{"fc1", 2}};
+    lora_of(options).rslora = rslora;
+    lora_of(options).rank_pattern = {{"fc1", 2}};
     const Adapted adapted = trained_lora(encoder, options);
     const Encoder merged = merge(adapted);
     const Tensor x = random_tensor({21, 16}, 1);
@@ -186,7 +177,7 @@ TEST(Lora, GradientsOfABatchAreThoseOfItsClips) {
   for (const Precision precision : {in_float, in_double}) {
     const Encoder encoder = tiny_encoder(precision);
     AdapterOptions options = everywhere();
-    options.dropout = 0.2;
+    lora_of(options).dropout = 0.2;
     const Adapted adapted = trained_lora(encoder, options);
     const std::vector<int64_t> lengths = {30, 4, 4, 17, 1};
     const Tensor x = random_tensor({56, 16}, 1).to(precision.sums),
@@ -217,23 +208,6 @@ TEST(Lora, GradientsOfABatchAreThoseOfItsClips) {
   }
 }
 
-// ---- The methods frozen and full
-
-TEST(Ends, FrozenTrainsNothingAndFullWhatItIsGiven) {
-  const Encoder encoder = tiny_encoder();
-  const Adapted frozen = method_named("frozen").attach(encoder, {}, 42);
-  EXPECT_FALSE(method_named("frozen").trains_encoder() || method_named("lora").trains_encoder());
-  EXPECT_TRUE(frozen.parameters.empty() && frozen.adapters.empty() && !frozen.encoder_trained);
-  const Adapted full = method_named("full").attach(tiny_encoder(), {}, 42);
-  EXPECT_TRUE(method_named("full").trains_encoder() && full.encoder_trained);
-  EXPECT_EQ(full.parameters.size(), 51u);  // all tensors except the position embeddings
-  EXPECT_EQ(sha256_of(full.encoder), sha256_of(encoder));
-  for (const Parameter& p : full.parameters) {
-    EXPECT_TRUE(p.tensor.requires_grad() && p.tensor.is_leaf()) << p.name;
-    EXPECT_NE(p.name, "encoder.embed_positions.weight");
-  }
-}
-
 // ---- Reading and writing PEFT's adapter_config.json
 
 AdapterOptions through_json(const AdapterOptions& options) {
@@ -246,24 +220,26 @@ TEST(PeftConfig, ComesBack) {
   options.targets = {"fc1", "encoder.layers.0.self_attn.q_proj"};
   options.excluded = {"2.fc1"};
   options.layers = {0, 2};
-  options.rank = 7;
-  options.alpha = 2.5;
-  options.rslora = true;
-  options.dropout = 0.25;
-  options.rank_pattern = {{"fc1", 3}};
-  options.alpha_pattern = {{"q_proj", 1.5}};
+  const LoraOptions lora{.rank = 7,
+                         .alpha = 2.5,
+                         .rslora = true,
+                         .dropout = 0.25,
+                         .rank_pattern = {{"fc1", 3}},
+                         .alpha_pattern = {{"q_proj", 1.5}}};
+  options.own = lora;
   const AdapterOptions back = through_json(options);
   EXPECT_EQ(back.method, "lora");
   EXPECT_EQ(back.targets, options.targets);
   EXPECT_EQ(back.target_pattern, "");
   EXPECT_EQ(back.excluded, options.excluded);
   EXPECT_EQ(back.layers, options.layers);
-  EXPECT_EQ(back.rank, options.rank);
-  EXPECT_EQ(back.alpha, options.alpha);
-  EXPECT_EQ(back.rslora, options.rslora);
-  EXPECT_EQ(back.dropout, options.dropout);
-  EXPECT_EQ(back.rank_pattern, options.rank_pattern);
-  EXPECT_EQ(back.alpha_pattern, options.alpha_pattern);
+  const auto& lora_back = back.own_as<LoraOptions>();
+  EXPECT_EQ(lora_back.rank, lora.rank);
+  EXPECT_EQ(lora_back.alpha, lora.alpha);
+  EXPECT_EQ(lora_back.rslora, lora.rslora);
+  EXPECT_EQ(lora_back.dropout, lora.dropout);
+  EXPECT_EQ(lora_back.rank_pattern, lora.rank_pattern);
+  EXPECT_EQ(lora_back.alpha_pattern, lora.alpha_pattern);
   AdapterOptions by_pattern;
   by_pattern.target_pattern = ".*fc1";
   EXPECT_EQ(through_json(by_pattern).target_pattern, ".*fc1");
@@ -273,8 +249,8 @@ TEST(PeftConfig, MayLeaveOutOrShorten) {
   const auto read = [](json config) { return method_named("lora").from_peft(config, "adapter_config.json").value(); };
   const AdapterOptions least =
       read({{"peft_type", "LORA"}, {"r", 4}, {"lora_alpha", 8}, {"target_modules", {"v_proj"}}});
-  EXPECT_EQ(least.dropout, 0);
-  EXPECT_FALSE(least.rslora);
+  EXPECT_EQ(least.own_as<LoraOptions>().dropout, 0);
+  EXPECT_FALSE(least.own_as<LoraOptions>().rslora);
   const AdapterOptions all = read({{"peft_type", "LORA"},
                                    {"r", 4},
                                    {"lora_alpha", 8},
@@ -285,7 +261,7 @@ TEST(PeftConfig, MayLeaveOutOrShorten) {
                                    {"init_lora_weights", "gaussian"}});
   EXPECT_EQ(all.targets.size(), 6u);
   EXPECT_EQ(all.layers, (std::vector<int64_t>{1}));
-  EXPECT_EQ(attachments(tiny_config(), all).size(), 5u);
+  EXPECT_EQ(target_modules(tiny_config(), all).size(), 5u);
 }
 
 TEST(PeftConfig, WhatIsNotSupportedIsRefused) {
@@ -369,11 +345,6 @@ TEST(PeftConfig, LayersAreCountedInTheListThatAnEncoderHas) {
     EXPECT_THAT(error_with(json::array({"layers", "h"}), layers), HasSubstr("layers_pattern \"h\""));
   }
   EXPECT_EQ(error_with("h", nullptr), "") << "all layers: there is nothing to count";
-}
-
-TEST(PeftConfig, IsOnlyOfMethodsThatPeftHas) {
-  EXPECT_FALSE(method_named("frozen").peft_config({}).has_value());
-  EXPECT_FALSE(method_named("full").peft_config({}).has_value());
 }
 
 }  // namespace

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Low-rank adaptation (Hu et al., 2021), as PEFT defines it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "adapter/adapter_options.h"
+#include "base/range.h"
+#include "whisper/adapter_set.h"
+
+namespace loralens {
+
+inline constexpr Range<int64_t> ranks{1, 4096};
+inline constexpr Range<double> alphas{0, 1e6, Ends::high};
+inline constexpr Range<double> dropouts{0, 1, Ends::low};
+
+struct LoraOptions {
+  int64_t rank = 32;     // R
+  double alpha = 64;     // the update is scaled by alpha / rank
+  bool rslora = false;   // ... by alpha / sqrt(rank) (Kalajdzievski, 2023)
+  double dropout = 0.1;  // on the adapter's input, in training only
+  std::map<std::string, int64_t> rank_pattern;  // regular expression for the end of a module name -> its rank
+  std::map<std::string, double> alpha_pattern;  // the same for alpha
+};
+
+// y = W x + b + scale · B A drop(x)
+struct Lora : LinearAdapter {
+  at::Tensor a;      // A: R×in
+  at::Tensor b;      // B: out×R
+  double scale = 1;
+  double dropout = 0;
+
+  at::Tensor forward(const Linear& base, const at::Tensor& x, int64_t layer, Module module,
+                     const Pass& pass) const override;
+  Linear merged(const Linear& base) const override;
+  std::optional<Factors> factors() const override { return Factors{a, b, scale}; }
+  bool has_dropout() const override { return dropout > 0; }
+  AdapterOperations operations() const override;
+  void randomise(uint64_t key) const override;
+};
+
+// A low-rank update of one linear layer: its place, rank and scale.
+struct LowRankPlace {
+  int64_t layer;
+  Module module;
+  int64_t rank;
+  double scale;  // alpha / rank or alpha / sqrt(rank)
+};
+
+// The linear layers that the targets of `options` choose, with rank and scale of `lora`. Errors of target_modules();
+// error for a number out of range, and for a pattern that is invalid or takes too long.
+std::vector<LowRankPlace> low_rank_places(const WhisperConfig& config, const AdapterOptions& options,
+                                          const LoraOptions& lora);
+
+// Error if a key of rank_pattern or alpha_pattern matches no adapted module. Same errors as low_rank_places().
+void check_patterns(const WhisperConfig& config, const AdapterOptions& options, const LoraOptions& lora);
+
+}  // namespace loralens

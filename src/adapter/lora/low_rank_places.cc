@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ranks and scales of low-rank updates, by module.
+#include <algorithm>
+#include <cmath>
+
+#include "adapter/lora/lora.h"
+#include "base/error.h"
+#include "base/pattern.h"
+
+namespace loralens {
+namespace {
+
+constexpr size_t most_patterns = 1000;
+
+// PEFT matches a pattern with the whole name of a module, or with its end after a dot: "fc1" matches "layers.0.fc1".
+Pattern end_pattern(const std::string& pattern) { return Pattern("(.*\\.)?(" + pattern + ")"); }
+
+template <typename T>
+using Patterns = std::vector<std::pair<Pattern, T>>;
+
+template <typename T>
+Patterns<T> compiled(const std::map<std::string, T>& patterns) {
+  if (patterns.size() > most_patterns)
+    fail("{} patterns of ranks or alphas: at most {} are read", patterns.size(), most_patterns);
+  Patterns<T> all;
+  for (const auto& [pattern, value] : patterns) all.emplace_back(end_pattern(pattern), value);
+  return all;
+}
+
+// As PEFT's get_pattern_key: the value of the first pattern that matches; `otherwise` if none does.
+template <typename T>
+T by_pattern(const Patterns<T>& patterns, const std::string& path, T otherwise) {
+  for (const auto& [pattern, value] : patterns)
+    if (pattern.match(path)) return value;
+  return otherwise;
+}
+
+}  // namespace
+
+std::vector<LowRankPlace> low_rank_places(const WhisperConfig& config, const AdapterOptions& options,
+                                          const LoraOptions& lora) {
+  if (!dropouts.contains(lora.dropout))
+    fail("a dropout of {} is out of range: choose {}", lora.dropout, dropouts.text());
+  const auto ranks_of_patterns = compiled(lora.rank_pattern);
+  const auto alphas_of_patterns = compiled(lora.alpha_pattern);
+  std::vector<LowRankPlace> places;
+  for (const auto& [layer, module] : target_modules(config, options)) {
+    const std::string path = module_path(layer, module);
+    const int64_t rank = by_pattern(ranks_of_patterns, path, lora.rank);
+    const double alpha = by_pattern(alphas_of_patterns, path, lora.alpha);
+    if (!ranks.contains(rank)) fail("a rank of {} is out of range: choose {}", rank, ranks.text());
+    if (!alphas.contains(alpha)) fail("alpha is {}: choose {}", alpha, alphas.text());
+    const double divisor = lora.rslora ? std::sqrt(static_cast<double>(rank)) : static_cast<double>(rank);
+    places.push_back({layer, module, rank, alpha / divisor});
+  }
+  return places;
+}
+
+void check_patterns(const WhisperConfig& config, const AdapterOptions& options, const LoraOptions& lora) {
+  const auto places = low_rank_places(config, options, lora);
+  const auto check = [&](const auto& patterns) {
+    for (const auto& [text, value] : patterns) {
+      const Pattern pattern = end_pattern(text);
+      if (std::ranges::none_of(places, [&](const LowRankPlace& place) {
+            return pattern.match(module_path(place.layer, place.module)).has_value();
+          }))
+        fail("'{}' has its own rank or alpha, but no adapted module has this name", text);
+    }
+  };
+  check(lora.rank_pattern);
+  check(lora.alpha_pattern);
+}
+
+}  // namespace loralens

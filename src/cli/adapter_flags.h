@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// The flags of adaptation methods: those that methods share (targets, layers), and each method's own, which follow from
+// its declarations (adapter/method_option.h). Which of them a command line may have depends on --method.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "adapter/method.h"
+
+namespace loralens {
+
+class AdapterFlags {
+ public:
+  // Adds the flags to a command. This object must outlive the parsing of the command line.
+  void add(CLI::App& command);
+
+  // The options that the parsed flags give, without the layers. given: names of the flags on the command line itself.
+  // UsageError for a flag among these that the method does not have, and for a value that is not valid. A flag of a
+  // preset or a configuration file that the method does not have has no effect.
+  AdapterOptions options(CLI::App& command, const std::set<std::string>& given) const;
+
+  // Sets the layers of --layers. UsageError if the options do not fit an encoder of this config (Method::check).
+  void choose_layers(AdapterOptions& options, const WhisperConfig& config) const;
+
+ private:
+  std::string method_{AdapterOptions().method}, targets_ = "v_proj", pattern_, excluded_, layers_ = "all";
+  std::map<std::string, std::string> texts_;  // methods' own options by name; switches are in switches_
+  std::map<std::string, bool> switches_;
+};
+
+// The names of the flags of other methods, which this method does not have.
+std::vector<std::string> foreign_flags(const std::string& method);
+
+}  // namespace loralens
