@@ -17,11 +17,6 @@ bool matches_any(const std::string& path, const std::vector<std::string>& names)
 
 }  // namespace
 
-std::string module_path(int64_t layer, Module module) {
-  const bool mlp = module == Module::fc1 || module == Module::fc2;
-  return fmt::format("encoder.layers.{}.{}{}", layer, mlp ? "" : "self_attn.", name_of(module));
-}
-
 std::vector<int64_t> target_layers(const WhisperConfig& config, const AdapterOptions& options) {
   std::set<int64_t> layers(options.layers.begin(), options.layers.end());
   for (const int64_t layer : layers)
@@ -41,9 +36,10 @@ std::vector<Place> target_modules(const WhisperConfig& config, const AdapterOpti
   std::vector<Place> found;
   for (const int64_t layer : layers)
     for (const Module module : linear_modules) {
-      const std::string path = module_path(layer, module);
+      const Place place{layer, module};
+      const std::string path = path_of(place);
       if (by_regex ? !pattern.match(path) : !matches_any(path, options.targets)) continue;
-      if (!matches_any(path, options.excluded)) found.emplace_back(layer, module);
+      if (!matches_any(path, options.excluded)) found.push_back(place);
     }
   if (found.empty())
     fail("no module of the encoder matches the targets '{}': choose among q_proj k_proj v_proj out_proj fc1 fc2",

@@ -34,9 +34,6 @@ struct AdapterOptions {
   }
 };
 
-// "encoder.layers.3.self_attn.v_proj", "encoder.layers.3.fc1"
-std::string module_path(int64_t layer, Module module);
-
 // The encoder layers that the options choose, ascending. Error if a layer does not exist.
 std::vector<int64_t> target_layers(const WhisperConfig& config, const AdapterOptions& options);
 

@@ -14,8 +14,7 @@ using testing::HasSubstr;
 
 std::vector<std::string> places(const AdapterOptions& options) {
   std::vector<std::string> paths;
-  for (const auto& [layer, module] : target_modules(tiny_config(), options))
-    paths.push_back(module_path(layer, module));
+  for (const Place& place : target_modules(tiny_config(), options)) paths.push_back(path_of(place));
   return paths;
 }
 

@@ -61,7 +61,7 @@ AdapterOptions read_peft_config(const Path& file) {
 Encoder merge(const Adapted& adapted) {
   Encoder encoder = adapted.encoder;
   for (const auto& [place, adapter] : adapted.adapters.linear) {
-    Linear& linear = encoder.linear(place.first, place.second);
+    Linear& linear = encoder.linear(place.layer, place.module);
     linear = adapter->merged(linear);
   }
   for (const auto& [site, adapter] : adapted.adapters.sites())

@@ -46,7 +46,7 @@ struct Setting {
   int64_t folds = 1;  // models to analyse: all folds of the first run, then of the second, ...
   int64_t runs = 1;  // runs trained on the same folds with different seeds
   // Linear layers that the adapted model has a LinearAdapter on, ascending.
-  std::vector<std::pair<int64_t, Module>> adapted;
+  std::vector<Place> adapted;
   std::vector<Site> adapted_sites;  // sites that the adapted model has a SiteAdapter at, ascending
   int64_t fit_clips = 128;  // maximum number of clips of Part::fit, and of Part::development
   int64_t erasure_clips = 50;  // number of test clips for erasure as published, drawn with the seed

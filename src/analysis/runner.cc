@@ -72,8 +72,9 @@ std::vector<Site> gradient_sites(const Setting& setting) {
   std::vector<Site> sites;
   for (int64_t l = 0; l < setting.layers; ++l)
     for (const SiteKind kind : {SiteKind::residual_in, SiteKind::residual_out}) sites.push_back({kind, l});
-  for (const auto& [layer, module] : setting.adapted)
-    for (const SiteKind kind : {SiteKind::adapter_down, SiteKind::adapter_up}) sites.push_back({kind, layer, module});
+  for (const Place& place : setting.adapted)
+    for (const SiteKind kind : {SiteKind::adapter_down, SiteKind::adapter_up})
+      sites.push_back({kind, place.layer, place.module});
   return sites;
 }
 
@@ -166,7 +167,7 @@ EmotionModel untrained_like(const EmotionModel& model, const Base& base, uint64_
                  model.classes, hash_of(seed, hash_of("untrained")));
   fresh.input = model.input;
   for (const auto& [place, adapter] : fresh.adapted.adapters.linear)
-    adapter->randomise(hash_of(seed, hash_of("untrained"), place.first, static_cast<uint64_t>(place.second)));
+    adapter->randomise(hash_of(seed, hash_of("untrained"), place.layer, static_cast<uint64_t>(place.module)));
   for (const auto& [site, adapter] : fresh.adapted.adapters.sites())
     adapter->randomise(hash_of(seed, hash_of("untrained-site"), site.layer, static_cast<uint64_t>(site.kind)));
   return fresh;

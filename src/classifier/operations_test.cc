@@ -23,15 +23,15 @@ WhisperConfig small_config(int64_t layers) {
 }
 const std::vector<int64_t> lengths = {3, 5};
 
-Adapted with_lora(int64_t layers, std::initializer_list<std::pair<int64_t, Module>> places) {
+Adapted with_lora(int64_t layers, std::initializer_list<Place> places) {
   Adapted adapted;
   adapted.encoder.config = small_config(layers);
-  for (const auto& [layer, module] : places) {
+  for (const Place& place : places) {
     auto lora = std::make_shared<Lora>();
-    const int64_t in = module == Module::fc2 ? 8 : 4, out = module == Module::fc1 ? 8 : 4;
+    const int64_t in = place.module == Module::fc2 ? 8 : 4, out = place.module == Module::fc1 ? 8 : 4;
     lora->a = at::zeros({2, in});
     lora->b = at::zeros({out, 2});
-    adapted.adapters.linear[{layer, module}] = lora;
+    adapted.adapters.linear[place] = lora;
   }
   return adapted;
 }

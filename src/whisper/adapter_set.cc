@@ -36,7 +36,7 @@ void AdapterSet::add(const Site& site, std::shared_ptr<const SiteAdapter> adapte
 
 std::optional<int64_t> AdapterSet::lowest_layer() const {
   std::optional<int64_t> lowest;
-  if (!linear.empty()) lowest = linear.begin()->first.first;
+  if (!linear.empty()) lowest = linear.begin()->first.layer;
   for (const auto& [site, adapter] : sites_) lowest = std::min(lowest.value_or(site.layer), site.layer);
   return lowest;
 }

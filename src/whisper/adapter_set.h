@@ -7,7 +7,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <utility>
 
 #include "whisper/sites.h"
 
@@ -67,9 +66,6 @@ class SiteAdapter {
   // Overwrites the parameters with random values, as a never-trained baseline. key: random seed.
   virtual void randomise(uint64_t key) const = 0;
 };
-
-// A linear layer: encoder layer and module.
-using Place = std::pair<int64_t, Module>;
 
 class AdapterSet {
  public:

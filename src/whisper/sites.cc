@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "whisper/sites.h"
 
+#include <fmt/format.h>
+
 #include <numeric>
 
 #include "base/error.h"
@@ -18,6 +20,11 @@ std::string_view name_of(SiteKind kind) {
                                         "residual_mid", "mlp_in",       "mlp_hidden",   "mlp_out",    "residual_out",
                                         "final_norm",   "pooled",       "projected",    "logits"};
   return names[static_cast<size_t>(kind)];
+}
+
+std::string path_of(const Place& place) {
+  const bool mlp = place.module == Module::fc1 || place.module == Module::fc2;
+  return fmt::format("encoder.layers.{}.{}{}", place.layer, mlp ? "" : "self_attn.", name_of(place.module));
 }
 
 int64_t Pass::rows() const { return std::accumulate(lengths.begin(), lengths.end(), int64_t{0}); }

@@ -44,10 +44,25 @@ inline constexpr Module linear_modules[] = {Module::q_proj,   Module::k_proj, Mo
 // The name in checkpoints: "v_proj". "" for none.
 std::string_view name_of(Module module);
 
+// A stack of layers. Adapters and sites exist in the encoder alone.
+enum class Stack : uint8_t { encoder };
+
+// A linear layer of the model.
+struct Place {
+  int64_t layer;
+  Module module;
+  Stack stack = Stack::encoder;
+  auto operator<=>(const Place&) const = default;
+};
+
+// The linear layer's name in checkpoints: "encoder.layers.3.self_attn.v_proj", "encoder.layers.3.fc1".
+std::string path_of(const Place& place);
+
 struct Site {
   SiteKind kind;
   int64_t layer = -1;             // 0..N-1; -1 for sites outside the layers
   Module module = Module::none;  // set for adapter_down and adapter_up only
+  Stack stack = Stack::encoder;
   auto operator<=>(const Site&) const = default;
 };
 

@@ -50,14 +50,14 @@ class LoraMethod : public Method {
     Adapted adapted{std::move(base), {}, {}, false};
     const auto& own = options.own_as<LoraOptions>();
     const auto type = adapted.encoder.norm.weight.options();
-    for (const auto& place : low_rank_places(adapted.encoder.config, options, own)) {
+    for (const auto& [place, rank, scale] : low_rank_places(adapted.encoder.config, options, own)) {
       const Tensor& weight = adapted.encoder.linear(place.layer, place.module).weight;
       auto lora = std::make_shared<Lora>();
-      lora->scale = place.scale;
+      lora->scale = scale;
       lora->dropout = own.dropout;
-      lora->a = initial_a(place, weight.size(1), seed).to(type).requires_grad_();
-      lora->b = at::zeros({weight.size(0), place.rank}, type).requires_grad_();
-      const std::string path = module_path(place.layer, place.module);
+      lora->a = initial_a(place, {rank, weight.size(1)}, seed).to(type).requires_grad_();
+      lora->b = at::zeros({weight.size(0), rank}, type).requires_grad_();
+      const std::string path = path_of(place);
       adapted.parameters.push_back({.name = path + ".lora_A.weight",
                                     .tensor = lora->a,
                                     .role = ParameterRole::factor_a,
@@ -68,7 +68,7 @@ class LoraMethod : public Method {
                                     .role = ParameterRole::factor_b,
                                     .layer = place.layer,
                                     .decay = true});
-      adapted.adapters.linear[{place.layer, place.module}] = std::move(lora);
+      adapted.adapters.linear[place] = std::move(lora);
     }
     return adapted;
   }
@@ -82,10 +82,10 @@ class LoraMethod : public Method {
 
  private:
   // PEFT's default initialisation of A: Kaiming uniform with a = √5, which is uniform in ±1/sqrt(in). CPU, float64.
-  static Tensor initial_a(const LowRankPlace& place, int64_t in, uint64_t seed) {
-    Tensor a = at::empty({place.rank, in}, c10::ScalarType::Double);
+  static Tensor initial_a(const Place& place, at::IntArrayRef shape, uint64_t seed) {
+    Tensor a = at::empty(shape, c10::ScalarType::Double);
     Random random(hash_of(seed, place.layer, static_cast<uint64_t>(place.module)));
-    const double bound = 1 / std::sqrt(static_cast<double>(in));
+    const double bound = 1 / std::sqrt(static_cast<double>(shape[1]));
     double* values = a.mutable_data_ptr<double>();
     for (int64_t i = 0; i < a.numel(); ++i) values[i] = random.uniform(-bound, bound);
     return a;

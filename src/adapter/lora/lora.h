@@ -44,8 +44,7 @@ struct Lora : LinearAdapter {
 
 // A low-rank update of one linear layer: its place, rank and scale.
 struct LowRankPlace {
-  int64_t layer;
-  Module module;
+  Place place;
   int64_t rank;
   double scale;  // alpha / rank or alpha / sqrt(rank)
 };

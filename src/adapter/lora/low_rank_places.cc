@@ -44,14 +44,14 @@ std::vector<LowRankPlace> low_rank_places(const WhisperConfig& config, const Ada
   const auto ranks_of_patterns = compiled(lora.rank_pattern);
   const auto alphas_of_patterns = compiled(lora.alpha_pattern);
   std::vector<LowRankPlace> places;
-  for (const auto& [layer, module] : target_modules(config, options)) {
-    const std::string path = module_path(layer, module);
+  for (const Place& place : target_modules(config, options)) {
+    const std::string path = path_of(place);
     const int64_t rank = by_pattern(ranks_of_patterns, path, lora.rank);
     const double alpha = by_pattern(alphas_of_patterns, path, lora.alpha);
     if (!ranks.contains(rank)) fail("a rank of {} is out of range: choose {}", rank, ranks.text());
     if (!alphas.contains(alpha)) fail("alpha is {}: choose {}", alpha, alphas.text());
     const double divisor = lora.rslora ? std::sqrt(static_cast<double>(rank)) : static_cast<double>(rank);
-    places.push_back({layer, module, rank, alpha / divisor});
+    places.push_back({place, rank, alpha / divisor});
   }
   return places;
 }
@@ -61,9 +61,8 @@ void check_patterns(const WhisperConfig& config, const AdapterOptions& options, 
   const auto check = [&](const auto& patterns) {
     for (const auto& [text, value] : patterns) {
       const Pattern pattern = end_pattern(text);
-      if (std::ranges::none_of(places, [&](const LowRankPlace& place) {
-            return pattern.match(module_path(place.layer, place.module)).has_value();
-          }))
+      if (std::ranges::none_of(
+              places, [&](const LowRankPlace& low_rank) { return pattern.match(path_of(low_rank.place)).has_value(); }))
         fail("'{}' has its own rank or alpha, but no adapted module has this name", text);
     }
   };

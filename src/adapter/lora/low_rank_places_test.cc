@@ -24,7 +24,7 @@ std::vector<LowRankPlace> places_of(const AdapterOptions& options) {
 
 const LowRankPlace& at_place(const std::vector<LowRankPlace>& all, const std::string& path) {
   for (const auto& place : all)
-    if (module_path(place.layer, place.module) == path) return place;
+    if (path_of(place.place) == path) return place;
   fail("nothing is attached to {}", path);
 }
 

@@ -97,11 +97,11 @@ void Alignment::begin_fold(const FoldSubjects& fold) {
     for (const auto& [place, adapter] : fold.of(role).model.adapted.adapters.linear) {
       const auto factors = adapter->factors();
       if (!factors) {
-        other_.insert(std::string(name_of(place.second)));
+        other_.insert(std::string(name_of(place.module)));
         continue;
       }
       const uint64_t seed = hash_of(setting_.seed, hash_of("random-B"), fold.fold, static_cast<int64_t>(role),
-                                    place.first, static_cast<int64_t>(place.second));
+                                    place.layer, static_cast<int64_t>(place.module));
       gauges_[{role, place}] = gauges_of(*factors, seed);
     }
 }
@@ -114,14 +114,14 @@ void Alignment::use(const Minibatch& minibatch) {
 void Alignment::use_adapter(const Of& of, const Minibatch& minibatch) {
   const auto& [role, place] = of;
   const auto find = [&](SiteKind kind, bool gradient) {
-    const auto found = minibatch.samples.find({role, {kind, place.first, place.second}, gradient});
+    const auto found = minibatch.samples.find({role, {kind, place.layer, place.module}, gradient});
     return found == minibatch.samples.end() ? Tensor() : found->second.to(c10::ScalarType::Double);
   };
   const Tensor down = find(SiteKind::adapter_down, false);  // (1+F)×n×R: A x
   const Tensor gradient = find(SiteKind::adapter_up, true);  // (1+F)×n×out: at B A x
   RowKey key{.model = std::string(name_of(role)),
-             .layer = place.first,
-             .module = std::string(name_of(place.second)),
+             .layer = place.layer,
+             .module = std::string(name_of(place.module)),
              .metric = "cka"};
   for (const Gauge& gauge : gauges_.at(of)) {
     std::vector<Tensor> random;
@@ -228,8 +228,8 @@ void Alignment::end_fold(const FoldSubjects& fold) {
 
 std::set<std::string> Alignment::compared() const {
   std::set<std::string> modules;
-  for (const auto& [layer, module] : setting_.adapted)
-    if (!other_.contains(std::string(name_of(module)))) modules.insert(std::string(name_of(module)));
+  for (const Place& place : setting_.adapted)
+    if (!other_.contains(std::string(name_of(place.module)))) modules.insert(std::string(name_of(place.module)));
   return modules;
 }
 

@@ -115,8 +115,8 @@ void PaperAlignment::add(const char* component, const char* variant, const Place
     return;
   }
   Row row{.key = {.variant = variant,
-                  .layer = place.first,
-                  .module = std::string(name_of(place.second)),
+                  .layer = place.layer,
+                  .module = std::string(name_of(place.module)),
                   .component = component,
                   .metric = "cka"}};
   row.key.model = row.key.component.ends_with("-untrained") ? "untrained" : "adapted";

@@ -30,9 +30,9 @@ std::set<int64_t> pictured_layers(int64_t layers) {
 
 // v_proj if it has an adapter, else the first module that has one; Module::none without adapters.
 Module pictured_module(const Setting& setting) {
-  for (const auto& [layer, module] : setting.adapted)
-    if (module == Module::v_proj) return module;
-  return setting.adapted.empty() ? Module::none : setting.adapted.front().second;
+  for (const Place& place : setting.adapted)
+    if (place.module == Module::v_proj) return place.module;
+  return setting.adapted.empty() ? Module::none : setting.adapted.front().module;
 }
 
 // "layers 3, 5"

@@ -32,8 +32,8 @@ class Gradients : public Analysis {
   bool wants(Part part, Role role, const Site& site) const override {
     if (!wants(part, role) || role == Role::frozen) return false;
     return std::ranges::any_of(setting_.adapted, [&](const Place& place) {
-      return site == Site{SiteKind::adapter_down, place.first, place.second} ||
-             site == Site{input_of(place.second), place.first};
+      return site == Site{SiteKind::adapter_down, place.layer, place.module} ||
+             site == Site{input_of(place.module), place.layer};
     });
   }
   bool wants_gradient(Part part, Role role, const Site& site) const override {
@@ -86,7 +86,7 @@ void Gradients::add_parameter(const BatchView& view, const Place& place, const c
     return x.to(c10::promoteTypes(x.scalar_type(), c10::ScalarType::Float)).split_with_sizes(view.clip_rows);
   };
   const auto lefts = wide(left), rights = wide(right);
-  auto& norms = norms_[{.layer = place.first, .module = std::string(name_of(place.second)), .component = component}];
+  auto& norms = norms_[{.layer = place.layer, .module = std::string(name_of(place.module)), .component = component}];
   for (size_t i = 0; i < lefts.size(); ++i)
     norms.push_back(at::matmul(lefts[i].t(), rights[i]).to(c10::ScalarType::Double).norm().item<double>());
 }
@@ -106,9 +106,9 @@ void Gradients::see_gradient(const BatchView& view, const Site& site, const Tens
     return;
   }
   if (site.kind == SiteKind::adapter_up)
-    add_parameter(view, place, "B", gradient, values_.at({SiteKind::adapter_down, place.first, place.second}));
+    add_parameter(view, place, "B", gradient, values_.at({SiteKind::adapter_down, place.layer, place.module}));
   else
-    add_parameter(view, place, "A", gradient, values_.at({input_of(place.second), place.first}));
+    add_parameter(view, place, "A", gradient, values_.at({input_of(place.module), place.layer}));
 }
 
 // Measure of vanishing gradients: log10 of the norm in the last layer that has one over the norm in the first.

@@ -54,7 +54,7 @@ std::vector<Figure> figures_of(const Setting& setting) {
     return f;
   };
   std::set<std::string> modules = {""};
-  for (const auto& [layer, module] : setting.adapted) modules.insert(std::string(name_of(module)));
+  for (const Place& place : setting.adapted) modules.insert(std::string(name_of(place.module)));
   for (const std::string& module : modules) {
     const std::string suffix = module.empty() ? "-residual-stream" : modules.size() > 2 ? "-" + module : "-adapters";
     for (const auto& [metric, name, title, y] : {std::array{"norm", "gradients-norm", "Gradient of the loss", "norm"},

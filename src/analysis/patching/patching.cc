@@ -149,13 +149,13 @@ struct Sums {
 
 // Rows of R. untold: receives the heads' suffixes under which the gain may be 0, so that there is no R.
 std::vector<Row> Patching::recovered(std::set<std::string>& untold) const {
-  using Place = std::pair<int64_t, int64_t>;  // fold, clip
+  using FoldClip = std::pair<int64_t, int64_t>;
   std::vector<Row> rows;
   for (const auto& [key, patched] : values_) {
     if (key.component == "none") continue;
     const bool into_frozen = key.variant.starts_with("adapted-into-frozen");
     const std::string head = key.variant.ends_with("-head-frozen") ? "head-frozen" : "";
-    std::map<Place, double> adapted, frozen;
+    std::map<FoldClip, double> adapted, frozen;
     for (const auto& [model, values] : {std::pair{"adapted", &adapted}, std::pair{"frozen", &frozen}})
       for (const Value& v :
            values_.at({.model = model, .variant = head, .component = "none", .metric = "log_probability"}))

@@ -70,7 +70,7 @@ class Spectrum : public Analysis {
     if (site.kind == SiteKind::adapter_down) return true;
     return form_.variants_too && role == Role::adapted &&
            std::ranges::any_of(setting_.adapted, [&](const Place& place) {
-             return place.first == site.layer && input_of(place.second) == site.kind;
+             return place.layer == site.layer && input_of(place.module) == site.kind;
            });
   }
   bool wants_gradient(Part part, Role role, const Site& site) const override {
@@ -153,7 +153,7 @@ void Spectrum::see(const BatchView& view, const Site& site, const Tensor& value)
     return;
   }
   for (const Place& place : setting_.adapted) {
-    if (place.first != site.layer || input_of(place.second) != site.kind) continue;
+    if (place.layer != site.layer || input_of(place.module) != site.kind) continue;
     const auto factors = factors_at(view.subject, place);
     if (!factors) continue;
     const Tensor x = value.to(c10::promoteTypes(value.scalar_type(), c10::ScalarType::Float));
@@ -194,7 +194,7 @@ const Tensor& Spectrum::random_factor(const char* name, const Place& place, at::
   Tensor& values = random_factors_[{name, place}];
   if (!values.defined())
     values =
-        normal_values(shape, hash_of(setting_.seed, hash_of(name), place.first, static_cast<uint64_t>(place.second)))
+        normal_values(shape, hash_of(setting_.seed, hash_of(name), place.layer, static_cast<uint64_t>(place.module)))
             .to(c10::ScalarType::Float);
   return values;
 }
@@ -254,8 +254,8 @@ void Spectrum::end_fold(const FoldSubjects& fold) {
     const Factors factors = *factors_at(fold.of(where.role), where.place);
     const RowKey key{.model = std::string(name_of(where.role)),
                      .variant = where.dropout ? "dropout" : "",
-                     .layer = where.place.first,
-                     .module = std::string(name_of(where.place.second))};
+                     .layer = where.place.layer,
+                     .module = std::string(name_of(where.place.module))};
     add(fold.fold, key,
         {streams.activations.uncentred(), streams.gradients.rows() > 0 ? streams.gradients.uncentred() : Tensor(),
          on_cpu(factors.b)});

@@ -32,7 +32,7 @@ Tensor update_of(const Linear& base, const LinearAdapter& adapter) {
 }
 
 RowKey key_of(const std::string& model, const Place& place, const std::string& component) {
-  return {.model = model, .layer = place.first, .module = std::string(name_of(place.second)), .component = component};
+  return {.model = model, .layer = place.layer, .module = std::string(name_of(place.module)), .component = component};
 }
 
 // Number of singular values above rounding error.
@@ -92,11 +92,11 @@ std::string add_weight_spectra(const FoldSubjects& fold, SpectrumCurves& curves)
   if (adapted.adapters.empty())
     return "The encoder's weights are those of the base model: there is no change to analyse.";
   for (const auto& [place, adapter] : adapted.adapters.linear) {
-    const Linear& base = adapted.encoder.linear(place.first, place.second);
+    const Linear& base = adapted.encoder.linear(place.layer, place.module);
     add_weight(fold.fold, place, exact(base).weight.cpu(), update_of(base, *adapter), curves);
   }
   for (const auto& [place, adapter] : fold.untrained.model.adapted.adapters.linear) {
-    const Linear& base = fold.untrained.model.adapted.encoder.linear(place.first, place.second);
+    const Linear& base = fold.untrained.model.adapted.encoder.linear(place.layer, place.module);
     curves.add(fold.fold, key_of("untrained", place, "delta-weight"), at::linalg_svdvals(update_of(base, *adapter)), 0);
   }
   return {};

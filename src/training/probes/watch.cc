@@ -135,7 +135,7 @@ void Watch::see_gradients() {
   }
   if (logit_squares_.defined())
     add({}, Module::none, "logits", "gradient_norm", std::sqrt(logit_squares_.item<double>()));
-  for (const auto& [place, adapter] : model_.adapted.adapters.linear) add_adapter(place.first, place.second, *adapter);
+  for (const auto& [place, adapter] : model_.adapted.adapters.linear) add_adapter(place.layer, place.module, *adapter);
 }
 
 void Watch::add(std::optional<int64_t> layer, Module module, const char* component, const char* metric, double value) {

@@ -137,12 +137,12 @@ TEST_F(Seen, AdaptersAndTheirGradients) {
   const auto rows = look();
   for (const auto& [place, adapter] : model_.adapted.adapters.linear) {
     const Factors lora = adapter->factors().value();
-    const std::string module(name_of(place.second));
-    expect_spectrum(rows, place.first, module, "A", lora.a, value);
-    expect_spectrum(rows, place.first, module, "B", lora.b, value);
-    expect_spectrum(rows, place.first, module, "BA", at::matmul(lora.b, lora.a) * lora.scale, value);
-    EXPECT_NEAR(value(rows, place.first, module, "A", "gradient_norm") / norm_of(lora.a.grad()), 1, 1e-5);
-    EXPECT_NEAR(value(rows, place.first, module, "B", "gradient_norm") / norm_of(lora.b.grad()), 1, 1e-5);
+    const std::string module(name_of(place.module));
+    expect_spectrum(rows, place.layer, module, "A", lora.a, value);
+    expect_spectrum(rows, place.layer, module, "B", lora.b, value);
+    expect_spectrum(rows, place.layer, module, "BA", at::matmul(lora.b, lora.a) * lora.scale, value);
+    EXPECT_NEAR(value(rows, place.layer, module, "A", "gradient_norm") / norm_of(lora.a.grad()), 1, 1e-5);
+    EXPECT_NEAR(value(rows, place.layer, module, "B", "gradient_norm") / norm_of(lora.b.grad()), 1, 1e-5);
   }
   EXPECT_EQ(rows.size(), 18u * 11 + 3 * 2 + 1);
 }
