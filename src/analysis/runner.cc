@@ -21,7 +21,6 @@ namespace {
 
 using at::Tensor;
 
-constexpr Role roles[] = {Role::adapted, Role::frozen, Role::untrained};
 constexpr int64_t positions_in_batch = 2000;
 
 // Hands the tensors of a forward pass to the analyses; keeps the residuals and the tensors whose gradient is wanted.
@@ -130,7 +129,7 @@ bool AnalysisRunner::wanted(Part part, Role role) const {
 int64_t AnalysisRunner::clips_in(const FoldSubjects& fold) const {
   int64_t count = 0;
   for (const Part part : all_parts)
-    for (const Role role : roles)
+    for (const Role role : all_roles)
       if (wanted(part, role)) {
         count += std::ssize(fold.of(part));
         break;
@@ -142,7 +141,7 @@ void AnalysisRunner::run(const FoldSubjects& fold, const Encoder& base, const So
                          const std::function<void(int64_t)>& progress) {
   // A fully trained encoder has its own stem, so the models cannot share the stem's output.
   const bool trained_stem =
-      std::ranges::any_of(roles, [&](Role role) { return fold.of(role).model.adapted.encoder_trained; });
+      std::ranges::any_of(all_roles, [&](Role role) { return fold.of(role).model.adapted.encoder_trained; });
   SourceOptions source_options = options;
   source_options.cache_bytes = 0;  // no cache: each clip is read once per part, for all models together
   ClipSource source(base, setting_.clips->clips, trained_stem ? -1 : 0, source_options);
@@ -170,7 +169,7 @@ void AnalysisRunner::run(const FoldSubjects& fold, const Encoder& base, const So
     for (size_t b = 0; b < batches.size(); ++b) {
       for (size_t next = b; next < std::min(b + 3, batches.size()); ++next) source.prefetch(batches[next]);
       const Batch shared = trained_stem ? Batch{} : source.batch(batches[b]);
-      for (const Role role : roles) {
+      for (const Role role : all_roles) {
         if (!wanted(part, role)) continue;
         const Subject& subject = fold.of(role);
         const at::NoGradGuard no_grad;
