@@ -27,8 +27,7 @@ FoldSubjects subjects_of(const ComparedModels& models, size_t fold, const Settin
           std::move(parts.sample)};
 }
 
-// Runs these analyses over all folds and adds the clips of the parts that they look at, without those that only serve to
-// fit, to `used`.
+// Runs these analyses over all folds. Adds the clips that they look at to `used`, without those that only serve to fit.
 std::vector<NamedFindings> run_over_folds(const ComparedModels& models, const Setting& setting,
                                           const std::vector<AnalysisEntry>& entries, const PartOptions& options,
                                           int64_t threads, std::set<int64_t>& used) {
@@ -59,7 +58,8 @@ std::vector<NamedFindings> run_over_folds(const ComparedModels& models, const Se
   return findings;
 }
 
-// Sets each row's seed and fold: model k is fold k % folds of run k / folds, unless its folder's name has another number.
+// Sets each row's seed and fold: model k is of run k / folds, and its fold is the number in its folder's name, else
+// k % folds.
 void name_rows(const ComparedModels& models, uint64_t seed, std::vector<NamedFindings>& findings) {
   for (auto& found : findings)
     for (Row& row : found.findings.rows) {

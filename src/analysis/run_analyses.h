@@ -29,8 +29,8 @@ struct AnalysesResult {
   int64_t unused = 0;  // requested clips that are test clips of no fold
 };
 
-// Each row gets a seed (Row::seed) and, if it is of one fold, the number in the name of the fold's folder. Error if none
-// of the clips in a list that the analyses use is a test clip.
+// Each row gets a seed (Row::seed) and, if it is of one fold, the number in the name of the fold's folder. Error if
+// none of the clips in a list that the analyses use is a test clip.
 AnalysesResult run_analyses(const ComparedModels& models, const Setting& setting, const AnalysesRequest& request);
 
 // Whether the analysis needs forward passes of this model over any part.

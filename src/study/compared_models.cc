@@ -57,8 +57,8 @@ std::vector<Fold> folds_of(const ComparisonRequest& a, const std::string& name, 
   std::vector<Fold> folds;
   if (!fs::exists(csv) && a.corpora.empty())
     fail(
-        "{} has no folds.csv, so it is unknown which clips are test clips: copy the whole run, or name a table of other "
-        "clips with --corpus",
+        "{} has no folds.csv, so it is unknown which clips are test clips: copy the whole run, or name a table of "
+        "other clips with --corpus",
         run.string());
   if (fs::exists(csv)) {
     try {
