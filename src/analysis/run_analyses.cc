@@ -95,10 +95,10 @@ std::vector<int64_t> in_order(std::set<int64_t> used, const AnalysesRequest& req
 
 }  // namespace
 
-Setting setting_of(const ComparedModels& models, bool paper, uint64_t seed) {
+Setting setting_of(const ComparedModels& models, const Protocol& protocol, uint64_t seed) {
   const EmotionModel& model = models.adapted.front();
   Setting setting;
-  setting.paper = paper;
+  setting.protocol = protocol;
   setting.seed = seed;
   setting.clips = &models.clips;
   setting.classes = model.classes;
@@ -113,7 +113,7 @@ Setting setting_of(const ComparedModels& models, bool paper, uint64_t seed) {
 }
 
 AnalysesResult run_analyses(const ComparedModels& models, const Setting& setting, const AnalysesRequest& request) {
-  PartOptions options{.paper = setting.paper,
+  PartOptions options{.training_clips = setting.protocol.training_clips,
                       .seed = setting.seed,
                       .fit_clips = setting.fit_clips,
                       .listed = request.clips,
@@ -125,9 +125,9 @@ AnalysesResult run_analyses(const ComparedModels& models, const Setting& setting
     for (auto& found : run_over_folds(models, setting, entries, options, request.threads, used))
       result.findings.push_back(std::move(found));
   };
-  if (setting.paper) {
+  if (setting.protocol.training_clips == TrainingClips::sample) {
     run(request.analyses);
-  } else {  // in `strict` both lists name test clips
+  } else {  // both lists name test clips
     std::vector<AnalysisEntry> plain, gradient;
     for (const AnalysisEntry& entry : request.analyses)
       (entry.gradient_clips && !request.gradient_clips.empty() ? gradient : plain).push_back(entry);

@@ -26,6 +26,7 @@ class TestFold {
     subjects.frozen = make_subject(Role::frozen, frozen);
     subjects.untrained = make_subject(Role::untrained, model);
     setting.clips = &clips_;
+    setting.model_folders = {"run/fold-00"};
     setting.classes = model.classes;
     setting.layers = base_.encoder.config.layers;
     setting.width = base_.encoder.config.width;
@@ -64,10 +65,10 @@ class TestFold {
     taps.observers.push_back(&recorder);
     taps.interventions = std::move(interventions);
     Seen seen = start(clip);
-    if (setting.paper) seen.speech = seen.pass.rows();
+    if (setting.protocol.frames == Frames::all) seen.speech = seen.pass.rows();
     Pass pass = seen.pass;
     pass.taps = &taps;
-    seen.logits = logits(subject.model.head, head_states(subject.model, subject.encoder, seen.x, 0, pass), pass)[0];
+    seen.logits = logits_from(subject.network(), seen.x, 0, pass)[0];
     seen.sites = std::move(recorder.sites);
     return seen;
   }
