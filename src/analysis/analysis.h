@@ -23,6 +23,7 @@
 namespace loralens {
 
 enum class Role { adapted, frozen, untrained };
+inline constexpr Role all_roles[] = {Role::adapted, Role::frozen, Role::untrained};
 // "adapted", "frozen", "untrained"
 std::string_view name_of(Role role);
 
@@ -53,6 +54,8 @@ struct Setting {
   std::vector<Path> model_folders;  // folder of each fold's model
 
   int64_t folds_of_a_run() const { return folds / runs; }
+  // The folder of a fold's model, for notes.
+  std::string folder_of(int64_t fold) const { return model_folders.at(static_cast<size_t>(fold)).string(); }
   // The clip's group for resampling in confidence intervals: its speaker, or the clip itself if the speaker is unknown.
   std::string group_of(int64_t clip) const;
   // A sentence for analyses of A, B and ΔW, which adapters at sites do not have; "" if the model has none of these.

@@ -36,7 +36,8 @@ struct Row {
   // Number of clips, counted once per run (number of folds, for a mean over folds of a measure that is not a mean over
   // clips); 0: not applicable.
   int64_t n = 0;
-  std::optional<uint64_t> seed;  // training seed of the fold's run, if several runs were analysed
+  // Of a fold of several runs: the training seed of its run; empty if it is unknown. Otherwise: the analysis's seed.
+  std::optional<uint64_t> seed;
 };
 
 struct NamedArray {

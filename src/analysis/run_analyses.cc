@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/profile.h"
 #include "base/progress.h"
+#include "results/run_folder.h"
 
 namespace loralens {
 namespace {
@@ -26,7 +27,7 @@ FoldSubjects subjects_of(const ComparedModels& models, size_t fold, const Settin
           std::move(parts.sample)};
 }
 
-// Runs these analyses over all folds and adds the test clips to `used`.
+// Runs these analyses over all folds. Adds the clips that they look at to `used`, without those that only serve to fit.
 std::vector<NamedFindings> run_over_folds(const ComparedModels& models, const Setting& setting,
                                           const std::vector<AnalysisEntry>& entries, const PartOptions& options,
                                           int64_t threads, std::set<int64_t>& used) {
@@ -43,7 +44,9 @@ std::vector<NamedFindings> run_over_folds(const ComparedModels& models, const Se
   for (size_t f = 0; f < models.folds.size(); ++f) {
     Parts parts = choose_parts(models.folds[f], models.labels, options);
     if (parts.test.empty()) continue;
-    used.insert(parts.test.begin(), parts.test.end());
+    for (const auto& [part, clips] : {std::pair{Part::test, &parts.test}, {Part::sample, &parts.sample}})
+      if (std::ranges::any_of(pointers, [&](const Analysis* analysis) { return looks_at(*analysis, part); }))
+        used.insert(clips->begin(), clips->end());
     const FoldSubjects fold = subjects_of(models, f, setting, std::move(parts));
     Progress progress(fmt::format("fold {}/{}", f + 1, models.folds.size()),
                       std::max<int64_t>(runner.clips_in(fold), 1));
@@ -55,15 +58,39 @@ std::vector<NamedFindings> run_over_folds(const ComparedModels& models, const Se
   return findings;
 }
 
-// Sets each row's seed and fold: model k of several runs is fold k % folds of run k / folds.
-void name_runs(const ComparedModels& models, std::vector<NamedFindings>& findings) {
-  const auto folds = static_cast<int64_t>(models.folds_of_a_run);
+// Sets each row's seed and fold: model k is of run k / folds, and its fold is the number in its folder's name, else
+// k % folds.
+void name_rows(const ComparedModels& models, uint64_t seed, std::vector<NamedFindings>& findings) {
   for (auto& found : findings)
-    for (Row& row : found.findings.rows)
-      if (row.fold) {
-        row.seed = models.seeds[static_cast<size_t>(*row.fold / folds)];
-        row.fold = *row.fold % folds;
-      }
+    for (Row& row : found.findings.rows) {
+      row.seed = seed;
+      if (!row.fold) continue;
+      const auto model = static_cast<size_t>(*row.fold), folds = models.folds_of_a_run;
+      if (!models.seeds.empty()) row.seed = models.seeds[model / folds];
+      row.fold = fold_number(models.folders[model]).value_or(static_cast<int64_t>(model % folds));
+    }
+}
+
+// Adds to `unused` the clips of a list that are test clips of no fold. Error if none is a test clip. flag: the list's.
+void check_list(const char* flag, const std::vector<int64_t>& list, const ComparedModels& models,
+                std::set<int64_t>& unused) {
+  std::set<int64_t> others(list.begin(), list.end());
+  for (const Fold& fold : models.folds)
+    for (const int64_t clip : fold.test) others.erase(clip);
+  if (!list.empty() && others.size() == list.size())
+    fail("{}: none of the {} listed clips is a test clip of {}: list clips of the test parts", flag, list.size(),
+         models.run.string());
+  unused.insert(others.begin(), others.end());
+}
+
+// The used clips: those in the lists first, in their order, then the others, ascending.
+std::vector<int64_t> in_order(std::set<int64_t> used, const AnalysesRequest& request) {
+  std::vector<int64_t> clips;
+  for (const auto& list : {request.clips, request.gradient_clips})
+    for (const int64_t clip : list)
+      if (used.erase(clip) > 0) clips.push_back(clip);
+  clips.insert(clips.end(), used.begin(), used.end());
+  return clips;
 }
 
 }  // namespace
@@ -93,34 +120,36 @@ AnalysesResult run_analyses(const ComparedModels& models, const Setting& setting
                       .listed = request.clips,
                       .listed_sample = request.gradient_clips};
   AnalysesResult result;
-  std::set<int64_t> used;
+  std::set<int64_t> used, unused;
   const auto run = [&](const std::vector<AnalysisEntry>& entries) {
     if (entries.empty()) return;
     for (auto& found : run_over_folds(models, setting, entries, options, request.threads, used))
       result.findings.push_back(std::move(found));
   };
-  if (setting.protocol.training_clips == TrainingClips::sample || request.gradient_clips.empty()) {
+  if (setting.protocol.training_clips == TrainingClips::sample) {
     run(request.analyses);
   } else {  // both lists name test clips
     std::vector<AnalysisEntry> plain, gradient;
-    for (const AnalysisEntry& entry : request.analyses) (entry.gradient_clips ? gradient : plain).push_back(entry);
+    for (const AnalysisEntry& entry : request.analyses)
+      (entry.gradient_clips && !request.gradient_clips.empty() ? gradient : plain).push_back(entry);
+    if (!plain.empty()) check_list("--clips", request.clips, models, unused);
+    if (!gradient.empty()) check_list("--gradient-clips", request.gradient_clips, models, unused);
     run(plain);
     options.listed = request.gradient_clips;
     run(gradient);
   }
-  if (setting.runs > 1) name_runs(models, result.findings);
-  result.unused = std::ranges::count_if(options.listed, [&](int64_t clip) { return !used.contains(clip); });
-  if (used.empty()) fail("none of the listed clips is a test clip of the run");
-  if (!options.listed.empty() && request.gradient_clips.empty())
-    std::ranges::copy_if(options.listed, std::back_inserter(result.clips),
-                         [&](int64_t clip) { return used.contains(clip); });
-  else
-    result.clips.assign(used.begin(), used.end());
+  name_rows(models, setting.seed, result.findings);
+  result.unused = std::ssize(unused);
+  result.clips = in_order(std::move(used), request);
   return result;
 }
 
 bool looks_at(const Analysis& analysis, Role role) {
   return std::ranges::any_of(all_parts, [&](Part part) { return analysis.wants(part, role); });
+}
+
+bool looks_at(const Analysis& analysis, Part part) {
+  return std::ranges::any_of(all_roles, [&](Role role) { return analysis.wants(part, role); });
 }
 
 }  // namespace loralens

@@ -24,15 +24,19 @@ struct AnalysesRequest {
 
 struct AnalysesResult {
   std::vector<NamedFindings> findings;
-  std::vector<int64_t> clips;  // the analysed test clips, in the order of the request's list if there is one
+  // The analysed clips (test clips; in `paper` also the sample, where an analysis looks at it), in the order of the
+  // request's list if there is one, else ascending.
+  std::vector<int64_t> clips;
   int64_t unused = 0;  // requested clips that are test clips of no fold
 };
 
-// With several runs, each row gets the seed of its run and the fold number within that run. Error if no listed clip is
-// a test clip.
+// Each row gets a seed (Row::seed) and, if it is of one fold, the number in the name of the fold's folder. Error if
+// none of the clips in a list that the analyses use is a test clip.
 AnalysesResult run_analyses(const ComparedModels& models, const Setting& setting, const AnalysesRequest& request);
 
 // Whether the analysis needs forward passes of this model over any part.
 bool looks_at(const Analysis& analysis, Role role);
+// Whether the analysis needs forward passes over this part with any model.
+bool looks_at(const Analysis& analysis, Part part);
 
 }  // namespace loralens

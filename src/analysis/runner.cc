@@ -22,8 +22,6 @@ namespace {
 
 using at::Tensor;
 
-constexpr Role roles[] = {Role::adapted, Role::frozen, Role::untrained};
-
 // Hands the tensors of a forward pass to the analyses; keeps the residuals and the tensors whose gradient is wanted.
 class SiteReader : public Observer {
  public:
@@ -185,7 +183,7 @@ bool AnalysisRunner::wanted(Part part, Role role) const {
 int64_t AnalysisRunner::clips_in(const FoldSubjects& fold) const {
   int64_t count = 0;
   for (const Part part : all_parts)
-    for (const Role role : roles)
+    for (const Role role : all_roles)
       if (wanted(part, role)) {
         count += std::ssize(fold.of(part));
         break;
@@ -197,7 +195,7 @@ void AnalysisRunner::run(const FoldSubjects& fold, const Encoder& base, const So
                          const std::function<void(int64_t)>& progress) {
   // A fully trained encoder has its own stem, so the models cannot share the stem's output.
   const bool trained_stem =
-      std::ranges::any_of(roles, [&](Role role) { return fold.of(role).model.adapted.encoder_trained; });
+      std::ranges::any_of(all_roles, [&](Role role) { return fold.of(role).model.adapted.encoder_trained; });
   SourceOptions source_options = options;
   source_options.cache_bytes = 0;  // no cache: each clip is read once per part, for all models together
   ClipSource source(base, setting_.clips->clips, trained_stem ? -1 : 0, source_options);
@@ -237,7 +235,7 @@ void AnalysisRunner::pass_models(const FoldSubjects& fold, Part part, const std:
   std::vector<std::unique_ptr<ModelPass>> passes;
   ModelViews views;
   Batch batch;
-  for (const Role role : roles) {
+  for (const Role role : all_roles) {
     if (!wanted(part, role)) continue;
     if (!batch.x.defined() || source.trains_stem()) batch = source.batch(clips, &fold.of(role).encoder);
     passes.push_back(std::make_unique<ModelPass>(setting_, fold, role, part, clips, batch.pass));

@@ -26,6 +26,7 @@ class TestFold {
     subjects.frozen = make_subject(Role::frozen, frozen);
     subjects.untrained = make_subject(Role::untrained, model);
     setting.clips = &clips_;
+    setting.model_folders = {"run/fold-00"};
     setting.classes = model.classes;
     setting.layers = base_.encoder.config.layers;
     setting.width = base_.encoder.config.width;

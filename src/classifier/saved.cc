@@ -176,6 +176,15 @@ void check_base(const Description& description, const Base& base) {
          base.encoder.config.heads);
 }
 
+// Error for a model of a run that has lost its config.json: it would pass for a bare PEFT folder, without class names.
+void check_config(const Path& folder) {
+  const Path file = folder / "config.json", run = std::filesystem::weakly_canonical(folder).parent_path();
+  if (std::filesystem::exists(file)) return;
+  if (std::filesystem::exists(folder / "history.csv") || std::filesystem::exists(run / "folds.csv"))
+    fail("{} is missing, which names the classes and the input of this model: copy the whole run, or train it again",
+         file.string());
+}
+
 // An uninitialised encoder with the same shapes, in Precision::sums, to be filled from a file.
 Encoder unfilled(const Encoder& base) {
   Encoder encoder;
@@ -246,6 +255,7 @@ std::string base_name_of(const Path& folder) {
 EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions& options) {
   if (!is_model_folder(folder))
     fail("{}: neither a model that loralens saved nor a PEFT adapter (no adapter_config.json)", folder.string());
+  check_config(folder);
   const Description description = describe(folder);
   if (const std::string sha256 = description.text("encoder_sha256"); !sha256.empty() && sha256 != base.sha256)
     fail("{} was trained on another base encoder than {}: give the right one with --model (it says {})",

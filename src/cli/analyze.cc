@@ -53,13 +53,26 @@ std::vector<AnalysisEntry> chosen_analyses(const std::string& only) {
   return chosen;
 }
 
-// seen: number of the --corpus clips that trained the first run.
-json about(const AnalyzeArguments& a, const ComparedModels& m, size_t clips, int64_t seen) {
+// Adds the run's scores and their difference from those of --against, if they are the scores of the analysed models on
+// the clips of the analysis.
+void add_scores(const AnalyzeArguments& a, const ComparedModels& m, json& about) {
+  const Path file = m.run / "metrics.json";
+  if (a.runs.size() > 1 || !m.own_folds || !fs::exists(file)) return;
+  const json metrics = read_metrics(file);
+  if (metrics.at("folds").size() != m.folds_of_a_run) return;  // one fold of several
+  about["metrics"] = metrics;
+  if (a.against.empty()) return;
+  const json difference = difference_of_runs(m.run, run_of(a.against), m.adapted.front().classes);
+  if (!difference.is_null()) about["comparison"] = difference;
+}
+
+// clips: the analysed ones. seen: number of the --corpus clips that trained one of the runs.
+json about(const AnalyzeArguments& a, const ComparedModels& m, const std::vector<int64_t>& clips, int64_t seen) {
   const EmotionModel& model = m.adapted.front();
   std::set<std::string> speakers, corpora;
-  for (const Clip& clip : m.clips.clips) {
-    speakers.insert(clip.speaker);
-    corpora.insert(clip.corpus);
+  for (const int64_t clip : clips) {
+    speakers.insert(m.clips.clips[static_cast<size_t>(clip)].speaker);
+    corpora.insert(m.clips.clips[static_cast<size_t>(clip)].corpus);
   }
   std::vector<std::string> runs;
   for (const auto& run : a.runs) runs.push_back(fs::absolute(run).lexically_normal().string());
@@ -69,7 +82,7 @@ json about(const AnalyzeArguments& a, const ComparedModels& m, size_t clips, int
       {"method", model.options.method},
       {"corpus", corpora},
       {"folds", m.folds_of_a_run},
-      {"clips", clips},
+      {"clips", clips.size()},
       {"speakers", speakers.size()},
       {"against", a.against.empty() ? "the same head, adapter off" : a.against},
       {"untrained", a.untrained.empty() ? fmt::format("A, B and head N(0, 0.02), seed {}", a.seed) : a.untrained},
@@ -77,12 +90,7 @@ json about(const AnalyzeArguments& a, const ComparedModels& m, size_t clips, int
       {"device", m.base.encoder.device().str()},
       {"versions", {{"loralens", LORALENS_VERSION}, {"libtorch", TORCH_VERSION}}}};
   if (seen > 0) result["trained_clips"] = seen;
-  const Path metrics = m.run / "metrics.json";
-  if (a.runs.size() == 1 && fs::exists(metrics)) result["metrics"] = read_metrics(metrics);
-  if (a.runs.size() == 1 && !a.against.empty()) {
-    const json difference = difference_of_runs(m.run, run_of(a.against), model.classes);
-    if (!difference.is_null()) result["comparison"] = difference;
-  }
+  add_scores(a, m, result);
   return result;
 }
 
@@ -102,7 +110,7 @@ void leave_out_unequal(const ComparedModels& m, std::vector<AnalysisEntry>& entr
 
 // Number of --corpus clips that trained a run (the largest number); 0 if the clips are those of the runs' own folds.
 int64_t trained_clips(const AnalyzeArguments& a, const ComparedModels& m) {
-  if (!m.folds.front().train.empty()) return 0;
+  if (m.own_folds) return 0;
   int64_t most = 0;
   for (const std::string& run : a.runs) {
     const int64_t seen = clips_trained_on(run, m.clips, thread_count(a.machine));
@@ -114,25 +122,40 @@ int64_t trained_clips(const AnalyzeArguments& a, const ComparedModels& m) {
   return most;
 }
 
+// Whether the analysis looks at the clips of --gradient-clips, or of --clips.
+bool takes(const AnalyzeArguments& a, const Setting& setting, const AnalysisEntry& entry, bool gradient_clips) {
+  const auto analysis = entry.make(setting);
+  if (setting.protocol.training_clips == TrainingClips::sample)
+    return looks_at(*analysis, gradient_clips ? Part::sample : Part::test);
+  return looks_at(*analysis, Part::test) && gradient_clips == (entry.gradient_clips && !a.gradient_clips.empty());
+}
+
 // Logs a list or an untrained model that none of the chosen analyses uses.
 void tell_of_unused(const AnalyzeArguments& a, const Setting& setting, const std::vector<AnalysisEntry>& entries) {
-  const auto gradient = std::ranges::count_if(entries, &AnalysisEntry::gradient_clips);
-  if (!a.gradient_clips.empty() && gradient == 0) {
+  const auto unused = [&](bool gradient_clips) {
+    return std::ranges::none_of(entries, [&](const auto& entry) { return takes(a, setting, entry, gradient_clips); });
+  };
+  if (!a.gradient_clips.empty() && unused(true)) {
     std::string names;
     for (const AnalysisEntry& entry : analyses())
-      if (entry.gradient_clips) names += fmt::format("{}{}", names.empty() ? "" : ", ", entry.name);
+      if (takes(a, setting, entry, true)) names += fmt::format("{}{}", names.empty() ? "" : ", ", entry.name);
     log_line(fmt::format("without effect: --gradient-clips, which only {} take", names));
   }
-  if (!a.clips.empty() && !a.gradient_clips.empty() && setting.protocol.training_clips == TrainingClips::fit &&
-      gradient == std::ssize(entries))
-    log_line("without effect: --clips, as all chosen analyses take --gradient-clips instead");
+  if (!a.clips.empty() && unused(false))
+    log_line("without effect: --clips, at which none of the chosen analyses looks");
   const auto looks = [&](const AnalysisEntry& entry) { return looks_at(*entry.make(setting), Role::untrained); };
   if (!a.untrained.empty() && std::ranges::none_of(entries, looks))
     log_line("without effect: --untrained, as none of the chosen analyses uses an untrained model");
 }
 
 ComparisonRequest comparison_of(const AnalyzeArguments& a) {
-  return {a.runs, a.against, a.corpora, a.labels, a.untrained, /*first_fold=*/protocol_named(a.protocol).one_fold};
+  return {a.runs,
+          a.against,
+          a.corpora,
+          a.labels,
+          a.untrained,
+          /*first_fold=*/protocol_named(a.protocol).one_fold,
+          thread_count(a.machine)};
 }
 
 void analyze(const CLI::App& command, AnalyzeArguments& a) {
@@ -149,7 +172,7 @@ void analyze(const CLI::App& command, AnalyzeArguments& a) {
   const Setting setting = setting_of(m, protocol, a.seed);
   leave_out_unequal(m, entries);
   tell_of_unused(a, setting, entries);
-  const int64_t seen = a.corpora.empty() ? 0 : trained_clips(a, m);
+  const int64_t seen = trained_clips(a, m);
   AnalysesRequest request{.analyses = entries, .threads = thread_count(a.machine)};
   if (!a.clips.empty()) request.clips = read_clip_list(a.clips, m.clips);
   if (!a.gradient_clips.empty()) request.gradient_clips = read_clip_list(a.gradient_clips, m.clips);
@@ -165,7 +188,7 @@ void analyze(const CLI::App& command, AnalyzeArguments& a) {
   for (const int64_t clip : result.clips) list += m.clips.clips[static_cast<size_t>(clip)].id + "\n";
   write_file(out.path() / "clips.txt", list);
   write_findings(out.path(), a.protocol, a.seed, result.findings, m.clips, setting.classes,
-                 about(a, m, result.clips.size(), seen));
+                 about(a, m, result.clips, seen));
   write_page(out.path());
   out.commit();
   fmt::print("{}\n", (Path(a.out) / "report.html").string());

@@ -14,8 +14,9 @@ void apply_flags(CLI::App& command, const std::string& file) {
   const Flags flags = read_flags(file);
   for (const auto& [key, value] : flags) {
     CLI::Option* option = command.get_option_no_throw("--" + key);
-    if (!option || option == command.get_option("--config") || option == command.get_help_ptr())
-      fail("{}: '{}' is no flag of this command", file, key);
+    if (!option) fail("{}: '{}' is no flag of this command", file, key);
+    if (!option->get_configurable())
+      fail("{}: '{}' has no effect in a file: give --{} on the command line", file, key, key);
     if (option->count() > 0) continue;
     const auto texts = values_of(flags, key, file);
     if (texts.empty()) fail("{}: '{}' is an empty list: leave the key out, or give a value", file, key);
@@ -33,7 +34,7 @@ void apply_flags(CLI::App& command, const std::string& file) {
 
 void add_config_option(CLI::App& command) {
   const std::string description = "TOML file with any of these flags";
-  command.add_option("--config", description)->check(CLI::ExistingFile);
+  command.add_option("--config", description)->check(CLI::ExistingFile)->configurable(false);
 }
 
 void apply_config(CLI::App& command) {

@@ -21,8 +21,8 @@ void add_config_option(CLI::App& command);
 std::set<std::string> flags_given(const CLI::App& command);
 
 // Sets the options from the file of --config, if given; options of the command line take precedence. Call it first in
-// the command's callback. CLI::ConfigError for a file that is not TOML, a flag that the command does not have, or a
-// value that the flag does not accept.
+// the command's callback. CLI::ConfigError for a file that is not TOML, a flag that the command does not have or that
+// is not configurable(), or a value that the flag does not accept.
 void apply_config(CLI::App& command);
 
 // Sets options to the values of a preset unless the command line or the configuration file set them.

@@ -17,6 +17,7 @@
 #include "inference/predict.h"
 #include "results/group_scores.h"
 #include "results/results.h"
+#include "results/run_folder.h"
 #include "study/run_clips.h"
 
 namespace loralens {
@@ -51,6 +52,11 @@ std::vector<Prediction> predict_all(const OpenedRun& loaded, const Clips& clips,
 
 // Reads the predictions on the run's own test parts and their scores, which training wrote.
 Scores own_scores(const Path& run) {
+  if (const Path whole = run_of(run); whole != run && std::filesystem::exists(whole / "metrics.json"))
+    fail(
+        "{} has no scores of its own: `loralens evaluate {}` gives them beside those of the other folds; or give other "
+        "clips with --corpus",
+        run.string(), whole.string());
   if (!std::filesystem::exists(run / "metrics.json"))
     fail("{} is no finished run (no metrics.json): give a run, or a corpus with --corpus", run.string());
   return read_scores(run);
@@ -69,11 +75,15 @@ void check_unused(const CLI::App& command) {
           flag));
 }
 
-// The corpora that a run was trained on; empty if its metrics.json does not name them.
-nlohmann::json trained_on(const Path& run) {
+// The corpora that a run, or the one fold of it that `folder` is, was trained on; empty if the run's metrics.json does
+// not name them.
+nlohmann::json trained_on(const Path& run, const Path& folder) {
   const Path file = run / "metrics.json";
   if (!std::filesystem::exists(file)) return nlohmann::json::array();
   const nlohmann::json metrics = read_metrics(file);
+  if (const auto number = fold_number(folder); number && run != folder)
+    for (const nlohmann::json& fold : metrics.at("folds"))
+      if (fold.at("fold") == *number && fold.contains("trained_on")) return fold.at("trained_on");
   return metrics.value("trained_on", metrics.value("corpus", nlohmann::json::array()));
 }
 
@@ -88,17 +98,18 @@ nlohmann::json other_metrics(const EvaluateArguments& a, const OpenedRun& loaded
   std::set<std::string> corpora;
   for (const Clip& clip : clips.clips) corpora.insert(clip.corpus);
   metrics["corpus"] = metrics["tested_on"] = corpora;
-  metrics["trained_on"] = trained_on(run);
-  metrics["run"] = std::filesystem::weakly_canonical(run).string();
+  metrics["trained_on"] = trained_on(run, a.run);
+  metrics["run"] = std::filesystem::weakly_canonical(a.run).string();
   metrics["method"] = model.options.method;
   metrics["base"] = model.base;
   const int64_t seen = clips_trained_on(a.run, clips, thread_count(a.machine));
   metrics["trained_clips"] = seen;
   if (seen > 0)
     log_line(
-        fmt::format("{} of these {} clips trained the run: that is no test of it; `loralens evaluate {}` gives the "
-                    "scores on its own test folds",
-                    seen, clips.clips.size(), a.run));
+        fmt::format("{} of these {} clips trained the run: that is no test of it{}", seen, clips.clips.size(),
+                    std::filesystem::exists(run / "metrics.json")
+                        ? fmt::format("; `loralens evaluate {}` gives the scores on its own test folds", run.string())
+                        : ""));
   return metrics;
 }
 

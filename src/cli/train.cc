@@ -333,7 +333,7 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
                     "table of clips: path,label,speaker[,...]; may be given several times: trains on all")
       ->transform(absolute);
   command->add_option("-o,--output", a->out, "folder of the run");
-  command->add_option("--resume", a->resume, "resume this interrupted run");
+  command->add_option("--resume", a->resume, "resume this interrupted run")->configurable(false);
   command->add_flag("--force", a->force, "replace the output folder if loralens wrote it");
   command->add_option("--labels", a->labels, "four, seven, or a list such as ang=anger,exc=happiness; all if not given")
       ->transform(absolute_labels);

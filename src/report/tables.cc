@@ -65,13 +65,13 @@ std::string cell_of(const Row& row, const std::string& column) {
   fail("a figure uses the column '{}', which is no key column of rows", column);
 }
 
-Table table_of(const std::string& analysis, const std::string& protocol, uint64_t seed, const std::vector<Row>& rows) {
+Table table_of(const std::string& analysis, const std::string& protocol, const std::vector<Row>& rows) {
   Table table{table_columns(), {}};
   const auto end_of_interval = [](double value) { return std::isnan(value) ? "" : fmt::format("{}", value); };
   for (const Row& row : rows) {
     std::vector<std::string> cells = {analysis, protocol};
     for (const char* column : {"model", "variant", "fold"}) cells.push_back(cell_of(row, column));
-    cells.push_back(std::to_string(row.seed.value_or(seed)));
+    cells.push_back(row.seed ? std::to_string(*row.seed) : "");
     for (const char* column : {"step", "layer", "module", "component", "metric", "class"})
       cells.push_back(cell_of(row, column));
     cells.push_back(fmt::format("{}", row.value));
@@ -102,7 +102,7 @@ void write_findings(const Path& folder, const std::string& protocol, uint64_t se
       if (!names.insert(figure.name).second) fail("two figures are named '{}'", figure.name);
     for (const auto& clip : analysis.findings.clips) told.push_back(&clip);
     summary["analyses"].push_back(
-        write_analysis(analysis, table_of(analysis.name, protocol, seed, analysis.findings.rows), folder));
+        write_analysis(analysis, table_of(analysis.name, protocol, analysis.findings.rows), folder));
   }
   summary["explorer"] = explorer_of(told, clips, classes);
   write_json(folder / "summary.json", summary, 1);

@@ -20,9 +20,9 @@ const std::vector<std::string>& table_columns();
 // empty. Error for another column.
 std::string cell_of(const Row& row, const std::string& column);
 
-// The tidy table. seed: the analysis's seed, for rows without a seed. Numbers have the fewest digits that restore them
+// The tidy table. Numbers have the fewest digits that restore them
 // exactly; a NaN interval and an n of 0 give empty cells.
-Table table_of(const std::string& analysis, const std::string& protocol, uint64_t seed, const std::vector<Row>& rows);
+Table table_of(const std::string& analysis, const std::string& protocol, const std::vector<Row>& rows);
 
 // Writes into `folder`, which exists, tables/<analysis>.csv, arrays/<analysis>.npz (where there are arrays),
 // figures/<name>.vl.json and summary.json.

@@ -27,18 +27,22 @@ TestParts test_parts(const Path& csv) {
   return parts;
 }
 
+// The number in a folder's name fold-00, fold-01, ...
+std::optional<int64_t> number_in(const std::string& name) {
+  constexpr std::string_view prefix = "fold-";
+  int64_t number = -1;
+  if (!name.starts_with(prefix)) return std::nullopt;
+  std::from_chars(name.data() + prefix.size(), name.data() + name.size(), number);
+  return number >= 0 && name == fold_name(number) ? std::optional(number) : std::nullopt;
+}
+
 // The numbers of the existing folders fold-00, fold-01, ...; other names, such as fold-00.bak, are ignored.
 std::set<int64_t> folds_in(const Path& run) {
   std::set<int64_t> numbers;
   if (!fs::is_directory(run)) return numbers;
-  for (const auto& entry : fs::directory_iterator(run)) {
-    const std::string name = entry.path().filename().string();
-    int64_t number = -1;
-    const size_t prefix = std::string_view("fold-").size();
-    if (!name.starts_with("fold-") || !entry.is_directory()) continue;
-    std::from_chars(name.data() + prefix, name.data() + name.size(), number);
-    if (number >= 0 && name == fold_name(number)) numbers.insert(number);
-  }
+  for (const auto& entry : fs::directory_iterator(run))
+    if (const auto number = number_in(entry.path().filename().string()); number && entry.is_directory())
+      numbers.insert(*number);
   return numbers;
 }
 
@@ -98,13 +102,21 @@ void scan_folds(const Path& csv, const std::function<void(const std::string&, in
 
 std::string fold_name(int64_t number) { return fmt::format("fold-{:02}", number); }
 
+std::optional<int64_t> fold_number(const Path& folder) {
+  return number_in(fs::weakly_canonical(folder).filename().string());
+}
+
 std::vector<Path> model_folders(const Path& run) {
   if (is_model_folder(run)) return {run};
   const auto there = folds_in(run);
   auto expected = there.empty() ? std::set<int64_t>() : folds_told_of(run);
   if (expected.empty())  // no folds.csv or metrics.json: fold numbers must go from 0 to the last one without gaps
     for (int64_t fold = 0; !there.empty() && fold <= *there.rbegin(); ++fold) expected.insert(fold);
-  if (there.empty()) fail("{} is neither a run (no fold-00) nor a model folder (no adapter_config.json)", run.string());
+  if (there.empty())
+    fail(
+        "{} is neither a run (no fold-00) nor a model folder (no adapter_config.json and no config.json "
+        "that loralens wrote)",
+        run.string());
   std::vector<Path> folders;
   for (const int64_t fold : expected) {
     if (fold != std::ssize(folders))

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,9 @@ namespace loralens {
 
 // The folder of fold `number`: "fold-03".
 std::string fold_name(int64_t number);
+// The number of the fold that a folder is by its name, under any path that leads there (.../fold-03/.); nullopt for a
+// folder of another name.
+std::optional<int64_t> fold_number(const Path& folder);
 
 // The model folders of a run: fold-00, fold-01, ...; or only `run`, if it is itself a model or a bare PEFT folder.
 // Error, with the fold, unless exactly the folds of its folds.csv and metrics.json exist, each with a model (without

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <span>
 
 #include "base/error.h"
 #include "base/progress.h"
@@ -48,11 +50,16 @@ Clips clips_of(const ComparisonRequest& a, const Path& run, const std::vector<st
 }
 
 // The folds of the models' training. Every clip is a test clip for a corpus other than the run's, and for a model
-// without a folds.csv.
+// without a folds.csv, which needs a corpus of its own.
 std::vector<Fold> folds_of(const ComparisonRequest& a, const std::string& name, const Clips& clips) {
   const Path run = run_of(name), csv = run / "folds.csv";
   const size_t models = model_folders(name).size();
   std::vector<Fold> folds;
+  if (!fs::exists(csv) && a.corpora.empty())
+    fail(
+        "{} has no folds.csv, so it is unknown which clips are test clips: copy the whole run, or name a table of "
+        "other clips with --corpus",
+        run.string());
   if (fs::exists(csv)) {
     try {
       folds = read_folds(csv, clips);
@@ -67,8 +74,8 @@ std::vector<Fold> folds_of(const ComparisonRequest& a, const std::string& name, 
     if (folds.size() != models) fail("{} has {} models and {} folds: it is no whole run", name, models, folds.size());
     return folds;
   }
-  for (size_t f = 0; f < folds.size(); ++f)
-    if (fs::weakly_canonical(name).filename() == fold_name(static_cast<int64_t>(f))) return {folds[f]};
+  if (const auto number = fold_number(name); number && *number < std::ssize(folds))
+    return {folds[static_cast<size_t>(*number)]};
   fail("{} is no fold of {}: name the run, or one of its folds", name, run.string());
 }
 
@@ -98,6 +105,62 @@ void add_run(const ComparisonRequest& a, const std::string& name, const InputOpt
   m.folds.insert(m.folds.end(), folds.begin(), folds.end());
 }
 
+// The folds of the run or fold `against`, if its folds.csv is of these clips; else empty, and `reason` says why.
+std::vector<Fold> folds_against(const std::string& against, const Clips& clips, std::string& reason) {
+  const Path run = run_of(against), csv = run / "folds.csv";
+  if (!fs::exists(csv)) {
+    reason = fmt::format("{} has no folds.csv", run.string());
+    return {};
+  }
+  try {
+    const auto folds = read_folds(csv, clips);
+    if (run == Path(against)) return folds;
+    if (const auto number = fold_number(against); number && *number < std::ssize(folds))
+      return {folds[static_cast<size_t>(*number)]};
+    reason = fmt::format("{} is no fold", against);
+  } catch (const Error& error) {  // other clips, or a damaged table
+    reason = error.what();
+  }
+  return {};
+}
+
+// Which run or model fits as --against, for error messages.
+std::string fitting_against(const ComparisonRequest& a, const ComparedModels& m) {
+  if (!m.own_folds) return "give a run that was trained on other clips, or other clips with --corpus";
+  const std::string run = fmt::format("a run that was trained with --folds file:{}", (m.run / "folds.csv").string());
+  const auto number = fold_number(a.runs.front());
+  return m.run != Path(a.runs.front()) && number ? fmt::format("give {} of {}", fold_name(*number), run)
+                                                 : fmt::format("give {}", run);
+}
+
+// Error unless none of the clips on which the models of --against are compared trained them. Folds with the same test
+// clips need no look at the audio, and folds of a whole run must have the same test clips.
+void check_against(const ComparisonRequest& a, const ComparedModels& m, bool one) {
+  const std::string& first = a.runs.front();
+  const auto folds = std::span(m.folds).first(m.folds_of_a_run);
+  if (m.own_folds) {
+    std::string reason;
+    const auto theirs = folds_against(a.against, m.clips, reason);
+    const auto [own, other] = std::ranges::mismatch(folds, theirs, {}, &Fold::test, &Fold::test);
+    if (own == folds.end() && other == theirs.end()) return;
+    if (!one && theirs.empty())
+      fail("--against {}: it is unknown whether the test clips of {} trained it ({}): {}", a.against, first, reason,
+           fitting_against(a, m));
+    if (!one)
+      fail("--against {} was tested on other clips than {} in fold {}: {}", a.against, first, own - folds.begin(),
+           fitting_against(a, m));
+  }
+  std::set<int64_t> tested;
+  for (const Fold& fold : a.first_fold ? folds.first(1) : folds) tested.insert(fold.test.begin(), fold.test.end());
+  Clips clips = m.clips;
+  clips.clips.clear();
+  for (const int64_t clip : tested) clips.clips.push_back(m.clips.clips[static_cast<size_t>(clip)]);
+  const int64_t seen = clips_trained_on(a.against, clips, a.threads);
+  if (seen == 0) return;
+  fail("--against {}: {} of the {} clips on which the models are compared trained it: {}", a.against, seen,
+       tested.size(), fitting_against(a, m));
+}
+
 std::vector<EmotionModel> frozen_models(const ComparisonRequest& a, const ComparedModels& m) {
   std::vector<EmotionModel> models;
   if (a.against.empty()) {  // the same heads on the base encoder without adapters
@@ -115,8 +178,8 @@ std::vector<EmotionModel> frozen_models(const ComparisonRequest& a, const Compar
   const bool one = models.size() == 1;
   if (one) models.resize(folds, models.front());
   if (models.size() != folds)
-    fail("--against {} has {} folds, {} has {}: train both on the same folds", a.against, models.size(), a.runs.front(),
-         folds);
+    fail("--against {} has {} folds, {} has {}: {}", a.against, models.size(), a.runs.front(), folds,
+         m.own_folds ? fitting_against(a, m) : "give a run of as many folds, or one of its models");
   for (const EmotionModel& model : models) {
     if (model.classes != m.adapted.front().classes)
       fail("--against {} has other classes than {}", a.against, a.runs.front());
@@ -126,14 +189,7 @@ std::vector<EmotionModel> frozen_models(const ComparisonRequest& a, const Compar
           "of the same input",
           a.against, a.runs.front());
   }
-  const Path theirs = run_of(a.against) / "folds.csv", ours = m.run / "folds.csv";
-  if (!one && fs::exists(theirs) && fs::exists(ours) && fs::exists(m.run / "config.toml")) {
-    const auto other = read_folds(theirs, m.clips);
-    for (size_t f = 0; f < std::min(other.size(), folds); ++f)
-      if (other[f].test != m.folds[f].test)
-        fail("--against {} was tested on other clips than {} in fold {}: train both on the same folds", a.against,
-             a.runs.front(), f);
-  }
+  check_against(a, m, one);
   while (models.size() < m.adapted.size()) models.push_back(models[models.size() - folds]);
   return models;
 }
@@ -171,6 +227,7 @@ ComparedModels open_compared(const ComparisonRequest& a, OpenedRun first_run, co
   m.labels = class_numbers(m.clips, m.adapted.front().classes);
   m.folds = folds_of(a, first, m.clips);
   m.folds_of_a_run = m.folds.size();
+  m.own_folds = !m.folds.front().train.empty();
   for (size_t i = 1; i < a.runs.size(); ++i) add_run(a, a.runs[i], bare_input, m);
   if (a.runs.size() > 1)
     for (const std::string& run : a.runs) m.seeds.push_back(seed_of(run_of(run)));

@@ -15,11 +15,14 @@ namespace loralens {
 
 struct ComparisonRequest {
   std::vector<std::string> runs;  // the first run, then repetitions of it with other random seeds
-  std::string against;  // a run of the frozen encoder on the same folds; empty: each model without its adapters
+  // A run of the frozen encoder on the same folds, or one model that none of the test clips trained; empty: each model
+  // without its adapters.
+  std::string against;
   std::vector<std::string> corpora;  // tables of clips; empty: the tables that the run was trained on
   std::string labels;  // map of the tables' labels (label_map_of); empty: the run's own --labels
   std::string untrained;  // folder of a model that serves as the untrained baseline; empty: none
   bool first_fold = false;  // use only the first fold of the first run
+  int threads = 1;  // for decoding audio
 };
 
 struct ComparedModels {
@@ -32,12 +35,14 @@ struct ComparedModels {
   std::vector<int64_t> labels;  // class number of each clip
   std::vector<Fold> folds;  // of each model
   size_t folds_of_a_run = 0;
+  bool own_folds = true;  // whether the folds are those of the training; false: all clips are test clips of each model
   // Of several runs: the random seed of each, if its config.toml records it. Empty for one run.
   std::vector<std::optional<uint64_t>> seeds;
 };
 
 // first: the first run, opened with all its folds. bare_input: the input of further bare PEFT folders.
 // Error unless further runs repeat the first one on the same folds, and all compared models have its classes and input.
+// Error if clips on which the models of `against` are compared trained them.
 ComparedModels open_compared(const ComparisonRequest& request, OpenedRun first, const InputOptions& bare_input);
 
 // "" if corresponding adapter matrices have the same shape in all models; else the first difference.

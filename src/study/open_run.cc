@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "study/open_run.h"
 
+#include <optional>
 #include <set>
 
 #include "base/error.h"
+#include "base/formats/json.h"
 #include "base/formats/toml.h"
 #include "base/profile.h"
 #include "base/progress.h"
@@ -13,12 +15,33 @@
 namespace loralens {
 namespace {
 
+// The values of --final in a run's config.toml, else in its inputs.json; nullopt if both files are missing.
+std::optional<std::vector<std::string>> recorded_final(const Path& run) {
+  if (std::filesystem::exists(run / "config.toml")) return recorded_flag(run, "final");
+  const Path file = run / "inputs.json";
+  if (!std::filesystem::exists(file)) return std::nullopt;
+  const nlohmann::json inputs = read_json_object(file);
+  return std::vector{JsonObject(JsonObject(inputs, file.string()).at("flags"), file.string()).text("final", "false")};
+}
+
 // Error if a run that was trained with --final has no final model; the mean of its folds would replace it silently.
 void refuse_lost_final(const Path& run) {
-  if (!std::filesystem::exists(run / "config.toml") || !std::filesystem::exists(run / "folds.csv")) return;
-  const auto final = recorded_flag(run, "final");
-  if (!final.empty() && final != std::vector<std::string>{"false"})
-    fail("{} has no final/, although it was trained with --final: copy the whole run, or train it again", run.string());
+  if (is_model_folder(run)) return;  // one fold
+  const auto final = recorded_final(run);
+  if (!final) {
+    log_line(
+        fmt::format("{} has no config.toml, so it is unknown whether its final model is missing: the mean of its "
+                    "folds is used",
+                    run.string()));
+    return;
+  }
+  if (final->empty() || *final == std::vector<std::string>{"false"}) return;
+  std::vector<std::string> missing;
+  for (const char* file : {"config.toml", "folds.csv"})
+    if (!std::filesystem::exists(run / file)) missing.emplace_back(file);
+  missing.emplace_back(std::filesystem::exists(run / "final") ? "model in final/" : "final/");
+  fail("{} has no {}, although it was trained with --final: copy the whole run, or train it again", run.string(),
+       fmt::join(missing, ", no "));
 }
 
 // Renames the models' classes as --classes says. UsageError unless it gives one distinct name for each class.
@@ -36,6 +59,7 @@ void rename_classes(std::vector<EmotionModel>& models, const std::vector<std::st
 }  // namespace
 
 Base open_base(const std::string& model, const Compute& compute) {
+  if (model.find('\0') != std::string::npos) fail("the base model's name {} holds a zero byte", quoted(model));
   const Path folder = resolve_model(model);
   const std::string name = std::filesystem::exists(Path(model) / "config.json")
                                ? std::filesystem::absolute(model).lexically_normal().string()
@@ -54,8 +78,8 @@ OpenedRun open_run(const RunRequest& request, const Compute& compute) {
   if (!std::filesystem::exists(run)) fail("{} does not exist: give a run that `loralens train` wrote", run.string());
   std::vector<Path> folders = {run / "final"};
   if (request.folds || !is_model_folder(folders[0])) {
-    if (!request.folds) refuse_lost_final(run);
     folders = model_folders(run);
+    if (!request.folds) refuse_lost_final(run);
   }
   const std::string own = base_name_of(folders[0]), name = request.model.empty() ? own : request.model;
   if (name.empty()) fail("{} does not name its base model: give it with --model", run.string());
@@ -72,9 +96,12 @@ OpenedRun open_run(const RunRequest& request, const Compute& compute) {
 }
 
 Path run_of(const Path& folder) {
-  if (std::filesystem::exists(folder / "folds.csv")) return folder;
-  const Path above = std::filesystem::weakly_canonical(folder).parent_path();
-  return is_model_folder(folder) && std::filesystem::exists(above / "folds.csv") ? above : folder;
+  if (std::filesystem::exists(folder / "folds.csv") || !is_model_folder(folder)) return folder;
+  const Path canonical = std::filesystem::weakly_canonical(folder), above = canonical.parent_path();
+  const bool named = fold_number(folder) || canonical.filename() == "final";
+  for (const char* file : {"folds.csv", "recordings.csv", "config.toml"})
+    if (std::filesystem::exists(above / file) && (named || file == std::string_view("folds.csv"))) return above;
+  return folder;
 }
 
 std::string recorded_value(const Path& run, const std::string& flag) {

@@ -41,7 +41,8 @@ struct OpenedRun {
 // one name for each class.
 OpenedRun open_run(const RunRequest& request, const Compute& compute);
 
-// The run's folder for a run or for one of its model folders (fold-00, final); else the folder itself.
+// The run's folder for a run or for one of its model folders (fold-00, final), also if the run has lost folds.csv; else
+// the folder itself.
 Path run_of(const Path& folder);
 
 // The values of a flag (such as "corpus") in a run's config.toml, as text; empty if the flag or the file is missing.

@@ -39,7 +39,10 @@ void check_classes(const Clips& clips, const std::vector<std::string>& classes) 
 
 // For a run without recordings.csv: how many of the clips have a file and segment that are in the run's tables.
 int64_t clips_of_its_tables(const Path& run, const Clips& clips) {
-  if (!fs::exists(run / "config.toml")) return 0;
+  if (!fs::exists(run / "config.toml")) {
+    log_line(fmt::format("{} has no recordings.csv: it is unknown whether these clips trained it", run.string()));
+    return 0;
+  }
   log_line(
       fmt::format("{} has no recordings.csv, because an older version trained it: its training clips are recognised "
                   "by their file paths only, so copies of them are not recognised",
@@ -58,16 +61,19 @@ int64_t clips_of_its_tables(const Path& run, const Clips& clips) {
 }
 
 // The ids in the training or development parts of the run's folds, or of the one fold that `folder` is. nullopt for a
-// final model, which was trained on all clips.
+// final model, which was trained on all clips, and for a folder that is none of the folds.
 std::optional<std::set<std::string>> training_ids(const Path& run, const Path& folder) {
-  const std::string name = fs::weakly_canonical(folder).filename().string();
+  const auto number = fold_number(folder);
   const bool whole = fs::weakly_canonical(run) == fs::weakly_canonical(folder);
-  if (!fs::exists(run / "folds.csv") || (whole ? fs::exists(run / "final") : name == "final")) return {};
+  if (!fs::exists(run / "folds.csv") || (whole ? fs::exists(run / "final") : !number)) return {};
   std::set<std::string> ids;
+  bool known = false;
   scan_folds(run / "folds.csv", [&](const std::string& id, int64_t fold, const std::string& part) {
-    if ((whole || name == fold_name(fold)) && (part == "train" || part == "development")) ids.insert(id);
+    if (!whole && fold != number) return;
+    known = true;
+    if (part == "train" || part == "development") ids.insert(id);
   });
-  return ids;
+  return known ? std::optional(ids) : std::nullopt;
 }
 
 }  // namespace

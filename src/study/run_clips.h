@@ -16,8 +16,9 @@ Clips clips_of_classes(const std::vector<std::string>& corpora, const std::strin
                        const std::vector<std::string>& classes);
 
 // How many of these clips trained the model in `folder` (a run, one of its folds or a final model). Clips are compared
-// by their audio (recordings.csv), whatever their names. Older runs without recordings.csv are compared by audio file,
-// if the tables of their config.toml still exist; the log says so. 0 for a folder without both.
+// by their audio (recordings.csv), whatever their names. All clips of the run count if its folds.csv does not say which
+// of them trained this model. Older runs without recordings.csv are compared by audio file, if the tables of their
+// config.toml still exist; the log says so. 0 for a folder without both; the log says that the number is unknown.
 int64_t clips_trained_on(const Path& folder, const Clips& clips, int64_t threads);
 
 }  // namespace loralens

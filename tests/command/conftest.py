@@ -53,8 +53,9 @@ def trained(flags, tmp_path_factory):
 def adapter(trained, tmp_path):
     """A bare PEFT folder, as Python saves it, in a copy that the test may change."""
     folder = tmp_path / "adapter"
-    shutil.copytree(trained / "fold-00", folder)
-    (folder / "config.json").unlink()
+    folder.mkdir()
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        shutil.copy(trained / "fold-00" / name, folder)
     return folder
 
 

@@ -148,14 +148,14 @@ class Dynamics : public Analysis {
       if (std::filesystem::exists(csv))
         folds_[static_cast<int64_t>(f)] = read_curves(csv, setting_.layers);
       else
-        missing.push_back(std::to_string(f));
+        missing.push_back(setting_.model_folders[f].string());
     }
     if (folds_.empty())
       findings_.notes.push_back(
           "The run has no watch.csv (it was trained with --watch 0, or nothing in its encoder was trained), so "
           "training dynamics are unknown.");
     else if (!missing.empty())
-      findings_.notes.push_back(fmt::format("No watch.csv in fold {}: left out.", fmt::join(missing, ", ")));
+      findings_.notes.push_back(fmt::format("No watch.csv in {}: left out.", fmt::join(missing, ", ")));
   }
 
   // Steps recorded in every fold: a mean over a changing set of folds would jump.

@@ -178,9 +178,9 @@ void Erasure::end_part(const FoldSubjects& fold, Part part) {
   if (part != Part::fit || !form_.replacements_too) return;
   if (outputs_.empty())
     notes_.push_back(
-        fmt::format("Fold {}: no mean and no resample ablation, as there are no training clips to take "
+        fmt::format("{}: no mean and no resample ablation, as there are no training clips to take "
                     "means and draws from.",
-                    fold.fold));
+                    setting_.folder_of(fold.fold)));
   for (auto& [place, outputs] : outputs_) {
     outputs.bank = at::cat(outputs.rows);
     outputs.mean = outputs.sum / static_cast<double>(outputs.positions);

@@ -137,8 +137,8 @@ void LogitLens::fit(const FoldSubjects& fold, const Subject& subject) {
   auto& maps = maps_[subject.role];
   const size_t held_out = development.final.empty() ? train.final.size() / 3 : 0;
   if (train.final.size() < 3) {
-    notes_.push_back(fmt::format("Fold {}: no tuned lens of the {} model, as it has only {} clips to fit it on.",
-                                 fold.fold, name_of(subject.role), train.final.size()));
+    notes_.push_back(fmt::format("{}: no tuned lens of the {} model, as it has only {} clips to fit it on.",
+                                 setting_.folder_of(fold.fold), name_of(subject.role), train.final.size()));
     return;
   }
   const auto stacked = [&](const std::vector<Tensor>& clips, size_t begin, size_t end) {

@@ -155,7 +155,7 @@ TEST(LogitLens, WithoutTrainingClipsThereIsNoTunedLens) {
   fold.subjects.development.clear();
   const Findings findings = fold.find(make_logit_lens(fold.setting));
   EXPECT_EQ(find_row(findings.rows, {.model = "adapted", .variant = "tuned", .layer = 0, .metric = "kl"}), nullptr);
-  EXPECT_THAT(findings.notes, testing::Contains(testing::HasSubstr("no tuned lens of the adapted model")));
+  EXPECT_THAT(findings.notes, testing::Contains(testing::HasSubstr("run/fold-00: no tuned lens of the adapted model")));
 }
 
 }  // namespace

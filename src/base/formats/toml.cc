@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/text.h"
 
 // toml++ 3.3 checks some syntax errors of a file only by assertions, such as a line that holds nothing but "[". A
 // failed assertion is therefore reported as an error of the file and does not abort the program.
@@ -107,6 +108,10 @@ Flags parse_flags(const std::string& text, const std::string& file) {
   for (const auto& [name, node] : parsed(text, file)) {
     std::vector<std::string> texts;
     const bool plain = append_texts(node, texts);
+    texts.emplace_back(name.str());
+    for (const std::string& one : texts)  // a path or a name would end at this byte
+      if (one.find('\0') != std::string::npos) fail("{}: '{}' holds a zero byte: remove it", file, shown(one));
+    texts.pop_back();
     flags[std::string(name.str())] = plain ? std::optional(std::move(texts)) : std::nullopt;
   }
   return flags;
