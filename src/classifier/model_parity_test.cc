@@ -7,6 +7,7 @@
 #include <ATen/ops/empty_like.h>
 #include <gtest/gtest.h>
 
+#include "adapter/lora/lora.h"
 #include "base/random.h"
 #include "classifier/forward.h"
 #include "whisper/test_parity.h"

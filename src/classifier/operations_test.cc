@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 
 #include "adapter/lora/lora.h"

@@ -2,6 +2,7 @@
 // Compares gradients and optimiser steps with torch's autograd and AdamW on transformers' and PEFT's modules.
 #include <gtest/gtest.h>
 
+#include "adapter/lora/lora.h"
 #include "classifier/forward.h"
 #include "classifier/model.h"
 #include "training/optimiser.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "whisper/adapter_set.h"
 
+#include <ATen/ops/ones.h>
 #include <gmock/gmock.h>
 
 #include "base/test_folder.h"

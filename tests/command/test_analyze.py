@@ -135,7 +135,7 @@ def test_bottlenecks_train_predict_and_have_no_update_of_a_weight(quick, corpus,
     run_folder, folder = tmp_path / "run", tmp_path / "analysis"
     succeed("train", *quick, "--corpus", corpus, "--method", "houlsby", "--reduction", 32, "--layers", "2-3", "-o", run_folder)
     config = (run_folder / "config.toml").read_text()
-    assert "reduction = 32\n" in config and 'layers = "2-3"\n' in config and "rank" not in config and "targets" not in config
+    assert "reduction = 32\n" in config and "layers = '2-3'\n" in config and "rank" not in config and "targets" not in config
     saved = json.loads((run_folder / "fold-00" / "config.json").read_text())["loralens"]
     assert saved["method"] == "houlsby" and saved["adapter"] == {"layers": [2, 3], "reduction": 32}
     clip = corpus.parent / table_of(corpus)[0]["path"]

@@ -216,7 +216,7 @@ def test_flags_of_another_method(flags, tmp_path):
     assert result.returncode == 0, result.stderr
     assert "without effect with --method frozen, from the configuration file: layers, rank, rslora\n" in result.stderr
     recorded = (tmp_path / "run" / "config.toml").read_text()
-    assert 'method = "frozen"' in recorded and "rank" not in recorded and "layers" not in recorded
+    assert "method = 'frozen'" in recorded and "rank" not in recorded and "layers" not in recorded
 
 
 # Clips that trained a run
