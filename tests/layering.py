@@ -1,10 +1,22 @@
 """A module of src/ includes only modules above it in docs/architecture.md's table. Its files have at most 400 lines, its
-folders at most 40 files, and the first line of each source names the licence. The protocols are listed in one file, and
-an analysis reads the protocol in one line, its factory."""
+folders at most 40 files, its functions outside tests at most 60 lines, and the first line of each source names the
+licence. The protocols are listed in one file, and an analysis reads the protocol in one line, its factory."""
 import collections
 import pathlib
 import re
 import sys
+
+
+def functions(lines):
+    """(first line, number of lines) of each function of a source in the layout of .clang-format: it ends with a brace alone
+    and begins at the last line above with the same indentation."""
+    for last, line in enumerate(lines):
+        if line not in ("}", "  }"):
+            continue
+        begin = re.compile(line[:-1] + r"(?!(public|private|protected):)[^\s}/#]")
+        first = next((n for n in range(last - 1, -1, -1) if begin.match(lines[n])), last)
+        yield first + 1, last - first + 1
+
 
 root = pathlib.Path(__file__).resolve().parent.parent
 order = re.findall(r"^\| `(\w+)` \|", (root / "docs/architecture.md").read_text(), re.M)
@@ -19,6 +31,9 @@ for source in sorted((root / "src").rglob("*.*")):
         bad.append(f"{source.relative_to(root)}: {len(lines)} lines; at most 400")
     if source.suffix in (".cc", ".h") and lines[0] != "// SPDX-License-Identifier: Apache-2.0":
         bad.append(f"{source.relative_to(root)}: the first line is not the licence's")
+    if not source.stem.endswith("_test"):
+        bad += [f"{source.relative_to(root)}:{first}: a function of {length} lines; at most 60"
+                for first, length in functions(lines) if length > 60]
     module = source.relative_to(root / "src").parts[0]
     if module not in order:
         bad.append(f"src/{module}: not in the table of docs/architecture.md")

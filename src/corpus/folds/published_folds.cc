@@ -40,25 +40,38 @@ std::vector<std::string> values_of(const PublishedFolds& published, const Clips&
 
 constexpr int develops = -1, trains = -2;  // instead of the number of the fold that tests a value
 
+// Folds of which only the test parts are published.
+PublishedFolds tests_of(std::string name, std::string corpus, std::string column, std::vector<Values> test,
+                        std::string source) {
+  return {std::move(name), std::move(corpus), std::move(column), std::move(test), {}, {}, std::move(source)};
+}
+
+// Actors 1001 to 1091 in order, cut into five.
+std::vector<Values> crema_d_test_speakers() {
+  return {range(1001, 1019), range(1020, 1037), range(1038, 1055), range(1056, 1073), range(1074, 1091)};
+}
+
+std::vector<Values> esd_test_speakers() {
+  return {{"0005", "0011", "0016", "0018"},
+          {"0012", "0014", "0015", "0019"},
+          {"0003", "0004", "0006", "0009"},
+          {"0007", "0008", "0013", "0020"},
+          {"0001", "0002", "0010", "0017"}};
+}
+
+std::vector<Values> ravdess_test_speakers() {
+  return {{"01", "11", "20", "21"}, {"04", "10", "12", "14"}, {"08", "09", "19", "23"},
+          {"03", "05", "07", "24"}, {"02", "15", "16", "18"}, {"06", "13", "17", "22"}};
+}
+
 }  // namespace
 
 const std::vector<PublishedFolds>& published_folds() {
   static const std::vector<PublishedFolds> all = {
-      // Actors 1001 to 1091 in order, cut into five.
-      {"crema-d-5",
-       "crema-d",
-       "speaker",
-       {range(1001, 1019), range(1020, 1037), range(1038, 1055), range(1056, 1073), range(1074, 1091)},
-       {},
-       {},
-       "Feng and Narayanan, PEFT-SER, ACII 2023: usc-sail/peft-ser, train_split_gen/crema-d.py"},
-      {"emo-db-5",
-       "emo-db",
-       "file",
-       emo_db_test_clips(),
-       {},
-       {},
-       "Ma et al., EmoBox, Interspeech 2024: emo-box/EmoBox, data/emodb"},
+      tests_of("crema-d-5", "crema-d", "speaker", crema_d_test_speakers(),
+               "Feng and Narayanan, PEFT-SER, ACII 2023: usc-sail/peft-ser, train_split_gen/crema-d.py"),
+      tests_of("emo-db-5", "emo-db", "file", emo_db_test_clips(),
+               "Ma et al., EmoBox, Interspeech 2024: emo-box/EmoBox, data/emodb"),
       {"esd",
        "esd",
        "partition",
@@ -66,38 +79,17 @@ const std::vector<PublishedFolds>& published_folds() {
        {"evaluation"},
        {"train"},
        "Zhou et al., Speech Communication 137, 2022: the corpus's own folders"},
-      {"esd-5",
-       "esd",
-       "speaker",
-       {{"0005", "0011", "0016", "0018"},
-        {"0012", "0014", "0015", "0019"},
-        {"0003", "0004", "0006", "0009"},
-        {"0007", "0008", "0013", "0020"},
-        {"0001", "0002", "0010", "0017"}},
-       {},
-       {},
-       "Ma et al., EmoBox, Interspeech 2024: emo-box/EmoBox, data/esd"},
-      {"iemocap-10-prefix",
-       "iemocap",
-       "prefix_speaker",
-       one_each({"Ses01F", "Ses01M", "Ses02F", "Ses02M", "Ses03F", "Ses03M", "Ses04F", "Ses04M", "Ses05F", "Ses05M"}),
-       {},
-       {},
-       "the code published with arXiv 2509.08454"},
-      {"iemocap-10-speakers",
-       "iemocap",
-       "speaker",
-       one_each({"1F", "1M", "2F", "2M", "3F", "3M", "4F", "4M", "5F", "5M"}),
-       {},
-       {},
-       "what arXiv 2509.08454 describes: one of the ten speakers left out"},
-      {"iemocap-5-sessions",
-       "iemocap",
-       "session",
-       one_each({"1", "2", "3", "4", "5"}),
-       {},
-       {},
-       "Ma et al., EmoBox, Interspeech 2024: emo-box/EmoBox, data/iemocap; also PEFT-SER"},
+      tests_of("esd-5", "esd", "speaker", esd_test_speakers(),
+               "Ma et al., EmoBox, Interspeech 2024: emo-box/EmoBox, data/esd"),
+      tests_of("iemocap-10-prefix", "iemocap", "prefix_speaker",
+               one_each({"Ses01F", "Ses01M", "Ses02F", "Ses02M", "Ses03F", "Ses03M", "Ses04F", "Ses04M", "Ses05F",
+                         "Ses05M"}),
+               "the code published with arXiv 2509.08454"),
+      tests_of("iemocap-10-speakers", "iemocap", "speaker",
+               one_each({"1F", "1M", "2F", "2M", "3F", "3M", "4F", "4M", "5F", "5M"}),
+               "what arXiv 2509.08454 describes: one of the ten speakers left out"),
+      tests_of("iemocap-5-sessions", "iemocap", "session", one_each({"1", "2", "3", "4", "5"}),
+               "Ma et al., EmoBox, Interspeech 2024: emo-box/EmoBox, data/iemocap; also PEFT-SER"),
       {"meld",
        "meld",
        "partition",
@@ -105,25 +97,10 @@ const std::vector<PublishedFolds>& published_folds() {
        {"dev"},
        {"train"},
        "Poria et al., MELD, ACL 2019: its own three parts"},
-      {"msp-improv-6-sessions",
-       "msp-improv",
-       "session",
-       one_each({"1", "2", "3", "4", "5", "6"}),
-       {},
-       {},
-       "Feng and Narayanan, PEFT-SER, ACII 2023: usc-sail/peft-ser, train_split_gen/msp-improv.py"},
-      {"ravdess-6",
-       "ravdess",
-       "speaker",
-       {{"01", "11", "20", "21"},
-        {"04", "10", "12", "14"},
-        {"08", "09", "19", "23"},
-        {"03", "05", "07", "24"},
-        {"02", "15", "16", "18"},
-        {"06", "13", "17", "22"}},
-       {},
-       {},
-       "Ma et al., EmoBox, Interspeech 2024: emo-box/EmoBox, data/ravdess"},
+      tests_of("msp-improv-6-sessions", "msp-improv", "session", one_each({"1", "2", "3", "4", "5", "6"}),
+               "Feng and Narayanan, PEFT-SER, ACII 2023: usc-sail/peft-ser, train_split_gen/msp-improv.py"),
+      tests_of("ravdess-6", "ravdess", "speaker", ravdess_test_speakers(),
+               "Ma et al., EmoBox, Interspeech 2024: emo-box/EmoBox, data/ravdess"),
   };
   return all;
 }
