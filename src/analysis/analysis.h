@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -13,6 +14,7 @@
 
 #include "analysis/findings.h"
 #include "base/files.h"
+#include "classifier/forward.h"
 #include "classifier/model.h"
 #include "corpus/clips.h"
 #include "results/protocol.h"
@@ -59,6 +61,8 @@ struct Subject {
   Role role = Role::adapted;
   EmotionModel model;
   Encoder encoder;  // in the precision of the forward passes
+
+  Network network() const { return network_of(model, encoder); }
 };
 
 struct FoldSubjects {
@@ -95,7 +99,23 @@ struct BatchView {
   // of a batch of one. Differentiable if gradients are enabled.
   at::Tensor loss_of(const at::Tensor& logits) const;
   // Logits (B×C) of a forward pass that starts with residual stream x at the input of `layer` (N: of the final norm).
-  at::Tensor logits_from(int64_t layer, const at::Tensor& x, std::vector<Intervention*> interventions = {}) const;
+  // head: reads the states instead of the model's own head.
+  at::Tensor logits_from(int64_t layer, const at::Tensor& x, std::vector<Intervention*> interventions = {},
+                         const Head* head = nullptr) const;
+  // The value at a site inside a layer, by a pass of that layer from its residual. Only where residuals are wanted.
+  at::Tensor value_at(const Site& site) const;
+};
+
+// The passes of one batch through several models, after all of them. Each view keeps its logits and, if wanted, its
+// residuals: (N+1)·ΣT·D values for a model are all that is in memory; other sites are computed again (value_at).
+class ModelViews {
+ public:
+  void add(const BatchView& view) { views_[view.subject.role] = &view; }
+  // Error if the batch did not pass through this model.
+  const BatchView& of(Role role) const;
+
+ private:
+  std::map<Role, const BatchView*> views_;
 };
 
 // One analysis. The runner computes gradients only for sites of wants_gradient(). Tensors have the precision of the
@@ -116,6 +136,9 @@ class Analysis {
   virtual void begin_fold(const FoldSubjects& fold) {}
   virtual void see(const BatchView& view, const Site& site, const at::Tensor& value) {}
   virtual void end_batch(const BatchView& view) {}  // after the forward pass, before gradients
+  // Whether end_models() shall receive each batch of this part, once it has passed through all wanted models.
+  virtual bool wants_models_together(Part part) const { return false; }
+  virtual void end_models(const ModelViews& views) {}
   // Called for all sites with the gradient of the loss; then, if wanted, for all sites with that of the random
   // cotangent.
   virtual void see_gradient(const BatchView& view, const Site& site, const at::Tensor& gradient) {}

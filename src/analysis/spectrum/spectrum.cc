@@ -21,6 +21,7 @@
 #include "analysis/spectrum/weight_spectra.h"
 #include "analysis/spectrum/words.h"
 #include "base/random.h"
+#include "classifier/forward.h"
 #include "statistics/normal_values.h"
 #include "statistics/singular_spectrum.h"
 
@@ -39,7 +40,7 @@ Tensor widened(const Tensor& values, int64_t width) {
 }
 
 // Records the adapters' activations of a forward pass; B A x stays attached to the autograd graph.
-class AdapterWatch : public Observer {
+class AdapterReader : public Observer {
  public:
   bool wants(const Site& site) const override {
     return site.kind == SiteKind::adapter_down || site.kind == SiteKind::adapter_up;
@@ -166,9 +167,9 @@ void Spectrum::pass_with_dropout(const BatchView& view) {
   const EmotionModel& model = view.subject.model;
   const int64_t first = model.first_adapted_layer();
   if (model.adapted.adapters.empty()) return;
-  AdapterWatch watch;
+  AdapterReader reader;
   Taps taps;
-  taps.observers.push_back(&watch);
+  taps.observers.push_back(&reader);
   Pass pass = view.pass;
   pass.taps = &taps;
   pass.dropout = {true, hash_of(setting_.seed, hash_of("dropout")), 0};
@@ -176,13 +177,13 @@ void Spectrum::pass_with_dropout(const BatchView& view) {
   {
     const at::AutoGradMode enabled(true);
     const Tensor x = view.residuals[static_cast<size_t>(first)].detach().requires_grad_();
-    const Tensor out = logits(model.head, head_states(model, view.subject.encoder, x, first, pass), pass);
-    gradients = torch::autograd::grad({view.loss_of(out)}, watch.up);
+    const Tensor out = logits_from(view.subject.network(), x, first, pass);
+    gradients = torch::autograd::grad({view.loss_of(out)}, reader.up);
   }
-  for (size_t i = 0; i < watch.places.size(); ++i) {
-    if (!factors_at(view.subject, watch.places[i])) continue;
-    const Where where{Role::untrained, true, watch.places[i]};
-    add_rows(view, where, &Streams::activations, watch.down[i]);
+  for (size_t i = 0; i < reader.places.size(); ++i) {
+    if (!factors_at(view.subject, reader.places[i])) continue;
+    const Where where{Role::untrained, true, reader.places[i]};
+    add_rows(view, where, &Streams::activations, reader.down[i]);
     add_rows(view, where, &Streams::gradients, gradients[i]);
   }
 }

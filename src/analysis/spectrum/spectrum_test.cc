@@ -46,7 +46,7 @@ Stacks stacks_of(const TestFold& fold, const Subject& subject, const std::vector
     pass.taps = &taps;
     pass.dropout = dropout;
     const Tensor x = seen.x.detach().requires_grad_();
-    const Tensor out = logits(subject.model.head, head_states(subject.model, subject.encoder, x, 0, pass), pass);
+    const Tensor out = logits_from(network_of(subject.model, subject.encoder), x, 0, pass);
     const Tensor loss = at::cross_entropy_loss(out, at::tensor(std::vector<int64_t>{fold.label(clip)}));
     const auto gradients = torch::autograd::grad({loss}, recorder.values);
     for (size_t i = 0; i < gradients.size(); ++i) {
