@@ -14,7 +14,7 @@ class PaperGradients : public Analysis {
   Findings finish() override {
     Findings findings;
     describe_gradients(setting_, findings);
-    findings.notes.push_back("The published code has no norms of gradients; they are in the strict protocol.");
+    findings.notes = {"The published code has no norms of gradients; they are in the strict protocol."};
     return findings;
   }
 
