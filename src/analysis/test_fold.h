@@ -64,7 +64,7 @@ class TestFold {
     taps.observers.push_back(&recorder);
     taps.interventions = std::move(interventions);
     Seen seen = start(clip);
-    if (setting.paper) seen.speech = seen.pass.rows();
+    if (setting.protocol.frames == Frames::all) seen.speech = seen.pass.rows();
     Pass pass = seen.pass;
     pass.taps = &taps;
     seen.logits = logits_from(subject.network(), seen.x, 0, pass)[0];

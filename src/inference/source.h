@@ -42,6 +42,7 @@ class ClipSource {
   ~ClipSource();
 
   int64_t first_layer() const { return first_layer_ < 0 ? 0 : first_layer_; }
+  bool trains_stem() const { return first_layer_ < 0; }  // batches depend on the encoder that they are for
 
   // The clip's key for random masks: a hash of its id.
   uint64_t key(int64_t clip) const { return keys_[static_cast<size_t>(clip)]; }

@@ -145,7 +145,7 @@ TEST(GradientNorms, OfTheResidualStreamAreOverSpeechFramesByTheLayerItLeaves) {
 TEST(GradientNorms, BelongToTheStrictProtocol) {
   const TestFolder folder;
   TestFold fold(folder);
-  fold.setting.paper = true;
+  fold.setting.protocol = paper_protocol;
   const Findings findings = fold.find(make_gradients(fold.setting));
   EXPECT_TRUE(findings.rows.empty());
   EXPECT_EQ(findings.notes.size(), 1u);

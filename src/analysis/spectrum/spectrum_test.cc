@@ -103,7 +103,7 @@ class SpectrumTest : public testing::Test {
 };
 
 TEST_F(SpectrumTest, OfThePaperIsThatOfAllRowsStacked) {
-  fold.setting.paper = true;
+  fold.setting.protocol = paper_protocol;
   const Findings findings = find();
   const DropoutState dropout{true, hash_of(fold.setting.seed, hash_of("dropout")), 0};
   double sum = 0;
@@ -267,7 +267,7 @@ TEST_F(SpectrumTest, OfAFrozenModelIsExplainedAway) {
   fold.subjects.untrained = fold.subjects.frozen;
   fold.setting.adapted.clear();
   for (const bool paper : {false, true}) {
-    fold.setting.paper = paper;
+    fold.setting.protocol = paper ? paper_protocol : strict_protocol;
     const Findings findings = find();
     EXPECT_TRUE(findings.rows.empty());
     EXPECT_FALSE(findings.notes.empty());
