@@ -15,9 +15,9 @@
 
 namespace loralens {
 
-// Below path(): whisper/ (the base), clips.csv with twelve tone clips of four speakers, and the runs that write() makes.
-// Clips 0, 1, 8 and 9 (speaker s0) are the test part of fold 0, clips 2, 3, 10 and 11 (s1) that of fold 1. Clips 4 and 5
-// (s2) are the development part of both folds.
+// Below path(): whisper/ (the base), clips.csv with twelve tone clips of four speakers, and the runs that write()
+// makes. Clips 0, 1, 8 and 9 (speaker s0) are the test part of fold 0, clips 2, 3, 10 and 11 (s1) that of fold 1. Clips
+// 4 and 5 (s2) are the development part of both folds.
 class TestRuns {
  public:
   TestRuns() : corpus_(tone_corpus(folder_, 12)), base_(write_whisper(path() / "whisper")) {
