@@ -8,6 +8,7 @@ import analyses
 import encoder
 import growth
 import kernel_rows
+import processors
 import program
 import speech
 import training
@@ -16,7 +17,7 @@ from rows import Row
 
 
 def all_rows(place: Place) -> list[Row]:
-    return [row for module in (program, encoder, kernel_rows, training, analyses, growth) for row in module.rows(place)]
+    return [row for module in (program, encoder, kernel_rows, processors, training, analyses, growth) for row in module.rows(place)]
 
 
 def listed() -> str:

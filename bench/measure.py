@@ -21,6 +21,7 @@ class Place:
     program: pathlib.Path = ROOT / "build" / "release" / "loralens"
     kernels: pathlib.Path = ROOT / "build" / "release" / "loralens_bench"
     ctranslate2: pathlib.Path = ROOT / "build" / "bench" / "ctranslate2-base"
+    variables: dict = dataclasses.field(default_factory=dict)  # more environment variables of this program
 
     @property
     def speech(self) -> str:
@@ -31,6 +32,7 @@ class Place:
 @dataclasses.dataclass
 class Finished:
     seconds: float
+    processor: float  # processor time of all threads, seconds
     memory: float  # peak resident memory, bytes
     out: str
 
@@ -42,13 +44,14 @@ def environment(threads: int) -> dict:
     return kept | {"OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
-def execute(command: list, threads: int, text: str = "") -> Finished:
+def execute(command: list, threads: int, text: str = "", variables: dict | None = None) -> Finished:
     """Runs a command until it ends; SystemExit with the end of its standard error if it fails."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err, tempfile.TemporaryFile("w+") as given:
         given.write(text)
         given.seek(0)
         start = time.perf_counter()
-        process = subprocess.Popen([str(word) for word in command], stdin=given, stdout=out, stderr=err, env=environment(threads))
+        process = subprocess.Popen([str(word) for word in command], stdin=given, stdout=out, stderr=err,
+                                   env=environment(threads) | (variables or {}))
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -56,11 +59,11 @@ def execute(command: list, threads: int, text: str = "") -> Finished:
         err.seek(0)
         if process.returncode != 0:
             raise SystemExit(f"bench: {' '.join(map(str, command))}\nfailed ({process.returncode}):\n{err.read()[-3000:]}")
-        return Finished(seconds, usage.ru_maxrss * 1024, out.read())
+        return Finished(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, out.read())
 
 
 def loralens(place: Place, *words, threads: int | None = None, text: str = "") -> Finished:
-    return execute([place.program, "--quiet", *words], threads or place.threads, text)
+    return execute([place.program, "--quiet", *words], threads or place.threads, text, place.variables)
 
 
 @dataclasses.dataclass
@@ -102,7 +105,7 @@ def peer(place: Place, name: str, threads: int | None = None, **arguments) -> di
 def kernel(place: Place, pattern: str, *words, threads: int = 1) -> dict[str, dict]:
     """{name: entry} of Google Benchmark's report for the kernels of loralens_bench that match; times in seconds."""
     finished = execute([place.kernels, *words, f"--benchmark_filter={pattern}", "--benchmark_format=json",
-                        f"--benchmark_min_time={0.05 if place.quick else 0.5}"], threads)
+                        f"--benchmark_min_time={0.05 if place.quick else 0.5}"], threads, variables=place.variables)
     units = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
     report = json.loads(finished.out)["benchmarks"]
     if not report:

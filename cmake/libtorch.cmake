@@ -23,7 +23,7 @@ target_link_directories(libtorch INTERFACE $<BUILD_INTERFACE:${LORALENS_TORCH}/l
 target_link_options(libtorch INTERFACE -Wl,--no-as-needed)
 # libstdc++ comes first: wheels hold parts of another one and hand them out, and a program that takes those crashes
 # (std::filesystem::remove_all of the CUDA wheel of 2.11).
-target_link_libraries(libtorch INTERFACE stdc++ torch torch_cpu c10)
+target_link_libraries(libtorch INTERFACE stdc++ torch_cpu c10)
 if(EXISTS ${LORALENS_TORCH}/lib/libtorch_cuda.so)
   target_link_libraries(libtorch INTERFACE torch_cuda c10_cuda)
 endif()

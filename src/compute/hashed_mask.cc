@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compute/hashed_mask.h"
 
-// Compiled for several vector widths; the widest that the processor has is chosen at load time.
+#include "compute/processor.h"
+
+// The loop is compiled for AVX-512, which processor_level() chooses, and for AVX2 and the baseline, of which the loader
+// chooses the better one that the processor has.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define LORALENS_WIDE __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#define LORALENS_AVX512 __attribute__((target("arch=x86-64-v4")))
+#define LORALENS_BELOW_AVX512 __attribute__((target_clones("arch=x86-64-v3", "default")))
 #else
-#define LORALENS_WIDE
+#define LORALENS_AVX512
+#define LORALENS_BELOW_AVX512
 #endif
 
 namespace loralens {
@@ -19,22 +24,32 @@ __attribute__((always_inline)) inline void keep(const T* x, T* out, int64_t firs
     out[i] = finalise(finalise(static_cast<uint32_t>(first + i) * golden + low) ^ high) >= threshold ? x[i] : T{0};
 }
 
-LORALENS_WIDE void keep32(const uint32_t* x, uint32_t* out, int64_t first, int64_t count, uint64_t key,
-                          uint32_t threshold) {
+LORALENS_AVX512 void wide32(const uint32_t* x, uint32_t* out, int64_t first, int64_t count, uint64_t key,
+                            uint32_t threshold) {
   keep(x, out, first, count, key, threshold);
 }
-LORALENS_WIDE void keep16(const uint16_t* x, uint16_t* out, int64_t first, int64_t count, uint64_t key,
-                          uint32_t threshold) {
+LORALENS_BELOW_AVX512 void narrow32(const uint32_t* x, uint32_t* out, int64_t first, int64_t count, uint64_t key,
+                                    uint32_t threshold) {
   keep(x, out, first, count, key, threshold);
 }
+LORALENS_AVX512 void wide16(const uint16_t* x, uint16_t* out, int64_t first, int64_t count, uint64_t key,
+                            uint32_t threshold) {
+  keep(x, out, first, count, key, threshold);
+}
+LORALENS_BELOW_AVX512 void narrow16(const uint16_t* x, uint16_t* out, int64_t first, int64_t count, uint64_t key,
+                                    uint32_t threshold) {
+  keep(x, out, first, count, key, threshold);
+}
+
+bool wide() { return processor_level() >= ProcessorLevel::avx512; }
 
 }  // namespace
 
 void keep_by_hash(const uint32_t* x, uint32_t* out, int64_t first, int64_t count, uint64_t key, uint32_t threshold) {
-  keep32(x, out, first, count, key, threshold);
+  (wide() ? wide32 : narrow32)(x, out, first, count, key, threshold);
 }
 void keep_by_hash(const uint16_t* x, uint16_t* out, int64_t first, int64_t count, uint64_t key, uint32_t threshold) {
-  keep16(x, out, first, count, key, threshold);
+  (wide() ? wide16 : narrow16)(x, out, first, count, key, threshold);
 }
 
 }  // namespace loralens
