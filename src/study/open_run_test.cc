@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "adapter/lora/lora.h"
 #include "study/test_run.h"
 
 namespace loralens {
@@ -64,7 +65,7 @@ TEST_F(OpenRun, RefusesFoldsThatAreMissingOrOfOtherRuns) {
   EXPECT_THAT(refused({.run = runs_.path() / "none"}), HasSubstr("none does not exist"));
   const Path run = runs_.write("run");
   AdapterOptions wider = tiny_adapter("lora");
-  wider.rank = 8;
+  wider.own = LoraOptions{.rank = 8, .alpha = 6, .dropout = 0};
   runs_.write_model(run / "fold-01", runs_.model(1, wider));
   EXPECT_THAT(refused({.run = run}), HasSubstr("fold-01 is no fold of the same run as"));
   fs::remove_all(run / "fold-01");

@@ -98,10 +98,10 @@ std::string against_random(const Setting& setting, const std::string& model, con
                            const std::string& component, const std::vector<Row>& rows) {
   double value = 0, random = 0;
   int64_t layers = 0, above = 0, below = 0;
-  for (const auto& [layer, of] : setting.adapted) {
-    if (name_of(of) != module) continue;
-    const Row* row = row_of(rows, model, alignment_variant(false, "balanced", false), layer, module, component);
-    const Row* null = row_of(rows, model, alignment_variant(false, "balanced", true), layer, module, component);
+  for (const Place& place : setting.adapted) {
+    if (name_of(place.module) != module) continue;
+    const Row* row = row_of(rows, model, alignment_variant(false, "balanced", false), place.layer, module, component);
+    const Row* null = row_of(rows, model, alignment_variant(false, "balanced", true), place.layer, module, component);
     if (!row || !null) continue;
     ++layers;
     value += row->value;

@@ -115,8 +115,7 @@ void ClipPictures::note_what_is_missing(const std::string& instead) {
   if (folds_ == 0) return note("No clip was seen, so nothing could be measured.");
   std::vector<int64_t> without;
   for (const int64_t layer : pictured_)
-    if (std::ranges::find(setting_.adapted, std::pair(layer, module_)) == setting_.adapted.end())
-      without.push_back(layer);
+    if (std::ranges::find(setting_.adapted, Place{layer, module_}) == setting_.adapted.end()) without.push_back(layer);
   if (const std::string sites = setting_.note_on_site_adapters(); !sites.empty()) note(sites);
   if (!adapter_seen_)
     note(fmt::format("The adapted model has no A x, so {}.", instead));

@@ -271,7 +271,7 @@ Findings Spectrum::finish() {
   findings.arrays = curves_.arrays();
   for (const auto& [key, values] : random_factors_)
     findings.arrays.push_back(
-        {fmt::format("{}/{}/{}", key.first, name_of(key.second.second), key.second.first), values});
+        {fmt::format("{}/{}/{}", key.first, name_of(key.second.module), key.second.layer), values});
   findings.notes.assign(notes_.begin(), notes_.end());
   for (std::string& note : curves_.notes()) findings.notes.push_back(std::move(note));
   if (!random_factors_.empty())

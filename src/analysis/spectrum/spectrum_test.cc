@@ -185,7 +185,7 @@ TEST_F(SpectrumTest, OfSpeechFramesCentredAndWithRandomFactors) {
 // The model in another gauge, (M A, B M⁻¹), has the same balanced spectra, and other plain ones of A.
 TEST_F(SpectrumTest, InTheBalancedGaugeDoesNotDependOnTheGauge) {
   const Findings before = find();
-  const std::pair place{int64_t{1}, Module::v_proj};
+  const Place place{1, Module::v_proj};
   const Factors lora = lora_of(fold.subjects.adapted, 1, Module::v_proj);
   const auto [u, sigma, v] = at::linalg_svd(at::matmul(lora.b, lora.a).detach(), false);
   const Tensor root = sigma.narrow(0, 0, 4).sqrt();
