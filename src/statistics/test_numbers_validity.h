@@ -7,12 +7,12 @@
 
 namespace loralens::expected {
 
-struct Student {
+struct StudentPower {
   double degrees, t, p, shift, power;
 };
 
 // P(|T| > t) by scipy.stats.t; power of the two-sided test at 0.05 by the noncentral t.
-inline const std::vector<Student> student = {
+inline const std::vector<StudentPower> student_powers = {
     {1, 12.7, 0.050024327689344165, 3, 0.18613206160658757},
     {2.5, 0.3, 0.7873423714951973, 2, 0.25692479506819527},
     {3, 4, 0.028008456010146152, 4, 0.7549839171140108},

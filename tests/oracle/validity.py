@@ -17,9 +17,9 @@ def braces(values) -> str:
 
 
 def print_student() -> None:
-    print("struct Student {\n  double degrees, t, p, shift, power;\n};\n")
+    print("struct StudentPower {\n  double degrees, t, p, shift, power;\n};\n")
     print("// P(|T| > t) by scipy.stats.t; power of the two-sided test at 0.05 by the noncentral t.")
-    print("inline const std::vector<Student> student = {")
+    print("inline const std::vector<StudentPower> student_powers = {")
     for degrees, t, shift in ((1, 12.7, 3), (2.5, 0.3, 2), (3, 4, 4), (9, 2.26, 3.1), (23, 7.5, 0), (40.7, 1.1, 2.8)):
         bound = stats.t.ppf(0.975, degrees)
         power = stats.nct.sf(bound, degrees, shift) + stats.nct.cdf(-bound, degrees, shift)
