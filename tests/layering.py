@@ -1,5 +1,7 @@
 """A module of src/ includes only modules above it in docs/architecture.md's table. Its files have at most 400 lines, its
-folders at most 40 files, and the first line of each source names the licence."""
+folders at most 40 files, and the first line of each source names the licence. The protocols are listed in one file, and
+an analysis reads the protocol in one line, its factory."""
+import collections
 import pathlib
 import re
 import sys
@@ -24,5 +26,21 @@ for source in sorted((root / "src").rglob("*.*")):
     for used in re.findall(r'^#include "(\w+)/', source.read_text(), re.M):
         if used in order and order.index(used) > order.index(module):
             bad.append(f"{source.relative_to(root)}: includes {used}/")
-print("\n".join(bad) or f"{len(order)} modules, each includes only those above it; files and folders are small")
+
+readers = collections.defaultdict(list)  # lines that read the protocol, by the analysis' folder
+for source in sorted((root / "src").rglob("*.*")):
+    name = source.relative_to(root)
+    if source.suffix not in (".cc", ".h") or source.stem.endswith("_test") or source.stem.startswith("test_"):
+        continue
+    for number, line in enumerate(source.read_text().splitlines(), 1):
+        code = re.sub(r'"(\\.|[^"\\])*"', '""', line).split("//")[0]
+        if re.search(r"\bpaper_?\b", code) or re.search(r'[!=]= *"(strict|paper)"', line):
+            bad.append(f"{name}:{number}: asks for a protocol by name: read a field of Protocol (src/results/protocol.h)")
+        if re.search(r"\bprotocol\b|\bas_published\b", code) and name.parts[1] == "analysis" and len(name.parts) > 3:
+            readers[name.parent].append(f"{name}:{number}")
+for folder, lines in readers.items():
+    if len(lines) > 1:
+        bad.append(f"{folder}: reads the protocol in {', '.join(lines)}: decide once, in the factory")
+print("\n".join(bad) or f"{len(order)} modules, each includes only those above it; files and folders are small; "
+      f"{len(readers)} analyses, each reads the protocol once")
 sys.exit(bool(bad))

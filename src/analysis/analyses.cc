@@ -8,6 +8,7 @@ std::span<const AnalysisEntry> analyses() {
       {"contribution", "norms of what attention and MLP add to the residual stream", make_contribution},
       {"logit-lens", "predictions of the head from each layer's residual stream", make_logit_lens},
       {"erasure", "accuracy lost when a layer, its attention or its MLP is ablated", make_erasure},
+      {"patching", "log-probability and UAR with one layer's state replaced by the frozen model's", make_patching},
       {.name = "spectrum",
        .summary = "singular spectra and effective ranks of adapters and gradients",
        .make = make_spectrum,

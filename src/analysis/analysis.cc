@@ -47,13 +47,39 @@ Tensor BatchView::loss_of(const Tensor& logits) const {
   return at::cross_entropy_loss(logits, targets, {}, /*sum*/ 2);
 }
 
-Tensor BatchView::logits_from(int64_t layer, const Tensor& x, std::vector<Intervention*> interventions) const {
+Tensor BatchView::logits_from(int64_t layer, const Tensor& x, std::vector<Intervention*> interventions,
+                              const Head* head) const {
   Taps taps;
   taps.interventions = std::move(interventions);
   Pass continued = pass;
   continued.taps = &taps;
-  const Tensor states = head_states(subject.model, subject.encoder, x, layer, continued, residuals);
-  return loralens::logits(subject.model.head, states, continued);
+  const Network own = subject.network();
+  const Network network{own.encoder, own.adapters, head ? *head : own.head};
+  return loralens::logits_from(network, x, layer, continued, residuals);
+}
+
+Tensor BatchView::value_at(const Site& site) const {
+  struct Reader : Observer {
+    explicit Reader(const Site& wanted) : site(wanted) {}
+    bool wants(const Site& seen) const override { return seen == site; }
+    void see(const Pass&, const Site&, const Tensor& seen, int64_t) override { value = seen; }
+    Site site;
+    Tensor value;
+  } reader(site);
+  Taps taps;
+  taps.observers.push_back(&reader);
+  Pass again = pass;
+  again.taps = &taps;
+  run(subject.encoder, subject.model.adapted.adapters, residuals[static_cast<size_t>(site.layer)],
+      {site.layer, site.layer + 1}, again);
+  if (!reader.value.defined()) fail("layer {} has no site {}", site.layer, name_of(site.kind));
+  return reader.value;
+}
+
+const BatchView& ModelViews::of(Role role) const {
+  const auto found = views_.find(role);
+  if (found == views_.end()) fail("the batch did not pass through the {} model", name_of(role));
+  return *found->second;
 }
 
 }  // namespace loralens

@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -13,8 +14,10 @@
 
 #include "analysis/findings.h"
 #include "base/files.h"
+#include "classifier/forward.h"
 #include "classifier/model.h"
 #include "corpus/clips.h"
+#include "results/protocol.h"
 #include "whisper/sites.h"
 
 namespace loralens {
@@ -25,16 +28,16 @@ std::string_view name_of(Role role);
 
 // Sets of clips that pass through the models, for each fold in this order.
 enum class Part {
-  fit,  // strict: at most Setting::fit_clips training clips, to fit means, maps and classifiers on
-  development,  // strict: at most as many development clips, to select among fitted maps; may be empty
+  fit,  // TrainingClips::fit: at most Setting::fit_clips training clips, to fit means, maps and classifiers on
+  development,  // TrainingClips::fit: at most as many development clips, to select among fitted maps; may be empty
   test,  // the fold's test clips, or those of the given list
-  sample,  // paper only: ten training clips a class, for gradients, spectra, CKA and t-SNE (or the given list)
+  sample,  // TrainingClips::sample: ten training clips a class for gradients, spectra, CKA, t-SNE (or the given list)
 };
 inline constexpr Part all_parts[] = {Part::fit, Part::development, Part::test, Part::sample};
 
 // Configuration and clip table shared by all analyses.
 struct Setting {
-  bool paper = false;
+  Protocol protocol = strict_protocol;
   uint64_t seed = 42;
   const Clips* clips = nullptr;  // the corpus table
   std::vector<std::string> classes;
@@ -44,8 +47,8 @@ struct Setting {
   int64_t runs = 1;  // runs trained on the same folds with different seeds
   // Linear layers that the adapted model has a LinearAdapter on, ascending.
   std::vector<std::pair<int64_t, Module>> adapted;
-  int64_t fit_clips = 128;
-  int64_t erasure_clips = 50;  // paper: number of test clips for erasure, drawn with the seed
+  int64_t fit_clips = 128;  // maximum number of clips of Part::fit, and of Part::development
+  int64_t erasure_clips = 50;  // number of test clips for erasure as published, drawn with the seed
   std::vector<Path> model_folders;  // folder of each fold's model
 
   int64_t folds_of_a_run() const { return folds / runs; }
@@ -58,6 +61,8 @@ struct Subject {
   Role role = Role::adapted;
   EmotionModel model;
   Encoder encoder;  // in the precision of the forward passes
+
+  Network network() const { return network_of(model, encoder); }
 };
 
 struct FoldSubjects {
@@ -78,7 +83,7 @@ struct BatchView {
   std::span<const int64_t> clips;  // B clip numbers
   const Pass& pass;
   std::vector<int64_t> clip_rows;  // number of rows of each clip, over all its segments
-  // strict: number of leading rows of each clip that are its own frames, without tail and padding; paper: all rows
+  // Number of leading rows of each clip that Protocol::frames selects.
   std::vector<int64_t> speech_rows;
   // After the forward pass (in end_batch):
   at::Tensor logits;  // B×C
@@ -94,7 +99,23 @@ struct BatchView {
   // of a batch of one. Differentiable if gradients are enabled.
   at::Tensor loss_of(const at::Tensor& logits) const;
   // Logits (B×C) of a forward pass that starts with residual stream x at the input of `layer` (N: of the final norm).
-  at::Tensor logits_from(int64_t layer, const at::Tensor& x, std::vector<Intervention*> interventions = {}) const;
+  // head: reads the states instead of the model's own head.
+  at::Tensor logits_from(int64_t layer, const at::Tensor& x, std::vector<Intervention*> interventions = {},
+                         const Head* head = nullptr) const;
+  // The value at a site inside a layer, by a pass of that layer from its residual. Only where residuals are wanted.
+  at::Tensor value_at(const Site& site) const;
+};
+
+// The passes of one batch through several models, after all of them. Each view keeps its logits and, if wanted, its
+// residuals: (N+1)·ΣT·D values for a model are all that is in memory; other sites are computed again (value_at).
+class ModelViews {
+ public:
+  void add(const BatchView& view) { views_[view.subject.role] = &view; }
+  // Error if the batch did not pass through this model.
+  const BatchView& of(Role role) const;
+
+ private:
+  std::map<Role, const BatchView*> views_;
 };
 
 // One analysis. The runner computes gradients only for sites of wants_gradient(). Tensors have the precision of the
@@ -115,6 +136,9 @@ class Analysis {
   virtual void begin_fold(const FoldSubjects& fold) {}
   virtual void see(const BatchView& view, const Site& site, const at::Tensor& value) {}
   virtual void end_batch(const BatchView& view) {}  // after the forward pass, before gradients
+  // Whether end_models() shall receive each batch of this part, once it has passed through all wanted models.
+  virtual bool wants_models_together(Part part) const { return false; }
+  virtual void end_models(const ModelViews& views) {}
   // Called for all sites with the gradient of the loss; then, if wanted, for all sites with that of the random
   // cotangent.
   virtual void see_gradient(const BatchView& view, const Site& site, const at::Tensor& gradient) {}

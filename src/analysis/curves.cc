@@ -65,7 +65,7 @@ std::vector<Row> ClipCurves::rows_of(const RowKey& key, const std::vector<Value>
     clips.push_back(v.clip);
   }
   Row pooled{key, {}, mean_of(all), none, none, std::ssize(all)};
-  if (!setting_.paper) {
+  if (setting_.protocol.intervals) {
     size_t count = 0;
     const auto groups = group_numbers(setting_, clips, count);
     const Interval interval = interval_of_mean(all, groups, count);
@@ -134,7 +134,7 @@ std::vector<Row> ConfusionCurves::rows() const {
       RowKey named = key;
       named.metric = metric;
       Row row{named, {}, of(pooled(of_group)), none, none, std::ssize(values)};
-      if (!setting_.paper) {
+      if (setting_.protocol.intervals) {
         const Interval interval = bootstrap_confusions(of_group, of);
         row.low = interval.low;
         row.high = interval.high;

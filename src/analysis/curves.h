@@ -18,7 +18,7 @@ class ClipCurves {
 
   void add(int64_t fold, int64_t clip, const RowKey& key, double value);
   // For each key: the mean over all clips with a bootstrap interval over speakers (clips, where the speaker is unknown;
-  // none in `paper`). With several folds also each fold's mean.
+  // none without Protocol::intervals). With several folds also each fold's mean.
   std::vector<Row> rows() const;
   // Rows of the difference first - second, paired by fold and clip, as model "<first>-<second>" ("adapted-frozen").
   std::vector<Row> differences(const std::string& first_model, const std::string& second_model) const;

@@ -43,7 +43,7 @@ TEST_F(CurvesTest, TheMeanIsOverClipsAndTheIntervalOverSpeakers) {
 }
 
 TEST_F(CurvesTest, PaperHasNoInterval) {
-  setting.paper = true;
+  setting.protocol = paper_protocol;
   ClipCurves curves(setting);
   for (int64_t clip = 0; clip < 6; ++clip) curves.add(0, clip, key, 1);
   EXPECT_TRUE(std::isnan(curves.rows()[0].low));

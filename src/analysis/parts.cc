@@ -38,7 +38,7 @@ std::vector<int64_t> drawn(const std::vector<int64_t>& clips, const std::vector<
 Parts choose_parts(const Fold& fold, const std::vector<int64_t>& labels, const PartOptions& options) {
   Parts parts;
   parts.test = fold.test;
-  if (options.paper) {
+  if (options.training_clips == TrainingClips::sample) {
     if (!options.listed.empty()) parts.test = options.listed;
     parts.sample = options.listed_sample;
     if (!parts.sample.empty()) return parts;

@@ -11,10 +11,11 @@
 namespace loralens {
 
 struct PartOptions {
-  bool paper = false;
+  TrainingClips training_clips = TrainingClips::fit;
   uint64_t seed = 42;
-  int64_t fit_clips = 128;  // strict: maximum number of training clips to fit on, and of development clips
-  int64_t sample_per_class = 10;  // paper: training clips per class for gradients, spectra, CKA and t-SNE
+  int64_t fit_clips = 128;  // TrainingClips::fit: maximum number of training clips to fit on, and of development clips
+  int64_t sample_per_class =
+      10;  // TrainingClips::sample: training clips per class for gradients, spectra, CKA and t-SNE
   std::vector<int64_t> listed, listed_sample;  // clip numbers; empty: the protocol's own choice
 };
 
@@ -22,10 +23,10 @@ struct Parts {
   std::vector<int64_t> fit, development, test, sample;
 };
 
-// strict: the fold's test clips (with a list: only the listed ones, in the list's order); training and development
-// clips drawn evenly over the classes. paper: the fold's test clips, or exactly the list; as sample, training and
-// development clips drawn per class, or exactly the list. If training clips are unknown, fold.train and
-// fold.development are empty and the paper sample is drawn from fold.test.
+// TrainingClips::fit: the fold's test clips (with a list: only the listed ones, in the list's order); training and
+// development clips drawn evenly over the classes. TrainingClips::sample: the fold's test clips, or exactly the list;
+// as sample, training and development clips drawn per class, or exactly the list. If training clips are unknown,
+// fold.train and fold.development are empty and the sample is drawn from fold.test.
 Parts choose_parts(const Fold& fold, const std::vector<int64_t>& labels, const PartOptions& options);
 
 // Clip numbers of a list file with one clip per line: its id as in the corpus table, or its absolute path. Error, with

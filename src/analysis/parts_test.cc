@@ -47,24 +47,27 @@ TEST_F(PartsTest, AListInStrictKeepsItsOrderAndOnlyTestClips) {
 }
 
 TEST_F(PartsTest, PaperSamplesTrainingClipsOfEachClass) {
-  const Parts parts = choose_parts(fold, labels, {.paper = true, .sample_per_class = 5});
+  const Parts parts = choose_parts(fold, labels, {.training_clips = TrainingClips::sample, .sample_per_class = 5});
   EXPECT_EQ(parts.test, fold.test);
   EXPECT_EQ(parts.sample.size(), 20u);
   for (const auto& [label, count] : counts(parts.sample)) EXPECT_EQ(count, 5) << label;
   for (const int64_t clip : parts.sample) EXPECT_LT(clip, 32);
-  EXPECT_EQ(parts.sample, choose_parts(fold, labels, {.paper = true, .sample_per_class = 5}).sample);
+  EXPECT_EQ(parts.sample,
+            choose_parts(fold, labels, {.training_clips = TrainingClips::sample, .sample_per_class = 5}).sample);
   EXPECT_THAT(parts.fit, IsEmpty());
 }
 
 TEST_F(PartsTest, PaperTakesListsAsTheyAre) {
-  const Parts parts = choose_parts(fold, labels, {.paper = true, .listed = {3, 36}, .listed_sample = {39, 0}});
+  const Parts parts = choose_parts(
+      fold, labels, {.training_clips = TrainingClips::sample, .listed = {3, 36}, .listed_sample = {39, 0}});
   EXPECT_THAT(parts.test, ElementsAre(3, 36));
   EXPECT_THAT(parts.sample, ElementsAre(39, 0));
 }
 
 TEST_F(PartsTest, AModelOfUnknownTrainingIsSampledFromItsTestClips) {
   const Fold all{{}, {}, fold.test};
-  EXPECT_EQ(choose_parts(all, labels, {.paper = true, .sample_per_class = 1}).sample.size(), 4u);
+  EXPECT_EQ(choose_parts(all, labels, {.training_clips = TrainingClips::sample, .sample_per_class = 1}).sample.size(),
+            4u);
 }
 
 TEST(ClipList, NamesClipsAsTheTableOrByWholePath) {

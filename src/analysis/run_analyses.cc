@@ -68,10 +68,10 @@ void name_runs(const ComparedModels& models, std::vector<NamedFindings>& finding
 
 }  // namespace
 
-Setting setting_of(const ComparedModels& models, bool paper, uint64_t seed) {
+Setting setting_of(const ComparedModels& models, const Protocol& protocol, uint64_t seed) {
   const EmotionModel& model = models.adapted.front();
   Setting setting;
-  setting.paper = paper;
+  setting.protocol = protocol;
   setting.seed = seed;
   setting.clips = &models.clips;
   setting.classes = model.classes;
@@ -86,7 +86,7 @@ Setting setting_of(const ComparedModels& models, bool paper, uint64_t seed) {
 }
 
 AnalysesResult run_analyses(const ComparedModels& models, const Setting& setting, const AnalysesRequest& request) {
-  PartOptions options{.paper = setting.paper,
+  PartOptions options{.training_clips = setting.protocol.training_clips,
                       .seed = setting.seed,
                       .fit_clips = setting.fit_clips,
                       .listed = request.clips,
@@ -98,9 +98,9 @@ AnalysesResult run_analyses(const ComparedModels& models, const Setting& setting
     for (auto& found : run_over_folds(models, setting, entries, options, request.threads, used))
       result.findings.push_back(std::move(found));
   };
-  if (setting.paper || request.gradient_clips.empty()) {
+  if (setting.protocol.training_clips == TrainingClips::sample || request.gradient_clips.empty()) {
     run(request.analyses);
-  } else {  // in `strict` both lists name test clips
+  } else {  // both lists name test clips
     std::vector<AnalysisEntry> plain, gradient;
     for (const AnalysisEntry& entry : request.analyses) (entry.gradient_clips ? gradient : plain).push_back(entry);
     run(plain);

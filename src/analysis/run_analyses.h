@@ -11,12 +11,13 @@
 namespace loralens {
 
 // The analyses' configuration for these models.
-Setting setting_of(const ComparedModels& models, bool paper, uint64_t seed);
+Setting setting_of(const ComparedModels& models, const Protocol& protocol, uint64_t seed);
 
 struct AnalysesRequest {
   std::vector<AnalysisEntry> analyses;
   // Clip numbers; empty: the protocol's own choice. gradient_clips: for the analyses that take them
-  // (AnalysisEntry::gradient_clips); in `paper` they are the sample of training clips, in `strict` test clips.
+  // (AnalysisEntry::gradient_clips); they are the sample of training clips (TrainingClips::sample) or test clips
+  // (TrainingClips::fit).
   std::vector<int64_t> clips, gradient_clips;
   int64_t threads = 1;  // for audio decoding
 };
@@ -24,7 +25,7 @@ struct AnalysesRequest {
 struct AnalysesResult {
   std::vector<NamedFindings> findings;
   std::vector<int64_t> clips;  // the analysed test clips, in the order of the request's list if there is one
-  int64_t unused = 0;          // requested clips that are test clips of no fold
+  int64_t unused = 0;  // requested clips that are test clips of no fold
 };
 
 // With several runs, each row gets the seed of its run and the fold number within that run. Error if no listed clip is

@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "base/profile.h"
 #include "base/random.h"
+#include "classifier/forward.h"
 #include "inference/predict.h"
 #include "statistics/normal_values.h"
 
@@ -22,12 +23,11 @@ namespace {
 using at::Tensor;
 
 constexpr Role roles[] = {Role::adapted, Role::frozen, Role::untrained};
-constexpr int64_t positions_in_batch = 2000;
 
 // Hands the tensors of a forward pass to the analyses; keeps the residuals and the tensors whose gradient is wanted.
-class Watch : public Observer {
+class SiteReader : public Observer {
  public:
-  Watch(const std::vector<Analysis*>& analyses, BatchView& view, bool residuals, bool gradients)
+  SiteReader(const std::vector<Analysis*>& analyses, BatchView& view, bool residuals, bool gradients)
       : analyses_(analyses), view_(view), residuals_(residuals), gradients_(gradients) {}
 
   bool wants(const Site& site) const override {
@@ -77,11 +77,53 @@ std::vector<Site> gradient_sites(const Setting& setting) {
   return sites;
 }
 
+// What these analyses want of one pass.
+struct Wishes {
+  std::vector<Analysis*> analyses;  // those that want the pass at all
+  bool residuals = false, gradients = false, random_cotangent = false;
+  bool stream_gradients = false;  // gradients of the residual stream
+};
+
+Wishes wishes_of(const std::vector<Analysis*>& analyses, const BatchView& view) {
+  const Part part = view.part;
+  const Role role = view.subject.role;
+  const auto sites = gradient_sites(view.setting);
+  Wishes wishes;
+  for (Analysis* analysis : analyses) {
+    if (!analysis->wants(part, role)) continue;
+    wishes.analyses.push_back(analysis);
+    wishes.residuals |= analysis->wants_residuals(part, role);
+    wishes.random_cotangent |= analysis->wants_random_cotangent(part, role);
+    for (const Site& site : sites)
+      if (analysis->wants_gradient(part, role, site)) {
+        wishes.gradients = true;
+        wishes.stream_gradients |= site.module == Module::none;
+      }
+  }
+  return wishes;
+}
+
+// Sets the view's numbers of rows. speech: number of each clip's own positions, by clip number.
+void count_rows(BatchView& view, const std::vector<int64_t>& speech) {
+  size_t segment = 0;
+  for (size_t i = 0; i < view.clips.size(); ++i) {
+    int64_t rows = 0;
+    for (int64_t s = 0; s < view.pass.segments[i]; ++s) rows += view.pass.lengths[segment++];
+    const bool all = view.setting.protocol.frames == Frames::all;
+    view.clip_rows.push_back(rows);
+    view.speech_rows.push_back(all ? rows : speech[static_cast<size_t>(view.clips[i])]);
+  }
+}
+
 // A random direction of unit length for each clip's logits; it does not depend on the batch.
-Tensor random_cotangent(const BatchView& view, const std::vector<uint64_t>& keys) {
+Tensor random_cotangent(const BatchView& view) {
   std::vector<Tensor> directions;
-  for (const uint64_t key : keys)
-    directions.push_back(normal_values({view.logits.size(1)}, hash_of(view.setting.seed, hash_of("cotangent"), key)));
+  size_t segment = 0;  // the clip's first one
+  for (size_t i = 0; i < view.clips.size(); ++i) {
+    const uint64_t key = hash_of(view.setting.seed, hash_of("cotangent"), view.pass.keys[segment]);
+    directions.push_back(normal_values({view.logits.size(1)}, key));
+    segment += static_cast<size_t>(view.pass.segments[i]);
+  }
   const Tensor stacked = at::stack(directions);
   return (stacked / stacked.norm(2, {1}, true)).to(view.logits.options());
 }
@@ -97,6 +139,17 @@ void check_finite(const BatchView& view) {
 }
 
 }  // namespace
+
+// A batch's pass through one model. The view refers to the pass.
+struct ModelPass {
+  ModelPass(const Setting& setting, const FoldSubjects& fold, Role role, Part part, std::span<const int64_t> clips,
+            const Pass& of_batch)
+      : pass(of_batch), view{setting, fold, fold.of(role), part, clips, pass, {}, {}, {}, {}} {}
+  ModelPass(const ModelPass&) = delete;
+
+  Pass pass;
+  BatchView view;
+};
 
 Subject make_subject(Role role, EmotionModel model) {
   Subject subject{role, std::move(model), {}};
@@ -154,29 +207,13 @@ void AnalysisRunner::run(const FoldSubjects& fold, const Encoder& base, const So
   for (const Part part : all_parts) {
     if (!wanted(part, Role::adapted) && !wanted(part, Role::frozen) && !wanted(part, Role::untrained)) continue;
     std::vector<int64_t> order = fold.of(part);
-    if (!setting_.paper) Random(hash_of(setting_.seed, hash_of("order"), static_cast<uint64_t>(part))).shuffle(order);
-    std::vector<std::vector<int64_t>> batches;
-    int64_t filled = positions_in_batch;
-    for (const int64_t clip : order) {
-      const int64_t positions = source.positions()[static_cast<size_t>(clip)];
-      if (filled + positions > positions_in_batch) {
-        batches.emplace_back();
-        filled = 0;
-      }
-      batches.back().push_back(clip);
-      filled += positions;
-    }
+    if (setting_.protocol.shuffled)
+      Random(hash_of(setting_.seed, hash_of("order"), static_cast<uint64_t>(part))).shuffle(order);
+    const auto batches = cut_into_batches(order, source.positions(), {.positions = positions_in_batch});
     check_memory(fold.adapted.model, source, batches, machine_memory());
     for (size_t b = 0; b < batches.size(); ++b) {
       for (size_t next = b; next < std::min(b + 3, batches.size()); ++next) source.prefetch(batches[next]);
-      const Batch shared = trained_stem ? Batch{} : source.batch(batches[b]);
-      for (const Role role : roles) {
-        if (!wanted(part, role)) continue;
-        const Subject& subject = fold.of(role);
-        const at::NoGradGuard no_grad;
-        pass(fold, part, role, batches[b], trained_stem ? source.batch(batches[b], &subject.encoder) : shared,
-             source.speech_positions());
-      }
+      pass_models(fold, part, batches[b], source);
       clips_passed_ += std::ssize(batches[b]);
       done += std::ssize(batches[b]);
       if (progress) progress(done);
@@ -190,46 +227,49 @@ void AnalysisRunner::run(const FoldSubjects& fold, const Encoder& base, const So
   release_free_memory();
 }
 
-void AnalysisRunner::pass(const FoldSubjects& fold, Part part, Role role, std::span<const int64_t> clips,
-                          const Batch& batch, const std::vector<int64_t>& speech) {
-  const Subject& subject = fold.of(role);
-  Pass passing = batch.pass;
-  BatchView view{setting_, fold, subject, part, clips, passing, {}, {}, {}, {}};
-  size_t segment = 0;
-  std::vector<uint64_t> clip_keys;
-  for (size_t i = 0; i < clips.size(); ++i) {
-    clip_keys.push_back(passing.keys[segment]);
-    view.clip_rows.push_back(0);
-    for (int64_t s = 0; s < passing.segments[i]; ++s) view.clip_rows.back() += passing.lengths[segment++];
-    view.speech_rows.push_back(setting_.paper ? view.clip_rows.back() : speech[static_cast<size_t>(clips[i])]);
+void AnalysisRunner::pass_models(const FoldSubjects& fold, Part part, const std::vector<int64_t>& clips,
+                                 ClipSource& source) {
+  const at::NoGradGuard no_grad;
+  const bool together =
+      std::ranges::any_of(analyses_, [&](const Analysis* analysis) { return analysis->wants_models_together(part); });
+  std::vector<std::unique_ptr<ModelPass>> passes;
+  ModelViews views;
+  Batch batch;
+  for (const Role role : roles) {
+    if (!wanted(part, role)) continue;
+    if (!batch.x.defined() || source.trains_stem()) batch = source.batch(clips, &fold.of(role).encoder);
+    passes.push_back(std::make_unique<ModelPass>(setting_, fold, role, part, clips, batch.pass));
+    count_rows(passes.back()->view, source.speech_positions());
+    pass(*passes.back(), batch.x);
+    if (together)
+      views.add(passes.back()->view);
+    else
+      passes.pop_back();
   }
+  const Timed time(Phase::analyses);
+  for (Analysis* analysis : analyses_)
+    if (analysis->wants_models_together(part)) analysis->end_models(views);
+}
 
-  std::vector<Analysis*> here;
-  bool residuals = false, gradients = false, random = false, stream = false;
-  const auto sites = gradient_sites(setting_);
-  for (Analysis* analysis : analyses_) {
-    if (!analysis->wants(part, role)) continue;
-    here.push_back(analysis);
-    residuals |= analysis->wants_residuals(part, role);
-    random |= analysis->wants_random_cotangent(part, role);
-    for (const Site& site : sites)
-      if (analysis->wants_gradient(part, role, site)) {
-        gradients = true;
-        stream |= site.module == Module::none;
-      }
-  }
+void AnalysisRunner::pass(ModelPass& model_pass, const Tensor& start) {
+  Pass& passing = model_pass.pass;
+  BatchView& view = model_pass.view;
+  const Part part = view.part;
+  const Role role = view.subject.role;
+  const Wishes wishes = wishes_of(analyses_, view);
+  const auto& here = wishes.analyses;
+  const bool residuals = wishes.residuals, gradients = wishes.gradients, stream = wishes.stream_gradients;
 
-  Watch watch(here, view, residuals, gradients);
+  SiteReader reader(here, view, residuals, gradients);
   Taps taps;
-  taps.observers.push_back(&watch);
+  taps.observers.push_back(&reader);
   passing.taps = &taps;
   Tensor graph;  // the logits, attached to the autograd graph
   {
     const Timed time(Phase::forward);
     const at::AutoGradMode enabled(gradients);
-    Tensor x = batch.x;
-    if (stream) x = x.detach().requires_grad_();
-    graph = logits(subject.model.head, head_states(subject.model, subject.encoder, x, 0, passing), passing);
+    const Tensor x = stream ? start.detach().requires_grad_() : start;
+    graph = logits_from(view.subject.network(), x, 0, passing);
   }
   passing.taps = nullptr;
   view.logits = graph.detach();
@@ -238,20 +278,20 @@ void AnalysisRunner::pass(const FoldSubjects& fold, Part part, Role role, std::s
     const Timed time(Phase::analyses);
     for (Analysis* analysis : here) analysis->end_batch(view);
   }
-  if (!gradients || watch.values.empty()) return;
+  if (!gradients || reader.values.empty()) return;
 
   const auto backward = [&](const Tensor& output, const Tensor& cotangent, bool retain) {
     const Timed time(Phase::backward);
-    auto found = torch::autograd::grad({output}, watch.values, {cotangent}, retain, false, /*allow_unused=*/true);
-    if (!retain) watch.values.clear();  // frees the graph before the analyses build graphs of their own
+    auto found = torch::autograd::grad({output}, reader.values, {cotangent}, retain, false, /*allow_unused=*/true);
+    if (!retain) reader.values.clear();  // frees the graph before the analyses build graphs of their own
     const Timed looking(Phase::analyses);
     for (size_t i = 0; i < found.size(); ++i) {
       const Tensor gradient = std::move(found[i]);
       if (!gradient.defined()) continue;
       for (Analysis* analysis : here)
-        if (analysis->wants_gradient(part, role, watch.sites[i]) &&
+        if (analysis->wants_gradient(part, role, reader.sites[i]) &&
             (!view.random_cotangent || analysis->wants_random_cotangent(part, role)))
-          analysis->see_gradient(view, watch.sites[i], gradient);
+          analysis->see_gradient(view, reader.sites[i], gradient);
     }
     for (Analysis* analysis : here)
       if (!view.random_cotangent || analysis->wants_random_cotangent(part, role)) analysis->end_gradients(view);
@@ -261,10 +301,10 @@ void AnalysisRunner::pass(const FoldSubjects& fold, Part part, Role role, std::s
     const at::AutoGradMode enabled(true);
     loss = view.loss_of(graph);
   }
-  backward(loss, Tensor(), random);
-  if (!random) return;
+  backward(loss, Tensor(), wishes.random_cotangent);
+  if (!wishes.random_cotangent) return;
   view.random_cotangent = true;
-  backward(graph, random_cotangent(view, clip_keys), false);
+  backward(graph, random_cotangent(view), false);
 }
 
 }  // namespace loralens

@@ -19,6 +19,8 @@ Subject make_subject(Role role, EmotionModel model);
 // alone.
 EmotionModel untrained_like(const EmotionModel& model, const Base& base, uint64_t seed);
 
+struct ModelPass;
+
 class AnalysisRunner {
  public:
   // The analyses must outlive the runner.
@@ -33,8 +35,9 @@ class AnalysisRunner {
 
  private:
   bool wanted(Part part, Role role) const;
-  void pass(const FoldSubjects& fold, Part part, Role role, std::span<const int64_t> clips, const Batch& batch,
-            const std::vector<int64_t>& speech);
+  // Passes a batch through all models that an analysis wants.
+  void pass_models(const FoldSubjects& fold, Part part, const std::vector<int64_t>& clips, ClipSource& source);
+  void pass(ModelPass& model_pass, const at::Tensor& start);
 
   const Setting& setting_;
   std::vector<Analysis*> analyses_;

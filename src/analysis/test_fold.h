@@ -64,10 +64,10 @@ class TestFold {
     taps.observers.push_back(&recorder);
     taps.interventions = std::move(interventions);
     Seen seen = start(clip);
-    if (setting.paper) seen.speech = seen.pass.rows();
+    if (setting.protocol.frames == Frames::all) seen.speech = seen.pass.rows();
     Pass pass = seen.pass;
     pass.taps = &taps;
-    seen.logits = logits(subject.model.head, head_states(subject.model, subject.encoder, seen.x, 0, pass), pass)[0];
+    seen.logits = logits_from(subject.network(), seen.x, 0, pass)[0];
     seen.sites = std::move(recorder.sites);
     return seen;
   }

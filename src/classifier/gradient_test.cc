@@ -74,8 +74,9 @@ TEST(Gradients, OfTheWholeEncoderFromTheStemOn) {
   const auto loss = [&] {
     const Encoder encoder = model.compute_encoder();
     const Tensor x = stem(encoder, mel);
-    return cross_entropy(logits(model.head, head_states(model, encoder, x, 0, three_clips()), three_clips()),
-                         at::tensor(std::vector<int64_t>{2, 0, 1}), {});
+    return cross_entropy(
+        logits(model.head, head_states(network_of(model, encoder), x, 0, three_clips()), three_clips()),
+        at::tensor(std::vector<int64_t>{2, 0, 1}), {});
   };
   expect_gradients(model.parameters(), loss, 3);
 }

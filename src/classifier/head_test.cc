@@ -50,8 +50,8 @@ TEST(Head, ALongClipHasItsWindowsPooledTogether) {
   const Tensor x = random_tensor({40, 16}, 1);
   Pass pass = pass_of({20, 5, 15});
   pass.segments = {2, 1};
-  const Tensor both = head_states(model, base.encoder, x, 0, pass);
-  const Tensor apart = head_states(model, base.encoder, x, 0, pass_of({20, 5, 15}));
+  const Tensor both = head_states(network_of(model, base.encoder), x, 0, pass);
+  const Tensor apart = head_states(network_of(model, base.encoder), x, 0, pass_of({20, 5, 15}));
   EXPECT_LT(difference(both[0], (apart[0] * 20 + apart[1] * 5) / 25), 1e-13);
   EXPECT_LT(difference(both[1], apart[2]), 1e-13);
 }
@@ -76,7 +76,7 @@ TEST(Head, AWeightedSumReadsTheEmbeddingAndEveryLayer) {
   std::vector<Tensor> hidden = {x};  // transformers' hidden_states
   for (int64_t l = 1; l < 3; ++l) hidden.push_back(run(base.encoder, model.adapted.adapters, x, {0, l}, pass));
   hidden.push_back(finish(base.encoder, run(base.encoder, model.adapted.adapters, x, {0, 3}, pass), pass));
-  const Tensor states = head_states(model, base.encoder, x, 0, pass);
+  const Tensor states = head_states(network_of(model, base.encoder), x, 0, pass);
   EXPECT_EQ(states.sizes(), (Shape{2, 4, 16}));
   for (int64_t l = 0; l < 4; ++l)
     EXPECT_LT(difference(states.select(1, l), mean_over_clips(hidden[static_cast<size_t>(l)], pass)), 1e-13) << l;
@@ -91,7 +91,8 @@ TEST(Head, AWeightedSumReadsTheEmbeddingAndEveryLayer) {
   const Tensor projected = mean_over_clips(sum / total, pass).matmul(head.projector.weight.t()) + head.projector.bias;
   EXPECT_LT(difference(logits_of(model, x, pass), projected.matmul(head.classifier.weight.t()) + head.classifier.bias),
             1e-13);
-  EXPECT_THAT(error_of([&] { head_states(model, base.encoder, x, 1, pass); }), HasSubstr("starts at layer 0"));
+  EXPECT_THAT(error_of([&] { head_states(network_of(model, base.encoder), x, 1, pass); }),
+              HasSubstr("starts at layer 0"));
 }
 
 TEST(Head, ItsSitesAreSeenAndReplaced) {
@@ -138,8 +139,8 @@ TEST(Head, TheFirstAdaptedLayerIsWhereCachesEnd) {
   const EmotionModel model = tiny_model(base, upper);
   const Tensor x = random_tensor({12, 16}, 1).to(c10::ScalarType::Float);
   const Pass pass = pass_of({12});
-  EXPECT_TRUE(same_bits(head_states(model, base.encoder, run(base.encoder, {}, x, {0, 1}, pass), 1, pass),
-                        head_states(model, base.encoder, x, 0, pass)));
+  EXPECT_TRUE(same_bits(head_states(network_of(model, base.encoder), run(base.encoder, {}, x, {0, 1}, pass), 1, pass),
+                        head_states(network_of(model, base.encoder), x, 0, pass)));
 }
 
 // ---- The loss

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "classifier/model.h"
 
-#include <ATen/ops/stack.h>
-
 #include "base/error.h"
-#include "base/profile.h"
-#include "classifier/operations.h"
 
 namespace loralens {
 
@@ -59,26 +55,6 @@ EmotionModel make_model(const Base& base, const AdapterOptions& options, const H
   model.base = base.name;
   model.base_sha256 = base.sha256;
   return model;
-}
-
-Tensor head_states(const EmotionModel& model, const Encoder& encoder, const Tensor& x, int64_t first, const Pass& pass,
-                   std::span<const Tensor> earlier) {
-  const int64_t layers = encoder.config.layers;
-  if (profiling()) count_pass(model.adapted, {first, layers}, pass, x.requires_grad());
-  const auto& adapters = model.adapted.adapters;
-  if (!model.head.layer_weights.defined())
-    return mean_over_clips(finish(encoder, run(encoder, adapters, x, {first, layers}, pass), pass), pass);
-  if (std::ssize(earlier) < first)
-    fail("a weighted layer sum reads every layer's state, so its pass starts at layer 0 or is given the states below");
-  std::vector<Tensor> states;  // as transformers' hidden_states: the embedding, layers 1..N-1, the normed last
-  for (const Tensor& state : earlier.first(static_cast<size_t>(first))) states.push_back(mean_over_clips(state, pass));
-  Tensor h = x;
-  for (int64_t l = first; l < layers; ++l) {
-    states.push_back(mean_over_clips(h, pass));
-    h = run(encoder, adapters, h, {l, l + 1}, pass);
-  }
-  states.push_back(mean_over_clips(finish(encoder, h, pass), pass));
-  return at::stack(states, 1);
 }
 
 }  // namespace loralens

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <functional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -60,12 +59,6 @@ Base make_base(const Encoder& encoder, const std::string& name, Precision precis
 // A new model: freshly initialised adapters (method.h) and head, on the base's device.
 EmotionModel make_model(const Base& base, const AdapterOptions& options, const HeadOptions& head,
                         const std::vector<std::string>& classes, uint64_t seed);
-
-// The pooled hidden states that the head reads: B×D, or B×(N+1)×D for a weighted layer sum. x (ΣT×D): the residual
-// stream at the input of layer `first` (N: of the final norm). earlier: the inputs of the layers below `first` (ΣT×D
-// each), used only by a weighted layer sum. Error if a weighted layer sum lacks one of them.
-at::Tensor head_states(const EmotionModel& model, const Encoder& encoder, const at::Tensor& x, int64_t first,
-                       const Pass& pass, std::span<const at::Tensor> earlier = {});
 
 // Saves a model into an existing folder: config.json (transformers' WhisperConfig with id2label, and "loralens" with
 // method, base, sha256, input), and

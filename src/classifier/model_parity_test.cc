@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "base/random.h"
+#include "classifier/forward.h"
 #include "whisper/test_parity.h"
 
 namespace loralens {
@@ -22,7 +23,7 @@ Base base_named(const std::string& name, Precision precision = {}) {
 Tensor logits_of(const EmotionModel& model, const Encoder& encoder, const std::vector<Tensor>& mels) {
   const at::NoGradGuard no_grad;
   const auto [x, pass] = stems(encoder, mels);
-  return logits(model.head, head_states(model, encoder, x, 0, pass), pass);
+  return logits_from(network_of(model, encoder), x, 0, pass);
 }
 
 Tensor logits_of(const EmotionModel& model, const std::vector<Tensor>& mels) {

@@ -104,25 +104,28 @@ double forward_operations(const WhisperConfig& config, const AdapterSet& adapter
   return total;
 }
 
-double backward_operations(const Adapted& adapted, LayerRange range, std::span<const int64_t> lengths,
-                           bool input_gradient) {
-  const WhisperConfig& config = adapted.encoder.config;
-  if (adapted.encoder_trained)  // inputs and weights; attention has four products to the forward pass's two
-    return 2 * forward_operations(config, adapted.adapters, range, lengths);
+double backward_operations(const Encoder& encoder, const AdapterSet& adapters, LayerRange range,
+                           std::span<const int64_t> lengths, bool input_gradient) {
+  const WhisperConfig& config = encoder.config;
+  if (encoder.conv1.weight
+          .requires_grad())  // inputs and weights; attention has four products to the forward pass's two
+    return 2 * forward_operations(config, adapters, range, lengths);
   double total = 0;
   int64_t lowest = range.end;
-  for (const auto& [place, adapter] : adapted.adapters) lowest = std::min(lowest, place.first);
+  for (const auto& [place, adapter] : adapters) lowest = std::min(lowest, place.first);
   for (int64_t l = range.begin; l < range.end; ++l) {
     const bool below = input_gradient || l > lowest;
-    if (below || l == lowest) total += LayerBackward(config, adapted.adapters, l, sums_of(lengths)).operations(below);
+    if (below || l == lowest) total += LayerBackward(config, adapters, l, sums_of(lengths)).operations(below);
   }
   return total;
 }
 
-void count_pass(const Adapted& adapted, LayerRange range, const Pass& pass, bool input_gradient) {
-  count_operations(forward_operations(adapted.encoder.config, adapted.adapters, range, lengths_of_clips(pass)));
+void count_pass(const Encoder& encoder, const AdapterSet& adapters, LayerRange range, const Pass& pass,
+                bool input_gradient) {
+  const auto lengths = lengths_of_clips(pass);
+  count_operations(forward_operations(encoder.config, adapters, range, lengths));
   if (at::GradMode::is_enabled())
-    count_operations(Phase::backward, backward_operations(adapted, range, lengths_of_clips(pass), input_gradient));
+    count_operations(Phase::backward, backward_operations(encoder, adapters, range, lengths, input_gradient));
 }
 
 }  // namespace loralens

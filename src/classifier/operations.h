@@ -5,7 +5,7 @@
 
 #include <span>
 
-#include "classifier/model.h"
+#include "whisper/encoder.h"
 
 namespace loralens {
 
@@ -18,12 +18,14 @@ double forward_operations(const WhisperConfig& config, const AdapterSet& adapter
                           std::span<const int64_t> lengths);
 
 // Backward pass for the gradients that training needs: of the adapters, and of activations down to the lowest adapted
-// layer or, with input_gradient, down to the input of range.begin. For a trained encoder also of its weights.
-double backward_operations(const Adapted& adapted, LayerRange range, std::span<const int64_t> lengths,
-                           bool input_gradient);
+// layer or, with input_gradient, down to the input of range.begin. For an encoder whose weights require a gradient also
+// of its weights.
+double backward_operations(const Encoder& encoder, const AdapterSet& adapters, LayerRange range,
+                           std::span<const int64_t> lengths, bool input_gradient);
 
 // Adds to the profile the operations of a forward pass through these layers and, if gradients are enabled, of one
 // backward pass after it.
-void count_pass(const Adapted& adapted, LayerRange range, const Pass& pass, bool input_gradient);
+void count_pass(const Encoder& encoder, const AdapterSet& adapters, LayerRange range, const Pass& pass,
+                bool input_gradient);
 
 }  // namespace loralens

@@ -6,6 +6,7 @@
 #include <ATen/ops/zeros.h>
 
 #include "adapter/lora.h"
+#include "adapter/method.h"
 
 namespace loralens {
 namespace {
@@ -38,6 +39,10 @@ Adapted with_lora(int64_t layers, std::initializer_list<std::pair<int64_t, Modul
 // of attention are 4·4·34 = 544.
 constexpr double linears = 2048, attention = 544;
 
+double backward(const Adapted& adapted, LayerRange range, bool input_gradient) {
+  return backward_operations(adapted.encoder, adapted.adapters, range, lengths, input_gradient);
+}
+
 TEST(Operations, Forward) {
   const Adapted frozen = with_lora(1, {}), lora = with_lora(1, {{0, Module::v_proj}});
   EXPECT_EQ(forward_operations(frozen.encoder.config, {}, {0, 1}, lengths), linears + attention);
@@ -49,23 +54,28 @@ TEST(Operations, Forward) {
 TEST(Operations, BackwardStopsAtTheFirstAdaptedProjection) {
   // v_proj of the only layer: the gradient passes through fc2, fc1 and out_proj (2·32·2 + 2·16 a position); attention
   // computes only dV (2·4·34); A, B and the gradient of A x take 2·2·(4 + 4 + 4) a position.
-  EXPECT_EQ(backward_operations(with_lora(1, {{0, Module::v_proj}}), {0, 1}, lengths, false), 8 * 160 + 272 + 8 * 48);
+  EXPECT_EQ(backward(with_lora(1, {{0, Module::v_proj}}), {0, 1}, false), 8 * 160 + 272 + 8 * 48);
 }
 
 TEST(Operations, BackwardPassesThroughLayersAbove) {
   // Above the first adapted layer: every linear layer once, attention's four products, and the gradient of B A x to x.
   const double above = linears + 2 * attention + 8 * (48 + 16);
   const double first = 8 * 160 + 272 + 8 * 48;
-  EXPECT_EQ(backward_operations(with_lora(2, {{0, Module::v_proj}, {1, Module::v_proj}}), {0, 2}, lengths, false),
-            first + above);
-  EXPECT_EQ(backward_operations(with_lora(1, {{0, Module::v_proj}}), {0, 1}, lengths, true), above);
+  EXPECT_EQ(backward(with_lora(2, {{0, Module::v_proj}, {1, Module::v_proj}}), {0, 2}, false), first + above);
+  EXPECT_EQ(backward(with_lora(1, {{0, Module::v_proj}}), {0, 1}, true), above);
+}
+
+TEST(Operations, ATrainedEncoderTakesTwiceTheForwardPass) {
+  Adapted full = with_lora(1, {});
+  full.encoder.conv1.weight = at::zeros({4, 2, 3}).requires_grad_();
+  EXPECT_EQ(backward(full, {0, 1}, false), 2 * (linears + attention));
 }
 
 TEST(Operations, NothingBelowTheFirstAdapter) {
   const Adapted upper = with_lora(2, {{1, Module::fc2}});
   // The gradients of fc2's A, B and A x: 2·2·(4 + 4 + 8) a position
-  EXPECT_EQ(backward_operations(upper, {0, 2}, lengths, false), 8 * 64);
-  EXPECT_EQ(backward_operations(with_lora(2, {}), {0, 2}, lengths, false), 0);
+  EXPECT_EQ(backward(upper, {0, 2}, false), 8 * 64);
+  EXPECT_EQ(backward(with_lora(2, {}), {0, 2}, false), 0);
 }
 
 }  // namespace

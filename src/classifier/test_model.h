@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "classifier/forward.h"
 #include "classifier/model.h"
 #include "compute/test_tensors.h"
 #include "whisper/test_encoder.h"
@@ -34,7 +35,7 @@ inline EmotionModel tiny_model(const Base& base, const AdapterOptions& options, 
 
 // Logits from x, the residual stream at the input of layer 0.
 inline at::Tensor logits_of(const EmotionModel& model, const at::Tensor& x, const Pass& pass) {
-  return logits(model.head, head_states(model, model.compute_encoder(), x, 0, pass), pass);
+  return logits_from(network_of(model, model.compute_encoder()), x, 0, pass);
 }
 
 // Expects the parameters of both models to have the same bits.

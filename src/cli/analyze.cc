@@ -32,7 +32,8 @@ using nlohmann::json;
 
 struct AnalyzeArguments {
   std::vector<std::string> runs, corpora;
-  std::string against, labels, model, classes, only, protocol = "strict", clips, gradient_clips, untrained, out;
+  std::string against, labels, model, classes, only, protocol{strict_protocol.name}, clips, gradient_clips, untrained,
+      out;
   uint64_t seed = 42;
   InputOptions input;
   MachineOptions machine;
@@ -122,7 +123,8 @@ void tell_of_unused(const AnalyzeArguments& a, const Setting& setting, const std
       if (entry.gradient_clips) names += fmt::format("{}{}", names.empty() ? "" : ", ", entry.name);
     log_line(fmt::format("without effect: --gradient-clips, which only {} take", names));
   }
-  if (!a.clips.empty() && !a.gradient_clips.empty() && !setting.paper && gradient == std::ssize(entries))
+  if (!a.clips.empty() && !a.gradient_clips.empty() && setting.protocol.training_clips == TrainingClips::fit &&
+      gradient == std::ssize(entries))
     log_line("without effect: --clips, as all chosen analyses take --gradient-clips instead");
   const auto looks = [&](const AnalysisEntry& entry) { return looks_at(*entry.make(setting), Role::untrained); };
   if (!a.untrained.empty() && std::ranges::none_of(entries, looks))
@@ -130,20 +132,21 @@ void tell_of_unused(const AnalyzeArguments& a, const Setting& setting, const std
 }
 
 ComparisonRequest comparison_of(const AnalyzeArguments& a) {
-  return {a.runs, a.against, a.corpora, a.labels, a.untrained, /*first_fold=*/a.protocol == "paper"};
+  return {a.runs, a.against, a.corpora, a.labels, a.untrained, /*first_fold=*/protocol_named(a.protocol).one_fold};
 }
 
 void analyze(const CLI::App& command, AnalyzeArguments& a) {
   auto entries = chosen_analyses(a.only);
   if (a.machine.precision == "auto") a.machine.precision = "fp32";
-  if (a.protocol == "paper" && a.runs.size() > 1)
-    throw UsageError("--protocol paper: the published analyses use one fold of one run");
+  const Protocol& protocol = protocol_named(a.protocol);
+  if (protocol.one_fold && a.runs.size() > 1)
+    throw UsageError(fmt::format("--protocol {}: the published analyses use one fold of one run", a.protocol));
   if (a.force) check_inputs_stay(a.out, paths_of_flags(command));
   OutputFolder out(a.out, a.force, complaint_about_folder);
   OpenedRun first = open_run_of(command, {a.runs.front(), a.model, split(a.classes), a.input}, a.machine);
   const ComparedModels m = open_compared(comparison_of(a), std::move(first), a.input);
   check_inputs_stay(a.out, paths_of(m.clips, m.base.name));
-  const Setting setting = setting_of(m, a.protocol == "paper", a.seed);
+  const Setting setting = setting_of(m, protocol, a.seed);
   leave_out_unequal(m, entries);
   tell_of_unused(a, setting, entries);
   const int64_t seen = a.corpora.empty() ? 0 : trained_clips(a, m);
@@ -199,7 +202,7 @@ void add_analyze(CLI::App& app) {
   command
       ->add_option("--protocol", a->protocol,
                    "strict; paper: like the published code, defects included, first fold only")
-      ->check(CLI::IsMember({"strict", "paper"}));
+      ->check(CLI::IsMember(protocol_names()));
   add_corpus_option(*command, a->corpora, "table of clips, if not the run's own; may be given several times");
   command->add_option("--labels", a->labels, "map of the corpus's labels: four, seven, or a list such as ang=anger");
   command->add_option("--clips", a->clips, "file that lists the clips to analyse, one path per line as in the table")

@@ -28,7 +28,7 @@ namespace {
 
 struct TrainArguments {
   std::vector<std::string> corpora;
-  std::string model = "base", out, resume, labels, preset = "small", protocol = "strict";
+  std::string model = "base", out, resume, labels, preset{strict_protocol.preset}, protocol{strict_protocol.name};
   std::string select = "auto", layers = "all", rank_pattern, alpha_pattern, targets = "v_proj", excluded;
   FoldOptions folds;
   RunOptions run;
@@ -142,18 +142,18 @@ void check_places(const WhisperConfig& config, const AdapterOptions& options) {
 }
 
 void resolve(CLI::App& command, TrainArguments& a) {
-  if (a.protocol == "paper" && command.get_option("--preset")->count() == 0) a.preset = "paper";
+  const Protocol& protocol = a.run.protocol = protocol_named(a.protocol);
+  if (command.get_option("--preset")->count() == 0) a.preset = protocol.preset;
   apply_preset(command, preset_named(a.preset));
   AdapterOptions& adapter = a.run.adapter;
   adapter.targets = split(a.targets);
   adapter.excluded = split(a.excluded);
   adapter.rank_pattern = parse_pattern(a.rank_pattern, "rank-pattern", ranks);
   adapter.alpha_pattern = parse_pattern(a.alpha_pattern, "alpha-pattern", alphas);
-  a.run.paper = a.protocol == "paper";
-  a.run.source.input.cut = a.run.paper;
+  a.run.source.input.cut = protocol.cut;
   a.run.source.cache_bytes = a.cache_megabytes << 20;
   a.run.source.threads = thread_count(a.machine);
-  if (a.select == "auto") a.select = a.run.paper ? "test" : "development";
+  if (a.select == "auto") a.select = protocol.selection;
   a.run.train.selection = a.select == "test"          ? Selection::test
                           : a.select == "development" ? Selection::development
                                                       : Selection::last;
@@ -372,7 +372,7 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
   command->add_flag("--allow-leaks", a->folds.allow_leaks, "allow a speaker or a recording on both sides of a fold");
   command->add_flag("--final", a->run.final_model, "also train on all clips, into final/");
   command->add_option("--protocol", a->protocol, "strict; paper: like the published code, defects included")
-      ->check(CLI::IsMember({"strict", "paper"}));
+      ->check(CLI::IsMember(protocol_names()));
   command->add_option("--preset", a->preset, preset_summary())->check(CLI::IsMember(preset_names()));
   add_number(*command, "--cache-megabytes", a->cache_megabytes, {0, 1 << 20}, "memory for encoded clips");
   add_adapter_options(*command, *a);

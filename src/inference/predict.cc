@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/profile.h"
+#include "classifier/forward.h"
 
 namespace loralens {
 
@@ -33,7 +34,7 @@ Tensor states_of(const EmotionModel& model, ClipSource& source, const Encoder& e
                  const std::vector<int64_t>& clips) {
   const auto pass = [&](Batch batch) {
     batch = with_round_rows(std::move(batch));
-    return head_states(model, encoder, batch.x, source.first_layer(), batch.pass);
+    return head_states(network_of(model, encoder), batch.x, source.first_layer(), batch.pass);
   };
   if (!is_long(source, clips, encoder.config)) return pass(source.batch(clips, &encoder));
   WindowMean mean;
@@ -60,24 +61,6 @@ void check_states(const Tensor& states, const ClipSource& source, std::span<cons
 
 }  // namespace
 
-std::vector<std::vector<size_t>> batches_by_length(std::span<const int64_t> lengths) {
-  constexpr int64_t positions_in_batch = 2000;
-  std::vector<size_t> order(lengths.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return lengths[a] > lengths[b]; });
-  std::vector<std::vector<size_t>> batches;
-  int64_t filled = positions_in_batch;
-  for (const size_t i : order) {
-    if (filled + lengths[i] > positions_in_batch) {
-      batches.emplace_back();
-      filled = 0;
-    }
-    batches.back().push_back(i);
-    filled += lengths[i];
-  }
-  return batches;
-}
-
 Tensor clip_states(const EmotionModel& model, ClipSource& source, std::span<const int64_t> clips,
                    const std::function<void(int64_t)>& done) {
   const at::NoGradGuard no_grad;
@@ -86,9 +69,9 @@ Tensor clip_states(const EmotionModel& model, ClipSource& source, std::span<cons
   std::vector<int64_t> lengths;
   for (const int64_t clip : clips) lengths.push_back(source.positions()[static_cast<size_t>(clip)]);
   const auto batches = batches_by_length(lengths);
-  const auto numbers = [&](const std::vector<size_t>& places) {
+  const auto numbers = [&](const std::vector<int64_t>& places) {
     std::vector<int64_t> chosen;
-    for (const size_t i : places) chosen.push_back(clips[i]);
+    for (const int64_t i : places) chosen.push_back(clips[static_cast<size_t>(i)]);
     return chosen;
   };
   Tensor all;
@@ -103,7 +86,7 @@ Tensor clip_states(const EmotionModel& model, ClipSource& source, std::span<cons
       all = at::empty(shape, states.options());
     }
     for (size_t i = 0; i < batches[b].size(); ++i)
-      all.select(0, static_cast<int64_t>(batches[b][i])).copy_(states.select(0, static_cast<int64_t>(i)));
+      all.select(0, batches[b][i]).copy_(states.select(0, static_cast<int64_t>(i)));
     count += std::ssize(batches[b]);
     if (done) done(count);
   }

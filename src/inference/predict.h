@@ -15,10 +15,6 @@
 
 namespace loralens {
 
-// Sorts clips by length, longest first, and cuts them into batches of about 2,000 positions. lengths: in positions.
-// Returns indices into `lengths`.
-std::vector<std::vector<size_t>> batches_by_length(std::span<const int64_t> lengths);
-
 // The pooled hidden states of these clips (see head_states), in their order: n×D or n×(N+1)×D, without gradients.
 // done(k): called for progress when k clips are ready. Error if states are not finite.
 at::Tensor clip_states(const EmotionModel& model, ClipSource& source, std::span<const int64_t> clips,

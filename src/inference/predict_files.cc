@@ -13,6 +13,7 @@
 #include "base/parallel.h"
 #include "base/profile.h"
 #include "base/text.h"
+#include "classifier/forward.h"
 #include "classifier/operations.h"
 #include "inference/predict.h"
 #include "inference/source.h"
@@ -113,7 +114,7 @@ class Recogniser {
     }
     for (const auto& places : batches_by_length(lengths)) {
       std::vector<Decoded*> files;
-      for (const size_t place : places) files.push_back(whole[place]);
+      for (const int64_t place : places) files.push_back(whole[static_cast<size_t>(place)]);
       batch(files);
     }
   }
@@ -144,9 +145,9 @@ class Recogniser {
     std::vector<Probabilities> sums(files.size());
     for (size_t m = 0; m < models_.size(); ++m) {
       std::vector<Mels> rows;
-      for (const Decoded* file : files) rows.push_back(stems(encoders_[m], file->mels));
+      for (const Decoded* file : files) rows.push_back(rows_of(encoders_[m], file->mels, 0));
       const Batch packed = pack(rows);
-      add(m, head_states(models_[m], encoders_[m], packed.x, 0, packed.pass), files, sums);
+      add(m, head_states(network_of(models_[m], encoders_[m]), packed.x, 0, packed.pass), files, sums);
     }
     return sums;
   }
@@ -162,9 +163,9 @@ class Recogniser {
       });
       for (size_t m = 0; m < models_.size(); ++m) {
         std::vector<Mels> rows;
-        for (const auto& row : stems(encoders_[m], mels)) rows.push_back({row});
+        for (const auto& row : rows_of(encoders_[m], mels, 0)) rows.push_back({row});
         const Batch packed = pack(rows);
-        means[m].add(head_states(models_[m], encoders_[m], packed.x, 0, packed.pass), packed.pass.lengths);
+        means[m].add(head_states(network_of(models_[m], encoders_[m]), packed.x, 0, packed.pass), packed.pass.lengths);
       }
       mels = ahead.get();
     }
@@ -172,16 +173,6 @@ class Recogniser {
     for (size_t m = 0; m < models_.size(); ++m) add(m, means[m].mean(), {&file}, sums);
     file.result.seconds = file.rest->seconds();
     return sums;
-  }
-
-  static Mels stems(const Encoder& encoder, const Mels& mels) {
-    const Timed time(Phase::stem);
-    Mels rows;
-    for (const auto& mel : mels) {
-      rows.push_back(stem(encoder, on_device(mel, encoder.device()).to(encoder.positions.scalar_type())));
-      count_operations(stem_operations(encoder.config, rows.back().size(0)));
-    }
-    return rows;
   }
 
   // Adds model m's probabilities to the mean over the models.

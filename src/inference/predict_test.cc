@@ -17,29 +17,6 @@ namespace {
 using at::Tensor;
 using testing::HasSubstr;
 
-TEST(Batches, ByLengthHoldEachClipOnce) {
-  Random random(1);
-  std::vector<int64_t> lengths;
-  for (int i = 0; i < 200; ++i) lengths.push_back(static_cast<int64_t>(random.below(400)) + 1);
-  lengths[17] = 5000;  // longer than a batch
-  const auto batches = batches_by_length(lengths);
-  std::vector<size_t> all;
-  int64_t previous = 5000;
-  for (const auto& batch : batches) {
-    int64_t positions = 0;
-    for (const size_t clip : batch) {
-      positions += lengths[clip];
-      EXPECT_LE(lengths[clip], previous) << "longest first";
-      previous = lengths[clip];
-    }
-    EXPECT_TRUE(positions <= 2000 || batch.size() == 1);
-    all.insert(all.end(), batch.begin(), batch.end());
-  }
-  EXPECT_EQ(std::set<size_t>(all.begin(), all.end()).size(), 200u);
-  EXPECT_EQ(all.size(), 200u);
-  EXPECT_TRUE(batches_by_length({}).empty());
-}
-
 TEST(States, AreInTheOrderOfTheClips) {
   const TestFolder folder;
   const Clips clips = tone_corpus(folder, 12);
@@ -55,9 +32,9 @@ TEST(States, AreInTheOrderOfTheClips) {
     EXPECT_EQ(told.back(), 5);
     for (size_t i = 0; i < numbers.size(); ++i) {
       const Batch batch = source.batch(std::vector<int64_t>{numbers[i]});
-      EXPECT_LT(
-          difference(states[static_cast<int64_t>(i)], head_states(model, base.encoder, batch.x, 0, batch.pass)[0]),
-          1e-5);
+      EXPECT_LT(difference(states[static_cast<int64_t>(i)],
+                           head_states(network_of(model, base.encoder), batch.x, 0, batch.pass)[0]),
+                1e-5);
     }
     const Tensor p = probabilities(model, states, {});
     EXPECT_EQ(p.sizes(), (std::vector<int64_t>{5, 3}));
@@ -82,9 +59,9 @@ TEST(States, OfALongClipAreTheMeanOverItsWindows) {
       std::vector<size_t> windows;
       source.pass_windows(0, positions, nullptr, [&](const Batch& batch) {
         windows.push_back(batch.pass.lengths.size());
-        mean.add(head_states(model, base.encoder, batch.x, 0, batch.pass), batch.pass.lengths);
+        mean.add(head_states(network_of(model, base.encoder), batch.x, 0, batch.pass), batch.pass.lengths);
       });
-      const auto expected = head_states(model, base.encoder, whole.x, 0, whole.pass);
+      const auto expected = head_states(network_of(model, base.encoder), whole.x, 0, whole.pass);
       EXPECT_EQ(mean.mean().sizes(), expected.sizes());
       EXPECT_LT(difference(mean.mean(), expected), 1e-5);
       const size_t each = static_cast<size_t>((positions + 1499) / 1500);

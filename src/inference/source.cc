@@ -111,22 +111,6 @@ ClipSource::Segments ClipSource::mels(int64_t clip) {
   return mel_segments(clips_[static_cast<size_t>(clip)], mel_, options_.input);
 }
 
-// Runs each clip alone, so that its bits do not depend on the other clips of a batch.
-ClipSource::Segments ClipSource::rows(const Encoder& encoder, int64_t clip, const Segments& mels) const {
-  const Timed time(Phase::stem);
-  Segments rows;
-  for (const Tensor& mel : mels) {
-    Tensor x = stem(encoder, on_device(mel, encoder.device()).to(encoder.positions.scalar_type()));
-    Pass pass;
-    pass.lengths = {x.size(0)};
-    if (profiling())
-      count_operations(stem_operations(encoder.config, x.size(0)) +
-                       forward_operations(encoder.config, {}, {0, first_layer()}, pass.lengths));
-    rows.push_back(run(encoder, {}, x, {0, first_layer()}, pass));
-  }
-  return rows;
-}
-
 void ClipSource::pass_windows(int64_t clip, int64_t positions, const Encoder* encoder,
                               const std::function<void(const Batch&)>& see) {
   ClipWindows windows(clips_[static_cast<size_t>(clip)], mel_, options_.input);
@@ -134,7 +118,7 @@ void ClipSource::pass_windows(int64_t clip, int64_t positions, const Encoder* en
     std::vector<Segments> parts;
     for (int64_t filled = 0; filled < positions && !windows.done(); filled += parts.back()[0].size(0)) {
       const Segments mel = {windows.next()};
-      parts.push_back(rows(encoder && first_layer_ < 0 ? *encoder : encoder_, clip, mel));
+      parts.push_back(rows_of(encoder && first_layer_ < 0 ? *encoder : encoder_, mel, first_layer()));
     }
     see(pack(parts));
   }
@@ -145,30 +129,6 @@ void ClipSource::keep(std::unordered_map<int64_t, Segments>& cache, int64_t clip
   for (const Tensor& segment : segments) bytes += static_cast<int64_t>(segment.nbytes());
   if (kept_bytes_ + bytes > options_.cache_bytes || !cache.emplace(clip, segments).second) return;
   kept_bytes_ += bytes;
-}
-
-Batch pack(const std::vector<std::vector<Tensor>>& rows) {
-  Batch batch;
-  std::vector<Tensor> parts;
-  for (const auto& segments : rows) {
-    batch.pass.segments.push_back(std::ssize(segments));
-    for (const Tensor& segment : segments) {
-      parts.push_back(segment);
-      batch.pass.lengths.push_back(segment.size(0));
-    }
-  }
-  batch.x = parts.size() == 1 ? parts[0] : at::cat(parts);
-  return batch;
-}
-
-Batch with_round_rows(Batch batch) {
-  const int64_t multiple = rows_multiple(), rows = batch.x.size(0);
-  const int64_t surplus = (rows + multiple - 1) / multiple * multiple - rows;
-  if (surplus == 0) return batch;
-  batch.x = at::cat({batch.x, at::zeros({surplus, batch.x.size(1)}, batch.x.options().requires_grad(false))});
-  batch.pass.lengths.push_back(surplus);
-  if (!batch.pass.keys.empty()) batch.pass.keys.push_back(0);
-  return batch;
 }
 
 Batch ClipSource::assemble(std::span<const int64_t> clips, const std::vector<Segments>& rows) const {
@@ -184,12 +144,12 @@ Batch ClipSource::batch(std::span<const int64_t> clips, const Encoder* encoder) 
     if (first_layer_ < 0) {  // the stem is trained: only the log-mels can be cached
       const Segments segments = mels(clip);
       keep(mels_, clip, segments);
-      parts.push_back(rows(encoder ? *encoder : encoder_, clip, segments));
+      parts.push_back(rows_of(encoder ? *encoder : encoder_, segments, first_layer()));
     } else if (const auto kept = rows_.find(clip); kept != rows_.end()) {
       parts.push_back(kept->second);
     } else {
       const at::NoGradGuard no_grad;
-      parts.push_back(rows(encoder_, clip, mels(clip)));
+      parts.push_back(rows_of(encoder_, mels(clip), first_layer()));
       keep(rows_, clip, parts.back());
     }
   }
@@ -206,7 +166,7 @@ Batch ClipSource::augmented_batch(std::span<const int64_t> clips, const SpecAugm
       segments[s] = masked(segments[s], augment,
                            hash_of(seed, hash_of("spec-augment"), epoch, keys_[static_cast<size_t>(clip)], s));
     const at::AutoGradMode gradients(first_layer_ < 0 && at::GradMode::is_enabled());
-    parts.push_back(rows(encoder ? *encoder : encoder_, clip, segments));
+    parts.push_back(rows_of(encoder ? *encoder : encoder_, segments, first_layer()));
   }
   return assemble(clips, parts);
 }

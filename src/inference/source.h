@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "inference/packing.h"
 #include "inference/windows.h"
 #include "whisper/encoder.h"
 
@@ -33,18 +34,6 @@ struct SourceOptions {
   int64_t threads = 2;  // decoding threads
 };
 
-struct Batch {
-  at::Tensor x;  // ΣT×D, the residual stream at the input of the source's first layer; no gradient below it
-  Pass pass;
-};
-
-// Concatenates clips into a batch; rows[i]: the segments of clip i (T×D each). The pass has no keys, as only training
-// needs them.
-Batch pack(const std::vector<std::vector<at::Tensor>>& rows);
-
-// Adds padding rows of zeros, up to the next multiple of rows_multiple() (compute/linear.h), as a segment of their own.
-Batch with_round_rows(Batch batch);
-
 class ClipSource {
  public:
   // encoder: of the base model, in the precision of the passes. first_layer: the layer whose input a batch holds; -1 if
@@ -53,6 +42,7 @@ class ClipSource {
   ~ClipSource();
 
   int64_t first_layer() const { return first_layer_ < 0 ? 0 : first_layer_; }
+  bool trains_stem() const { return first_layer_ < 0; }  // batches depend on the encoder that they are for
 
   // The clip's key for random masks: a hash of its id.
   uint64_t key(int64_t clip) const { return keys_[static_cast<size_t>(clip)]; }
@@ -87,7 +77,6 @@ class ClipSource {
   void measure();  // reads the files' headers for positions_ and speech_positions_
   int64_t mel_bytes(int64_t clip) const;
   Segments mels(int64_t clip);
-  Segments rows(const Encoder& encoder, int64_t clip, const Segments& mels) const;
   Batch assemble(std::span<const int64_t> clips, const std::vector<Segments>& rows) const;  // pack, with keys
   void keep(std::unordered_map<int64_t, Segments>& cache, int64_t clip, const Segments& segments);
 

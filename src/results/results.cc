@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/formats/csv.h"
 #include "base/formats/json.h"
+#include "results/protocol.h"
 #include "statistics/calibration.h"
 
 namespace loralens {
@@ -18,7 +19,7 @@ using nlohmann::json;
 
 // A line with the paper's scores, if the run has the paper's corpus, model, method and protocol; else "".
 std::string published(const json& metrics) {
-  if (metrics.value("protocol", "") != "paper" || metrics.value("method", "") != "lora" ||
+  if (metrics.value("protocol", "") != paper_protocol.name || metrics.value("method", "") != "lora" ||
       metrics.value("base", "") != "openai/whisper-large-v2" || metrics.value("corpus", json()) != json({"iemocap"}))
     return "";
   return "published (arXiv 2509.08454, 10 folds): UAR 0.774 ± 0.026, WAR 0.768 ± 0.035\n";

@@ -2,34 +2,17 @@
 #include "training/batches.h"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 
 #include "base/error.h"
 #include "base/random.h"
+#include "inference/packing.h"
 
 namespace loralens {
 namespace {
 
 constexpr int64_t window_batches = 16;
-
-// Cuts a sequence of indices into runs of `clips` indices or, if frames > 0, of at most `frames` positions (at least
-// one index in each run).
-std::vector<std::vector<size_t>> cut(std::span<const size_t> places, std::span<const int64_t> lengths, int64_t clips,
-                                     int64_t frames) {
-  std::vector<std::vector<size_t>> runs;
-  int64_t filled = 0;
-  for (const size_t place : places) {
-    const bool full = runs.empty() || (frames > 0 ? filled + lengths[place] > frames
-                                                  : static_cast<int64_t>(runs.back().size()) == clips);
-    if (full) {
-      runs.emplace_back();
-      filled = 0;
-    }
-    runs.back().push_back(place);
-    filled += lengths[place];
-  }
-  return runs;
-}
 
 }  // namespace
 
@@ -41,27 +24,25 @@ std::vector<std::vector<int64_t>> make_batches(std::span<const int64_t> clip_num
   if (options.frames == 0 && options.clips <= 0) fail("a batch cannot hold {} clips: give at least 1", options.clips);
 
   Random random(hash_of(options.seed, epoch));
-  std::vector<size_t> order(clip_numbers.size());
-  std::iota(order.begin(), order.end(), size_t{0});
+  std::vector<int64_t> order(clip_numbers.size());
+  std::iota(order.begin(), order.end(), int64_t{0});
   random.shuffle(order);
 
-  std::vector<std::vector<size_t>> batches;
+  const BatchLimit limit{options.clips, options.frames};
+  std::vector<std::vector<int64_t>> batches;
   if (options.by_length) {
-    for (auto& window : cut(order, lengths, options.clips * window_batches, options.frames * window_batches)) {
-      std::stable_sort(window.begin(), window.end(), [&](size_t a, size_t b) { return lengths[a] < lengths[b]; });
-      for (auto& batch : cut(window, lengths, options.clips, options.frames)) batches.push_back(std::move(batch));
+    const BatchLimit window_limit{options.clips * window_batches, options.frames * window_batches};
+    for (auto& window : cut_into_batches(order, lengths, window_limit)) {
+      std::ranges::stable_sort(window, std::less(), [&](int64_t i) { return lengths[static_cast<size_t>(i)]; });
+      for (auto& batch : cut_into_batches(window, lengths, limit)) batches.push_back(std::move(batch));
     }
     random.shuffle(batches);
   } else {
-    batches = cut(order, lengths, options.clips, options.frames);
+    batches = cut_into_batches(order, lengths, limit);
   }
-
-  std::vector<std::vector<int64_t>> result;
-  for (const auto& batch : batches) {
-    result.emplace_back();
-    for (const size_t place : batch) result.back().push_back(clip_numbers[place]);
-  }
-  return result;
+  for (auto& batch : batches)
+    for (int64_t& i : batch) i = clip_numbers[static_cast<size_t>(i)];
+  return batches;
 }
 
 }  // namespace loralens

@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "base/profile.h"
 #include "base/progress.h"
+#include "classifier/forward.h"
 #include "inference/predict.h"
 #include "training/augment/position_dropout.h"
 #include "training/balance.h"
@@ -160,7 +161,8 @@ class FoldTraining {
     batch = with_round_rows(std::move(batch));
     batch.pass.dropout = {true, options_.seed, static_cast<uint64_t>(epoch)};
     batch.pass.taps = taps;
-    return head_loss(head_states(model_, encoder, batch.x, source_.first_layer(), batch.pass), clips, batch.pass);
+    return head_loss(head_states(network_of(model_, encoder), batch.x, source_.first_layer(), batch.pass), clips,
+                     batch.pass);
   }
 
   Tensor start_states(const std::vector<int64_t>& clips) const {

@@ -223,8 +223,8 @@ nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::v
       predictions.push_back(std::move(prediction));
   if (options.final_model) run.final_model();
   write_file(folder / "predictions.csv", format_predictions(predictions, run.classes()));
-  nlohmann::json metrics = metrics_of(predictions, run.classes(), options.paper ? 0 : 1, options.train.seed);
-  metrics["protocol"] = options.paper ? "paper" : "strict";
+  nlohmann::json metrics = metrics_of(predictions, run.classes(), options.protocol.ddof, options.train.seed);
+  metrics["protocol"] = options.protocol.name;
   metrics["method"] = options.adapter.method;
   metrics["base"] = base.name;
   metrics["groups"] = group_scores(predictions, run.classes(), clips, options.train.seed);

@@ -9,6 +9,7 @@
 #include "classifier/model.h"
 #include "corpus/clips.h"
 #include "corpus/folds/folds.h"
+#include "results/protocol.h"
 #include "training/train_options.h"
 
 namespace loralens {
@@ -19,7 +20,7 @@ struct RunOptions {
   SourceOptions source;  // including the input options
   TrainOptions train;
   bool final_model = false;  // also train on all clips, into final/
-  bool paper = false;        // std over folds with ddof 0 instead of 1
+  Protocol protocol = strict_protocol;
 };
 
 // Trains and tests every fold inside `folder`: fold-00/ (the model, history.csv, watch.csv, initial.safetensors,

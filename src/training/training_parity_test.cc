@@ -2,6 +2,7 @@
 // Compares gradients and optimiser steps with torch's autograd and AdamW on transformers' and PEFT's modules.
 #include <gtest/gtest.h>
 
+#include "classifier/forward.h"
 #include "classifier/model.h"
 #include "training/optimiser.h"
 #include "whisper/test_parity.h"
@@ -32,7 +33,7 @@ class TrainingParity : public testing::Test {
   double backward(const EmotionModel& model) const {
     const Encoder encoder = model.compute_encoder();
     const auto [x, pass] = stems(encoder, mels_);
-    const Tensor loss = cross_entropy(logits(model.head, head_states(model, encoder, x, 0, pass), pass), labels_, {});
+    const Tensor loss = cross_entropy(logits_from(network_of(model, encoder), x, 0, pass), labels_, {});
     loss.backward();
     return loss.item<double>();
   }

@@ -7,7 +7,7 @@ import pytest
 from support import expect_error, expect_no_trace, files_of, run, slow, succeed, table_of
 
 COLUMNS = "analysis,protocol,model,variant,fold,seed,step,layer,module,component,metric,class,value,low,high,n".split(",")
-ANALYSES = ["contribution", "logit-lens", "erasure", "spectrum", "alignment", "gradients", "embedding", "dynamics"]
+ANALYSES = ["contribution", "logit-lens", "erasure", "patching", "spectrum", "alignment", "gradients", "embedding", "dynamics"]
 CHEAP = ["--only", "contribution,logit-lens", "--threads", 1]
 
 

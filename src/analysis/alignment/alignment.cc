@@ -279,7 +279,7 @@ Findings Alignment::finish() {
 }  // namespace
 
 std::unique_ptr<Analysis> make_alignment(const Setting& setting) {
-  if (setting.paper) return make_paper_alignment(setting);
+  if (setting.protocol.as_published) return make_paper_alignment(setting);
   return std::make_unique<Alignment>(setting);
 }
 

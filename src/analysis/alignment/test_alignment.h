@@ -38,7 +38,7 @@ struct HandMade {
       speech.push_back(paper ? 4 : 2 + i % 3);
     }
     setting.clips = &clips;
-    setting.paper = paper;
+    setting.protocol = paper ? paper_protocol : strict_protocol;
     setting.layers = layers;
     setting.width = width;
     for (int64_t l = 0; l < layers; ++l) {
@@ -84,7 +84,7 @@ struct HandMade {
   // Calls the analysis as the runner does, in batches of up to `batch` clips.
   Findings pass(int64_t batch) {
     const auto analysis = make_alignment(setting);
-    const Part part = setting.paper ? Part::sample : Part::test;
+    const Part part = setting.protocol.training_clips == TrainingClips::sample ? Part::sample : Part::test;
     analysis->begin_fold(fold);
     for (int64_t first = 0; first < std::ssize(rows); first += batch) {
       std::vector<int64_t> numbers;

@@ -4,6 +4,8 @@
 //
 // Per position: ‖a‖/‖h‖, ‖m‖/‖h‖, ‖a+m‖/‖h‖ with ‖h‖ at least 1e-6, and the three cosines with h, where a norm counts
 // as at least 1e-8. h: residual_in, a: attention_out, m: mlp_out of the layer.
+#include "analysis/contribution/contribution.h"
+
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/stack.h>
@@ -47,93 +49,33 @@ std::string listed(const std::vector<int64_t>& layers) {
   return text;
 }
 
-class Contribution : public Analysis {
+RowKey key_of(const std::string& model, int64_t layer, size_t component, size_t metric) {
+  return {.model = model, .layer = layer, .component = components[component], .metric = metrics[metric]};
+}
+
+// Clips have equal weight, whatever their length.
+class StrictContribution : public Contribution {
  public:
-  explicit Contribution(const Setting& setting) : setting_(setting), curves_(setting) {}
+  explicit StrictContribution(const Setting& setting) : Contribution(setting), curves_(setting) {}
 
-  bool wants(Part part, Role role) const override { return part == Part::test && role != Role::untrained; }
-  bool wants(Part part, Role role, const Site& site) const override {
-    return wants(part, role) && (site.kind == SiteKind::residual_in || site.kind == SiteKind::attention_out ||
-                                 site.kind == SiteKind::mlp_out);
+ protected:
+  void add(int64_t fold, int64_t clip, const RowKey& key, double sum, int64_t positions) override {
+    curves_.add(fold, clip, key, sum / static_cast<double>(positions));
   }
 
-  // A layer's sites arrive in the order residual_in, attention_out, mlp_out.
-  void see(const BatchView& view, const Site& site, const Tensor& value) override {
-    if (site.kind == SiteKind::residual_in) stream_ = value;
-    if (site.kind == SiteKind::attention_out) attention_ = value;
-    if (site.kind != SiteKind::mlp_out) return;
-    const auto clips = view.speech_of(contributions(stream_, attention_, value));
-    for (size_t i = 0; i < clips.size(); ++i) add(view, site.layer, view.clips[i], clips[i]);
-    stream_.reset();
-    attention_.reset();
+  std::vector<Row> rows() const override {
+    std::vector<Row> rows = curves_.rows();
+    for (Row& row : curves_.differences("adapted", "frozen")) rows.push_back(std::move(row));
+    return rows;
   }
 
-  Findings finish() override;
+  std::string averaging() const override { return "Speech frames only; the mean of each clip, then over clips."; }
 
  private:
-  struct Sum {
-    double sum = 0;
-    int64_t positions = 0;
-  };
-
-  static RowKey key_of(const std::string& model, int64_t layer, size_t component, size_t metric) {
-    return {.model = model, .layer = layer, .component = components[component], .metric = metrics[metric]};
-  }
-
-  // values: T×6 of one clip.
-  void add(const BatchView& view, int64_t layer, int64_t clip, const Tensor& values) {
-    const Tensor sums = values.sum(0);
-    ++clips_[{view.subject.role, layer}];
-    for (size_t metric = 0; metric < metrics.size(); ++metric)
-      for (size_t component = 0; component < components.size(); ++component) {
-        const double sum = sums[static_cast<int64_t>(metric * components.size() + component)].item<double>();
-        const RowKey key = key_of(std::string(name_of(view.subject.role)), layer, component, metric);
-        if (!setting_.paper) {
-          curves_.add(view.fold.fold, clip, key, sum / static_cast<double>(values.size(0)));
-          continue;
-        }
-        Sum& total = sums_[key];
-        total.sum += sum;
-        total.positions += values.size(0);
-      }
-  }
-
-  std::vector<Row> rows() const;
-  std::vector<Row> paper_rows() const;
-  std::vector<std::string> reading(const std::vector<Row>& rows) const;
-
-  const Setting& setting_;
-  ClipCurves curves_;  // strict
-  std::map<RowKey, Sum> sums_;  // paper
-  std::map<std::pair<Role, int64_t>, int64_t> clips_;  // number of clips seen, by role and layer
-  Tensor stream_, attention_;  // of the current layer
+  ClipCurves curves_;
 };
 
-std::vector<Row> Contribution::paper_rows() const {
-  std::vector<Row> rows;
-  const auto mean = [](const Sum& s) { return s.sum / static_cast<double>(s.positions); };
-  for (const auto& [key, sum] : sums_) {
-    Row row{.key = key, .fold = 0, .value = mean(sum)};
-    row.n = clips_.at({key.model == "adapted" ? Role::adapted : Role::frozen, *key.layer});
-    rows.push_back(row);
-    RowKey other = key;
-    other.model = "frozen";
-    if (key.model != "adapted" || !sums_.contains(other)) continue;
-    row.value -= mean(sums_.at(other));
-    row.key.model = "adapted-frozen";
-    rows.push_back(row);
-  }
-  return rows;
-}
-
-std::vector<Row> Contribution::rows() const {
-  if (setting_.paper) return paper_rows();
-  std::vector<Row> rows = curves_.rows();
-  for (Row& row : curves_.differences("adapted", "frozen")) rows.push_back(std::move(row));
-  return rows;
-}
-
-std::vector<std::string> Contribution::reading(const std::vector<Row>& rows) const {
+std::vector<std::string> reading_of(const Setting& setting, const std::vector<Row>& rows) {
   std::vector<std::string> sentences;
   const std::array names = {"attention", "the MLP", "the whole layer"};
   const auto value = [&](const char* model, int64_t layer, size_t component, size_t metric) {
@@ -143,12 +85,12 @@ std::vector<std::string> Contribution::reading(const std::vector<Row>& rows) con
   for (size_t c = 0; c < components.size(); ++c) {
     std::vector<double> change;
     double total = 0, upper = 0, adapted = 0, frozen = 0;
-    for (int64_t l = 0; l < setting_.layers; ++l) {
+    for (int64_t l = 0; l < setting.layers; ++l) {
       change.push_back(value("adapted-frozen", l, c, 0));
       total += std::abs(change.back());
-      if (l >= (setting_.layers + 1) / 2) upper += std::abs(change.back());
-      adapted += value("adapted", l, c, 0) / static_cast<double>(setting_.layers);
-      frozen += value("frozen", l, c, 0) / static_cast<double>(setting_.layers);
+      if (l >= (setting.layers + 1) / 2) upper += std::abs(change.back());
+      adapted += value("adapted", l, c, 0) / static_cast<double>(setting.layers);
+      frozen += value("frozen", l, c, 0) / static_cast<double>(setting.layers);
     }
     if (total == 0) {
       sentences.push_back(fmt::format(
@@ -178,17 +120,37 @@ std::vector<std::string> Contribution::reading(const std::vector<Row>& rows) con
         falls   ? "falls"
         : grows ? "grows"
                 : "changes",
-        order.size() > 1 ? "s" : "", listed(order), 100 * top / total, setting_.layers / 2, setting_.layers,
+        order.size() > 1 ? "s" : "", listed(order), 100 * top / total, setting.layers / 2, setting.layers,
         100 * upper / total));
   }
   int64_t turned = 0;  // the layer whose update's direction changes most
-  for (int64_t l = 0; l < setting_.layers; ++l)
+  for (int64_t l = 0; l < setting.layers; ++l)
     if (std::abs(value("adapted-frozen", l, 2, 1)) > std::abs(value("adapted-frozen", turned, 2, 1))) turned = l;
   sentences.push_back(
       fmt::format("The direction of a layer's update changes most in layer {}: its cosine with the stream that "
                   "enters is {:.3f} adapted, {:.3f} frozen.",
                   turned, value("adapted", turned, 2, 1), value("frozen", turned, 2, 1)));
   return sentences;
+}
+
+}  // namespace
+
+// A layer's sites arrive in the order residual_in, attention_out, mlp_out.
+void Contribution::see(const BatchView& view, const Site& site, const Tensor& value) {
+  if (site.kind == SiteKind::residual_in) stream_ = value;
+  if (site.kind == SiteKind::attention_out) attention_ = value;
+  if (site.kind != SiteKind::mlp_out) return;
+  const auto clips = view.speech_of(contributions(stream_, attention_, value));
+  const std::string model(name_of(view.subject.role));
+  for (size_t i = 0; i < clips.size(); ++i) {
+    const Tensor sums = clips[i].sum(0);
+    for (size_t metric = 0; metric < metrics.size(); ++metric)
+      for (size_t component = 0; component < components.size(); ++component)
+        add(view.fold.fold, view.clips[i], key_of(model, site.layer, component, metric),
+            sums[static_cast<int64_t>(metric * components.size() + component)].item<double>(), clips[i].size(0));
+  }
+  stream_.reset();
+  attention_.reset();
 }
 
 Findings Contribution::finish() {
@@ -205,8 +167,7 @@ Findings Contribution::finish() {
     findings.notes.push_back("No test clip was seen, so nothing could be measured.");
     return findings;
   }
-  findings.notes.push_back(setting_.paper ? "Means over all positions of all clips, padding included."
-                                          : "Speech frames only; the mean of each clip, then over clips.");
+  findings.notes.push_back(averaging());
   const auto figure = [&](const std::string& name, const std::string& title, const std::string& y) {
     Figure f{.name = name, .title = title, .y_title = y};
     return f;
@@ -226,12 +187,13 @@ Findings Contribution::finish() {
   change.color = "component";
   change.facet = "metric";
   findings.figures.push_back(change);
-  findings.reading = reading(findings.rows);
+  findings.reading = reading_of(setting_, findings.rows);
   return findings;
 }
 
-}  // namespace
-
-std::unique_ptr<Analysis> make_contribution(const Setting& setting) { return std::make_unique<Contribution>(setting); }
+std::unique_ptr<Analysis> make_contribution(const Setting& setting) {
+  if (setting.protocol.as_published) return make_paper_contribution(setting);
+  return std::make_unique<StrictContribution>(setting);
+}
 
 }  // namespace loralens

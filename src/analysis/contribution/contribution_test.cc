@@ -48,7 +48,7 @@ TEST(Contribution, AgreesWithANaiveTwin) {
   TestFold fold(folder);
   fold.subjects.test = {12, 13, 14};
   for (const bool paper : {false, true}) {
-    fold.setting.paper = paper;
+    fold.setting.protocol = paper ? paper_protocol : strict_protocol;
     const Findings findings = fold.find(make_contribution(fold.setting));
     for (const int64_t layer : {0, 2}) {
       for (size_t c = 0; c < 3; ++c) {
@@ -96,7 +96,7 @@ TEST(Contribution, AnAdapterThatIsOffChangesNothing) {
   TestFold fold(folder);
   fold.subjects.adapted.model.adapted.adapters.clear();
   for (const bool paper : {false, true}) {
-    fold.setting.paper = paper;
+    fold.setting.protocol = paper ? paper_protocol : strict_protocol;
     const Findings findings = fold.find(make_contribution(fold.setting));
     int64_t differences = 0;
     for (const Row& row : findings.rows)

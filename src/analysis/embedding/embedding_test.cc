@@ -49,7 +49,7 @@ struct HandMade {
       (paper ? fold.sample : fold.test).push_back(i);
     }
     setting.clips = &clips;
-    setting.paper = paper;
+    setting.protocol = paper ? paper_protocol : strict_protocol;
     setting.classes = {"e0", "e1", "e2"};
     setting.layers = layers;
     setting.width = width;

@@ -93,7 +93,7 @@ std::vector<std::string> embedding_reading(const Setting& setting, Module module
   return sentences;
 }
 
-void add_pictures(const Setting& setting, const EmbeddingPicture& picture, Findings& findings) {
+void add_pictures(const Setting& setting, const EmbeddingPicture& picture, Module placed, Findings& findings) {
   std::map<std::string, Figure> figures;  // by name
   const at::Tensor* place = nullptr;
   for (const auto& [space, plane] : picture.planes) {
@@ -106,7 +106,7 @@ void add_pictures(const Setting& setting, const EmbeddingPicture& picture, Findi
       const double* at = plane.const_data_ptr<double>() + 2 * i;
       known.points.push_back({at[0], at[1], fmt::format("layer {}", space.layer), clip.label, clip.speaker, clip.id});
     }
-    if (space.role == Role::adapted && space.is_adapter() == setting.paper) place = &plane;  // layers ascend
+    if (space.role == Role::adapted && space.module == placed) place = &plane;  // layers ascend
   }
   for (auto& [name, figure] : figures) findings.figures.push_back(std::move(figure));
   if (!place) return;

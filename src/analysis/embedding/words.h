@@ -33,9 +33,9 @@ struct EmbeddingPicture {
 // Sentences on where emotions separate best and how well speakers still separate. module: the one whose A x was
 // measured; may be none.
 std::vector<std::string> embedding_reading(const Setting& setting, Module module, const std::vector<Row>& rows);
-// Adds arrays, scatter plots, and each clip's t-SNE coordinates in the last plotted layer of the adapted model (of the
-// residual stream; in paper of A x).
-void add_pictures(const Setting& setting, const EmbeddingPicture& picture, Findings& findings);
+// Adds arrays, scatter plots, and each clip's t-SNE coordinates in the last plotted layer of the adapted model. placed:
+// the module whose A x gives these coordinates; none: the residual stream gives them.
+void add_pictures(const Setting& setting, const EmbeddingPicture& picture, Module placed, Findings& findings);
 // Adds figures with curves over layers of the findings' rows.
 void add_curves(const Setting& setting, Findings& findings);
 

@@ -15,8 +15,7 @@
 //            row i·q + j is speech frame hash_of(seed, key(clip i), j) mod (its speech frames).
 //   draw     position t of a test clip (counted over all its segments) takes, in layer l, row
 //            hash_of(seed, key(clip), l, t) mod (rows of the bank), of a, of m, or of both.
-// paper: zero ablation of whole layers, on Setting::erasure_clips of the test clips: sorted by number, shuffled by
-// Random(seed), the first ones; all if there are no more.
+// As published: zero ablation of whole layers of the adapted model, on some test clips (Form below).
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/log_softmax.h>
@@ -40,6 +39,21 @@ namespace {
 using at::Tensor;
 
 constexpr size_t bank_rows = 512;
+
+// What the two forms of the analysis do differently.
+struct Form {
+  bool frozen_too;  // besides the adapted model
+  bool replacements_too;  // mean and resample ablation, besides zero ablation
+  bool modules_too;  // attention alone and MLP alone, besides whole layers
+  bool last_too;  // `last-k`, besides `first-k`
+  // Only Setting::erasure_clips of the test clips: sorted by number, shuffled by Random(seed), the first ones; all if
+  // there are no more.
+  bool drawn_clips;
+};
+constexpr Form strict_form{
+    .frozen_too = true, .replacements_too = true, .modules_too = true, .last_too = true, .drawn_clips = false};
+constexpr Form published_form{
+    .frozen_too = false, .replacements_too = false, .modules_too = false, .last_too = false, .drawn_clips = true};
 
 enum class Component { layer, attention, mlp };
 constexpr std::array components = {"layer", "attention", "mlp"};
@@ -76,15 +90,16 @@ struct Outcome {
 
 class Erasure : public Analysis {
  public:
-  explicit Erasure(const Setting& setting) : setting_(setting), curves_(setting) {}
+  Erasure(const Setting& setting, const Form& form) : setting_(setting), form_(form), curves_(setting) {}
 
   bool wants(Part part, Role role) const override {
-    if (setting_.paper) return part == Part::test && role == Role::adapted;
-    return (part == Part::fit || part == Part::test) && role != Role::untrained;
+    if (role == Role::untrained || (role == Role::frozen && !form_.frozen_too)) return false;
+    return part == Part::test || (part == Part::fit && form_.replacements_too);
   }
   bool wants(Part part, Role role, const Site& site) const override {
-    if (setting_.paper || !wants(part, role)) return false;
-    return site.kind == SiteKind::attention_out || (part == Part::fit && site.kind == SiteKind::mlp_out);
+    if (!wants(part, role)) return false;
+    if (part == Part::fit) return site.kind == SiteKind::attention_out || site.kind == SiteKind::mlp_out;
+    return form_.modules_too && site.kind == SiteKind::attention_out;
   }
   bool wants_residuals(Part part, Role role) const override { return part == Part::test && wants(part, role); }
 
@@ -113,8 +128,9 @@ class Erasure : public Analysis {
   void add(const BatchView& view, RowKey key, const char* metric, size_t clip, double value);
 
   const Setting& setting_;
+  Form form_;
   ClipCurves curves_;
-  std::set<int64_t> chosen_;  // paper: the drawn test clips
+  std::set<int64_t> chosen_;  // test clips of the current fold whose results count
   std::map<std::pair<Role, Site>, Outputs> outputs_;  // of the current fold, by model and site (attention_out, mlp_out)
   std::vector<Tensor> attention_, draws_;  // of the current batch, by layer: attention_out, row numbers of the bank
   std::vector<Outcome> whole_;  // of the current batch's clips in the unablated model
@@ -125,9 +141,11 @@ class Erasure : public Analysis {
 void Erasure::begin_fold(const FoldSubjects& fold) {
   outputs_.clear();
   std::vector<int64_t> clips = fold.test;
-  std::ranges::sort(clips);
-  Random(setting_.seed).shuffle(clips);
-  if (std::ssize(clips) > setting_.erasure_clips) clips.resize(static_cast<size_t>(setting_.erasure_clips));
+  if (form_.drawn_clips) {
+    std::ranges::sort(clips);
+    Random(setting_.seed).shuffle(clips);
+    if (std::ssize(clips) > setting_.erasure_clips) clips.resize(static_cast<size_t>(setting_.erasure_clips));
+  }
   chosen_ = {clips.begin(), clips.end()};
 }
 
@@ -157,7 +175,7 @@ void Erasure::add_to_bank(const BatchView& view, Outputs& outputs, const Tensor&
 }
 
 void Erasure::end_part(const FoldSubjects& fold, Part part) {
-  if (part != Part::fit || setting_.paper) return;
+  if (part != Part::fit || !form_.replacements_too) return;
   if (outputs_.empty())
     notes_.push_back(
         fmt::format("Fold {}: no mean and no resample ablation, as there are no training clips to take "
@@ -229,7 +247,7 @@ std::vector<Outcome> Erasure::outcomes(const BatchView& view, const Tensor& logi
 }
 
 void Erasure::add(const BatchView& view, RowKey key, const char* metric, size_t clip, double value) {
-  if (setting_.paper && !chosen_.contains(view.clips[clip])) return;
+  if (!chosen_.contains(view.clips[clip])) return;
   key.metric = metric;
   curves_.add(view.fold.fold, view.clips[clip], key, value);
 }
@@ -283,7 +301,7 @@ void Erasure::progressive(const BatchView& view, Variant variant) {
     if (k > 0) erase(bottom, k - 1);
     answer("first-k", k, bottom, k);
   }
-  if (setting_.paper) return;
+  if (!form_.last_too) return;
   for (int64_t k = 0; k <= layers; ++k) {
     BatchView top = view;
     for (int64_t l = layers - k; l < layers; ++l) erase(top, l);
@@ -293,7 +311,7 @@ void Erasure::progressive(const BatchView& view, Variant variant) {
 
 void Erasure::end_batch(const BatchView& view) {
   if (view.part != Part::test) return;
-  if (setting_.paper && std::ranges::none_of(view.clips, [&](int64_t clip) { return chosen_.contains(clip); })) return;
+  if (std::ranges::none_of(view.clips, [&](int64_t clip) { return chosen_.contains(clip); })) return;
   whole_ = outcomes(view, view.logits);
   add_levels(view, {.model = std::string(name_of(view.subject.role)), .component = "none"}, whole_);
   draws_.clear();
@@ -301,7 +319,7 @@ void Erasure::end_batch(const BatchView& view) {
   for (const Variant variant : {Variant::zero, Variant::mean, Variant::resample}) {
     if (variant != Variant::zero && outputs_.empty()) continue;
     for (const Component component : {Component::layer, Component::attention, Component::mlp})
-      if (!setting_.paper || component == Component::layer) single(view, variant, component);
+      if (form_.modules_too || component == Component::layer) single(view, variant, component);
     progressive(view, variant);
   }
   attention_.clear();
@@ -313,7 +331,7 @@ Findings Erasure::finish() {
   findings.rows = curves_.rows();
   if (findings.rows.empty()) findings.notes.push_back("No test clip was seen, so nothing could be ablated.");
   for (Row& row : curves_.differences("adapted", "frozen")) findings.rows.push_back(std::move(row));
-  if (setting_.paper)
+  if (form_.drawn_clips)
     findings.notes.push_back(fmt::format("{} of the test clips, drawn with the seed.", chosen_.size()));
   std::string costs;
   for (const auto& [component, cost] : costs_)
@@ -326,12 +344,14 @@ Findings Erasure::finish() {
         "Layers below the ablated one are not run again: ablating each of {} layers cost this number of full forward "
         "passes per variant: {}.",
         setting_.layers, costs));
-  describe_erasure(setting_, findings);
+  describe_erasure(setting_.layers, findings);
   return findings;
 }
 
 }  // namespace
 
-std::unique_ptr<Analysis> make_erasure(const Setting& setting) { return std::make_unique<Erasure>(setting); }
+std::unique_ptr<Analysis> make_erasure(const Setting& setting) {
+  return std::make_unique<Erasure>(setting, setting.protocol.as_published ? published_form : strict_form);
+}
 
 }  // namespace loralens

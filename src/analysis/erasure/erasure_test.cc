@@ -87,13 +87,13 @@ class ErasureTest : public testing::Test {
     const auto whole = levels([&](int64_t clip) { return fold_.see(subject, clip).logits; });
     expect_levels(findings, {.model = model, .component = "none"}, whole);
     for (const std::string component : {"layer", "attention", "mlp"}) {
-      if (fold_.setting.paper && component != "layer") continue;
+      if (fold_.setting.protocol.as_published && component != "layer") continue;
       for (int64_t l = 0; l < 3; ++l)
         expect_single(findings, {.model = model, .variant = variant, .layer = l, .component = component}, whole,
                       levels([&](int64_t clip) { return erased(subject, clip, sites_of(component, l), value); }));
     }
     for (const std::string component : {"first-k", "last-k"}) {
-      if (fold_.setting.paper && component == "last-k") continue;
+      if (fold_.setting.protocol.as_published && component == "last-k") continue;
       for (int64_t k = 0; k <= 3; ++k) {
         std::vector<Site> sites;
         for (int64_t l = component == "first-k" ? 0 : 3 - k; l < (component == "first-k" ? k : 3); ++l)
@@ -212,7 +212,7 @@ TEST_F(ErasureOfWeightedSumTest, TheHeadReadsTheErasedStream) {
 }
 
 TEST_F(ErasureTest, PaperErasesWholeLayersOnSomeOfTheClips) {
-  fold_.setting.paper = true;
+  fold_.setting.protocol = paper_protocol;
   fold_.setting.erasure_clips = 5;
   Findings findings = fold_.find(make_erasure(fold_.setting));
   std::vector<int64_t> drawn = fold_.subjects.test;

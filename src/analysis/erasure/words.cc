@@ -3,15 +3,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "analysis/curves.h"
 
 namespace loralens {
 namespace {
 
-std::vector<Figure> figures_of(const Setting& setting) {
+std::vector<Figure> figures_of(const std::vector<Row>& rows) {
+  const bool several = std::ranges::any_of(rows, [](const Row& row) { return row.key.model != "adapted"; });
   const auto curve = [&](const std::string& name, const std::string& title, const std::string& y) {
     Figure figure{.name = name, .title = title, .y_title = y, .color = "variant"};
-    if (!setting.paper) figure.dash = "model";
+    if (several) figure.dash = "model";
     figure.facet = "component";
     return figure;
   };
@@ -34,7 +37,7 @@ std::vector<Figure> figures_of(const Setting& setting) {
   return figures;
 }
 
-std::vector<std::string> reading_of(const Setting& setting, const std::vector<Row>& rows) {
+std::vector<std::string> reading_of(int64_t layers, const std::vector<Row>& rows) {
   std::vector<std::string> sentences;
   for (const std::string model : {"adapted", "frozen"}) {
     const auto find = [&](const char* component, const char* metric, std::optional<int64_t> layer,
@@ -47,7 +50,7 @@ std::vector<std::string> reading_of(const Setting& setting, const std::vector<Ro
     const std::string name = model == "adapted" ? "Adapted" : "Frozen";
     for (const char* component : {"layer", "attention", "mlp"}) {
       const Row* worst = nullptr;
-      for (int64_t l = 0; l < setting.layers; ++l)
+      for (int64_t l = 0; l < layers; ++l)
         if (const Row* row = find(component, "accuracy_drop", l, ""); row && (!worst || row->value > worst->value))
           worst = row;
       if (!worst) continue;
@@ -65,10 +68,10 @@ std::vector<std::string> reading_of(const Setting& setting, const std::vector<Ro
     for (const auto& [component, side] : {std::pair{"first-k", "lowest"}, std::pair{"last-k", "highest"}}) {
       if (!find(component, "accuracy", 0, "")) continue;
       int64_t kept = 0;
-      while (kept < setting.layers && find(component, "accuracy", kept + 1, "")->value >= 0.9 * whole->value) ++kept;
+      while (kept < layers && find(component, "accuracy", kept + 1, "")->value >= 0.9 * whole->value) ++kept;
       sentences.push_back(
           fmt::format("{}: the {} {} of {} layers can be removed together while at least 90 % of the accuracy remains.",
-                      name, kept, side, setting.layers));
+                      name, kept, side, layers));
     }
   }
   return sentences;
@@ -76,7 +79,7 @@ std::vector<std::string> reading_of(const Setting& setting, const std::vector<Ro
 
 }  // namespace
 
-void describe_erasure(const Setting& setting, Findings& findings) {
+void describe_erasure(int64_t layers, Findings& findings) {
   findings.measures =
       "Accuracy and confidence lost when the output of a layer, of its attention or of its MLP is replaced by "
       "zero, by its mean, or by its value at a random training position.";
@@ -87,8 +90,8 @@ void describe_erasure(const Setting& setting, Findings& findings) {
       "can compensate for the missing one within the same pass, so a small drop does not mean that a layer does "
       "nothing. As published, a rise in loss lowers the score.";
   if (findings.rows.empty()) return;
-  findings.figures = figures_of(setting);
-  findings.reading = reading_of(setting, findings.rows);
+  findings.figures = figures_of(findings.rows);
+  findings.reading = reading_of(layers, findings.rows);
 }
 
 }  // namespace loralens

@@ -2,11 +2,13 @@
 // Report sentences and figures of the erasure analysis.
 #pragma once
 
-#include "analysis/analysis.h"
+#include <cstdint>
+
+#include "analysis/findings.h"
 
 namespace loralens {
 
-// Fills in measures, source, caveat, reading and figures of the findings from the rows of the analysis.
-void describe_erasure(const Setting& setting, Findings& findings);
+// Fills in measures, source, caveat, reading and figures of the findings from the rows of the analysis. layers: N.
+void describe_erasure(int64_t layers, Findings& findings);
 
 }  // namespace loralens

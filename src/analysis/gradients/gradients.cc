@@ -11,13 +11,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <set>
 
 #include "analysis/adapted_modules.h"
 #include "analysis/analyses.h"
 #include "analysis/curves.h"
+#include "analysis/gradients/words.h"
 
 namespace loralens {
 namespace {
@@ -28,7 +28,7 @@ class Gradients : public Analysis {
  public:
   explicit Gradients(const Setting& setting) : setting_(setting), curves_(setting) {}
 
-  bool wants(Part part, Role role) const override { return !setting_.paper && part == Part::test; }
+  bool wants(Part part, Role role) const override { return part == Part::test; }
   bool wants(Part part, Role role, const Site& site) const override {
     if (!wants(part, role) || role == Role::frozen) return false;
     return std::ranges::any_of(setting_.adapted, [&](const Place& place) {
@@ -60,8 +60,6 @@ class Gradients : public Analysis {
   void add_parameter(const BatchView& view, const Place& place, const char* component, const Tensor& left,
                      const Tensor& right);
   void add_flow(const BatchView& view);
-  std::vector<std::string> reading(const std::vector<Row>& rows) const;
-  std::vector<Figure> figures() const;
 
   const Setting& setting_;
   ClipCurves curves_;
@@ -154,82 +152,8 @@ void Gradients::end_gradients(const BatchView& view) {
   norms_.clear();
 }
 
-std::vector<std::string> Gradients::reading(const std::vector<Row>& rows) const {
-  std::vector<std::string> sentences;
-  for (const std::string component : {"A", "B", "activations"}) {
-    std::set<std::string> modules;
-    for (const Row& row : rows)
-      if (row.key.component == component) modules.insert(row.key.module);
-    std::string text;
-    for (const std::string& module : modules) {
-      const auto ratio = [&](const char* model, const char* variant) {
-        const Row* row = find_row(rows, {.model = model,
-                                         .variant = variant,
-                                         .module = module,
-                                         .component = component,
-                                         .metric = "log10_last_over_first"});
-        return row ? std::pow(10, row->value) : NAN;
-      };
-      const double after = ratio("adapted", ""), before = ratio("untrained", ""),
-                   null = ratio("adapted", "random-cotangent");
-      if (std::isnan(after + before + null)) continue;
-      text += text.empty() ? fmt::format(
-                                 "{:.3g} times that in the first after training, {:.3g} times before, and "
-                                 "{:.3g} times for "
-                                 "a random direction at the logits",
-                                 after, before, null)
-                           : fmt::format("; {:.3g}, {:.3g} and {:.3g} times", after, before, null);
-      if (!module.empty()) text += " in " + module;
-    }
-    if (!text.empty())
-      sentences.push_back(fmt::format("The gradient of {} in the last layer is {} (geometric means over clips).",
-                                      component == "activations" ? "the residual stream" : component, text));
-  }
-  return sentences;
-}
-
-std::vector<Figure> Gradients::figures() const {
-  std::vector<Figure> figures;
-  const auto figure = [&](const std::string& name, const std::string& title, const std::string& y) {
-    Figure f{.name = name, .title = title, .y_title = y};
-    f.facet = "component";
-    return f;
-  };
-  std::set<std::string> modules = {""};
-  for (const auto& [layer, module] : setting_.adapted) modules.insert(std::string(name_of(module)));
-  for (const std::string& module : modules) {
-    const std::string suffix = module.empty() ? "-residual-stream" : modules.size() > 2 ? "-" + module : "-adapters";
-    for (const auto& [metric, name, title, y] : {std::array{"norm", "gradients-norm", "Gradient of the loss", "norm"},
-                                                 std::array{"norm_over_error", "gradients-norm-over-error",
-                                                            "Gradient of the loss over the error at the "
-                                                            "logits",
-                                                            "norm / ‖p − y‖"}}) {
-      Figure f = figure(name + suffix, title, y);
-      f.where.push_back({"metric", {metric}});
-      f.where.push_back({"module", {module}});
-      f.where.push_back({"variant", {""}});
-      figures.push_back(f);
-    }
-  }
-  return figures;
-}
-
 Findings Gradients::finish() {
   Findings findings;
-  findings.measures =
-      "The norm of the loss's gradient with respect to A and B and the residual stream, per clip, plain and "
-      "divided by the error ‖p − y‖ at the logits.";
-  findings.source =
-      "arXiv 2509.08454 looks at gradients through spectra and CKA only; norms as in Glorot and Bengio, "
-      "2010";
-  findings.caveat =
-      "A gradient can be small because the clip is well fitted or because the gradient vanishes in "
-      "backpropagation: the norm over the error and the random direction separate the two causes. The gradients of "
-      "A and B depend on the gauge.";
-  if (setting_.paper) {
-    findings.notes.push_back("The published code has no norms of gradients; they are in the strict protocol.");
-    return findings;
-  }
   findings.rows = curves_.rows();
   findings.notes.assign(notes_.begin(), notes_.end());
   findings.notes.push_back(
@@ -241,17 +165,16 @@ Findings Gradients::finish() {
                     "no "
                     "norm_over_error and no ratio of layers.",
                     certain_.size()));
-  if (findings.rows.empty()) {
-    findings.notes.push_back("No test clip was seen, so nothing could be measured.");
-    return findings;
-  }
-  findings.reading = reading(findings.rows);
-  findings.figures = figures();
+  if (findings.rows.empty()) findings.notes.push_back("No test clip was seen, so nothing could be measured.");
+  describe_gradients(setting_, findings);
   return findings;
 }
 
 }  // namespace
 
-std::unique_ptr<Analysis> make_gradients(const Setting& setting) { return std::make_unique<Gradients>(setting); }
+std::unique_ptr<Analysis> make_gradients(const Setting& setting) {
+  if (setting.protocol.as_published) return make_paper_gradients(setting);
+  return std::make_unique<Gradients>(setting);
+}
 
 }  // namespace loralens

@@ -15,8 +15,7 @@ using at::Tensor;
 // The loss of one clip (or, with a cotangent, its product with the logits) as a function of the model's parameters.
 Tensor loss_of(const Subject& subject, const TestFold::Seen& seen, const Tensor& x, int64_t label,
                const Tensor& cotangent = {}) {
-  const Tensor out =
-      logits(subject.model.head, head_states(subject.model, subject.encoder, x, 0, seen.pass), seen.pass);
+  const Tensor out = logits_from(network_of(subject.model, subject.encoder), x, 0, seen.pass);
   if (cotangent.defined()) return (out * cotangent).sum();
   return at::cross_entropy_loss(out, at::tensor(std::vector<int64_t>{label}));
 }
@@ -146,7 +145,7 @@ TEST(GradientNorms, OfTheResidualStreamAreOverSpeechFramesByTheLayerItLeaves) {
 TEST(GradientNorms, BelongToTheStrictProtocol) {
   const TestFolder folder;
   TestFold fold(folder);
-  fold.setting.paper = true;
+  fold.setting.protocol = paper_protocol;
   const Findings findings = fold.find(make_gradients(fold.setting));
   EXPECT_TRUE(findings.rows.empty());
   EXPECT_EQ(findings.notes.size(), 1u);

@@ -2,10 +2,9 @@
 // The logit lens (nostalgebraist, 2020, "interpreting GPT: the logit lens"): the model's own head reads each layer's
 // residual stream, pooled over all positions of the clip like the last layer's. Also the tuned lens (tuned_lens.h).
 //
-// paper: without the final norm, layers 0..N-1. strict: with the final norm per position, as the head reads the last
-// layer, from the embedding (-1) on; the last layer gives the model's own logits. If the head reads a weighted sum of
-// all layers, each state is read as it enters that sum (all but the last without norm); the weighted mean of the lens
-// logits is then the model's own logits, and no single layer gives them.
+// form.h lists how the strict and the published form differ. If the head reads a weighted sum of all layers, the strict
+// form reads each state as it enters that sum (all but the last without norm); the weighted mean of the lens logits is
+// then the model's own logits, and no single layer gives them.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/log_softmax.h>
@@ -20,6 +19,7 @@
 
 #include "analysis/analyses.h"
 #include "analysis/curves.h"
+#include "analysis/logit_lens/form.h"
 #include "analysis/logit_lens/tuned_lens.h"
 #include "analysis/logit_lens/words.h"
 #include "base/device.h"
@@ -30,7 +30,7 @@ namespace {
 using at::Tensor;
 
 constexpr std::array quantiles = {0.1, 0.25, 0.5, 0.75, 0.9};
-constexpr int64_t sampled_positions = 32;               // per clip, to fit the tuned lens on
+constexpr int64_t sampled_positions = 32;  // per clip, to fit the tuned lens on
 constexpr int64_t sample_bytes = int64_t{256} << 20;  // limit per model and part; beyond it fewer positions per clip
 constexpr int64_t least_sampled_positions = 8;
 
@@ -52,11 +52,12 @@ double quantile(const std::vector<double>& sorted, double q) {
 
 class LogitLens : public Analysis {
  public:
-  explicit LogitLens(const Setting& setting) : setting_(setting), curves_(setting), confusions_(setting) {}
+  LogitLens(const Setting& setting, const LensForm& form)
+      : setting_(setting), form_(form), curves_(setting), confusions_(setting) {}
 
   bool wants(Part part, Role role) const override {
-    if (setting_.paper) return part == Part::test && role == Role::adapted;
-    return part != Part::sample && role != Role::untrained;
+    if (role == Role::untrained || (role == Role::frozen && !form_.frozen_too)) return false;
+    return part == Part::test || (part != Part::sample && form_.tuned_too);
   }
   bool wants_residuals(Part part, Role role) const override { return wants(part, role); }
 
@@ -80,6 +81,7 @@ class LogitLens : public Analysis {
   std::vector<Row> quantile_rows() const;
 
   const Setting& setting_;
+  LensForm form_;
   ClipCurves curves_;
   ConfusionCurves confusions_;
   std::map<RowKey, std::vector<double>> logits_;  // by component = true class, without metric
@@ -102,7 +104,7 @@ void LogitLens::begin_fold(const FoldSubjects& fold) {
 // state: 0 the embedding, ..., N the last layer's output.
 LensHead LogitLens::lens_of(const Subject& subject, int64_t state, const at::TensorOptions& like) const {
   LensHead lens;
-  if (!setting_.paper && (state == setting_.layers || !subject.model.head.layer_weights.defined()))
+  if (form_.final_norm && (state == setting_.layers || !subject.model.head.layer_weights.defined()))
     lens.norm = {subject.encoder.norm.weight.detach(), subject.encoder.norm.bias.detach()};
   lens.head = joined(subject.model.head, like);
   return lens;
@@ -176,9 +178,9 @@ Tensor LogitLens::read(const BatchView& view, int64_t state, const std::string& 
     };
     add("kl", kl[b].item<double>());
     add("overlap", guess == answer[b].item<int64_t>());
-    if (setting_.paper) count_underflow(key, logits[b], view.logits[b].cpu());
-    if (!setting_.paper) confusions_.add(fold_, clip, key, guess);
-    if (!setting_.paper && variant.empty()) add("entropy", entropy[b].item<double>());
+    if (form_.underflows) count_underflow(key, logits[b], view.logits[b].cpu());
+    if (form_.scores_too) confusions_.add(fold_, clip, key, guess);
+    if (form_.scores_too && variant.empty()) add("entropy", entropy[b].item<double>());
     if (variant.empty()) add_logits(view, key, clip, logits[b]);
   }
   return log_q;
@@ -192,7 +194,7 @@ void LogitLens::add_logits(const BatchView& view, RowKey key, int64_t clip, cons
     key.metric = "logit";
     key.component.clear();
     curves_.add(fold_, clip, key, value);
-    if (setting_.paper) continue;
+    if (!form_.scores_too) continue;
     key.component = truth;
     logits_[key].push_back(value);
   }
@@ -211,10 +213,10 @@ void LogitLens::count_underflow(const RowKey& key, const Tensor& logits, const T
 void LogitLens::end_batch(const BatchView& view) {
   if (view.part != Part::test) return keep(view);
   const Role role = view.subject.role;
-  if (!setting_.paper && !maps_.contains(role)) fit(view.fold, view.subject);
+  if (form_.tuned_too && !maps_.contains(role)) fit(view.fold, view.subject);
   const auto& maps = maps_[role];
   std::vector<Tensor> probabilities;  // B×C of each state
-  for (int64_t state = setting_.paper ? 1 : 0; state <= setting_.layers; ++state) {
+  for (int64_t state = form_.first_state; state <= setting_.layers; ++state) {
     const Tensor& x = view.residuals[static_cast<size_t>(state)];
     const LensHead lens = lens_of(view.subject, state, x.options());
     const Tensor pooled = mean_over_clips(lens.normed(x), view.pass);
@@ -225,7 +227,7 @@ void LogitLens::end_batch(const BatchView& view) {
     read(view, state, "tuned",
          last ? pooled : mean_over_clips(lens.normed(maps[static_cast<size_t>(state)](x)), view.pass));
   }
-  if (setting_.paper || view.fold.fold >= setting_.folds_of_a_run()) return;  // the explorer shows a clip once
+  if (!form_.clips_too || view.fold.fold >= setting_.folds_of_a_run()) return;  // the explorer shows a clip once
   const Tensor stacked = at::stack(probabilities, 1);  // B×(N+1)×C
   for (int64_t b = 0; b < stacked.size(0); ++b)
     clips_.push_back({view.clips[static_cast<size_t>(b)], std::string(name_of(role)), stacked[b].clone()});
@@ -277,12 +279,14 @@ Findings LogitLens::finish() {
         "The head reads a weighted sum of all layers: each state is read as it enters that sum, through "
         "projector and classifier, so no single layer gives the model's own logits, not even the last.");
   findings.clips = clips_;
-  describe_logit_lens(setting_, tuned_, findings);
+  describe_logit_lens(form_, setting_.layers, tuned_, findings);
   return findings;
 }
 
 }  // namespace
 
-std::unique_ptr<Analysis> make_logit_lens(const Setting& setting) { return std::make_unique<LogitLens>(setting); }
+std::unique_ptr<Analysis> make_logit_lens(const Setting& setting) {
+  return std::make_unique<LogitLens>(setting, setting.protocol.as_published ? published_lens : strict_lens);
+}
 
 }  // namespace loralens

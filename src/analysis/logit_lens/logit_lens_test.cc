@@ -44,7 +44,7 @@ TEST(LogitLens, AgreesWithANaiveTwin) {
   const TestFolder folder;
   TestFold fold(folder);
   for (const bool paper : {false, true}) {
-    fold.setting.paper = paper;
+    fold.setting.protocol = paper ? paper_protocol : strict_protocol;
     const Findings findings = fold.find(make_logit_lens(fold.setting));
     for (const Role role : {Role::adapted, Role::frozen}) {
       if (paper && role == Role::frozen) continue;
@@ -138,7 +138,7 @@ TEST(LogitLens, QuantilesAreOfTheTrueClassesClips) {
 TEST(LogitLens, CountsWhereThePublishedFormUnderflows) {
   const TestFolder folder;
   TestFold fold(folder);
-  fold.setting.paper = true;
+  fold.setting.protocol = paper_protocol;
   const RowKey key{.model = "adapted", .layer = 1, .metric = "underflow"};
   EXPECT_EQ(value_of(fold.find(make_logit_lens(fold.setting)), key), 0);
   fold.subjects.adapted.model.head.classifier.bias = at::tensor({0.0, 200.0, 0.0}, c10::ScalarType::Double);

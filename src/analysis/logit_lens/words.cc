@@ -10,14 +10,14 @@
 namespace loralens {
 namespace {
 
-std::vector<Figure> figures_of(const Setting& setting, bool tuned) {
+std::vector<Figure> figures_of(const LensForm& form, bool tuned) {
   struct Shape {
     const char *metric, *name, *title, *y;
   };
   std::vector<Shape> shapes = {
       {"kl", "logit-lens-kl", "KL of each layer's prediction from the final one", "KL, nats"},
       {"overlap", "logit-lens-overlap", "Clips with the final prediction already", "share of clips"}};
-  if (!setting.paper) {
+  if (form.scores_too) {
     shapes.push_back({"accuracy", "logit-lens-accuracy", "Accuracy of each layer's prediction", "accuracy"});
     shapes.push_back({"uar", "logit-lens-uar", "UAR of each layer's prediction", "UAR"});
     shapes.push_back({"entropy", "logit-lens-entropy", "Entropy of each layer's prediction", "entropy, nats"});
@@ -38,10 +38,10 @@ std::vector<Figure> figures_of(const Setting& setting, bool tuned) {
   return figures;
 }
 
-std::vector<std::string> reading_of(const Setting& setting, const std::vector<Row>& rows) {
+std::vector<std::string> reading_of(const LensForm& form, int64_t layers, const std::vector<Row>& rows) {
   std::vector<std::string> sentences;
-  const int64_t first = setting.paper ? 0 : -1, last = setting.layers - 1;
-  const std::string start = setting.paper ? "layer 0" : "the embedding";
+  const int64_t first = form.first_state - 1, last = layers - 1;
+  const std::string start = first < 0 ? "the embedding" : fmt::format("layer {}", first);
   for (const std::string model : {"adapted", "frozen"}) {
     const auto value = [&](const char* metric, int64_t layer, const char* variant = "") {
       const Row* row = find_row(rows, {.model = model, .variant = variant, .layer = layer, .metric = metric});
@@ -60,7 +60,7 @@ std::vector<std::string> reading_of(const Setting& setting, const std::vector<Ro
         "; KL to the final prediction goes from {:.2f} nats at {} to {:.2f} in the layer before the last and "
         "{:.2f} in the last",
         value("kl", first), start, value("kl", std::max(first, last - 1)), value("kl", last));
-    if (!setting.paper)
+    if (form.scores_too)
       text += fmt::format("; accuracy from {:.3f} to {:.3f}", value("accuracy", first), value("accuracy", last));
     sentences.push_back(text + ".");
     if (std::isnan(value("kl", first, "tuned"))) continue;
@@ -79,24 +79,21 @@ std::vector<std::string> reading_of(const Setting& setting, const std::vector<Ro
 
 }  // namespace
 
-void describe_logit_lens(const Setting& setting, bool tuned, Findings& findings) {
+void describe_logit_lens(const LensForm& form, int64_t layers, bool tuned, Findings& findings) {
   findings.measures =
-      setting.paper
-          ? "Predictions of the model's head from the mean over frames of each layer's output, without the final norm."
-          : "Predictions of the model's head from each layer's normed output, read like the last layer's.";
-  findings.source = setting.paper ? "arXiv 2509.08454; nostalgebraist, 2020"
-                                  : "nostalgebraist, 2020; tuned lens: Belrose et al., 2023";
-  const std::string blind = fmt::format(
+      form.final_norm
+          ? "Predictions of the model's head from each layer's normed output, read like the last layer's."
+          : "Predictions of the model's head from the mean over frames of each layer's output, without the final norm.";
+  findings.source = form.tuned_too ? "nostalgebraist, 2020; tuned lens: Belrose et al., 2023"
+                                   : "arXiv 2509.08454; nostalgebraist, 2020";
+  findings.caveat = fmt::format(
       "The lens reads every layer through the {}. It cannot see information that an early layer encodes in "
-      "other directions, so a plain lens is biased at early layers",
-      setting.paper ? "head, without the last layer's norm" : "last layer's norm and head");
-  findings.caveat = setting.paper ? blind + "."
-                                  : blind +
-                                        "; the tuned lens corrects an affine change of basis, as far as its training "
-                                        "clips allow.";
+      "other directions, so a plain lens is biased at early layers{}.",
+      form.final_norm ? "last layer's norm and head" : "head, without the last layer's norm",
+      form.tuned_too ? "; the tuned lens corrects an affine change of basis, as far as its training clips allow" : "");
   if (findings.rows.empty()) return;
-  findings.figures = figures_of(setting, tuned);
-  findings.reading = reading_of(setting, findings.rows);
+  findings.figures = figures_of(form, tuned);
+  findings.reading = reading_of(form, layers, findings.rows);
 }
 
 }  // namespace loralens

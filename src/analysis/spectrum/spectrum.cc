@@ -17,9 +17,11 @@
 #include "analysis/adapted_modules.h"
 #include "analysis/analyses.h"
 #include "analysis/spectrum/curves.h"
+#include "analysis/spectrum/form.h"
 #include "analysis/spectrum/weight_spectra.h"
 #include "analysis/spectrum/words.h"
 #include "base/random.h"
+#include "classifier/forward.h"
 #include "statistics/normal_values.h"
 #include "statistics/singular_spectrum.h"
 
@@ -38,7 +40,7 @@ Tensor widened(const Tensor& values, int64_t width) {
 }
 
 // Records the adapters' activations of a forward pass; B A x stays attached to the autograd graph.
-class AdapterWatch : public Observer {
+class AdapterReader : public Observer {
  public:
   bool wants(const Site& site) const override {
     return site.kind == SiteKind::adapter_down || site.kind == SiteKind::adapter_up;
@@ -58,24 +60,24 @@ class AdapterWatch : public Observer {
 
 class Spectrum : public Analysis {
  public:
-  explicit Spectrum(const Setting& setting)
-      : setting_(setting), part_(setting.paper ? Part::sample : Part::test), curves_(setting) {}
+  Spectrum(const Setting& setting, const SpectrumForm& form) : setting_(setting), form_(form), curves_(setting) {}
 
   bool wants(Part part, Role role) const override {
-    return part == part_ && role != Role::frozen && !setting_.adapted.empty();
+    return part == form_.part && role != Role::frozen && !setting_.adapted.empty();
   }
   bool wants(Part part, Role role, const Site& site) const override {
     if (!wants(part, role)) return false;
     if (site.kind == SiteKind::adapter_down) return true;
-    return !setting_.paper && role == Role::adapted && std::ranges::any_of(setting_.adapted, [&](const Place& place) {
-      return place.first == site.layer && input_of(place.second) == site.kind;
-    });
+    return form_.variants_too && role == Role::adapted &&
+           std::ranges::any_of(setting_.adapted, [&](const Place& place) {
+             return place.first == site.layer && input_of(place.second) == site.kind;
+           });
   }
   bool wants_gradient(Part part, Role role, const Site& site) const override {
     return wants(part, role) && site.kind == SiteKind::adapter_up;
   }
   bool wants_residuals(Part part, Role role) const override {
-    return setting_.paper && wants(part, role) && role == Role::untrained;
+    return form_.dropout_too && wants(part, role) && role == Role::untrained;
   }
 
   void begin_fold(const FoldSubjects& fold) override;
@@ -84,7 +86,7 @@ class Spectrum : public Analysis {
     add_rows(view, {view.subject.role, false, {site.layer, site.module}}, &Streams::gradients, gradient);
   }
   void end_gradients(const BatchView& view) override {  // the graph of the plain pass is freed by then
-    if (setting_.paper && view.subject.role == Role::untrained) pass_with_dropout(view);
+    if (form_.dropout_too && view.subject.role == Role::untrained) pass_with_dropout(view);
   }
   void end_fold(const FoldSubjects& fold) override;
   Findings finish() override;
@@ -116,7 +118,7 @@ class Spectrum : public Analysis {
   void add_random(int64_t fold, const RowKey& key, const Where& where, const Factors& factors, const Streams& streams);
 
   const Setting& setting_;
-  Part part_;
+  SpectrumForm form_;
   SpectrumCurves curves_;
   std::map<Where, Streams> streams_;  // of the current fold
   std::map<std::pair<std::string, Place>, Tensor> random_factors_;  // N(0, 1), float32, the same in all folds
@@ -125,16 +127,16 @@ class Spectrum : public Analysis {
 };
 
 void Spectrum::begin_fold(const FoldSubjects& fold) {
-  clips_ = std::ssize(fold.of(part_));
+  clips_ = std::ssize(fold.of(form_.part));
   if (fold.adapted.model.adapted.adapters.empty())
     notes_.insert("The model has no adapters, so there are no activations of A and B.");
   for (const auto& [place, adapter] : fold.adapted.model.adapted.adapters) {
     if (!factors_at(fold.adapted, place))
       notes_.insert("Spectra of A and B exist for LoRA adapters only; this model has others.");
-    else if (setting_.paper && fold.adapted.model.options.dropout == 0)
+    else if (form_.dropout_too && fold.adapted.model.options.dropout == 0)
       notes_.insert("The adapters have no dropout, so the rows of variant dropout equal the plain ones.");
   }
-  if (setting_.paper) return;
+  if (!form_.weights_too) return;
   if (const std::string why = add_weight_spectra(fold, curves_); !why.empty()) notes_.insert(why);
 }
 
@@ -165,9 +167,9 @@ void Spectrum::pass_with_dropout(const BatchView& view) {
   const EmotionModel& model = view.subject.model;
   const int64_t first = model.first_adapted_layer();
   if (model.adapted.adapters.empty()) return;
-  AdapterWatch watch;
+  AdapterReader reader;
   Taps taps;
-  taps.observers.push_back(&watch);
+  taps.observers.push_back(&reader);
   Pass pass = view.pass;
   pass.taps = &taps;
   pass.dropout = {true, hash_of(setting_.seed, hash_of("dropout")), 0};
@@ -175,13 +177,13 @@ void Spectrum::pass_with_dropout(const BatchView& view) {
   {
     const at::AutoGradMode enabled(true);
     const Tensor x = view.residuals[static_cast<size_t>(first)].detach().requires_grad_();
-    const Tensor out = logits(model.head, head_states(model, view.subject.encoder, x, first, pass), pass);
-    gradients = torch::autograd::grad({view.loss_of(out)}, watch.up);
+    const Tensor out = logits_from(view.subject.network(), x, first, pass);
+    gradients = torch::autograd::grad({view.loss_of(out)}, reader.up);
   }
-  for (size_t i = 0; i < watch.places.size(); ++i) {
-    if (!factors_at(view.subject, watch.places[i])) continue;
-    const Where where{Role::untrained, true, watch.places[i]};
-    add_rows(view, where, &Streams::activations, watch.down[i]);
+  for (size_t i = 0; i < reader.places.size(); ++i) {
+    if (!factors_at(view.subject, reader.places[i])) continue;
+    const Where where{Role::untrained, true, reader.places[i]};
+    add_rows(view, where, &Streams::activations, reader.down[i]);
     add_rows(view, where, &Streams::gradients, gradients[i]);
   }
 }
@@ -211,7 +213,7 @@ void Spectrum::add(int64_t fold, const RowKey& key, const Matrices& m) {
   add(fold, key, "B-gradient", variant, singular_values(m.gradients));
 }
 
-// strict: centred spectra, and spectra of A in the balanced gauge (B A x and its gradient do not depend on the gauge).
+// Centred spectra, and spectra of A in the balanced gauge (B A x and its gradient do not depend on the gauge).
 void Spectrum::add_variants(int64_t fold, const RowKey& key, const Where& where, const Factors& factors,
                             const Streams& streams) {
   RowKey centred = key;
@@ -255,7 +257,7 @@ void Spectrum::end_fold(const FoldSubjects& fold) {
     add(fold.fold, key,
         {streams.activations.uncentred(), streams.gradients.rows() > 0 ? streams.gradients.uncentred() : Tensor(),
          on_cpu(factors.b)});
-    if (!setting_.paper) add_variants(fold.fold, key, where, factors, streams);
+    if (form_.variants_too) add_variants(fold.fold, key, where, factors, streams);
   }
   streams_.clear();
   curves_.end_fold(fold.fold);
@@ -274,12 +276,14 @@ Findings Spectrum::finish() {
     findings.notes.push_back(
         "Variants random-A and random-B replace one factor of the product only: the input and the backpropagated "
         "gradient are the trained model's.");
-  describe_spectra(setting_, findings);
+  describe_spectra(form_, findings);
   return findings;
 }
 
 }  // namespace
 
-std::unique_ptr<Analysis> make_spectrum(const Setting& setting) { return std::make_unique<Spectrum>(setting); }
+std::unique_ptr<Analysis> make_spectrum(const Setting& setting) {
+  return std::make_unique<Spectrum>(setting, setting.protocol.as_published ? published_spectrum : strict_spectrum);
+}
 
 }  // namespace loralens

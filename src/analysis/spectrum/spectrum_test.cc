@@ -46,7 +46,7 @@ Stacks stacks_of(const TestFold& fold, const Subject& subject, const std::vector
     pass.taps = &taps;
     pass.dropout = dropout;
     const Tensor x = seen.x.detach().requires_grad_();
-    const Tensor out = logits(subject.model.head, head_states(subject.model, subject.encoder, x, 0, pass), pass);
+    const Tensor out = logits_from(network_of(subject.model, subject.encoder), x, 0, pass);
     const Tensor loss = at::cross_entropy_loss(out, at::tensor(std::vector<int64_t>{fold.label(clip)}));
     const auto gradients = torch::autograd::grad({loss}, recorder.values);
     for (size_t i = 0; i < gradients.size(); ++i) {
@@ -103,7 +103,7 @@ class SpectrumTest : public testing::Test {
 };
 
 TEST_F(SpectrumTest, OfThePaperIsThatOfAllRowsStacked) {
-  fold.setting.paper = true;
+  fold.setting.protocol = paper_protocol;
   const Findings findings = find();
   const DropoutState dropout{true, hash_of(fold.setting.seed, hash_of("dropout")), 0};
   double sum = 0;
@@ -267,7 +267,7 @@ TEST_F(SpectrumTest, OfAFrozenModelIsExplainedAway) {
   fold.subjects.untrained = fold.subjects.frozen;
   fold.setting.adapted.clear();
   for (const bool paper : {false, true}) {
-    fold.setting.paper = paper;
+    fold.setting.protocol = paper ? paper_protocol : strict_protocol;
     const Findings findings = find();
     EXPECT_TRUE(findings.rows.empty());
     EXPECT_FALSE(findings.notes.empty());

@@ -106,7 +106,7 @@ std::vector<std::string> weight_reading(const std::vector<Row>& rows) {
 }
 
 // A figure has one panel per module if there are several, else one per component.
-std::vector<Figure> figures_of(const Setting& setting, const std::vector<Row>& rows) {
+std::vector<Figure> figures_of(const SpectrumForm& form, const std::vector<Row>& rows) {
   std::vector<Figure> figures;
   const bool several = modules_of(rows).size() > 1;
   const auto add = [&](const std::string& name, const std::string& title, const std::string& y,
@@ -130,7 +130,7 @@ std::vector<Figure> figures_of(const Setting& setting, const std::vector<Row>& r
       Figure* f = several
                       ? add(fmt::format("{}-{}", name, of[0]), fmt::format("{}: {}", title, of[0]), y, metric, of, "")
                       : add(name, title, y, metric, of, "");
-      f->where.push_back({"variant", {"", setting.paper ? "dropout" : "balanced"}});
+      f->where.push_back({"variant", {"", form.dropout_too ? "dropout" : "balanced"}});
       f->dash = "variant";
     }
   }
@@ -153,25 +153,26 @@ std::vector<Figure> figures_of(const Setting& setting, const std::vector<Row>& r
 
 }  // namespace
 
-void describe_spectra(const Setting& setting, Findings& findings) {
+void describe_spectra(const SpectrumForm& form, Findings& findings) {
   findings.measures =
-      setting.paper ? "Number of directions used by A x, B A x (unscaled) and the loss's gradients at them: spectra of "
-                      "all rows of all clips, uncentred, after training and for a random adapter."
-                    : "Number of directions used by A x, B A x (unscaled) and the loss's gradients at them over the "
-                      "speech frames of the test clips, and spectra of the weights and of their change.";
+      form.part == Part::sample
+          ? "Number of directions used by A x, B A x (unscaled) and the loss's gradients at them: spectra of "
+            "all rows of all clips, uncentred, after training and for a random adapter."
+          : "Number of directions used by A x, B A x (unscaled) and the loss's gradients at them over the "
+            "speech frames of the test clips, and spectra of the weights and of their change.";
   findings.source = "arXiv 2509.08454 (spectra); Hu et al., 2021 (subspaces); Shuttleworth et al., 2024 (intruders)";
   findings.caveat =
       "A and B are not identifiable separately: (M A, B M⁻¹) is the same model with other spectra of A x and of "
       "its gradient. Draw conclusions from B A x, or from A in the balanced gauge (strict, variant balanced). "
       "Uncentred spectra also count the mean as a direction, often the first.";
   findings.reading = activation_reading(findings.rows);
-  if (setting.paper && !findings.reading.empty())
+  if (form.beside_published && !findings.reading.empty())
     findings.reading.push_back(
         "Published for large-v2, trained and untrained: A activations 2.9 and 15.9, A "
         "gradients 5.8 and 9.7, "
         "B activations 1.5 and 15.7, B gradients 42.1 and 15.9.");
   for (std::string& sentence : weight_reading(findings.rows)) findings.reading.push_back(std::move(sentence));
-  findings.figures = figures_of(setting, findings.rows);
+  findings.figures = figures_of(form, findings.rows);
 }
 
 }  // namespace loralens

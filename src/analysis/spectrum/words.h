@@ -2,11 +2,11 @@
 // Report sentences and figures of the spectrum analysis.
 #pragma once
 
-#include "analysis/analysis.h"
+#include "analysis/spectrum/form.h"
 
 namespace loralens {
 
 // Fills in measures, source, caveat, reading and figures of the findings from the rows of the spectrum analysis.
-void describe_spectra(const Setting& setting, Findings& findings);
+void describe_spectra(const SpectrumForm& form, Findings& findings);
 
 }  // namespace loralens

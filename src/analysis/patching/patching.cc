@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+// Activation patching between the adapted and the frozen model (Vig et al., 2020; Meng et al., 2022): the same clip
+// passes through both, and one layer's output in one of them is replaced by the other's.
+//
+// adapted-into-frozen: where adapted states suffice for the gain. frozen-into-adapted: where they are necessary. Both
+// models are read by one head: the adapted model's, and, where the frozen model has another one, also by that
+// (variants ...-head-frozen). With v the log-probability of the true class, summed over clips, the recovered share is
+//   R = Σ(patched - frozen) / Σ(adapted - frozen), in the other direction Σ(adapted - patched) / Σ(adapted - frozen).
+// Its interval is a jackknife over speakers; there is no R where the interval of Σ(adapted - frozen) holds 0.
+#include <ATen/ops/equal.h>
+#include <ATen/ops/log_softmax.h>
+
+#include <fmt/format.h>
+
+#include <array>
+#include <map>
+#include <set>
+#include <string>
+
+#include "analysis/analyses.h"
+#include "analysis/curves.h"
+#include "analysis/patching/words.h"
+#include "statistics/jackknife.h"
+
+namespace loralens {
+namespace {
+
+using at::Tensor;
+
+constexpr std::array kinds = {std::pair{"attention", SiteKind::attention_out}, std::pair{"mlp", SiteKind::mlp_out}};
+
+// Replaces the value at one site.
+class Patch : public Intervention {
+ public:
+  Patch(const Site& site, Tensor value) : site_(site), value_(std::move(value)) {}
+  bool wants(const Site& site) const override { return site == site_; }
+  Tensor replace(const Pass&, const Site&, const Tensor&, int64_t) override { return value_; }
+
+ private:
+  Site site_;
+  Tensor value_;  // ΣT×D
+};
+
+// One clip's log-probability of its class, in one fold.
+struct Value {
+  int64_t fold, clip;
+  double log_p;
+};
+
+bool same_head(const Head& a, const Head& b) {
+  const auto first = parameters_of(a), second = parameters_of(b);
+  if (first.size() != second.size()) return false;
+  for (size_t i = 0; i < first.size(); ++i)
+    if (!at::equal(first[i].tensor, second[i].tensor)) return false;
+  return true;
+}
+
+class Patching : public Analysis {
+ public:
+  explicit Patching(const Setting& setting) : setting_(setting), curves_(setting), scores_(setting) {}
+
+  bool wants(Part part, Role role) const override { return part == Part::test && role != Role::untrained; }
+  bool wants_residuals(Part part, Role role) const override { return wants(part, role); }
+  bool wants_models_together(Part part) const override { return part == Part::test; }
+
+  void begin_fold(const FoldSubjects& fold) override {
+    heads_ = {{"", &fold.adapted.model.head}};
+    if (!same_head(fold.adapted.model.head, fold.frozen.model.head))
+      heads_.push_back({"-head-frozen", &fold.frozen.model.head});
+  }
+  void end_models(const ModelViews& views) override;
+  Findings finish() override;
+
+ private:
+  // A head that reads both models, and the end of the variants' names.
+  struct Reader {
+    std::string suffix;
+    const Head* head;
+  };
+
+  void patch(const BatchView& source, const BatchView& target, const std::string& direction);
+  void add(const BatchView& view, const RowKey& key, const Tensor& logits);
+  std::vector<Row> recovered(std::set<std::string>& untold) const;
+
+  const Setting& setting_;
+  ClipCurves curves_;
+  ConfusionCurves scores_;
+  std::map<RowKey, std::vector<Value>> values_;  // metric log_probability
+  std::vector<Reader> heads_;
+};
+
+void Patching::end_models(const ModelViews& views) {
+  const BatchView &adapted = views.of(Role::adapted), &frozen = views.of(Role::frozen);
+  for (const BatchView* view : {&adapted, &frozen})
+    for (const auto& [suffix, head] : heads_)
+      add(*view,
+          {.model = std::string(name_of(view->subject.role)),
+           .variant = suffix.empty() ? "" : suffix.substr(1),
+           .component = "none"},
+          view->logits_from(setting_.layers, view->residuals.back(), {}, head));
+  patch(adapted, frozen, "adapted-into-frozen");
+  patch(frozen, adapted, "frozen-into-adapted");
+}
+
+void Patching::patch(const BatchView& source, const BatchView& target, const std::string& direction) {
+  for (const auto& [suffix, head] : heads_)
+    for (int64_t layer = -1; layer < setting_.layers; ++layer) {
+      const auto key_of = [&](const char* component) {
+        return RowKey{
+            .model = "adapted", .variant = direction + suffix, .layer = layer, .component = component, .metric = ""};
+      };
+      const auto next = static_cast<size_t>(layer + 1);
+      add(target, key_of("residual"), target.logits_from(layer + 1, source.residuals[next], {}, head));
+      if (layer < 0) continue;
+      for (const auto& [component, kind] : kinds) {
+        const Site site{kind, layer};
+        Patch patch(site, source.value_at(site));
+        add(target, key_of(component),
+            target.logits_from(layer, target.residuals[static_cast<size_t>(layer)], {&patch}, head));
+      }
+    }
+}
+
+// key: without its metric.
+void Patching::add(const BatchView& view, const RowKey& key, const Tensor& logits) {
+  const Tensor log_p = at::log_softmax(logits.to(c10::ScalarType::Double), 1).cpu();
+  RowKey probability = key;
+  probability.metric = "log_probability";
+  for (size_t i = 0; i < view.clips.size(); ++i) {
+    const int64_t clip = view.clips[i];
+    const Tensor of_clip = log_p[static_cast<int64_t>(i)];
+    const double value = of_clip[setting_.labels[static_cast<size_t>(clip)]].item<double>();
+    curves_.add(view.fold.fold, clip, probability, value);
+    scores_.add(view.fold.fold, clip, key, of_clip.argmax().item<int64_t>());
+    values_[probability].push_back({view.fold.fold, clip, value});
+  }
+}
+
+// Sums over the clips of each speaker.
+struct Sums {
+  std::map<std::string, double> of_group;
+  double total = 0;
+
+  void add(const std::string& group, double value) {
+    of_group[group] += value;
+    total += value;
+  }
+};
+
+// Rows of R. untold: receives the heads' suffixes under which the gain may be 0, so that there is no R.
+std::vector<Row> Patching::recovered(std::set<std::string>& untold) const {
+  using Place = std::pair<int64_t, int64_t>;  // fold, clip
+  std::vector<Row> rows;
+  for (const auto& [key, patched] : values_) {
+    if (key.component == "none") continue;
+    const bool into_frozen = key.variant.starts_with("adapted-into-frozen");
+    const std::string head = key.variant.ends_with("-head-frozen") ? "head-frozen" : "";
+    std::map<Place, double> adapted, frozen;
+    for (const auto& [model, values] : {std::pair{"adapted", &adapted}, std::pair{"frozen", &frozen}})
+      for (const Value& v :
+           values_.at({.model = model, .variant = head, .component = "none", .metric = "log_probability"}))
+        (*values)[{v.fold, v.clip}] = v.log_p;
+    Sums gain, moved;
+    for (const Value& v : patched) {
+      const std::string group = setting_.group_of(v.clip);
+      const double low = frozen.at({v.fold, v.clip}), high = adapted.at({v.fold, v.clip});
+      gain.add(group, high - low);
+      moved.add(group, into_frozen ? v.log_p - low : high - v.log_p);
+    }
+    std::vector<double> gains_without, shares_without;
+    for (const auto& [group, of_group] : gain.of_group) {
+      gains_without.push_back(gain.total - of_group);
+      shares_without.push_back((moved.total - moved.of_group.at(group)) / (gain.total - of_group));
+    }
+    const Interval of_gain = jackknife_interval(gain.total, gains_without);
+    if (!(of_gain.low > 0) && !(of_gain.high < 0)) {
+      untold.insert(head);
+      continue;
+    }
+    Row row{.key = key, .value = moved.total / gain.total, .n = std::ssize(patched)};
+    row.key.metric = "recovered";
+    if (setting_.folds == 1) row.fold = patched.front().fold;
+    if (setting_.protocol.intervals) {
+      const Interval interval = jackknife_interval(row.value, shares_without);
+      row.low = interval.low;
+      row.high = interval.high;
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+Findings Patching::finish() {
+  Findings findings;
+  findings.rows = curves_.rows();
+  for (Row& row : scores_.rows())
+    if (row.key.metric == "uar") findings.rows.push_back(std::move(row));
+  std::set<std::string> untold;
+  for (Row& row : recovered(untold)) findings.rows.push_back(std::move(row));
+  if (findings.rows.empty()) findings.notes.push_back("No test clip was seen, so nothing could be measured.");
+  for (const std::string& head : untold)
+    findings.notes.push_back(
+        fmt::format("No recovered shares{}: the interval over speakers of what the adaptation adds to the "
+                    "log-probability of the true class holds 0, or there is only one speaker.",
+                    head.empty() ? "" : " under the frozen model's head"));
+  describe_patching(setting_, findings);
+  return findings;
+}
+
+}  // namespace
+
+std::unique_ptr<Analysis> make_patching(const Setting& setting) { return std::make_unique<Patching>(setting); }
+
+}  // namespace loralens

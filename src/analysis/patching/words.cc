@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analysis/patching/words.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "analysis/curves.h"
+
+namespace loralens {
+namespace {
+
+const Row* share_row(const Findings& findings, const char* direction, int64_t layer) {
+  return find_row(
+      findings.rows,
+      {.model = "adapted", .variant = direction, .layer = layer, .component = "residual", .metric = "recovered"});
+}
+
+// The first layer from which on all shares are at least one half; N if there is none.
+int64_t first_lasting_half(const Findings& findings, const char* direction, int64_t layers) {
+  int64_t first = layers;
+  for (int64_t layer = layers - 1; layer >= -1; --layer) {
+    const Row* row = share_row(findings, direction, layer);
+    if (!row || row->value < 0.5) break;
+    first = layer;
+  }
+  return first;
+}
+
+std::string place_of(int64_t layer) { return layer < 0 ? "the embedding" : fmt::format("layer {}", layer); }
+
+std::vector<std::string> reading_of(const Setting& setting, const Findings& findings) {
+  std::vector<std::string> sentences;
+  for (const auto& [direction, text] :
+       {std::pair{"adapted-into-frozen",
+                  "The frozen model with the adapted residual stream after {} has {:.0f} %{} of what the adaptation "
+                  "adds to the log-probability of the true class; from there on at least one half."},
+        std::pair{"frozen-into-adapted",
+                  "The adapted model with the frozen residual stream after {} loses {:.0f} %{} of what the adaptation "
+                  "adds to the log-probability of the true class; from there on at least one half."}}) {
+    const int64_t layer = first_lasting_half(findings, direction, setting.layers);
+    const Row* row = share_row(findings, direction, layer);
+    if (!row) continue;
+    const std::string interval =
+        std::isnan(row->low) ? "" : fmt::format(" (95 % interval {:.0f} to {:.0f} %)", 100 * row->low, 100 * row->high);
+    sentences.push_back(fmt::format(fmt::runtime(text), place_of(layer), 100 * row->value, interval));
+  }
+  return sentences;
+}
+
+std::vector<Figure> figures_of() {
+  std::vector<Figure> figures;
+  const std::vector<std::string> directions = {"adapted-into-frozen", "frozen-into-adapted"};
+  for (const auto& [metric, name, title, y] :
+       {std::array{"recovered", "patching-recovered", "Share of the adaptation's gain that one patch moves", "share"},
+        std::array{"log_probability", "patching-log-probability", "Log-probability of the true class after a patch",
+                   "nats"},
+        std::array{"uar", "patching-uar", "UAR after a patch", "UAR"}}) {
+    Figure f{.name = name, .title = title, .y_title = y};
+    f.where = {{"metric", {metric}}, {"variant", directions}};
+    f.color = "variant";
+    f.facet = "component";
+    figures.push_back(std::move(f));
+  }
+  return figures;
+}
+
+}  // namespace
+
+void describe_patching(const Setting& setting, Findings& findings) {
+  findings.measures =
+      "Log-probability of the true class and UAR when one layer's residual stream, attention output or MLP output is "
+      "replaced by that of the other model for the same clip, and the share of the adaptation's gain that it moves.";
+  findings.source = "Vig et al., 2020; Meng et al., 2022 (activation patching)";
+  findings.caveat =
+      "A patch can bring a layer into states that it never sees, and a share depends on the head that reads the "
+      "states. Shares of different layers do not add up.";
+  findings.reading = reading_of(setting, findings);
+  findings.figures = figures_of();
+}
+
+}  // namespace loralens

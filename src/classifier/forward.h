@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// The forward pass of an emotion model, from the residual stream at any layer to the logits.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <span>
+
+#include "classifier/head.h"
+#include "whisper/encoder.h"
+
+namespace loralens {
+
+struct EmotionModel;
+
+// What a forward pass runs through. Refers to a model's parts, so that one of them may be exchanged: no adapters, or
+// another model's head. The parts must outlive it.
+struct Network {
+  const Encoder& encoder;  // in the precision of the pass
+  const AdapterSet& adapters;
+  const Head& head;
+};
+
+// encoder: the model's encoder in the precision of the pass (EmotionModel::compute_encoder).
+Network network_of(const EmotionModel& model, const Encoder& encoder);
+
+// The pooled hidden states that the head reads: B×D, or B×(N+1)×D for a weighted layer sum. x (ΣT×D): the residual
+// stream at the input of layer `first` (N: of the final norm). earlier: the inputs of the layers below `first` (ΣT×D
+// each), used only by a weighted layer sum. The pass' taps see the sites of the layers from `first` on.
+// Error if a weighted layer sum lacks an earlier state.
+at::Tensor head_states(const Network& network, const at::Tensor& x, int64_t first, const Pass& pass,
+                       std::span<const at::Tensor> earlier = {});
+
+// The logits (B×C) of these states.
+at::Tensor logits_from(const Network& network, const at::Tensor& x, int64_t first, const Pass& pass,
+                       std::span<const at::Tensor> earlier = {});
+
+}  // namespace loralens

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// The two protocols of training and analysis: how a careful reviewer would want the numbers to be made, and how the
+// published code (arXiv 2509.08454) makes them, defects included. The only list of them, and of what differs.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace loralens {
+
+// Frames of a clip whose values an analysis takes. What the head pools does not depend on it.
+enum class Frames {
+  speech,  // the clip's own frames, without tail and padding
+  all,     // all positions of the pass: 1,500 of a padded clip
+};
+
+// Clips that an analysis may use besides the test clips (Part in analysis/analysis.h).
+enum class TrainingClips {
+  fit,  // training and development clips, to fit means and maps on and to choose among them; results are of test clips
+  sample,  // some training clips per class: gradients, spectra, CKA and t-SNE are of these instead of test clips
+};
+
+struct Protocol {
+  std::string_view name;  // value of --protocol, and of column `protocol` in all tables
+
+  // Training
+  std::string_view preset;  // value of --preset, if none is given
+  std::string_view selection;  // value of --select, if it is `auto`: the part whose scores choose the epoch
+  bool cut;  // a clip ends after 30 s; false: a longer clip is heard in windows of 30 s
+  int ddof;  // of the standard deviation over folds
+
+  // Analyses
+  bool one_fold;  // only the first fold of a single run is analysed
+  TrainingClips training_clips;  // a list of clips holds test clips for `fit`; for `sample` it is used unchanged
+  bool shuffled;  // clips pass in random order; false: in the order of the table or list
+  Frames frames;
+  bool intervals;  // means over clips and scores have bootstrap intervals
+  bool as_published;  // an analysis that exists in the published code is made by its method; read by the factories
+};
+
+inline constexpr Protocol strict_protocol{.name = "strict",
+                                          .preset = "small",
+                                          .selection = "development",
+                                          .cut = false,
+                                          .ddof = 1,
+                                          .one_fold = false,
+                                          .training_clips = TrainingClips::fit,
+                                          .shuffled = true,
+                                          .frames = Frames::speech,
+                                          .intervals = true,
+                                          .as_published = false};
+
+inline constexpr Protocol paper_protocol{.name = "paper",
+                                         .preset = "paper",
+                                         .selection = "test",
+                                         .cut = true,
+                                         .ddof = 0,
+                                         .one_fold = true,
+                                         .training_clips = TrainingClips::sample,
+                                         .shuffled = false,
+                                         .frames = Frames::all,
+                                         .intervals = false,
+                                         .as_published = true};
+
+// Error for a name that no protocol has.
+const Protocol& protocol_named(std::string_view name);
+
+// "strict", "paper"
+std::vector<std::string> protocol_names();
+
+}  // namespace loralens
