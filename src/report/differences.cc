@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <string>
+#include <vector>
 
 #include "report/html.h"
 #include "statistics/bootstrap.h"
@@ -26,45 +28,107 @@ std::string interval_text(const json& score) {
   return fmt::format("{:+.3f} to {:+.3f}", score.at("low").get<double>(), score.at("high").get<double>());
 }
 
+// Whether the comparison is of the pooled scores; those of older versions are means over folds.
+bool is_pooled(const json& comparison) { return comparison.at("uar").contains("estimand"); }
+
 std::string explanation(const json& one) {
+  return fmt::format(
+      "<p>The first run minus the second, which was tested on the same clips in the same folds. Pooled: the difference of "
+      "the scores of all clips together, of {} speakers, with the 95 % interval of a jackknife over speakers and the p of "
+      "sign flips of the speakers' contributions. They are about these trained models: one training each, so that the "
+      "variation between trainings is in neither. Detectable: the smallest true difference that would have been found "
+      "with a probability of 80 %. Equivalence: the 90 % interval; two runs are equivalent at 0.05 for each margin that "
+      "contains it, otherwise a p above 0.05 does not tell. Over folds: mean and standard deviation of the {} folds' "
+      "differences, and p of Nadeau and Bengio's corrected t test.</p>\n",
+      one.at("speakers").get<size_t>(), one.at("folds").get<size_t>());
+}
+
+std::string old_explanation(const json& one) {
   return fmt::format(
       "<p>The first run minus the second, which was tested on the same clips in the same folds: the mean over "
       "folds, and a bootstrap interval over the speakers of all clips together. p: two-sided sign-flip test of the "
       "paired differences of the folds ({}) and of the speakers ({}), exact for at most 16 of them; d: mean "
-      "difference divided by its standard deviation.</p>\n",
+      "difference divided by its standard deviation. Computed by an older version.</p>\n",
       one.at("folds").get<size_t>(), one.at("speakers").get<size_t>());
+}
+
+std::string p_or_none(const json& p) { return p.is_null() ? "none" : p_text(p.get<double>()); }
+
+// p values of the family: the comparisons on this page that have one, of the same score; Holm's adjustment.
+std::vector<json> adjusted(const std::vector<Difference>& differences, const char* score) {
+  std::vector<double> p;
+  for (const Difference& d : differences)
+    if (const json& value = d.comparison.at(score).at("p"); !value.is_null()) p.push_back(value);
+  const auto found = holm(p);
+  std::vector<json> result;
+  size_t next = 0;
+  for (const Difference& d : differences)
+    result.push_back(d.comparison.at(score).at("p").is_null() ? json(nullptr) : json(found[next++]));
+  return result;
+}
+
+std::string pooled_table(const std::vector<Difference>& differences) {
+  const std::vector<std::string> header = {"Runs",
+                                           "Score",
+                                           "Difference (pooled)",
+                                           "95 % interval over speakers",
+                                           "p",
+                                           "p adjusted (Holm, runs of this page)",
+                                           "Detectable",
+                                           "Equivalence, 90 %",
+                                           "Over folds",
+                                           "p over folds"};
+  std::vector<std::vector<std::string>> rows(differences.size() * scores.size());
+  for (size_t s = 0; s < scores.size(); ++s) {
+    const auto p_adjusted = adjusted(differences, scores[s].first);
+    for (size_t i = 0; i < differences.size(); ++i) {
+      const json& score = differences[i].comparison.at(scores[s].first);
+      const json &detectable = score.at("detectable"), &equivalence = score.at("equivalence");
+      const std::string mean = fmt::format("{:+.3f}", score.at("fold_mean").get<double>());
+      rows[i * scores.size() + s] = {
+          escaped(differences[i].first + " − " + differences[i].second),
+          scores[s].second,
+          fmt::format("{:+.3f}", score.at("difference").get<double>()),
+          score.at("low").is_null() ? "none: " + escaped(score.at("reason").get<std::string>()) : interval_text(score),
+          p_or_none(score.at("p")),
+          p_or_none(p_adjusted[i]),
+          detectable.is_null() ? "none" : fmt::format("{:.3f}", detectable.get<double>()),
+          equivalence.is_null() ? "none" : interval_text(equivalence),
+          score.at("fold_std").is_null() ? mean : fmt::format("{} ± {:.3f}", mean, score.at("fold_std").get<double>()),
+          p_or_none(score.at("p_folds"))};
+    }
+  }
+  return html_table("", header, rows);
+}
+
+// The table of comparisons that an older version computed and stored in summary.json.
+std::string old_table(const Difference& d) {
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [key, title] : scores) {
+    const json& score = d.comparison.at(key);
+    rows.push_back({escaped(d.first + " − " + d.second), title,
+                    fmt::format("{:+.3f}", score.at("difference").get<double>()), interval_text(score),
+                    p_text(score.at("p_folds")), number(score.at("effect_folds"), "none"),
+                    p_text(score.at("p_speakers")), number(score.at("effect_speakers"), "none")});
+  }
+  return html_table("",
+                    {"Runs", "Score", "Difference", "95 % interval over speakers", "p over folds", "d over folds",
+                     "p over speakers", "d over speakers"},
+                    rows);
 }
 
 }  // namespace
 
 std::string differences_html(const std::vector<Difference>& differences) {
-  if (differences.empty()) return "";
-  const bool several = differences.size() > 1;
-  std::vector<std::string> header = {"Runs",         "Score",        "Difference",     "95 % interval over speakers",
-                                     "p over folds", "d over folds", "p over speakers"};
-  if (several) header.push_back("p over speakers, Holm");
-  header.push_back("d over speakers");
-  std::vector<std::vector<std::string>> rows(differences.size() * scores.size());
-  for (size_t s = 0; s < scores.size(); ++s) {
-    std::vector<double> p;
-    for (const Difference& d : differences) p.push_back(d.comparison.at(scores[s].first).at("p_speakers"));
-    const auto adjusted = holm(p);
-    for (size_t i = 0; i < differences.size(); ++i) {
-      const Difference& d = differences[i];
-      const json& score = d.comparison.at(scores[s].first);
-      auto& row = rows[i * scores.size() + s];
-      row = {escaped(d.first + " − " + d.second),
-             scores[s].second,
-             fmt::format("{:+.3f}", score.at("difference").get<double>()),
-             interval_text(score),
-             p_text(score.at("p_folds")),
-             number(score.at("effect_folds"), "none"),
-             p_text(p[i])};
-      if (several) row.push_back(p_text(adjusted[i]));
-      row.push_back(number(score.at("effect_speakers"), "none"));
-    }
-  }
-  return explanation(differences.front().comparison) + html_table("", header, rows);
+  std::string html;
+  std::vector<Difference> comparisons;
+  for (const Difference& d : differences)
+    if (is_pooled(d.comparison))
+      comparisons.push_back(d);
+    else
+      html += old_explanation(d.comparison) + old_table(d);
+  if (comparisons.empty()) return html;
+  return explanation(comparisons.front().comparison) + pooled_table(comparisons) + html;
 }
 
 }  // namespace loralens

@@ -3,7 +3,11 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+
 #include "base/test_folder.h"
+#include "statistics/intervals/student.h"
+#include "statistics/jackknife.h"
 
 namespace loralens {
 namespace {
@@ -27,29 +31,34 @@ std::vector<Prediction> predictions_with(const std::vector<int64_t>& wrong) {
   return predictions;
 }
 
-TEST(Compare, PairsFoldsAndSpeakers) {
+TEST(Compare, PoolsClipsAndPairsSpeakers) {
   const auto better = predictions_with({0, 0, 2, 0}), worse = predictions_with({2, 0, 4, 2});
   const auto found = compare_results(better, worse, 2, 42);
   EXPECT_EQ(found.at("folds"), 2);
   EXPECT_EQ(found.at("speakers"), 4);
   const auto& war = found.at("war");  // folds gain 1/4 and 1/2, speakers 1/2, 0, 1/2, 1/2
+  EXPECT_EQ(war.at("estimand"), "pooled");
   EXPECT_NEAR(war.at("difference").get<double>(), 0.375, 1e-15);
-  EXPECT_EQ(war.at("p_folds"), 0.5);
-  EXPECT_EQ(war.at("p_speakers"), 0.25);
-  EXPECT_NEAR(war.at("effect_speakers").get<double>(), 1.5, 1e-12);
-  EXPECT_GE(war.at("low").get<double>(), 0);
-  EXPECT_EQ(war.at("high"), 0.5);
+  EXPECT_EQ(war.at("p"), 0.25);
+  const double half = student_t(0.95, 3) * 0.125;  // standard error of the four speakers' differences
+  EXPECT_NEAR(war.at("low").get<double>(), 0.375 - half, 1e-9);
+  EXPECT_NEAR(war.at("high").get<double>(), 0.375 + half, 1e-9);
+  EXPECT_NEAR(war.at("detectable").get<double>(), detectable_difference(0.125, 3), 1e-9);
+  EXPECT_TRUE(war.at("equivalence").is_null() || war.at("equivalence").at("low") < war.at("equivalence").at("high"));
+  EXPECT_NEAR(war.at("fold_mean").get<double>(), 0.375, 1e-15);
+  EXPECT_NEAR(war.at("fold_std").get<double>(), 0.125 * std::sqrt(2), 1e-12);
   const auto back = compare_results(worse, better, 2, 42);
   EXPECT_NEAR(back.at("war").at("difference").get<double>(), -0.375, 1e-15);
-  EXPECT_EQ(back.at("uar").at("p_speakers"), found.at("uar").at("p_speakers"));
+  EXPECT_EQ(back.at("uar").at("p"), found.at("uar").at("p"));
 }
 
-TEST(Compare, EqualRunsDoNotDiffer) {
+TEST(Compare, EqualRunsHaveNoIntervalAndSayWhy) {
   const auto run = predictions_with({1, 0, 2, 0});
-  const auto found = compare_results(run, run, 2, 42);
-  EXPECT_EQ(found.at("uar").at("difference"), 0);
-  EXPECT_EQ(found.at("uar").at("p_folds"), 1);
-  EXPECT_TRUE(found.at("uar").at("effect_folds").is_null());
+  const auto found = compare_results(run, run, 2, 42).at("uar");
+  EXPECT_EQ(found.at("difference"), 0);
+  EXPECT_TRUE(found.at("low").is_null() && found.at("p").is_null());
+  EXPECT_THAT(found.at("reason").get<std::string>(), HasSubstr("contribute the same"));
+  EXPECT_EQ(found.at("p_folds"), 1);
 }
 
 TEST(Compare, NeedsTheSameClipsInTheSameFolds) {
