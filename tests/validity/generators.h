@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Generated outcomes of clips: speakers with the class counts of real corpora, who differ on the logit; runs that differ
-// by a common effect; clips whose outcome runs share in part.
+// Generated outcomes of clips: speakers with the class counts of real corpora, who differ on the logit; runs that
+// differ by a common effect; clips whose outcome runs share in part.
 #pragma once
 
 #include <cstdint>

@@ -56,8 +56,8 @@ std::string markdown(const Results& results);
 // One line for each cell in which a method that the program uses is outside the limits, with the best other method.
 std::string outside_limits(const Results& results);
 
-// Cells in which a method that the program uses is below the least coverage or above the largest level by more than four
-// standard errors of the simulation.
+// Cells in which a method that the program uses is below the least coverage or above the largest level by more than
+// four standard errors of the simulation.
 std::vector<std::string> failures(const Results& results);
 
 }  // namespace loralens::validity

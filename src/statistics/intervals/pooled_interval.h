@@ -33,9 +33,9 @@ struct Uncertainty {
 };
 
 // One run: the jackknife over speakers, S - 1 degrees of freedom. From three runs on, with the components V_s, V_r and
-// V_sr: max(V_s, V_s + V_r - V_sr / 2). The unbiased estimator subtracts all of V_sr; the half was chosen by simulation,
-// because estimates from few runs are skewed. No value for two runs, fewer than fewest_speakers, or no variation between
-// speakers.
+// V_sr: max(V_s, V_s + V_r - V_sr / 2). The unbiased estimator subtracts all of V_sr; the half was chosen by
+// simulation, because estimates from few runs are skewed. No value for two runs, fewer than fewest_speakers, or no
+// variation between speakers.
 OrReason<Uncertainty> pooled_uncertainty(const PooledScores& scores);
 
 // Interval of the value of `scores`, symmetric on the logit scale: logit(value) ± t · error / (value (1 - value)).

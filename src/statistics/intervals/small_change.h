@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Confidence interval of a small change of accuracy that few clips show, such as the erasure of a layer that hardly
-// matters. Intervals of the share of clips that become wrong and of the share that become right (Wilson's score interval,
-// JASA 22, 1927, with the effective number of clips of clustered data) are combined by the method of Zou and Donner
-// (Statistics in Medicine 27, 2008).
+// matters. Intervals of the share of clips that become wrong and of the share that become right (Wilson's score
+// interval, JASA 22, 1927, with the effective number of clips of clustered data) are combined by the method of Zou and
+// Donner (Statistics in Medicine 27, 2008).
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@
 
 namespace loralens {
 
-// Clips of one speaker: right before the change and wrong after it; wrong before and right after; all. With several runs
-// summed over the runs.
+// Clips of one speaker: right before the change and wrong after it; wrong before and right after; all. With several
+// runs summed over the runs.
 struct ChangedClips {
   int64_t lost = 0, gained = 0, clips = 0;
 };
@@ -24,8 +24,9 @@ constexpr int64_t fewest_changed = 10;
 
 // Interval of the drop (lost - gained) / clips, all speakers pooled: the expected drop on new speakers, given the run.
 // For each share, with its jackknife variance V over speakers and the variance B of independent clips: score interval
-// for clips / max(1, V/B) clips, with Student's t of S - 1 degrees of freedom. No value for fewer than fewest_speakers or fewer than fewest_changed clips. Error for counts that are negative or add
-// up to more than the clips, or a speaker without clips.
+// for clips / max(1, V/B) clips, with Student's t of S - 1 degrees of freedom. No value for fewer than fewest_speakers
+// or fewer than fewest_changed clips. Error for counts that are negative or add up to more than the clips, or a speaker
+// without clips.
 OrReason<Interval> small_change_interval(std::span<const ChangedClips> speakers, double level = 0.95);
 
 }  // namespace loralens

@@ -13,8 +13,8 @@
 
 namespace loralens {
 
-// values: K×R, one per fold and run; K >= 3. With θ_k the mean over runs of fold k, J = (K-1)/K · Σ (θ_k - mean)², s² the
-// variance between runs within folds and N = s² / (K R): Var = max(0, J - (K-1)² N / 3) + N, Student's t with K - 1
+// values: K×R, one per fold and run; K >= 3. With θ_k the mean over runs of fold k, J = (K-1)/K · Σ (θ_k - mean)², s²
+// the variance between runs within folds and N = s² / (K R): Var = max(0, J - (K-1)² N / 3) + N, Student's t with K - 1
 // degrees of freedom. The unbiased estimator subtracts all of (K-1)² N; the third was chosen by simulation, since the
 // unbiased one is too small where runs differ as much as folds. No value, but a reason, for one run, fewer than five
 // folds, or equal values. Error if the values are not K×R.

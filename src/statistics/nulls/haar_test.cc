@@ -34,8 +34,8 @@ TEST(Haar, NearlyDependentColumnsBecomeOrthogonal) {
   EXPECT_THROW(orthonormal_columns({1, 2}, 1, 2), Error);
 }
 
-// An entry of a Haar matrix of n = 3 rows is uniform in [-1, 1] (the sphere's projection, Archimedes); in the last column
-// of a square matrix too, where an unsigned QR decomposition would not be.
+// An entry of a Haar matrix of n = 3 rows is uniform in [-1, 1] (the sphere's projection, Archimedes); in the last
+// column of a square matrix too, where an unsigned QR decomposition would not be.
 TEST(Haar, EntriesOfThreeRowsAreUniform) {
   Random random(2);
   constexpr int draws = 20000;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// R-precision of labelled neighbours: of a clip whose class has n clips, the share of the n - 1 nearest other clips that
-// have its class (Musgrave, Belongie, Lim, A Metric Learning Reality Check, ECCV 2020). Unlike the purity of a fixed
-// number of neighbours it reaches 1 for classes of any size.
+// R-precision of labelled neighbours: of a clip whose class has n clips, the share of the n - 1 nearest other clips
+// that have its class (Musgrave, Belongie, Lim, A Metric Learning Reality Check, ECCV 2020). Unlike the purity of a
+// fixed number of neighbours it reaches 1 for classes of any size.
 #pragma once
 
 #include <cstdint>

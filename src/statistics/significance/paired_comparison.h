@@ -19,8 +19,8 @@ struct PairedComparison {
   double p = 1;
   Uncertainty uncertainty;
   // 90 % interval for two one-sided tests at 0.05 (equivalent()); none if a score is 0 or 1. Unlike `interval` it is
-  // built from intervals on the logit scale (Zou and Donner, Statistics in Medicine 27, 2008), because near a score of 1
-  // the symmetric one would call methods equivalent too often.
+  // built from intervals on the logit scale (Zou and Donner, Statistics in Medicine 27, 2008), because near a score of
+  // 1 the symmetric one would call methods equivalent too often.
   std::optional<Interval> for_equivalence;
 
   // Smallest true difference that the t test at 0.05 finds with 80 % power.
