@@ -1,0 +1,82 @@
+"""Sources of src/ pass the checks of .clang-tidy. tests/tidy.py BUILD [FILE...]: all sources that the build folder BUILD
+compiles except tests, or only these files, which may be tests.
+
+Most of clang-tidy's time goes into LibTorch's headers, so one run checks many sources: a file that includes them. Sources
+that define the same name in anonymous namespaces do not share a run. If one does not compile among others for another
+reason, it is checked again with fewer others, at last alone."""
+import json
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+root = pathlib.Path(__file__).resolve().parent.parent
+program = pathlib.Path(sys.executable).parent / "clang-tidy"
+build = pathlib.Path(sys.argv[1]).resolve()
+asked = [pathlib.Path(p).resolve() for p in sys.argv[2:]]
+
+definition = re.compile(r"^(?:(?:struct|class|enum class|using) (\w+)|(?!using |template |//|#|namespace)\w[^(={;/]*?\b(\w+)"
+                        r"(?:\(|\{| = |;|\[))", re.M)
+
+
+def hidden_names(source):
+    """The names that a source defines in anonymous namespaces, at the start of a line."""
+    parts = re.findall(r"^namespace \{$(.*?)^\}  // namespace$", source.read_text(), re.M | re.S)
+    return {a or b for part in parts for a, b in definition.findall(part)}
+
+
+def sources():
+    """{source: flags of its compiler}, sorted."""
+    found = {}
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        source = pathlib.Path(entry["file"])
+        if source in asked if asked else source.is_relative_to(root / "src") and not source.stem.endswith("_test"):
+            words = shlex.split(entry["command"])
+            first = next(i for i, word in enumerate(words) if word.startswith("-"))
+            found[source] = tuple(words[first:words.index("-o")])
+    return dict(sorted(found.items()))
+
+
+def runs(pending, most):
+    """Lists of at most `most` sources that can be checked together."""
+    made = []
+    for source, flags in pending.items():
+        own = hidden_names(source)
+        for members, names in made:
+            if pending[members[0]] == flags and len(members) < most and not own & names:
+                break
+        else:
+            members, names = [], set()
+            made.append((members, names))
+        members.append(source)
+        names |= own
+    return [members for members, _ in made]
+
+
+def check(members, flags):
+    """The diagnostics, one a line, of a file that includes the sources."""
+    unit = build / "tidy.cc"
+    unit.write_text("".join(f'#include "{source}"\n' for source in members))
+    command = [program, "--quiet", f"--config-file={root}/.clang-tidy", f"--header-filter={root}/(src|tests)/.*", unit, "--",
+               *flags, "-Wno-unknown-warning-option", "-ferror-limit=0"]
+    printed = subprocess.run(command, capture_output=True, text=True).stdout
+    return [line for line in printed.splitlines() if re.match(r"/\S+:\d+:\d+: (error|warning): ", line)]
+
+
+bad = set()
+pending = sources()
+count = len(pending)
+for most in (60, 8, 1):
+    again = {}
+    for members in runs(pending, most):
+        flags = pending[members[0]]
+        found = check(members, flags)
+        clashes = {pathlib.Path(line.split(":")[0]) for line in found if "clang-diagnostic-error" in line}
+        if clashes and most > 1:
+            again |= dict.fromkeys(clashes if clashes <= set(members) else members, flags)
+            found = [line for line in found if pathlib.Path(line.split(":")[0]) not in again]
+        bad |= {line.replace(f"{root}/", "") for line in found}
+    pending = again
+print("\n".join(sorted(bad)) or f"{count} sources pass the checks of .clang-tidy")
+sys.exit(bool(bad))
