@@ -30,14 +30,14 @@ int64_t size_of(const CTranslate2File& file, const std::string& name, size_t ran
 
 int64_t layers_of(const CTranslate2File& file, const std::string& side) {
   int64_t layers = 0;
-  while (file.variables().count(fmt::format("{}/layer_{}/ffn/linear_0/weight", side, layers))) ++layers;
+  while (file.variables().contains(fmt::format("{}/layer_{}/ffn/linear_0/weight", side, layers))) ++layers;
   if (layers == 0) fail("{}: the {} has no layers; this is no Whisper model", file.path().string(), side);
   return layers;
 }
 
 int64_t heads_of(const CTranslate2File& file, const std::string& side, int64_t width) {
   const double heads = file.number(side + "/num_heads");
-  if (heads != static_cast<double>(width / 64) || width % 64 != 0)
+  if (width % 64 != 0 || heads * 64 != static_cast<double>(width))
     fail("{}: {} heads in the {} at a width of {}; every Whisper model has heads of 64", file.path().string(), heads,
          side, width);
   return width / 64;
@@ -117,7 +117,7 @@ class Renaming {
   // The tensors. Error if a floating-point array of the source has not been used.
   const std::map<std::string, PendingTensor>& finish() const {
     for (const auto& [name, variable] : file_.variables())
-      if (!used_.count(name) && !variable.shape.empty() && at::isFloatingType(variable.type))
+      if (!used_.contains(name) && !variable.shape.empty() && at::isFloatingType(variable.type))
         fail("{}: the variable {} has no place in a Whisper model", file_.path().string(), quoted(name));
     return tensors_;
   }
@@ -186,8 +186,10 @@ nlohmann::ordered_json token_ids(const CTranslate2File& file, int64_t vocabulary
     case 51864: return ids(50256, 50256, 50257);  // English only
     case 51865: return ids(50257, 50257, 50258);  // multilingual
     case 51866: return ids(50257, 50256, 50258);  // with Cantonese (large-v3)
+    default:
+      fail("{}: a vocabulary of {} tokens is none of Whisper's (51864, 51865, 51866)", file.path().string(),
+           vocabulary);
   }
-  fail("{}: a vocabulary of {} tokens is none of Whisper's (51864, 51865, 51866)", file.path().string(), vocabulary);
 }
 
 nlohmann::ordered_json config_of(const CTranslate2File& file, const Sizes& s) {

@@ -32,7 +32,7 @@ CTranslate2File::CTranslate2File(const Path& path) : file_(path) {
   for (uint32_t left = take<uint32_t>(); left > 0; --left) take_variable();
   for (uint32_t left = take<uint32_t>(); left > 0; --left) {
     const std::string alias = take_string(), name = take_string();
-    if (variables_.count(alias) || !aliases_.emplace(alias, name).second)
+    if (variables_.contains(alias) || !aliases_.emplace(alias, name).second)
       fail("{}: the variable {} occurs twice", where, quoted(alias));
     variable(name);
   }

@@ -117,7 +117,7 @@ std::vector<std::string> Safetensors::names() const {
   return names;
 }
 
-bool Safetensors::contains(const std::string& name) const { return entries_.count(name) > 0; }
+bool Safetensors::contains(const std::string& name) const { return entries_.contains(name); }
 
 const Safetensors::Entry& Safetensors::entry(const std::string& name) const {
   const auto found = entries_.find(name);
@@ -201,7 +201,7 @@ std::vector<std::string> Checkpoint::names() const {
   return names;
 }
 
-bool Checkpoint::contains(const std::string& name) const { return files_.count(name) > 0; }
+bool Checkpoint::contains(const std::string& name) const { return files_.contains(name); }
 
 const Safetensors& Checkpoint::file_of(const std::string& name) const {
   const auto found = files_.find(name);

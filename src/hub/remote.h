@@ -20,7 +20,7 @@ class RemoteModel {
   RemoteModel(std::string repository, double first_wait_seconds);
 
   const std::string& commit() const { return commit_; }
-  bool has(const std::string& file) const { return files_.count(file) > 0; }
+  bool has(const std::string& file) const { return files_.contains(file); }
   RemoteFile look_up(const std::string& file) const;
   // Resumes `part` until the file is complete and checks it (fault_of). A damaged part is deleted, with an Error.
   void download(const RemoteFile& file, PartialFile& part) const;

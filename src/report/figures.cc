@@ -23,7 +23,7 @@ bool is_number_column(const std::string& column) { return column == "layer" || c
 
 // A cell's text or number in legends and on axes.
 json shown(const Row& row, const std::string& column) {
-  const std::string cell = cell_of(row, column);
+  std::string cell = cell_of(row, column);
   if (cell.empty()) return column == "variant" ? "plain" : "all";
   if (is_number_column(column)) return std::strtoll(cell.c_str(), nullptr, 10);
   return cell;

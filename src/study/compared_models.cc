@@ -113,7 +113,7 @@ std::vector<Fold> folds_against(const std::string& against, const Clips& clips, 
     return {};
   }
   try {
-    const auto folds = read_folds(csv, clips);
+    auto folds = read_folds(csv, clips);
     if (run == Path(against)) return folds;
     if (const auto number = fold_number(against); number && *number < std::ssize(folds))
       return {folds[static_cast<size_t>(*number)]};

@@ -97,7 +97,8 @@ OpenedRun open_run(const RunRequest& request, const Compute& compute) {
 
 Path run_of(const Path& folder) {
   if (std::filesystem::exists(folder / "folds.csv") || !is_model_folder(folder)) return folder;
-  const Path canonical = std::filesystem::weakly_canonical(folder), above = canonical.parent_path();
+  const Path canonical = std::filesystem::weakly_canonical(folder);
+  Path above = canonical.parent_path();
   const bool named = fold_number(folder) || canonical.filename() == "final";
   for (const char* file : {"folds.csv", "recordings.csv", "config.toml"})
     if (std::filesystem::exists(above / file) && (named || file == std::string_view("folds.csv"))) return above;

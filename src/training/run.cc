@@ -5,8 +5,8 @@
 #include <ATen/ops/stack.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
-#include <cstdio>
 #include <set>
 
 #include "base/error.h"
@@ -204,8 +204,9 @@ class CrossValidation {
 void refuse_other_folds(const Path& folder, int64_t count) {
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
-    int64_t number = count;
-    if (!name.starts_with("fold-") || std::sscanf(name.c_str(), "fold-%ld", &number) != 1 || number < count) continue;
+    int64_t number = -1;
+    if (name.starts_with("fold-")) std::from_chars(name.data() + 5, name.data() + name.size(), number);
+    if (number < count) continue;
     fail("{}: the run has {} folds, and none has this number: remove the folder", entry.path().string(), count);
   }
 }

@@ -34,7 +34,8 @@ Tensor project(const Encoder& encoder, const AdapterSet& adapters, const Tensor&
 Tensor attend_with_pattern(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads, int64_t layer,
                            const Pass& pass, int64_t segment) {
   const auto split = [&](const Tensor& x) { return x.view({-1, heads, x.size(1) / heads}).transpose(0, 1); };
-  const double scale = 1 / std::sqrt(static_cast<double>(q.size(1) / heads));
+  const int64_t width = q.size(1) / heads;
+  const double scale = 1 / std::sqrt(static_cast<double>(width));
   Tensor pattern = at::softmax(at::matmul(split(q) * scale, split(k).transpose(1, 2)), -1);  // H×T×T
   pattern = visit(pass, {SiteKind::pattern, layer}, pattern, segment);
   return at::matmul(pattern, split(v)).transpose(0, 1).reshape(q.sizes());

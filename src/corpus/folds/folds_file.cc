@@ -80,7 +80,7 @@ void write_folds(const Path& csv, const Clips& clips, const std::vector<Fold>& f
       for (const int64_t clip : part_of(fold, part)) parts[static_cast<size_t>(clip)] = static_cast<int8_t>(part);
     for (size_t clip = 0; clip < parts.size(); ++clip)
       text += format_csv_row(
-          {clips.clips[clip].id, std::to_string(f), std::string(part_names[static_cast<size_t>(parts[clip])])});
+          {clips.clips[clip].id, std::to_string(f), std::string(part_names[static_cast<uint8_t>(parts[clip])])});
   }
   write_file(csv, text);
 }
