@@ -164,6 +164,8 @@ struct AnalysisEntry {
   bool gradient_clips = false;
   // Whether the analysis averages singular values of A and B over folds and runs, so that all must have the same rank.
   bool equal_factors = false;
+  // Whether the paper has such an analysis. `--protocol paper` makes the others only where --only names them.
+  bool in_paper = true;
 };
 
 // All analyses, in the order of the report.

@@ -40,11 +40,13 @@ struct AnalyzeArguments {
   bool force = false;
 };
 
-std::vector<AnalysisEntry> chosen_analyses(const std::string& only) {
+std::vector<AnalysisEntry> chosen_analyses(const std::string& only, const Protocol& protocol) {
   const auto names = split(only);
   std::vector<AnalysisEntry> chosen;
   for (const AnalysisEntry& entry : analyses())
-    if (names.empty() || std::find(names.begin(), names.end(), entry.name) != names.end()) chosen.push_back(entry);
+    if (names.empty() ? entry.in_paper || !protocol.as_published
+                      : std::find(names.begin(), names.end(), entry.name) != names.end())
+      chosen.push_back(entry);
   if (!names.empty() && chosen.size() != std::set(names.begin(), names.end()).size()) {
     std::string known;
     for (const AnalysisEntry& entry : analyses()) known += fmt::format(" {}", entry.name);
@@ -159,9 +161,9 @@ ComparisonRequest comparison_of(const AnalyzeArguments& a) {
 }
 
 void analyze(const CLI::App& command, AnalyzeArguments& a) {
-  auto entries = chosen_analyses(a.only);
   if (a.machine.precision == "auto") a.machine.precision = "fp32";
   const Protocol& protocol = protocol_named(a.protocol);
+  auto entries = chosen_analyses(a.only, protocol);
   if (protocol.one_fold && a.runs.size() > 1)
     throw UsageError(fmt::format("--protocol {}: the published analyses use one fold of one run", a.protocol));
   if (a.force) check_inputs_stay(a.out, paths_of_flags(command));
@@ -221,7 +223,9 @@ void add_analyze(CLI::App& app) {
   command->add_option("-o,--output", a->out, "folder for tables, arrays, figures and report.html")->required();
   command->add_option("--against", a->against,
                       "frozen-encoder run on the same folds to compare with; if not given: the adapter off");
-  command->add_option("--only", a->only, "list of analyses, such as contribution,logit-lens; if not given: all");
+  command->add_option(
+      "--only", a->only,
+      "list of analyses, such as contribution,logit-lens; if not given: all; with --protocol paper those of the paper");
   command
       ->add_option("--protocol", a->protocol,
                    "strict; paper: like the published code, defects included, first fold only")

@@ -36,7 +36,7 @@ struct Protocol {
   bool shuffled;  // clips pass in random order; false: in the order of the table or list
   Frames frames;
   bool intervals;  // means over clips and scores have bootstrap intervals
-  bool as_published;  // an analysis that exists in the published code is made by its method; read by the factories
+  bool as_published;  // the analyses are those of the paper, made by its method; read by the factories and `analyze`
 };
 
 inline constexpr Protocol strict_protocol{.name = "strict",
