@@ -180,7 +180,7 @@ void check_base(const Description& description, const Base& base) {
 void check_config(const Path& folder) {
   const Path file = folder / "config.json", run = std::filesystem::weakly_canonical(folder).parent_path();
   if (std::filesystem::exists(file)) return;
-  if (std::filesystem::exists(folder / "history.csv") || std::filesystem::exists(run / "folds.csv"))
+  if (std::filesystem::exists(folder / "history.csv") || std::filesystem::exists(run / "inputs.json"))
     fail("{} is missing, which names the classes and the input of this model: copy the whole run, or train it again",
          file.string());
 }

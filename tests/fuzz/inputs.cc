@@ -198,8 +198,9 @@ void make_inputs(const Path& folder) {
   succeed(folder, training("frozen", {"--method", "frozen"}));
   succeed(folder, training("full", {"--method", "full"}));
   interrupt_training(folder);
-  fs::copy(folder / "run" / "fold-00", folder / "adapter");
-  fs::remove(folder / "adapter" / "config.json");
+  fs::create_directory(folder / "adapter");  // as PEFT writes it
+  for (const char* file : {"adapter_config.json", "adapter_model.safetensors"})
+    fs::copy(folder / "run" / "fold-00" / file, folder / "adapter" / file);
   fs::copy(folder / "run" / "folds.csv", folder / "folds.csv");
   fs::copy(folder / "run" / "config.toml", folder / "train.toml");
   succeed(folder, {"-q", "evaluate", "run", "--corpus", "tiny.csv", "-o", "evaluation", "--threads", "1", "--precision",
