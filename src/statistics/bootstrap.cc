@@ -103,14 +103,6 @@ double sign_flip_p(std::span<const double> differences, uint64_t seed) {
   return static_cast<double>(hits + 1) / static_cast<double>(random_signs + 1);
 }
 
-double paired_effect(std::span<const double> differences) {
-  const Summary summary = summarise(differences, 1);
-  // Equal differences may have a nonzero standard deviation from rounding.
-  if (differences.size() < 2 || summary.std <= 1e-12 * std::abs(summary.mean))
-    return std::numeric_limits<double>::quiet_NaN();
-  return summary.mean / summary.std;
-}
-
 std::vector<double> holm(std::span<const double> p) {
   std::vector<size_t> order(p.size());
   std::iota(order.begin(), order.end(), size_t{0});
@@ -122,34 +114,6 @@ std::vector<double> holm(std::span<const double> p) {
     adjusted[order[rank]] = std::min(1.0, largest);
   }
   return adjusted;
-}
-
-PairedTest compare_runs(std::span<const double> first_folds, std::span<const double> second_folds,
-                        std::span<const Confusion> first_speakers, std::span<const Confusion> second_speakers,
-                        const ConfusionMetric& metric, const BootstrapOptions& options) {
-  if (first_folds.size() != second_folds.size())
-    fail("runs of {} and {} folds cannot be paired: compare runs on the same folds", first_folds.size(),
-         second_folds.size());
-  if (first_speakers.size() != second_speakers.size())
-    fail("runs of {} and {} speakers cannot be paired: compare runs on the same clips", first_speakers.size(),
-         second_speakers.size());
-  std::vector<double> of_folds, of_speakers;
-  for (size_t i = 0; i < first_folds.size(); ++i) of_folds.push_back(first_folds[i] - second_folds[i]);
-  for (size_t i = 0; i < first_speakers.size(); ++i)
-    of_speakers.push_back(metric(first_speakers[i]) - metric(second_speakers[i]));
-  const auto interval = bootstrap_groups(
-      first_speakers.size(),
-      [&](std::span<const int64_t> times) {
-        return metric(pooled(first_speakers, times)) - metric(pooled(second_speakers, times));
-      },
-      options);
-  return {.difference = summarise(of_folds, 0).mean,
-          .low = interval.low,
-          .high = interval.high,
-          .p_folds = sign_flip_p(of_folds, options.seed),
-          .p_speakers = sign_flip_p(of_speakers, options.seed),
-          .effect_folds = paired_effect(of_folds),
-          .effect_speakers = paired_effect(of_speakers)};
 }
 
 }  // namespace loralens

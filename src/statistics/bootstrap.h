@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Confidence intervals (cluster bootstrap over speakers) and paired significance tests. The clips of one speaker are
-// not independent, so whole speakers are resampled. Percentile bootstrap: Efron and Tibshirani, An Introduction to the
-// Bootstrap, 1993, chapter 13.
+// Confidence intervals (cluster bootstrap over speakers), the sign-flip test and Holm's adjustment. The clips of one
+// speaker are not independent, so whole speakers are resampled. Percentile bootstrap: Efron and Tibshirani, An
+// Introduction to the Bootstrap, 1993, chapter 13.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace loralens {
 
 struct BootstrapOptions {
   int64_t resamples = 2000;  // > 0
-  double level = 0.95;       // coverage, in (0, 1)
+  double level = 0.95;  // coverage, in (0, 1)
   uint64_t seed = 42;
 };
 
@@ -45,24 +45,7 @@ Interval bootstrap_recall(std::span<const Confusion> speakers, int64_t c, const 
 // for n = 0.
 double sign_flip_p(std::span<const double> differences, uint64_t seed);
 
-// Cohen's d of paired differences (d_z): their mean over their standard deviation (ddof 1). NaN for fewer than two
-// or if all are equal. Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988, section 2.3.5.
-double paired_effect(std::span<const double> differences);
-
 // p values adjusted for multiple testing, in the same order (Holm, Scandinavian Journal of Statistics 6, 1979).
 std::vector<double> holm(std::span<const double> p);
-
-struct PairedTest {
-  double difference = 0;     // mean over folds of first - second
-  double low = 0, high = 0;  // bootstrap interval over speakers of metric(first pooled) - metric(second pooled)
-  // sign_flip_p and paired_effect of the differences by fold, and by speaker (metric of each speaker's clips)
-  double p_folds = 1, p_speakers = 1, effect_folds = 0, effect_speakers = 0;
-};
-
-// Compares two runs on the same folds. *_folds: the metric of each fold. *_speakers: each speaker's confusion
-// matrix, in the same order of speakers. Error if the two runs differ in the number of folds, speakers or classes.
-PairedTest compare_runs(std::span<const double> first_folds, std::span<const double> second_folds,
-                        std::span<const Confusion> first_speakers, std::span<const Confusion> second_speakers,
-                        const ConfusionMetric& metric, const BootstrapOptions& options = {});
 
 }  // namespace loralens

@@ -104,14 +104,6 @@ TEST(Bootstrap, OfARecallDrawsTheSpeakersWhoHaveTheClass) {
   EXPECT_TRUE(std::isnan(bootstrap_recall(std::span(speakers).first(3), 1).low)) << "none";
 }
 
-TEST(Effects, AreTheMeanByTheDeviation) {
-  EXPECT_NEAR(paired_effect(std::vector<double>{1, 2, 3}), 2, 1e-15);
-  EXPECT_NEAR(paired_effect(std::vector<double>{-1, 1}), 0, 1e-15);
-  EXPECT_TRUE(std::isnan(paired_effect(std::vector<double>{0.1, 0.1, 0.1})));
-  EXPECT_TRUE(std::isnan(paired_effect(std::vector<double>{0, 0})));
-  EXPECT_TRUE(std::isnan(paired_effect(std::vector<double>{0.3})));
-}
-
 TEST(Holm, StepsDownAndStaysInOrder) {
   const auto adjusted = holm(std::vector<double>{0.01, 0.04, 0.03, 0.005});
   const std::vector<double> expected{0.03, 0.06, 0.06, 0.02};  // x3; x1 but no less than the one before; x2; x4
@@ -120,33 +112,19 @@ TEST(Holm, StepsDownAndStaysInOrder) {
   EXPECT_TRUE(holm({}).empty());
 }
 
-TEST(PairedTest, AgreesWithScipy) {
+TEST(PairedDifferences, AgreeWithScipy) {
   using namespace expected;
   const auto first = speakers_with(paired_first, paired_clips), second = speakers_with(paired_second, paired_clips);
-  const std::vector<double> folds{0.7, 0.6}, others{0.6, 0.6};
-  const auto test = compare_runs(folds, others, first, second, war, {.resamples = 40000});
+  std::vector<double> differences;
+  for (size_t s = 0; s < first.size(); ++s) differences.push_back(war(first[s]) - war(second[s]));
+  const auto interval = bootstrap_groups(
+      first.size(),
+      [&](std::span<const int64_t> times) { return war(pooled(first, times)) - war(pooled(second, times)); },
+      {.resamples = 40000});
   const double tolerance = 0.03 * (paired_high - paired_low);
-  EXPECT_NEAR(test.low, paired_low, tolerance);
-  EXPECT_NEAR(test.high, paired_high, tolerance);
-  EXPECT_NEAR(test.p_speakers, paired_p, 1e-14);
-  EXPECT_NEAR(test.effect_speakers, paired_effect_size, 1e-12);
-  EXPECT_NEAR(test.effect_folds, 0.05 / (0.1 / std::sqrt(2)), 1e-12);
-}
-
-TEST(PairedTest, ComparesFoldsAndSpeakers) {
-  // Each speaker gains 10 % of its clips, so the difference is exactly 0.1 in each resample.
-  const std::vector<int64_t> clips(6, 20), low{8, 9, 10, 11, 12, 13}, high{10, 11, 12, 13, 14, 15};
-  const std::vector<double> first{0.6, 0.7, 0.8}, second{0.5, 0.5, 0.5};
-  const auto a = speakers_with(high, clips), b = speakers_with(low, clips);
-  const auto test = compare_runs(first, second, a, b, war);
-  EXPECT_NEAR(test.difference, 0.2, 1e-15);
-  EXPECT_NEAR(test.low, 0.1, 1e-12);
-  EXPECT_NEAR(test.high, 0.1, 1e-12);
-  EXPECT_EQ(test.p_folds, 0.25);
-  EXPECT_EQ(test.p_speakers, 2.0 / 64);
-  EXPECT_TRUE(std::isnan(test.effect_speakers)) << "all gain the same";
-  EXPECT_THROW(compare_runs(first, std::vector<double>{0.5}, a, b, war), Error);
-  EXPECT_THROW(compare_runs(first, second, a, std::span(b).first(5), war), Error);
+  EXPECT_NEAR(interval.low, paired_low, tolerance);
+  EXPECT_NEAR(interval.high, paired_high, tolerance);
+  EXPECT_NEAR(sign_flip_p(differences, 42), paired_p, 1e-14);
 }
 
 }  // namespace

@@ -137,12 +137,11 @@ inline const std::vector<Calibrations> calibrations = {
 };
 
 // Two runs on the same speakers: clips right in each, of so many; 95 % interval of the difference of the
-// accuracies from 200,000 resamples, exact p of the speakers' differences, and their mean by their deviation.
+// accuracies from 200,000 resamples, exact p of the speakers' differences.
 inline const std::vector<int64_t> paired_clips = {37, 35, 26, 23, 28, 28, 31, 36, 25, 38, 24, 30, 39, 27};
 inline const std::vector<int64_t> paired_first = {25, 28, 19, 20, 23, 18, 24, 26, 17, 33, 21, 22, 30, 18};
 inline const std::vector<int64_t> paired_second = {25, 21, 17, 18, 17, 16, 20, 27, 15, 24, 18, 14, 25, 20};
 constexpr double paired_low = 0.05687203791469194, paired_high = 0.16183574879227053;
 constexpr double paired_p = 0.002197265625;
-constexpr double paired_effect_size = 1.0833314350151224;
 
 }  // namespace loralens::expected

@@ -13,7 +13,7 @@ ON_GPU = os.environ.get("LORALENS_ON_GPU", "")
 # All options that add operations to a training step.
 ALL = ["--targets", "q_proj,k_proj,v_proj,out_proj,fc1,fc2", "--weighted-layer-sum", "--accumulate", 2, "--position-dropout", 0.3,
        "--average", 0.5, "--weight-decay", 0.1, "--label-smoothing", 0.1, "--class-weights", 1, "--time-masks", 1]
-TRAININGS = {"lora": [], "all": ALL, "full": ["--method", "full", "--learning-rate", 1e-4],
+TRAININGS = {"all": ALL, "full": ["--method", "full", "--learning-rate", 1e-4],
              "frozen": ["--method", "frozen"], "padded": ["--input", "padded"]}
 
 
@@ -63,7 +63,7 @@ def test_training_is_that_of_the_processor(on_gpu, quick, corpus, tmp_path, trai
 
 
 @slow
-@pytest.mark.parametrize("training", ["lora", "all", "full"])
+@pytest.mark.parametrize("training", ["all", "full"])
 def test_no_step_waits_for_the_gpu(on_gpu, flags, tmp_path, training):
     """Epochs of two and of sixteen steps wait equally often. Progress is off (-q), since it reads the loss."""
     reports = []

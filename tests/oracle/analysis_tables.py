@@ -10,7 +10,7 @@ import numpy
 from analysis_adapters import embedding, paper_alignment, spectrum, strict_alignment
 from analysis_case import Case, Fold
 from analysis_models import Recording
-from analysis_rows import ClipMeans, Expected, FoldMeans, Key, Rows, text
+from analysis_rows import ClipMeans, Expected, FoldMeans, Key, Rows, jackknife, text
 from safetensors.numpy import load_file
 
 
@@ -191,6 +191,71 @@ def add_values(means: ClipMeans, fold: Fold, values, slacks, **key) -> None:
         means.add(fold.number, clip.number, value, slack, **key)
 
 
+# ---- patching -----------------------------------------------------------------------------------------------------
+
+def patched_logits(case: Case, fold: Fold, source: Recording, target: Recording, role: str):
+    """Yields (component, layer, logits) of the model `role` when it gets the values of the recording `source`."""
+    model = fold.models[role]
+    for layer in range(-1, case.layers):
+        yield "residual", layer, whisper.logits_from(model, layer + 1, source.residuals[layer + 1])
+    for layer in range(case.layers):
+        for component, values in (("attention", source.attention), ("mlp", source.mlp)):
+            yield component, layer, whisper.logits_from(model, layer, target.residuals[layer],
+                                                        {(layer, component): values[layer]})
+
+
+def patching(case: Case) -> Rows:
+    means, read, shares = ClipMeans(), {}, collections.defaultdict(list)  # shares: [(speaker, moved, gain)]
+
+    def add(fold: Fold, recording: Recording, logits: numpy.ndarray, **key) -> float:
+        value = oracle.log_softmax(logits)[recording.clip.label]
+        means.add(fold.number, recording.clip.number, value, metric="log_probability", **key)
+        read.setdefault(tuple(key.items()), []).append((fold.number, recording.clip.label, logits))
+        return value
+
+    for fold in case.folds:
+        for adapted, frozen in zip(*(case.recordings(fold.number, "test", role) for role in ("adapted", "frozen"))):
+            high, low = (add(fold, recording, recording.logits, model=role, component="none")
+                         for role, recording in (("adapted", adapted), ("frozen", frozen)))
+            for direction, source, target, role in (("adapted-into-frozen", adapted, frozen, "frozen"),
+                                                    ("frozen-into-adapted", frozen, adapted, "adapted")):
+                for component, layer, logits in patched_logits(case, fold, source, target, role):
+                    key = {"model": "adapted", "variant": direction, "layer": text(layer), "component": component}
+                    value = add(fold, adapted, logits, **key)
+                    moved = value - low if role == "frozen" else high - value
+                    shares[tuple(key.items())].append((adapted.clip.speaker, moved, high - low))
+    return means.rows() | patched_uar(read) | recovered(case, shares)
+
+
+def patched_uar(read: dict) -> Rows:
+    rows = {}
+    for items, found in read.items():
+        for key, expected in uar_rows({("", ""): found}).items():
+            rows[dataclasses.replace(key, **dict(items))] = expected
+    return rows
+
+
+def recovered(case: Case, shares: dict) -> Rows:
+    """Ratios of sums over all clips, with a jackknife over speakers; none where the gain's interval holds 0."""
+    rows = {}
+    for items, found in shares.items():
+        speakers = sorted({speaker for speaker, *_ in found})
+
+        def sums(left_out=None):
+            kept = [(moved, gain) for speaker, moved, gain in found if speaker != left_out]
+            return numpy.sum(kept, axis=0)
+
+        without = [sums(speaker) for speaker in speakers]
+        low, high, _ = jackknife(sums()[1], [gain for _, gain in without])
+        if not (low > 0 or high < 0):
+            continue
+        ratio = sums()[0] / sums()[1]
+        low, high, stretch = jackknife(ratio, [moved / gain for moved, gain in without])
+        fold = "" if len(case.folds) > 1 else text(case.folds[0].number)
+        rows[Key(**dict(items), fold=fold, metric="recovered")] = Expected(ratio, 0, low, high, stretch, len(found))
+    return rows
+
+
 # ---- gradients ----------------------------------------------------------------------------------------------------
 
 def gradients(case: Case) -> Rows:
@@ -260,11 +325,14 @@ def norms_by_layer(rows: list[dict]) -> dict[str, dict[int, float]]:
 TABLES = {"contribution": contribution,
           "logit-lens": logit_lens,
           "erasure": erasure,
+          "patching": patching,
           "spectrum": lambda case: spectrum(case).means.rows(),
           "alignment": lambda case: paper_alignment(case) if case.paper else strict_alignment(case),
           "gradients": lambda case: {} if case.paper else gradients(case),
           "embedding": lambda case: {} if case.paper else embedding(case),
           "dynamics": dynamics}
+
+BEYOND_PAPER = {"patching"}  # not made by --protocol paper
 
 # Rows that are not compared: (analysis, protocol, a part of the variant's name, reason).
 LEFT_OUT = (("spectrum", "paper", "dropout", "the masks of dropout are random"),
