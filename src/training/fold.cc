@@ -176,9 +176,9 @@ void FoldTraining::take_step(Epoch& epoch, size_t first, size_t end, double fact
     add_gradients(epoch, b, static_cast<double>(epoch.batches[b].size()) / static_cast<double>(clips), taps);
   // The gradients are complete, and nothing has read them: the one place at which they may be reduced over processes or
   // changed (docs/architecture.md, "A training step").
-  for (const auto& probe : probes_) probe->see_gradients();
   {
     const Timed time(Phase::optimiser);
+    for (const auto& probe : probes_) probe->see_gradients();
     optimiser_.step(factor);
   }
   if (average_) average_->add(epoch.number);

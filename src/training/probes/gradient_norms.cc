@@ -9,8 +9,6 @@
 
 #include <limits>
 
-#include "base/profile.h"
-
 namespace loralens {
 namespace {
 
@@ -42,7 +40,6 @@ GradientNorms::GradientNorms(const std::vector<Parameter>& trained) {
 }
 
 void GradientNorms::see_gradients() {
-  const Timed time(Phase::optimiser);
   const at::NoGradGuard no_grad;
   for (Kind& kind : kinds_) {
     std::vector<Tensor> gradients;
