@@ -88,7 +88,7 @@ TEST(Operations, OfAdaptersAtSites) {
   const Adapted two = with_sites({{SiteKind::mlp_out, 0}, {SiteKind::value, 1}});
   EXPECT_EQ(forward_operations(two.encoder.config, two.adapters, {0, 2}, lengths), 2 * (linears + attention) + 8 * 8);
   EXPECT_EQ(forward_operations(two.encoder.config, two.adapters, {1, 2}, lengths), linears + attention + 8 * 4);
-  // Nothing below needs a gradient, so that a site costs its parameters alone, and what is above it.
+  // No parameter below the site needs a gradient: the backward pass covers the layers above and the site adapter.
   EXPECT_EQ(backward_of({{SiteKind::residual_out, 1}}), 8 * 8);
   EXPECT_EQ(backward_of({{SiteKind::mlp_out, 1}}), 8 * 8);
   EXPECT_EQ(backward_of({{SiteKind::mlp_hidden, 1}}), 8 * 16 + 8 * 64);  // fc2: 2·4·8

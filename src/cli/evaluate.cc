@@ -75,8 +75,8 @@ void check_unused(const CLI::App& command) {
           flag));
 }
 
-// The corpora that a run, or the one fold of it that `folder` is, was trained on; empty if the run's metrics.json does
-// not name them.
+// The corpora that trained the run or, if `folder` is one of its folds, that fold's model; empty if the run's
+// metrics.json does not name them.
 nlohmann::json trained_on(const Path& run, const Path& folder) {
   const Path file = run / "metrics.json";
   if (!std::filesystem::exists(file)) return nlohmann::json::array();

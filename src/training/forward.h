@@ -19,11 +19,12 @@ class TrainingForward {
       : model_(model), source_(source), task_(task) {}
 
   // A batch of a training step: with the augmentation, position dropout and dropout of this epoch, and with `taps` (may
-  // be null) on its pass. A frozen encoder does not run: its states are known, and the taps see nothing of it.
+  // be null) on its pass. A frozen encoder is not run again: its states are cached, and the taps
+  // see no site of it.
   BatchOutputs training(const std::vector<int64_t>& clips, int64_t epoch, const Taps* taps);
   // The head on the states of the initial encoder.
   BatchOutputs from_start(const std::vector<int64_t>& clips) const;
-  // The logits (B×C) of the model as it is, without dropout and without a graph.
+  // The logits (B×C) of the model with its present weights, without dropout and without gradients.
   at::Tensor logits_of(const std::vector<int64_t>& clips);
 
   // The class numbers of clips.

@@ -15,7 +15,7 @@ using testing::HasSubstr;
 
 constexpr LayerRange all_layers{0, 3};
 
-// Replaces the value at a site by itself times `factor`, and records what it was given.
+// Multiplies the value at a site by `factor`, and records the value before.
 struct Multiply : Intervention {
   Multiply(const Site& at, Tensor by) : site(at), factor(std::move(by)) {}
   bool wants(const Site& one) const override { return one == site; }

@@ -29,7 +29,7 @@ MODEL = "tiny.en"
 class Kind(NamedTuple):
     section: str  # of CONTRIBUTING.md
     source: str  # the new file
-    edits: dict  # a text of a listed file: what is inserted behind it
+    edits: dict  # {a line of a listed file: the line that is inserted behind it}
 
 
 KINDS = {

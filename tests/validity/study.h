@@ -35,7 +35,7 @@ struct Tally {
 };
 
 struct Study {
-  std::string title, generator;  // generator: what is simulated, a paragraph
+  std::string title, generator;  // generator: a paragraph that describes how the data are simulated
   std::vector<Method> methods;
   std::vector<std::string> rows, columns;
   // Simulates once and counts each method's outcome. tallies: one per method.

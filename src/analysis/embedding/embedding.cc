@@ -128,7 +128,7 @@ void Embedding::draw_fold(int64_t fold) {
   draw(fold, std::min(most, published_perplexity));
 }
 
-// Notes how the current fold was measured, and what was not.
+// Adds notes about the current fold: the settings of its measures, and the measures that could not be computed.
 void Embedding::note_measures() {
   const int64_t n = std::ssize(clips_);
   if (n > 0 && folds_ == 1)

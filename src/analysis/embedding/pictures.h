@@ -33,7 +33,7 @@ class ClipPictures : public Analysis {
 
   // Adds the sentence to the notes once.
   void note(const std::string& sentence);
-  // Notes that no clip was seen, or which A x is missing. instead: what is reported if there is none at all.
+  // Adds a note if no clip was seen, or if layers lack A x. instead: what the report shows if no layer has A x.
   void note_what_is_missing(const std::string& instead);
 
   const Setting& setting_;

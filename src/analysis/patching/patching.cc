@@ -103,22 +103,22 @@ void Patching::end_models(const ModelViews& views) {
 }
 
 void Patching::patch(const BatchView& source, const BatchView& target, const std::string& direction) {
-  for (const auto& [suffix, head] : heads_)
-    for (int64_t layer = -1; layer < setting_.layers; ++layer) {
-      const auto key_of = [&](const char* component) {
-        return RowKey{
-            .model = "adapted", .variant = direction + suffix, .layer = layer, .component = component, .metric = ""};
-      };
-      const auto next = static_cast<size_t>(layer + 1);
-      add(target, key_of("residual"), target.logits_from(layer + 1, source.residuals[next], {}, head));
-      if (layer < 0) continue;
-      for (const auto& [component, kind] : kinds) {
-        const Site site{kind, layer};
-        Patch patch(site, source.value_at(site));
-        add(target, key_of(component),
-            target.logits_from(layer, target.residuals[static_cast<size_t>(layer)], {&patch}, head));
-      }
+  for (int64_t layer = -1; layer < setting_.layers; ++layer) {
+    const auto read = [&](const char* component, int64_t first, const Tensor& x,
+                          const std::vector<Intervention*>& interventions) {
+      for (const auto& [suffix, head] : heads_)
+        add(target,
+            {.model = "adapted", .variant = direction + suffix, .layer = layer, .component = component, .metric = ""},
+            target.logits_from(first, x, interventions, head));
+    };
+    read("residual", layer + 1, source.residuals[static_cast<size_t>(layer + 1)], {});
+    if (layer < 0) continue;
+    for (const auto& [component, kind] : kinds) {
+      const Site site{kind, layer};
+      Patch patch(site, source.value_at(site));
+      read(component, layer, target.residuals[static_cast<size_t>(layer)], {&patch});
     }
+  }
 }
 
 // key: without its metric.
