@@ -41,7 +41,7 @@ struct Row {
   // What value, interval, p and null are about: "pooled" (all clips together, each predicted out of fold) or
   // "fold-mean" (mean of the folds' values). Empty where neither applies, such as for a single fold's number.
   std::string estimand;
-  // p value, and the p value adjusted for the family that the analysis's notes name, in [0, 1]; NaN where there is none.
+  // p value, and the p value adjusted for the family that the analysis's notes name, in [0, 1]; NaN: none.
   double p = std::numeric_limits<double>::quiet_NaN(), p_adjusted = p;
   double null_low = p, null_high = p;  // central 95 % of the null distribution; NaN where there is none
   int64_t null_draws = 0;  // random draws of the null distribution; 0: not applicable

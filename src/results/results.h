@@ -43,18 +43,20 @@ std::map<std::string, Confusion> by_speaker(std::span<const Prediction> predicti
 // {"low", "high"}; null for bounds that are not finite.
 nlohmann::json json_of(const Interval& interval);
 
-// The content of metrics.json. "uar", "war", "macro_f1": mean and std over folds (ddof), and low and high of a 95 %
-// bootstrap over speakers, all folds pooled; "folds": the scores of each fold; "recall" and "recall_intervals" of each
-// class; "calibration": ece and its bins; "confusion": rows are true classes; "classes"; the numbers of "clips",
-// "predictions" (more than clips if several folds test a clip) and "speakers".
+// The content of metrics.json. "uar", "war", "macro_f1": "pooled", the score of all predictions together, with the low
+// and high of its 95 % interval (score_interval in scored.h), and mean and std over folds (ddof); "folds": the scores
+// of each fold; "recall" and "recall_intervals" of each class; "calibration" (calibration_of); "confusion": rows are
+// true classes; "classes"; the numbers of "clips", "predictions" (more than clips if several folds test a clip) and
+// "speakers". seed: of the draws of the calibrated model.
 nlohmann::json metrics_of(std::span<const Prediction> predictions, const std::vector<std::string>& classes, int ddof,
                           uint64_t seed);
 
-// Reads the metrics.json of a run or an evaluation. Error if a key is missing or a value is not valid.
+// Reads the metrics.json of a run or an evaluation. Files of older versions have no "pooled", and their intervals are
+// bootstraps. Error if another key is missing or a value is not valid.
 nlohmann::json read_metrics(const Path& file);
 
 // Recomputes the scores from the predictions. Error unless metrics.json agrees: number of clips and predictions, folds,
-// confusion, the scores of each fold and their means, calibration error. folder: its name in errors.
+// confusion, the pooled scores, those of each fold and their means, calibration. folder: its name in errors.
 void check_agreement(const nlohmann::json& metrics, std::span<const Prediction> predictions, const std::string& folder);
 
 struct Scores {

@@ -13,6 +13,8 @@
 #include "results/results.h"
 #include "results/run_folder.h"
 #include "statistics/calibration.h"
+#include "statistics/intervals/pooled_scores.h"
+#include "statistics/nulls/calibrated.h"
 
 namespace loralens {
 namespace {
@@ -76,10 +78,16 @@ std::vector<double> probabilities_of(const std::vector<std::string>& row, const 
 
 bool is_score(const json& value) { return value.is_number() && value >= 0 && value <= 1; }
 
-// Whether an entry uar, war or macro_f1 is valid: mean, low and high in [0, 1]; low and high both numbers or both null.
+// Whether an entry uar, war or macro_f1 is valid: mean, pooled, low and high in [0, 1]; low and high, which enclose
+// pooled, both numbers or both null. Older files lack pooled.
 bool is_summary(const json& score) {
   const json &low = score.at("low"), &high = score.at("high");
-  const bool interval = is_score(low) && is_score(high) && low.get<double>() <= high.get<double>();
+  bool interval = is_score(low) && is_score(high) && low.get<double>() <= high.get<double>();
+  if (score.contains("pooled")) {
+    const json& pooled = score.at("pooled");
+    if (!is_score(pooled)) return false;
+    interval = interval && low <= pooled && pooled <= high;
+  }
   return is_score(score.at("mean")) && (interval || (low.is_null() && high.is_null())) &&
          (score.at("std").is_null() || (score.at("std").is_number() && score.at("std") >= 0));
 }
@@ -137,6 +145,7 @@ class Agreement {
         equal(fmt::format("clips of {} taken for {}", classes[static_cast<size_t>(t)], classes[static_cast<size_t>(p)]),
               metrics_.at("confusion").at(static_cast<size_t>(t)).at(static_cast<size_t>(p)), all.at(t, p));
     check_folds(folds);
+    check_pooled(all);
     if (metrics_.contains("calibration")) check_calibration();
   }
 
@@ -184,14 +193,30 @@ class Agreement {
     }
   }
 
+  // Files of older versions lack the pooled scores, the Brier score and the log-loss.
+  void check_pooled(const Confusion& all) const {
+    const std::pair<const char*, Score> scores[] = {
+        {"uar", Score::uar}, {"war", Score::war}, {"macro_f1", Score::macro_f1}};
+    for (const auto& [key, score] : scores)
+      if (metrics_.at(key).contains("pooled"))
+        near(fmt::format("{} of all clips together", key), metrics_.at(key).at("pooled"), score_of(score, all));
+  }
+
   void check_calibration() const {
     std::vector<double> confidence;
     std::vector<bool> right;
+    double brier = 0, loss = 0;
     for (const Prediction& p : predictions_) {
       confidence.push_back(p.probabilities[static_cast<size_t>(p.predicted)]);
       right.push_back(p.predicted == p.truth);
+      brier += brier_score(p.probabilities, p.truth) / static_cast<double>(predictions_.size());
+      loss += log_loss(p.probabilities, p.truth) / static_cast<double>(predictions_.size());
     }
-    near("calibration error", metrics_.at("calibration").at("ece"), calibration(confidence, right).ece);
+    const json& stated = metrics_.at("calibration");
+    near("calibration error", stated.at("ece"), calibration(confidence, right).ece);
+    if (!stated.contains("brier")) return;
+    near("Brier score", stated.at("brier"), brier);
+    if (std::isfinite(loss)) near("log-loss", stated.at("log_loss"), loss);
   }
 
   const json& metrics_;
