@@ -279,8 +279,9 @@ void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   record_inputs(inputs, before, clips, folds, a, out.path());
   write_file(out.path() / "config.toml", config);
   tell_of_unused(given, a);
-  log_line(fmt::format("{} clips, {} folds, {} on {}, {}", clips.clips.size(), folds.size(), a.run.adapter.method,
-                       base.name, inputs.precision));
+  log_line(fmt::format("{} clips, {} folds{}, {} on {}, {}", clips.clips.size(), folds.size(),
+                       a.run.seeds > 1 ? fmt::format(", {} seeds", a.run.seeds) : "", a.run.adapter.method, base.name,
+                       inputs.precision));
   std::string results;
   try {
     const auto metrics = cross_validate(base, clips, folds, a.run, out.path());
