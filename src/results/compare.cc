@@ -2,6 +2,7 @@
 #include "results/compare.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <tuple>
@@ -14,6 +15,8 @@ namespace loralens {
 namespace {
 
 using nlohmann::json;
+
+constexpr std::pair<const char*, const char*> scores[] = {{"uar", "UAR"}, {"war", "WAR"}, {"macro_f1", "macro F1"}};
 
 std::multiset<std::tuple<int64_t, std::string, std::string>> tested(std::span<const Prediction> predictions) {
   std::multiset<std::tuple<int64_t, std::string, std::string>> clips;
@@ -93,6 +96,42 @@ json compare_results(std::span<const Prediction> first, std::span<const Predicti
     result[name].update(fold_comparison(folds_a, folds_b, score));
   }
   return result;
+}
+
+void adjust(std::vector<json>& comparisons) {
+  for (const auto& [score, title] : scores) {
+    std::vector<double> p;
+    for (const json& comparison : comparisons)
+      if (const json& value = comparison.at(score).at("p"); !value.is_null()) p.push_back(value);
+    const auto adjusted = holm(p);
+    size_t next = 0;
+    for (json& comparison : comparisons) {
+      json& of_score = comparison[score];
+      of_score["p_adjusted"] = of_score.at("p").is_null() ? json(nullptr) : json(adjusted[next++]);
+    }
+  }
+}
+
+std::string describe_comparison(const json& comparison, size_t comparisons) {
+  std::string text;
+  for (const auto& [key, title] : scores) {
+    const json& score = comparison.at(key);
+    text += fmt::format("{:<9} {:+.3f}", title, score.at("difference").get<double>());
+    if (score.at("p").is_null()) {
+      text += fmt::format("   no interval: {}\n", score.at("reason").get<std::string>());
+      continue;
+    }
+    text += fmt::format("   95 % interval {:+.3f} to {:+.3f}   p {:.2g}", score.at("low").get<double>(),
+                        score.at("high").get<double>(), score.at("p").get<double>());
+    if (comparisons > 1)
+      text += fmt::format(" (Holm over {} runs: {:.2g})", comparisons, score.at("p_adjusted").get<double>());
+    text += fmt::format("   detectable {:.3f}", score.at("detectable").get<double>());
+    if (const json& equivalence = score.at("equivalence"); !equivalence.is_null())
+      text += fmt::format("   equivalent within {:.3f}", std::max(std::abs(equivalence.at("low").get<double>()),
+                                                                  std::abs(equivalence.at("high").get<double>())));
+    text += '\n';
+  }
+  return text;
 }
 
 nlohmann::json difference_of_runs(const Path& run, const Path& against, const std::vector<std::string>& classes) {
