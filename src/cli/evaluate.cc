@@ -96,11 +96,11 @@ nlohmann::json trained_on(const Path& run, const Path& folder) {
 // Metrics of the folds' models on other corpora, with the fields that a report needs to compare runs.
 nlohmann::json other_metrics(const EvaluateArguments& a, const OpenedRun& loaded, const Clips& clips,
                              const std::vector<Prediction>& predictions) {
-  constexpr uint64_t seed = 42;  // seed of the bootstrap
+  constexpr uint64_t seed = 42;  // of the draws of a calibrated model
   const EmotionModel& model = loaded.models.front();
   const Path run = run_of(a.run);
   nlohmann::json metrics = metrics_of(predictions, model.classes, /*ddof=*/1, seed);
-  metrics["groups"] = group_scores(predictions, model.classes, clips, seed);
+  metrics["groups"] = group_scores(predictions, model.classes, clips);
   std::set<std::string> corpora;
   for (const Clip& clip : clips.clips) corpora.insert(clip.corpus);
   metrics["corpus"] = metrics["tested_on"] = corpora;
