@@ -64,7 +64,7 @@ double rounded(float value) { return std::strtod(fmt::format("{:.6g}", value).c_
 
 std::vector<Prediction> predictions_of(const Clips& clips, std::span<const int64_t> numbers,
                                        const std::vector<std::string>& classes, const at::Tensor& probabilities,
-                                       int64_t fold) {
+                                       int64_t fold, std::optional<uint64_t> seed) {
   std::vector<Prediction> predictions;
   if (probabilities.sizes() != at::IntArrayRef{std::ssize(numbers), std::ssize(classes)})
     fail("{} clips and {} classes have [{}] probabilities", numbers.size(), classes.size(),
@@ -74,7 +74,7 @@ std::vector<Prediction> predictions_of(const Clips& clips, std::span<const int64
   for (size_t i = 0; i < numbers.size(); ++i) {
     const Clip& clip = clips.clips[static_cast<size_t>(numbers[i])];
     const float* row = values + i * classes.size();
-    Prediction p{clip.id, clip.speaker, clip.label, fold, 0, 0, {}};
+    Prediction p{clip.id, clip.speaker, clip.label, fold, 0, 0, {}, seed};
     for (size_t c = 0; c < classes.size(); ++c) p.probabilities.push_back(rounded(row[c]));
     p.truth = std::find(classes.begin(), classes.end(), clip.label) - classes.begin();
     p.predicted = std::max_element(row, row + classes.size()) - row;
@@ -86,9 +86,11 @@ std::vector<Prediction> predictions_of(const Clips& clips, std::span<const int64
 std::string format_predictions(std::span<const Prediction> predictions, const std::vector<std::string>& classes) {
   Table table{{"id", "fold", "speaker", "label", "predicted"}, {}};
   for (const auto& name : classes) table.header.push_back("p_" + name);
+  table.header.emplace_back("seed");
   for (const auto& p : predictions) {
     table.rows.push_back({p.id, std::to_string(p.fold), p.speaker, p.label, classes[static_cast<size_t>(p.predicted)]});
     for (const double value : p.probabilities) table.rows.back().push_back(fmt::format("{:.6g}", value));
+    table.rows.back().push_back(p.seed ? std::to_string(*p.seed) : "");
   }
   return format_csv(table);
 }
@@ -102,48 +104,98 @@ std::map<std::string, Confusion> by_speaker(std::span<const Prediction> predicti
   return groups;
 }
 
+std::vector<std::optional<uint64_t>> seeds_of(std::span<const Prediction> predictions) {
+  std::vector<std::optional<uint64_t>> seeds;
+  for (const auto& p : predictions)
+    if ((seeds.empty() || seeds.back() != p.seed) && std::ranges::find(seeds, p.seed) == seeds.end())
+      seeds.push_back(p.seed);
+  return seeds;
+}
+
+std::vector<std::vector<Prediction>> by_training(std::span<const Prediction> predictions) {
+  const auto seeds = seeds_of(predictions);
+  std::vector<std::vector<Prediction>> trainings(seeds.size());
+  for (const auto& p : predictions)
+    trainings[static_cast<size_t>(std::ranges::find(seeds, p.seed) - seeds.begin())].push_back(p);
+  return trainings;
+}
+
+std::map<int64_t, std::vector<Confusion>> by_fold(std::span<const Prediction> predictions, int64_t classes) {
+  std::map<int64_t, std::vector<Confusion>> folds;
+  for (const auto& training : by_training(predictions)) {
+    std::map<int64_t, Confusion> of_training;
+    for (const auto& p : training) of_training.try_emplace(p.fold, classes).first->second.add(p.truth, p.predicted);
+    for (auto& [fold, confusion] : of_training) folds[fold].push_back(std::move(confusion));
+  }
+  return folds;
+}
+
+std::vector<std::vector<Confusion>> speakers_of_trainings(std::span<const Prediction> predictions, int64_t classes) {
+  std::vector<std::vector<Confusion>> trainings;
+  for (const auto& training : by_training(predictions)) {
+    trainings.emplace_back();
+    for (const auto& [name, confusion] : by_speaker(training, classes)) trainings.back().push_back(confusion);
+  }
+  return trainings;
+}
+
+double mean_score(std::span<const Confusion> trainings, Score score) {
+  double sum = 0;
+  for (const Confusion& training : trainings) sum += score_of(score, training);
+  return sum / static_cast<double>(trainings.size());
+}
+
+double pooled_score(std::span<const std::vector<Confusion>> trainings, Score score) {
+  std::vector<Confusion> whole;
+  for (const auto& speakers : trainings) whole.push_back(pooled(speakers));
+  return mean_score(whole, score);
+}
+
 json json_of(const Interval& interval) { return {{"low", finite(interval.low)}, {"high", finite(interval.high)}}; }
 
 json metrics_of(std::span<const Prediction> predictions, const std::vector<std::string>& classes, int ddof,
                 uint64_t seed) {
   if (predictions.empty()) fail("there is no prediction to score");
   const int64_t count = std::ssize(classes);
-  std::map<int64_t, Confusion> folds;
+  const auto folds = by_fold(predictions, count);
   Confusion all(count);
-  for (const auto& p : predictions) {
-    folds.try_emplace(p.fold, count).first->second.add(p.truth, p.predicted);
-    all.add(p.truth, p.predicted);
-  }
-  std::vector<Confusion> speakers;
-  for (const auto& [name, confusion] : by_speaker(predictions, count)) speakers.push_back(confusion);
+  for (const auto& p : predictions) all.add(p.truth, p.predicted);
+  const auto trainings = speakers_of_trainings(predictions, count);
   std::set<std::string_view> clips;
   for (const auto& p : predictions) clips.insert(p.id);
 
   json result = {{"classes", classes},
                  {"clips", clips.size()},
                  {"predictions", predictions.size()},
-                 {"speakers", speakers.size()},
+                 {"speakers", trainings.front().size()},
                  {"ddof", ddof}};
   const std::pair<const char*, Score> scores[] = {
       {"uar", Score::uar}, {"war", Score::war}, {"macro_f1", Score::macro_f1}};
   for (const auto& [name, score] : scores) {
     std::vector<double> values;
-    for (const auto& [fold, confusion] : folds) values.push_back(score_of(score, confusion));
+    for (const auto& [fold, of_fold] : folds) values.push_back(mean_score(of_fold, score));
     const Summary summary = summarise(values, ddof);
-    result[name] = score_interval(speakers, score);
-    result[name].update({{"pooled", score_of(score, all)}, {"mean", summary.mean}, {"std", summary.std}});
+    result[name] = score_interval(trainings, score);
+    result[name].update({{"pooled", pooled_score(trainings, score)}, {"mean", summary.mean}, {"std", summary.std}});
   }
   result["folds"] = json::array();
-  for (const auto& [fold, confusion] : folds) {
+  for (const auto& [fold, of_fold] : folds) {
     json row = {{"fold", fold}};
-    for (const auto& [name, score] : scores) row[name] = score_of(score, confusion);
+    for (const auto& [name, score] : scores) row[name] = mean_score(of_fold, score);
     result["folds"].push_back(row);
+  }
+  result["trainings"] = json::array();
+  const auto seeds = seeds_of(predictions);
+  for (size_t t = 0; t < seeds.size(); ++t) {
+    json row = {{"seed", seeds[t] ? json(*seeds[t]) : json(nullptr)}};
+    for (const auto& [name, score] : scores) row[name] = score_of(score, pooled(trainings[t]));
+    result["trainings"].push_back(row);
   }
   result["recall"] = json::object();
   const auto recall = recalls(all);
   for (size_t c = 0; c < classes.size(); ++c) {
     result["recall"][classes[c]] = finite(recall[c]);
-    result["recall_intervals"][classes[c]] = recall_interval(speakers, static_cast<int64_t>(c));
+    result["recall_intervals"][classes[c]] = recall_interval(trainings, static_cast<int64_t>(c));
   }
   result["calibration"] = calibration_of(predictions, seed);
   result["confusion"] = json::array();

@@ -31,19 +31,22 @@ bool each_clip_once(std::span<const Prediction> predictions) {
 
 }  // namespace
 
-json score_interval(const std::vector<Confusion>& speakers, Score score) {
-  return json_of(pooled_scores({&speakers, 1}, score));
+json score_interval(std::span<const std::vector<Confusion>> trainings, Score score) {
+  return json_of(pooled_scores(trainings, score));
 }
 
-json recall_interval(const std::vector<Confusion>& speakers, int64_t c) {
+json recall_interval(std::span<const std::vector<Confusion>> trainings, int64_t c) {
   std::vector<double> right;
   std::vector<int64_t> clips;
-  for (const Confusion& speaker : speakers) {
-    int64_t of_class = 0;
-    for (int64_t predicted = 0; predicted < speaker.classes; ++predicted) of_class += speaker.at(c, predicted);
-    if (of_class == 0) continue;
-    right.push_back(static_cast<double>(speaker.at(c, c)));
-    clips.push_back(of_class);
+  for (const auto& speakers : trainings) {
+    clips.clear();
+    for (const Confusion& speaker : speakers) {
+      int64_t of_class = 0;
+      for (int64_t predicted = 0; predicted < speaker.classes; ++predicted) of_class += speaker.at(c, predicted);
+      if (of_class == 0) continue;
+      right.push_back(static_cast<double>(speaker.at(c, c)));
+      clips.push_back(of_class);
+    }
   }
   if (clips.empty()) return json_of(OrReason<PooledScores>::none("the class has no clip"));
   return json_of(pooled_means(right, clips));

@@ -12,12 +12,13 @@
 
 namespace loralens {
 
-// {"low", "high"} of a score of all clips together (jackknife over speakers, given these trained models); both null,
-// and "reason", where there is no interval. speakers: one confusion matrix per speaker.
-nlohmann::json score_interval(const std::vector<Confusion>& speakers, Score score);
+// {"low", "high"} of a score of all clips together, mean over trainings (over speakers and trainings; of one training
+// given its models); both null, and "reason", where there is no interval. trainings: one confusion matrix per speaker
+// in each (speakers_of_trainings).
+nlohmann::json score_interval(std::span<const std::vector<Confusion>> trainings, Score score);
 
 // The same for the recall of class c over the speakers with clips of the class.
-nlohmann::json recall_interval(const std::vector<Confusion>& speakers, int64_t c);
+nlohmann::json recall_interval(std::span<const std::vector<Confusion>> trainings, int64_t c);
 
 // Calibration of the predicted classes: "ece" and its "bins"; "calibrated", the ece of a calibrated model with the same
 // confidences: "mean", "high" (95 % quantile), "p" and "draws", null if a clip has several predictions, which are not

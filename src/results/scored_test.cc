@@ -28,13 +28,14 @@ std::vector<Confusion> speakers() {
 
 TEST(Scored, AScoreHasTheIntervalOfThePooledScore) {
   const auto of = speakers();
-  const json found = score_interval(of, Score::uar);
+  const json found = score_interval({&of, 1}, Score::uar);
   const auto expected = pooled_score_interval(*pooled_scores({&of, 1}, Score::uar).value);
   EXPECT_EQ(found, (json{{"low", expected.value->low}, {"high", expected.value->high}}));
 }
 
 TEST(Scored, ARecallIsOverTheSpeakersWithClipsOfTheClass) {
-  const json found = recall_interval(speakers(), 0);
+  const auto of = speakers();
+  const json found = recall_interval({&of, 1}, 0);
   const auto expected = pooled_score_interval(
       *pooled_means(std::vector<double>{4, 3, 2, 4, 1}, std::vector<int64_t>{4, 4, 4, 4, 4}).value);
   EXPECT_EQ(found, (json{{"low", expected.value->low}, {"high", expected.value->high}}));
@@ -42,7 +43,22 @@ TEST(Scored, ARecallIsOverTheSpeakersWithClipsOfTheClass) {
   EXPECT_GT(found.at("high"), 0.7);
   std::vector<Confusion> none(4, Confusion(2));
   for (Confusion& speaker : none) speaker.counts = {1, 0, 0, 0};
-  EXPECT_THAT(recall_interval(none, 1).at("reason"), HasSubstr("no clip"));
+  EXPECT_THAT(recall_interval({&none, 1}, 1).at("reason"), HasSubstr("no clip"));
+}
+
+TEST(Scored, SeveralTrainingsAreAFactorOfTheInterval) {
+  std::vector<std::vector<Confusion>> trainings(3, speakers());
+  trainings[1][0].counts = {2, 2, 0, 2};
+  trainings[2][3].counts = {3, 1, 1, 1};
+  const auto expected = pooled_score_interval(*pooled_scores(trainings, Score::uar).value);
+  EXPECT_EQ(score_interval(trainings, Score::uar),
+            (json{{"low", expected.value->low}, {"high", expected.value->high}}));
+  const json recall = recall_interval(trainings, 0);
+  const auto of_recall =
+      pooled_score_interval(*pooled_means(std::vector<double>{4, 3, 2, 4, 1, 2, 3, 2, 4, 1, 4, 3, 2, 3, 1},
+                                          std::vector<int64_t>{4, 4, 4, 4, 4})
+                                 .value);
+  EXPECT_EQ(recall, (json{{"low", of_recall.value->low}, {"high", of_recall.value->high}}));
 }
 
 TEST(Scored, CalibrationHoldsItsNullAndProperScores) {

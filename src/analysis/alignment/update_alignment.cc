@@ -201,7 +201,8 @@ void UpdateAlignment::draw(int64_t fold, std::vector<Task>& tasks) const {
 }
 
 // Means over places: of the strength with its draws, of the efficiency, and of the difference of the two efficiencies,
-// the prespecified contrast.
+// the prespecified contrast. The efficiencies count as functions of the trained weights (n = 0), so that their mean has
+// an interval over folds and runs.
 void UpdateAlignment::add_means(int64_t fold, int64_t clips, const std::vector<Task>& tasks, FoldCurves& curves) {
   const auto key = [](const char* component, const char* metric) {
     return RowKey{.model = "adapted", .component = component, .metric = metric};
@@ -226,7 +227,7 @@ void UpdateAlignment::add_means(int64_t fold, int64_t clips, const std::vector<T
     if (of.size() == 2) efficiencies["forward-backward"].push_back(of.at("forward") - of.at("backward"));
   }
   for (const auto& [component, values] : efficiencies)
-    curves.add(fold, key(component.c_str(), "efficiency"), mean_of(values), NAN, NAN, clips);
+    curves.add(fold, key(component.c_str(), "efficiency"), mean_of(values));
 }
 
 void UpdateAlignment::end_fold(int64_t fold, int64_t clips, FoldCurves& curves) {

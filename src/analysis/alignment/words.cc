@@ -104,11 +104,22 @@ std::string residual_sentence(const std::vector<const Row*>& curve) {
 
 constexpr double level = 0.05;
 
-// "adapted 0.931, random updates 0.880, above them in 2 of 6 layers", or nothing. variant: of the null.
-std::string against_random(const Setting& setting, const std::string& model, const std::string& variant,
-                           const std::string& module, const std::string& component, const std::vector<Row>& rows) {
+// Values of one module and component beside a null: means over layers, and the number of layers above the null.
+struct AgainstRandom {
   double value = 0, random = 0;
   int64_t layers = 0, above = 0;
+
+  // "0.931, random updates 0.880; above them (adjusted p < 0.05) in 2 of 6 layers"
+  std::string text() const {
+    return fmt::format("{:.3f}, random updates {:.3f}; above them (adjusted p < {}) in {} of {} layers", value, random,
+                       level, above, layers);
+  }
+};
+
+// variant: of the null.
+AgainstRandom against_random(const Setting& setting, const std::string& model, const std::string& variant,
+                             const std::string& module, const std::string& component, const std::vector<Row>& rows) {
+  AgainstRandom found;
   for (const Place& place : setting.adapted) {
     if (name_of(place.module) != module) continue;
     const Row* row = row_of(rows, model, variant, place.layer, module, component);
@@ -117,16 +128,14 @@ std::string against_random(const Setting& setting, const std::string& model, con
     key.metric = "cka_chance";
     const Row* chance = find_row(rows, key);
     if (!chance) continue;
-    ++layers;
-    value += row->value;
-    random += chance->value;
-    above += row->p_adjusted < level;
+    ++found.layers;
+    found.value += row->value;
+    found.random += chance->value;
+    found.above += row->p_adjusted < level;
   }
-  if (layers == 0) return "";
-  const auto count = static_cast<double>(layers);
-  return fmt::format("{} {:.3f}, random updates {:.3f}; above them (adjusted p < {}) in {} of {} layers{}", model,
-                     value / count, random / count, level, above, layers,
-                     above == 0 ? ", so an effect of training cannot be told" : "");
+  found.value /= static_cast<double>(found.layers);
+  found.random /= static_cast<double>(found.layers);
+  return found;
 }
 
 std::vector<std::string> null_reading(const Setting& setting, const std::set<std::string>& modules,
@@ -136,23 +145,28 @@ std::vector<std::string> null_reading(const Setting& setting, const std::set<std
   for (const std::string& module : modules)
     for (const auto& [component, words] :
          {std::pair{"forward", "A x with B A x"}, std::pair{"gradient", "the gradients at A x and at B A x"}}) {
-      std::string text;
-      const auto add = [&](const std::string& before, const std::string& found) {
-        if (!found.empty()) text += (text.empty() ? "" : ". ") + before + found;
+      const auto against = [&](const char* model, const std::string& variant) {
+        return against_random(setting, model, variant, module, component, rows);
       };
-      add("", against_random(setting, "adapted", balanced, module, component, rows));
-      add("With random V drawn from the covariance of the input: ",
-          against_random(setting, "adapted", input_null_variant, module, component, rows));
-      add("Never trained: ", against_random(setting, "untrained", balanced, module, component, rows));
-      if (!text.empty())
-        reading.push_back(fmt::format("{}: CKA of {}, balanced gauge, mean over layers: {}.", module, words, text));
+      const AgainstRandom adapted = against("adapted", balanced), by_input = against("adapted", input_null_variant),
+                          untrained = against("untrained", balanced);
+      if (adapted.layers == 0) continue;
+      std::string text =
+          fmt::format("{}: CKA of {}, balanced gauge, mean over layers: {}{}.", module, words, adapted.text(),
+                      adapted.above == 0 ? ": an effect of training cannot be told" : "");
+      if (by_input.layers > 0)
+        text += fmt::format(" With random V drawn from the covariance of the input: {}.", by_input.text());
+      if (untrained.layers > 0) text += fmt::format(" Never trained: {}.", untrained.text());
+      reading.push_back(text);
     }
   return reading;
 }
 
 // What the prespecified contrast allows to say.
 std::string verdict_of(const Row& contrast, const Row* backward) {
-  if (std::isnan(contrast.low)) return "without an interval over trainings, whether the two differ cannot be told";
+  if (std::isnan(contrast.low))
+    return fmt::format("whether the two differ cannot be told without an interval{}{}",
+                       contrast.without_interval.empty() ? "" : ": ", contrast.without_interval);
   if (contrast.low <= 0 && contrast.high >= 0) return "the interval holds 0, so whether the two differ cannot be told";
   if (contrast.high < 0) return "the update is aligned less with its input than with the gradient";
   const bool below = backward && backward->p < level && backward->value < backward->null_low;
