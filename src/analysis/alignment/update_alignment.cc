@@ -128,7 +128,7 @@ void UpdateAlignment::add_strengths(int64_t fold, int64_t clips, const Of& of, c
     const Site site = forward ? input_site(place) : output_site(place);
     const auto found = covariances_.find(site);
     if (found == covariances_.end()) continue;
-    const CovarianceSpectrum spectrum(found->second.covariance());
+    const CovarianceSpectrum spectrum(found->second.covariance(), /*vectors=*/forward);
     const Tensor directions = forward ? update.right : update.left, eigenvalues = spectrum.eigenvalues;
     const auto [strength, efficiency] = strength_of(spectrum, directions, sigma);
     if (std::isnan(strength)) continue;

@@ -27,11 +27,12 @@ class ClipCovariance {
 
 // A covariance C with its eigenvalues λ.
 struct CovarianceSpectrum {
-  explicit CovarianceSpectrum(const at::Tensor& covariance);
+  // vectors: also the eigenvectors, which take four times as long.
+  explicit CovarianceSpectrum(const at::Tensor& covariance, bool vectors = false);
 
   at::Tensor covariance;  // d×d, float64, CPU
   at::Tensor eigenvalues;  // d, descending, >= 0
-  at::Tensor eigenvectors;  // d×d, columns in the same order
+  at::Tensor eigenvectors;  // d×d, columns in the same order; undefined without `vectors`
 };
 
 struct Strength {
