@@ -19,6 +19,7 @@ class ClipCovariance {
   void add(const std::vector<at::Tensor>& clips);
   // d×d, float64, on the CPU. Error before the first clip.
   at::Tensor covariance() const;
+  int64_t clips() const { return clips_; }
 
  private:
   at::Tensor shift_, products_, sum_;  // d (the first clip's mean, against cancellation), d×d, d
