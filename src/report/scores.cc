@@ -69,10 +69,12 @@ std::string explanation(const json& metrics) {
   const std::string scores = "<p>UAR is the recall averaged over classes, WAR the accuracy. ";
   if (!is_pooled(metrics))
     return scores + "The interval is a bootstrap over the speakers of all folds' clips together.</p>\n";
-  return scores +
-         "The interval belongs to the score of all clips together: a jackknife over speakers. It is about these "
-         "trained models on new speakers: one training, whose noise is not in the interval. The mean of the folds' "
-         "scores is another quantity.</p>\n";
+  const size_t trainings = metrics.value("trainings", json::array()).size();
+  return scores + "The interval belongs to the score of all clips together: a jackknife over speakers" +
+         (trainings > 1 ? fmt::format(" and the {} trainings, over which the scores are averaged.", trainings)
+                        : ". It is about these trained models on new speakers: one training, whose noise is not in the "
+                          "interval.") +
+         " The mean of the folds' scores is another quantity.</p>\n";
 }
 
 // The interval that is shown below a class's recall; "" if there is none.

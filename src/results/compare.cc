@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "results/compare.h"
 
+#include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <tuple>
 
 #include "base/error.h"
+#include "results/scored.h"
 #include "statistics/significance/corrected_t.h"
 #include "statistics/significance/paired_comparison.h"
 
@@ -14,31 +17,17 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::pair<const char*, const char*> scores[] = {{"uar", "UAR"}, {"war", "WAR"}, {"macro_f1", "macro F1"}};
+
 std::multiset<std::tuple<int64_t, std::string, std::string>> tested(std::span<const Prediction> predictions) {
   std::multiset<std::tuple<int64_t, std::string, std::string>> clips;
   for (const Prediction& p : predictions) clips.emplace(p.fold, p.id, p.label);
   return clips;
 }
 
-std::vector<Confusion> by_fold(std::span<const Prediction> predictions, int64_t classes) {
-  std::map<int64_t, Confusion> folds;
-  for (const Prediction& p : predictions) folds.try_emplace(p.fold, classes).first->second.add(p.truth, p.predicted);
-  std::vector<Confusion> confusions;
-  for (const auto& [fold, confusion] : folds) confusions.push_back(confusion);
-  return confusions;
-}
-
-std::vector<Confusion> speakers_of(std::span<const Prediction> predictions, int64_t classes) {
-  std::vector<Confusion> confusions;
-  for (const auto& [name, confusion] : by_speaker(predictions, classes)) confusions.push_back(confusion);
-  return confusions;
-}
-
-json pooled_comparison(const std::vector<Confusion>& first, const std::vector<Confusion>& second, Score score,
-                       uint64_t seed) {
-  const double difference = score_of(score, pooled(first)) - score_of(score, pooled(second));
-  json result = {{"estimand", "pooled"}, {"difference", difference}};
-  const auto a = pooled_scores({&first, 1}, score), b = pooled_scores({&second, 1}, score);
+json pooled_comparison(const SpeakersByTraining& first, const SpeakersByTraining& second, Score score, uint64_t seed) {
+  json result = {{"estimand", "pooled"}, {"difference", mean_pooled(first, score) - mean_pooled(second, score)}};
+  const auto a = pooled_scores(first, score), b = pooled_scores(second, score);
   const auto found = a.value && b.value ? compare_pooled(*a.value, *b.value, seed)
                                         : OrReason<PairedComparison>::none(a.value ? b.reason : a.reason);
   if (!found.value) {
@@ -52,10 +41,18 @@ json pooled_comparison(const std::vector<Confusion>& first, const std::vector<Co
   return result;
 }
 
-json fold_comparison(const std::vector<Confusion>& first, const std::vector<Confusion>& second, Score score) {
+// Mean over a fold's trainings.
+double mean_of_fold(const std::vector<Confusion>& trainings, Score score) {
+  double sum = 0;
+  for (const Confusion& training : trainings) sum += score_of(score, training);
+  return sum / static_cast<double>(trainings.size());
+}
+
+json fold_comparison(const std::map<int64_t, std::vector<Confusion>>& first,
+                     const std::map<int64_t, std::vector<Confusion>>& second, Score score) {
   std::vector<double> differences;
-  for (size_t k = 0; k < first.size(); ++k)
-    differences.push_back(score_of(score, first[k]) - score_of(score, second[k]));
+  for (const auto& [fold, trainings] : first)
+    differences.push_back(mean_of_fold(trainings, score) - mean_of_fold(second.at(fold), score));
   const Summary summary = summarise(differences, 1);
   const bool several = differences.size() > 1;
   return {{"fold_mean", summary.mean},
@@ -66,22 +63,58 @@ json fold_comparison(const std::vector<Confusion>& first, const std::vector<Conf
 }  // namespace
 
 bool same_clips(std::span<const Prediction> first, std::span<const Prediction> second) {
-  return tested(first) == tested(second);
+  return std::ranges::equal(by_training(first), by_training(second), {}, tested, tested);
 }
 
 json compare_results(std::span<const Prediction> first, std::span<const Prediction> second, int64_t classes,
                      uint64_t seed) {
   if (!same_clips(first, second))
-    fail("runs with different clips or folds cannot be compared: train both on the same folds");
+    fail("runs with different clips, folds or numbers of trainings cannot be compared: train both on the same folds");
   const auto folds_a = by_fold(first, classes), folds_b = by_fold(second, classes);
-  const auto speakers_a = speakers_of(first, classes), speakers_b = speakers_of(second, classes);
-  json result = {{"folds", folds_a.size()}, {"speakers", speakers_a.size()}};
+  const auto speakers_a = speakers_by_training(first, classes), speakers_b = speakers_by_training(second, classes);
+  json result = {{"folds", folds_a.size()}, {"speakers", speakers_a.front().size()}, {"trainings", speakers_a.size()}};
   for (const auto& [name, score] :
        {std::pair{"uar", Score::uar}, std::pair{"war", Score::war}, std::pair{"macro_f1", Score::macro_f1}}) {
     result[name] = pooled_comparison(speakers_a, speakers_b, score, seed);
     result[name].update(fold_comparison(folds_a, folds_b, score));
   }
   return result;
+}
+
+void adjust(std::vector<json>& comparisons) {
+  for (const auto& [score, title] : scores) {
+    std::vector<double> p;
+    for (const json& comparison : comparisons)
+      if (const json& value = comparison.at(score).at("p"); !value.is_null()) p.push_back(value);
+    const auto adjusted = holm(p);
+    size_t next = 0;
+    for (json& comparison : comparisons) {
+      json& of_score = comparison[score];
+      of_score["p_adjusted"] = of_score.at("p").is_null() ? json(nullptr) : json(adjusted[next++]);
+    }
+  }
+}
+
+std::string describe_comparison(const json& comparison, size_t comparisons) {
+  std::string text;
+  for (const auto& [key, title] : scores) {
+    const json& score = comparison.at(key);
+    text += fmt::format("{:<9} {:+.3f}", title, score.at("difference").get<double>());
+    if (score.at("p").is_null()) {
+      text += fmt::format("   no interval: {}\n", score.at("reason").get<std::string>());
+      continue;
+    }
+    text += fmt::format("   95 % interval {:+.3f} to {:+.3f}   p {:.2g}", score.at("low").get<double>(),
+                        score.at("high").get<double>(), score.at("p").get<double>());
+    if (comparisons > 1)
+      text += fmt::format(" (Holm over {} runs: {:.2g})", comparisons, score.at("p_adjusted").get<double>());
+    text += fmt::format("   detectable {:.3f}", score.at("detectable").get<double>());
+    if (const json& equivalence = score.at("equivalence"); !equivalence.is_null())
+      text += fmt::format("   equivalent within {:.3f}", std::max(std::abs(equivalence.at("low").get<double>()),
+                                                                  std::abs(equivalence.at("high").get<double>())));
+    text += '\n';
+  }
+  return text;
 }
 
 nlohmann::json difference_of_runs(const Path& run, const Path& against, const std::vector<std::string>& classes) {

@@ -16,14 +16,13 @@ using nlohmann::json;
 constexpr size_t most_values = 50;  // a column with more values, such as a different text for every clip, is left out
 
 json scores_of(const std::string& value, std::span<const Prediction> predictions, int64_t classes) {
-  std::vector<Confusion> speakers;
-  for (const auto& [name, confusion] : by_speaker(predictions, classes)) speakers.push_back(confusion);
+  const SpeakersByTraining speakers = speakers_by_training(predictions, classes);
   std::set<std::string_view> clips;
   for (const auto& p : predictions) clips.insert(p.id);
-  json group = {{"value", value}, {"clips", clips.size()}, {"speakers", speakers.size()}};
+  json group = {{"value", value}, {"clips", clips.size()}, {"speakers", speakers.front().size()}};
   for (const auto& [name, score] : {std::pair{"uar", Score::uar}, std::pair{"war", Score::war}}) {
     group[name] = score_interval(speakers, score);
-    group[name]["value"] = score_of(score, pooled(speakers));
+    group[name]["value"] = mean_pooled(speakers, score);
   }
   return group;
 }

@@ -29,6 +29,7 @@ struct Protocol {
   std::string_view selection;  // value of --select, if it is `auto`: the part whose scores choose the epoch
   bool cut;  // a clip ends after 30 s; false: a longer clip is heard in windows of 30 s
   int ddof;  // of the standard deviation over folds
+  bool same_start;  // all folds of a run start from the same initial values
 
   // Analyses
   bool one_fold;  // only the first fold of a single run is analysed
@@ -44,6 +45,7 @@ inline constexpr Protocol strict_protocol{.name = "strict",
                                           .selection = "development",
                                           .cut = false,
                                           .ddof = 1,
+                                          .same_start = false,
                                           .one_fold = false,
                                           .training_clips = TrainingClips::fit,
                                           .shuffled = true,
@@ -56,6 +58,7 @@ inline constexpr Protocol paper_protocol{.name = "paper",
                                          .selection = "test",
                                          .cut = true,
                                          .ddof = 0,
+                                         .same_start = true,
                                          .one_fold = true,
                                          .training_clips = TrainingClips::sample,
                                          .shuffled = false,
