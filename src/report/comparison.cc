@@ -50,8 +50,8 @@ std::string runs_table(const std::vector<ComparedRun>& runs, const Path& folder)
     rows.push_back(std::move(row));
   }
   return html_table(
-      "Scores of all clips together with their 95 % interval over speakers (and trainings, if there are several), and "
-      "mean ± standard deviation of folds; of files of older versions the mean of folds alone",
+      "Scores of all clips together with their 95 % interval over speakers (and trainings, where a run has several); "
+      "mean ± standard deviation of folds (the mean is the first number of runs of older versions)",
       {"Run", "Model", "Method", "Corpus", "Folds", "Protocol", "UAR", "WAR", "Macro F1"}, rows);
 }
 

@@ -69,11 +69,12 @@ std::string explanation(const json& metrics) {
   const std::string scores = "<p>UAR is the recall averaged over classes, WAR the accuracy. ";
   if (!is_pooled(metrics))
     return scores + "The interval is a bootstrap over the speakers of all folds' clips together.</p>\n";
-  const size_t trainings = metrics.value("trainings", json::array()).size();
-  return scores + "The interval belongs to the score of all clips together: a jackknife over speakers" +
-         (trainings > 1 ? fmt::format(" and the {} trainings, over which the scores are averaged.", trainings)
-                        : ". It is about these trained models on new speakers: one training, whose noise is not in the "
-                          "interval.") +
+  const size_t trainings = metrics.contains("trainings") ? metrics.at("trainings").size() : 1;
+  return scores + "The interval belongs to the score of all clips together" +
+         (trainings == 1
+              ? std::string(": a jackknife over speakers. It is about these trained models on new speakers: "
+                            "one training, whose noise is not in the interval.")
+              : fmt::format(", the mean over {} trainings: it covers new speakers and new trainings.", trainings)) +
          " The mean of the folds' scores is another quantity.</p>\n";
 }
 

@@ -8,7 +8,6 @@
 #include <tuple>
 
 #include "base/error.h"
-#include "results/scored.h"
 #include "statistics/significance/corrected_t.h"
 #include "statistics/significance/paired_comparison.h"
 
@@ -25,8 +24,10 @@ std::multiset<std::tuple<int64_t, std::string, std::string>> tested(std::span<co
   return clips;
 }
 
-json pooled_comparison(const SpeakersByTraining& first, const SpeakersByTraining& second, Score score, uint64_t seed) {
-  json result = {{"estimand", "pooled"}, {"difference", mean_pooled(first, score) - mean_pooled(second, score)}};
+using Trainings = std::span<const std::vector<Confusion>>;  // as speakers_of_trainings returns them
+
+json pooled_comparison(Trainings first, Trainings second, Score score, uint64_t seed) {
+  json result = {{"estimand", "pooled"}, {"difference", pooled_score(first, score) - pooled_score(second, score)}};
   const auto a = pooled_scores(first, score), b = pooled_scores(second, score);
   const auto found = a.value && b.value ? compare_pooled(*a.value, *b.value, seed)
                                         : OrReason<PairedComparison>::none(a.value ? b.reason : a.reason);
@@ -41,18 +42,11 @@ json pooled_comparison(const SpeakersByTraining& first, const SpeakersByTraining
   return result;
 }
 
-// Mean over a fold's trainings.
-double mean_of_fold(const std::vector<Confusion>& trainings, Score score) {
-  double sum = 0;
-  for (const Confusion& training : trainings) sum += score_of(score, training);
-  return sum / static_cast<double>(trainings.size());
-}
-
 json fold_comparison(const std::map<int64_t, std::vector<Confusion>>& first,
                      const std::map<int64_t, std::vector<Confusion>>& second, Score score) {
   std::vector<double> differences;
   for (const auto& [fold, trainings] : first)
-    differences.push_back(mean_of_fold(trainings, score) - mean_of_fold(second.at(fold), score));
+    differences.push_back(mean_score(trainings, score) - mean_score(second.at(fold), score));
   const Summary summary = summarise(differences, 1);
   const bool several = differences.size() > 1;
   return {{"fold_mean", summary.mean},
@@ -71,7 +65,8 @@ json compare_results(std::span<const Prediction> first, std::span<const Predicti
   if (!same_clips(first, second))
     fail("runs with different clips, folds or numbers of trainings cannot be compared: train both on the same folds");
   const auto folds_a = by_fold(first, classes), folds_b = by_fold(second, classes);
-  const auto speakers_a = speakers_by_training(first, classes), speakers_b = speakers_by_training(second, classes);
+  const auto speakers_a = speakers_of_trainings(first, classes);
+  const auto speakers_b = speakers_of_trainings(second, classes);
   json result = {{"folds", folds_a.size()}, {"speakers", speakers_a.front().size()}, {"trainings", speakers_a.size()}};
   for (const auto& [name, score] :
        {std::pair{"uar", Score::uar}, std::pair{"war", Score::war}, std::pair{"macro_f1", Score::macro_f1}}) {

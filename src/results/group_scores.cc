@@ -16,13 +16,13 @@ using nlohmann::json;
 constexpr size_t most_values = 50;  // a column with more values, such as a different text for every clip, is left out
 
 json scores_of(const std::string& value, std::span<const Prediction> predictions, int64_t classes) {
-  const SpeakersByTraining speakers = speakers_by_training(predictions, classes);
+  const auto trainings = speakers_of_trainings(predictions, classes);
   std::set<std::string_view> clips;
   for (const auto& p : predictions) clips.insert(p.id);
-  json group = {{"value", value}, {"clips", clips.size()}, {"speakers", speakers.front().size()}};
+  json group = {{"value", value}, {"clips", clips.size()}, {"speakers", trainings.front().size()}};
   for (const auto& [name, score] : {std::pair{"uar", Score::uar}, std::pair{"war", Score::war}}) {
-    group[name] = score_interval(speakers, score);
-    group[name]["value"] = mean_pooled(speakers, score);
+    group[name] = score_interval(trainings, score);
+    group[name]["value"] = pooled_score(trainings, score);
   }
   return group;
 }

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstdlib>
 #include <set>
-#include <tuple>
 
 #include "adapter/adapter_options.h"
 #include "base/error.h"
@@ -131,10 +130,25 @@ std::map<int64_t, std::vector<Confusion>> by_fold(std::span<const Prediction> pr
   return folds;
 }
 
-double mean_score(std::span<const Confusion> trainings, double (*score)(const Confusion&)) {
+std::vector<std::vector<Confusion>> speakers_of_trainings(std::span<const Prediction> predictions, int64_t classes) {
+  std::vector<std::vector<Confusion>> trainings;
+  for (const auto& training : by_training(predictions)) {
+    trainings.emplace_back();
+    for (const auto& [name, confusion] : by_speaker(training, classes)) trainings.back().push_back(confusion);
+  }
+  return trainings;
+}
+
+double mean_score(std::span<const Confusion> trainings, Score score) {
   double sum = 0;
-  for (const Confusion& training : trainings) sum += score(training);
+  for (const Confusion& training : trainings) sum += score_of(score, training);
   return sum / static_cast<double>(trainings.size());
+}
+
+double pooled_score(std::span<const std::vector<Confusion>> trainings, Score score) {
+  std::vector<Confusion> whole;
+  for (const auto& speakers : trainings) whole.push_back(pooled(speakers));
+  return mean_score(whole, score);
 }
 
 json json_of(const Interval& interval) { return {{"low", finite(interval.low)}, {"high", finite(interval.high)}}; }
@@ -146,44 +160,42 @@ json metrics_of(std::span<const Prediction> predictions, const std::vector<std::
   const auto folds = by_fold(predictions, count);
   Confusion all(count);
   for (const auto& p : predictions) all.add(p.truth, p.predicted);
-  const SpeakersByTraining speakers = speakers_by_training(predictions, count);
+  const auto trainings = speakers_of_trainings(predictions, count);
   std::set<std::string_view> clips;
   for (const auto& p : predictions) clips.insert(p.id);
 
   json result = {{"classes", classes},
                  {"clips", clips.size()},
                  {"predictions", predictions.size()},
-                 {"speakers", speakers.front().size()},
+                 {"speakers", trainings.front().size()},
                  {"ddof", ddof}};
-  const std::tuple<const char*, Score, double (*)(const Confusion&)> scores[] = {
-      {"uar", Score::uar, uar}, {"war", Score::war, war}, {"macro_f1", Score::macro_f1, macro_f1}};
-  for (const auto& [name, score, metric] : scores) {
+  const std::pair<const char*, Score> scores[] = {
+      {"uar", Score::uar}, {"war", Score::war}, {"macro_f1", Score::macro_f1}};
+  for (const auto& [name, score] : scores) {
     std::vector<double> values;
-    for (const auto& [fold, trainings] : folds) values.push_back(mean_score(trainings, metric));
+    for (const auto& [fold, of_fold] : folds) values.push_back(mean_score(of_fold, score));
     const Summary summary = summarise(values, ddof);
-    result[name] = score_interval(speakers, score);
-    result[name].update({{"pooled", mean_pooled(speakers, score)}, {"mean", summary.mean}, {"std", summary.std}});
+    result[name] = score_interval(trainings, score);
+    result[name].update({{"pooled", pooled_score(trainings, score)}, {"mean", summary.mean}, {"std", summary.std}});
   }
   result["folds"] = json::array();
-  for (const auto& [fold, trainings] : folds) {
+  for (const auto& [fold, of_fold] : folds) {
     json row = {{"fold", fold}};
-    for (const auto& [name, score, metric] : scores) row[name] = mean_score(trainings, metric);
+    for (const auto& [name, score] : scores) row[name] = mean_score(of_fold, score);
     result["folds"].push_back(row);
   }
   result["trainings"] = json::array();
-  for (const auto& training : by_training(predictions)) {
-    const auto seed = training.front().seed;
-    json row = {{"seed", seed ? json(*seed) : json(nullptr)}};
-    Confusion confusion(count);
-    for (const auto& p : training) confusion.add(p.truth, p.predicted);
-    for (const auto& [name, score, metric] : scores) row[name] = metric(confusion);
+  const auto seeds = seeds_of(predictions);
+  for (size_t t = 0; t < seeds.size(); ++t) {
+    json row = {{"seed", seeds[t] ? json(*seeds[t]) : json(nullptr)}};
+    for (const auto& [name, score] : scores) row[name] = score_of(score, pooled(trainings[t]));
     result["trainings"].push_back(row);
   }
   result["recall"] = json::object();
   const auto recall = recalls(all);
   for (size_t c = 0; c < classes.size(); ++c) {
     result["recall"][classes[c]] = finite(recall[c]);
-    result["recall_intervals"][classes[c]] = recall_interval(speakers, static_cast<int64_t>(c));
+    result["recall_intervals"][classes[c]] = recall_interval(trainings, static_cast<int64_t>(c));
   }
   result["calibration"] = calibration_of(predictions, seed);
   result["confusion"] = json::array();
@@ -204,11 +216,7 @@ std::string describe_metrics(const json& metrics) {
     intervals |= !metrics.at(key).at("low").is_null();
   }
   if (metrics.contains("calibration")) text += calibration_lines(metrics.at("calibration"));
-  const size_t trainings = metrics.value("trainings", json::array()).size();
-  if (intervals && trainings > 1)
-    text += fmt::format("The intervals are over speakers and {} trainings.\n", trainings);
-  else if (intervals)
-    text += "The intervals are given these trained models: the noise of training is not in them.\n";
+  if (intervals) text += "The intervals are given these trained models: the noise of training is not in them.\n";
   text += published(metrics);
   const auto classes = metrics.at("classes").get<std::vector<std::string>>();
   size_t width = 10;

@@ -14,6 +14,7 @@
 
 #include "corpus/clips.h"
 #include "statistics/bootstrap.h"
+#include "statistics/intervals/pooled_scores.h"
 #include "statistics/metrics.h"
 
 namespace loralens {
@@ -48,10 +49,14 @@ std::map<std::string, Confusion> by_speaker(std::span<const Prediction> predicti
 std::vector<std::optional<uint64_t>> seeds_of(std::span<const Prediction> predictions);
 // The predictions of each training, in the order of seeds_of.
 std::vector<std::vector<Prediction>> by_training(std::span<const Prediction> predictions);
+// The confusion matrix of each speaker in each training, R×S; speakers in the order of by_speaker.
+std::vector<std::vector<Confusion>> speakers_of_trainings(std::span<const Prediction> predictions, int64_t classes);
 // Each fold's confusion matrix in each training: {fold: R matrices in the order of seeds_of}.
 std::map<int64_t, std::vector<Confusion>> by_fold(std::span<const Prediction> predictions, int64_t classes);
-// The mean of a score over the trainings of a fold.
-double mean_score(std::span<const Confusion> trainings, double (*score)(const Confusion&));
+// The mean of a score over trainings.
+double mean_score(std::span<const Confusion> trainings, Score score);
+// The mean over trainings of the score of all speakers together.
+double pooled_score(std::span<const std::vector<Confusion>> trainings, Score score);
 
 // {"low", "high"}; null for bounds that are not finite.
 nlohmann::json json_of(const Interval& interval);
@@ -61,7 +66,7 @@ nlohmann::json json_of(const Interval& interval);
 // folds (ddof); "folds": the scores of each fold, the mean over its trainings; "trainings": the seed and scores of each
 // training, all folds pooled; "recall" and "recall_intervals" of each class; "calibration" (calibration_of);
 // "confusion": rows are true classes; "classes"; the numbers of "clips", "predictions" (more than clips if several
-// folds test a clip) and "speakers". seed: of the draws of the calibrated model.
+// folds or trainings test a clip) and "speakers". seed: of the draws of the calibrated model.
 nlohmann::json metrics_of(std::span<const Prediction> predictions, const std::vector<std::string>& classes, int ddof,
                           uint64_t seed);
 

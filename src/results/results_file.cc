@@ -14,8 +14,8 @@
 #include "base/formats/json.h"
 #include "results/results.h"
 #include "results/run_folder.h"
-#include "results/scored.h"
 #include "statistics/calibration.h"
+#include "statistics/intervals/pooled_scores.h"
 #include "statistics/nulls/calibrated.h"
 
 namespace loralens {
@@ -59,6 +59,9 @@ Columns columns_of(const Table& table, const std::vector<std::string>& classes, 
            column);
   return columns;
 }
+
+constexpr std::pair<const char*, Score> scores[] = {
+    {"uar", Score::uar}, {"war", Score::war}, {"macro_f1", Score::macro_f1}};
 
 constexpr double rounding = 1e-6;  // largest rounding error of a probability with six digits
 
@@ -162,7 +165,7 @@ class Agreement {
         equal(fmt::format("clips of {} taken for {}", classes[static_cast<size_t>(t)], classes[static_cast<size_t>(p)]),
               metrics_.at("confusion").at(static_cast<size_t>(t)).at(static_cast<size_t>(p)), all.at(t, p));
     check_folds(folds);
-    check_pooled(count);
+    check_pooled();
     if (metrics_.contains("trainings")) check_trainings();
     if (metrics_.contains("calibration")) check_calibration();
   }
@@ -198,8 +201,6 @@ class Agreement {
   }
 
   void check_folds(const std::map<int64_t, std::vector<Confusion>>& folds) const {
-    const std::pair<const char*, double (*)(const Confusion&)> scores[] = {
-        {"uar", uar}, {"war", war}, {"macro_f1", macro_f1}};
     for (const auto& [key, score] : scores) {
       std::vector<double> values;
       for (const json& fold : metrics_.at("folds")) {
@@ -211,32 +212,28 @@ class Agreement {
     }
   }
 
-  // Files of older versions lack the pooled scores, the Brier score and the log-loss.
-  void check_pooled(int64_t classes) const {
-    const auto trainings = speakers_by_training(predictions_, classes);
-    const std::pair<const char*, Score> scores[] = {
-        {"uar", Score::uar}, {"war", Score::war}, {"macro_f1", Score::macro_f1}};
-    for (const auto& [key, score] : scores)
-      if (metrics_.at(key).contains("pooled"))
-        near(fmt::format("{} of all clips together", key), metrics_.at(key).at("pooled"),
-             mean_pooled(trainings, score));
-  }
-
   void check_trainings() const {
-    const auto trainings = by_training(predictions_);
+    const auto trainings = speakers_of_trainings(predictions_, std::ssize(metrics_.at("classes")));
+    const auto seeds = seeds_of(predictions_);
     const json& stated = metrics_.at("trainings");
     equal("trainings", stated.size(), trainings.size());
     for (size_t t = 0; t < trainings.size(); ++t) {
-      const auto seed = trainings[t].front().seed;
       const json& of_training = stated.at(t);
-      if (of_training.at("seed") != (seed ? json(*seed) : json()))
+      if (of_training.at("seed") != (seeds[t] ? json(*seeds[t]) : json()))
         disagree(fmt::format("seed of training {}", t), of_training.at("seed").dump(),
-                 seed ? std::to_string(*seed) : "none");
-      Confusion confusion(std::ssize(metrics_.at("classes")));
-      for (const Prediction& p : trainings[t]) confusion.add(p.truth, p.predicted);
-      near(fmt::format("uar of training {}", t), of_training.at("uar"), uar(confusion));
-      near(fmt::format("war of training {}", t), of_training.at("war"), war(confusion));
+                 seeds[t] ? std::to_string(*seeds[t]) : "none");
+      for (const auto& [key, score] : scores)
+        near(fmt::format("{} of training {}", key, t), of_training.at(key), score_of(score, pooled(trainings[t])));
     }
+  }
+
+  // Files of older versions lack the pooled scores, the Brier score and the log-loss.
+  void check_pooled() const {
+    const auto trainings = speakers_of_trainings(predictions_, std::ssize(metrics_.at("classes")));
+    for (const auto& [key, score] : scores)
+      if (metrics_.at(key).contains("pooled"))
+        near(fmt::format("{} of all clips together", key), metrics_.at(key).at("pooled"),
+             pooled_score(trainings, score));
   }
 
   void check_calibration() const {

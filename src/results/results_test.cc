@@ -135,7 +135,7 @@ TEST(RunMetrics, HoldTheIntervalOfEachRecallAndTheCalibration) {
 
 TEST(RunMetrics, CountAClipOnceThatSeveralFoldsTested) {
   auto predictions = some_predictions();
-  for (auto p : some_predictions())
+  for (const auto& p : some_predictions())
     predictions.push_back({p.id, p.speaker, p.label, p.fold + 2, p.truth, p.truth, p.probabilities});
   const auto metrics = metrics_of(predictions, classes, 1, 42);
   EXPECT_EQ(metrics.at("clips"), 6);

@@ -31,38 +31,23 @@ bool each_clip_once(std::span<const Prediction> predictions) {
 
 }  // namespace
 
-SpeakersByTraining speakers_by_training(std::span<const Prediction> predictions, int64_t classes) {
-  SpeakersByTraining trainings;
-  for (const auto& training : by_training(predictions)) {
-    trainings.emplace_back();
-    for (const auto& [name, confusion] : by_speaker(training, classes)) trainings.back().push_back(confusion);
-  }
-  return trainings;
-}
-
-double mean_pooled(const SpeakersByTraining& trainings, Score score) {
-  double sum = 0;
-  for (const auto& speakers : trainings) sum += score_of(score, pooled(speakers));
-  return sum / static_cast<double>(trainings.size());
-}
-
-json score_interval(const SpeakersByTraining& trainings, Score score) {
+json score_interval(std::span<const std::vector<Confusion>> trainings, Score score) {
   return json_of(pooled_scores(trainings, score));
 }
 
-json recall_interval(const SpeakersByTraining& trainings, int64_t c) {
-  const auto of_class = [&](const Confusion& speaker) {
-    int64_t clips = 0;
-    for (int64_t predicted = 0; predicted < speaker.classes; ++predicted) clips += speaker.at(c, predicted);
-    return clips;
-  };
-  std::vector<int64_t> clips;
-  for (const Confusion& speaker : trainings.front())
-    if (const int64_t count = of_class(speaker); count > 0) clips.push_back(count);
+json recall_interval(std::span<const std::vector<Confusion>> trainings, int64_t c) {
   std::vector<double> right;
-  for (const auto& speakers : trainings)
-    for (const Confusion& speaker : speakers)
-      if (of_class(speaker) > 0) right.push_back(static_cast<double>(speaker.at(c, c)));
+  std::vector<int64_t> clips;
+  for (const auto& speakers : trainings) {
+    clips.clear();
+    for (const Confusion& speaker : speakers) {
+      int64_t of_class = 0;
+      for (int64_t predicted = 0; predicted < speaker.classes; ++predicted) of_class += speaker.at(c, predicted);
+      if (of_class == 0) continue;
+      right.push_back(static_cast<double>(speaker.at(c, c)));
+      clips.push_back(of_class);
+    }
+  }
   if (clips.empty()) return json_of(OrReason<PooledScores>::none("the class has no clip"));
   return json_of(pooled_means(right, clips));
 }

@@ -12,22 +12,13 @@
 
 namespace loralens {
 
-// The confusion matrix of each speaker in each training: R lists of S, the speakers in the same order.
-using SpeakersByTraining = std::vector<std::vector<Confusion>>;
-
-// Trainings in the order of seeds_of; a clip of an unknown speaker is a speaker of its own.
-SpeakersByTraining speakers_by_training(std::span<const Prediction> predictions, int64_t classes);
-
-// The mean over trainings of the score of all clips together.
-double mean_pooled(const SpeakersByTraining& trainings, Score score);
-
-// {"low", "high"} of mean_pooled: jackknife over speakers, given these trained models, for one training; over speakers
-// and trainings for several. Both null, and "reason", where there is no interval. Error for trainings with different
-// numbers of speakers.
-nlohmann::json score_interval(const SpeakersByTraining& trainings, Score score);
+// {"low", "high"} of a score of all clips together, mean over trainings (over speakers and trainings; of one training
+// given its models); both null, and "reason", where there is no interval. trainings: one confusion matrix per speaker
+// in each (speakers_of_trainings).
+nlohmann::json score_interval(std::span<const std::vector<Confusion>> trainings, Score score);
 
 // The same for the recall of class c over the speakers with clips of the class.
-nlohmann::json recall_interval(const SpeakersByTraining& trainings, int64_t c);
+nlohmann::json recall_interval(std::span<const std::vector<Confusion>> trainings, int64_t c);
 
 // Calibration of the predicted classes: "ece" and its "bins"; "calibrated", the ece of a calibrated model with the same
 // confidences: "mean", "high" (95 % quantile), "p" and "draws", null if a clip has several predictions, which are not

@@ -15,7 +15,7 @@ using nlohmann::json;
 using testing::HasSubstr;
 
 // Five speakers with `right` of four clips of class 0 right, and two right clips of class 1; one with class 1 alone.
-SpeakersByTraining one_training() {
+std::vector<Confusion> speakers() {
   std::vector<Confusion> result;
   for (const int64_t right : {4, 3, 2, 4, 1}) {
     result.emplace_back(2);
@@ -23,18 +23,19 @@ SpeakersByTraining one_training() {
   }
   result.emplace_back(2);
   result.back().counts = {0, 0, 1, 1};
-  return {result};
+  return result;
 }
 
 TEST(Scored, AScoreHasTheIntervalOfThePooledScore) {
-  const auto of = one_training();
-  const json found = score_interval(of, Score::uar);
-  const auto expected = pooled_score_interval(*pooled_scores(of, Score::uar).value);
+  const auto of = speakers();
+  const json found = score_interval({&of, 1}, Score::uar);
+  const auto expected = pooled_score_interval(*pooled_scores({&of, 1}, Score::uar).value);
   EXPECT_EQ(found, (json{{"low", expected.value->low}, {"high", expected.value->high}}));
 }
 
 TEST(Scored, ARecallIsOverTheSpeakersWithClipsOfTheClass) {
-  const json found = recall_interval(one_training(), 0);
+  const auto of = speakers();
+  const json found = recall_interval({&of, 1}, 0);
   const auto expected = pooled_score_interval(
       *pooled_means(std::vector<double>{4, 3, 2, 4, 1}, std::vector<int64_t>{4, 4, 4, 4, 4}).value);
   EXPECT_EQ(found, (json{{"low", expected.value->low}, {"high", expected.value->high}}));
@@ -42,21 +43,22 @@ TEST(Scored, ARecallIsOverTheSpeakersWithClipsOfTheClass) {
   EXPECT_GT(found.at("high"), 0.7);
   std::vector<Confusion> none(4, Confusion(2));
   for (Confusion& speaker : none) speaker.counts = {1, 0, 0, 0};
-  EXPECT_THAT(recall_interval({none}, 1).at("reason"), HasSubstr("no clip"));
+  EXPECT_THAT(recall_interval({&none, 1}, 1).at("reason"), HasSubstr("no clip"));
 }
 
-TEST(Scored, SeveralTrainingsAreTheSecondFactor) {
-  auto of = one_training();
-  of.push_back(of[0]);
-  EXPECT_THAT(score_interval(of, Score::war).at("reason"), HasSubstr("2 runs are too few"));
-  of[1][0].counts = {1, 3, 0, 2};
-  of.push_back(of[0]);
-  const auto expected = pooled_score_interval(*pooled_scores(of, Score::war).value);
-  EXPECT_EQ(score_interval(of, Score::war).at("low"), expected.value->low);
-  EXPECT_DOUBLE_EQ(mean_pooled(of, Score::war), (25 + 22 + 25) / 32.0 / 3);
-  const auto recall = pooled_means(std::vector<double>{4, 3, 2, 4, 1, 1, 3, 2, 4, 1, 4, 3, 2, 4, 1},
-                                   std::vector<int64_t>{4, 4, 4, 4, 4});
-  EXPECT_EQ(recall_interval(of, 0).at("low"), pooled_score_interval(*recall.value).value->low);
+TEST(Scored, SeveralTrainingsAreAFactorOfTheInterval) {
+  std::vector<std::vector<Confusion>> trainings(3, speakers());
+  trainings[1][0].counts = {2, 2, 0, 2};
+  trainings[2][3].counts = {3, 1, 1, 1};
+  const auto expected = pooled_score_interval(*pooled_scores(trainings, Score::uar).value);
+  EXPECT_EQ(score_interval(trainings, Score::uar),
+            (json{{"low", expected.value->low}, {"high", expected.value->high}}));
+  const json recall = recall_interval(trainings, 0);
+  const auto of_recall =
+      pooled_score_interval(*pooled_means(std::vector<double>{4, 3, 2, 4, 1, 2, 3, 2, 4, 1, 4, 3, 2, 3, 1},
+                                          std::vector<int64_t>{4, 4, 4, 4, 4})
+                                 .value);
+  EXPECT_EQ(recall, (json{{"low", of_recall.value->low}, {"high", of_recall.value->high}}));
 }
 
 TEST(Scored, CalibrationHoldsItsNullAndProperScores) {
