@@ -29,7 +29,7 @@ namespace {
 struct TrainArguments {
   std::vector<std::string> corpora;
   std::string model = "base", out, resume, labels, preset{strict_protocol.preset}, protocol{strict_protocol.name};
-  std::string select = "auto";
+  std::string select = "auto", read_out = "auto";
   AdapterFlags adapter;
   FoldOptions folds;
   RunOptions run;
@@ -38,8 +38,14 @@ struct TrainArguments {
   bool force = false, resuming = false;
 };
 
-void add_head_options(CLI::App& command, HeadOptions& head) {
+void add_head_options(CLI::App& command, HeadOptions& head, std::string& read_out) {
   const char* group = "Adapter";
+  command
+      .add_option("--read-out", read_out,
+                  "head of --method frozen: logistic (regression on the best layer) or gradient (trained as with other "
+                  "methods); auto: the protocol's")
+      ->check(CLI::IsMember({"auto", "logistic", "gradient"}))
+      ->group(group);
   add_number(command, "--projection", head.projection, projections, "width of the head's projector")->group(group);
   command.add_flag("--weighted-layer-sum", head.weighted_layer_sum, "the head reads a learned mean of all layers")
       ->group(group);
@@ -111,6 +117,17 @@ struct GivenFlags {
   std::set<std::string> anywhere;      // there or in the configuration file
 };
 
+// Whether the head is a logistic regression, and errors of flags that contradict it.
+void choose_read_out(TrainArguments& a, const GivenFlags& given) {
+  const bool leaves_encoder = method_named(a.run.adapter.method).leaves_encoder();
+  if (!leaves_encoder && a.read_out == "logistic" && given.command_line.contains("--read-out"))
+    throw_usage("--read-out logistic is for an encoder that is not trained: choose --method frozen");
+  if (a.read_out == "auto") a.read_out = a.run.protocol.read_out;
+  a.run.head.logistic = leaves_encoder && a.read_out == "logistic";
+  if (a.run.head.logistic && a.run.train.selection == Selection::test)
+    throw_usage("--read-out logistic is not chosen on the test part: give another --select, or --read-out gradient");
+}
+
 void resolve(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   const Protocol& protocol = a.run.protocol = protocol_named(a.protocol);
   if (command.get_option("--preset")->count() == 0) a.preset = protocol.preset;
@@ -123,6 +140,7 @@ void resolve(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   a.run.train.selection = a.select == "test"          ? Selection::test
                           : a.select == "development" ? Selection::development
                                                       : Selection::last;
+  choose_read_out(a, given);
   a.folds.seed = a.run.train.seed;
   try {
     a.run.train.validate();
@@ -217,10 +235,11 @@ void record_inputs(TrainingInputs inputs, const std::optional<TrainingInputs>& b
     write_inputs(folder, inputs, format_recordings(clips, recordings));
 }
 
-// Whether an interrupted run has a checkpoint or a history to resume from.
+// Whether an interrupted run has a checkpoint, a history or a head to resume from.
 bool has_progress(const Path& partial) {
   for (const auto& entry : std::filesystem::recursive_directory_iterator(partial))
-    if (entry.path().filename() == "checkpoint.safetensors" || entry.path().filename() == "history.csv") return true;
+    for (const char* file : {"checkpoint.safetensors", "history.csv", "head.safetensors"})
+      if (entry.path().filename() == file) return true;
   return false;
 }
 
@@ -239,10 +258,18 @@ void tell_of_unused(const GivenFlags& given, const TrainArguments& a) {
   std::erase_if(foreign, [&](const std::string& name) { return !given.anywhere.contains("--" + name); });
   if (!foreign.empty())
     log_line(fmt::format("without effect with {}, from the configuration file: {}", method, fmt::join(foreign, ", ")));
+  const bool logistic = a.run.head.logistic;
   tell(frozen, method, {"--learning-rate", "--watch"});
-  tell(frozen && !o.augment.active(), method, {"--position-dropout"});
   tell(!a.run.adapter.target_pattern.empty(), "--target-pattern", {"--targets"});
   tell(a.run.source.input.padded, "--input padded", {"--tail"});
+  tell(logistic, "--read-out logistic",
+       {"--projection",      "--weighted-layer-sum", "--epochs",     "--head-epochs",        "--batch",
+        "--batch-frames",    "--by-length",          "--accumulate", "--head-learning-rate", "--schedule",
+        "--warmup",          "--weight-decay",       "--clip-norm",  "--position-dropout",   "--average",
+        "--label-smoothing", "--patience",           "--time-masks", "--time-share",         "--mel-masks",
+        "--mel-width"});
+  if (logistic) return;
+  tell(frozen && !o.augment.active(), method, {"--position-dropout"});
   tell(o.batch_frames > 0, "--batch-frames", {"--batch"});
   tell(o.selection == Selection::last, "--select last", {"--patience"});
   tell(o.augment.time_masks == 0, "--time-masks 0", {"--time-share"});
@@ -345,7 +372,7 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
   command->add_option("--preset", a->preset, preset_summary())->check(CLI::IsMember(preset_names()));
   add_number(*command, "--cache-megabytes", a->cache_megabytes, {0, 1 << 20}, "memory for encoded clips");
   a->adapter.add(*command);
-  add_head_options(*command, a->run.head);
+  add_head_options(*command, a->run.head, a->read_out);
   add_training_options(*command, *a);
   add_input_options(*command, a->run.source.input);
   add_machine_options(*command, a->machine, /*gradients=*/true);

@@ -29,7 +29,7 @@ struct ComparedModels {
   Path run;  // the first run's folder with config.toml and folds.csv; may be the parent of the model's folder
   std::vector<Path> folders;  // of each model: the folds of the first run, of the second, ...
   Base base;
-  std::vector<EmotionModel> adapted, frozen;  // one each for every fold of every run
+  std::vector<EmotionModel> adapted, frozen;  // one each for every fold of every run; their heads read the last layer
   std::optional<EmotionModel> untrained;
   Clips clips;
   std::vector<int64_t> labels;  // class number of each clip
