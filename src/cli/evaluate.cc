@@ -32,7 +32,9 @@ struct EvaluateArguments {
   bool json = false, force = false;
 };
 
-std::vector<Prediction> predict_all(const OpenedRun& loaded, const Clips& clips, const MachineOptions& machine) {
+// The predictions of each of the run's models for all clips; a fold's models of several trainings differ in their seed.
+std::vector<Prediction> predict_all(const Path& run, const OpenedRun& loaded, const Clips& clips,
+                                    const MachineOptions& machine) {
   const std::vector<int64_t> numbers = all_clips(clips);
   std::vector<Prediction> predictions;
   const auto& first = loaded.models.front();
@@ -42,12 +44,14 @@ std::vector<Prediction> predict_all(const OpenedRun& loaded, const Clips& clips,
   int64_t first_layer = first.first_adapted_layer();
   for (const EmotionModel& model : loaded.models) first_layer = std::min(first_layer, model.first_adapted_layer());
   ClipSource source(loaded.base.encoder, clips.clips, first_layer, options);
+  const auto folds = loaded.models.size() / training_folders(run).size();
   for (size_t m = 0; m < loaded.models.size(); ++m) {
     const EmotionModel& model = loaded.models[m];
     Progress progress(fmt::format("model {}/{}", m + 1, loaded.models.size()), std::ssize(numbers));
     const auto states = clip_states(model, source, numbers, [&](int64_t done) { progress.step(done); });
     const auto p = probabilities(model, states, names_of(source, numbers));
-    for (auto& one : predictions_of(clips, numbers, model.classes, p, static_cast<int64_t>(m)))
+    for (auto& one : predictions_of(clips, numbers, model.classes, p, static_cast<int64_t>(m % folds),
+                                    seed_of_model(loaded.folders[m])))
       predictions.push_back(std::move(one));
   }
   return predictions;
@@ -132,7 +136,7 @@ void evaluate(const CLI::App& command, const EvaluateArguments& a) {
     const auto& classes = loaded.models.front().classes;
     const Clips clips = clips_of_classes(a.corpora, a.labels, classes);
     if (out) check_inputs_stay(a.out, paths_of(clips, loaded.base.name));
-    const auto made = predict_all(loaded, clips, a.machine);
+    const auto made = predict_all(a.run, loaded, clips, a.machine);
     metrics = other_metrics(a, loaded, clips, made);
     predictions = format_predictions(made, classes);
   }

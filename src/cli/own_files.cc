@@ -27,14 +27,18 @@ struct Kind {
 };
 
 std::vector<Kind> kinds() {
-  const std::string model = "@(fold-+([0-9])|final)?(.partial)";
+  const std::string model = "@(fold-+([0-9])|final)?(.partial)", seed = "seed-+([0-9])";
   const std::string of_model =
-      model +
       "/@(config.json|adapter_config.json|adapter_model.safetensors|head.safetensors|model.safetensors|"
       "initial.safetensors|checkpoint.safetensors|history.csv|watch.csv|predictions.csv)";
   const std::vector<std::string> of_run = {
-      "@(config.toml|folds.csv|metrics.json|predictions.csv|inputs.json|recordings.csv|.lock)", "report.html", model,
-      of_model};
+      "@(config.toml|folds.csv|metrics.json|predictions.csv|inputs.json|recordings.csv|.lock)",
+      "report.html",
+      model,
+      model + of_model,
+      seed,
+      seed + "/" + model,
+      seed + "/" + model + of_model};
   std::string names;
   for (const AnalysisEntry& entry : analyses()) names += (names.empty() ? "" : "|") + std::string(entry.name);
   return {{{"config.toml", "folds.csv", "metrics.json", "predictions.csv"}, "metrics.json", "\"uar\"", of_run},

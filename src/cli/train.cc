@@ -102,6 +102,12 @@ void add_training_options(CLI::App& command, TrainArguments& a) {
   number("--mel-masks", o.augment.mel_masks, train_ranges::mel_masks, "SpecAugment: masks over mel bins");
   number("--mel-width", o.augment.mel_width, train_ranges::mel_width, "SpecAugment: widest mel mask, in bins");
   number("--seed", o.seed, train_ranges::seed, "random seed of initial values, folds, clip order and dropout");
+  number("--seeds", a.run.seeds, train_ranges::seeds,
+         "trainings of each fold, with the seeds S, S+1, ... from --seed on");
+  command
+      .add_flag("--same-start", a.run.same_start,
+                "all folds start from the same initial values (as with --protocol paper)")
+      ->group(group);
 }
 
 // A resumed run uses the flags that it was started with, so no other flags may be given.
@@ -134,6 +140,7 @@ void resolve(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   apply_preset(command, preset_named(a.preset));
   a.run.adapter = a.adapter.options(command, given.command_line);
   a.run.source.input.cut = protocol.cut;
+  a.run.same_start = a.run.same_start || protocol.same_start;
   a.run.source.cache_bytes = a.cache_megabytes << 20;
   a.run.source.threads = thread_count(a.machine);
   if (a.select == "auto") a.select = protocol.selection;
@@ -299,8 +306,9 @@ void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   record_inputs(inputs, before, clips, folds, a, out.path());
   write_file(out.path() / "config.toml", config);
   tell_of_unused(given, a);
-  log_line(fmt::format("{} clips, {} folds, {} on {}, {}", clips.clips.size(), folds.size(), a.run.adapter.method,
-                       base.name, inputs.precision));
+  log_line(fmt::format("{} clips, {} folds{}, {} on {}, {}", clips.clips.size(), folds.size(),
+                       a.run.seeds > 1 ? fmt::format(", {} seeds", a.run.seeds) : "", a.run.adapter.method, base.name,
+                       inputs.precision));
   std::string results;
   try {
     const auto metrics = cross_validate(base, clips, folds, a.run, out.path());

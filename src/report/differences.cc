@@ -32,16 +32,23 @@ std::string interval_text(const json& score) {
 bool is_pooled(const json& comparison) { return comparison.at("uar").contains("estimand"); }
 
 std::string explanation(const json& one) {
+  const auto trainings = one.value("trainings", size_t{1});
   return fmt::format(
       "<p>The first run minus the second, which was tested on the same clips in the same folds. Pooled: the "
-      "difference of the scores of all clips together, of {} speakers, with the 95 % interval of a jackknife over "
-      "speakers and the p of sign flips of the speakers' contributions. They are about these trained models: one "
-      "training each, so that the variation between trainings is in neither. Detectable: the smallest true "
+      "difference of the scores of all clips together, of {} speakers, with {} Detectable: the smallest true "
       "difference that would have been found with a probability of 80 %. Equivalence: the 90 % interval; two runs "
       "are equivalent at 0.05 for each margin that contains it, otherwise a p above 0.05 does not tell. Over "
       "folds: mean and standard deviation of the {} folds' differences, and p of Nadeau and Bengio's corrected t "
       "test.</p>\n",
-      one.at("speakers").get<size_t>(), one.at("folds").get<size_t>());
+      one.at("speakers").get<size_t>(),
+      trainings == 1
+          ? "the 95 % interval of a jackknife over speakers and the p of sign flips of the speakers' contributions. "
+            "They are about these trained models: one training each, so that the variation between trainings is in "
+            "neither."
+          : fmt::format("the mean over {} trainings of each fold, and the 95 % interval and p over speakers and "
+                        "trainings.",
+                        trainings),
+      one.at("folds").get<size_t>());
 }
 
 std::string old_explanation(const json& one) {

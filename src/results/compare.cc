@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "results/compare.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <tuple>
@@ -20,25 +21,27 @@ std::multiset<std::tuple<int64_t, std::string, std::string>> tested(std::span<co
   return clips;
 }
 
-std::vector<Confusion> by_fold(std::span<const Prediction> predictions, int64_t classes) {
-  std::map<int64_t, Confusion> folds;
-  for (const Prediction& p : predictions) folds.try_emplace(p.fold, classes).first->second.add(p.truth, p.predicted);
-  std::vector<Confusion> confusions;
-  for (const auto& [fold, confusion] : folds) confusions.push_back(confusion);
-  return confusions;
+// The confusion matrix of each speaker in each training.
+using Speakers = std::vector<std::vector<Confusion>>;
+
+Speakers speakers_of(std::span<const Prediction> predictions, int64_t classes) {
+  Speakers trainings;
+  for (const auto& training : by_training(predictions)) {
+    trainings.emplace_back();
+    for (const auto& [name, confusion] : by_speaker(training, classes)) trainings.back().push_back(confusion);
+  }
+  return trainings;
 }
 
-std::vector<Confusion> speakers_of(std::span<const Prediction> predictions, int64_t classes) {
-  std::vector<Confusion> confusions;
-  for (const auto& [name, confusion] : by_speaker(predictions, classes)) confusions.push_back(confusion);
-  return confusions;
+double mean_pooled(const Speakers& trainings, Score score) {
+  double sum = 0;
+  for (const auto& speakers : trainings) sum += score_of(score, pooled(speakers));
+  return sum / static_cast<double>(trainings.size());
 }
 
-json pooled_comparison(const std::vector<Confusion>& first, const std::vector<Confusion>& second, Score score,
-                       uint64_t seed) {
-  const double difference = score_of(score, pooled(first)) - score_of(score, pooled(second));
-  json result = {{"estimand", "pooled"}, {"difference", difference}};
-  const auto a = pooled_scores({&first, 1}, score), b = pooled_scores({&second, 1}, score);
+json pooled_comparison(const Speakers& first, const Speakers& second, Score score, uint64_t seed) {
+  json result = {{"estimand", "pooled"}, {"difference", mean_pooled(first, score) - mean_pooled(second, score)}};
+  const auto a = pooled_scores(first, score), b = pooled_scores(second, score);
   const auto found = a.value && b.value ? compare_pooled(*a.value, *b.value, seed)
                                         : OrReason<PairedComparison>::none(a.value ? b.reason : a.reason);
   if (!found.value) {
@@ -52,10 +55,18 @@ json pooled_comparison(const std::vector<Confusion>& first, const std::vector<Co
   return result;
 }
 
-json fold_comparison(const std::vector<Confusion>& first, const std::vector<Confusion>& second, Score score) {
+// Mean over a fold's trainings.
+double mean_of_fold(const std::vector<Confusion>& trainings, Score score) {
+  double sum = 0;
+  for (const Confusion& training : trainings) sum += score_of(score, training);
+  return sum / static_cast<double>(trainings.size());
+}
+
+json fold_comparison(const std::map<int64_t, std::vector<Confusion>>& first,
+                     const std::map<int64_t, std::vector<Confusion>>& second, Score score) {
   std::vector<double> differences;
-  for (size_t k = 0; k < first.size(); ++k)
-    differences.push_back(score_of(score, first[k]) - score_of(score, second[k]));
+  for (const auto& [fold, trainings] : first)
+    differences.push_back(mean_of_fold(trainings, score) - mean_of_fold(second.at(fold), score));
   const Summary summary = summarise(differences, 1);
   const bool several = differences.size() > 1;
   return {{"fold_mean", summary.mean},
@@ -66,16 +77,16 @@ json fold_comparison(const std::vector<Confusion>& first, const std::vector<Conf
 }  // namespace
 
 bool same_clips(std::span<const Prediction> first, std::span<const Prediction> second) {
-  return tested(first) == tested(second);
+  return std::ranges::equal(by_training(first), by_training(second), {}, tested, tested);
 }
 
 json compare_results(std::span<const Prediction> first, std::span<const Prediction> second, int64_t classes,
                      uint64_t seed) {
   if (!same_clips(first, second))
-    fail("runs with different clips or folds cannot be compared: train both on the same folds");
+    fail("runs with different clips, folds or numbers of trainings cannot be compared: train both on the same folds");
   const auto folds_a = by_fold(first, classes), folds_b = by_fold(second, classes);
   const auto speakers_a = speakers_of(first, classes), speakers_b = speakers_of(second, classes);
-  json result = {{"folds", folds_a.size()}, {"speakers", speakers_a.size()}};
+  json result = {{"folds", folds_a.size()}, {"speakers", speakers_a.front().size()}, {"trainings", speakers_a.size()}};
   for (const auto& [name, score] :
        {std::pair{"uar", Score::uar}, std::pair{"war", Score::war}, std::pair{"macro_f1", Score::macro_f1}}) {
     result[name] = pooled_comparison(speakers_a, speakers_b, score, seed);

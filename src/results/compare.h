@@ -9,15 +9,15 @@
 
 namespace loralens {
 
-// Whether both predict the same clips, with the same labels, in the same folds.
+// Whether both have as many trainings, which predict the same clips, with the same labels, in the same folds.
 bool same_clips(std::span<const Prediction> first, std::span<const Prediction> second);
 
-// A JSON object: the numbers of "folds" and "speakers", and for "uar", "war", "macro_f1" the comparison first - second:
-// "estimand" ("pooled"), "difference" of the scores of all clips together, "low", "high" (95 %), "p" (sign flips of the
-// speakers' contributions) and "detectable" of compare_pooled (statistics/significance/paired_comparison.h), null where
-// it gives no result, with "reason"; "equivalence" {"low", "high"}: the 90 % interval for two one-sided tests, or null;
-// "fold_mean", "fold_std" (ddof 1) of the difference by fold, and "p_folds" (corrected_t), both null for one fold.
-// Error unless same_clips.
+// A JSON object: the numbers of "folds", "speakers" and "trainings" of a fold, and for "uar", "war", "macro_f1" the
+// comparison first - second: "estimand" ("pooled"), "difference" of the scores of all clips together, mean over
+// trainings, "low", "high" (95 %), "p" (sign flips of the speakers' contributions; from three trainings on Student's t)
+// and "detectable" of compare_pooled (statistics/significance/paired_comparison.h), null where it gives no result, with
+// "reason"; "equivalence" {"low", "high"}: the 90 % interval for two one-sided tests, or null; "fold_mean", "fold_std"
+// (ddof 1) of the difference by fold, and "p_folds" (corrected_t), both null for one fold. Error unless same_clips.
 nlohmann::json compare_results(std::span<const Prediction> first, std::span<const Prediction> second, int64_t classes,
                                uint64_t seed);
 

@@ -30,6 +30,7 @@ struct Protocol {
   std::string_view read_out;  // value of --read-out, if it is `auto`: how the head of an untrained encoder is fitted
   bool cut;  // a clip ends after 30 s; false: a longer clip is heard in windows of 30 s
   int ddof;  // of the standard deviation over folds
+  bool same_start;  // all folds of a run start from the same initial values
 
   // Analyses
   bool one_fold;  // only the first fold of a single run is analysed
@@ -46,6 +47,7 @@ inline constexpr Protocol strict_protocol{.name = "strict",
                                           .read_out = "logistic",
                                           .cut = false,
                                           .ddof = 1,
+                                          .same_start = false,
                                           .one_fold = false,
                                           .training_clips = TrainingClips::fit,
                                           .shuffled = true,
@@ -59,6 +61,7 @@ inline constexpr Protocol paper_protocol{.name = "paper",
                                          .read_out = "gradient",
                                          .cut = true,
                                          .ddof = 0,
+                                         .same_start = true,
                                          .one_fold = true,
                                          .training_clips = TrainingClips::sample,
                                          .shuffled = false,

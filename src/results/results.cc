@@ -59,7 +59,7 @@ json calibration_of(std::span<const Prediction> predictions) {
 
 std::vector<Prediction> predictions_of(const Clips& clips, std::span<const int64_t> numbers,
                                        const std::vector<std::string>& classes, const at::Tensor& probabilities,
-                                       int64_t fold) {
+                                       int64_t fold, std::optional<uint64_t> seed) {
   std::vector<Prediction> predictions;
   if (probabilities.sizes() != at::IntArrayRef{std::ssize(numbers), std::ssize(classes)})
     fail("{} clips and {} classes have [{}] probabilities", numbers.size(), classes.size(),
@@ -69,7 +69,7 @@ std::vector<Prediction> predictions_of(const Clips& clips, std::span<const int64
   for (size_t i = 0; i < numbers.size(); ++i) {
     const Clip& clip = clips.clips[static_cast<size_t>(numbers[i])];
     const float* row = values + i * classes.size();
-    Prediction p{clip.id, clip.speaker, clip.label, fold, 0, 0, {}};
+    Prediction p{clip.id, clip.speaker, clip.label, fold, 0, 0, {}, seed};
     for (size_t c = 0; c < classes.size(); ++c) p.probabilities.push_back(rounded(row[c]));
     p.truth = std::find(classes.begin(), classes.end(), clip.label) - classes.begin();
     p.predicted = std::max_element(row, row + classes.size()) - row;
@@ -81,9 +81,11 @@ std::vector<Prediction> predictions_of(const Clips& clips, std::span<const int64
 std::string format_predictions(std::span<const Prediction> predictions, const std::vector<std::string>& classes) {
   Table table{{"id", "fold", "speaker", "label", "predicted"}, {}};
   for (const auto& name : classes) table.header.push_back("p_" + name);
+  table.header.emplace_back("seed");
   for (const auto& p : predictions) {
     table.rows.push_back({p.id, std::to_string(p.fold), p.speaker, p.label, classes[static_cast<size_t>(p.predicted)]});
     for (const double value : p.probabilities) table.rows.back().push_back(fmt::format("{:.6g}", value));
+    table.rows.back().push_back(p.seed ? std::to_string(*p.seed) : "");
   }
   return format_csv(table);
 }
@@ -97,18 +99,47 @@ std::map<std::string, Confusion> by_speaker(std::span<const Prediction> predicti
   return groups;
 }
 
+std::vector<std::optional<uint64_t>> seeds_of(std::span<const Prediction> predictions) {
+  std::vector<std::optional<uint64_t>> seeds;
+  for (const auto& p : predictions)
+    if ((seeds.empty() || seeds.back() != p.seed) && std::ranges::find(seeds, p.seed) == seeds.end())
+      seeds.push_back(p.seed);
+  return seeds;
+}
+
+std::vector<std::vector<Prediction>> by_training(std::span<const Prediction> predictions) {
+  const auto seeds = seeds_of(predictions);
+  std::vector<std::vector<Prediction>> trainings(seeds.size());
+  for (const auto& p : predictions)
+    trainings[static_cast<size_t>(std::ranges::find(seeds, p.seed) - seeds.begin())].push_back(p);
+  return trainings;
+}
+
+std::map<int64_t, std::vector<Confusion>> by_fold(std::span<const Prediction> predictions, int64_t classes) {
+  std::map<int64_t, std::vector<Confusion>> folds;
+  for (const auto& training : by_training(predictions)) {
+    std::map<int64_t, Confusion> of_training;
+    for (const auto& p : training) of_training.try_emplace(p.fold, classes).first->second.add(p.truth, p.predicted);
+    for (auto& [fold, confusion] : of_training) folds[fold].push_back(std::move(confusion));
+  }
+  return folds;
+}
+
+double mean_score(std::span<const Confusion> trainings, double (*score)(const Confusion&)) {
+  double sum = 0;
+  for (const Confusion& training : trainings) sum += score(training);
+  return sum / static_cast<double>(trainings.size());
+}
+
 json json_of(const Interval& interval) { return {{"low", finite(interval.low)}, {"high", finite(interval.high)}}; }
 
 json metrics_of(std::span<const Prediction> predictions, const std::vector<std::string>& classes, int ddof,
                 uint64_t seed) {
   if (predictions.empty()) fail("there is no prediction to score");
   const int64_t count = std::ssize(classes);
-  std::map<int64_t, Confusion> folds;
+  const auto folds = by_fold(predictions, count);
   Confusion all(count);
-  for (const auto& p : predictions) {
-    folds.try_emplace(p.fold, count).first->second.add(p.truth, p.predicted);
-    all.add(p.truth, p.predicted);
-  }
+  for (const auto& p : predictions) all.add(p.truth, p.predicted);
   std::vector<Confusion> speakers;
   for (const auto& [name, confusion] : by_speaker(predictions, count)) speakers.push_back(confusion);
   std::set<std::string_view> clips;
@@ -123,17 +154,26 @@ json metrics_of(std::span<const Prediction> predictions, const std::vector<std::
       {"uar", uar}, {"war", war}, {"macro_f1", macro_f1}};
   for (const auto& [name, metric] : metrics) {
     std::vector<double> values;
-    for (const auto& [fold, confusion] : folds) values.push_back(metric(confusion));
+    for (const auto& [fold, trainings] : folds) values.push_back(mean_score(trainings, metric));
     const Summary summary = summarise(values, ddof);
     const Interval interval = bootstrap_confusions(speakers, metric, {.seed = seed});
     result[name] = json_of(interval);
     result[name].update({{"mean", summary.mean}, {"std", summary.std}});
   }
   result["folds"] = json::array();
-  for (const auto& [fold, confusion] : folds) {
+  for (const auto& [fold, trainings] : folds) {
     json row = {{"fold", fold}};
-    for (const auto& [name, metric] : metrics) row[name] = metric(confusion);
+    for (const auto& [name, metric] : metrics) row[name] = mean_score(trainings, metric);
     result["folds"].push_back(row);
+  }
+  result["trainings"] = json::array();
+  for (const auto& training : by_training(predictions)) {
+    const auto seed = training.front().seed;
+    json row = {{"seed", seed ? json(*seed) : json(nullptr)}};
+    Confusion confusion(count);
+    for (const auto& p : training) confusion.add(p.truth, p.predicted);
+    for (const auto& [name, metric] : metrics) row[name] = metric(confusion);
+    result["trainings"].push_back(row);
   }
   result["recall"] = json::object();
   const auto recall = recalls(all);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,31 +23,44 @@ struct Prediction {
   int64_t fold = 0;
   int64_t truth = 0, predicted = 0;   // class numbers
   std::vector<double> probabilities;  // C
+  std::optional<uint64_t> seed = {};  // of the training; empty where it is unknown
 };
 
 // Predictions of these clips from the rows of `probabilities` (n×C, CPU float32), rounded to the six digits of
 // predictions.csv, so that scores are the same when they are computed from the file.
 std::vector<Prediction> predictions_of(const Clips& clips, std::span<const int64_t> numbers,
                                        const std::vector<std::string>& classes, const at::Tensor& probabilities,
-                                       int64_t fold);
+                                       int64_t fold, std::optional<uint64_t> seed);
 
-// The text of predictions.csv: id,fold,speaker,label,predicted,p_<class>...
+// The text of predictions.csv: id,fold,speaker,label,predicted,p_<class>...,seed
 std::string format_predictions(std::span<const Prediction> predictions, const std::vector<std::string>& classes);
-// Reads a predictions.csv, its columns by name. Error, with the row and column, for a missing or unknown column, a clip
-// twice in a fold, a label or prediction that is not a class, probabilities that are not in [0, 1] or do not add up to
-// 1, or a prediction that is not the most probable class. Error if there are no rows.
+// Reads a predictions.csv, its columns by name; `seed` may be missing. Error, with the row and column, for a missing or
+// unknown column, a clip twice in a fold of a training, a label or prediction that is not a class, probabilities that
+// are not in [0, 1] or do not add up to 1, or a prediction that is not the most probable class. Error if there are no
+// rows.
 std::vector<Prediction> read_predictions(const Path& csv, const std::vector<std::string>& classes);
 
-// The confusion matrix of each speaker, by name; a clip of an unknown speaker is a group of its own.
+// The confusion matrix of each speaker, by name, all trainings added up; a clip of an unknown speaker is a group of its
+// own.
 std::map<std::string, Confusion> by_speaker(std::span<const Prediction> predictions, int64_t classes);
+
+// The seeds of the trainings, in the order in which they first occur.
+std::vector<std::optional<uint64_t>> seeds_of(std::span<const Prediction> predictions);
+// The predictions of each training, in the order of seeds_of.
+std::vector<std::vector<Prediction>> by_training(std::span<const Prediction> predictions);
+// Each fold's confusion matrix in each training: {fold: R matrices in the order of seeds_of}.
+std::map<int64_t, std::vector<Confusion>> by_fold(std::span<const Prediction> predictions, int64_t classes);
+// The mean of a score over the trainings of a fold.
+double mean_score(std::span<const Confusion> trainings, double (*score)(const Confusion&));
 
 // {"low", "high"}; null for bounds that are not finite.
 nlohmann::json json_of(const Interval& interval);
 
 // The content of metrics.json. "uar", "war", "macro_f1": mean and std over folds (ddof), and low and high of a 95 %
-// bootstrap over speakers, all folds pooled; "folds": the scores of each fold; "recall" and "recall_intervals" of each
-// class; "calibration": ece and its bins; "confusion": rows are true classes; "classes"; the numbers of "clips",
-// "predictions" (more than clips if several folds test a clip) and "speakers".
+// bootstrap over speakers, all folds pooled; "folds": the scores of each fold, the mean over its trainings;
+// "trainings": the seed and scores of each training, all folds pooled; "recall" and "recall_intervals" of each class;
+// "calibration": ece and its bins; "confusion": rows are true classes; "classes"; the numbers of "clips", "predictions"
+// (more than clips if several folds test a clip) and "speakers".
 nlohmann::json metrics_of(std::span<const Prediction> predictions, const std::vector<std::string>& classes, int ddof,
                           uint64_t seed);
 

@@ -4,7 +4,9 @@
 #include <charconv>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <set>
+#include <tuple>
 #include <unordered_set>
 
 #include "base/error.h"
@@ -31,6 +33,7 @@ T number_in(const std::string& text, const std::string& where) {
 struct Columns {
   size_t id, fold, speaker, label, predicted;
   std::vector<size_t> probabilities;  // C, in the order of the classes
+  std::optional<size_t> seed;
 };
 
 Columns columns_of(const Table& table, const std::vector<std::string>& classes, const std::string& name) {
@@ -41,8 +44,9 @@ Columns columns_of(const Table& table, const std::vector<std::string>& classes, 
            fmt::join(classes, ", "), column);
     return static_cast<size_t>(found);
   };
-  Columns columns{place("id"), place("fold"), place("speaker"), place("label"), place("predicted"), {}};
-  std::set<std::string> known = {"id", "fold", "speaker", "label", "predicted"};
+  Columns columns{place("id"), place("fold"), place("speaker"), place("label"), place("predicted"), {}, {}};
+  std::set<std::string> known = {"id", "fold", "speaker", "label", "predicted", "seed"};
+  if (const int found = table.column("seed"); found >= 0) columns.seed = static_cast<size_t>(found);
   for (const std::string& c : classes) {
     columns.probabilities.push_back(place("p_" + c));
     known.insert("p_" + c);
@@ -84,6 +88,19 @@ bool is_summary(const json& score) {
          (score.at("std").is_null() || (score.at("std").is_number() && score.at("std") >= 0));
 }
 
+// Describes the first fault of "trainings", which older files lack; "" if there is none.
+std::string fault_of_trainings(const json& metrics) {
+  std::set<json> seeds;
+  for (const json& training : metrics.value("trainings", json::array())) {
+    const json& seed = training.at("seed");
+    if (!seed.is_number_unsigned() && !seed.is_null()) return "a training has no seed";
+    if (!seeds.insert(seed).second) return "a training is there twice";
+    for (const char* key : {"uar", "war", "macro_f1"})
+      if (!is_score(training.at(key))) return fmt::format("\"{}\" of a training is no score", key);
+  }
+  return seeds.size() > 1 && seeds.contains(json()) ? "a training has no seed" : "";
+}
+
 // Describes the first fault of metrics.json; "" if it is valid. Throws json::exception for a missing key or wrong type.
 std::string fault_of(const json& metrics) {
   const auto classes = metrics.at("classes").get<std::vector<std::string>>();
@@ -102,6 +119,7 @@ std::string fault_of(const json& metrics) {
   for (const std::string& c : classes)
     if (const json& recall = metrics.at("recall").at(c); !recall.is_null() && !is_score(recall))
       return fmt::format("the recall of {} is no score", c);
+  if (auto fault = fault_of_trainings(metrics); !fault.empty()) return fault;
   std::set<int64_t> folds;
   for (const json& fold : metrics.at("folds")) {
     if (!fold.at("fold").is_number_integer() || fold.at("fold") < 0) return "a fold has no number";
@@ -122,11 +140,10 @@ class Agreement {
     const auto classes = metrics_.at("classes").get<std::vector<std::string>>();
     const int64_t count = std::ssize(classes);
     Confusion all(count);
-    std::map<int64_t, Confusion> folds;
+    const auto folds = by_fold(predictions_, count);
     std::set<std::string_view> ids;
     for (const Prediction& p : predictions_) {
       all.add(p.truth, p.predicted);
-      folds.try_emplace(p.fold, count).first->second.add(p.truth, p.predicted);
       ids.insert(p.id);
     }
     check_same_folds(folds);
@@ -137,6 +154,7 @@ class Agreement {
         equal(fmt::format("clips of {} taken for {}", classes[static_cast<size_t>(t)], classes[static_cast<size_t>(p)]),
               metrics_.at("confusion").at(static_cast<size_t>(t)).at(static_cast<size_t>(p)), all.at(t, p));
     check_folds(folds);
+    if (metrics_.contains("trainings")) check_trainings();
     if (metrics_.contains("calibration")) check_calibration();
   }
 
@@ -157,30 +175,47 @@ class Agreement {
         folder_, what, stated, found);
   }
 
-  void check_same_folds(const std::map<int64_t, Confusion>& folds) const {
+  void check_same_folds(const std::map<int64_t, std::vector<Confusion>>& folds) const {
     std::set<int64_t> scored;
     for (const json& fold : metrics_.at("folds")) scored.insert(fold.at("fold").get<int64_t>());
     for (const int64_t fold : scored)
       if (!folds.contains(fold))
         fail("{}: metrics.json has {}, of which predictions.csv has no row: the run is not whole", folder_,
              fold_name(fold));
-    for (const auto& [fold, confusion] : folds)
+    for (const auto& [fold, trainings] : folds)
       if (!scored.contains(fold))
         fail("{}: predictions.csv has {}, which is not in metrics.json: the run is not whole", folder_,
              fold_name(fold));
   }
 
-  void check_folds(const std::map<int64_t, Confusion>& folds) const {
+  void check_folds(const std::map<int64_t, std::vector<Confusion>>& folds) const {
     const std::pair<const char*, double (*)(const Confusion&)> scores[] = {
         {"uar", uar}, {"war", war}, {"macro_f1", macro_f1}};
     for (const auto& [key, score] : scores) {
       std::vector<double> values;
       for (const json& fold : metrics_.at("folds")) {
         const auto number = fold.at("fold").get<int64_t>();
-        values.push_back(score(folds.at(number)));
+        values.push_back(mean_score(folds.at(number), score));
         near(fmt::format("{} of fold {}", key, number), fold.at(key), values.back());
       }
       near(key, metrics_.at(key).at("mean"), summarise(values, 0).mean);
+    }
+  }
+
+  void check_trainings() const {
+    const auto trainings = by_training(predictions_);
+    const json& stated = metrics_.at("trainings");
+    equal("trainings", stated.size(), trainings.size());
+    for (size_t t = 0; t < trainings.size(); ++t) {
+      const auto seed = trainings[t].front().seed;
+      const json& of_training = stated.at(t);
+      if (of_training.at("seed") != (seed ? json(*seed) : json()))
+        disagree(fmt::format("seed of training {}", t), of_training.at("seed").dump(),
+                 seed ? std::to_string(*seed) : "none");
+      Confusion confusion(std::ssize(metrics_.at("classes")));
+      for (const Prediction& p : trainings[t]) confusion.add(p.truth, p.predicted);
+      near(fmt::format("uar of training {}", t), of_training.at("uar"), uar(confusion));
+      near(fmt::format("war of training {}", t), of_training.at("war"), war(confusion));
     }
   }
 
@@ -210,15 +245,17 @@ std::vector<Prediction> read_predictions(const Path& csv, const std::vector<std:
     return found - classes.begin();
   };
   std::vector<Prediction> predictions;
-  std::set<std::pair<int64_t, std::string>> seen;
+  std::set<std::tuple<std::optional<uint64_t>, int64_t, std::string>> seen;
   for (size_t i = 0; i < table.rows.size(); ++i) {
     const auto& row = table.rows[i];
     const std::string where = fmt::format("{}, row {}", csv.string(), i + 2);
-    Prediction p{row[columns.id], row[columns.speaker], row[columns.label], 0, 0, 0, {}};
+    Prediction p{row[columns.id], row[columns.speaker], row[columns.label], 0, 0, 0, {}, {}};
     if (p.id.empty()) fail("{}, column id: it is empty", where);
     p.fold = number_in<int64_t>(row[columns.fold], where + ", column fold");
     if (p.fold < 0) fail("{}, column fold: '{}' is no number of a fold: they count from 0", where, row[columns.fold]);
-    if (!seen.emplace(p.fold, p.id).second) fail("{}: '{}' is in fold {} twice", where, p.id, p.fold);
+    if (columns.seed && !row[*columns.seed].empty())
+      p.seed = number_in<uint64_t>(row[*columns.seed], where + ", column seed");
+    if (!seen.emplace(p.seed, p.fold, p.id).second) fail("{}: '{}' is in fold {} twice", where, p.id, p.fold);
     p.truth = number_of(p.label, where + ", column label");
     p.predicted = number_of(row[columns.predicted], where + ", column predicted");
     p.probabilities = probabilities_of(row, columns, classes, where);

@@ -29,16 +29,17 @@ TEST(Predictions, ComeFromRowsOfProbabilities) {
   clips.clips = {{"a", "a", "joy", "s1", "", "", "", "", "", "", 0, -1, {}},
                  {"b", "b", "rage, cold", "s2", "", "", "", "", "", "", 0, -1, {}}};
   const auto predictions = predictions_of(clips, std::vector<int64_t>{1, 0}, classes,
-                                          at::tensor(std::vector<float>{0.25, 0.75, 0.125, 0.875}).view({2, 2}), 3);
+                                          at::tensor(std::vector<float>{0.25, 0.75, 0.125, 0.875}).view({2, 2}), 3, 43);
   ASSERT_EQ(predictions.size(), 2u);
   EXPECT_EQ(predictions[0].id, "b");
   EXPECT_EQ(predictions[0].truth, 1);
   EXPECT_EQ(predictions[0].predicted, 1);
   EXPECT_EQ(predictions[0].fold, 3);
+  EXPECT_EQ(predictions[0].seed, 43u);
   EXPECT_THAT(predictions[0].probabilities, ElementsAre(0.25, 0.75));
   EXPECT_EQ(predictions[1].speaker, "s1");
   const auto third = predictions_of(clips, std::vector<int64_t>{0}, classes,
-                                    at::tensor(std::vector<float>{1.0f / 3, 2.0f / 3}).view({1, 2}), 0);
+                                    at::tensor(std::vector<float>{1.0f / 3, 2.0f / 3}).view({1, 2}), 0, {});
   EXPECT_THAT(third[0].probabilities, ElementsAre(0.333333, 0.666667)) << "as in predictions.csv";
   EXPECT_EQ(predictions[1].truth, 0);
   EXPECT_EQ(predictions[1].predicted, 1);
@@ -48,9 +49,9 @@ TEST(Predictions, ComeBackFromTheirTable) {
   const TestFolder folder;
   const auto before = some_predictions();
   const Path csv = folder.write("predictions.csv", format_predictions(before, classes));
-  EXPECT_THAT(
-      read_file(csv),
-      testing::StartsWith("id,fold,speaker,label,predicted,p_joy,\"p_rage, cold\"\na.wav,0,s1,joy,joy,0.75,0.25\n"));
+  EXPECT_THAT(read_file(csv),
+              testing::StartsWith(
+                  "id,fold,speaker,label,predicted,p_joy,\"p_rage, cold\",seed\na.wav,0,s1,joy,joy,0.75,0.25,\n"));
   const auto after = read_predictions(csv, classes);
   ASSERT_EQ(after.size(), before.size());
   for (size_t i = 0; i < after.size(); ++i) {

@@ -16,13 +16,22 @@ namespace loralens {
 
 // The folder of fold `number`: "fold-03".
 std::string fold_name(int64_t number);
+// The folder of the training with this seed in a run whose first seed is `first`: the run's own, or its "seed-43".
+Path training_folder(const Path& run, uint64_t first, uint64_t seed);
+// The seed in the name of a training's folder under any path that leads there; nullopt for a folder of another name.
+std::optional<uint64_t> training_seed(const Path& folder);
+// The folders of a run's trainings: the run itself, then its folders seed-<s>, ascending. Error unless they are those
+// of its metrics.json, if it has one.
+std::vector<Path> training_folders(const Path& run);
+
 // The number of the fold that a folder is by its name, under any path that leads there (.../fold-03/.); nullopt for a
 // folder of another name.
 std::optional<int64_t> fold_number(const Path& folder);
 
-// The model folders of a run: fold-00, fold-01, ...; or only `run`, if it is itself a model or a bare PEFT folder.
-// Error, with the fold, unless exactly the folds of its folds.csv and metrics.json exist, each with a model (without
-// these files: all numbers from 0 to the last). Error if `run` is neither a run nor a model.
+// The model folders of a run: fold-00, fold-01, ... of each of its trainings; or only `run`, if it is itself a model or
+// a bare PEFT folder. Error, with the fold, unless each training has exactly the folds of the run's folds.csv and
+// metrics.json, each with a model (without these files: all numbers from 0 to the last). Error if `run` is neither a
+// run nor a model.
 std::vector<Path> model_folders(const Path& run);
 
 // Calls row(id, fold, part) for each row of a folds.csv, without a table of clips. Error for an invalid fold number.

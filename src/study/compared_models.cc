@@ -50,11 +50,11 @@ Clips clips_of(const ComparisonRequest& a, const Path& run, const std::vector<st
   return clips;
 }
 
-// The folds of the models' training. Every clip is a test clip for a corpus other than the run's, and for a model
+// The folds of one of the run's trainings. Every clip is a test clip for a corpus other than the run's, and for a model
 // without a folds.csv, which needs a corpus of its own.
 std::vector<Fold> folds_of(const ComparisonRequest& a, const std::string& name, const Clips& clips) {
   const Path run = run_of(name), csv = run / "folds.csv";
-  const size_t models = model_folders(name).size();
+  const size_t models = model_folders(name).size() / training_folders(name).size();
   std::vector<Fold> folds;
   if (!fs::exists(csv) && a.corpora.empty())
     fail(
@@ -103,7 +103,7 @@ void add_run(const ComparisonRequest& a, const std::string& name, const InputOpt
   check_alike(models, folders);
   m.folders.insert(m.folders.end(), folders.begin(), folders.end());
   m.adapted.insert(m.adapted.end(), models.begin(), models.end());
-  m.folds.insert(m.folds.end(), folds.begin(), folds.end());
+  while (m.folds.size() < m.adapted.size()) m.folds.insert(m.folds.end(), folds.begin(), folds.end());
 }
 
 // The folds of the run or fold `against`, if its folds.csv is of these clips; else empty, and `reason` says why.
@@ -175,11 +175,11 @@ std::vector<EmotionModel> frozen_models(const ComparisonRequest& a, const Compar
   for (const Path& folder : folders)
     models.push_back(load_model(folder, m.base, {m.adapted.front().classes, m.adapted.front().input}));
   check_alike(models, folders);
-  const size_t folds = m.folds_of_a_run;
+  const size_t folds = m.folds_of_a_run, trainings = training_folders(a.against).size();
   const bool one = models.size() == 1;
   if (one) models.resize(folds, models.front());
-  if (models.size() != folds)
-    fail("--against {} has {} folds, {} has {}: {}", a.against, models.size(), a.runs.front(), folds,
+  if (models.size() != folds * trainings)
+    fail("--against {} has {} folds, {} has {}: {}", a.against, models.size() / trainings, a.runs.front(), folds,
          m.own_folds ? fitting_against(a, m) : "give a run of as many folds, or one of its models");
   for (const EmotionModel& model : models) {
     if (model.classes != m.adapted.front().classes)
@@ -190,29 +190,28 @@ std::vector<EmotionModel> frozen_models(const ComparisonRequest& a, const Compar
           "of the same input",
           a.against, a.runs.front());
   }
+  if (trainings > 1 && models.size() != m.adapted.size())
+    fail("--against {} has {} trainings, {} has {}: give a run of as many, or of one", a.against, trainings,
+         fmt::join(a.runs, ", "), m.adapted.size() / folds);
   check_against(a, m, one);
   while (models.size() < m.adapted.size()) models.push_back(models[models.size() - folds]);
   return models;
 }
 
-// The random seed that a run was trained with, if its config.toml records it.
-std::optional<uint64_t> seed_of(const Path& run) {
-  const std::string text = recorded_value(run, "seed");
-  if (text.empty()) return std::nullopt;
-  const auto seed = parse_number<uint64_t>(text);
-  if (!seed) fail("{}: the seed '{}' is no whole number", (run / "config.toml").string(), text);
-  return seed;
-}
-
-// Error for a run that is given twice, or as a copy: its first model has the parameters of another run's.
-void check_distinct(const std::vector<std::string>& runs, const ComparedModels& m) {
-  const auto parameters = [&](size_t run) { return m.adapted[run * m.folds_of_a_run].parameters(); };
-  for (size_t i = 1; i < runs.size(); ++i)
+// Error for a training that is given twice, or as a copy: its first model has the parameters of another's.
+void check_distinct(const ComparedModels& m) {
+  const size_t folds = m.folds_of_a_run;
+  const auto parameters = [&](size_t training) { return m.adapted[training * folds].parameters(); };
+  const auto name = [&](size_t training) {
+    const Path& folder = m.folders[training * folds];
+    return (fold_number(folder) ? folder.parent_path() : folder).string();
+  };
+  for (size_t i = 1; i < m.adapted.size() / folds; ++i)
     for (size_t j = 0; j < i; ++j)
       if (std::ranges::equal(
               parameters(i), parameters(j), [](const at::Tensor& a, const at::Tensor& b) { return at::equal(a, b); },
               &Parameter::tensor, &Parameter::tensor))
-        fail("{} and {} are the same training: give runs of different seeds", runs[j], runs[i]);
+        fail("{} and {} are the same training: give runs of different seeds", name(j), name(i));
 }
 
 // Analyses compare states layer by layer, up to the last: a head that reads another layer gives way to the last one's.
@@ -232,12 +231,14 @@ ComparedModels open_compared(const ComparisonRequest& a, OpenedRun first_run, co
   m.clips = clips_of(a, m.run, m.adapted.front().classes);
   m.labels = class_numbers(m.clips, m.adapted.front().classes);
   m.folds = folds_of(a, first, m.clips);
-  m.folds_of_a_run = m.folds.size();
-  m.own_folds = !m.folds.front().train.empty();
+  const std::vector<Fold> folds = m.folds;
+  m.folds_of_a_run = folds.size();
+  m.own_folds = !folds.front().train.empty();
+  while (m.folds.size() < m.adapted.size()) m.folds.insert(m.folds.end(), folds.begin(), folds.end());
   for (size_t i = 1; i < a.runs.size(); ++i) add_run(a, a.runs[i], bare_input, m);
-  if (a.runs.size() > 1)
-    for (const std::string& run : a.runs) m.seeds.push_back(seed_of(run_of(run)));
-  check_distinct(a.runs, m);
+  if (m.folds.size() > folds.size())
+    for (size_t f = 0; f < m.folders.size(); f += folds.size()) m.seeds.push_back(seed_of_model(m.folders[f]));
+  check_distinct(m);
   m.frozen = frozen_models(a, m);
   for (auto* models : {&m.adapted, &m.frozen})
     for (EmotionModel& model : *models) use_last_layer_head(model);

@@ -15,8 +15,8 @@ namespace loralens {
 
 struct ComparisonRequest {
   std::vector<std::string> runs;  // the first run, then repetitions of it with other random seeds
-  // A run of the frozen encoder on the same folds, or one model that none of the test clips trained; empty: each model
-  // without its adapters.
+  // A run of the frozen encoder on the same folds, of one training or as many as the runs together, or one model that
+  // none of the test clips trained; empty: each model without its adapters.
   std::string against;
   std::vector<std::string> corpora;  // tables of clips; empty: the tables that the run was trained on
   std::string labels;  // map of the tables' labels (label_map_of); empty: the run's own --labels
@@ -27,16 +27,17 @@ struct ComparisonRequest {
 
 struct ComparedModels {
   Path run;  // the first run's folder with config.toml and folds.csv; may be the parent of the model's folder
-  std::vector<Path> folders;  // of each model: the folds of the first run, of the second, ...
+  std::vector<Path> folders;  // of each model: the folds of the first training, of the second, ...
   Base base;
-  std::vector<EmotionModel> adapted, frozen;  // one each for every fold of every run; their heads read the last layer
+  // One each for every fold of every training; all heads read the last layer.
+  std::vector<EmotionModel> adapted, frozen;
   std::optional<EmotionModel> untrained;
   Clips clips;
   std::vector<int64_t> labels;  // class number of each clip
   std::vector<Fold> folds;  // of each model
   size_t folds_of_a_run = 0;
   bool own_folds = true;  // whether the folds are those of the training; false: all clips are test clips of each model
-  // Of several runs: the random seed of each, if its config.toml records it. Empty for one run.
+  // Of several trainings: the random seed of each, if it is recorded (seed_of_model). Empty for one training.
   std::vector<std::optional<uint64_t>> seeds;
 };
 

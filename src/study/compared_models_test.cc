@@ -24,7 +24,7 @@ class Compared : public testing::Test {
   std::string path(const std::string& name) const { return (runs_.path() / name).string(); }
 
   TestRuns runs_;
-  const std::string run_ = runs_.write("run", 7).string();
+  const std::string run_ = runs_.write("run", 7).string(), other_ = runs_.write("other", 9).string();
 };
 
 TEST_F(Compared, ARunAndItsOwnHeadsWithoutAdapters) {
@@ -70,6 +70,27 @@ TEST_F(Compared, RunsOfOtherSeedsFollowEachOther) {
   EXPECT_EQ(compared.folds[3].test, TestRuns::folds()[1].test);
   EXPECT_THAT(compared.seeds, ElementsAre(7, 20));
   EXPECT_EQ(compared.frozen.size(), 4);
+}
+
+TEST_F(Compared, TrainingsOfOneRunFollowEachOther) {
+  for (const char* fold : {"fold-00", "fold-01"}) {
+    std::filesystem::create_directories(runs_.path() / "run/seed-43");
+    std::filesystem::copy(runs_.path() / "other" / fold, runs_.path() / "run/seed-43" / fold,
+                          std::filesystem::copy_options::recursive);
+  }
+  const ComparedModels compared = open({.runs = {run_}});
+  ASSERT_EQ(compared.adapted.size(), 4);
+  EXPECT_EQ(compared.folds_of_a_run, 2);
+  expect_same_parameters(compared.adapted[3], runs_.model(10));
+  EXPECT_EQ(compared.folds[3].test, TestRuns::folds()[1].test);
+  EXPECT_THAT(compared.seeds, ElementsAre(7, 43));
+  EXPECT_EQ(compared.frozen.size(), 4);
+  EXPECT_EQ(open({.runs = {run_ + "/seed-43/fold-01"}}).folds[0].test, TestRuns::folds()[1].test);
+
+  const std::string frozen =
+      runs_.write("frozen", {runs_.model(1, tiny_adapter("frozen")), runs_.model(2, tiny_adapter("frozen"))}).string();
+  expect_same_parameters(open({.runs = {run_}, .against = frozen}).frozen[3], runs_.model(2, tiny_adapter("frozen")));
+  EXPECT_THAT(refused({.runs = {path("other")}, .against = run_}), HasSubstr("has 2 trainings"));
 }
 
 TEST_F(Compared, RunsThatAreNoRepetitionAreRefused) {

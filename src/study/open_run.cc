@@ -76,8 +76,10 @@ Base open_base(const std::string& model, const Compute& compute) {
 OpenedRun open_run(const RunRequest& request, const Compute& compute) {
   const Path& run = request.run;
   if (!std::filesystem::exists(run)) fail("{} does not exist: give a run that `loralens train` wrote", run.string());
-  std::vector<Path> folders = {run / "final"};
-  if (request.folds || !is_model_folder(folders[0])) {
+  std::vector<Path> folders;
+  if (!request.folds && is_model_folder(run / "final")) {
+    for (const Path& training : training_folders(run)) folders.push_back(training / "final");
+  } else {
     folders = model_folders(run);
     if (!request.folds) refuse_lost_final(run);
   }
@@ -99,10 +101,21 @@ Path run_of(const Path& folder) {
   if (std::filesystem::exists(folder / "folds.csv") || !is_model_folder(folder)) return folder;
   const Path canonical = std::filesystem::weakly_canonical(folder);
   Path above = canonical.parent_path();
+  if (training_seed(above)) above = above.parent_path();
   const bool named = fold_number(folder) || canonical.filename() == "final";
   for (const char* file : {"folds.csv", "recordings.csv", "config.toml"})
     if (std::filesystem::exists(above / file) && (named || file == std::string_view("folds.csv"))) return above;
   return folder;
+}
+
+std::optional<uint64_t> seed_of_model(const Path& folder) {
+  if (const auto seed = training_seed(std::filesystem::weakly_canonical(folder).parent_path())) return seed;
+  const Path run = run_of(folder);
+  const std::string text = recorded_value(run, "seed");
+  if (text.empty()) return std::nullopt;
+  const auto seed = parse_number<uint64_t>(text);
+  if (!seed) fail("{}: the seed '{}' is no whole number", (run / "config.toml").string(), text);
+  return seed;
 }
 
 std::string recorded_value(const Path& run, const std::string& flag) {

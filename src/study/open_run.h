@@ -4,6 +4,7 @@
 
 #include <c10/core/Device.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,12 +28,12 @@ struct RunRequest {
   std::string model;  // the base encoder; empty: the one that the run names
   std::vector<std::string> classes;  // class names; empty: the run's own names
   InputOptions bare_input;  // input options for a bare PEFT folder, which does not record them
-  bool folds = true;  // true: the models of the folds; false: the final model if there is one
+  bool folds = true;  // true: the models of the folds; false: the final model of each training, if there is one
 };
 
 struct OpenedRun {
   Base base;
-  std::vector<EmotionModel> models;  // one for each fold, or only the final model
+  std::vector<EmotionModel> models;  // one for each training and fold (model_folders), or only the final models
   std::vector<Path> folders;  // folder of each model
 };
 
@@ -41,9 +42,13 @@ struct OpenedRun {
 // one name for each class.
 OpenedRun open_run(const RunRequest& request, const Compute& compute);
 
-// The run's folder for a run or for one of its model folders (fold-00, final), also if the run has lost folds.csv; else
-// the folder itself.
+// The run's folder for a run or for one of its model folders (fold-00, final, seed-43/fold-00), also if the run has
+// lost folds.csv; else the folder itself.
 Path run_of(const Path& folder);
+
+// The random seed of the training of a run's model (fold-00, final): that in the name of its training's folder, else of
+// the run's config.toml; nullopt if neither says it. Error for a seed that is no whole number.
+std::optional<uint64_t> seed_of_model(const Path& folder);
 
 // The values of a flag (such as "corpus") in a run's config.toml, as text; empty if the flag or the file is missing.
 std::vector<std::string> recorded_flag(const Path& run, const std::string& flag);

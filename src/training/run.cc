@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/progress.h"
+#include "base/random.h"
 #include "checkpoint/safetensors.h"
 #include "corpus/groups.h"
 #include "inference/predict.h"
@@ -66,47 +67,65 @@ class CrossValidation {
         corpora_(corpus_numbers(clips)),
         frozen_(method_named(options.adapter.method).leaves_encoder() &&
                 (options.head.logistic || !options.train.augment.active())),
-        source_(base.encoder, clips.clips, frozen_ ? 0 : new_model().first_adapted_layer(), source_options()) {}
+        source_(base.encoder, clips.clips, frozen_ ? 0 : new_model(options.train.seed).first_adapted_layer(),
+                source_options()) {}
 
-  std::vector<Prediction> fold(const Fold& fold, int64_t number, int64_t count) {
-    const std::string title = fmt::format("fold {}/{}", number + 1, count);
-    const Path done = folder_ / fold_name(number);
-    if (fs::exists(done)) {
-      log_line(fmt::format("{}: done before", title));
-      return done_before(done, fold, number);
+  // number: of the fold; count: number of folds.
+  std::vector<Prediction> fold(const Fold& fold, int64_t number, int64_t count, uint64_t seed) {
+    const Training training{.folder = folder_of(seed) / fold_name(number),
+                            .title = title_of(fmt::format("fold {}/{}", number + 1, count), seed),
+                            .seed = options_.same_start ? seed : hash_of(seed, hash_of("fold"), number)};
+    if (fs::exists(training.folder)) {
+      log_line(fmt::format("{}: done before", training.title));
+      return done_before(training.folder, fold, number, seed);
     }
-    EmotionModel model = train(fold, fold_name(number), title, options_.train);
-    const Path partial = folder_ / (fold_name(number) + ".partial");
+    const EmotionModel model = train(fold, training, options_.train.selection);
     const at::Tensor states = frozen_ ? rows_of(start_states_, fold.test) : clip_states(model, source_, fold.test);
     const auto p = probabilities(model, states, names_of(source_, fold.test));
-    const auto predictions = predictions_of(clips_, fold.test, classes_, p, number);
-    write_file(partial / "predictions.csv", format_predictions(predictions, classes_));
-    finish(fold_name(number));
+    const auto predictions = predictions_of(clips_, fold.test, classes_, p, number, seed);
+    write_file(training.partial() / "predictions.csv", format_predictions(predictions, classes_));
+    training.finish();
     const auto metrics = metrics_of(predictions, classes_, 1, options_.train.seed);
-    log_line(fmt::format("{}: test UAR {:.3f}  WAR {:.3f}", title, metrics["uar"]["mean"].get<double>(),
+    log_line(fmt::format("{}: test UAR {:.3f}  WAR {:.3f}", training.title, metrics["uar"]["mean"].get<double>(),
                          metrics["war"]["mean"].get<double>()));
     return predictions;
   }
 
   // Trains on all clips. No clips are left to choose the epoch, so the last one is kept.
-  void final_model() {
-    if (fs::exists(folder_ / "final")) {
-      check_model(folder_ / "final");
+  void final_model(uint64_t seed) {
+    const Training training{.folder = folder_of(seed) / "final", .title = title_of("final model", seed), .seed = seed};
+    if (fs::exists(training.folder)) {
+      check_model(training.folder);
       return;
     }
-    const Fold everything{.train = all_clips(clips_)};
-    TrainOptions options = options_.train;
-    options.selection = Selection::last;
-    train(everything, "final", "final model", options);
-    finish("final");
+    train({.train = all_clips(clips_)}, training, Selection::last);
+    training.finish();
   }
 
   const std::vector<std::string>& classes() const { return classes_; }
 
  private:
+  // One training, in the folder <folder>.partial, which finish() renames to <folder>.
+  struct Training {
+    Path folder;
+    std::string title;  // for log lines
+    uint64_t seed;  // of its initial values, order and dropout
+
+    Path partial() const { return folder.string() + ".partial"; }
+    void finish() const {
+      fs::remove(partial() / "checkpoint.safetensors");
+      fs::rename(partial(), folder);
+    }
+  };
+
+  Path folder_of(uint64_t seed) const { return training_folder(folder_, options_.train.seed, seed); }
+  std::string title_of(const std::string& name, uint64_t seed) const {
+    return options_.seeds > 1 ? fmt::format("seed {}, {}", seed, name) : name;
+  }
+
   // Resume: the predictions of a fold that is already finished. Error unless its model fits this run, and the
   // predictions are those of the fold's test clips.
-  std::vector<Prediction> done_before(const Path& done, const Fold& fold, int64_t number) const {
+  std::vector<Prediction> done_before(const Path& done, const Fold& fold, int64_t number, uint64_t seed) const {
     check_model(done);
     const Path csv = done / "predictions.csv";
     auto predictions = read_predictions(csv, classes_);
@@ -118,7 +137,8 @@ class CrossValidation {
       const Prediction& p = predictions[i];
       if (i >= fold.test.size()) refuse(p.id);
       const Clip& clip = clips_.clips[static_cast<size_t>(fold.test[i])];
-      if (p.id != clip.id || p.label != clip.label || p.speaker != clip.speaker || p.fold != number) refuse(p.id);
+      if (p.id != clip.id || p.label != clip.label || p.speaker != clip.speaker || p.fold != number || p.seed != seed)
+        refuse(p.id);
     }
     if (predictions.size() < fold.test.size())
       refuse(clips_.clips[static_cast<size_t>(fold.test[predictions.size()])].id);
@@ -126,11 +146,11 @@ class CrossValidation {
   }
 
   void check_model(const Path& folder) const {
-    check_alike({new_model(), load_model(folder, base_)}, {folder_, folder});
+    check_alike({new_model(options_.train.seed), load_model(folder, base_)}, {folder_, folder});
   }
 
-  EmotionModel new_model() const {
-    EmotionModel model = make_model(base_, options_.adapter, options_.head, classes_, options_.train.seed);
+  EmotionModel new_model(uint64_t seed) const {
+    EmotionModel model = make_model(base_, options_.adapter, options_.head, classes_, seed);
     model.input = options_.source.input;
     return model;
   }
@@ -148,11 +168,13 @@ class CrossValidation {
     return at::stack(rows);
   }
 
-  // Trains in the folder <name>.partial, which finish() renames to <name>.
-  EmotionModel train(const Fold& fold, const std::string& name, const std::string& title, const TrainOptions& options) {
-    EmotionModel model = new_model();
+  EmotionModel train(const Fold& fold, const Training& training, Selection selection) {
+    TrainOptions options = options_.train;
+    options.seed = training.seed;
+    options.selection = selection;
+    EmotionModel model = new_model(training.seed);
     if ((frozen_ || options.head_epochs > 0) && !start_states_.defined()) encode_once(model);
-    const Path partial = folder_ / (name + ".partial");
+    const Path partial = training.partial();
     fs::create_directories(partial);
     Tensors start;
     for (const Parameter& p : model.adapted.parameters)
@@ -170,7 +192,7 @@ class CrossValidation {
                   .watch = partial / "watch.csv",
                   .corpora = corpora_};
     task.progress = [&](const TrainProgress& p) {
-      if (!progress) progress.emplace(title, p.steps);
+      if (!progress) progress.emplace(training.title, p.steps);
       progress->step(p.step, fmt::format("epoch {}  loss {:.3f}{}", p.epoch + 1, p.loss,
                                          std::isfinite(p.uar) ? fmt::format("  best UAR {:.3f}", p.uar) : ""));
     };
@@ -180,12 +202,6 @@ class CrossValidation {
       write_file(partial / "history.csv", format_history(train_fold(model, source_, task)));
     save_model(partial, model);
     return model;
-  }
-
-  void finish(const std::string& name) {
-    const Path partial = folder_ / (name + ".partial");
-    fs::remove(partial / "checkpoint.safetensors");
-    fs::rename(partial, folder_ / name);
   }
 
   void encode_once(const EmotionModel& model) {
@@ -205,14 +221,20 @@ class CrossValidation {
   at::Tensor start_states_;
 };
 
-// Error for a folder of a fold number that this run does not have: later commands would take it for one of its folds.
-void refuse_other_folds(const Path& folder, int64_t count) {
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    int64_t number = -1;
-    if (name.starts_with("fold-")) std::from_chars(name.data() + 5, name.data() + name.size(), number);
-    if (number < count) continue;
-    fail("{}: the run has {} folds, and none has this number: remove the folder", entry.path().string(), count);
+// Error for a folder of a fold or seed that this run does not have: later commands would take it for one of the run's.
+void refuse_others(const Path& folder, int64_t folds, const std::vector<uint64_t>& seeds) {
+  for (const uint64_t seed : seeds) {
+    const Path training = training_folder(folder, seeds.front(), seed);
+    if (!fs::exists(training)) continue;
+    for (const auto& entry : fs::directory_iterator(training)) {
+      const std::string name = entry.path().filename().string();
+      int64_t number = -1;
+      if (name.starts_with("fold-")) std::from_chars(name.data() + 5, name.data() + name.size(), number);
+      if (number >= folds)
+        fail("{}: the run has {} folds, and none has this number: remove the folder", entry.path().string(), folds);
+      if (const auto other = training_seed(entry.path()); other && std::ranges::find(seeds, *other) == seeds.end())
+        fail("{}: the run has no training with this seed: remove the folder", entry.path().string());
+    }
   }
 }
 
@@ -226,14 +248,18 @@ nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::v
          options.adapter.method);
   if (classes_of(clips).size() < 2)
     fail("all clips have the label '{}': at least two classes are needed", clips.clips.front().label);
-  refuse_other_folds(folder, std::ssize(folds));
+  std::vector<uint64_t> seeds;
+  for (int64_t r = 0; r < options.seeds; ++r) seeds.push_back(options.train.seed + static_cast<uint64_t>(r));
+  refuse_others(folder, std::ssize(folds), seeds);
   CrossValidation run(base, clips, options, folder);
   write_folds(folder / "folds.csv", clips, folds);
   std::vector<Prediction> predictions;
-  for (size_t f = 0; f < folds.size(); ++f)
-    for (auto& prediction : run.fold(folds[f], static_cast<int64_t>(f), std::ssize(folds)))
-      predictions.push_back(std::move(prediction));
-  if (options.final_model) run.final_model();
+  for (const uint64_t seed : seeds) {
+    for (size_t f = 0; f < folds.size(); ++f)
+      for (auto& prediction : run.fold(folds[f], static_cast<int64_t>(f), std::ssize(folds), seed))
+        predictions.push_back(std::move(prediction));
+    if (options.final_model) run.final_model(seed);
+  }
   write_file(folder / "predictions.csv", format_predictions(predictions, run.classes()));
   nlohmann::json metrics = metrics_of(predictions, run.classes(), options.protocol.ddof, options.train.seed);
   metrics["protocol"] = options.protocol.name;

@@ -81,6 +81,54 @@ TEST_P(Runs, GoOnWithTheFoldThatIsMissing) {
     }
 }
 
+TEST_P(Runs, OfSeveralSeedsHoldTheTrainingsOfEach) {
+  const Path both = folder_.path() / "both", second = folder_.path() / "second";
+  options_.seeds = 2;
+  const auto metrics = run(both);
+  options_.seeds = 1;
+  options_.train.seed = 43;
+  const auto alone = run(second);
+  EXPECT_THAT(training_folders(both), ElementsAre(both, both / "seed-43"));
+  EXPECT_THAT(model_folders(both),
+              ElementsAre(both / "fold-00", both / "fold-01", both / "seed-43/fold-00", both / "seed-43/fold-01"));
+  for (const char* file : {"fold-00/predictions.csv", "fold-01/history.csv", "final/history.csv"})
+    EXPECT_EQ(read_file(both / "seed-43" / file), read_file(second / file)) << file;
+  ASSERT_EQ(metrics.at("trainings").size(), 2u);
+  EXPECT_EQ(metrics.at("trainings")[0].at("seed"), 42);
+  EXPECT_EQ(metrics.at("trainings")[1], alone.at("trainings")[0]);
+  EXPECT_EQ(metrics.at("folds").size(), 2u);
+  EXPECT_EQ(metrics.at("clips"), 16);
+  EXPECT_EQ(metrics.at("predictions"), 32);
+  EXPECT_EQ(read_scores(both).predictions.back().seed, 43u);
+}
+
+TEST_P(Runs, OfSeveralSeedsGoOnWithTheTrainingThatIsMissing) {
+  const Path folder = folder_.path() / "run";
+  options_.seeds = 2;
+  const auto metrics = run(folder);
+  const std::string predictions = read_file(folder / "predictions.csv");
+  fs::remove_all(folder / "seed-43" / "fold-01");
+  EXPECT_THAT(error_of([&] { read_scores(folder); }), HasSubstr("seed-43 has no fold-01"));
+  EXPECT_EQ(run(folder), metrics);
+  EXPECT_EQ(read_file(folder / "predictions.csv"), predictions);
+  fs::remove_all(folder / "seed-43");
+  EXPECT_THAT(error_of([&] { read_scores(folder); }), HasSubstr("has no seed-43"));
+  fs::create_directories(folder / "seed-44");
+  EXPECT_THAT(error_of([&] { run(folder); }), HasSubstr("seed-44: the run has no training with this seed"));
+}
+
+TEST_P(Runs, StartEachFoldFromOtherValuesUnlessTheyShallBeTheSame) {
+  if (GetParam() != "lora") GTEST_SKIP() << "has no adapters";
+  const auto start = [&](const char* name, const char* fold) {
+    return read_file(folder_.path() / name / fold / "initial.safetensors");
+  };
+  run(folder_.path() / "other");
+  EXPECT_NE(start("other", "fold-00"), start("other", "fold-01"));
+  options_.same_start = true;
+  run(folder_.path() / "same");
+  EXPECT_EQ(start("same", "fold-00"), start("same", "fold-01"));
+}
+
 // Speakers s0 and s1 form one corpus, s2 and s3 another; each corpus is tested with the model trained on the other.
 TEST_P(Runs, SayWhichCorporaTrainedAndTestedThem) {
   for (Clip& clip : clips_.clips) clip.corpus = clip.speaker < "s2" ? "east" : "west";

@@ -21,7 +21,8 @@ enum class Selection {
 namespace train_ranges {
 inline constexpr Range<int64_t> epochs{1, 10'000}, head_epochs{0, 10'000}, patience{0, 10'000, Ends::both, true};
 inline constexpr Range<int64_t> batch{1, 4096}, batch_frames{0, 10'000'000, Ends::both, true}, accumulate{1, 10'000};
-inline constexpr Range<int64_t> watch{0, 1'000'000'000, Ends::both, true}, seed{0, INT64_MAX};
+inline constexpr Range<int64_t> watch{0, 1'000'000'000, Ends::both, true}, seed{0, INT64_MAX / 2};
+inline constexpr Range<int64_t> seeds{1, 1000};
 inline constexpr Range<int64_t> time_masks{0, 1000}, mel_masks{0, 128}, mel_width{0, 128};
 inline constexpr Range<double> learning_rate{0, 10, Ends::none}, weight_decay{0, 1000}, time_share{0, 1};
 inline constexpr Range<double> clip_norm{0, 1e6, Ends::both, true}, average{0, 1, Ends::low, true};

@@ -132,12 +132,14 @@ def test_columns_are_read_by_name(copy, tmp_path):
     (lambda lines: [*lines, lines[1]], ["row 34", "twice"]),
     (lambda lines: [lines[0].replace("p_anger,p_happiness", "p_happiness,p_anger"), *lines[1:]], ["predictions.csv, row"]),
     (lambda lines: [lines[0].replace("p_anger", "p_joy"), *lines[1:]], ["'p_anger' is missing"]),
-    (lambda lines: [lines[0], ",".join([*lines[1].split(",")[:-1], "nan"]), *lines[2:]], ["row 2, column p_sadness", "nan"]),
-    (lambda lines: [lines[0], ",".join([*lines[1].split(",")[:-1], "1e-3x"]), *lines[2:]], ["row 2", "1e-3x"]),
-    (lambda lines: [lines[0], ",".join([*lines[1].split(",")[:-4], "1", "1", "1", "1"]), *lines[2:]], ["row 2", "add up"]),
+    (lambda lines: [lines[0], ",".join([*lines[1].split(",")[:-2], "nan", "42"]), *lines[2:]], ["row 2, column p_sadness", "nan"]),
+    (lambda lines: [lines[0], ",".join([*lines[1].split(",")[:-2], "1e-3x", "42"]), *lines[2:]], ["row 2", "1e-3x"]),
+    (lambda lines: [lines[0], ",".join([*lines[1].split(",")[:-5], "1", "1", "1", "1", "42"]), *lines[2:]], ["row 2", "add up"]),
+    (lambda lines: [lines[0], ",".join([*lines[1].split(",")[:-1], "-1"]), *lines[2:]], ["row 2, column seed", "'-1'"]),
+    (lambda lines: [lines[0], ",".join([*lines[1].split(",")[:-1], "43"]), *lines[2:]], ["metrics.json"]),
     (lambda lines: [lines[0], lines[1].replace(",0,", ",9,", 1), *lines[2:]], ["metrics.json"]),
     (lambda lines: lines[:1], ["no predictions"]),
-], ids=["cut", "twice", "swapped", "renamed", "nan", "letters", "sum", "fold", "empty"])
+], ids=["cut", "twice", "swapped", "renamed", "nan", "letters", "sum", "seed", "other-seed", "fold", "empty"])
 def test_predictions_that_fit_nothing_are_refused(copy, many, tmp_path, change, words):
     file = copy / "predictions.csv"
     file.write_text("\n".join(change(file.read_text().splitlines())) + "\n")
