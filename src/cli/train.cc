@@ -10,6 +10,7 @@
 #include "cli/clips.h"
 #include "cli/commands.h"
 #include "cli/config.h"
+#include "cli/head_flags.h"
 #include "cli/machine.h"
 #include "cli/module_flags.h"
 #include "cli/numbers.h"
@@ -29,27 +30,15 @@ namespace {
 struct TrainArguments {
   std::vector<std::string> corpora;
   std::string model = "base", out, resume, labels, preset{strict_protocol.preset}, protocol{strict_protocol.name};
-  std::string select = "auto", read_out = "auto";
+  std::string select = "auto";
   AdapterFlags adapter;
+  HeadFlags head;
   FoldOptions folds;
   RunOptions run;
   MachineOptions machine;
   int64_t cache_megabytes = 400;
   bool force = false, resuming = false;
 };
-
-void add_head_options(CLI::App& command, HeadOptions& head, std::string& read_out) {
-  const char* group = "Adapter";
-  command
-      .add_option("--read-out", read_out,
-                  "head of --method frozen: logistic (regression on the best layer) or gradient (trained as with other "
-                  "methods); auto: the protocol's")
-      ->check(CLI::IsMember({"auto", "logistic", "gradient"}))
-      ->group(group);
-  add_number(command, "--projection", head.projection, projections, "width of the head's projector")->group(group);
-  command.add_flag("--weighted-layer-sum", head.weighted_layer_sum, "the head reads a learned mean of all layers")
-      ->group(group);
-}
 
 void add_training_options(CLI::App& command, TrainArguments& a) {
   TrainOptions& o = a.run.train;
@@ -123,17 +112,6 @@ struct GivenFlags {
   std::set<std::string> anywhere;      // there or in the configuration file
 };
 
-// Whether the head is a logistic regression, and errors of flags that contradict it.
-void choose_read_out(TrainArguments& a, const GivenFlags& given) {
-  const bool leaves_encoder = method_named(a.run.adapter.method).leaves_encoder();
-  if (!leaves_encoder && a.read_out == "logistic" && given.command_line.contains("--read-out"))
-    throw_usage("--read-out logistic is for an encoder that is not trained: choose --method frozen");
-  if (a.read_out == "auto") a.read_out = a.run.protocol.read_out;
-  a.run.head.logistic = leaves_encoder && a.read_out == "logistic";
-  if (a.run.head.logistic && a.run.train.selection == Selection::test)
-    throw_usage("--read-out logistic is not chosen on the test part: give another --select, or --read-out gradient");
-}
-
 void resolve(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   const Protocol& protocol = a.run.protocol = protocol_named(a.protocol);
   if (command.get_option("--preset")->count() == 0) a.preset = protocol.preset;
@@ -147,7 +125,7 @@ void resolve(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   a.run.train.selection = a.select == "test"          ? Selection::test
                           : a.select == "development" ? Selection::development
                                                       : Selection::last;
-  choose_read_out(a, given);
+  a.run.head = a.head.options(a.run.adapter.method, protocol, a.run.train.selection, given.command_line);
   a.folds.seed = a.run.train.seed;
   try {
     a.run.train.validate();
@@ -269,12 +247,7 @@ void tell_of_unused(const GivenFlags& given, const TrainArguments& a) {
   tell(frozen, method, {"--learning-rate", "--watch"});
   tell(!a.run.adapter.target_pattern.empty(), "--target-pattern", {"--targets"});
   tell(a.run.source.input.padded, "--input padded", {"--tail"});
-  tell(logistic, "--read-out logistic",
-       {"--projection",      "--weighted-layer-sum", "--epochs",     "--head-epochs",        "--batch",
-        "--batch-frames",    "--by-length",          "--accumulate", "--head-learning-rate", "--schedule",
-        "--warmup",          "--weight-decay",       "--clip-norm",  "--position-dropout",   "--average",
-        "--label-smoothing", "--patience",           "--time-masks", "--time-share",         "--mel-masks",
-        "--mel-width"});
+  tell(logistic, "--read-out logistic", HeadFlags::unused_by_logistic());
   if (logistic) return;
   tell(frozen && !o.augment.active(), method, {"--position-dropout"});
   tell(o.batch_frames > 0, "--batch-frames", {"--batch"});
@@ -380,7 +353,7 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
   command->add_option("--preset", a->preset, preset_summary())->check(CLI::IsMember(preset_names()));
   add_number(*command, "--cache-megabytes", a->cache_megabytes, {0, 1 << 20}, "memory for encoded clips");
   a->adapter.add(*command);
-  add_head_options(*command, a->run.head, a->read_out);
+  a->head.add(*command);
   add_training_options(*command, *a);
   add_input_options(*command, a->run.source.input);
   add_machine_options(*command, a->machine, /*gradients=*/true);

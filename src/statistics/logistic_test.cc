@@ -10,7 +10,8 @@
 #include <ATen/ops/zeros.h>
 
 #include "base/error.h"
-#include "compute/test_tensors.h"
+#include "base/test_folder.h"
+#include "statistics/normal_values.h"
 #include "statistics/test_numbers_logistic.h"
 
 namespace loralens {
@@ -40,7 +41,7 @@ TEST(Logistic, HasTheWeightsAndProbabilitiesOfScikitLearn) {
 // More features than samples, which a weak penalty separates: from any start the same minimum.
 TEST(Logistic, OfSeparableSamplesDoesNotDependOnTheStart) {
   const LogisticSamples samples{
-      random_tensor({20, 50}, 3),
+      normal_values({20, 50}, 3),
       at::tensor(std::vector<int64_t>{0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1}),
       {},
       3};

@@ -43,7 +43,8 @@ class ReadOut : public testing::Test {
   EmotionModel fitted(const ReadOutOptions& options = {}) {
     EmotionModel model = make_model(base_, tiny_adapter("frozen"), {.logistic = true}, {"0", "1", "2"}, 42);
     fit_read_out(model, table_,
-                 {.fold = fold_, .labels = labels_, .options = options_, .start_states = states_, .frozen = true}, options);
+                 {.fold = fold_, .labels = labels_, .options = options_, .start_states = states_, .frozen = true},
+                 options);
     return model;
   }
   // The regression of these clips by its definition, as weights and bias for states that are not standardised.
@@ -121,7 +122,8 @@ TEST_F(ReadOut, RecordsTheScoresOfAllCandidates) {
     EXPECT_NEAR(candidate.at("uar"), uar, 1e-12);
     EXPECT_NEAR(candidate.at("loss"), loss, 1e-4);
     best = std::max(best, {uar, -candidate.at("loss").get<double>()});
-    if (candidate.at("hidden_state") == model.read_out.at("hidden_state") && candidate.at("l2") == model.read_out.at("l2"))
+    if (candidate.at("hidden_state") == model.read_out.at("hidden_state") &&
+        candidate.at("l2") == model.read_out.at("l2"))
       EXPECT_EQ(best.first, candidate.at("uar").get<double>());
   }
   for (const auto& candidate : model.read_out.at("candidates"))
