@@ -5,8 +5,11 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/allclose.h>
-#include <ATen/ops/cat.h>
-#include <ATen/ops/empty.h>
+#include <ATen/ops/eye.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 
 #include "base/error.h"
 #include "classifier/forward.h"
@@ -61,8 +64,7 @@ class ReadOut : public testing::Test {
     fit.bias = fit.bias - fit.weight.matmul(mean);
     return fit;
   }
-  void expect_head(const Head& head, const LogisticFit& fit) const {
-    const Tensor x = states_.select(1, 0), all = states_.to(c10::ScalarType::Double);
+  static void expect_head(const Head& head, const LogisticFit& fit) {
     EXPECT_TRUE(at::allclose(head.projector.weight.to(c10::ScalarType::Double), fit.weight, 1e-4, 1e-5));
     EXPECT_TRUE(at::allclose(head.projector.bias.to(c10::ScalarType::Double), fit.bias, 1e-4, 1e-5));
     EXPECT_TRUE(head.classifier.weight.equal(at::eye(3)) && head.classifier.bias.equal(at::zeros({3})));
