@@ -265,7 +265,7 @@ nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::v
   metrics["protocol"] = options.protocol.name;
   metrics["method"] = options.adapter.method;
   metrics["base"] = base.name;
-  metrics["groups"] = group_scores(predictions, run.classes(), clips, options.train.seed);
+  metrics["groups"] = group_scores(predictions, run.classes(), clips);
   add_corpora(metrics, clips, folds);
   write_file(folder / "metrics.json", metrics.dump(2) + "\n");
   return metrics;

@@ -94,11 +94,22 @@ def test_predictions_and_metrics_agree(lora, corpus):
     assert metrics["classes"] == CLASSES
     assert (metrics["method"], metrics["protocol"], metrics["base"]) == ("lora", "strict", "openai/whisper-tiny.en")
     for name in ("uar", "war", "macro_f1"):
-        assert {"mean", "std", "low", "high"} <= set(metrics[name])
+        assert {"mean", "std", "pooled", "low", "high"} <= set(metrics[name])
         folds = [fold[name] for fold in metrics["folds"]]
         assert metrics[name]["mean"] == pytest.approx(numpy.mean(folds))
         assert metrics[name]["std"] == pytest.approx(numpy.std(folds, ddof=1))
-        assert metrics[name]["low"] <= metrics[name]["high"]
+        if metrics[name]["low"] is None:
+            assert metrics[name]["high"] is None and metrics[name]["reason"]
+        else:
+            assert metrics[name]["low"] <= metrics[name]["pooled"] <= metrics[name]["high"]
+    assert metrics["war"]["pooled"] == pytest.approx(confusion.trace() / confusion.sum())
+    assert metrics["uar"]["pooled"] == pytest.approx(numpy.mean(confusion.diagonal() / confusion.sum(1)))
+    truth = numpy.array([CLASSES.index(row["label"]) for row in rows])
+    probabilities = numpy.array([[float(row[f"p_{c}"]) for c in CLASSES] for row in rows])
+    assert metrics["calibration"]["log_loss"] == pytest.approx(
+        -numpy.log(probabilities[numpy.arange(len(rows)), truth]).mean())
+    assert metrics["calibration"]["brier"] == pytest.approx(((probabilities - numpy.eye(4)[truth]) ** 2).sum(1).mean())
+    assert 0 < metrics["calibration"]["calibrated"]["mean"] < metrics["calibration"]["calibrated"]["high"] < 1
     right = [[r["label"] == r["predicted"] for r in rows if r["fold"] == fold] for fold in ("0", "1")]
     assert [fold["war"] for fold in metrics["folds"]] == pytest.approx([numpy.mean(fold) for fold in right])
 

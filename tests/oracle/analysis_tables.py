@@ -4,20 +4,21 @@ import csv
 import dataclasses
 import itertools
 
+import analysis_intervals as intervals
 import analysis_models as whisper
 import analysis_reference as oracle
 import numpy
 from analysis_adapters import embedding, paper_alignment, spectrum, strict_alignment
 from analysis_case import Case, Fold
 from analysis_models import Recording
-from analysis_rows import ClipMeans, Expected, FoldMeans, Key, Rows, jackknife, text
+from analysis_rows import ClipMeans, Expected, FoldMeans, Key, Rows, text
 from safetensors.numpy import load_file
 
 
 # ---- contribution -------------------------------------------------------------------------------------------------
 
 def contribution(case: Case) -> Rows:
-    means = ClipMeans()
+    means = ClipMeans(case.speakers)
     for fold in case.folds:
         for role in ("adapted", "frozen"):
             for recording in case.recordings(fold.number, "test", role):
@@ -32,14 +33,15 @@ def contribution(case: Case) -> Rows:
 # ---- logit lens ---------------------------------------------------------------------------------------------------
 
 def logit_lens(case: Case) -> Rows:
-    means, read = ClipMeans(), {}  # {(role, layer): [(fold, label, logits)]}
+    means, read = ClipMeans(case.speakers), {}  # {(role, layer): [(fold, label, logits, speaker)]}
     for fold in case.folds:
         for role in ("adapted",) if case.paper else ("adapted", "frozen"):
             for recording in case.recordings(fold.number, "test", role):
                 for layer in range(0 if case.paper else -1, case.layers):
                     logits = whisper.lens_logits(fold.models[role], recording.residuals[layer + 1], norm=not case.paper)
                     add_lens(case, means, fold.number, recording, role, layer, logits)
-                    read.setdefault((role, layer), []).append((fold.number, recording.clip.label, logits))
+                    read.setdefault((role, layer), []).append(
+                        (fold.number, recording.clip.label, logits, recording.clip.speaker))
     if case.paper:
         return means.rows()
     rows = means.rows() | uar_rows(read)
@@ -70,13 +72,15 @@ def uar_rows(read: dict) -> Rows:
     for (role, layer), found in read.items():
         folds = sorted({fold for fold, *_ in found})
         for name in ["", *folds] if len(folds) > 1 else folds:
-            part = [(label, logits) for fold, label, logits in found if name in ("", fold)]
-            labels = [label for label, _ in part]
+            part = [of_clip for of_clip in found if name in ("", of_clip[0])]
+            labels, logits = [label for _, label, *_ in part], [logits for _, _, logits, _ in part]
             rarest = min(labels.count(label) for label in set(labels))
-            unsure = sum(oracle.undecided(logits) for _, logits in part)
-            value = oracle.uar(labels, [logits.argmax() for _, logits in part])
-            rows[Key(model=role, layer=text(layer), fold=text(name), metric="uar")] = Expected(
-                value, unsure / rarest / len(set(labels)), n=len(part))
+            unsure = sum(map(oracle.undecided, logits))
+            predicted = [one.argmax() for one in logits]
+            row = Expected(oracle.uar(labels, predicted), unsure / rarest / len(set(labels)), n=len(part))
+            if len(part) == len(found):
+                row = row.over_all(intervals.of_score(oracle.uar, labels, predicted, [of[3] for of in part]), "pooled")
+            rows[Key(model=role, layer=text(layer), fold=text(name), metric="uar")] = row
     return rows
 
 
@@ -85,7 +89,7 @@ def quantile_rows(case: Case, read: dict) -> Rows:
     rows = {}
     for (role, layer), found in read.items():
         for true, component in enumerate(case.classes):
-            logits = numpy.array([logits for _, label, logits in found if label == true])
+            logits = numpy.array([logits for _, label, logits, _ in found if label == true])
             for percent in (10, 25, 50, 75, 90):
                 for name, value in zip(case.classes, numpy.quantile(logits, percent / 100, axis=0)):
                     rows[Key(model=role, layer=text(layer), component=component, metric=f"logit_q{percent}",
@@ -152,7 +156,7 @@ def means_of(case: Case, fold: Fold, role: str, places: list[tuple[int, str]]) -
 
 
 def erasure(case: Case) -> Rows:
-    means = ClipMeans()
+    means = ClipMeans(case.speakers)
     for fold in case.folds:
         for role in ("adapted",) if case.paper else ("adapted", "frozen"):
             before = whole(case, fold, role, "test")
@@ -205,12 +209,13 @@ def patched_logits(case: Case, fold: Fold, source: Recording, target: Recording,
 
 
 def patching(case: Case) -> Rows:
-    means, read, shares = ClipMeans(), {}, collections.defaultdict(list)  # shares: [(speaker, moved, gain)]
+    means, read, shares = ClipMeans(case.speakers), {}, collections.defaultdict(list)  # shares: [(speaker, moved, gain)]
 
     def add(fold: Fold, recording: Recording, logits: numpy.ndarray, **key) -> float:
         value = oracle.log_softmax(logits)[recording.clip.label]
         means.add(fold.number, recording.clip.number, value, metric="log_probability", **key)
-        read.setdefault(tuple(key.items()), []).append((fold.number, recording.clip.label, logits))
+        read.setdefault(tuple(key.items()), []).append(
+            (fold.number, recording.clip.label, logits, recording.clip.speaker))
         return value
 
     for fold in case.folds:
@@ -236,7 +241,8 @@ def patched_uar(read: dict) -> Rows:
 
 
 def recovered(case: Case, shares: dict) -> Rows:
-    """Ratios of sums over all clips, with a jackknife over speakers; none where the gain's interval holds 0."""
+    """Ratios of sums over all clips, with a jackknife over speakers; none where the gain has no interval or one that holds
+    0."""
     rows = {}
     for items, found in shares.items():
         speakers = sorted({speaker for speaker, *_ in found})
@@ -246,20 +252,20 @@ def recovered(case: Case, shares: dict) -> Rows:
             return numpy.sum(kept, axis=0)
 
         without = [sums(speaker) for speaker in speakers]
-        low, high, _ = jackknife(sums()[1], [gain for _, gain in without])
-        if not (low > 0 or high < 0):
+        of_gain = intervals.pooled(sums()[1], [gain for _, gain in without])
+        if of_gain is None or of_gain.low <= 0 <= of_gain.high:
             continue
         ratio = sums()[0] / sums()[1]
-        low, high, stretch = jackknife(ratio, [moved / gain for moved, gain in without])
         fold = "" if len(case.folds) > 1 else text(case.folds[0].number)
-        rows[Key(**dict(items), fold=fold, metric="recovered")] = Expected(ratio, 0, low, high, stretch, len(found))
+        rows[Key(**dict(items), fold=fold, metric="recovered")] = Expected(ratio, n=len(found)).over_all(
+            intervals.pooled(ratio, [moved / gain for moved, gain in without]), "pooled")
     return rows
 
 
 # ---- gradients ----------------------------------------------------------------------------------------------------
 
 def gradients(case: Case) -> Rows:
-    means = ClipMeans()
+    means = ClipMeans(case.speakers)
     for fold, role in itertools.product(case.folds, ("adapted", "frozen", "untrained")):
         for recording in case.recordings(fold.number, "sample", role, gradients=True):
             error = oracle.softmax(recording.logits) - numpy.eye(len(case.classes))[recording.clip.label]
