@@ -27,6 +27,7 @@ struct Protocol {
   // Training
   std::string_view preset;  // value of --preset, if none is given
   std::string_view selection;  // value of --select, if it is `auto`: the part whose scores choose the epoch
+  std::string_view read_out;  // value of --read-out, if it is `auto`: how the head of an untrained encoder is fitted
   bool cut;  // a clip ends after 30 s; false: a longer clip is heard in windows of 30 s
   int ddof;  // of the standard deviation over folds
   bool same_start;  // all folds of a run start from the same initial values
@@ -43,6 +44,7 @@ struct Protocol {
 inline constexpr Protocol strict_protocol{.name = "strict",
                                           .preset = "small",
                                           .selection = "development",
+                                          .read_out = "logistic",
                                           .cut = false,
                                           .ddof = 1,
                                           .same_start = false,
@@ -56,6 +58,7 @@ inline constexpr Protocol strict_protocol{.name = "strict",
 inline constexpr Protocol paper_protocol{.name = "paper",
                                          .preset = "paper",
                                          .selection = "test",
+                                         .read_out = "gradient",
                                          .cut = true,
                                          .ddof = 0,
                                          .same_start = true,
