@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/softmax.h>
