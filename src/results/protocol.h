@@ -34,10 +34,10 @@ struct Protocol {
 
   // Analyses
   bool one_fold;  // only the first fold of a single run is analysed
-  TrainingClips training_clips;  // a list of clips holds test clips for `fit`; for `sample` it is used unchanged
+  TrainingClips training_clips;  // of the clips in a list, `fit` uses the test clips, `sample` all
   bool shuffled;  // clips pass in random order; false: in the order of the table or list
   Frames frames;
-  bool intervals;  // means over clips and scores have bootstrap intervals
+  bool intervals;  // means over clips and scores have confidence intervals (docs/validity.md)
   bool as_published;  // the analyses are those of the paper, made by its method; read by the factories and `analyze`
 };
 

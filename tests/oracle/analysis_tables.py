@@ -269,11 +269,13 @@ def gradients(case: Case) -> Rows:
     for fold, role in itertools.product(case.folds, ("adapted", "frozen", "untrained")):
         for recording in case.recordings(fold.number, "sample", role, gradients=True):
             error = oracle.softmax(recording.logits) - numpy.eye(len(case.classes))[recording.clip.label]
-            norms = {}  # {curve: {layer: norm}}
+            norms, scaled = {}, {}  # {curve: {layer: norm}}; {layer: norm times that of the residual stream}
             for (kind, layer, *module), value in recording.gradients.items():
                 if kind == "residual":
-                    value = value[:case.frames(recording.clip, recording)]
-                    norms.setdefault(("activations", ""), {})[layer - 1] = numpy.linalg.norm(value)
+                    frames = case.frames(recording.clip, recording)
+                    norms.setdefault(("activations", ""), {})[layer - 1] = numpy.linalg.norm(value[:frames])
+                    scaled[layer - 1] = (numpy.linalg.norm(value[:frames])
+                                         * numpy.linalg.norm(recording.residuals[layer][:frames]))
                 elif kind in "AB":
                     norms.setdefault((kind, *module), {})[layer] = numpy.linalg.norm(value)
             for (component, module), curve in norms.items():
@@ -285,6 +287,11 @@ def gradients(case: Case) -> Rows:
                               metric="norm_over_error", **key)
                 means.add(fold.number, number, numpy.log10(curve[max(curve)] / curve[min(curve)]),
                           metric="log10_last_over_first", **key)
+            key = {"model": role, "component": "activations"}
+            for layer, product in scaled.items():
+                means.add(fold.number, recording.clip.number, product, layer=text(layer), metric="scaled_norm", **key)
+            means.add(fold.number, recording.clip.number, numpy.log10(scaled[max(scaled)] / scaled[min(scaled)]),
+                      metric="log10_last_over_first_scaled", **key)
     return means.rows()
 
 
@@ -340,16 +347,17 @@ TABLES = {"contribution": contribution,
 
 BEYOND_PAPER = {"patching"}  # not made by --protocol paper
 
-# Rows that are not compared: (analysis, protocol, a part of the variant's name, reason).
+# Rows that are not compared: (analysis, protocol, a part of the variant's or the metric's name, reason).
 LEFT_OUT = (("spectrum", "paper", "dropout", "the masks of dropout are random"),
             ("alignment", "paper", "float32", "rounding noise"),
             ("logit-lens", "strict", "tuned", "the fitted map is not in arrays"),
             ("erasure", "strict", "resample-ablation", "which positions were drawn is not in arrays"),
-            ("alignment", "strict", "random-B", "the random B are not in arrays"),
+            ("alignment", "strict", "cka_chance", "the random updates are not in arrays"),
+            ("alignment", "strict", "strength_z", "the random updates are not in arrays"),
             ("alignment", "strict", "frames", "which frames were drawn is not in arrays"),
             ("gradients", "strict", "random-cotangent", "the direction at the logits is random"))
 
 
 def why_left_out(analysis: str, protocol: str, key: Key) -> str | None:
-    return next((reason for name, of, variant, reason in LEFT_OUT
-                 if (name, of) == (analysis, protocol) and variant in key.variant), None)
+    return next((reason for name, of, part, reason in LEFT_OUT
+                 if (name, of) == (analysis, protocol) and (part in key.variant or part in key.metric)), None)
