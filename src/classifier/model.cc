@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "classifier/model.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace loralens {
@@ -20,7 +22,8 @@ Encoder EmotionModel::compute_encoder() const {
 int64_t EmotionModel::first_adapted_layer() const {
   if (adapted.encoder_trained) return -1;
   if (head.layer_weights.defined()) return 0;  // every layer's state is read
-  return adapted.adapters.lowest_layer().value_or(adapted.encoder.config.layers);
+  const int64_t read = head.hidden_state.value_or(adapted.encoder.config.layers);
+  return std::min(adapted.adapters.lowest_layer().value_or(read), read);
 }
 
 Base load_base(const Path& folder, const std::string& name, Precision precision, c10::Device device) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // loralens evaluate: scores a trained run on its own test folds, or on other corpora.
+#include <algorithm>
 #include <optional>
 #include <set>
 
@@ -42,7 +43,9 @@ std::vector<Prediction> predict_all(const Path& run, const OpenedRun& loaded, co
   SourceOptions options;
   options.input = first.input;
   options.threads = thread_count(machine);
-  ClipSource source(loaded.base.encoder, clips.clips, first.first_adapted_layer(), options);
+  int64_t first_layer = first.first_adapted_layer();
+  for (const EmotionModel& model : loaded.models) first_layer = std::min(first_layer, model.first_adapted_layer());
+  ClipSource source(loaded.base.encoder, clips.clips, first_layer, options);
   const auto folds = loaded.models.size() / training_folders(run).size();
   for (size_t m = 0; m < loaded.models.size(); ++m) {
     const EmotionModel& model = loaded.models[m];

@@ -216,7 +216,11 @@ std::string describe_metrics(const json& metrics) {
     intervals |= !metrics.at(key).at("low").is_null();
   }
   if (metrics.contains("calibration")) text += calibration_lines(metrics.at("calibration"));
-  if (intervals) text += "The intervals are given these trained models: the noise of training is not in them.\n";
+  const bool several = metrics.contains("trainings") && metrics.at("trainings").size() > 1;
+  if (intervals)
+    text += several ? "The intervals include the variation between trainings.\n"
+                    : "The intervals hold for these trained models; they do not include the variation between "
+                      "trainings.\n";
   text += published(metrics);
   const auto classes = metrics.at("classes").get<std::vector<std::string>>();
   size_t width = 10;

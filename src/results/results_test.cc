@@ -226,7 +226,7 @@ TEST(RunMetrics, AreDescribedInWords) {
   EXPECT_THAT(text, HasSubstr("UAR       0.667   95 % interval over speakers 0."));
   EXPECT_THAT(text, HasSubstr("   mean 0.750 ± 0.000 over 2 folds\n"));
   EXPECT_THAT(text, HasSubstr("of a calibrated model 0."));
-  EXPECT_THAT(text, HasSubstr("the noise of training is not in them"));
+  EXPECT_THAT(text, HasSubstr("do not include the variation between trainings"));
   EXPECT_THAT(text, HasSubstr("rage, cold"));
   auto old = metrics_of(some_predictions(), classes, 1, 42);
   old["uar"] = {{"mean", 0.75}, {"std", 0}, {"low", 0.5}, {"high", 1}};

@@ -176,15 +176,16 @@ std::vector<Row> Patching::recovered(std::map<std::string, std::string>& untold)
       for (const Value& v :
            values_.at({.model = model, .variant = head, .component = "none", .metric = "log_probability"}))
         (*values)[{v.fold, v.clip}] = v.log_p;
-    Sums gain(setting_.runs), moved(setting_.runs);
+    Sums gain(setting_.runs), moved(setting_.runs), gain_of_all(1);
     for (const Value& v : patched) {
       const std::string speaker = setting_.group_of(v.clip);
       const int64_t run = v.fold / setting_.folds_of_a_run();
       const double low = frozen.at({v.fold, v.clip}), high = adapted.at({v.fold, v.clip});
       gain.add(run, speaker, high - low);
+      gain_of_all.add(0, speaker, high - low);
       moved.add(run, speaker, into_frozen ? v.log_p - low : high - v.log_p);
     }
-    const auto of_gain = pooled_difference_interval(gain.scores());
+    const auto of_gain = pooled_difference_interval(gain_of_all.scores());  // given these runs
     if (!of_gain.value || (of_gain.value->low <= 0 && of_gain.value->high >= 0)) {
       untold[head] = of_gain.value ? "its interval over speakers holds 0" : of_gain.reason;
       continue;
