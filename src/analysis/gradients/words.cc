@@ -27,8 +27,8 @@ bool has_direction(const Row& row) { return row.low > 0 || row.high < 0; }
 std::string change_of(const Row& row) {
   if (!has_direction(row))
     return fmt::format(
-        "is {} times as large in the first layer as in the last, and whether it grows or shrinks on its way back cannot "
-        "be told",
+        "is {} times as large in the first layer as in the last, and whether it grows or shrinks on its way back "
+        "cannot be told",
         ratio_of(&row));
   const double factor = std::pow(10, std::abs(row.value));
   return row.value < 0 ? fmt::format("grows {:.3g}-fold on its way back from the last layer to the first", factor)
@@ -40,8 +40,8 @@ std::string stream_sentence(const std::vector<Row>& rows) {
   const Row* after = flow_of(rows, "adapted", "", "", component);
   if (!after) return "";
   std::string text = fmt::format(
-      "The gradient of the residual stream {} (geometric mean over clips). First over last layer: {} after training, {} "
-      "for a random direction at the logits, {} before training.",
+      "The gradient of the residual stream {} (geometric mean over clips). First over last layer: {} after training, "
+      "{} for a random direction at the logits, {} before training.",
       change_of(*after), ratio_of(after), ratio_of(flow_of(rows, "adapted", "random-cotangent", "", component)),
       ratio_of(flow_of(rows, "untrained", "", "", component)));
   if (const Row* scaled = flow_of(rows, "adapted", "", "", component, "log10_last_over_first_scaled"))
