@@ -27,6 +27,8 @@ namespace {
 
 using at::Tensor;
 
+constexpr double scoring_tolerance = 1e-4;  // scikit-learn's default; the chosen candidate is fitted more closely
+
 // A pair of a hidden state and a penalty, and its scores on clips that it was not fitted on.
 struct Candidate {
   int64_t hidden_state = 0;
@@ -139,7 +141,7 @@ std::vector<Candidate> candidates_of(int64_t state, const Fits& fits, const Choi
     const Tensor scored = standardised(fits.state(state, part.test));
     std::optional<LogisticFit> fit;
     for (size_t i = 0; i < penalties.size(); ++i) {
-      fit = fit_logistic(samples, penalties[i], fit ? &*fit : nullptr);
+      fit = fit_logistic(samples, penalties[i], fit ? &*fit : nullptr, scoring_tolerance);
       logits[i].push_back(logistic_logits(*fit, scored));
     }
     for (const int64_t label : fits.labels(part.test)) labels.push_back(label);
