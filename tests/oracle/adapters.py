@@ -38,7 +38,7 @@ def config_of(case: str):
 def adapted_model(case: str, **options) -> PeftModel:
     """tiny.en with the case's adapters, moved away from their start, and a head that PEFT saves. options: of its config.
 
-    A model with PiSSA has the folder of its start as `start`, a dictionary of its tensors as the folder has them.
+    A model with PiSSA has the attribute `start_folder`, in which it was saved as it started.
     """
     model = reference.classification_model("tiny.en", num_labels=4, **options)
     model = get_peft_model(model, config_of(case)).eval()
@@ -52,7 +52,9 @@ def adapted_model(case: str, **options) -> PeftModel:
         with torch.no_grad():
             if "lora_magnitude" in name or "ia3_l" in name:
                 parameter.mul_(1 + 2 * noise)
-            elif "vera_lambda" in name or (case == "pissa" and "lora_" in name):
+            elif "vera_lambda" in name:
+                parameter.add_(6 * noise)
+            elif case == "pissa" and "lora_" in name:
                 parameter.add_(noise)
             elif "lora_" in name:
                 parameter.copy_(noise)
