@@ -14,8 +14,8 @@ def frozen_run(place: Place, name: str, table: pathlib.Path, train: int, *flags)
     """Trains a head on the frozen encoder with the first `train` clips of a table; returns the model's folder."""
     run = place.work / name
     if not run.exists():
-        loralens(place, "train", "--model", "base", *speech.one_fold(table, train, 1), "--method", "frozen", "--select", "last",
-                 "-o", run, *flags)
+        loralens(place, "train", "--model", "base", *speech.one_fold(table, train, 1), "--method", "frozen", "--read-out",
+                 "gradient", "--select", "last", "-o", run, *flags)
     return run / "fold-00"
 
 

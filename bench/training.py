@@ -88,8 +88,8 @@ def frozen_row(place: Place) -> Row:
 
     def ours() -> dict:
         profile = profiled(place, "train", "--model", "base", "--corpus", speech.joined(place, count), "--folds",
-                           f"speaker:{folds}", "--method", "frozen", "--epochs", epochs, "--select", "test", "-o",
-                           place.work / "frozen", "--force", "--precision", "bf16")
+                           f"speaker:{folds}", "--method", "frozen", "--read-out", "gradient", "--epochs", epochs, "--select", "test",
+                           "-o", place.work / "frozen", "--force", "--precision", "bf16")
         return {"seconds": profile.finished.seconds, "heads": profile.seconds("forward", "backward", "optimiser")}
 
     def theirs() -> dict:

@@ -96,7 +96,7 @@ struct BatchView {
   // N+1 of ΣT×D: the input of layers 0..N-1, then the last layer's output; empty if not wanted
   std::vector<at::Tensor> residuals;
   // In a backward pass: false for the gradient of the loss, true for a random cotangent at the logits (a random unit
-  // vector per clip).
+  // vector per clip whose elements sum to 0).
   bool random_cotangent = false;
 
   // The speech rows of x (ΣT×any), one tensor per clip.

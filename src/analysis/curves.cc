@@ -1,34 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "analysis/curves.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
 #include "base/error.h"
-#include "statistics/bootstrap.h"
-#include "statistics/jackknife.h"
+#include "statistics/intervals/pooled_interval.h"
+#include "statistics/intervals/small_change.h"
+#include "statistics/intervals/weight_interval.h"
 
 namespace loralens {
 namespace {
 
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
-
-// Percentile bootstrap interval of the mean over clips; whole groups are resampled.
-Interval interval_of_mean(const std::vector<double>& values, const std::vector<size_t>& groups, size_t count) {
-  std::vector<double> sums(count), sizes(count);
-  for (size_t i = 0; i < values.size(); ++i) {
-    sums[groups[i]] += values[i];
-    ++sizes[groups[i]];
-  }
-  return bootstrap_groups(count, [&](std::span<const int64_t> times) {
-    double sum = 0, size = 0;
-    for (size_t g = 0; g < count; ++g) {
-      sum += static_cast<double>(times[g]) * sums[g];
-      size += static_cast<double>(times[g]) * sizes[g];
-    }
-    return sum / size;
-  });
-}
 
 // Group numbers 0, 1, ... of these clips.
 std::vector<size_t> group_numbers(const Setting& setting, const std::vector<int64_t>& clips, size_t& count) {
@@ -46,34 +31,97 @@ double mean_of(const std::vector<double>& values) {
   return sum / static_cast<double>(values.size());
 }
 
+const char* const unpaired = "some clips have a value in some of the runs only, so the runs cannot be paired";
+
+// The interval of a mean over runs whose clips of each speaker have these sums and numbers of clips, both R×S.
+OrReason<Interval> interval_of_means(MeanOf kind, const std::vector<double>& sums, const std::vector<int64_t>& clips,
+                                     size_t speakers) {
+  for (size_t i = speakers; i < clips.size(); ++i)
+    if (clips[i] != clips[i % speakers]) return OrReason<Interval>::none(unpaired);
+  const auto means = pooled_means(sums, std::span(clips).first(speakers));
+  if (!means.value) return OrReason<Interval>::none(means.reason);
+  return kind == MeanOf::shares ? pooled_score_interval(*means.value) : pooled_difference_interval(*means.value);
+}
+
+int64_t clips_of(const Confusion& confusion) {
+  return std::accumulate(confusion.counts.begin(), confusion.counts.end(), int64_t{0});
+}
+
+// The interval of a score of several runs; runs: a confusion matrix per speaker for each.
+OrReason<Interval> interval_of_score(const std::vector<std::vector<Confusion>>& runs, Score score) {
+  for (size_t s = 0; s < runs[0].size(); ++s)
+    for (const auto& run : runs)
+      if (clips_of(run[s]) != clips_of(runs[0][s])) return OrReason<Interval>::none(unpaired);
+  const auto scores = pooled_scores(runs, score);
+  return scores.value ? pooled_score_interval(*scores.value) : OrReason<Interval>::none(scores.reason);
+}
+
+// The kind of the differences of two models' values.
+MeanOf kind_of_differences(MeanOf kind) {
+  return kind == MeanOf::changes || kind == MeanOf::few_changes ? MeanOf::few_changes : MeanOf::numbers;
+}
+
 }  // namespace
 
-void ClipCurves::add(int64_t fold, int64_t clip, const RowKey& key, double value) {
+void set_interval(Row& row, const OrReason<Interval>& found) {
+  if (found.value) {
+    row.low = found.value->low;
+    row.high = found.value->high;
+  } else {
+    row.without_interval = found.reason;
+  }
+}
+
+void ClipCurves::add(int64_t fold, int64_t clip, const RowKey& key, double value, MeanOf kind) {
   if (!std::isfinite(value))
     fail("{}: {} {} is not a finite number: the model or the clip contains non-finite values",
          setting_.clips->clips[static_cast<size_t>(clip)].id, key.component, key.metric);
-  values_[key].push_back({static_cast<int32_t>(fold), static_cast<int32_t>(clip), value});
+  curves_.try_emplace(key, Curve{kind, {}})
+      .first->second.values.push_back({static_cast<int32_t>(fold), static_cast<int32_t>(clip), value});
 }
 
-std::vector<Row> ClipCurves::rows_of(const RowKey& key, const std::vector<Value>& values) const {
+OrReason<Interval> ClipCurves::interval_of(const Curve& curve) const {
+  if (curve.kind == MeanOf::few_changes)
+    return OrReason<Interval>::none(
+        "it depends on the few clips whose answer changes, for which no method that covers is known");
+  std::vector<int64_t> numbers;
+  for (const Value& v : curve.values) numbers.push_back(v.clip);
+  size_t speakers = 0;
+  const auto groups = group_numbers(setting_, numbers, speakers);
+  if (curve.kind == MeanOf::changes) {
+    std::vector<ChangedClips> changed(speakers);
+    for (size_t i = 0; i < groups.size(); ++i) {
+      ++changed[groups[i]].clips;
+      changed[groups[i]].lost += curve.values[i].value > 0;
+      changed[groups[i]].gained += curve.values[i].value < 0;
+    }
+    return small_change_interval(changed);
+  }
+  const auto cells = static_cast<size_t>(setting_.runs) * speakers;
+  std::vector<double> sums(cells);
+  std::vector<int64_t> clips(cells);
+  for (size_t i = 0; i < groups.size(); ++i) {
+    const auto run = static_cast<size_t>(curve.values[i].fold / setting_.folds_of_a_run());
+    sums[run * speakers + groups[i]] += curve.values[i].value;
+    ++clips[run * speakers + groups[i]];
+  }
+  return interval_of_means(curve.kind, sums, clips, speakers);
+}
+
+std::vector<Row> ClipCurves::rows_of(const RowKey& key, const Curve& curve) const {
   std::map<int64_t, std::vector<double>> folds;
   std::vector<double> all;
-  std::vector<int64_t> clips;
-  for (const Value& v : values) {
+  for (const Value& v : curve.values) {
     folds[v.fold].push_back(v.value);
     all.push_back(v.value);
-    clips.push_back(v.clip);
   }
   Row pooled{key, {}, mean_of(all), none, none, std::ssize(all)};
   if (setting_.protocol.intervals) {
-    size_t count = 0;
-    const auto groups = group_numbers(setting_, clips, count);
-    const Interval interval = interval_of_mean(all, groups, count);
-    pooled.low = interval.low;
-    pooled.high = interval.high;
+    pooled.estimand = "pooled";
+    set_interval(pooled, interval_of(curve));
   }
   if (setting_.folds == 1) {
-    pooled.fold = values.front().fold;
+    pooled.fold = curve.values.front().fold;
     return {pooled};
   }
   std::vector<Row> rows = {pooled};
@@ -84,26 +132,26 @@ std::vector<Row> ClipCurves::rows_of(const RowKey& key, const std::vector<Value>
 
 std::vector<Row> ClipCurves::rows() const {
   std::vector<Row> rows;
-  for (const auto& [key, values] : values_)
-    for (Row& row : rows_of(key, values)) rows.push_back(std::move(row));
+  for (const auto& [key, curve] : curves_)
+    for (Row& row : rows_of(key, curve)) rows.push_back(std::move(row));
   return rows;
 }
 
 std::vector<Row> ClipCurves::differences(const std::string& first_model, const std::string& second_model) const {
   std::vector<Row> rows;
-  for (const auto& [key, values] : values_) {
+  for (const auto& [key, curve] : curves_) {
     if (key.model != first_model) continue;
     RowKey other = key;
     other.model = second_model;
-    const auto found = values_.find(other);
-    if (found == values_.end()) continue;
+    const auto found = curves_.find(other);
+    if (found == curves_.end()) continue;
     std::map<std::pair<int64_t, int64_t>, double> second;
-    for (const Value& v : found->second) second[{v.fold, v.clip}] = v.value;
-    std::vector<Value> differences;
-    for (const Value& v : values)
+    for (const Value& v : found->second.values) second[{v.fold, v.clip}] = v.value;
+    Curve differences{kind_of_differences(curve.kind), {}};
+    for (const Value& v : curve.values)
       if (const auto match = second.find({v.fold, v.clip}); match != second.end())
-        differences.push_back({v.fold, v.clip, v.value - match->second});
-    if (differences.empty()) continue;
+        differences.values.push_back({v.fold, v.clip, v.value - match->second});
+    if (differences.values.empty()) continue;
     other.model = first_model + "-" + second_model;
     for (Row& row : rows_of(other, differences)) rows.push_back(std::move(row));
   }
@@ -114,39 +162,43 @@ void ConfusionCurves::add(int64_t fold, int64_t clip, const RowKey& key, int64_t
   values_[key].push_back({fold, clip, predicted});
 }
 
-std::vector<Row> ConfusionCurves::rows() const {
+void ConfusionCurves::add_rows(const RowKey& key, const std::vector<Value>& values, std::vector<Row>& rows) const {
   const auto classes = static_cast<int64_t>(setting_.classes.size());
-  std::vector<Row> rows;
-  for (const auto& [key, values] : values_) {
-    std::vector<int64_t> clips;
-    for (const Value& v : values) clips.push_back(v.clip);
-    size_t count = 0;
-    const auto groups = group_numbers(setting_, clips, count);
-    std::vector<Confusion> of_group(count, Confusion(classes));
-    std::map<int64_t, Confusion> of_fold;
-    for (size_t i = 0; i < values.size(); ++i) {
-      const int64_t truth = setting_.labels[static_cast<size_t>(values[i].clip)];
-      of_group[groups[i]].add(truth, values[i].predicted);
-      of_fold.try_emplace(values[i].fold, classes).first->second.add(truth, values[i].predicted);
-    }
-    const std::pair<const char*, double (*)(const Confusion&)> metrics[] = {{"accuracy", war}, {"uar", uar}};
-    for (const auto& [metric, of] : metrics) {
-      RowKey named = key;
-      named.metric = metric;
-      Row row{named, {}, of(pooled(of_group)), none, none, std::ssize(values)};
-      if (setting_.protocol.intervals) {
-        const Interval interval = bootstrap_confusions(of_group, of);
-        row.low = interval.low;
-        row.high = interval.high;
-      }
-      if (setting_.folds == 1) row.fold = values.front().fold;
-      rows.push_back(row);
-      if (setting_.folds == 1) continue;
-      for (const auto& [fold, confusion] : of_fold)
-        rows.push_back({named, fold, of(confusion), none, none,
-                        std::accumulate(confusion.counts.begin(), confusion.counts.end(), int64_t{0})});
-    }
+  std::vector<int64_t> clips;
+  for (const Value& v : values) clips.push_back(v.clip);
+  size_t speakers = 0;
+  const auto groups = group_numbers(setting_, clips, speakers);
+  std::vector<std::vector<Confusion>> runs(static_cast<size_t>(setting_.runs),
+                                           std::vector<Confusion>(speakers, Confusion(classes)));
+  Confusion all(classes);
+  std::map<int64_t, Confusion> of_fold;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const auto& [fold, clip, predicted] = values[i];
+    const int64_t truth = setting_.labels[static_cast<size_t>(clip)];
+    all.add(truth, predicted);
+    runs[static_cast<size_t>(fold / setting_.folds_of_a_run())][groups[i]].add(truth, predicted);
+    of_fold.try_emplace(fold, classes).first->second.add(truth, predicted);
   }
+  for (const auto& [metric, score] : {std::pair{"accuracy", Score::war}, std::pair{"uar", Score::uar}}) {
+    RowKey named = key;
+    named.metric = metric;
+    // The runs have the same clips, so that the score of all their predictions is the mean of the runs' scores.
+    Row row{named, {}, score_of(score, all), none, none, std::ssize(values)};
+    if (setting_.protocol.intervals) {
+      row.estimand = "pooled";
+      set_interval(row, interval_of_score(runs, score));
+    }
+    if (setting_.folds == 1) row.fold = values.front().fold;
+    rows.push_back(std::move(row));
+    if (setting_.folds == 1) continue;
+    for (const auto& [fold, confusion] : of_fold)
+      rows.push_back({named, fold, score_of(score, confusion), none, none, clips_of(confusion)});
+  }
+}
+
+std::vector<Row> ConfusionCurves::rows() const {
+  std::vector<Row> rows;
+  for (const auto& [key, values] : values_) add_rows(key, values, rows);
   return rows;
 }
 
@@ -154,8 +206,7 @@ void FoldCurves::add(int64_t fold, const RowKey& key, double value, double low, 
   values_[key].push_back({fold, value, low, high, n});
 }
 
-// The sample that the interval is computed from: each fold's mean over the runs, or each run's value if there is one
-// fold.
+// The numbers that are averaged: each fold's mean over the runs, or each run's value if there is one fold.
 std::vector<double> FoldCurves::units(const std::vector<Value>& values) const {
   const int64_t folds = setting_.folds_of_a_run();
   std::map<int64_t, std::vector<double>> of_unit;
@@ -165,20 +216,26 @@ std::vector<double> FoldCurves::units(const std::vector<Value>& values) const {
   return means;
 }
 
+OrReason<Interval> FoldCurves::interval_of(const std::vector<Value>& values) const {
+  if (std::ranges::any_of(values, [](const Value& v) { return v.n > 0; }))
+    return OrReason<Interval>::none(
+        "each fold's number is of its own clips and its own training, and no method is known that covers their mean");
+  const int64_t folds = setting_.folds_of_a_run();
+  if (std::ssize(values) != setting_.folds) return OrReason<Interval>::none("some folds have no such number");
+  std::vector<double> by_fold(values.size());  // K×R
+  for (const Value& v : values) by_fold[static_cast<size_t>(v.fold % folds * setting_.runs + v.fold / folds)] = v.value;
+  return fold_mean_weight_interval(by_fold, folds);
+}
+
 std::vector<Row> FoldCurves::rows() const {
   std::vector<Row> rows;
   for (const auto& [key, values] : values_) {
     if (setting_.folds > 1) {
       const auto all = units(values);
-      const Summary summary = summarise(all, 1);
-      Row row{key, {}, summary.mean, none, none, std::ssize(all)};
-      if (all.size() > 1) {
-        const double half =
-            student_t(0.95, std::ssize(all) - 1) * summary.std / std::sqrt(static_cast<double>(all.size()));
-        row.low = summary.mean - half;
-        row.high = summary.mean + half;
-      }
-      rows.push_back(row);
+      Row row{key, {}, summarise(all, 1).mean, none, none, std::ssize(all)};
+      row.estimand = "fold-mean";
+      set_interval(row, interval_of(values));
+      rows.push_back(std::move(row));
     }
     for (const Value& v : values) rows.push_back({key, v.fold, v.value, v.low, v.high, v.n});
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "analysis/interval_words.h"
 #include "analysis/parts.h"
 #include "analysis/runner.h"
 #include "base/error.h"
@@ -54,7 +55,11 @@ std::vector<NamedFindings> run_over_folds(const ComparedModels& models, const Se
   }
   std::vector<NamedFindings> findings;
   const Timed time(Phase::analyses);
-  for (size_t i = 0; i < entries.size(); ++i) findings.push_back({std::string(entries[i].name), analyses[i]->finish()});
+  for (size_t i = 0; i < entries.size(); ++i) {
+    findings.push_back({std::string(entries[i].name), analyses[i]->finish()});
+    Findings& found = findings.back().findings;
+    for (std::string& note : notes_on_intervals(setting, found.rows)) found.notes.push_back(std::move(note));
+  }
   return findings;
 }
 

@@ -114,7 +114,8 @@ void count_rows(BatchView& view, const std::vector<int64_t>& speech) {
   }
 }
 
-// A random direction of unit length for each clip's logits; it does not depend on the batch.
+// A random direction of unit length for each clip's logits, orthogonal to (1, ..., 1) as the loss's gradient p - y is;
+// it does not depend on the batch.
 Tensor random_cotangent(const BatchView& view) {
   std::vector<Tensor> directions;
   size_t segment = 0;  // the clip's first one
@@ -123,7 +124,7 @@ Tensor random_cotangent(const BatchView& view) {
     directions.push_back(normal_values({view.logits.size(1)}, key));
     segment += static_cast<size_t>(view.pass.segments[i]);
   }
-  const Tensor stacked = at::stack(directions);
+  const Tensor drawn = at::stack(directions), stacked = drawn - drawn.mean(1, true);
   return (stacked / stacked.norm(2, {1}, true)).to(view.logits.options());
 }
 

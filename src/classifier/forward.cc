@@ -40,8 +40,11 @@ Network network_of(const EmotionModel& model, const Encoder& encoder) {
 
 Tensor head_states(const Network& network, const Tensor& x, int64_t first, const Pass& pass,
                    std::span<const Tensor> earlier) {
-  if (profiling())
-    count_pass(network.encoder, network.adapters, {first, network.encoder.config.layers}, pass, x.requires_grad());
+  const int64_t end = network.head.hidden_state.value_or(network.encoder.config.layers);
+  if (first > end) fail("a head that reads hidden state {} is given a pass that starts at layer {}", end, first);
+  if (profiling()) count_pass(network.encoder, network.adapters, {first, end}, pass, x.requires_grad());
+  if (network.head.hidden_state)
+    return mean_over_clips(run(network.encoder, network.adapters, x, {first, end}, pass), pass);
   if (!network.head.layer_weights.defined()) return mean_over_clips(run_and_finish(network, x, first, pass), pass);
   if (std::ssize(earlier) < first)
     fail("a weighted layer sum reads every layer's state, so its pass starts at layer 0 or is given the states below");

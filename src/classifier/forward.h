@@ -24,10 +24,10 @@ struct Network {
 // encoder: the model's encoder in the precision of the pass (EmotionModel::compute_encoder).
 Network network_of(const EmotionModel& model, const Encoder& encoder);
 
-// The pooled hidden states that the head reads: B×D, or B×(N+1)×D for a weighted layer sum. x (ΣT×D): the residual
+// The pooled hidden state that the head reads: B×D, or B×(N+1)×D for a weighted layer sum. x (ΣT×D): the residual
 // stream at the input of layer `first` (N: of the final norm). earlier: the inputs of the layers below `first` (ΣT×D
 // each), used only by a weighted layer sum. The pass' taps see the sites of the layers from `first` on.
-// Error if a weighted layer sum lacks an earlier state.
+// Error if a weighted layer sum lacks an earlier state, or the head reads a hidden state below `first`.
 at::Tensor head_states(const Network& network, const at::Tensor& x, int64_t first, const Pass& pass,
                        std::span<const at::Tensor> earlier = {});
 

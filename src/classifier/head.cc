@@ -3,6 +3,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/eye.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/log_softmax.h>
@@ -37,6 +38,13 @@ Head make_head(const Encoder& encoder, int64_t classes, const HeadOptions& optio
   const auto type = encoder.norm.weight.options().requires_grad(false);
   const uint64_t key = hash_of(seed, hash_of("head"));
   Head head;
+  if (options.logistic) {
+    head.projector.weight = at::zeros({classes, encoder.config.width}, type).requires_grad_();
+    head.projector.bias = at::zeros({classes}, type).requires_grad_();
+    head.classifier.weight = at::eye(classes, type).requires_grad_();
+    head.classifier.bias = at::zeros({classes}, type).requires_grad_();
+    return head;
+  }
   head.projector.weight = normal({options.projection, encoder.config.width}, 0.02, hash_of(key, 0), type);
   head.projector.bias = at::zeros({options.projection}, type).requires_grad_();
   head.classifier.weight = normal({classes, options.projection}, 0.02, hash_of(key, 1), type);
@@ -82,7 +90,10 @@ Tensor mean_over_clips(const Tensor& x, const Pass& pass) {
 
 Tensor logits(const Head& head, const Tensor& states, const Pass& pass) {
   Tensor pooled = states;
-  if (head.layer_weights.defined()) pooled = (states * at::softmax(head.layer_weights, 0).view({1, -1, 1})).sum(1);
+  if (head.layer_weights.defined())
+    pooled = (states * at::softmax(head.layer_weights, 0).view({1, -1, 1})).sum(1);
+  else if (states.dim() == 3)
+    pooled = states.select(1, head.hidden_state.value_or(states.size(1) - 1));
   pooled = visit(pass, {SiteKind::pooled}, pooled);
   const Tensor projected = at::linear(pooled, head.projector.weight, head.projector.bias);
   const Tensor out = visit(pass, {SiteKind::projected}, projected);

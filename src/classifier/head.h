@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
 #include <vector>
 
 #include "adapter/method.h"
@@ -18,14 +19,21 @@ inline constexpr Range<int64_t> class_counts{2, 10'000};
 struct HeadOptions {
   int64_t projection = 256;        // P, classifier_proj_size
   bool weighted_layer_sum = false;  // pools the embedding and all layers' outputs; false: the last layer's output
+  // A head for training/read_out.h, with weights 0: P is C, and the fields above have no effect.
+  bool logistic = false;
 };
 
+// Hidden states have transformers' numbers: 0 is the embedding, l = 1..N-1 the residual stream after layer l - 1, and N
+// the final norm's output.
 // logits = classifier(projector(mean over the clip's positions)); no nonlinearity. transformers projects each position
 // before the mean; as both are linear, the mean comes first here.
 struct Head {
-  Linear projector;          // P×D
-  Linear classifier;         // C×P
-  at::Tensor layer_weights;  // N+1, before the softmax; undefined: only the last layer is used
+  Linear projector;  // P×D
+  Linear classifier;  // C×P
+  at::Tensor layer_weights;  // N+1, before the softmax; undefined: only one hidden state is used
+  std::optional<int64_t> hidden_state = {};  // this one, 0..N-1; none: the last, N
+
+  bool reads_last_layer() const { return !layer_weights.defined() && !hidden_state; }
 };
 
 // Initialises a head as transformers does: weights N(0, 0.02), biases 0, layer weights 1/(N+1). The tensors are leaves
@@ -39,13 +47,13 @@ std::vector<Parameter> parameters_of(const Head& head);
 // Mean pooling: the mean of x (ΣT×D) over the positions of each clip, B×D. Padding rows are ignored.
 at::Tensor mean_over_clips(const at::Tensor& x, const Pass& pass);
 
-// states: the pooled output of the final norm, B×D; for a weighted layer sum all pooled hidden states, B×(N+1)×D.
-// Returns B×C.
+// states: the pooled hidden state that the head reads, B×D; for a weighted layer sum all of them, B×(N+1)×D, which
+// other heads take too. Returns B×C.
 at::Tensor logits(const Head& head, const at::Tensor& states, const Pass& pass);
 
 struct LossOptions {
   std::vector<double> class_weights;  // C, or empty: all 1
-  double label_smoothing = 0;         // [0, 1)
+  double label_smoothing = 0;  // [0, 1)
 };
 
 // Cross-entropy in nats: the mean over clips, weighted by the class weights as in torch.

@@ -23,7 +23,8 @@ int64_t EmotionModel::first_adapted_layer() const {
   int64_t first = adapted.adapters.lowest_layer().value_or(adapted.encoder.config.layers);
   for (const Parameter& p : adapted.parameters)
     if (p.role == ParameterRole::encoder) first = std::min(first, p.layer);
-  return head.layer_weights.defined() ? std::min<int64_t>(first, 0) : first;  // with these, every layer's state is read
+  if (head.layer_weights.defined()) return std::min<int64_t>(first, 0);  // every layer's state is read
+  return std::min(first, head.hidden_state.value_or(first));
 }
 
 Base load_base(const Path& folder, const std::string& name, Precision precision, c10::Device device) {

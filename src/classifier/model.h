@@ -25,6 +25,10 @@ struct InputOptions {
 struct EmotionModel {
   Adapted adapted;  // encoder (in the precision of the pass, unless it is trained) and adapters
   Head head;
+  // Beside a head that reads another hidden state: the one for the last, which analyses use.
+  std::optional<Head> last_layer_head = {};
+  // What config.json records about the choice of a logistic head (training/read_out.h); null for other heads.
+  nlohmann::json read_out = nullptr;
   Precision precision;
   std::vector<std::string> classes;
   AdapterOptions options;
@@ -36,8 +40,9 @@ struct EmotionModel {
   std::vector<Parameter> parameters() const;
   // The encoder in the precision of a pass; a differentiable conversion of the encoder's tensors that are trained.
   Encoder compute_encoder() const;
-  // The lowest adapted or trained layer, N if none. Its input is the same as in the base model, so it can be cached.
-  // 0 for a weighted layer sum, which reads every layer's state; -1 if the encoder's stem is trained.
+  // The lowest adapted or trained layer, or the hidden state that the head reads if it is lower; N if there is neither.
+  // Its input is the same as in the base model, so it can be cached. 0 for a weighted layer sum, which reads every
+  // layer's state; -1 if the encoder's stem is trained.
   int64_t first_adapted_layer() const;
 };
 
@@ -45,7 +50,7 @@ struct EmotionModel {
 struct Base {
   Encoder encoder;  // in the precision of the passes
   Precision precision;
-  std::string name;    // as in EmotionModel::base
+  std::string name;  // as in EmotionModel::base
   std::string sha256;  // sha256_of the encoder before its conversion
   // A separate copy of the unrounded encoder in precision.sums: the initial weights of full fine-tuning.
   std::function<Encoder()> copy_to_train;
@@ -64,7 +69,9 @@ EmotionModel make_model(const Base& base, const AdapterOptions& options, const H
 // method, base, sha256, input), and
 //   adapter_config.json, adapter_model.safetensors   for methods of PEFT; layer weights go to head.safetensors
 //   model.safetensors                                for full fine-tuning, with transformers' names
-//   head.safetensors                                 for other methods, with the trained tensors of the encoder
+//   head.safetensors                                 for other methods, with the trained tensors of the encoder; the
+//                                                    head is the last layer's, and one for another hidden state has
+//                                                    the prefix "read_out."
 void save_model(const Path& folder, const EmotionModel& model);
 
 // Settings of load_model for folders that do not record them.

@@ -19,6 +19,7 @@ using at::Tensor;
 using nlohmann::json;
 
 constexpr const char* peft_prefix = "base_model.model.";
+constexpr const char* read_out_prefix = "read_out.";  // of a head beside the last layer's
 
 void write_json(const Path& file, const json& value) { write_file(file, value.dump(2) + "\n"); }
 
@@ -40,14 +41,20 @@ json saved_config(const EmotionModel& model) {
                         {"encoder_sha256", model.base_sha256}, {"input", model.input.padded ? "padded" : "speech"},
                         {"tail_seconds", model.input.tail},    {"long_clips", model.input.cut ? "cut" : "windows"},
                         {"version", LORALENS_VERSION}};
+  if (!model.read_out.is_null()) config["loralens"]["read_out"] = model.read_out;
   if (!method_named(model.options.method).peft_config(model.options))
     if (const json options = recorded_options(model.options); !options.empty()) config["loralens"]["adapter"] = options;
   return config;
 }
 
+void add_head(Tensors& tensors, const Head& head, const std::string& prefix) {
+  for (const Parameter& p : parameters_of(head)) tensors[prefix + p.name] = p.tensor.detach().contiguous();
+}
+
 Tensors head_tensors(const EmotionModel& model, const std::string& prefix) {
   Tensors tensors;
-  for (const Parameter& p : parameters_of(model.head)) tensors[prefix + p.name] = p.tensor.detach().contiguous();
+  add_head(tensors, model.last_layer_head ? *model.last_layer_head : model.head, prefix);
+  if (model.last_layer_head) add_head(tensors, model.head, prefix + read_out_prefix);
   return tensors;
 }
 
@@ -195,20 +202,41 @@ Encoder unfilled(const Encoder& base) {
   return encoder;
 }
 
-// The head's shapes come from its tensors, so a bare PEFT folder needs no config.json.
-void load_head(EmotionModel& model, Source& source, Source* layer_weights) {
-  const auto projector = source.shape("projector.weight"), classifier = source.shape("classifier.weight");
-  const bool fits = projector.size() == 2 && classifier.size() == 2 &&
-                    projector[1] == model.adapted.encoder.config.width && classifier[1] == projector[0];
+// The head's shapes come from its tensors, so a bare PEFT folder needs no config.json. under: what its tensors' names
+// begin with.
+Head load_head(const Encoder& encoder, Source& source, Source* layer_weights, const std::string& under = "") {
+  const auto projector = source.shape(under + "projector.weight"),
+             classifier = source.shape(under + "classifier.weight");
+  const bool fits = projector.size() == 2 && classifier.size() == 2 && projector[1] == encoder.config.width &&
+                    classifier[1] == projector[0];
   if (!fits || !projections.contains(projector[0]) || !class_counts.contains(classifier[0]))
     fail(
-        "{}: projector.weight has the shape [{}], classifier.weight [{}]; expected are [P, {}] and [C, P], P {} and "
+        "{}: {}projector.weight has the shape [{}], classifier.weight [{}]; expected are [P, {}] and [C, P], P {} and "
         "C {}; is it for another model size?",
-        source.path().string(), fmt::join(projector, ", "), fmt::join(classifier, ", "),
-        model.adapted.encoder.config.width, projections.text(), class_counts.text());
-  model.head = make_head(model.adapted.encoder, classifier[0], {projector[0], layer_weights != nullptr}, /*seed=*/0);
-  for (const Parameter& p : parameters_of(model.head))
-    (p.role == ParameterRole::layer_weights ? *layer_weights : source).fill(p.name, p.tensor);
+        source.path().string(), under, fmt::join(projector, ", "), fmt::join(classifier, ", "), encoder.config.width,
+        projections.text(), class_counts.text());
+  Head head = make_head(encoder, classifier[0], {projector[0], layer_weights != nullptr}, /*seed=*/0);
+  for (const Parameter& p : parameters_of(head))
+    (p.role == ParameterRole::layer_weights ? *layer_weights : source).fill(under + p.name, p.tensor);
+  return head;
+}
+
+// Loads the head for another hidden state than the last, if config.json records one; the head that was loaded before
+// is then the last layer's.
+void load_read_out(EmotionModel& model, const Description& description, Source& source) {
+  const JsonObject own = description.in(description.own);
+  if (!own.has("read_out")) return;
+  model.read_out = own.at("read_out");
+  const int64_t layers = model.adapted.encoder.config.layers;
+  const int64_t state = description.in(model.read_out).whole("hidden_state", {0, layers});
+  if (!model.head.reads_last_layer())
+    fail("{}: \"read_out\" and \"use_weighted_layer_sum\" contradict each other", description.file.string());
+  if (state == layers) return;
+  model.last_layer_head = std::move(model.head);
+  model.head = load_head(model.adapted.encoder, source, nullptr, read_out_prefix);
+  model.head.hidden_state = state;
+  if (model.head.classifier.weight.size(0) != model.last_layer_head->classifier.weight.size(0))
+    fail("{}: its two heads have different numbers of classes", source.path().string());
 }
 
 }  // namespace
@@ -289,7 +317,8 @@ EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions&
   std::optional<Source> second;  // head.safetensors with the layer weights, beside PEFT's file
   const bool weighted = description.in(description.config).truth("use_weighted_layer_sum", false);
   if (weighted && peft) second.emplace(folder / "head.safetensors", "", base.precision.compute);
-  load_head(model, source, weighted ? (second ? &*second : &source) : nullptr);
+  model.head = load_head(model.adapted.encoder, source, weighted ? (second ? &*second : &source) : nullptr);
+  load_read_out(model, description, source);
   method.load_tensors(model.adapted, source.prefix(),
                       [&](const std::string& name, const Tensor& target) { source.fill_whole(name, target); });
   if (full) source.fill("encoder.embed_positions.weight", model.adapted.encoder.positions);

@@ -69,6 +69,53 @@ INSTANTIATE_TEST_SUITE_P(Methods, SavedModels,
                                          Saved{"bitfit", true}),
                          [](const auto& info) { return info.param.method + (info.param.weighted ? "_weighted" : ""); });
 
+// A head that reads hidden state 1, and one for the last layer, as training/read_out.h makes them.
+EmotionModel read_out_model(const Base& base) {
+  EmotionModel model = make_model(base, tiny_adapter("frozen"), {.logistic = true}, {"anger", "joy", "sadness"}, 1);
+  model.last_layer_head = make_head(base.encoder, 3, {.logistic = true}, 1);
+  model.head.projector.weight.detach().add_(random_tensor({3, 16}, 4));
+  model.last_layer_head->projector.weight.detach().add_(random_tensor({3, 16}, 5));
+  model.head.hidden_state = 1;
+  model.read_out = {{"hidden_state", 1}, {"l2", 0.1}};
+  return model;
+}
+
+TEST(SavedModel, OfAReadOutHasTheHeadForTheLastLayerUnderTransformersNames) {
+  const Base base = tiny_base();
+  const EmotionModel model = read_out_model(base);
+  const TestFolder folder;
+  save_model(folder.path(), model);
+  const EmotionModel back = load_model(folder.path(), base);
+  EXPECT_EQ(back.head.hidden_state, 1);
+  EXPECT_EQ(back.read_out, model.read_out);
+  EXPECT_TRUE(same_bits(test_logits(back), test_logits(model)));
+  expect_same_parameters(back, model);
+  ASSERT_TRUE(back.last_layer_head && back.last_layer_head->reads_last_layer());
+  const Tensors tensors = read_safetensors(folder.path() / "head.safetensors");
+  EXPECT_EQ(tensors.size(), 8);
+  EXPECT_TRUE(same_bits(tensors.at("projector.weight"), model.last_layer_head->projector.weight));
+  EXPECT_TRUE(same_bits(back.last_layer_head->projector.weight, model.last_layer_head->projector.weight));
+  EXPECT_TRUE(same_bits(tensors.at("read_out.projector.weight"), model.head.projector.weight));
+  const std::string config = read_file(folder.path() / "config.json");
+  EXPECT_THAT(config, HasSubstr("\"use_weighted_layer_sum\": false"));
+
+  const auto error_with = [&](std::string_view old, std::string_view text) {
+    std::string changed = config;
+    write_file(folder.path() / "config.json", changed.replace(changed.find(old), old.size(), text));
+    return error_of([&] { load_model(folder.path(), base); });
+  };
+  EXPECT_THAT(error_with("\"hidden_state\": 1", "\"hidden_state\": 4"), HasSubstr("hidden_state"));
+  EXPECT_THAT(error_with("\"hidden_state\": 1", "\"hidden_state\": 3"), HasSubstr("nothing in this model is called"));
+  EXPECT_THAT(error_with("\"hidden_state\": 1", "\"state\": 1"), HasSubstr("hidden_state"));
+  write_file(folder.path() / "config.json", config);
+  write_safetensors(folder.path() / "head.safetensors", {{"projector.weight", tensors.at("projector.weight")},
+                                                         {"projector.bias", tensors.at("projector.bias")},
+                                                         {"classifier.weight", tensors.at("classifier.weight")},
+                                                         {"classifier.bias", tensors.at("classifier.bias")}});
+  EXPECT_THAT(error_of([&] { load_model(folder.path(), base); }),
+              HasSubstr("the tensor read_out.projector.weight is missing"));
+}
+
 TEST(SavedModel, OfLoraIsAPeftFolder) {
   const TestFolder folder;
   save_model(folder.path(), tiny_model(tiny_base(), tiny_adapter("lora"), true));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // loralens evaluate: scores a trained run on its own test folds, or on other corpora.
+#include <algorithm>
 #include <optional>
 #include <set>
 
@@ -15,6 +16,7 @@
 #include "cli/reads.h"
 #include "corpus/groups.h"
 #include "inference/predict.h"
+#include "results/compare.h"
 #include "results/group_scores.h"
 #include "results/results.h"
 #include "results/run_folder.h"
@@ -25,6 +27,7 @@ namespace {
 
 struct EvaluateArguments {
   std::vector<std::string> corpora;
+  std::vector<std::string> against;
   std::string run, labels, model, out, classes;
   InputOptions input;
   MachineOptions machine;
@@ -40,7 +43,9 @@ std::vector<Prediction> predict_all(const Path& run, const OpenedRun& loaded, co
   SourceOptions options;
   options.input = first.input;
   options.threads = thread_count(machine);
-  ClipSource source(loaded.base.encoder, clips.clips, first.first_adapted_layer(), options);
+  int64_t first_layer = first.first_adapted_layer();
+  for (const EmotionModel& model : loaded.models) first_layer = std::min(first_layer, model.first_adapted_layer());
+  ClipSource source(loaded.base.encoder, clips.clips, first_layer, options);
   const auto folds = loaded.models.size() / training_folders(run).size();
   for (size_t m = 0; m < loaded.models.size(); ++m) {
     const EmotionModel& model = loaded.models[m];
@@ -94,11 +99,11 @@ nlohmann::json trained_on(const Path& run, const Path& folder) {
 // Metrics of the folds' models on other corpora, with the fields that a report needs to compare runs.
 nlohmann::json other_metrics(const EvaluateArguments& a, const OpenedRun& loaded, const Clips& clips,
                              const std::vector<Prediction>& predictions) {
-  constexpr uint64_t seed = 42;  // seed of the bootstrap
+  constexpr uint64_t seed = 42;  // of the draws of a calibrated model
   const EmotionModel& model = loaded.models.front();
   const Path run = run_of(a.run);
   nlohmann::json metrics = metrics_of(predictions, model.classes, /*ddof=*/1, seed);
-  metrics["groups"] = group_scores(predictions, model.classes, clips, seed);
+  metrics["groups"] = group_scores(predictions, model.classes, clips);
   std::set<std::string> corpora;
   for (const Clip& clip : clips.clips) corpora.insert(clip.corpus);
   metrics["corpus"] = metrics["tested_on"] = corpora;
@@ -117,17 +122,42 @@ nlohmann::json other_metrics(const EvaluateArguments& a, const OpenedRun& loaded
   return metrics;
 }
 
+// Compares the run with the others, which must have tested the same clips; adds "comparisons" to its metrics.
+std::string compare(const EvaluateArguments& a, nlohmann::json& metrics) {
+  std::vector<nlohmann::json> comparisons;
+  for (const std::string& other : a.against) {
+    auto found = difference_of_runs(a.run, other, metrics.at("classes"));
+    if (found.is_null())
+      fail("--against {}: it did not test the same clips of the same classes in the same folds, as often, as {}", other,
+           a.run);
+    found["against"] = std::filesystem::weakly_canonical(other).string();
+    comparisons.push_back(std::move(found));
+  }
+  adjust(comparisons);
+  std::string text;
+  for (size_t i = 0; i < comparisons.size(); ++i)
+    text +=
+        fmt::format("\ndifference from {}\n{}", a.against[i], describe_comparison(comparisons[i], comparisons.size()));
+  if (!comparisons.empty()) metrics["comparisons"] = comparisons;
+  return text;
+}
+
 void evaluate(const CLI::App& command, const EvaluateArguments& a) {
+  if (!a.against.empty() && !a.corpora.empty())
+    throw UsageError(
+        "--against compares the scores of runs or evaluations that exist: evaluate both on the corpus with -o, "
+        "then compare the two folders");
   std::optional<OutputFolder> out;
   if (!a.out.empty() && a.force) check_inputs_stay(a.out, paths_of_flags(command));
   if (!a.out.empty()) out.emplace(a.out, a.force, complaint_about_folder);
   nlohmann::json metrics;
-  std::string predictions;
+  std::string predictions, differences;
   if (a.corpora.empty()) {
     check_unused(command);
     const Scores own = own_scores(a.run);
     metrics = own.metrics;
     predictions = format_predictions(own.predictions, metrics.at("classes"));
+    differences = compare(a, metrics);
   } else {
     const OpenedRun loaded = open_run_of(command, {a.run, a.model, split(a.classes), a.input}, a.machine);
     const auto& classes = loaded.models.front().classes;
@@ -142,7 +172,7 @@ void evaluate(const CLI::App& command, const EvaluateArguments& a) {
     write_file(out->path() / "metrics.json", metrics.dump(2) + "\n");
     out->commit();
   }
-  fmt::print("{}", a.json ? metrics.dump(2) + "\n" : describe_metrics(metrics));
+  fmt::print("{}", a.json ? metrics.dump(2) + "\n" : describe_metrics(metrics) + differences);
 }
 
 }  // namespace
@@ -154,10 +184,13 @@ void add_evaluate(CLI::App& app) {
       "Scores a trained run on its own test folds, or all its folds' models on other corpora, whose\n"
       "classes are matched by name. `loralens report` makes a table of training and test corpora of\n"
       "runs and evaluations.\n\n"
-      "Examples:\n  loralens evaluate run\n  loralens evaluate run --corpus other.csv --labels four -o run-on-other");
+      "Examples:\n  loralens evaluate run\n  loralens evaluate run --corpus other.csv --labels four -o run-on-other\n"
+      "  loralens evaluate run --against frozen");
   command->option_defaults()->always_capture_default();
   command->add_option("run", a->run, "a run of `loralens train`, one of its folds, or a PEFT folder")->required();
   add_corpus_option(*command, a->corpora, "table of clips to score instead; may be given several times");
+  command->add_option("--against", a->against,
+                      "compare with this run or evaluation of the same clips; may be given several times");
   command->add_option("--labels", a->labels, "map of the corpus's labels: four, seven, or a list such as ang=anger");
   command->add_option("--model", a->model, "base model, if the run names none");
   command->add_option("--classes", a->classes, "class names of a bare PEFT folder, in order");

@@ -10,6 +10,7 @@
 #include "cli/clips.h"
 #include "cli/commands.h"
 #include "cli/config.h"
+#include "cli/head_flags.h"
 #include "cli/machine.h"
 #include "cli/module_flags.h"
 #include "cli/numbers.h"
@@ -31,19 +32,13 @@ struct TrainArguments {
   std::string model = "base", out, resume, labels, preset{strict_protocol.preset}, protocol{strict_protocol.name};
   std::string select = "auto";
   AdapterFlags adapter;
+  HeadFlags head;
   FoldOptions folds;
   RunOptions run;
   MachineOptions machine;
   int64_t cache_megabytes = 400;
   bool force = false, resuming = false;
 };
-
-void add_head_options(CLI::App& command, HeadOptions& head) {
-  const char* group = "Adapter";
-  add_number(command, "--projection", head.projection, projections, "width of the head's projector")->group(group);
-  command.add_flag("--weighted-layer-sum", head.weighted_layer_sum, "the head reads a learned mean of all layers")
-      ->group(group);
-}
 
 void add_training_options(CLI::App& command, TrainArguments& a) {
   TrainOptions& o = a.run.train;
@@ -130,6 +125,7 @@ void resolve(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   a.run.train.selection = a.select == "test"          ? Selection::test
                           : a.select == "development" ? Selection::development
                                                       : Selection::last;
+  a.run.head = a.head.options(a.run.adapter.method, protocol, a.run.train.selection, given.command_line);
   a.folds.seed = a.run.train.seed;
   try {
     a.run.train.validate();
@@ -224,10 +220,11 @@ void record_inputs(TrainingInputs inputs, const std::optional<TrainingInputs>& b
     write_inputs(folder, inputs, format_recordings(clips, recordings));
 }
 
-// Whether an interrupted run has a checkpoint or a history to resume from.
+// Whether an interrupted run has a checkpoint, a history or a head to resume from.
 bool has_progress(const Path& partial) {
   for (const auto& entry : std::filesystem::recursive_directory_iterator(partial))
-    if (entry.path().filename() == "checkpoint.safetensors" || entry.path().filename() == "history.csv") return true;
+    for (const char* file : {"checkpoint.safetensors", "history.csv", "head.safetensors"})
+      if (entry.path().filename() == file) return true;
   return false;
 }
 
@@ -246,10 +243,13 @@ void tell_of_unused(const GivenFlags& given, const TrainArguments& a) {
   std::erase_if(foreign, [&](const std::string& name) { return !given.anywhere.contains("--" + name); });
   if (!foreign.empty())
     log_line(fmt::format("without effect with {}, from the configuration file: {}", method, fmt::join(foreign, ", ")));
+  const bool logistic = a.run.head.logistic;
   tell(frozen, method, {"--learning-rate", "--watch"});
-  tell(frozen && !o.augment.active(), method, {"--position-dropout"});
   tell(!a.run.adapter.target_pattern.empty(), "--target-pattern", {"--targets"});
   tell(a.run.source.input.padded, "--input padded", {"--tail"});
+  tell(logistic, "--read-out logistic", HeadFlags::unused_by_logistic());
+  if (logistic) return;
+  tell(frozen && !o.augment.active(), method, {"--position-dropout"});
   tell(o.batch_frames > 0, "--batch-frames", {"--batch"});
   tell(o.selection == Selection::last, "--select last", {"--patience"});
   tell(o.augment.time_masks == 0, "--time-masks 0", {"--time-share"});
@@ -353,7 +353,7 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
   command->add_option("--preset", a->preset, preset_summary())->check(CLI::IsMember(preset_names()));
   add_number(*command, "--cache-megabytes", a->cache_megabytes, {0, 1 << 20}, "memory for encoded clips");
   a->adapter.add(*command);
-  add_head_options(*command, a->run.head);
+  a->head.add(*command);
   add_training_options(*command, *a);
   add_input_options(*command, a->run.source.input);
   add_machine_options(*command, a->machine, /*gradients=*/true);

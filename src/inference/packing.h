@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From clips to the encoder's batches: clips are cut into batches, log-mels become rows, and rows are packed.
+// From clips to the encoder's batches: clips are grouped into batches, log-mels become rows, and rows are packed.
 #pragma once
 
 #include <ATen/core/Tensor.h>

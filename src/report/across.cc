@@ -11,6 +11,7 @@
 
 #include "base/files.h"
 #include "report/html.h"
+#include "report/scores.h"
 #include "report/tables.h"
 
 namespace loralens {
@@ -46,7 +47,7 @@ void score(CrossCell& cell, const json& metrics, bool only) {
         score = &group.at("uar");
         cell.clips = group.at("clips");
       }
-  cell.value = score->at(only ? "mean" : "value");
+  cell.value = shown_score(*score);
   cell.low = score->at("low").is_null() ? none : score->at("low").get<double>();
   cell.high = score->at("high").is_null() ? none : score->at("high").get<double>();
 }
@@ -195,9 +196,10 @@ std::string across_html(const std::vector<ScoredRun>& runs) {
                     scored_by(cells[i])});
   std::string html =
       "<p>UAR over the run's classes that the test corpus has. On its own corpus a run is scored by "
-      "cross-validation: each clip by the fold that was not trained on it. On another corpus, the models of all "
-      "folds are scored, and the mean is shown. Intervals: 95 % bootstrap over the speakers of the test "
-      "corpus.</p>\n<div class=\"figures\">\n" +
+      "cross-validation: each clip by the fold that was not trained on it. On another corpus, the predictions of all "
+      "folds' models are scored together. Intervals: 95 % jackknife over the speakers of the test corpus, given the "
+      "trained models; for files of older versions the mean over folds and a bootstrap.</p>\n<div "
+      "class=\"figures\">\n" +
       figure_html("across-corpora", figure) + "</div>\n";
   if (std::ranges::any_of(runs, [](const ScoredRun& r) { return r.metrics.value("trained_clips", 0) > 0; }))
     html += sentences({"Evaluations on the run's own training clips are left out: they are no test."}, "notes");

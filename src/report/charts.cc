@@ -73,15 +73,20 @@ struct Drawing {
   const json& values;
   std::vector<json> colours, dashes;
   std::vector<std::string> details;  // columns beyond those of the figure
-  bool intervals, counts;
+  bool intervals, nulls, counts;
 
   Drawing(const Figure& f, const json& v)
-      : figure(f), values(v), intervals(contains_number(v, "low")), counts(contains_number(v, "n")) {
+      : figure(f),
+        values(v),
+        intervals(contains_number(v, "low")),
+        nulls(contains_number(v, "null_low")),
+        counts(contains_number(v, "n")) {
     if (f.kind != Figure::Kind::heat_map) {
       colours = domain_of(v, f.color);
       if (!f.dash.empty()) dashes = domain_of(v, f.dash);
     }
-    const std::vector<std::string> known = {f.x, f.y, f.color, f.dash, f.facet, "value", "low", "high", "n"};
+    const std::vector<std::string> known = {f.x,    f.y, f.color, f.dash,       f.facet,    "value",    "low",
+                                            "high", "n", "p",     "p_adjusted", "null_low", "null_high"};
     for (const json& value : v)
       for (const auto& [key, cell] : value.items())
         if (std::ranges::count(known, key) == 0 && std::ranges::count(details, key) == 0) details.push_back(key);
@@ -123,6 +128,10 @@ struct Drawing {
     for (const auto& column : columns) fields.push_back({{"field", column}, {"type", "nominal"}, {"title", column}});
     fields.push_back({{"field", "value"}, {"type", "quantitative"}, {"format", ".4~g"}, {"title", "value"}});
     if (intervals) fields.push_back({{"field", "interval"}, {"type", "nominal"}, {"title", "95 % interval"}});
+    if (nulls) fields.push_back({{"field", "null"}, {"type", "nominal"}, {"title", "95 % of the null"}});
+    for (const auto& [column, title] : {std::pair{"p", "p"}, {"p_adjusted", "p adjusted"}})
+      if (contains_number(values, column))
+        fields.push_back({{"field", column}, {"type", "quantitative"}, {"format", ".2~g"}, {"title", title}});
     if (counts) fields.push_back({{"field", "n"}, {"type", "quantitative"}, {"title", "n"}});
     return fields;
   }
@@ -153,17 +162,22 @@ struct Drawing {
     return {{"encoding", std::move(encoding)}, {"layer", layers}};
   }
 
+  // The text "0.1 to 0.2" of two columns, for the tooltip.
+  static json range(const char* low, const char* high, const char* name) {
+    return {{"calculate", fmt::format("isValid(datum.{0}) ? format(datum.{0}, '.4~g') + ' to ' + format(datum.{1}, "
+                                      "'.4~g') : 'none'",
+                                      low, high)},
+            {"as", name}};
+  }
+
   // The whole specification: one panel, or one panel per value of the facet.
   json assemble(json panel) const {
     json spec = {{"$schema", "https://vega.github.io/schema/vega-lite/v6.json"},
                  {"title", figure.title},
                  {"description", figure.title},
                  {"data", {{"values", values}}}};
-    if (intervals)
-      spec["transform"] = {
-          {{"calculate",
-            "isValid(datum.low) ? format(datum.low, '.4~g') + ' to ' + format(datum.high, '.4~g') : 'none'"},
-           {"as", "interval"}}};
+    if (intervals) spec["transform"].push_back(range("low", "high", "interval"));
+    if (nulls) spec["transform"].push_back(range("null_low", "null_high", "null"));
     const auto panels = figure.facet.empty() ? std::vector<json>{} : domain_of(values, figure.facet);
     if (panels.size() < 2) {
       panel.update({{"width", 440}, {"height", 260}});
@@ -197,13 +211,16 @@ json curve(const Drawing& d) {
   const auto y = [](const char* column) { return json{{"field", column}, {"type", "quantitative"}}; };
   json line = {{"mark", {{"type", "line"}, {"strokeWidth", 2}, {"tooltip", nullptr}}},
                {"encoding", {{"y", y("value")}}}};
-  json band = {{"mark", {{"type", "area"}, {"opacity", 0.16}, {"tooltip", nullptr}}},
-               {"encoding", {{"y", y("low")}, {"y2", {{"field", "high"}}}}}};
-  if (!d.dashes.empty()) {
-    line["encoding"]["strokeDash"] = d.dash(line_dashes());
-    band["encoding"]["detail"] = d.detail();
-    band["encoding"]["detail"].push_back({{"field", d.figure.dash}, {"type", "nominal"}});
-  }
+  const auto area = [&](const char* low, const char* high, double opacity) {
+    json band = {{"mark", {{"type", "area"}, {"opacity", opacity}, {"tooltip", nullptr}}},
+                 {"encoding", {{"y", y(low)}, {"y2", {{"field", high}}}}}};
+    if (!d.dashes.empty()) {
+      band["encoding"]["detail"] = d.detail();
+      band["encoding"]["detail"].push_back({{"field", d.figure.dash}, {"type", "nominal"}});
+    }
+    return band;
+  };
+  if (!d.dashes.empty()) line["encoding"]["strokeDash"] = d.dash(line_dashes());
   const json points = {
       {"mark", {{"type", "point"}, {"filled", true}, {"size", 26}, {"opacity", 1}, {"tooltip", nullptr}}},
       {"encoding", {{"y", y("value")}}}};
@@ -211,7 +228,12 @@ json curve(const Drawing& d) {
   const json targets = {{"mark", {{"type", "point"}, {"filled", true}, {"size", 260}, {"opacity", 0}}},
                         {"encoding", {{"y", y("value")}, {"tooltip", d.tooltip()}}}};
   std::vector<json> layers = {line};
-  if (d.intervals) layers.push_back(band);
+  if (d.intervals) layers.push_back(area("low", "high", 0.16));
+  if (d.nulls) {  // grey, but one area for each curve
+    json null = area("null_low", "null_high", 0.12);
+    null["encoding"]["fill"] = {{"value", "#808080"}};
+    layers.push_back(null);
+  }
   layers.push_back(points);
   layers.push_back(targets);
   return d.assemble(d.panel(encoding, layers));

@@ -10,8 +10,9 @@
 
 namespace loralens {
 
-// A chart of `values`: objects whose keys are the figure's columns, value, and, if known, low, high and n. Any other
-// key separates curves (one curve per value) and is shown in the tooltip. A scatter plot's objects have the keys x, y,
+// A chart of `values`: objects whose keys are the figure's columns, value, and, if known, low, high, n, p, p_adjusted,
+// null_low and null_high. Curves have a band for the interval and a grey one for the null. Any other key separates
+// curves (one curve per value) and is shown in the tooltip. A scatter plot's objects have the keys x, y,
 // panel, label, speaker, id (figures.cc). Curves and bars: a click on a legend entry hides or shows its curve or bars.
 // For the dash column, bars become paler and heat maps ignore it. A heat map's y_title is the title of its second axis.
 // Scatter plots have no axes, because t-SNE coordinates have no units.

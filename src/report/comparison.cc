@@ -49,8 +49,10 @@ std::string runs_table(const std::vector<ComparedRun>& runs, const Path& folder)
     for (const char* key : {"uar", "war", "macro_f1"}) row.push_back(score_cell(metrics, key));
     rows.push_back(std::move(row));
   }
-  return html_table("Mean over folds, and the 95 % interval over speakers",
-                    {"Run", "Model", "Method", "Corpus", "Folds", "Protocol", "UAR", "WAR", "Macro F1"}, rows);
+  return html_table(
+      "Scores of all clips together with their 95 % interval over speakers (and trainings, where a run has several); "
+      "mean ± standard deviation of folds (the mean is the first number of runs of older versions)",
+      {"Run", "Model", "Method", "Corpus", "Folds", "Protocol", "UAR", "WAR", "Macro F1"}, rows);
 }
 
 std::string protocol_note(const std::vector<ComparedRun>& runs) {
@@ -101,17 +103,33 @@ std::string differences_of(const std::vector<Scores>& runs) {
   return differences_html(differences);
 }
 
+std::vector<std::string> calibration_row(const Scores& run) {
+  const json& calibration = run.metrics.at("calibration");
+  const json null = calibration.value("calibrated", json());
+  const auto cell = [](const json& from, const char* key) {
+    return from.is_null() || !from.contains(key) || from.at(key).is_null()
+               ? ""
+               : fmt::format("{:.3f}", from.at(key).get<double>());
+  };
+  const bool infinite = calibration.contains("log_loss") && calibration.at("log_loss").is_null();
+  return {escaped(run.name),  cell(calibration, "ece"),   cell(null, "mean"),
+          cell(null, "high"), cell(calibration, "brier"), infinite ? "infinite" : cell(calibration, "log_loss")};
+}
+
 std::string calibration_of(const std::vector<Scores>& runs) {
   std::vector<std::pair<std::string, json>> named;
   std::vector<std::vector<std::string>> rows;
   for (const Scores& run : runs)
     if (run.metrics.contains("calibration")) {
       named.push_back({run.name, run.metrics});
-      rows.push_back({escaped(run.name), fmt::format("{:.3f}", run.metrics.at("calibration").at("ece").get<double>())});
+      rows.push_back(calibration_row(run));
     }
   if (named.size() < 2) return "";
-  return html_table("", {"Run", "Expected calibration error"}, rows) + "<div class=\"figures\">\n" +
-         figure_html("reliability", reliability_figure(named)) + "</div>\n";
+  return html_table("",
+                    {"Run", "Expected calibration error", "Of a calibrated model: mean", "95 %", "Brier score",
+                     "Log-loss (nats)"},
+                    rows) +
+         "<div class=\"figures\">\n" + figure_html("reliability", reliability_figure(named)) + "</div>\n";
 }
 
 std::string across_of(const std::vector<Scores>& runs) {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "report/html.h"
-#include "statistics/bootstrap.h"
+#include "results/compare.h"
 
 namespace loralens {
 namespace {
@@ -62,19 +62,6 @@ std::string old_explanation(const json& one) {
 
 std::string p_or_none(const json& p) { return p.is_null() ? "none" : p_text(p.get<double>()); }
 
-// p values of the family: the comparisons on this page that have one, of the same score; Holm's adjustment.
-std::vector<json> adjusted(const std::vector<Difference>& differences, const char* score) {
-  std::vector<double> p;
-  for (const Difference& d : differences)
-    if (const json& value = d.comparison.at(score).at("p"); !value.is_null()) p.push_back(value);
-  const auto found = holm(p);
-  std::vector<json> result;
-  size_t next = 0;
-  for (const Difference& d : differences)
-    result.push_back(d.comparison.at(score).at("p").is_null() ? json(nullptr) : json(found[next++]));
-  return result;
-}
-
 std::string pooled_table(const std::vector<Difference>& differences) {
   const std::vector<std::string> header = {"Runs",
                                            "Score",
@@ -86,26 +73,25 @@ std::string pooled_table(const std::vector<Difference>& differences) {
                                            "Equivalence, 90 %",
                                            "Over folds",
                                            "p over folds"};
-  std::vector<std::vector<std::string>> rows(differences.size() * scores.size());
-  for (size_t s = 0; s < scores.size(); ++s) {
-    const auto p_adjusted = adjusted(differences, scores[s].first);
-    for (size_t i = 0; i < differences.size(); ++i) {
-      const json& score = differences[i].comparison.at(scores[s].first);
+  std::vector<json> comparisons;
+  for (const Difference& d : differences) comparisons.push_back(d.comparison);
+  adjust(comparisons);
+  std::vector<std::vector<std::string>> rows;
+  for (size_t i = 0; i < differences.size(); ++i)
+    for (const auto& [key, title] : scores) {
+      const json& score = comparisons[i].at(key);
       const json &detectable = score.at("detectable"), &equivalence = score.at("equivalence");
       const std::string mean = fmt::format("{:+.3f}", score.at("fold_mean").get<double>());
-      rows[i * scores.size() + s] = {
-          escaped(differences[i].first + " − " + differences[i].second),
-          scores[s].second,
-          fmt::format("{:+.3f}", score.at("difference").get<double>()),
-          score.at("low").is_null() ? "none: " + escaped(score.at("reason").get<std::string>()) : interval_text(score),
-          p_or_none(score.at("p")),
-          p_or_none(p_adjusted[i]),
-          detectable.is_null() ? "none" : fmt::format("{:.3f}", detectable.get<double>()),
-          equivalence.is_null() ? "none" : interval_text(equivalence),
-          score.at("fold_std").is_null() ? mean : fmt::format("{} ± {:.3f}", mean, score.at("fold_std").get<double>()),
-          p_or_none(score.at("p_folds"))};
+      rows.push_back(
+          {escaped(differences[i].first + " − " + differences[i].second), title,
+           fmt::format("{:+.3f}", score.at("difference").get<double>()),
+           score.at("low").is_null() ? "none: " + escaped(score.at("reason").get<std::string>()) : interval_text(score),
+           p_or_none(score.at("p")), p_or_none(score.at("p_adjusted")),
+           detectable.is_null() ? "none" : fmt::format("{:.3f}", detectable.get<double>()),
+           equivalence.is_null() ? "none" : interval_text(equivalence),
+           score.at("fold_std").is_null() ? mean : fmt::format("{} ± {:.3f}", mean, score.at("fold_std").get<double>()),
+           p_or_none(score.at("p_folds"))});
     }
-  }
   return html_table("", header, rows);
 }
 

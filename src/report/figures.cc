@@ -68,6 +68,11 @@ json values_of(const Figure& figure, const std::vector<Row>& rows) {
     for (const auto& column : columns) value[column] = shown(*row, column);
     if (std::isfinite(row->low)) value.update({{"low", rounded(row->low)}, {"high", rounded(row->high)}});
     if (row->n > 0) value["n"] = row->n;
+    for (const auto& [column, number] : {std::pair{"p", row->p},
+                                         {"p_adjusted", row->p_adjusted},
+                                         {"null_low", row->null_low},
+                                         {"null_high", row->null_high}})
+      if (std::isfinite(number)) value[column] = rounded(number);
     values.push_back(std::move(value));
   }
   return values;

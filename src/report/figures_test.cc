@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "base/test_folder.h"
 #include "report/charts.h"
 
@@ -11,6 +13,7 @@ namespace {
 
 using nlohmann::json;
 using testing::HasSubstr;
+using testing::Not;
 
 Row row(const std::string& model, int64_t layer, double value, std::optional<int64_t> fold = {}) {
   Row r;
@@ -73,6 +76,28 @@ TEST(Figures, NumbersHaveSixDigitsAndWhatIsMissingIsNotThere) {
   r.n = 0;
   const json values = values_of(vega_lite(figure_of(), {r}));
   EXPECT_EQ(values.dump(), R"([{"layer":-1,"model":"adapted","value":0.333333}])");
+}
+
+TEST(Figures, ANullIsABandAndItsNumbersSeparateNoCurves) {
+  std::vector<Row> rows = {row("adapted", 0, 0.5), row("adapted", 1, 0.75)};
+  for (Row& r : rows) r.null_low = 0.125 * r.value, r.null_high = 0.25, r.p = 0.01 * r.value, r.p_adjusted = 0.04;
+  const json spec = vega_lite(figure_of(), rows);
+  EXPECT_EQ(values_of(spec)[0].at("null_low"), 0.0625);
+  EXPECT_EQ(values_of(spec)[1].at("p_adjusted"), 0.04);
+  EXPECT_FALSE(spec.at("encoding").contains("detail"));
+  const auto has_band = [](const json& figure) {
+    return std::ranges::any_of(figure.at("layer"), [](const json& layer) {
+      return layer.at("encoding").at("y").at("field") == "null_low" &&
+             layer.at("encoding").at("y2").at("field") == "null_high";
+    });
+  };
+  EXPECT_TRUE(has_band(spec));
+  EXPECT_THAT(spec.dump(), HasSubstr("p adjusted"));
+  const json without = vega_lite(figure_of(), {row("adapted", 0, 0.5)});
+  EXPECT_FALSE(has_band(without));
+  EXPECT_THAT(without.dump(), Not(HasSubstr("p adjusted")));
+  // A figure of a version without these columns beside one that has them.
+  EXPECT_TRUE(has_band(combined_figure({{"old", without}, {"new", spec}})));
 }
 
 TEST(Figures, ModelsKeepTheirColoursWhoeverElseIsThere) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <set>
 
 #include "base/formats/csv.h"
 #include "report/differences.h"
@@ -49,7 +50,8 @@ std::vector<size_t> columns_shown(const Table& table) {
 
 // A cell as the page shows it: numbers to four digits.
 std::string cell_html(const std::string& column, const std::string& cell) {
-  if (cell.empty() || (column != "value" && column != "low" && column != "high")) return escaped(cell);
+  static const std::set<std::string> numbers = {"value", "low", "high", "p", "p_adjusted", "null_low", "null_high"};
+  if (cell.empty() || !numbers.contains(column)) return escaped(cell);
   return fmt::format("{:.4g}", std::strtod(cell.c_str(), nullptr));
 }
 

@@ -39,6 +39,19 @@ TEST(Scores, RecallIsTheDiagonalsShareOfItsRow) {
   EXPECT_EQ(score_cell(synthetic_about().at("metrics"), "uar"), "0.861<br><small>0.821 to 0.891</small>");
 }
 
+TEST(Scores, OfAllClipsTogetherGoBeforeTheMeanOfFolds) {
+  nlohmann::json metrics = synthetic_about().at("metrics");
+  EXPECT_THAT(scores_html(metrics), HasSubstr("<td>0.861</td><td>0.031</td><td>0.821 to 0.891</td>")) << "older file";
+  EXPECT_THAT(scores_html(metrics), HasSubstr("The interval is a bootstrap"));
+  for (const char* score : {"uar", "war", "macro_f1"}) metrics[score]["pooled"] = 0.85;
+  metrics["war"].update({{"low", nullptr}, {"high", nullptr}, {"reason", "too few <speakers>"}});
+  const std::string html = scores_html(metrics);
+  EXPECT_THAT(html, HasSubstr("<td>0.850</td><td>0.821 to 0.891</td><td>0.861 ± 0.031</td>"));
+  EXPECT_THAT(html, HasSubstr("<td>none: too few &lt;speakers&gt;</td>"));
+  EXPECT_THAT(html, HasSubstr("one training, whose noise is not in the interval"));
+  EXPECT_EQ(score_cell(metrics, "uar"), "0.850<br><small>0.821 to 0.891</small><br><small>folds 0.861 ± 0.031</small>");
+}
+
 TEST(Scores, OfNewerRunsHoldIntervalsCalibrationAndGroups) {
   nlohmann::json metrics = synthetic_about().at("metrics");
   EXPECT_THAT(scores_html(metrics), Not(HasSubstr("calibration error"))) << "an older file has none";
@@ -54,6 +67,12 @@ TEST(Scores, OfNewerRunsHoldIntervalsCalibrationAndGroups) {
   const std::string html = scores_html(metrics);
   EXPECT_EQ(count_of(html, "<small>0.700 to 0.950</small>"), 3u);
   EXPECT_THAT(html, HasSubstr("calibration error: 0.042"));
+  EXPECT_THAT(html, Not(HasSubstr("Brier")));
+  metrics["calibration"].update({{"brier", 0.31},
+                                 {"log_loss", 0.52},
+                                 {"calibrated", {{"mean", 0.03}, {"high", 0.05}, {"p", 0.12}, {"draws", 999}}}});
+  EXPECT_THAT(scores_html(metrics), HasSubstr("has 0.030 on average, and at most 0.050 in 95 % of 999 draws (p = 0.120)"
+                                              ". Brier score 0.310 (0 to 2), log-loss 0.520 nats."));
   EXPECT_THAT(html, HasSubstr("data-figure=\"reliability\""));
   EXPECT_THAT(html, HasSubstr("<th scope=\"row\">&lt;female&gt;</th><td>0.812 <small>0.700 to 0.900</small></td>"));
   EXPECT_THAT(html, HasSubstr("<td>60</td><td>5</td>"));
@@ -103,6 +122,27 @@ TEST(Page, HoldsAllThatWasFound) {
   const std::string comparison = comparison_page({place / "run-1", place / "run-2"}, place);
   EXPECT_THAT(comparison, HasSubstr("<a href=\"run-1/report.html\">run-1</a>"));
   EXPECT_EQ(count_of(comparison, "class=\"plot\" data-figure="), 4u);  // the curves and the bars
+}
+
+TEST(Page, ShowsNullAndPOfARowAndOpensTablesWithoutThem) {
+  TestFolder folder;
+  Findings findings;
+  findings.rows = {synthetic_row("adapted", 0, "A", "cka", 0.5, 0.1)};
+  Row& row = findings.rows[0];
+  row.estimand = "pooled";
+  row.p_adjusted = 0.0312345;
+  row.null_low = 0.123456;
+  row.null_high = 0.3;
+  write_findings(folder.path(), "strict", 42, {{"alignment", findings}}, {}, {}, {{"base", "b"}, {"method", "lora"}});
+  const std::string page = report_page(folder.path(), folder.path());
+  EXPECT_THAT(page, HasSubstr("<th scope=\"col\">null_high</th>"));
+  EXPECT_THAT(page, HasSubstr("<td>pooled</td><td>0.03123</td><td>0.1235</td><td>0.3</td>"));
+  folder.write("tables/alignment.csv",
+               "analysis,protocol,model,variant,fold,seed,step,layer,module,component,metric,class,value,low,high,n\n"
+               "alignment,strict,adapted,,,,,0,,A,cka,,0.54321,0.4,0.6,120\n");
+  const std::string old = report_page(folder.path(), folder.path());
+  EXPECT_THAT(old, HasSubstr("<td>0.5432</td>"));
+  EXPECT_THAT(old, Not(HasSubstr("null_high")));
 }
 
 TEST(Page, SaysWhatIsWrongWithAFolder) {

@@ -7,12 +7,16 @@
 
 namespace loralens {
 
-// UAR, WAR and macro F1 with standard deviation and interval, the confusion matrix with the recall of each class,
-// calibration with the figure "reliability", scores by group (such as gender), the folds' scores. Parts that an older
-// file lacks are left out.
+// The value of a score of metrics.json that its interval belongs to: a group's value, the score of all clips together,
+// or, in files of older versions, the mean over folds.
+double shown_score(const nlohmann::json& score);
+
+// UAR, WAR and macro F1 of all clips together with their intervals, and of the folds, the confusion matrix with the
+// recall of each class, calibration with the figure "reliability", scores by group (such as gender), the folds' scores.
+// Parts that an older file lacks are left out.
 std::string scores_html(const nlohmann::json& metrics);
 
-// A score with its interval below, or "" if metrics.json lacks the metric.
+// A score with its interval and the mean over folds below, or "" if metrics.json lacks the metric.
 std::string score_cell(const nlohmann::json& metrics, const std::string& metric);
 
 }  // namespace loralens

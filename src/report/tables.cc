@@ -45,9 +45,10 @@ json write_analysis(const NamedFindings& analysis, const Table& table, const Pat
 }  // namespace
 
 const std::vector<std::string>& table_columns() {
-  static const std::vector<std::string> columns = {"analysis", "protocol", "model",  "variant",   "fold",   "seed",
-                                                   "step",     "layer",    "module", "component", "metric", "class",
-                                                   "value",    "low",      "high",   "n"};
+  static const std::vector<std::string> columns = {
+      "analysis", "protocol",  "model",      "variant",  "fold",      "seed",      "step", "layer",
+      "module",   "component", "metric",     "class",    "value",     "low",       "high", "n",
+      "estimand", "p",         "p_adjusted", "null_low", "null_high", "null_draws"};
   return columns;
 }
 
@@ -67,7 +68,8 @@ std::string cell_of(const Row& row, const std::string& column) {
 
 Table table_of(const std::string& analysis, const std::string& protocol, const std::vector<Row>& rows) {
   Table table{table_columns(), {}};
-  const auto end_of_interval = [](double value) { return std::isnan(value) ? "" : fmt::format("{}", value); };
+  const auto known = [](double value) { return std::isnan(value) ? "" : fmt::format("{}", value); };
+  const auto count = [](int64_t number) { return number == 0 ? "" : std::to_string(number); };
   for (const Row& row : rows) {
     std::vector<std::string> cells = {analysis, protocol};
     for (const char* column : {"model", "variant", "fold"}) cells.push_back(cell_of(row, column));
@@ -75,9 +77,11 @@ Table table_of(const std::string& analysis, const std::string& protocol, const s
     for (const char* column : {"step", "layer", "module", "component", "metric", "class"})
       cells.push_back(cell_of(row, column));
     cells.push_back(fmt::format("{}", row.value));
-    cells.push_back(end_of_interval(row.low));
-    cells.push_back(end_of_interval(row.high));
-    cells.push_back(row.n == 0 ? "" : std::to_string(row.n));
+    for (const double end : {row.low, row.high}) cells.push_back(known(end));
+    cells.push_back(count(row.n));
+    cells.push_back(row.estimand);
+    for (const double value : {row.p, row.p_adjusted, row.null_low, row.null_high}) cells.push_back(known(value));
+    cells.push_back(count(row.null_draws));
     table.rows.push_back(std::move(cells));
   }
   return table;

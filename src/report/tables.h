@@ -13,15 +13,16 @@
 
 namespace loralens {
 
-// analysis,protocol,model,variant,fold,seed,step,layer,module,component,metric,class,value,low,high,n
+// analysis,protocol,model,variant,fold,seed,step,layer,module,component,metric,class,value,low,high,n,estimand,p,
+// p_adjusted,null_low,null_high,null_draws. Tables of older versions end with n.
 const std::vector<std::string>& table_columns();
 
 // A row's cell in one of the columns model, variant, fold, step, layer, module, component, metric and class; "" is
 // empty. Error for another column.
 std::string cell_of(const Row& row, const std::string& column);
 
-// The tidy table. Numbers have the fewest digits that restore them
-// exactly; a NaN interval and an n of 0 give empty cells.
+// The tidy table. Numbers have the fewest digits that restore them exactly. Cells are empty where the interval, p or
+// null is NaN, and where n or null_draws is 0.
 Table table_of(const std::string& analysis, const std::string& protocol, const std::vector<Row>& rows);
 
 // Writes into `folder`, which exists, tables/<analysis>.csv, arrays/<analysis>.npz (where there are arrays),

@@ -2,6 +2,7 @@
 #include "results/compare.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <tuple>
@@ -15,32 +16,18 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::pair<const char*, const char*> scores[] = {{"uar", "UAR"}, {"war", "WAR"}, {"macro_f1", "macro F1"}};
+
 std::multiset<std::tuple<int64_t, std::string, std::string>> tested(std::span<const Prediction> predictions) {
   std::multiset<std::tuple<int64_t, std::string, std::string>> clips;
   for (const Prediction& p : predictions) clips.emplace(p.fold, p.id, p.label);
   return clips;
 }
 
-// The confusion matrix of each speaker in each training.
-using Speakers = std::vector<std::vector<Confusion>>;
+using Trainings = std::span<const std::vector<Confusion>>;  // as speakers_of_trainings returns them
 
-Speakers speakers_of(std::span<const Prediction> predictions, int64_t classes) {
-  Speakers trainings;
-  for (const auto& training : by_training(predictions)) {
-    trainings.emplace_back();
-    for (const auto& [name, confusion] : by_speaker(training, classes)) trainings.back().push_back(confusion);
-  }
-  return trainings;
-}
-
-double mean_pooled(const Speakers& trainings, Score score) {
-  double sum = 0;
-  for (const auto& speakers : trainings) sum += score_of(score, pooled(speakers));
-  return sum / static_cast<double>(trainings.size());
-}
-
-json pooled_comparison(const Speakers& first, const Speakers& second, Score score, uint64_t seed) {
-  json result = {{"estimand", "pooled"}, {"difference", mean_pooled(first, score) - mean_pooled(second, score)}};
+json pooled_comparison(Trainings first, Trainings second, Score score, uint64_t seed) {
+  json result = {{"estimand", "pooled"}, {"difference", pooled_score(first, score) - pooled_score(second, score)}};
   const auto a = pooled_scores(first, score), b = pooled_scores(second, score);
   const auto found = a.value && b.value ? compare_pooled(*a.value, *b.value, seed)
                                         : OrReason<PairedComparison>::none(a.value ? b.reason : a.reason);
@@ -55,18 +42,11 @@ json pooled_comparison(const Speakers& first, const Speakers& second, Score scor
   return result;
 }
 
-// Mean over a fold's trainings.
-double mean_of_fold(const std::vector<Confusion>& trainings, Score score) {
-  double sum = 0;
-  for (const Confusion& training : trainings) sum += score_of(score, training);
-  return sum / static_cast<double>(trainings.size());
-}
-
 json fold_comparison(const std::map<int64_t, std::vector<Confusion>>& first,
                      const std::map<int64_t, std::vector<Confusion>>& second, Score score) {
   std::vector<double> differences;
   for (const auto& [fold, trainings] : first)
-    differences.push_back(mean_of_fold(trainings, score) - mean_of_fold(second.at(fold), score));
+    differences.push_back(mean_score(trainings, score) - mean_score(second.at(fold), score));
   const Summary summary = summarise(differences, 1);
   const bool several = differences.size() > 1;
   return {{"fold_mean", summary.mean},
@@ -85,7 +65,8 @@ json compare_results(std::span<const Prediction> first, std::span<const Predicti
   if (!same_clips(first, second))
     fail("runs with different clips, folds or numbers of trainings cannot be compared: train both on the same folds");
   const auto folds_a = by_fold(first, classes), folds_b = by_fold(second, classes);
-  const auto speakers_a = speakers_of(first, classes), speakers_b = speakers_of(second, classes);
+  const auto speakers_a = speakers_of_trainings(first, classes);
+  const auto speakers_b = speakers_of_trainings(second, classes);
   json result = {{"folds", folds_a.size()}, {"speakers", speakers_a.front().size()}, {"trainings", speakers_a.size()}};
   for (const auto& [name, score] :
        {std::pair{"uar", Score::uar}, std::pair{"war", Score::war}, std::pair{"macro_f1", Score::macro_f1}}) {
@@ -93,6 +74,42 @@ json compare_results(std::span<const Prediction> first, std::span<const Predicti
     result[name].update(fold_comparison(folds_a, folds_b, score));
   }
   return result;
+}
+
+void adjust(std::vector<json>& comparisons) {
+  for (const auto& [score, title] : scores) {
+    std::vector<double> p;
+    for (const json& comparison : comparisons)
+      if (const json& value = comparison.at(score).at("p"); !value.is_null()) p.push_back(value);
+    const auto adjusted = holm(p);
+    size_t next = 0;
+    for (json& comparison : comparisons) {
+      json& of_score = comparison[score];
+      of_score["p_adjusted"] = of_score.at("p").is_null() ? json(nullptr) : json(adjusted[next++]);
+    }
+  }
+}
+
+std::string describe_comparison(const json& comparison, size_t comparisons) {
+  std::string text;
+  for (const auto& [key, title] : scores) {
+    const json& score = comparison.at(key);
+    text += fmt::format("{:<9} {:+.3f}", title, score.at("difference").get<double>());
+    if (score.at("p").is_null()) {
+      text += fmt::format("   no interval: {}\n", score.at("reason").get<std::string>());
+      continue;
+    }
+    text += fmt::format("   95 % interval {:+.3f} to {:+.3f}   p {:.2g}", score.at("low").get<double>(),
+                        score.at("high").get<double>(), score.at("p").get<double>());
+    if (comparisons > 1)
+      text += fmt::format(" (Holm over {} runs: {:.2g})", comparisons, score.at("p_adjusted").get<double>());
+    text += fmt::format("   detectable {:.3f}", score.at("detectable").get<double>());
+    if (const json& equivalence = score.at("equivalence"); !equivalence.is_null())
+      text += fmt::format("   equivalent within {:.3f}", std::max(std::abs(equivalence.at("low").get<double>()),
+                                                                  std::abs(equivalence.at("high").get<double>())));
+    text += '\n';
+  }
+  return text;
 }
 
 nlohmann::json difference_of_runs(const Path& run, const Path& against, const std::vector<std::string>& classes) {

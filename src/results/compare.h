@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "results/results.h"
 
@@ -21,8 +23,15 @@ bool same_clips(std::span<const Prediction> first, std::span<const Prediction> s
 nlohmann::json compare_results(std::span<const Prediction> first, std::span<const Prediction> second, int64_t classes,
                                uint64_t seed);
 
-// The same for the folders of two runs; null unless both hold predictions of the same clips in the same folds, and for
-// these classes.
+// Adds to each of these comparisons, which form one family, "p_adjusted" of each score (Holm's adjustment over the
+// comparisons that have a p for the score), null where p is.
+void adjust(std::vector<nlohmann::json>& comparisons);
+
+// Lines for a terminal: the scores of a comparison after adjust(), one of `comparisons` in its family.
+std::string describe_comparison(const nlohmann::json& comparison, size_t comparisons);
+
+// compare_results for the folders of two runs; null unless both hold predictions of the same clips in the same folds,
+// and for these classes.
 nlohmann::json difference_of_runs(const Path& run, const Path& against, const std::vector<std::string>& classes);
 
 }  // namespace loralens

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "results/scored.h"
 
 namespace loralens {
 namespace {
@@ -14,24 +15,22 @@ using nlohmann::json;
 
 constexpr size_t most_values = 50;  // a column with more values, such as a different text for every clip, is left out
 
-json scores_of(const std::string& value, std::span<const Prediction> predictions, int64_t classes, uint64_t seed) {
-  std::vector<Confusion> speakers;
-  for (const auto& [name, confusion] : by_speaker(predictions, classes)) speakers.push_back(confusion);
+json scores_of(const std::string& value, std::span<const Prediction> predictions, int64_t classes) {
+  const auto trainings = speakers_of_trainings(predictions, classes);
   std::set<std::string_view> clips;
   for (const auto& p : predictions) clips.insert(p.id);
-  json group = {{"value", value}, {"clips", clips.size()}, {"speakers", speakers.size()}};
-  const std::pair<const char*, double (*)(const Confusion&)> metrics[] = {{"uar", uar}, {"war", war}};
-  for (const auto& [name, metric] : metrics) {
-    group[name] = json_of(bootstrap_confusions(speakers, metric, {.seed = seed}));
-    group[name]["value"] = metric(pooled(speakers));
+  json group = {{"value", value}, {"clips", clips.size()}, {"speakers", trainings.front().size()}};
+  for (const auto& [name, score] : {std::pair{"uar", Score::uar}, std::pair{"war", Score::war}}) {
+    group[name] = score_interval(trainings, score);
+    group[name]["value"] = pooled_score(trainings, score);
   }
   return group;
 }
 
 }  // namespace
 
-json group_scores(std::span<const Prediction> predictions, const std::vector<std::string>& classes, const Clips& clips,
-                  uint64_t seed) {
+json group_scores(std::span<const Prediction> predictions, const std::vector<std::string>& classes,
+                  const Clips& clips) {
   std::unordered_map<std::string_view, size_t> places;
   for (size_t i = 0; i < clips.clips.size(); ++i) places.emplace(clips.clips[i].id, i);
   json result = json::object();
@@ -45,7 +44,7 @@ json group_scores(std::span<const Prediction> predictions, const std::vector<std
     }
     if (groups.size() < 2 || groups.size() > most_values) continue;
     for (const auto& [value, members] : groups)
-      result[column].push_back(scores_of(value, members, std::ssize(classes), seed));
+      result[column].push_back(scores_of(value, members, std::ssize(classes)));
   }
   return result;
 }

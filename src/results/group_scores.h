@@ -15,8 +15,9 @@ namespace loralens {
 // {column: [{"value", "clips", "speakers", "uar": {"value", "low", "high"}, "war": the same}, ...]} for those of the
 // columns corpus, gender, intensity and text that have 2 to 50 values among the predicted clips; clips without a value
 // are ignored. Scores pool the predictions of all folds for a group's clips. UAR is over the group's classes. Intervals
-// are 95 % bootstraps over speakers. Error for a prediction whose clip is not in `clips`.
+// as by score_interval (scored.h), with "reason" where there is none. Error for a prediction whose clip is not in
+// `clips`.
 nlohmann::json group_scores(std::span<const Prediction> predictions, const std::vector<std::string>& classes,
-                            const Clips& clips, uint64_t seed);
+                            const Clips& clips);
 
 }  // namespace loralens

@@ -27,22 +27,24 @@ struct Protocol {
   // Training
   std::string_view preset;  // value of --preset, if none is given
   std::string_view selection;  // value of --select, if it is `auto`: the part whose scores choose the epoch
+  std::string_view read_out;  // value of --read-out, if it is `auto`: how the head of an untrained encoder is fitted
   bool cut;  // a clip ends after 30 s; false: a longer clip is heard in windows of 30 s
   int ddof;  // of the standard deviation over folds
   bool same_start;  // all folds of a run start from the same initial values
 
   // Analyses
   bool one_fold;  // only the first fold of a single run is analysed
-  TrainingClips training_clips;  // a list of clips holds test clips for `fit`; for `sample` it is used unchanged
+  TrainingClips training_clips;  // of the clips in a list, `fit` uses the test clips, `sample` all
   bool shuffled;  // clips pass in random order; false: in the order of the table or list
   Frames frames;
-  bool intervals;  // means over clips and scores have bootstrap intervals
+  bool intervals;  // means over clips and scores have confidence intervals (docs/validity.md)
   bool as_published;  // the analyses are those of the paper, made by its method; read by the factories and `analyze`
 };
 
 inline constexpr Protocol strict_protocol{.name = "strict",
                                           .preset = "small",
                                           .selection = "development",
+                                          .read_out = "logistic",
                                           .cut = false,
                                           .ddof = 1,
                                           .same_start = false,
@@ -56,6 +58,7 @@ inline constexpr Protocol strict_protocol{.name = "strict",
 inline constexpr Protocol paper_protocol{.name = "paper",
                                          .preset = "paper",
                                          .selection = "test",
+                                         .read_out = "gradient",
                                          .cut = true,
                                          .ddof = 0,
                                          .same_start = true,

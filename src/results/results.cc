@@ -11,7 +11,7 @@
 #include "base/formats/csv.h"
 #include "base/formats/json.h"
 #include "results/protocol.h"
-#include "statistics/calibration.h"
+#include "results/scored.h"
 
 namespace loralens {
 namespace {
@@ -26,34 +26,39 @@ std::string published(const json& metrics) {
   return "published (arXiv 2509.08454, 10 folds): UAR 0.774 ± 0.026, WAR 0.768 ± 0.035\n";
 }
 
+// The pooled score with its interval, and the mean over folds; files of older versions have no pooled score.
+std::string score_line(const json& score, const char* title, size_t folds) {
+  const bool pooled = score.contains("pooled");
+  const std::string mean = fmt::format("{:.3f}", score.at("mean").get<double>());
+  const std::string over_folds =
+      folds > 1 ? fmt::format(" ± {:.3f} over {} folds", score.at("std").get<double>(), folds) : "";
+  std::string text = fmt::format("{:<9} ", title);
+  text += pooled ? fmt::format("{:.3f}", score.at("pooled").get<double>()) : mean + over_folds;
+  if (!score.at("low").is_null())
+    text += fmt::format("   95 % interval over speakers {:.3f} to {:.3f}", score.at("low").get<double>(),
+                        score.at("high").get<double>());
+  else if (score.contains("reason"))
+    text += fmt::format("   no interval: {}", score.at("reason").get<std::string>());
+  if (pooled && folds > 1) text += "   mean " + mean + over_folds;
+  return text + '\n';
+}
+
+std::string calibration_lines(const json& calibration) {
+  std::string text = fmt::format("{:<9} {:.3f}   calibration error of the predicted class", "ECE",
+                                 calibration.at("ece").get<double>());
+  if (const json null = calibration.value("calibrated", json()); !null.is_null())
+    text += fmt::format("; of a calibrated model {:.3f}, in 95 % of cases at most {:.3f}",
+                        null.at("mean").get<double>(), null.at("high").get<double>());
+  text += '\n';
+  if (!calibration.contains("brier")) return text;
+  const json& loss = calibration.at("log_loss");
+  return text + fmt::format("{:<9} {:.3f}   log-loss {}\n", "Brier", calibration.at("brier").get<double>(),
+                            loss.is_null() ? "infinite" : fmt::format("{:.3f} nats", loss.get<double>()));
+}
+
 json finite(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
 
 double rounded(float value) { return std::strtod(fmt::format("{:.6g}", value).c_str(), nullptr); }
-
-json recall_intervals(std::span<const Confusion> speakers, const std::vector<std::string>& classes, uint64_t seed) {
-  json intervals = json::object();
-  for (size_t c = 0; c < classes.size(); ++c)
-    intervals[classes[c]] = json_of(bootstrap_recall(speakers, static_cast<int64_t>(c), {.seed = seed}));
-  return intervals;
-}
-
-json calibration_of(std::span<const Prediction> predictions) {
-  std::vector<double> confidence;
-  std::vector<bool> right;
-  for (const auto& p : predictions) {
-    confidence.push_back(p.probabilities[static_cast<size_t>(p.predicted)]);
-    right.push_back(p.predicted == p.truth);
-  }
-  const Calibration found = calibration(confidence, right);
-  json bins = json::array();
-  for (const CalibrationBin& bin : found.bins)
-    bins.push_back({{"low", bin.low},
-                    {"high", bin.high},
-                    {"predictions", bin.predictions},
-                    {"confidence", finite(bin.confidence)},
-                    {"accuracy", finite(bin.accuracy)}});
-  return {{"ece", found.ece}, {"bins", std::move(bins)}};
-}
 
 }  // namespace
 
@@ -125,10 +130,25 @@ std::map<int64_t, std::vector<Confusion>> by_fold(std::span<const Prediction> pr
   return folds;
 }
 
-double mean_score(std::span<const Confusion> trainings, double (*score)(const Confusion&)) {
+std::vector<std::vector<Confusion>> speakers_of_trainings(std::span<const Prediction> predictions, int64_t classes) {
+  std::vector<std::vector<Confusion>> trainings;
+  for (const auto& training : by_training(predictions)) {
+    trainings.emplace_back();
+    for (const auto& [name, confusion] : by_speaker(training, classes)) trainings.back().push_back(confusion);
+  }
+  return trainings;
+}
+
+double mean_score(std::span<const Confusion> trainings, Score score) {
   double sum = 0;
-  for (const Confusion& training : trainings) sum += score(training);
+  for (const Confusion& training : trainings) sum += score_of(score, training);
   return sum / static_cast<double>(trainings.size());
+}
+
+double pooled_score(std::span<const std::vector<Confusion>> trainings, Score score) {
+  std::vector<Confusion> whole;
+  for (const auto& speakers : trainings) whole.push_back(pooled(speakers));
+  return mean_score(whole, score);
 }
 
 json json_of(const Interval& interval) { return {{"low", finite(interval.low)}, {"high", finite(interval.high)}}; }
@@ -140,46 +160,44 @@ json metrics_of(std::span<const Prediction> predictions, const std::vector<std::
   const auto folds = by_fold(predictions, count);
   Confusion all(count);
   for (const auto& p : predictions) all.add(p.truth, p.predicted);
-  std::vector<Confusion> speakers;
-  for (const auto& [name, confusion] : by_speaker(predictions, count)) speakers.push_back(confusion);
+  const auto trainings = speakers_of_trainings(predictions, count);
   std::set<std::string_view> clips;
   for (const auto& p : predictions) clips.insert(p.id);
 
   json result = {{"classes", classes},
                  {"clips", clips.size()},
                  {"predictions", predictions.size()},
-                 {"speakers", speakers.size()},
+                 {"speakers", trainings.front().size()},
                  {"ddof", ddof}};
-  const std::pair<const char*, double (*)(const Confusion&)> metrics[] = {
-      {"uar", uar}, {"war", war}, {"macro_f1", macro_f1}};
-  for (const auto& [name, metric] : metrics) {
+  const std::pair<const char*, Score> scores[] = {
+      {"uar", Score::uar}, {"war", Score::war}, {"macro_f1", Score::macro_f1}};
+  for (const auto& [name, score] : scores) {
     std::vector<double> values;
-    for (const auto& [fold, trainings] : folds) values.push_back(mean_score(trainings, metric));
+    for (const auto& [fold, of_fold] : folds) values.push_back(mean_score(of_fold, score));
     const Summary summary = summarise(values, ddof);
-    const Interval interval = bootstrap_confusions(speakers, metric, {.seed = seed});
-    result[name] = json_of(interval);
-    result[name].update({{"mean", summary.mean}, {"std", summary.std}});
+    result[name] = score_interval(trainings, score);
+    result[name].update({{"pooled", pooled_score(trainings, score)}, {"mean", summary.mean}, {"std", summary.std}});
   }
   result["folds"] = json::array();
-  for (const auto& [fold, trainings] : folds) {
+  for (const auto& [fold, of_fold] : folds) {
     json row = {{"fold", fold}};
-    for (const auto& [name, metric] : metrics) row[name] = mean_score(trainings, metric);
+    for (const auto& [name, score] : scores) row[name] = mean_score(of_fold, score);
     result["folds"].push_back(row);
   }
   result["trainings"] = json::array();
-  for (const auto& training : by_training(predictions)) {
-    const auto seed = training.front().seed;
-    json row = {{"seed", seed ? json(*seed) : json(nullptr)}};
-    Confusion confusion(count);
-    for (const auto& p : training) confusion.add(p.truth, p.predicted);
-    for (const auto& [name, metric] : metrics) row[name] = metric(confusion);
+  const auto seeds = seeds_of(predictions);
+  for (size_t t = 0; t < seeds.size(); ++t) {
+    json row = {{"seed", seeds[t] ? json(*seeds[t]) : json(nullptr)}};
+    for (const auto& [name, score] : scores) row[name] = score_of(score, pooled(trainings[t]));
     result["trainings"].push_back(row);
   }
   result["recall"] = json::object();
   const auto recall = recalls(all);
-  for (size_t c = 0; c < classes.size(); ++c) result["recall"][classes[c]] = finite(recall[c]);
-  result["recall_intervals"] = recall_intervals(speakers, classes, seed);
-  result["calibration"] = calibration_of(predictions);
+  for (size_t c = 0; c < classes.size(); ++c) {
+    result["recall"][classes[c]] = finite(recall[c]);
+    result["recall_intervals"][classes[c]] = recall_interval(trainings, static_cast<int64_t>(c));
+  }
+  result["calibration"] = calibration_of(predictions, seed);
   result["confusion"] = json::array();
   for (int64_t truth = 0; truth < count; ++truth) {
     json row = json::array();
@@ -191,20 +209,18 @@ json metrics_of(std::span<const Prediction> predictions, const std::vector<std::
 
 std::string describe_metrics(const json& metrics) {
   std::string text;
-  const std::pair<const char*, const char*> names[] = {{"uar", "UAR"}, {"war", "WAR"}, {"macro_f1", "macro F1"}};
-  const size_t folds = metrics.at("folds").size();
-  for (const auto& [key, title] : names) {
-    const json& m = metrics.at(key);
-    text += fmt::format("{:<9} {:.3f}", title, m.at("mean").get<double>());
-    if (folds > 1) text += fmt::format(" ± {:.3f} over {} folds", m.at("std").get<double>(), folds);
-    if (!m.at("low").is_null())
-      text += fmt::format("   95 % interval over speakers {:.3f} to {:.3f}", m.at("low").get<double>(),
-                          m.at("high").get<double>());
-    text += '\n';
+  bool intervals = false;
+  for (const auto& [key, title] :
+       {std::pair{"uar", "UAR"}, std::pair{"war", "WAR"}, std::pair{"macro_f1", "macro F1"}}) {
+    text += score_line(metrics.at(key), title, metrics.at("folds").size());
+    intervals |= !metrics.at(key).at("low").is_null();
   }
-  if (metrics.contains("calibration"))
-    text += fmt::format("{:<9} {:.3f}   calibration error of the predicted class\n", "ECE",
-                        metrics.at("calibration").at("ece").get<double>());
+  if (metrics.contains("calibration")) text += calibration_lines(metrics.at("calibration"));
+  const bool several = metrics.contains("trainings") && metrics.at("trainings").size() > 1;
+  if (intervals)
+    text += several ? "The intervals include the variation between trainings.\n"
+                    : "The intervals hold for these trained models; they do not include the variation between "
+                      "trainings.\n";
   text += published(metrics);
   const auto classes = metrics.at("classes").get<std::vector<std::string>>();
   size_t width = 10;

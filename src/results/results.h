@@ -14,6 +14,7 @@
 
 #include "corpus/clips.h"
 #include "statistics/bootstrap.h"
+#include "statistics/intervals/pooled_scores.h"
 #include "statistics/metrics.h"
 
 namespace loralens {
@@ -48,27 +49,33 @@ std::map<std::string, Confusion> by_speaker(std::span<const Prediction> predicti
 std::vector<std::optional<uint64_t>> seeds_of(std::span<const Prediction> predictions);
 // The predictions of each training, in the order of seeds_of.
 std::vector<std::vector<Prediction>> by_training(std::span<const Prediction> predictions);
+// The confusion matrix of each speaker in each training, R×S; speakers in the order of by_speaker.
+std::vector<std::vector<Confusion>> speakers_of_trainings(std::span<const Prediction> predictions, int64_t classes);
 // Each fold's confusion matrix in each training: {fold: R matrices in the order of seeds_of}.
 std::map<int64_t, std::vector<Confusion>> by_fold(std::span<const Prediction> predictions, int64_t classes);
-// The mean of a score over the trainings of a fold.
-double mean_score(std::span<const Confusion> trainings, double (*score)(const Confusion&));
+// The mean of a score over trainings.
+double mean_score(std::span<const Confusion> trainings, Score score);
+// The mean over trainings of the score of all speakers together.
+double pooled_score(std::span<const std::vector<Confusion>> trainings, Score score);
 
 // {"low", "high"}; null for bounds that are not finite.
 nlohmann::json json_of(const Interval& interval);
 
-// The content of metrics.json. "uar", "war", "macro_f1": mean and std over folds (ddof), and low and high of a 95 %
-// bootstrap over speakers, all folds pooled; "folds": the scores of each fold, the mean over its trainings;
-// "trainings": the seed and scores of each training, all folds pooled; "recall" and "recall_intervals" of each class;
-// "calibration": ece and its bins; "confusion": rows are true classes; "classes"; the numbers of "clips", "predictions"
-// (more than clips if several folds test a clip) and "speakers".
+// The content of metrics.json. "uar", "war", "macro_f1": "pooled", the score of all predictions of a training together
+// (mean over trainings), with the low and high of its 95 % interval (score_interval in scored.h), and mean and std over
+// folds (ddof); "folds": the scores of each fold, the mean over its trainings; "trainings": the seed and scores of each
+// training, all folds pooled; "recall" and "recall_intervals" of each class; "calibration" (calibration_of);
+// "confusion": rows are true classes; "classes"; the numbers of "clips", "predictions" (more than clips if several
+// folds or trainings test a clip) and "speakers". seed: of the draws of the calibrated model.
 nlohmann::json metrics_of(std::span<const Prediction> predictions, const std::vector<std::string>& classes, int ddof,
                           uint64_t seed);
 
-// Reads the metrics.json of a run or an evaluation. Error if a key is missing or a value is not valid.
+// Reads the metrics.json of a run or an evaluation. Files of older versions have no "pooled", and their intervals are
+// bootstraps. Error if another key is missing or a value is not valid.
 nlohmann::json read_metrics(const Path& file);
 
 // Recomputes the scores from the predictions. Error unless metrics.json agrees: number of clips and predictions, folds,
-// confusion, the scores of each fold and their means, calibration error. folder: its name in errors.
+// confusion, the pooled scores, those of each fold and their means, calibration. folder: its name in errors.
 void check_agreement(const nlohmann::json& metrics, std::span<const Prediction> predictions, const std::string& folder);
 
 struct Scores {

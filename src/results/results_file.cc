@@ -15,6 +15,8 @@
 #include "results/results.h"
 #include "results/run_folder.h"
 #include "statistics/calibration.h"
+#include "statistics/intervals/pooled_scores.h"
+#include "statistics/nulls/calibrated.h"
 
 namespace loralens {
 namespace {
@@ -58,6 +60,9 @@ Columns columns_of(const Table& table, const std::vector<std::string>& classes, 
   return columns;
 }
 
+constexpr std::pair<const char*, Score> scores[] = {
+    {"uar", Score::uar}, {"war", Score::war}, {"macro_f1", Score::macro_f1}};
+
 constexpr double rounding = 1e-6;  // largest rounding error of a probability with six digits
 
 // The probabilities of a row. Error unless each is in [0, 1] and they add up to 1.
@@ -80,10 +85,16 @@ std::vector<double> probabilities_of(const std::vector<std::string>& row, const 
 
 bool is_score(const json& value) { return value.is_number() && value >= 0 && value <= 1; }
 
-// Whether an entry uar, war or macro_f1 is valid: mean, low and high in [0, 1]; low and high both numbers or both null.
+// Whether an entry uar, war or macro_f1 is valid: mean, pooled, low and high in [0, 1]; low and high, which enclose
+// pooled, both numbers or both null. Older files lack pooled.
 bool is_summary(const json& score) {
   const json &low = score.at("low"), &high = score.at("high");
-  const bool interval = is_score(low) && is_score(high) && low.get<double>() <= high.get<double>();
+  bool interval = is_score(low) && is_score(high) && low.get<double>() <= high.get<double>();
+  if (score.contains("pooled")) {
+    const json& pooled = score.at("pooled");
+    if (!is_score(pooled)) return false;
+    interval = interval && low <= pooled && pooled <= high;
+  }
   return is_score(score.at("mean")) && (interval || (low.is_null() && high.is_null())) &&
          (score.at("std").is_null() || (score.at("std").is_number() && score.at("std") >= 0));
 }
@@ -154,6 +165,7 @@ class Agreement {
         equal(fmt::format("clips of {} taken for {}", classes[static_cast<size_t>(t)], classes[static_cast<size_t>(p)]),
               metrics_.at("confusion").at(static_cast<size_t>(t)).at(static_cast<size_t>(p)), all.at(t, p));
     check_folds(folds);
+    check_pooled();
     if (metrics_.contains("trainings")) check_trainings();
     if (metrics_.contains("calibration")) check_calibration();
   }
@@ -189,8 +201,6 @@ class Agreement {
   }
 
   void check_folds(const std::map<int64_t, std::vector<Confusion>>& folds) const {
-    const std::pair<const char*, double (*)(const Confusion&)> scores[] = {
-        {"uar", uar}, {"war", war}, {"macro_f1", macro_f1}};
     for (const auto& [key, score] : scores) {
       std::vector<double> values;
       for (const json& fold : metrics_.at("folds")) {
@@ -203,30 +213,44 @@ class Agreement {
   }
 
   void check_trainings() const {
-    const auto trainings = by_training(predictions_);
+    const auto trainings = speakers_of_trainings(predictions_, std::ssize(metrics_.at("classes")));
+    const auto seeds = seeds_of(predictions_);
     const json& stated = metrics_.at("trainings");
     equal("trainings", stated.size(), trainings.size());
     for (size_t t = 0; t < trainings.size(); ++t) {
-      const auto seed = trainings[t].front().seed;
       const json& of_training = stated.at(t);
-      if (of_training.at("seed") != (seed ? json(*seed) : json()))
+      if (of_training.at("seed") != (seeds[t] ? json(*seeds[t]) : json()))
         disagree(fmt::format("seed of training {}", t), of_training.at("seed").dump(),
-                 seed ? std::to_string(*seed) : "none");
-      Confusion confusion(std::ssize(metrics_.at("classes")));
-      for (const Prediction& p : trainings[t]) confusion.add(p.truth, p.predicted);
-      near(fmt::format("uar of training {}", t), of_training.at("uar"), uar(confusion));
-      near(fmt::format("war of training {}", t), of_training.at("war"), war(confusion));
+                 seeds[t] ? std::to_string(*seeds[t]) : "none");
+      for (const auto& [key, score] : scores)
+        near(fmt::format("{} of training {}", key, t), of_training.at(key), score_of(score, pooled(trainings[t])));
     }
+  }
+
+  // Files of older versions lack the pooled scores, the Brier score and the log-loss.
+  void check_pooled() const {
+    const auto trainings = speakers_of_trainings(predictions_, std::ssize(metrics_.at("classes")));
+    for (const auto& [key, score] : scores)
+      if (metrics_.at(key).contains("pooled"))
+        near(fmt::format("{} of all clips together", key), metrics_.at(key).at("pooled"),
+             pooled_score(trainings, score));
   }
 
   void check_calibration() const {
     std::vector<double> confidence;
     std::vector<bool> right;
+    double brier = 0, loss = 0;
     for (const Prediction& p : predictions_) {
       confidence.push_back(p.probabilities[static_cast<size_t>(p.predicted)]);
       right.push_back(p.predicted == p.truth);
+      brier += brier_score(p.probabilities, p.truth) / static_cast<double>(predictions_.size());
+      loss += log_loss(p.probabilities, p.truth) / static_cast<double>(predictions_.size());
     }
-    near("calibration error", metrics_.at("calibration").at("ece"), calibration(confidence, right).ece);
+    const json& stated = metrics_.at("calibration");
+    near("calibration error", stated.at("ece"), calibration(confidence, right).ece);
+    if (!stated.contains("brier")) return;
+    near("Brier score", stated.at("brier"), brier);
+    if (std::isfinite(loss)) near("log-loss", stated.at("log_loss"), loss);
   }
 
   const json& metrics_;

@@ -110,16 +110,18 @@ TEST(RunMetrics, AreThoseOfTheFoldsAndOfAllClips) {
   EXPECT_DOUBLE_EQ(metrics.at("folds")[0].at("macro_f1"), 2.0 / 3);  // F1 of both classes: 2/3
   EXPECT_EQ(metrics.at("confusion"), (nlohmann::json{{2, 1}, {1, 2}}));
   EXPECT_DOUBLE_EQ(metrics.at("recall").at("joy"), 2.0 / 3);
-  EXPECT_LE(metrics.at("uar").at("low"), metrics.at("uar").at("mean"));
-  EXPECT_GE(metrics.at("uar").at("high"), metrics.at("uar").at("mean"));
+  EXPECT_DOUBLE_EQ(metrics.at("uar").at("pooled"), 2.0 / 3);
+  EXPECT_DOUBLE_EQ(metrics.at("macro_f1").at("pooled"), 2.0 / 3);
+  EXPECT_LT(metrics.at("uar").at("low"), metrics.at("uar").at("pooled"));
+  EXPECT_GT(metrics.at("uar").at("high"), metrics.at("uar").at("pooled"));
   EXPECT_EQ(metrics_of(some_predictions(), classes, 1, 42), metrics);
 }
 
 TEST(RunMetrics, HoldTheIntervalOfEachRecallAndTheCalibration) {
   const auto metrics = metrics_of(some_predictions(), classes, 1, 42);
-  const auto& joy = metrics.at("recall_intervals").at("joy");  // speakers with 1 of 1, 1 of 1 and 0 of 1 right
-  EXPECT_EQ(joy.at("low"), 0);
-  EXPECT_EQ(joy.at("high"), 1);
+  const auto& joy = metrics.at("recall_intervals").at("joy");
+  EXPECT_TRUE(joy.at("low").is_null() && joy.at("high").is_null());
+  EXPECT_THAT(joy.at("reason"), HasSubstr("3 speakers are too few"));
   const auto& calibration = metrics.at("calibration");
   // Confidence 0.5: wrong; 0.75: two of three right; 0.875 and 1: right.
   EXPECT_NEAR(calibration.at("ece").get<double>(), (0.5 + 0.25 + 0.125 + 0) / 6, 1e-12);
@@ -133,7 +135,7 @@ TEST(RunMetrics, HoldTheIntervalOfEachRecallAndTheCalibration) {
 
 TEST(RunMetrics, CountAClipOnceThatSeveralFoldsTested) {
   auto predictions = some_predictions();
-  for (auto p : some_predictions())
+  for (const auto& p : some_predictions())
     predictions.push_back({p.id, p.speaker, p.label, p.fold + 2, p.truth, p.truth, p.probabilities});
   const auto metrics = metrics_of(predictions, classes, 1, 42);
   EXPECT_EQ(metrics.at("clips"), 6);
@@ -171,7 +173,15 @@ TEST(RunMetrics, AgreeWithTheirPredictions) {
               HasSubstr("fold-01, of which"));
   EXPECT_THAT(error_after([](auto& m, auto&) { m["folds"][1]["macro_f1"] = 0.1; }), HasSubstr("macro_f1 of fold 1"));
   EXPECT_THAT(error_after([](auto& m, auto&) { m["war"]["mean"] = 0.1; }), HasSubstr("war 0.1"));
+  EXPECT_THAT(error_after([](auto& m, auto&) { m["uar"]["pooled"] = 0.6; }), HasSubstr("uar of all clips together"));
   EXPECT_THAT(error_after([](auto&, auto& p) { p[5].probabilities = {0.4, 0.6}; }), HasSubstr("calibration error"));
+  EXPECT_THAT(error_after([](auto& m, auto&) { m["calibration"]["brier"] = 0.1; }), HasSubstr("Brier score 0.1"));
+  EXPECT_THAT(error_after([](auto& m, auto&) { m["calibration"]["log_loss"] = 0.1; }), HasSubstr("log-loss 0.1"));
+  EXPECT_EQ(error_after([](auto& m, auto&) {  // as older versions wrote it
+              for (const char* score : {"uar", "war", "macro_f1"}) m[score].erase("pooled");
+              for (const char* key : {"brier", "log_loss", "calibrated"}) m["calibration"].erase(key);
+            }),
+            "");
 }
 
 TEST(RunMetrics, ThatNoRunWritesAreRefused) {
@@ -185,6 +195,8 @@ TEST(RunMetrics, ThatNoRunWritesAreRefused) {
   EXPECT_THAT(error_after([](auto& m) { m["classes"][1] = "joy"; }), HasSubstr("a class is named twice"));
   EXPECT_THAT(error_after([](auto& m) { m["uar"]["mean"] = 1.5; }), HasSubstr("\"uar\" is no score"));
   EXPECT_THAT(error_after([](auto& m) { m["war"]["low"] = nullptr; }), HasSubstr("\"war\" is no score"));
+  EXPECT_THAT(error_after([](auto& m) { m["war"]["pooled"] = 1; }), HasSubstr("\"war\" is no score")) << "above high";
+  EXPECT_EQ(error_after([](auto& m) { m["war"].erase("pooled"); }), "") << "as older versions wrote it";
   EXPECT_THAT(error_after([](auto& m) { m["confusion"].erase(0); }), HasSubstr("\"confusion\""));
   EXPECT_THAT(error_after([](auto& m) { m["confusion"][0][1] = -1; }), HasSubstr("\"confusion\""));
   EXPECT_THAT(error_after([](auto& m) { m["folds"][1]["fold"] = 0; }), HasSubstr("a fold is there twice"));
@@ -211,9 +223,15 @@ TEST(RunMetrics, WithoutClipsOfAClassAreStillJson) {
 
 TEST(RunMetrics, AreDescribedInWords) {
   const std::string text = describe_metrics(metrics_of(some_predictions(), classes, 1, 42));
-  EXPECT_THAT(text, HasSubstr("UAR       0.750 ± 0.000 over 2 folds"));
-  EXPECT_THAT(text, HasSubstr("WAR       0.667"));
+  EXPECT_THAT(text, HasSubstr("UAR       0.667   95 % interval over speakers 0."));
+  EXPECT_THAT(text, HasSubstr("   mean 0.750 ± 0.000 over 2 folds\n"));
+  EXPECT_THAT(text, HasSubstr("of a calibrated model 0."));
+  EXPECT_THAT(text, HasSubstr("do not include the variation between trainings"));
   EXPECT_THAT(text, HasSubstr("rage, cold"));
+  auto old = metrics_of(some_predictions(), classes, 1, 42);
+  old["uar"] = {{"mean", 0.75}, {"std", 0}, {"low", 0.5}, {"high", 1}};
+  EXPECT_THAT(describe_metrics(old),
+              HasSubstr("UAR       0.750 ± 0.000 over 2 folds   95 % interval over speakers 0.5"));
 }
 
 }  // namespace

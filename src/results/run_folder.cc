@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads the folder of a run: which folds it has, and whether they are complete and belong to one training.
+// Reads the folder of a run: which folds it has, and whether they are complete and belong to one run.
 #include <algorithm>
 #include <charconv>
 #include <map>

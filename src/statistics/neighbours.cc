@@ -214,13 +214,4 @@ Separation neighbour_purity(const Tensor& distances, std::span<const int64_t> la
   return result;
 }
 
-double chance_purity(std::span<const int64_t> labels) {
-  if (labels.size() < 2) fail("the purity of neighbours needs at least 2 points");
-  const Counts counts(labels, {});
-  double pairs = 0;
-  for (const int64_t points : counts.of_label) pairs += static_cast<double>(points) * static_cast<double>(points - 1);
-  const auto n = static_cast<double>(labels.size());
-  return pairs / (n * (n - 1));
-}
-
 }  // namespace loralens

@@ -40,8 +40,4 @@ Separation silhouette(const at::Tensor& distances, std::span<const int64_t> labe
 Separation neighbour_purity(const at::Tensor& distances, std::span<const int64_t> labels, int64_t k,
                             std::span<const int64_t> groups = {});
 
-// Chance level of the purity, for labels that are independent of the distances: the mean share of a point's label among
-// the other points. Error for fewer than 2 points.
-double chance_purity(std::span<const int64_t> labels);
-
 }  // namespace loralens

@@ -102,6 +102,17 @@ SingularDirections singular_directions(const Tensor& matrix) {
   return {left, values, right.t()};
 }
 
+SingularDirections update_directions(const Tensor& a, const Tensor& b) {
+  const auto [q_b, r_b] = at::linalg_qr(exact(b));
+  const auto [q_a, r_a] = at::linalg_qr(exact(a).t());
+  // B A = Q_b (R_b R_aᵀ) Q_aᵀ, so the SVD is only of a matrix of at most R×R.
+  const SingularDirections inner = singular_directions(at::matmul(r_b, r_a.t()));
+  const double largest = inner.values.max().item<double>();
+  const int64_t k = largest > 0 ? inner.values.gt(1e-12 * largest).sum().item<int64_t>() : 0;
+  return {at::matmul(q_b, inner.left.narrow(1, 0, k)), inner.values.narrow(0, 0, k),
+          at::matmul(q_a, inner.right.narrow(1, 0, k))};
+}
+
 double subspace_overlap(const Tensor& u, const Tensor& v) {
   const double shared = at::matmul(u.t(), v).square().sum().item<double>();
   return shared / static_cast<double>(std::min(u.size(1), v.size(1)));

@@ -53,6 +53,10 @@ struct SingularDirections {
 };
 SingularDirections singular_directions(const at::Tensor& matrix);
 
+// Singular directions of B A with a singular value above 1e-12 of the first, from factors a: R×in and b: out×R. All are
+// empty (k = 0) if B A is 0.
+SingularDirections update_directions(const at::Tensor& a, const at::Tensor& b);
+
 // Mean squared cosine of the principal angles between the spans of orthonormal columns u (d×i) and v (d×j):
 // ‖uᵀv‖²/min(i, j), 0 to 1 (Hu et al., 2021, section 7.2). The mean for two random subspaces is
 // chance_overlap(i, j, d).

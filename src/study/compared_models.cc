@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 #include <span>
+#include <utility>
 
 #include "base/error.h"
 #include "base/progress.h"
@@ -213,6 +214,11 @@ void check_distinct(const ComparedModels& m) {
         fail("{} and {} are the same training: give runs of different seeds", name(j), name(i));
 }
 
+// Analyses compare states layer by layer, up to the last: a head that reads another layer gives way to the last one's.
+void use_last_layer_head(EmotionModel& model) {
+  if (model.last_layer_head) model.head = *std::exchange(model.last_layer_head, std::nullopt);
+}
+
 }  // namespace
 
 ComparedModels open_compared(const ComparisonRequest& a, OpenedRun first_run, const InputOptions& bare_input) {
@@ -234,11 +240,14 @@ ComparedModels open_compared(const ComparisonRequest& a, OpenedRun first_run, co
     for (size_t f = 0; f < m.folders.size(); f += folds.size()) m.seeds.push_back(seed_of_model(m.folders[f]));
   check_distinct(m);
   m.frozen = frozen_models(a, m);
+  for (auto* models : {&m.adapted, &m.frozen})
+    for (EmotionModel& model : *models) use_last_layer_head(model);
   if (!a.untrained.empty()) {
     m.untrained = load_model(a.untrained, m.base, {m.adapted.front().classes, m.adapted.front().input});
     if (m.untrained->classes != m.adapted.front().classes || !same_input(m.untrained->input, m.adapted.front().input))
       fail("--untrained {} has other classes or another input than {}: give an untrained model with the same ones",
            a.untrained, first);
+    use_last_layer_head(*m.untrained);
   }
   if (a.first_fold) {
     m.folders.resize(1);

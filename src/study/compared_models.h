@@ -29,7 +29,8 @@ struct ComparedModels {
   Path run;  // the first run's folder with config.toml and folds.csv; may be the parent of the model's folder
   std::vector<Path> folders;  // of each model: the folds of the first training, of the second, ...
   Base base;
-  std::vector<EmotionModel> adapted, frozen;  // one each for every fold of every training
+  // One each for every fold of every training; all heads read the last layer.
+  std::vector<EmotionModel> adapted, frozen;
   std::optional<EmotionModel> untrained;
   Clips clips;
   std::vector<int64_t> labels;  // class number of each clip

@@ -118,6 +118,25 @@ TEST_F(Compared, AFrozenRunServesEachFoldOfEachRun) {
   for (const EmotionModel& model : one.frozen) expect_same_parameters(model, runs_.model(31, frozen));
 }
 
+// Analyses read every layer up to the last: the head for the last layer takes the place of one for a lower layer.
+TEST_F(Compared, HeadsReadTheLastLayer) {
+  const AdapterOptions frozen = tiny_adapter("frozen");
+  EmotionModel first = runs_.model(30, frozen), second = runs_.model(31, frozen);
+  const Head last = first.head;
+  first.last_layer_head = last;
+  first.head = runs_.model(32, frozen).head;
+  first.head.hidden_state = 1;
+  first.read_out = {{"hidden_state", 1}};
+  runs_.write("frozen", {first, second});
+  for (const ComparedModels& compared :
+       {open({.runs = {run_}, .against = path("frozen")}), open({.runs = {path("frozen")}})}) {
+    ASSERT_EQ(compared.frozen.size(), 2);
+    EXPECT_TRUE(compared.frozen[0].head.reads_last_layer());
+    EXPECT_TRUE(same_bits(compared.frozen[0].head.projector.weight, last.projector.weight));
+    EXPECT_TRUE(compared.adapted[0].head.reads_last_layer());
+  }
+}
+
 TEST_F(Compared, AFrozenRunOfOtherClassesOrFoldsIsRefused) {
   const AdapterOptions frozen = tiny_adapter("frozen");
   const std::vector<std::string> others = {"low", "high"};

@@ -59,6 +59,7 @@ const std::map<std::string, Preset>& presets() {
                   {"warmup", "0"},
                   {"clip-norm", "1"},
                   {"by-length", "false"},
+                  {"read-out", "gradient"},
                   {"input", "padded"}}}},
   };
   return all;

@@ -18,6 +18,7 @@
 #include "results/group_scores.h"
 #include "results/results.h"
 #include "training/fold.h"
+#include "training/read_out.h"
 
 namespace loralens {
 namespace {
@@ -64,7 +65,8 @@ class CrossValidation {
         classes_(classes_of(clips)),
         labels_(class_numbers(clips, classes_)),
         corpora_(corpus_numbers(clips)),
-        frozen_(method_named(options.adapter.method).leaves_encoder() && !options.train.augment.active()),
+        frozen_(method_named(options.adapter.method).leaves_encoder() &&
+                (options.head.logistic || !options.train.augment.active())),
         source_(base.encoder, clips.clips, frozen_ ? 0 : new_model(options.train.seed).first_adapted_layer(),
                 source_options()) {}
 
@@ -194,15 +196,18 @@ class CrossValidation {
       progress->step(p.step, fmt::format("epoch {}  loss {:.3f}{}", p.epoch + 1, p.loss,
                                          std::isfinite(p.uar) ? fmt::format("  best UAR {:.3f}", p.uar) : ""));
     };
-    const auto history = train_fold(model, source_, task);
-    write_file(partial / "history.csv", format_history(history));
+    if (options_.head.logistic)
+      fit_read_out(model, clips_, task);
+    else
+      write_file(partial / "history.csv", format_history(train_fold(model, source_, task)));
     save_model(partial, model);
     return model;
   }
 
   void encode_once(const EmotionModel& model) {
     Progress progress("encoding clips", std::ssize(clips_.clips));
-    start_states_ = clip_states(model, source_, all_clips(clips_), [&](int64_t done) { progress.step(done); });
+    const auto states = options_.head.logistic ? all_hidden_states : clip_states;
+    start_states_ = states(model, source_, all_clips(clips_), [&](int64_t done) { progress.step(done); });
   }
 
   const Base& base_;
@@ -238,6 +243,9 @@ void refuse_others(const Path& folder, int64_t folds, const std::vector<uint64_t
 nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::vector<Fold>& folds,
                               const RunOptions& options, const Path& folder) {
   options.train.validate();
+  if (options.head.logistic && !method_named(options.adapter.method).leaves_encoder())
+    fail("the method {} trains the encoder, which a head by logistic regression leaves as it is",
+         options.adapter.method);
   if (classes_of(clips).size() < 2)
     fail("all clips have the label '{}': at least two classes are needed", clips.clips.front().label);
   std::vector<uint64_t> seeds;
@@ -257,7 +265,7 @@ nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::v
   metrics["protocol"] = options.protocol.name;
   metrics["method"] = options.adapter.method;
   metrics["base"] = base.name;
-  metrics["groups"] = group_scores(predictions, run.classes(), clips, options.train.seed);
+  metrics["groups"] = group_scores(predictions, run.classes(), clips);
   add_corpora(metrics, clips, folds);
   write_file(folder / "metrics.json", metrics.dump(2) + "\n");
   return metrics;

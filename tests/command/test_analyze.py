@@ -6,7 +6,8 @@ import pytest
 
 from support import expect_error, expect_no_trace, files_of, run, slow, succeed, table_of
 
-COLUMNS = "analysis,protocol,model,variant,fold,seed,step,layer,module,component,metric,class,value,low,high,n".split(",")
+COLUMNS = ("analysis,protocol,model,variant,fold,seed,step,layer,module,component,metric,class,value,low,high,n,"
+           "estimand,p,p_adjusted,null_low,null_high,null_draws").split(",")
 ANALYSES = ["contribution", "logit-lens", "erasure", "patching", "spectrum", "alignment", "gradients", "embedding", "dynamics"]
 CHEAP = ["--only", "contribution,logit-lens", "--threads", 1]
 
@@ -52,10 +53,23 @@ def test_all_analyses_leave_tables_figures_and_a_page(strict):
 
 
 @slow
+def test_one_run_has_no_interval_of_its_weights_and_a_note_says_why(strict):
+    weights = [row for row in rows(strict, "spectrum", fold="") if row["component"] == "delta-weight"]
+    assert weights and {(row["estimand"], row["low"]) for row in weights} == {("fold-mean", "")}
+    notes = {a["name"]: a["notes"] for a in json.loads((strict / "summary.json").read_text())["analyses"]}
+    assert sum("one run does not show the variation between runs" in note for note in notes["spectrum"]) == 1
+    drops = [row for row in rows(strict, "erasure", fold="") if row["metric"] == "score"]
+    assert {row["low"] for row in drops} == {""}
+    assert sum("few clips whose answer changes" in note for note in notes["erasure"]) == 1
+
+
+@slow
 def test_a_run_of_two_folds_has_rows_of_both_and_of_all(strict, corpus):
     assert {row["fold"] for row in rows(strict, "contribution")} == {"", "0", "1"}
     pooled = rows(strict, "contribution", fold="", model="adapted")
     assert {row["n"] for row in pooled} == {str(len(table_of(corpus)))}
+    assert {row["estimand"] for row in pooled} == {"pooled"}
+    assert {row["estimand"] for row in rows(strict, "contribution") if row["fold"]} == {""}
     assert (strict / "clips.txt").read_text().count("\n") == len(table_of(corpus))
 
 

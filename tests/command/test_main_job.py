@@ -94,11 +94,22 @@ def test_predictions_and_metrics_agree(lora, corpus):
     assert metrics["classes"] == CLASSES
     assert (metrics["method"], metrics["protocol"], metrics["base"]) == ("lora", "strict", "openai/whisper-tiny.en")
     for name in ("uar", "war", "macro_f1"):
-        assert {"mean", "std", "low", "high"} <= set(metrics[name])
+        assert {"mean", "std", "pooled", "low", "high"} <= set(metrics[name])
         folds = [fold[name] for fold in metrics["folds"]]
         assert metrics[name]["mean"] == pytest.approx(numpy.mean(folds))
         assert metrics[name]["std"] == pytest.approx(numpy.std(folds, ddof=1))
-        assert metrics[name]["low"] <= metrics[name]["high"]
+        if metrics[name]["low"] is None:
+            assert metrics[name]["high"] is None and metrics[name]["reason"]
+        else:
+            assert metrics[name]["low"] <= metrics[name]["pooled"] <= metrics[name]["high"]
+    assert metrics["war"]["pooled"] == pytest.approx(confusion.trace() / confusion.sum())
+    assert metrics["uar"]["pooled"] == pytest.approx(numpy.mean(confusion.diagonal() / confusion.sum(1)))
+    truth = numpy.array([CLASSES.index(row["label"]) for row in rows])
+    probabilities = numpy.array([[float(row[f"p_{c}"]) for c in CLASSES] for row in rows])
+    assert metrics["calibration"]["log_loss"] == pytest.approx(
+        -numpy.log(probabilities[numpy.arange(len(rows)), truth]).mean())
+    assert metrics["calibration"]["brier"] == pytest.approx(((probabilities - numpy.eye(4)[truth]) ** 2).sum(1).mean())
+    assert 0 < metrics["calibration"]["calibrated"]["mean"] < metrics["calibration"]["calibrated"]["high"] < 1
     right = [[r["label"] == r["predicted"] for r in rows if r["fold"] == fold] for fold in ("0", "1")]
     assert [fold["war"] for fold in metrics["folds"]] == pytest.approx([numpy.mean(fold) for fold in right])
 
@@ -127,7 +138,8 @@ def test_config_reproduces_the_run_from_any_folder(lora, tmp_path):
 
 
 def test_the_command_line_wins_over_the_file(lora, tmp_path):
-    succeed("train", "--config", lora / "config.toml", "--epochs", 1, "--method", "frozen", "-o", tmp_path / "run")
+    succeed("train", "--config", lora / "config.toml", "--epochs", 1, "--method", "frozen", "--read-out", "gradient",
+            "-o", tmp_path / "run")
     assert len(table_of(tmp_path / "run" / "fold-00" / "history.csv")) == 1
     assert (tmp_path / "run" / "fold-00" / "head.safetensors").is_file()
 
@@ -136,7 +148,9 @@ def test_progress_is_no_bar_where_there_is_no_terminal(flags, tmp_path):
     result = run("train", *flags, "--method", "frozen", "-o", tmp_path / "run")
     assert result.returncode == 0
     assert "\r" not in result.stderr and "\033" not in result.stderr
-    assert all("test UAR" in line for line in result.stderr.splitlines()[1:])
+    unused, started, *folds = result.stderr.splitlines()
+    assert unused == "without effect with --read-out logistic: --epochs, --head-epochs"
+    assert "2 folds" in started and all("test UAR" in line for line in folds)
     assert run("-q", "train", *flags, "--method", "frozen", "-o", tmp_path / "quiet").stderr == ""
 
 
@@ -248,7 +262,7 @@ def test_predict_needs_the_base_where_none_is_named(adapter, clips):
 @pytest.mark.parametrize("more", [
     ["--method", "full"],
     ["--weighted-layer-sum"],
-    ["--method", "frozen", "--weighted-layer-sum"],
+    ["--method", "frozen", "--read-out", "gradient", "--weighted-layer-sum"],
     ["--rslora", "--targets", "q_proj,fc1", "--rank-pattern", "fc1=2", "--layers", "0,2-3"],
 ], ids=["full", "layer-sum", "frozen-layer-sum", "rslora"])
 def test_other_models_train_and_predict(flags, clips, tmp_path, more):

@@ -42,7 +42,7 @@ def test_the_page_is_made_again_from_the_folder(analysis):
 def test_tables_are_tidy(analysis):
     rows = table_of(analysis / "tables/logit-lens.csv")
     assert ",".join(rows[0]) == ("analysis,protocol,model,variant,fold,seed,step,layer,module,component,metric,class,"
-                                 "value,low,high,n")
+                                 "value,low,high,n,estimand,p,p_adjusted,null_low,null_high,null_draws")
     assert {row["analysis"] for row in rows} == {"logit-lens"}
     assert all(float(row["low"]) <= float(row["value"]) <= float(row["high"]) for row in rows)
     assert {row["low"] for row in table_of(analysis / "tables/alignment.csv")} == {""}

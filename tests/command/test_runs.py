@@ -203,6 +203,9 @@ def test_training_says_which_flags_have_no_effect(flags, tmp_path):
     result = run("train", *flags, "--method", "frozen", "--watch", 5, "--mel-width", 5, "-o", tmp_path / "run")
     assert result.returncode == 0
     assert "without effect with --method frozen: --watch\n" in result.stderr
+    assert "without effect with --read-out logistic: --epochs, --head-epochs, --mel-width\n" in result.stderr
+    result = run("train", *flags, "--method", "frozen", "--read-out", "gradient", "--mel-width", 5, "-o", tmp_path / "other")
+    assert result.returncode == 0
     assert "without effect with --mel-masks 0: --mel-width\n" in result.stderr
 
 

@@ -23,6 +23,10 @@ def test_the_run_holds_and_scores_the_trainings_of_each_seed(several, trained):
     metrics = json.loads((several / "metrics.json").read_text())
     assert [training["seed"] for training in metrics["trainings"]] == [42, 43]
     assert metrics["trainings"][0] == json.loads((trained / "metrics.json").read_text())["trainings"][0]
+    for score in ("uar", "war", "macro_f1"):
+        assert metrics[score]["pooled"] == pytest.approx(numpy.mean([t[score] for t in metrics["trainings"]]))
+        assert metrics[score]["low"] is None and "2 runs are too few" in metrics[score]["reason"]
+    assert metrics["calibration"]["calibrated"] is None
     rows = table_of(several / "predictions.csv")
     assert list(rows[0])[-1] == "seed"
     assert [row["seed"] for row in rows] == ["42"] * (len(rows) // 2) + ["43"] * (len(rows) // 2)
@@ -47,6 +51,9 @@ def test_an_analysis_takes_all_trainings(several, tmp_path):
     rows = table_of(tmp_path / "out" / "tables" / "contribution.csv")
     folds = {(row["fold"], row["seed"]) for row in rows if row["fold"]}
     assert folds == {(fold, seed) for fold in "01" for seed in ("42", "43")}
+    assert {(row["estimand"], row["low"]) for row in rows if not row["fold"]} == {("pooled", "")}
+    notes = json.loads((tmp_path / "out" / "summary.json").read_text())["analyses"][0]["notes"]
+    assert sum("2 runs are too few" in note for note in notes) == 1
 
 
 def test_a_training_that_is_lost_is_named(several, clips, tmp_path):

@@ -114,8 +114,10 @@ def add_weight_spectra(fold: Fold, spectra: Spectra) -> None:
             values = values[:len(a)] if component == "delta-weight" else values  # beyond rank R: rounding errors
             spectra.add(fold.number, values, model=model, layer=layer, module=module, component=component)
         place = {"model": "adapted", "layer": text(layer), "module": module}
-        value, slack = oracle.intruders(weight, weight + change)
-        spectra.means.add(fold.number, value, slack, component="adapted-weight", metric="intruders", **place)
+        for cosine in (0.3, 0.5, 0.7):
+            value, slack = oracle.intruders(weight, weight + change, cosine=cosine)
+            spectra.means.add(fold.number, value, slack, component="adapted-weight", variant=f"cosine-{cosine}",
+                              metric="intruders", **place)
         for component in ("output-directions", "input-directions"):
             u, v = (numpy.linalg.svd(matrix if component.startswith("output") else matrix.T, full_matrices=False)[0]
                     for matrix in (change, weight))
@@ -182,12 +184,41 @@ def strict_alignment(case: Case) -> Rows:
                         ("balanced", "forward", enters @ a.T, x["B"]),
                         ("balanced", "gradient", x["B-gradient"] @ b, x["B-gradient"])):
                     add(first, second, variant=variant, component=component, **key)
+        add_strengths(case, fold, means)
         for layer in range(-1, case.layers):
             streams = [pooled(role, lambda recording: recording.residuals[layer + 1]) for role in ("adapted", "frozen")]
             add(*streams, model="adapted-frozen", layer=text(layer), component="residual")
             means.add(fold.number, 1, model="adapted", variant="frames", layer=text(layer), component=f"layer {layer}",
                       metric="cka")  # a layer with itself: 1 for any sample of frames
     return means.rows()
+
+
+def add_strengths(case: Case, fold: Fold, means: FoldMeans) -> None:
+    """Alignment of each update with the covariances of its input and of the gradient at its output, the means over
+    places, and the CKA beside the second null, which is that in the balanced gauge."""
+    recordings = case.recordings(fold.number, "sample", "adapted", gradients=True)
+    found = {"forward": [], "backward": []}
+    for place, linear in whisper.adapters(fold.models["adapted"]).items():
+        a, b = whisper.matrices(linear)[:2]
+        u, values, v = numpy.linalg.svd(b @ a, full_matrices=False)
+        values = values[:len(a)]
+        key = {"model": "adapted", "layer": text(place[0]), "module": place[1]}
+        inputs = [recording.x[place][:case.frames(recording.clip, recording)] for recording in recordings]
+        at_output = [recording.gradients["up", *place][:case.frames(recording.clip, recording)]
+                     for recording in recordings]
+        for component, clips, directions in (("forward", inputs, v[:len(a)]), ("backward", at_output, u.T[:len(a)])):
+            strength, efficiency = oracle.strength(clips, directions, values)
+            means.add(fold.number, strength, component=component, metric="strength", **key)
+            means.add(fold.number, efficiency, component=component, metric="efficiency", **key)
+            found[component].append((strength, efficiency))
+        down = numpy.stack([clip.mean(0) for clip in inputs]) @ (v[:len(a)].T * numpy.sqrt(values))
+        value = oracle.debiased_cka(down, down * numpy.sqrt(values))
+        means.add(fold.number, value, variant="balanced-input", component="forward", metric="cka", **key)
+    for component, pairs in found.items():
+        for metric, value in zip(("strength", "efficiency"), numpy.mean(pairs, axis=0)):
+            means.add(fold.number, value, model="adapted", component=component, metric=metric)
+    contrast = numpy.mean(found["forward"], axis=0)[1] - numpy.mean(found["backward"], axis=0)[1]
+    means.add(fold.number, contrast, model="adapted", component="forward-backward", metric="efficiency")
 
 
 # ---- embedding ----------------------------------------------------------------------------------------------------
@@ -225,9 +256,9 @@ def add_separation(means: FoldMeans, fold: int, x: numpy.ndarray, clips: list[Cl
     for name, labels in (("emotion", numpy.array([clip.label for clip in clips])), ("speaker", speakers)):
         value, without = oracle.left_out(oracle.silhouette, speakers, x, labels)
         means.add(fold, value, without=without, metric=f"silhouette_{name}", **key)
-        value, without = oracle.left_out(oracle.purity, speakers, x, labels)
-        means.add(fold, value, oracle.ties(x), without=without, metric=f"purity_{name}", **key)
-        means.add(fold, oracle.chance_purity(labels), metric=f"purity_{name}_chance", **key)
+        value, without = oracle.left_out(oracle.r_precision, speakers, x, labels)
+        means.add(fold, value, oracle.ties(x, labels), without=without, metric=f"r_precision_{name}", **key)
+        means.add(fold, oracle.chance_r_precision(labels), metric=f"r_precision_{name}_chance", **key)
 
 
 def add_divergence(case: Case, means: FoldMeans, fold: int, x: numpy.ndarray, **key) -> None:

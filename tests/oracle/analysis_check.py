@@ -107,6 +107,7 @@ class Found:
     low: float
     high: float
     n: int
+    estimand: str
 
 
 def number(cell: str) -> float:
@@ -119,7 +120,8 @@ def read_table(path: pathlib.Path, protocol: str) -> list[Found]:
         assert (row["analysis"], row["protocol"]) == (path.stem, protocol), row
         key = Key(row["model"], row["variant"], row["fold"], row["layer"], row["module"], row["component"],
                   row["metric"], row["class"], row["step"])
-        found.append(Found(key, number(row["value"]), number(row["low"]), number(row["high"]), int(row["n"] or 0)))
+        found.append(Found(key, number(row["value"]), number(row["low"]), number(row["high"]), int(row["n"] or 0),
+                           row["estimand"]))
     return found
 
 
@@ -165,6 +167,10 @@ class Comparison:
             self.errors.append(f"{describe(row.key)}: {row.value:.9g}, should be {expected.value:.9g} ± {bound:.2g}")
         if expected.n is not None and row.n != expected.n:
             self.errors.append(f"{describe(row.key)}: n {row.n}, should be {expected.n}")
+        if expected.estimand is not None and row.estimand != expected.estimand:
+            self.errors.append(f"{describe(row.key)}: estimand '{row.estimand}', should be '{expected.estimand}'")
+        if expected.absent and not math.isnan(row.low):
+            self.errors.append(f"{describe(row.key)}: has an interval")
         for name in ("low", "high"):
             wanted, got = getattr(expected, name), getattr(row, name)
             if not math.isnan(wanted) and not abs(got - wanted) <= bound * expected.stretch:

@@ -153,9 +153,19 @@ def left_out(statistic, groups, *arrays) -> tuple[float, list[float]]:
     return statistic(*arrays), [statistic(*(array[part] for array in arrays)) for part in parts]
 
 
+def strength(clips: list[numpy.ndarray], directions: numpy.ndarray, values: numpy.ndarray) -> tuple[float, float]:
+    """Alignment of directions (k×d rows, with singular values) with the covariance of the clips' positions (T×d each),
+    clips weighted equally: its ratio to that of random directions, and its share of the largest possible excess."""
+    mean = numpy.mean([clip.mean(0) for clip in clips], axis=0)
+    covariance = sum((clip - mean).T @ (clip - mean) / len(clip) for clip in clips) / len(clips)
+    chance = values.sum() * numpy.trace(covariance) / len(mean)
+    ratio = sum(s * w @ covariance @ w for s, w in zip(values, directions)) / chance
+    largest = values @ numpy.linalg.eigvalsh(covariance)[::-1][:len(values)] / chance
+    return float(ratio), float((ratio - 1) / (largest - 1))
+
+
 # ---- embedding ----------------------------------------------------------------------------------------------------
 
-NEIGHBOURS = 10
 FEWEST_FOR_TSNE = 30
 
 
@@ -167,23 +177,33 @@ def silhouette(x: numpy.ndarray, labels: numpy.ndarray) -> float:
     return float(sklearn.metrics.silhouette_score(x, labels)) if len(set(labels)) > 1 else math.nan
 
 
-def purity(x: numpy.ndarray, labels: numpy.ndarray) -> float:
-    """Mean share of each point's nearest neighbours that have its label; NaN if there are too few points."""
-    if len(x) <= NEIGHBOURS or len(set(labels)) < 2:
-        return math.nan
-    numbers = sklearn.neighbors.NearestNeighbors(n_neighbors=NEIGHBOURS).fit(x).kneighbors(return_distance=False)
-    return float((labels[numbers] == labels[:, None]).mean())
+def r_precision(x: numpy.ndarray, labels: numpy.ndarray) -> float:
+    """Mean share of each point's n - 1 nearest neighbours that have its label, n points having that label; over the
+    points whose label another point has. NaN without such points."""
+    return float(numpy.mean([share for share, _ in neighbour_shares(x, labels)] or math.nan))
 
 
-def ties(x: numpy.ndarray) -> float:
-    """The largest error of a purity from rounding, which may change which point is the last neighbour."""
-    distances = sklearn.neighbors.NearestNeighbors(n_neighbors=min(NEIGHBOURS + 1, len(x) - 1)).fit(x).kneighbors()[0]
-    return float((distances[:, -1] - distances[:, -2] < MARGIN * distances[:, -1]).mean()) / NEIGHBOURS
+def ties(x: numpy.ndarray, labels: numpy.ndarray) -> float:
+    """The largest error of an R-precision from rounding, which may change which point is the last neighbour."""
+    return float(numpy.mean([slack for _, slack in neighbour_shares(x, labels)]))
 
 
-def chance_purity(labels: numpy.ndarray) -> float:
+def neighbour_shares(x: numpy.ndarray, labels: numpy.ndarray):
+    """Yields (share of the n - 1 nearest neighbours with the label of a point, error from rounding)."""
+    distances = sklearn.metrics.pairwise_distances(x)
+    for i, label in enumerate(labels):
+        others = [j for j in numpy.argsort(distances[i], kind="stable") if j != i]
+        wanted = (labels == label).sum() - 1
+        if wanted:
+            near = distances[i][others]
+            close = wanted < len(near) and near[wanted] - near[wanted - 1] < MARGIN * near[wanted]
+            yield (labels[others[:wanted]] == label).mean(), close / wanted
+
+
+def chance_r_precision(labels: numpy.ndarray) -> float:
     sizes = numpy.unique(labels, return_counts=True)[1]
-    return float((sizes * (sizes - 1)).sum() / (len(labels) * (len(labels) - 1)))
+    sizes = sizes[sizes > 1]
+    return float((sizes * (sizes - 1)).sum() / (sizes.sum() * (len(labels) - 1)))
 
 
 def divergence_of(x: numpy.ndarray, perplexity: float, plane: numpy.ndarray) -> float:

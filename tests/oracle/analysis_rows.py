@@ -1,8 +1,9 @@
-"""Expected rows of an analysis' table: means over clips or folds, and the intervals that are not random."""
+"""Expected rows of an analysis' table: means over clips or folds, and their intervals."""
 import dataclasses
 import math
 from collections import defaultdict
 
+import analysis_intervals as intervals
 import numpy
 import scipy.stats
 
@@ -27,19 +28,32 @@ class Key:
 class Expected:
     value: float
     slack: float = 0  # largest error from counts whose margin is below rounding
-    low: float = math.nan  # interval, if it is not random; NaN: not compared
+    low: float = math.nan  # interval; NaN: not compared
     high: float = math.nan
+    absent: bool = False  # whether the row must have no interval
     stretch: float = 1  # factor from the error of the value to that of its interval's ends
     n: int | None = None  # None: not compared
+    estimand: str | None = None  # None: not compared
+
+    def over_all(self, interval: intervals.Interval | None, estimand: str) -> "Expected":
+        """This row with its interval, which rounding must not change: with slack it is not compared."""
+        found = dataclasses.replace(self, estimand=estimand)
+        if self.slack:
+            return found
+        if interval is None:
+            return dataclasses.replace(found, absent=True)
+        return dataclasses.replace(found, low=interval.low, high=interval.high, stretch=interval.stretch)
 
 
 Rows = dict[Key, Expected]
 
 
 class ClipMeans:
-    """Means over all clips, and over the clips of each fold if there are several."""
+    """Means over all clips, and over the clips of each fold if there are several. speakers: of each clip of the table;
+    empty if rows have no interval."""
 
-    def __init__(self):
+    def __init__(self, speakers: list[str]):
+        self.speakers = speakers
         self.values = defaultdict(list)  # {key without fold: [(fold, clip, value, slack)]}
 
     def add(self, fold: int, clip: int, value: float, slack: float = 0, **key) -> None:
@@ -51,13 +65,19 @@ class ClipMeans:
             folds = sorted({fold for fold, *_ in values})
             for name in ["", *folds] if len(folds) > 1 else folds:
                 part = [v for v in values if name == "" or v[0] == name]
-                rows[dataclasses.replace(key, fold=str(name))] = Expected(
-                    numpy.mean([v[2] for v in part]), sum(v[3] for v in part) / len(part), n=len(part))
+                expected = Expected(numpy.mean([v[2] for v in part]), sum(v[3] for v in part) / len(part), n=len(part))
+                rows[dataclasses.replace(key, fold=str(name))] = self.finished(expected, key, part, len(part) == len(values))
         return rows
+
+    def finished(self, expected: Expected, key: Key, values: list, all_clips: bool) -> Expected:
+        if not self.speakers or not all_clips:
+            return dataclasses.replace(expected, absent=True, estimand="")
+        return expected.over_all(intervals.of_curve(key.metric, key.model, [v[2] for v in values],
+                                                    [self.speakers[v[1]] for v in values]), "pooled")
 
     def differences(self, first: str, second: str) -> "ClipMeans":
         """Differences of two models on the same clips, under the model name first-second."""
-        found = ClipMeans()
+        found = ClipMeans(self.speakers)
         for key, values in self.values.items():
             other = self.values.get(dataclasses.replace(key, model=second))
             if key.model == first and other:
@@ -68,7 +88,8 @@ class ClipMeans:
 
 
 class FoldMeans:
-    """One number per fold, with its own interval if it has one, and the mean over folds with its t interval."""
+    """One number per fold, with its own interval if it has one, and the mean over folds, which has none: the runs of
+    this check are single trainings."""
 
     def __init__(self):
         self.values = defaultdict(dict)
@@ -83,11 +104,10 @@ class FoldMeans:
         for key, values in self.values.items():
             rows |= {dataclasses.replace(key, fold=str(fold)): expected for fold, expected in values.items()}
             if len(values) > 1:
-                numbers, count = [expected.value for expected in values.values()], len(values)
-                mean, t = numpy.mean(numbers), scipy.stats.t.ppf(0.975, count - 1)
-                half = t * numpy.std(numbers, ddof=1) / math.sqrt(count)
-                rows[key] = Expected(mean, sum(e.slack for e in values.values()) / count, mean - half, mean + half,
-                                     1 + t / math.sqrt(count - 1), count)
+                count = len(values)
+                rows[key] = Expected(numpy.mean([expected.value for expected in values.values()]),
+                                     sum(e.slack for e in values.values()) / count, absent=True, n=count,
+                                     estimand="fold-mean")
         return rows
 
 

@@ -4,20 +4,21 @@ import csv
 import dataclasses
 import itertools
 
+import analysis_intervals as intervals
 import analysis_models as whisper
 import analysis_reference as oracle
 import numpy
 from analysis_adapters import embedding, paper_alignment, spectrum, strict_alignment
 from analysis_case import Case, Fold
 from analysis_models import Recording
-from analysis_rows import ClipMeans, Expected, FoldMeans, Key, Rows, jackknife, text
+from analysis_rows import ClipMeans, Expected, FoldMeans, Key, Rows, text
 from safetensors.numpy import load_file
 
 
 # ---- contribution -------------------------------------------------------------------------------------------------
 
 def contribution(case: Case) -> Rows:
-    means = ClipMeans()
+    means = ClipMeans(case.speakers)
     for fold in case.folds:
         for role in ("adapted", "frozen"):
             for recording in case.recordings(fold.number, "test", role):
@@ -32,14 +33,15 @@ def contribution(case: Case) -> Rows:
 # ---- logit lens ---------------------------------------------------------------------------------------------------
 
 def logit_lens(case: Case) -> Rows:
-    means, read = ClipMeans(), {}  # {(role, layer): [(fold, label, logits)]}
+    means, read = ClipMeans(case.speakers), {}  # {(role, layer): [(fold, label, logits, speaker)]}
     for fold in case.folds:
         for role in ("adapted",) if case.paper else ("adapted", "frozen"):
             for recording in case.recordings(fold.number, "test", role):
                 for layer in range(0 if case.paper else -1, case.layers):
                     logits = whisper.lens_logits(fold.models[role], recording.residuals[layer + 1], norm=not case.paper)
                     add_lens(case, means, fold.number, recording, role, layer, logits)
-                    read.setdefault((role, layer), []).append((fold.number, recording.clip.label, logits))
+                    read.setdefault((role, layer), []).append(
+                        (fold.number, recording.clip.label, logits, recording.clip.speaker))
     if case.paper:
         return means.rows()
     rows = means.rows() | uar_rows(read)
@@ -70,13 +72,15 @@ def uar_rows(read: dict) -> Rows:
     for (role, layer), found in read.items():
         folds = sorted({fold for fold, *_ in found})
         for name in ["", *folds] if len(folds) > 1 else folds:
-            part = [(label, logits) for fold, label, logits in found if name in ("", fold)]
-            labels = [label for label, _ in part]
+            part = [of_clip for of_clip in found if name in ("", of_clip[0])]
+            labels, logits = [label for _, label, *_ in part], [logits for _, _, logits, _ in part]
             rarest = min(labels.count(label) for label in set(labels))
-            unsure = sum(oracle.undecided(logits) for _, logits in part)
-            value = oracle.uar(labels, [logits.argmax() for _, logits in part])
-            rows[Key(model=role, layer=text(layer), fold=text(name), metric="uar")] = Expected(
-                value, unsure / rarest / len(set(labels)), n=len(part))
+            unsure = sum(map(oracle.undecided, logits))
+            predicted = [one.argmax() for one in logits]
+            row = Expected(oracle.uar(labels, predicted), unsure / rarest / len(set(labels)), n=len(part))
+            if len(part) == len(found):
+                row = row.over_all(intervals.of_score(oracle.uar, labels, predicted, [of[3] for of in part]), "pooled")
+            rows[Key(model=role, layer=text(layer), fold=text(name), metric="uar")] = row
     return rows
 
 
@@ -85,7 +89,7 @@ def quantile_rows(case: Case, read: dict) -> Rows:
     rows = {}
     for (role, layer), found in read.items():
         for true, component in enumerate(case.classes):
-            logits = numpy.array([logits for _, label, logits in found if label == true])
+            logits = numpy.array([logits for _, label, logits, _ in found if label == true])
             for percent in (10, 25, 50, 75, 90):
                 for name, value in zip(case.classes, numpy.quantile(logits, percent / 100, axis=0)):
                     rows[Key(model=role, layer=text(layer), component=component, metric=f"logit_q{percent}",
@@ -152,7 +156,7 @@ def means_of(case: Case, fold: Fold, role: str, places: list[tuple[int, str]]) -
 
 
 def erasure(case: Case) -> Rows:
-    means = ClipMeans()
+    means = ClipMeans(case.speakers)
     for fold in case.folds:
         for role in ("adapted",) if case.paper else ("adapted", "frozen"):
             before = whole(case, fold, role, "test")
@@ -205,12 +209,13 @@ def patched_logits(case: Case, fold: Fold, source: Recording, target: Recording,
 
 
 def patching(case: Case) -> Rows:
-    means, read, shares = ClipMeans(), {}, collections.defaultdict(list)  # shares: [(speaker, moved, gain)]
+    means, read, shares = ClipMeans(case.speakers), {}, collections.defaultdict(list)  # shares: [(speaker, moved, gain)]
 
     def add(fold: Fold, recording: Recording, logits: numpy.ndarray, **key) -> float:
         value = oracle.log_softmax(logits)[recording.clip.label]
         means.add(fold.number, recording.clip.number, value, metric="log_probability", **key)
-        read.setdefault(tuple(key.items()), []).append((fold.number, recording.clip.label, logits))
+        read.setdefault(tuple(key.items()), []).append(
+            (fold.number, recording.clip.label, logits, recording.clip.speaker))
         return value
 
     for fold in case.folds:
@@ -236,7 +241,8 @@ def patched_uar(read: dict) -> Rows:
 
 
 def recovered(case: Case, shares: dict) -> Rows:
-    """Ratios of sums over all clips, with a jackknife over speakers; none where the gain's interval holds 0."""
+    """Ratios of sums over all clips, with a jackknife over speakers; none where the gain has no interval or one that holds
+    0."""
     rows = {}
     for items, found in shares.items():
         speakers = sorted({speaker for speaker, *_ in found})
@@ -246,28 +252,30 @@ def recovered(case: Case, shares: dict) -> Rows:
             return numpy.sum(kept, axis=0)
 
         without = [sums(speaker) for speaker in speakers]
-        low, high, _ = jackknife(sums()[1], [gain for _, gain in without])
-        if not (low > 0 or high < 0):
+        of_gain = intervals.pooled(sums()[1], [gain for _, gain in without])
+        if of_gain is None or of_gain.low <= 0 <= of_gain.high:
             continue
         ratio = sums()[0] / sums()[1]
-        low, high, stretch = jackknife(ratio, [moved / gain for moved, gain in without])
         fold = "" if len(case.folds) > 1 else text(case.folds[0].number)
-        rows[Key(**dict(items), fold=fold, metric="recovered")] = Expected(ratio, 0, low, high, stretch, len(found))
+        rows[Key(**dict(items), fold=fold, metric="recovered")] = Expected(ratio, n=len(found)).over_all(
+            intervals.pooled(ratio, [moved / gain for moved, gain in without]), "pooled")
     return rows
 
 
 # ---- gradients ----------------------------------------------------------------------------------------------------
 
 def gradients(case: Case) -> Rows:
-    means = ClipMeans()
+    means = ClipMeans(case.speakers)
     for fold, role in itertools.product(case.folds, ("adapted", "frozen", "untrained")):
         for recording in case.recordings(fold.number, "sample", role, gradients=True):
             error = oracle.softmax(recording.logits) - numpy.eye(len(case.classes))[recording.clip.label]
-            norms = {}  # {curve: {layer: norm}}
+            norms, scaled = {}, {}  # {curve: {layer: norm}}; {layer: norm times that of the residual stream}
             for (kind, layer, *module), value in recording.gradients.items():
                 if kind == "residual":
-                    value = value[:case.frames(recording.clip, recording)]
-                    norms.setdefault(("activations", ""), {})[layer - 1] = numpy.linalg.norm(value)
+                    frames = case.frames(recording.clip, recording)
+                    norms.setdefault(("activations", ""), {})[layer - 1] = numpy.linalg.norm(value[:frames])
+                    scaled[layer - 1] = (numpy.linalg.norm(value[:frames])
+                                         * numpy.linalg.norm(recording.residuals[layer][:frames]))
                 elif kind in "AB":
                     norms.setdefault((kind, *module), {})[layer] = numpy.linalg.norm(value)
             for (component, module), curve in norms.items():
@@ -279,6 +287,11 @@ def gradients(case: Case) -> Rows:
                               metric="norm_over_error", **key)
                 means.add(fold.number, number, numpy.log10(curve[max(curve)] / curve[min(curve)]),
                           metric="log10_last_over_first", **key)
+            key = {"model": role, "component": "activations"}
+            for layer, product in scaled.items():
+                means.add(fold.number, recording.clip.number, product, layer=text(layer), metric="scaled_norm", **key)
+            means.add(fold.number, recording.clip.number, numpy.log10(scaled[max(scaled)] / scaled[min(scaled)]),
+                      metric="log10_last_over_first_scaled", **key)
     return means.rows()
 
 
@@ -334,16 +347,17 @@ TABLES = {"contribution": contribution,
 
 BEYOND_PAPER = {"patching"}  # not made by --protocol paper
 
-# Rows that are not compared: (analysis, protocol, a part of the variant's name, reason).
+# Rows that are not compared: (analysis, protocol, a part of the variant's or the metric's name, reason).
 LEFT_OUT = (("spectrum", "paper", "dropout", "the masks of dropout are random"),
             ("alignment", "paper", "float32", "rounding noise"),
             ("logit-lens", "strict", "tuned", "the fitted map is not in arrays"),
             ("erasure", "strict", "resample-ablation", "which positions were drawn is not in arrays"),
-            ("alignment", "strict", "random-B", "the random B are not in arrays"),
+            ("alignment", "strict", "cka_chance", "the random updates are not in arrays"),
+            ("alignment", "strict", "strength_z", "the random updates are not in arrays"),
             ("alignment", "strict", "frames", "which frames were drawn is not in arrays"),
             ("gradients", "strict", "random-cotangent", "the direction at the logits is random"))
 
 
 def why_left_out(analysis: str, protocol: str, key: Key) -> str | None:
-    return next((reason for name, of, variant, reason in LEFT_OUT
-                 if (name, of) == (analysis, protocol) and variant in key.variant), None)
+    return next((reason for name, of, part, reason in LEFT_OUT
+                 if (name, of) == (analysis, protocol) and (part in key.variant or part in key.metric)), None)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Simulates how often intervals cover and tests reject (docs/validity.md), and writes the tables of that document.
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -34,7 +35,7 @@ int simulate(int64_t simulations, uint64_t seed, int threads, const std::string&
   std::string tables = fmt::format("Simulations of each cell: {}; seed {}.\n", simulations, seed), outside;
   std::vector<std::string> failed;
   for (const Study& study : {pooled_score_study(), paired_null_study(), paired_difference_study(), small_change_study(),
-                             weight_function_study()}) {
+                             weight_function_study(), update_null_study()}) {
     const auto start = std::chrono::steady_clock::now();
     const Results results = simulated(study, simulations, seed, threads);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
@@ -70,6 +71,7 @@ int main(int argc, char** argv) {
   app.add_option("--write", file, "the Markdown file whose tables are replaced; without it they are printed");
   app.add_flag("--check", check, "print only the cells clearly outside the limits; exit status 1 if there are any");
   CLI11_PARSE(app, argc, argv);
+  at::set_num_threads(1);  // the simulations have threads of their own
   try {
     return loralens::validity::simulate(simulations, seed, threads, file, check);
   } catch (const std::exception& error) {

@@ -11,5 +11,6 @@ Study paired_null_study();
 Study paired_difference_study();
 Study small_change_study();
 Study weight_function_study();
+Study update_null_study();
 
 }  // namespace loralens::validity

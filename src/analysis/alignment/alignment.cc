@@ -2,25 +2,24 @@
 // Similarity of representations by debiased CKA over clips (Kornblith et al., 2019; Nguyen et al., 2021): A x with B A
 // x and their gradients within a model, and the residual streams of the adapted with those of the frozen model.
 //
-// B A x is a linear image of A x, and the gradient at A x is Bᵀ times that at B A x, so some alignment is built in. The
-// null is the CKA with random B of the same singular values (variant random-B: mean and range of several draws). A and
-// B are not identifiable separately, so these values are computed again in the balanced gauge.
+// B A x is a linear image of A x, and the gradient at A x is Bᵀ times that at B A x, so some alignment is built in: the
+// nulls and the gauge-free alignment are in update_alignment.h. A and B are not identifiable separately, so these values
+// are computed again in the balanced gauge.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/stack.h>
 
 #include <algorithm>
-#include <array>
 
 #include "analysis/adapted_modules.h"
 #include "analysis/alignment/paper.h"
+#include "analysis/alignment/update_alignment.h"
 #include "analysis/alignment/words.h"
 #include "analysis/analyses.h"
 #include "analysis/curves.h"
 #include "analysis/gauges.h"
 #include "analysis/minibatches.h"
-#include "base/random.h"
 #include "statistics/cka.h"
 
 namespace loralens {
@@ -36,14 +35,17 @@ Tensor sets_of(const Tensor& grams, bool frames) {
 class Alignment : public Analysis {
  public:
   explicit Alignment(const Setting& setting)
-      : setting_(setting), curves_(setting), minibatches_(setting, [this](const Minibatch& m) { use(m); }) {}
+      : setting_(setting),
+        curves_(setting),
+        update_(setting),
+        minibatches_(setting, [this](const Minibatch& m) { use(m); }) {}
 
   bool wants(Part part, Role role) const override {
     return part == Part::test && (role != Role::untrained || !setting_.adapted.empty());
   }
   bool wants(Part part, Role role, const Site& site) const override {
     if (!wants(part, role)) return false;
-    if (site.kind == SiteKind::adapter_down) return role != Role::frozen;
+    if (site.kind == SiteKind::adapter_down || update_.wants(site)) return role != Role::frozen;
     return role != Role::untrained &&
            (site.kind == SiteKind::residual_out || (site.kind == SiteKind::residual_in && site.layer == 0));
   }
@@ -54,9 +56,11 @@ class Alignment : public Analysis {
   void begin_fold(const FoldSubjects& fold) override;
   void see(const BatchView& view, const Site& site, const Tensor& value) override {
     minibatches_.see(view, {view.subject.role, site, false}, value);
+    if (update_.wants(site)) update_.see(view, site, value);
   }
   void see_gradient(const BatchView& view, const Site& site, const Tensor& gradient) override {
     minibatches_.see(view, {view.subject.role, site, true}, gradient);
+    update_.see(view, site, gradient);
   }
   void end_part(const FoldSubjects&, Part part) override {
     if (part == Part::test) minibatches_.flush();
@@ -70,7 +74,7 @@ class Alignment : public Analysis {
   void use(const Minibatch& minibatch);
   void use_adapter(const Of& of, const Minibatch& minibatch);
   void compare(const RowKey& key, const Gauge& gauge, const Tensor& first, const Tensor& second,
-               const std::vector<Tensor>& random, const std::vector<std::string>& groups);
+               const std::vector<std::string>& groups);
   void use_residuals(const Minibatch& minibatch);
   void add(int64_t fold, const RowKey& key, double value, const Interval& interval);
   void add_map(int64_t fold);
@@ -79,11 +83,11 @@ class Alignment : public Analysis {
 
   const Setting& setting_;
   FoldCurves curves_;
+  UpdateAlignment update_;
   Minibatches minibatches_;
   // State of the current fold:
   std::map<Of, std::vector<Gauge>> gauges_;
   std::map<RowKey, MinibatchCka> values_;
-  std::map<RowKey, std::array<MinibatchCka, random_factors>> random_;
   Tensor map_;  // 2(N+1)×2(N+1): sums of HSIC₁ between the adapted model's streams, then the frozen one's
   int64_t clips_before_ = 0;  // clips used in earlier folds
 
@@ -92,22 +96,20 @@ class Alignment : public Analysis {
 };
 
 void Alignment::begin_fold(const FoldSubjects& fold) {
+  update_.begin_fold(fold);
   gauges_.clear();
   for (const Role role : {Role::adapted, Role::untrained})
     for (const auto& [place, adapter] : fold.of(role).model.adapted.adapters.linear) {
-      const auto factors = adapter->factors();
-      if (!factors) {
+      if (const auto factors = adapter->factors())
+        gauges_[{role, place}] = gauges_of(*factors);
+      else
         other_.insert(std::string(name_of(place.module)));
-        continue;
-      }
-      const uint64_t seed = hash_of(setting_.seed, hash_of("random-B"), fold.fold, static_cast<int64_t>(role),
-                                    place.layer, static_cast<int64_t>(place.module));
-      gauges_[{role, place}] = gauges_of(*factors, seed);
     }
 }
 
 void Alignment::use(const Minibatch& minibatch) {
   for (const auto& [of, gauges] : gauges_) use_adapter(of, minibatch);
+  update_.use(minibatch);
   use_residuals(minibatch);
 }
 
@@ -124,36 +126,24 @@ void Alignment::use_adapter(const Of& of, const Minibatch& minibatch) {
              .module = std::string(name_of(place.module)),
              .metric = "cka"};
   for (const Gauge& gauge : gauges_.at(of)) {
-    std::vector<Tensor> random;
     if (down.defined()) {
       const Tensor x = at::matmul(down, gauge.change.t());
-      const auto image = [&](const Factor& factor) { return gram(at::matmul(x, factor.root.t())); };
-      for (const Factor& factor : gauge.random) random.push_back(image(factor));
       key.component = "forward";
-      compare(key, gauge, gram(x), image(gauge.factor), random, minibatch.groups);
+      compare(key, gauge, gram(x), gram(at::matmul(x, gauge.factor.root.t())), minibatch.groups);
     }
     if (!gradient.defined()) continue;
-    random.clear();
-    const auto image = [&](const Factor& factor) { return gram(at::matmul(gradient, factor.b)); };
-    for (const Factor& factor : gauge.random) random.push_back(image(factor));
     key.component = "gradient";
-    compare(key, gauge, image(gauge.factor), gram(gradient), random, minibatch.groups);
+    compare(key, gauge, gram(at::matmul(gradient, gauge.factor.b)), gram(gradient), minibatch.groups);
   }
 }
 
-// first, second: Grams at A x and at B A x. random: for each random B, the Grams that replace those that depend on B
-// (forward: second; gradient: first).
+// first, second: Grams at A x and at B A x.
 void Alignment::compare(const RowKey& key, const Gauge& gauge, const Tensor& first, const Tensor& second,
-                        const std::vector<Tensor>& random, const std::vector<std::string>& groups) {
+                        const std::vector<std::string>& groups) {
   for (const bool frames : {false, true}) {
     RowKey named = key;
-    named.variant = alignment_variant(frames, gauge.name, false);
-    const CentredGrams a = centre(sets_of(first, frames), groups), b = centre(sets_of(second, frames), groups);
-    values_[named].add(a, b);
-    const CentredGrams fixed{key.component == "forward" ? a.all : b.all, {}};
-    named.variant = alignment_variant(frames, gauge.name, true);
-    for (size_t draw = 0; draw < random.size(); ++draw)
-      random_[named][draw].add(fixed, centre(sets_of(random[draw], frames)));
+    named.variant = alignment_variant(frames, gauge.name);
+    values_[named].add(centre(sets_of(first, frames), groups), centre(sets_of(second, frames), groups));
   }
 }
 
@@ -169,7 +159,7 @@ void Alignment::use_residuals(const Minibatch& minibatch) {
     }
     RowKey key{.model = "adapted-frozen", .layer = layer, .component = "residual", .metric = "cka"};
     for (const bool of_frames : {false, true}) {
-      key.variant = alignment_variant(of_frames, "", false);
+      key.variant = alignment_variant(of_frames, "");
       const CentredGrams pair[] = {centre(sets_of(grams[0], of_frames), minibatch.groups),
                                    centre(sets_of(grams[1], of_frames), minibatch.groups)};
       values_[key].add(pair[0], pair[1]);
@@ -209,19 +199,9 @@ void Alignment::add_map(int64_t fold) {
 
 void Alignment::end_fold(const FoldSubjects& fold) {
   for (const auto& [key, cka] : values_) add(fold.fold, key, cka.value(), cka.interval());
-  for (const auto& [key, draws] : random_) {
-    double sum = 0;
-    Interval range{INFINITY, -INFINITY};
-    for (const MinibatchCka& draw : draws) {
-      const double value = draw.value();
-      sum += value;
-      range = {std::min(range.low, value), std::max(range.high, value)};
-    }
-    add(fold.fold, key, sum / random_factors, range);
-  }
   if (map_.defined()) add_map(fold.fold);
+  update_.end_fold(fold.fold, minibatches_.used() - clips_before_, curves_);
   values_.clear();
-  random_.clear();
   map_ = Tensor();
   clips_before_ = minibatches_.used();
 }
@@ -250,6 +230,7 @@ void Alignment::add_notes(Findings& findings) const {
   if (minibatches_.used() > 0 && minibatches_.dropped() > 0)
     findings.notes.push_back(
         fmt::format("{} clips were left over, too few for a minibatch, and were dropped.", minibatches_.dropped()));
+  for (std::string& note : update_.notes()) findings.notes.push_back(std::move(note));
   if (constant_ > 0)
     findings.notes.push_back(fmt::format(
         "{} values are undefined, because a representation is the same for all clips (B is 0).", constant_));
@@ -259,16 +240,17 @@ Findings Alignment::finish() {
   Findings findings;
   findings.measures =
       "Similarity of two representations over clips (debiased linear CKA): A x and B A x, the gradients at both, "
-      "and the residual streams of the adapted and the frozen model.";
+      "and the residual streams of the adapted and the frozen model. Alignment of the update ΔW with the covariance of "
+      "its input and of the gradient at its output.";
   findings.source = "CKA: Kornblith et al., 2019; debiased by minibatches: Nguyen, Raghu and Kornblith, 2021";
-  findings.caveat = fmt::format(
+  findings.caveat =
       "B A x is a linear image of A x, and the gradient at A x is Bᵀ times that at B A x: only a difference from "
-      "random B of equal singular values (random-B: mean and range of {} draws; over folds, the interval of their "
-      "mean) is evidence about training. A and B are not identifiable separately, so use the balanced gauge. "
+      "random updates with the same singular values (p_adjusted) is evidence about training. A and B are not "
+      "identifiable separately, so use the balanced gauge, or strength and efficiency, which depend on ΔW alone. "
       "Gradients are dominated by misclassified clips. CKA follows the directions of largest variance and can miss "
-      "small but decisive ones. Intervals: jackknife over speakers.",
-      random_factors);
+      "small but decisive ones. Intervals: jackknife over speakers.";
   findings.rows = curves_.rows();
+  update_.annotate(findings.rows);
   // The heat maps' second axis has the order of the rows: sort it by layer number, not by name.
   std::ranges::stable_sort(findings.rows, {}, [](const Row& row) { return layer_of_component(row.key.component); });
   add_notes(findings);

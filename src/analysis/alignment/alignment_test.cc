@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/linalg_eigvalsh.h>
 #include <ATen/ops/linalg_inv.h>
 #include <ATen/ops/linalg_qr.h>
+#include <ATen/ops/linalg_svd.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/stack.h>
+#include <ATen/ops/zeros.h>
 
 #include "adapter/lora/lora.h"
 #include "analysis/alignment/test_alignment.h"
+#include "analysis/alignment/update_alignment.h"
 #include "analysis/minibatches.h"
 #include "base/error.h"
 #include "statistics/jackknife.h"
@@ -146,31 +150,75 @@ TEST(Alignment, InTheBalancedGaugeDoesNotDependOnHowBAIsFactored) {
   }
 }
 
-TEST(Alignment, OfARotationIsOneAndSoAreRandomRotations) {
+RowKey key_of(const char* model, const char* variant, int64_t layer, const char* component, const char* metric) {
+  return {
+      .model = model, .variant = variant, .layer = layer, .module = "v_proj", .component = component, .metric = metric};
+}
+
+// An update with equal singular values is a rotation in the balanced gauge, and so is every random one: the CKA is 1 in
+// all of them, which says nothing about training.
+TEST(Alignment, OfARotationIsNotAboveTheNull) {
   HandMade made(12);
-  const Tensor rotation = std::get<0>(at::linalg_qr(random_tensor({out, rank}, 5)));
-  made.set_lora(Role::adapted, 0, made.lora(Role::adapted, 0).a, 3 * rotation);
+  const Tensor left = std::get<0>(at::linalg_qr(random_tensor({out, rank}, 5)));
+  const Tensor right = std::get<0>(at::linalg_qr(random_tensor({in, rank}, 6)));
+  made.set_lora(Role::adapted, 0, right.t(), 3 * left);
   const Findings findings = made.pass(12);
-  for (const char* variant : {"", "random-B", "frames-random-B"}) {
-    const Row* row = find_row(findings.rows, {.model = "adapted",
-                                              .variant = variant,
-                                              .layer = 0,
-                                              .module = "v_proj",
-                                              .component = "forward",
-                                              .metric = "cka"});
-    ASSERT_NE(row, nullptr);
-    EXPECT_NEAR(row->value, 1, 1e-12);
+  const Row* row = find_row(findings.rows, key_of("adapted", "balanced", 0, "forward", "cka"));
+  ASSERT_NE(row, nullptr);
+  EXPECT_NEAR(row->value, 1, 1e-9);
+  EXPECT_GT(row->p_adjusted, 0.05);
+  EXPECT_NEAR(value_of(findings, key_of("adapted", "balanced", 0, "forward", "cka_chance")), 1, 1e-9);
+  // The gradient at A x is Bᵀ times the gradient at B A x, so another U gives another value.
+  const Row* gradient = find_row(findings.rows, key_of("adapted", "balanced", 0, "gradient", "cka"));
+  ASSERT_NE(gradient, nullptr);
+  EXPECT_LT(gradient->null_low, gradient->null_high);
+  EXPECT_EQ(gradient->null_draws, update_draws);
+  EXPECT_GE(gradient->p_adjusted, gradient->p);
+  EXPECT_TRUE(std::isnan(find_row(findings.rows, key_of("adapted", "", 0, "gradient", "cka"))->p));
+}
+
+// The strength is computed from all speech frames of the clips, by its definition.
+TEST(Alignment, OfTheUpdateWithItsInputAndGradient) {
+  HandMade made(9);
+  const Findings findings = made.pass(4);
+  const Factors lora = made.lora(Role::adapted, 1);
+  const auto [u, s, vt] = at::linalg_svd(at::matmul(lora.b, lora.a), false);
+  const Tensor sigma = s.narrow(0, 0, rank);
+  double contrast = 0;
+  for (const bool forward : {true, false}) {
+    std::vector<Tensor> clips;
+    Tensor mean = at::zeros({forward ? in : out}, c10::ScalarType::Double), covariance;
+    for (int64_t i = 0; i < 9; ++i) {
+      const Tensor value =
+          forward ? made.seen(Role::adapted, {SiteKind::attention_in, 1}, i) : made.gradient(Role::adapted, 1, i);
+      clips.push_back(value.narrow(0, 0, made.speech[static_cast<size_t>(i)]));
+      mean += clips.back().mean(0) / 9;
+    }
+    for (const Tensor& clip : clips) {
+      const Tensor share = at::matmul((clip - mean).t(), clip - mean) / static_cast<double>(clip.size(0) * 9);
+      covariance = covariance.defined() ? covariance + share : share;
+    }
+    const Tensor directions = forward ? vt.narrow(0, 0, rank).t() : u.narrow(1, 0, rank);
+    const Tensor along = at::matmul(at::matmul(directions.t(), covariance), directions).diagonal();
+    const double chance = (sigma.sum() * covariance.trace() / covariance.size(0)).item<double>();
+    const double strength = (sigma * along).sum().item<double>() / chance;
+    const Tensor eigenvalues = at::linalg_eigvalsh(covariance).flip(0).narrow(0, 0, rank);
+    const double efficiency = (strength - 1) / ((sigma * eigenvalues).sum().item<double>() / chance - 1);
+    const char* component = forward ? "forward" : "backward";
+    EXPECT_NEAR(value_of(findings, key_of("adapted", "", 1, component, "strength")), strength, 1e-9);
+    EXPECT_NEAR(value_of(findings, key_of("adapted", "", 1, component, "efficiency")), efficiency, 1e-9);
+    const Row* row = find_row(findings.rows, key_of("adapted", "", 1, component, "strength"));
+    // The mean of the draws is 1 up to its standard error.
+    const double z = value_of(findings, key_of("adapted", "", 1, component, "strength_z"));
+    EXPECT_TRUE(std::abs(strength - 1) < 0.05 || (z > 0) == (strength > 1)) << z;
+    EXPECT_LT(row->null_low, 1);
+    EXPECT_GT(row->null_high, 1);
+    for (int64_t l = 0; l < layers; ++l)
+      contrast += (forward ? 0.5 : -0.5) * value_of(findings, key_of("adapted", "", l, component, "efficiency"));
   }
-  // The gradient at A x is Bᵀ times the gradient at B A x, so another B gives another value.
-  const Row* null = find_row(findings.rows, {.model = "adapted",
-                                             .variant = "random-B",
-                                             .layer = 0,
-                                             .module = "v_proj",
-                                             .component = "gradient",
-                                             .metric = "cka"});
-  ASSERT_NE(null, nullptr);
-  EXPECT_LT(null->low, null->value);
-  EXPECT_GT(null->high, null->value);
+  const RowKey mean{.model = "adapted", .component = "forward-backward", .metric = "efficiency"};
+  EXPECT_NEAR(value_of(findings, mean), contrast, 1e-12);
+  EXPECT_EQ(find_row(findings.rows, key_of("untrained", "", 1, "forward", "strength")), nullptr);
 }
 
 TEST(Alignment, SaysWhatItCannotDo) {

@@ -71,6 +71,7 @@ struct HandMade {
     const auto key = [&](uint64_t what) { return hash_of(what, number, static_cast<uint64_t>(site.layer)); };
     if (site.kind == SiteKind::adapter_down)
       return at::matmul(random_tensor({t, in}, key(1)), lora(role, site.layer).a.t());
+    if (site.kind == SiteKind::attention_in) return random_tensor({t, in}, key(1));
     if (site.kind == SiteKind::residual_in) return random_tensor({t, width}, key(2));
     return random_tensor({t, width}, key(2)) +
            (role == Role::adapted ? 0.5 * static_cast<double>(1 + site.layer) : 0) * random_tensor({t, width}, key(3));
@@ -112,7 +113,10 @@ struct HandMade {
     };
     std::vector<Site> sites = {{SiteKind::residual_in, 0}};
     for (int64_t l = 0; l < layers; ++l) {
-      if (!setting.adapted.empty()) sites.push_back({SiteKind::adapter_down, l, module});
+      if (!setting.adapted.empty()) {
+        sites.push_back({SiteKind::attention_in, l});
+        sites.push_back({SiteKind::adapter_down, l, module});
+      }
       sites.push_back({SiteKind::residual_out, l});
     }
     for (const Site& site : sites)

@@ -24,18 +24,27 @@ Figure start(const Setting& setting, const std::string& name, const std::string&
 // One panel per module if there are several (then `of` has one component), else one per component.
 Figure figure_of(const Setting& setting, const std::vector<std::string>& of, bool several, bool frames,
                  const std::string& gauge) {
-  const std::string variant = alignment_variant(frames, gauge, false);
+  const std::string variant = alignment_variant(frames, gauge);
   const std::string words = of.size() > 1        ? "A x with B A x, and their gradients"
                             : of[0] == "forward" ? "A x with B A x"
                                                  : "Gradients at A x and at B A x";
   Figure figure = start(
       setting, fmt::format("alignment{}{}{}", of.size() > 1 ? "" : "-" + of[0], variant.empty() ? "" : "-", variant),
       fmt::format("{}: {}{}", words, gauge.empty() ? "as trained" : "balanced gauge", frames ? ", frames" : ""));
-  figure.where.push_back({"variant", {variant, alignment_variant(frames, gauge, true)}});
+  figure.where.front() = {"metric", {"cka", "cka_chance"}};
+  figure.where.push_back({"variant", {variant}});
   figure.where.push_back({"component", of});
-  figure.color = "variant";
-  figure.dash = "model";
+  figure.dash = "metric";
   figure.facet = several ? "module" : "component";
+  return figure;
+}
+
+Figure efficiency_figure(const std::set<std::string>& modules) {
+  Figure figure{.name = "alignment-efficiency", .title = "Alignment of ΔW with its input and with the gradient"};
+  figure.y_title = "efficiency (0: random, 1: the best)";
+  figure.where = {{"metric", {"efficiency"}}, {"module", {modules.begin(), modules.end()}}};
+  figure.color = "component";
+  figure.facet = "module";
   return figure;
 }
 
@@ -93,35 +102,98 @@ std::string residual_sentence(const std::vector<const Row*>& curve) {
       *curve[most]->key.layer);
 }
 
-// "adapted 0.931, with random B 0.880 (above their range in 5, below it in 0 of 6 layers)", or nothing.
-std::string against_random(const Setting& setting, const std::string& model, const std::string& module,
-                           const std::string& component, const std::vector<Row>& rows) {
+constexpr double level = 0.05;
+
+// Values of one module and component beside a null: means over layers, and the number of layers above the null.
+struct AgainstRandom {
   double value = 0, random = 0;
-  int64_t layers = 0, above = 0, below = 0;
+  int64_t layers = 0, above = 0;
+
+  // "0.931, random updates 0.880; above them (adjusted p < 0.05) in 2 of 6 layers"
+  std::string text() const {
+    return fmt::format("{:.3f}, random updates {:.3f}; above them (adjusted p < {}) in {} of {} layers", value, random,
+                       level, above, layers);
+  }
+};
+
+// variant: of the null.
+AgainstRandom against_random(const Setting& setting, const std::string& model, const std::string& variant,
+                             const std::string& module, const std::string& component, const std::vector<Row>& rows) {
+  AgainstRandom found;
   for (const Place& place : setting.adapted) {
     if (name_of(place.module) != module) continue;
-    const Row* row = row_of(rows, model, alignment_variant(false, "balanced", false), place.layer, module, component);
-    const Row* null = row_of(rows, model, alignment_variant(false, "balanced", true), place.layer, module, component);
-    if (!row || !null) continue;
-    ++layers;
-    value += row->value;
-    random += null->value;
-    above += row->value > (std::isnan(null->high) ? null->value : null->high);
-    below += row->value < (std::isnan(null->low) ? null->value : null->low);
+    const Row* row = row_of(rows, model, variant, place.layer, module, component);
+    if (!row || row->null_draws == 0) continue;
+    RowKey key = row->key;
+    key.metric = "cka_chance";
+    const Row* chance = find_row(rows, key);
+    if (!chance) continue;
+    ++found.layers;
+    found.value += row->value;
+    found.random += chance->value;
+    found.above += row->p_adjusted < level;
   }
-  if (layers == 0) return "";
-  const auto count = static_cast<double>(layers);
-  return fmt::format("{} {:.3f}, with random B {:.3f} (above their range in {}, below it in {} of {} layers)", model,
-                     value / count, random / count, above, below, layers);
+  found.value /= static_cast<double>(found.layers);
+  found.random /= static_cast<double>(found.layers);
+  return found;
+}
+
+std::vector<std::string> null_reading(const Setting& setting, const std::set<std::string>& modules,
+                                      const std::vector<Row>& rows) {
+  std::vector<std::string> reading;
+  const std::string balanced = alignment_variant(false, "balanced");
+  for (const std::string& module : modules)
+    for (const auto& [component, words] :
+         {std::pair{"forward", "A x with B A x"}, std::pair{"gradient", "the gradients at A x and at B A x"}}) {
+      const auto against = [&](const char* model, const std::string& variant) {
+        return against_random(setting, model, variant, module, component, rows);
+      };
+      const AgainstRandom adapted = against("adapted", balanced), by_input = against("adapted", input_null_variant),
+                          untrained = against("untrained", balanced);
+      if (adapted.layers == 0) continue;
+      std::string text =
+          fmt::format("{}: CKA of {}, balanced gauge, mean over layers: {}{}.", module, words, adapted.text(),
+                      adapted.above == 0 ? ": an effect of training cannot be told" : "");
+      if (by_input.layers > 0)
+        text += fmt::format(" With random V drawn from the covariance of the input: {}.", by_input.text());
+      if (untrained.layers > 0) text += fmt::format(" Never trained: {}.", untrained.text());
+      reading.push_back(text);
+    }
+  return reading;
+}
+
+// What the prespecified contrast allows to say.
+std::string verdict_of(const Row& contrast, const Row* backward) {
+  if (std::isnan(contrast.low))
+    return fmt::format("whether the two differ cannot be told without an interval{}{}",
+                       contrast.without_interval.empty() ? "" : ": ", contrast.without_interval);
+  if (contrast.low <= 0 && contrast.high >= 0) return "the interval holds 0, so whether the two differ cannot be told";
+  if (contrast.high < 0) return "the update is aligned less with its input than with the gradient";
+  const bool below = backward && backward->p < level && backward->value < backward->null_low;
+  return below
+             ? "the update reads from strong input directions and avoids those that the loss is sensitive to: forward "
+               "alignment with backward differentiation"
+             : "the update is aligned more with its input than with the gradient, but its alignment with the gradient "
+               "is not below that of random directions, so this is no backward differentiation";
+}
+
+std::string contrast_sentence(const std::vector<Row>& rows) {
+  const auto mean = [&](const char* component, const char* metric) {
+    return find_row(rows, {.model = "adapted", .component = component, .metric = metric});
+  };
+  const Row *forward = mean("forward", "efficiency"), *backward = mean("backward", "efficiency"),
+            *contrast = mean("forward-backward", "efficiency");
+  if (!forward || !backward || !contrast) return "";
+  return fmt::format(
+      "Alignment of ΔW, mean over places (0: random directions, 1: the best possible): {:.3f} with its input, {:.3f} "
+      "with the gradient at its output; difference {}: {}.",
+      forward->value, backward->value, with_interval(*contrast), verdict_of(*contrast, mean("backward", "strength")));
 }
 
 }  // namespace
 
-std::string alignment_variant(bool frames, const std::string& gauge, bool random) {
-  std::string variant = frames ? "frames" : "";
-  for (const std::string& word : {gauge, std::string(random ? "random-B" : "")})
-    if (!word.empty()) variant += (variant.empty() ? "" : "-") + word;
-  return variant;
+std::string alignment_variant(bool frames, const std::string& gauge) {
+  return frames && !gauge.empty() ? "frames-" + gauge : frames ? "frames" : gauge;
 }
 
 std::string layer_component(int64_t layer) { return fmt::format("layer {}", layer); }
@@ -146,6 +218,7 @@ std::vector<Figure> alignment_figures(const Setting& setting, const std::set<std
       for (const auto& [frames, gauge] :
            {std::pair{false, ""}, std::pair{false, "balanced"}, std::pair{true, "balanced"}})
         figures.push_back(figure_of(setting, of, several, frames, gauge));
+  if (!modules.empty()) figures.push_back(efficiency_figure(modules));
   Figure curve = start(setting, "alignment-adapted-frozen", "Residual streams of the adapted and the frozen model");
   curve.where.push_back({"component", {"residual"}});
   curve.color = "variant";
@@ -162,16 +235,8 @@ std::vector<std::string> alignment_reading(const Setting& setting, const std::se
   for (const int64_t layer : streams_of(setting))
     if (const Row* row = row_of(rows, "adapted-frozen", "", layer, "", "residual")) curve.push_back(row);
   if (curve.size() > 1) reading.push_back(residual_sentence(curve));
-  for (const std::string& module : modules)
-    for (const auto& [component, words] :
-         {std::pair{"forward", "A x with B A x"}, std::pair{"gradient", "the gradients at A x and at B A x"}}) {
-      std::string text = against_random(setting, "adapted", module, component, rows);
-      const std::string untrained = against_random(setting, "untrained", module, component, rows);
-      if (!text.empty() && !untrained.empty()) text += "; ";
-      text += untrained;
-      if (!text.empty())
-        reading.push_back(fmt::format("{}: CKA of {}, balanced gauge, mean over layers: {}.", module, words, text));
-    }
+  for (std::string& sentence : null_reading(setting, modules, rows)) reading.push_back(std::move(sentence));
+  if (std::string sentence = contrast_sentence(rows); !sentence.empty()) reading.push_back(std::move(sentence));
   return reading;
 }
 

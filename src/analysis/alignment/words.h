@@ -10,9 +10,10 @@
 
 namespace loralens {
 
-// Words joined by "-", in this order: "frames" (sampled frames instead of clip means), the gauge ("" or "balanced"),
-// "random-B" (a random B instead of the adapter's).
-std::string alignment_variant(bool frames, const std::string& gauge, bool random);
+// Words joined by "-": "frames" (sampled frames instead of clip means), the gauge ("" or "balanced").
+std::string alignment_variant(bool frames, const std::string& gauge);
+// Rows whose null distribution has V' drawn from the covariance of the module's input.
+inline constexpr const char* input_null_variant = "balanced-input";
 
 // The other layer of the heat maps, a component: "layer 3"; and its number, -2 for any other component.
 std::string layer_component(int64_t layer);

@@ -18,6 +18,7 @@
 
 #include "analysis/analyses.h"
 #include "analysis/curves.h"
+#include "analysis/interval_words.h"
 
 namespace loralens {
 namespace {
@@ -75,6 +76,41 @@ class StrictContribution : public Contribution {
   ClipCurves curves_;
 };
 
+// In which layers the interval of the change of a component's relative norm tells its sign; "" without intervals.
+std::string told_changes(const Setting& setting, const std::vector<Row>& rows, size_t component) {
+  std::vector<int64_t> untold;
+  int64_t intervals = 0;
+  for (int64_t l = 0; l < setting.layers; ++l) {
+    const Row* row = find_row(rows, key_of("adapted-frozen", l, component, 0));
+    if (!row || !has_interval(*row)) continue;
+    ++intervals;
+    if (!differs_from_zero(*row)) untold.push_back(l);
+  }
+  if (intervals == 0) return "";
+  if (untold.empty()) return fmt::format(" The 95 % interval of the change excludes 0 in {} layers.", intervals);
+  return fmt::format(" The 95 % interval of the change excludes 0 in {} layers; in layer{} {} its sign cannot be told.",
+                     intervals - std::ssize(untold), untold.size() > 1 ? "s" : "", listed(untold));
+}
+
+// The layer whose update's direction changes most.
+std::string direction_sentence(const Setting& setting, const std::vector<Row>& rows) {
+  const auto value = [&](const char* model, int64_t layer) {
+    const Row* row = find_row(rows, key_of(model, layer, 2, 1));
+    return row ? row->value : 0;
+  };
+  int64_t turned = 0;
+  for (int64_t l = 0; l < setting.layers; ++l)
+    if (std::abs(value("adapted-frozen", l)) > std::abs(value("adapted-frozen", turned))) turned = l;
+  std::string text = fmt::format(
+      "The direction of a layer's update changes most in layer {}: its cosine with the stream that "
+      "enters is {:.3f} adapted, {:.3f} frozen.",
+      turned, value("adapted", turned), value("frozen", turned));
+  if (const Row* row = find_row(rows, key_of("adapted-frozen", turned, 2, 1)); row && has_interval(*row))
+    text += fmt::format(" The difference of all clips together is {:+.3f}{}{}", row->value, interval_words(*row, true),
+                        differs_from_zero(*row) ? "." : ": whether the direction changes cannot be told.");
+  return text;
+}
+
 std::vector<std::string> reading_of(const Setting& setting, const std::vector<Row>& rows) {
   std::vector<std::string> sentences;
   const std::array names = {"attention", "the MLP", "the whole layer"};
@@ -113,23 +149,18 @@ std::vector<std::string> reading_of(const Setting& setting, const std::vector<Ro
       grows &= of_layer > 0;
       falls &= of_layer < 0;
     }
+    const std::string told = told_changes(setting, rows, c);
     sentences.push_back(fmt::format(
         "The contribution of {} goes from {:.3f} to {:.3f} of the residual stream's norm (mean over layers). It {} "
-        "most in layer{} {}: {:.0f} % of the total absolute change; the upper {} of {} layers hold {:.0f} %.",
+        "most in layer{} {}: {:.0f} % of the total absolute change; the upper {} of {} layers hold {:.0f} %.{}",
         names[c], frozen, adapted,
         falls   ? "falls"
         : grows ? "grows"
                 : "changes",
         order.size() > 1 ? "s" : "", listed(order), 100 * top / total, setting.layers / 2, setting.layers,
-        100 * upper / total));
+        100 * upper / total, told));
   }
-  int64_t turned = 0;  // the layer whose update's direction changes most
-  for (int64_t l = 0; l < setting.layers; ++l)
-    if (std::abs(value("adapted-frozen", l, 2, 1)) > std::abs(value("adapted-frozen", turned, 2, 1))) turned = l;
-  sentences.push_back(
-      fmt::format("The direction of a layer's update changes most in layer {}: its cosine with the stream that "
-                  "enters is {:.3f} adapted, {:.3f} frozen.",
-                  turned, value("adapted", turned, 2, 1), value("frozen", turned, 2, 1)));
+  sentences.push_back(direction_sentence(setting, rows));
   return sentences;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Separation of clips by emotion and by speaker: t-SNE of the adapters' A x (arXiv 2509.08454, "embedding"), and, in
-// the full space, silhouettes and the purity of the ten nearest neighbours.
+// the full space, silhouettes and R-precision: the share of a clip's n - 1 nearest clips with its label, n the number
+// of clips with that label.
 //
 // A clip's vector is the mean over its speech frames, of A x and of each layer's output; memory holds one fold's clips,
 // since each fold's model has its own space. t-SNE is initialised with principal components, so it has no random seed.
@@ -18,6 +19,7 @@
 #include "base/random.h"
 #include "statistics/jackknife.h"
 #include "statistics/neighbours.h"
+#include "statistics/nulls/r_precision.h"
 #include "statistics/singular_spectrum.h"
 
 namespace loralens {
@@ -25,7 +27,7 @@ namespace {
 
 using at::Tensor;
 
-constexpr int64_t neighbours = 10;
+constexpr int64_t fewest_clips = 11;  // of a measured fold
 constexpr int64_t most_clips = 2000;  // maximum number of clips of a fold, drawn with the seed
 constexpr int64_t fewest_pictured = 30;  // minimum number of clips for a t-SNE plot
 
@@ -111,10 +113,13 @@ void Embedding::measure(int64_t fold, const Space& space, const std::string& var
     curves_.add(fold, key, separation.value, interval.low, interval.high, std::ssize(clips_));
   };
   for (const auto& [kind, labels] : labels_) {
-    if (count_of(labels) < 2 || std::ssize(labels) <= neighbours) continue;
+    if (count_of(labels) < 2 || std::ssize(labels) < fewest_clips) continue;
     add("silhouette_" + kind, silhouette(between, labels, groups));
-    add("purity_" + kind, neighbour_purity(between, labels, neighbours, groups));
-    add("purity_" + kind + "_chance", {chance_purity(labels), {}});
+    if (count_of(labels) == std::ssize(labels)) continue;  // no clip has another one of its label
+    const std::span<const double> all(between.const_data_ptr<double>(), static_cast<size_t>(between.numel()));
+    const RPrecision precision = r_precision(all, labels, groups);
+    add("r_precision_" + kind, {precision.value, precision.without});
+    add("r_precision_" + kind + "_chance", {precision.chance, {}});
   }
 }
 
@@ -138,9 +143,9 @@ void Embedding::note_measures() {
         "in the balanced gauge without standardisation.",
         megabytes()));
   for (const char* kind : {"emotion", "speaker"})
-    if (n > neighbours && (!labels_.contains(kind) || count_of(labels_[kind]) < 2)) unmeasured_.insert(kind);
-  if (n > 0 && n <= neighbours)
-    note(fmt::format("Nothing is measured in folds with {} test clips or fewer.", neighbours));
+    if (n >= fewest_clips && (!labels_.contains(kind) || count_of(labels_[kind]) < 2)) unmeasured_.insert(kind);
+  if (n > 0 && n < fewest_clips)
+    note(fmt::format("Nothing is measured in folds with fewer than {} test clips.", fewest_clips));
 }
 
 void Embedding::end_fold(const FoldSubjects& fold) {
@@ -159,8 +164,8 @@ void Embedding::end_fold(const FoldSubjects& fold) {
 Findings Embedding::finish() {
   Findings findings = findings_of_pictures(/*placed=*/Module::none);
   findings.measures =
-      "How well emotions and speakers separate in A x and in the residual stream: silhouette, and share of the 10 "
-      "nearest clips with the same label; t-SNE.";
+      "How well emotions and speakers separate in A x and in the residual stream: silhouette, and R-precision: "
+      "the share of a clip's n - 1 nearest clips with its label, n clips having that label; t-SNE.";
   findings.caveat += ": see the rows of variant balanced.";
   const auto rows = curves_.rows();
   findings.rows.insert(findings.rows.begin(), rows.begin(), rows.end());

@@ -137,10 +137,10 @@ Tensor means_of(const HandMade& made, Role role, const Site& site) {
 }
 
 struct Naive {
-  double silhouette = 0, purity = 0;
+  double silhouette = 0, precision = 0;
 };
 
-// Silhouette and purity by their definitions, over the points `left` (the jackknife leaves out the others).
+// Silhouette and R-precision by their definitions, over the points `left` (the jackknife leaves out the others).
 Naive naive(const Tensor& x, const std::vector<std::string>& labels, const std::vector<size_t>& left) {
   Naive sums;
   for (const size_t i : left) {
@@ -159,10 +159,13 @@ Naive naive(const Tensor& x, const std::vector<std::string>& labels, const std::
           label == labels[i] ? sum.first / sum.second : std::min(outside, sum.first / sum.second);
     sums.silhouette += (outside - inside) / std::max(inside, outside);
     std::ranges::sort(nearest);
-    for (size_t k = 0; k < 10; ++k) sums.purity += labels[nearest[k].second] == labels[i] ? 0.1 : 0;
+    size_t others = 0;
+    for (const auto& [distance, j] : nearest) others += labels[j] == labels[i];
+    for (size_t k = 0; k < others; ++k)
+      sums.precision += labels[nearest[k].second] == labels[i] ? 1 / static_cast<double>(others) : 0;
   }
   const auto n = static_cast<double>(left.size());
-  return {sums.silhouette / n, sums.purity / n};
+  return {sums.silhouette / n, sums.precision / n};
 }
 
 RowKey key_of(const std::string& model, const std::string& component, int64_t layer, const std::string& metric) {
@@ -203,22 +206,22 @@ TEST(Embedding, AgreesWithANaiveTwin) {
   }
   const auto compare = [&](const RowKey& key, const Tensor& x) {
     for (const auto& [kind, labels] : {std::pair("emotion", emotions), std::pair("speaker", speakers)}) {
-      std::vector<double> silhouettes, purities;
+      std::vector<double> silhouettes, precisions;
       for (const std::string out : {"s0", "s1", "s2", "s3"}) {
         std::vector<size_t> left;
         for (const size_t i : all)
           if (speakers[i] != out) left.push_back(i);
         const Naive without = naive(x, labels, left);
         silhouettes.push_back(without.silhouette);
-        purities.push_back(without.purity);
+        precisions.push_back(without.precision);
       }
       const Naive whole = naive(x, labels, all);
       RowKey named = key;
       named.metric = fmt::format("silhouette_{}", kind);
       expect_row(row_of(findings, named), whole.silhouette, silhouettes);
       EXPECT_EQ(row_of(findings, named).n, 36);
-      named.metric = fmt::format("purity_{}", kind);
-      expect_row(row_of(findings, named), whole.purity, purities);
+      named.metric = fmt::format("r_precision_{}", kind);
+      expect_row(row_of(findings, named), whole.precision, precisions);
     }
   };
   const Site down{SiteKind::adapter_down, 1, module}, out{SiteKind::residual_out, 0};
@@ -234,8 +237,8 @@ TEST(Embedding, AgreesWithANaiveTwin) {
   balanced.variant = "balanced";
   compare(balanced, at::matmul(input, vt.narrow(0, 0, rank).t()) * s.narrow(0, 0, rank).sqrt());
 
-  EXPECT_NEAR(row_of(findings, key_of("adapted", "A", 0, "purity_emotion_chance")).value, 11.0 / 35, 1e-12);
-  EXPECT_NEAR(row_of(findings, key_of("frozen", "residual", 1, "purity_speaker_chance")).value,
+  EXPECT_NEAR(row_of(findings, key_of("adapted", "A", 0, "r_precision_emotion_chance")).value, 11.0 / 35, 1e-12);
+  EXPECT_NEAR(row_of(findings, key_of("frozen", "residual", 1, "r_precision_speaker_chance")).value,
               (2 * 10 * 9 + 2 * 8 * 7) / (36.0 * 35), 1e-12);
   EXPECT_EQ(find_row(findings.rows, key_of("frozen", "A", 0, "silhouette_emotion")), nullptr);
 }
@@ -273,7 +276,7 @@ TEST(Embedding, PicturesTheFoldAndSaysWhatItFound) {
   EXPECT_THAT(figures,
               testing::UnorderedElementsAre("embedding-A", "embedding-residual-adapted", "embedding-residual-frozen",
                                             "embedding-silhouette-emotion", "embedding-silhouette-speaker",
-                                            "embedding-purity-emotion", "embedding-purity-speaker"));
+                                            "embedding-r-precision-emotion", "embedding-r-precision-speaker"));
   ASSERT_EQ(findings.reading.size(), 3u);
   double best = -1;
   for (int64_t l = 0; l < layers; ++l)
@@ -333,13 +336,13 @@ TEST(Embedding, MeasuresEachFoldInItsOwnSpace) {
       all.push_back(all.size());
       labels.push_back(made.clips.clips[static_cast<size_t>(clip)].label);
     }
-    values.push_back(naive(x, labels, all).purity);
+    values.push_back(naive(x, labels, all).precision);
   }
   const Findings findings = analysis->finish();
-  const Row& pooled = row_of(findings, key_of("adapted", "residual", 1, "purity_emotion"));
+  const Row& pooled = row_of(findings, key_of("adapted", "residual", 1, "r_precision_emotion"));
   EXPECT_FALSE(pooled.fold);
   EXPECT_NEAR(pooled.value, (values[0] + values[1]) / 2, 1e-6);
-  EXPECT_EQ(find_row(findings.rows, key_of("adapted", "residual", 1, "purity_speaker")), nullptr);
+  EXPECT_EQ(find_row(findings.rows, key_of("adapted", "residual", 1, "r_precision_speaker")), nullptr);
   EXPECT_THAT(findings.notes,
               Contains(HasSubstr("By speaker, nothing is measured in folds whose test clips have a single")));
   EXPECT_THAT(findings.notes, Contains(HasSubstr("t-SNE shows the test clips of fold 1 alone")));
@@ -364,13 +367,13 @@ TEST(Embedding, SaysWhatItCannotMeasure) {
   HandMade unknown(36);
   unknown.clips.clips[3].speaker = "";
   const Findings some = unknown.find();
-  EXPECT_EQ(find_row(some.rows, key_of("adapted", "residual", 1, "purity_speaker")), nullptr);
-  EXPECT_FALSE(std::isnan(row_of(some, key_of("adapted", "residual", 1, "purity_emotion")).low));
+  EXPECT_EQ(find_row(some.rows, key_of("adapted", "residual", 1, "r_precision_speaker")), nullptr);
+  EXPECT_FALSE(std::isnan(row_of(some, key_of("adapted", "residual", 1, "r_precision_emotion")).low));
   EXPECT_THAT(some.notes, Contains(HasSubstr("By speaker, nothing is measured")));
 
   const Findings few = HandMade(9).find();
   EXPECT_TRUE(few.rows.empty());
-  EXPECT_THAT(few.notes, Contains("Nothing is measured in folds with 10 test clips or fewer."));
+  EXPECT_THAT(few.notes, Contains("Nothing is measured in folds with fewer than 11 test clips."));
   EXPECT_THAT(few.notes, Contains("No t-SNE: no fold has 30 test clips."));
   EXPECT_THAT(HandMade(0).find().notes, testing::ElementsAre("No clip was seen, so nothing could be measured."));
 

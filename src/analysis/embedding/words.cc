@@ -29,11 +29,11 @@ std::string emotion_sentence(const Setting& setting, const std::vector<Row>& row
   space.layer = *best->key.layer;
   std::string text = fmt::format("In {} emotions separate best {} layer {}: silhouette {:.3f}", space.text(), place,
                                  space.layer, best->value);
-  const Row* purity = find_row(rows, space.key("purity_emotion"));
-  const Row* chance = find_row(rows, space.key("purity_emotion_chance"));
-  if (purity && chance)
+  const Row* precision = find_row(rows, space.key("r_precision_emotion"));
+  const Row* chance = find_row(rows, space.key("r_precision_emotion_chance"));
+  if (precision && chance)
     text += fmt::format(", and {:.0f} % of a clip's nearest neighbours have its emotion ({:.0f} % by chance)",
-                        100 * purity->value, 100 * chance->value);
+                        100 * precision->value, 100 * chance->value);
   space.role = space.is_adapter() ? Role::untrained : Role::frozen;
   if (const Row* other = best_layer(setting, rows, space, "silhouette_emotion"))
     text +=
@@ -45,17 +45,17 @@ std::string speaker_sentence(const Setting& setting, const std::vector<Row>& row
   const EmbeddingSpace adapted{Role::adapted, Module::none, setting.layers - 1};
   EmbeddingSpace frozen = adapted;
   frozen.role = Role::frozen;
-  const Row* after = find_row(rows, adapted.key("purity_speaker"));
-  const Row* before = find_row(rows, frozen.key("purity_speaker"));
-  const Row* chance = find_row(rows, adapted.key("purity_speaker_chance"));
+  const Row* after = find_row(rows, adapted.key("r_precision_speaker"));
+  const Row* before = find_row(rows, frozen.key("r_precision_speaker"));
+  const Row* chance = find_row(rows, adapted.key("r_precision_speaker_chance"));
   if (!after || !before || !chance) return "";
-  const double change = after->value - before->value;
-  const std::string verdict = change < -0.02  ? "makes speakers less separable"
-                              : change > 0.02 ? "makes speakers more separable"
-                                              : "keeps speakers as separable";
+  const bool less = after->high<before->low, more = after->low> before->high;
+  const std::string verdict = less   ? "adaptation makes speakers less separable"
+                              : more ? "adaptation makes speakers more separable"
+                                     : "whether adaptation changes that cannot be told";
   return fmt::format(
       "After the last layer {:.0f} % of a clip's nearest neighbours are of its speaker when adapted, {:.0f} % when "
-      "frozen, {:.0f} % by chance: adaptation {}.",
+      "frozen, {:.0f} % by chance: {}.",
       100 * after->value, 100 * before->value, 100 * chance->value, verdict);
 }
 
@@ -128,10 +128,10 @@ void add_curves(const Setting& setting, Findings& findings) {
   };
   add("embedding-silhouette-emotion", "How well emotions separate", "silhouette", {"silhouette_emotion"});
   add("embedding-silhouette-speaker", "How well speakers separate", "silhouette", {"silhouette_speaker"});
-  add("embedding-purity-emotion", "Nearest clips of the same emotion", "share of the 10 nearest",
-      {"purity_emotion", "purity_emotion_chance"});
-  add("embedding-purity-speaker", "Nearest clips of the same speaker", "share of the 10 nearest",
-      {"purity_speaker", "purity_speaker_chance"});
+  add("embedding-r-precision-emotion", "Nearest clips of the same emotion", "R-precision",
+      {"r_precision_emotion", "r_precision_emotion_chance"});
+  add("embedding-r-precision-speaker", "Nearest clips of the same speaker", "R-precision",
+      {"r_precision_speaker", "r_precision_speaker_chance"});
 }
 
 }  // namespace loralens

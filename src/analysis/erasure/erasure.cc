@@ -83,6 +83,12 @@ class Replacement : public Intervention {
   Tensor value_;  // D or ΣT×D; undefined: zero
 };
 
+MeanOf kind_of(const std::string& metric) {
+  if (metric == "accuracy") return MeanOf::shares;
+  if (metric == "accuracy_drop") return MeanOf::changes;
+  return metric == "score" ? MeanOf::few_changes : MeanOf::numbers;
+}
+
 // How one clip is classified.
 struct Outcome {
   double accuracy, loss, confidence;
@@ -249,7 +255,7 @@ std::vector<Outcome> Erasure::outcomes(const BatchView& view, const Tensor& logi
 void Erasure::add(const BatchView& view, RowKey key, const char* metric, size_t clip, double value) {
   if (!chosen_.contains(view.clips[clip])) return;
   key.metric = metric;
-  curves_.add(view.fold.fold, view.clips[clip], key, value);
+  curves_.add(view.fold.fold, view.clips[clip], key, value, kind_of(key.metric));
 }
 
 void Erasure::add_levels(const BatchView& view, const RowKey& key, const std::vector<Outcome>& of) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "analysis/curves.h"
+#include "analysis/interval_words.h"
 
 namespace loralens {
 namespace {
@@ -54,16 +55,18 @@ std::vector<std::string> reading_of(int64_t layers, const std::vector<Row>& rows
         if (const Row* row = find(component, "accuracy_drop", l, ""); row && (!worst || row->value > worst->value))
           worst = row;
       if (!worst) continue;
-      std::string text =
-          fmt::format("{}: of accuracy {:.3f}, {:+.3f}{} is lost without {} {}", name, whole->value, worst->value,
-                      std::isnan(worst->low) ? "" : fmt::format(" [{:+.3f}, {:+.3f}]", worst->low, worst->high),
-                      std::string_view(component) == "layer" ? "layer"
-                      : std::string_view(component) == "mlp" ? "the MLP of layer"
-                                                             : "the attention of layer",
-                      *worst->key.layer);
+      std::string text = fmt::format("{}: of accuracy {:.3f}, {:+.3f}{} is lost without {} {}", name, whole->value,
+                                     worst->value, interval_words(*worst, true),
+                                     std::string_view(component) == "layer" ? "layer"
+                                     : std::string_view(component) == "mlp" ? "the MLP of layer"
+                                                                            : "the attention of layer",
+                                     *worst->key.layer);
       if (const Row* mean = find(component, "accuracy_drop", worst->key.layer, "mean-ablation"))
         text += fmt::format(" ({:+.3f} under mean ablation)", mean->value);
-      sentences.push_back(text + ", the largest drop of all layers.");
+      text += ", the largest drop of all layers.";
+      if (has_interval(*worst) && !differs_from_zero(*worst))
+        text += " The interval includes 0: whether accuracy is lost cannot be told.";
+      sentences.push_back(text);
     }
     for (const auto& [component, side] : {std::pair{"first-k", "lowest"}, std::pair{"last-k", "highest"}}) {
       if (!find(component, "accuracy", 0, "")) continue;
@@ -88,7 +91,8 @@ void describe_erasure(int64_t layers, Findings& findings) {
       "Zero ablation moves the residual stream out of its distribution, so a drop may come from this shift rather "
       "than from the layer's function; mean and resample ablation stay closer to the distribution. Other layers "
       "can compensate for the missing one within the same pass, so a small drop does not mean that a layer does "
-      "nothing. As published, a rise in loss lowers the score.";
+      "nothing. The interval of the largest drop is not adjusted for the choice among the layers. As published, a rise "
+      "in loss lowers the score.";
   if (findings.rows.empty()) return;
   findings.figures = figures_of(findings.rows);
   findings.reading = reading_of(layers, findings.rows);

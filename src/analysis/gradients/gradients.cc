@@ -24,13 +24,23 @@ namespace {
 
 using at::Tensor;
 
+// The key of a row of this view's model and backward pass.
+RowKey named_by(const BatchView& view, RowKey key, const char* metric) {
+  key.model = name_of(view.subject.role);
+  key.variant = view.random_cotangent ? "random-cotangent" : "";
+  key.metric = metric;
+  return key;
+}
+
 class Gradients : public Analysis {
  public:
   explicit Gradients(const Setting& setting) : setting_(setting), curves_(setting) {}
 
   bool wants(Part part, Role role) const override { return part == Part::test; }
   bool wants(Part part, Role role, const Site& site) const override {
-    if (!wants(part, role) || role == Role::frozen) return false;
+    if (!wants(part, role)) return false;
+    if (is_stream(site)) return true;
+    if (role == Role::frozen) return false;
     return std::ranges::any_of(setting_.adapted, [&](const Place& place) {
       return site == Site{SiteKind::adapter_down, place.layer, place.module} ||
              site == Site{input_of(place.module), place.layer};
@@ -40,8 +50,7 @@ class Gradients : public Analysis {
     if (!wants(part, role)) return false;
     if (site.module != Module::none)  // an untrained model of another shape may have adapters elsewhere
       return role != Role::frozen && std::ranges::count(setting_.adapted, Place{site.layer, site.module}) > 0;
-    return site.kind == SiteKind::residual_in ||
-           (site.kind == SiteKind::residual_out && site.layer == setting_.layers - 1);
+    return is_stream(site);
   }
   bool wants_random_cotangent(Part part, Role role) const override { return wants(part, role); }
 
@@ -56,16 +65,23 @@ class Gradients : public Analysis {
   // Norms per clip, by layer, module and component (the other fields of the key are empty).
   using Norms = std::map<RowKey, std::vector<double>>;
 
+  // The residual stream between layers, the embedding and the last layer's output.
+  bool is_stream(const Site& site) const {
+    return site.kind == SiteKind::residual_in ||
+           (site.kind == SiteKind::residual_out && site.layer == setting_.layers - 1);
+  }
   std::vector<double> errors_of(const BatchView& view) const;
   void add_parameter(const BatchView& view, const Place& place, const char* component, const Tensor& left,
                      const Tensor& right);
+  void add_stream(const BatchView& view, const Site& site, const Tensor& gradient);
   void add_flow(const BatchView& view);
 
   const Setting& setting_;
   ClipCurves curves_;
-  std::map<Site, Tensor> values_;  // of the current batch: inputs x and A x
+  std::map<Site, Tensor> values_;  // of the current batch: inputs x, A x and the residual streams
   std::vector<double> errors_;     // ‖p - y‖ of its clips
-  Norms norms_;                    // of the current backward pass, one per clip
+  Norms norms_;   // of the current backward pass, one per clip
+  Norms scaled_;  // of the residual stream: times the norm of the stream
   std::set<std::string> notes_;
   std::set<std::pair<Role, int64_t>> certain_;  // clips whose error is 0 in float32
 };
@@ -91,15 +107,20 @@ void Gradients::add_parameter(const BatchView& view, const Place& place, const c
     norms.push_back(at::matmul(lefts[i].t(), rights[i]).to(c10::ScalarType::Double).norm().item<double>());
 }
 
-void Gradients::see_gradient(const BatchView& view, const Site& site, const Tensor& gradient) {
-  if (site.module == Module::none) {
-    // Key by the layer whose output the stream is; the input of layer 0 is the embedding (-1).
-    const int64_t layer = site.kind == SiteKind::residual_out ? site.layer : site.layer - 1;
-    auto& norms = norms_[{.layer = layer, .component = "activations"}];
-    for (const Tensor& rows : view.speech_of(gradient))
-      norms.push_back(rows.to(c10::ScalarType::Double).norm().item<double>());
-    return;
+// The key's layer is the one whose output the stream is; the input of layer 0 is the embedding (-1).
+void Gradients::add_stream(const BatchView& view, const Site& site, const Tensor& gradient) {
+  const int64_t layer = site.kind == SiteKind::residual_out ? site.layer : site.layer - 1;
+  const RowKey key{.layer = layer, .component = "activations"};
+  const auto gradients = view.speech_of(gradient), streams = view.speech_of(values_.at(site));
+  const auto norm = [](const Tensor& rows) { return rows.to(c10::ScalarType::Double).norm().item<double>(); };
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    norms_[key].push_back(norm(gradients[i]));
+    scaled_[key].push_back(norms_[key].back() * norm(streams[i]));
   }
+}
+
+void Gradients::see_gradient(const BatchView& view, const Site& site, const Tensor& gradient) {
+  if (is_stream(site)) return add_stream(view, site, gradient);
   const Place place{site.layer, site.module};
   if (!factors_at(view.subject, place)) {
     notes_.insert("Gradients of A and B exist for adapters with two factors only; this model has others.");
@@ -111,45 +132,43 @@ void Gradients::see_gradient(const BatchView& view, const Site& site, const Tens
     add_parameter(view, place, "A", gradient, values_.at({input_of(place.module), place.layer}));
 }
 
-// Measure of vanishing gradients: log10 of the norm in the last layer that has one over the norm in the first.
+// How a gradient changes on its way back: log10 of the norm in the last layer that has one over the norm in the first.
 void Gradients::add_flow(const BatchView& view) {
-  std::map<RowKey, std::map<int64_t, const std::vector<double>*>> curves;
-  for (const auto& [key, norms] : norms_) {
-    RowKey whole = key;
-    whole.layer = {};
-    curves[whole][*key.layer] = &norms;
-  }
-  for (auto& [key, layers] : curves) {
-    if (layers.size() < 2) continue;
-    RowKey named = key;
-    named.model = name_of(view.subject.role);
-    named.variant = view.random_cotangent ? "random-cotangent" : "";
-    named.metric = "log10_last_over_first";
-    const auto &first = *layers.begin()->second, &last = *layers.rbegin()->second;
-    for (size_t i = 0; i < view.clips.size(); ++i)
-      if (first[i] > 0 && last[i] > 0)
-        curves_.add(view.fold.fold, view.clips[i], named, std::log10(last[i] / first[i]));
+  for (const auto& [metric, of] :
+       {std::pair{"log10_last_over_first", &norms_}, std::pair{"log10_last_over_first_scaled", &scaled_}}) {
+    std::map<RowKey, std::map<int64_t, const std::vector<double>*>> curves;
+    for (const auto& [key, norms] : *of) {
+      RowKey whole = key;
+      whole.layer = {};
+      curves[whole][*key.layer] = &norms;
+    }
+    for (auto& [key, layers] : curves) {
+      if (layers.size() < 2) continue;
+      RowKey named = named_by(view, key, metric);
+      const auto &first = *layers.begin()->second, &last = *layers.rbegin()->second;
+      for (size_t i = 0; i < view.clips.size(); ++i)
+        if (first[i] > 0 && last[i] > 0)
+          curves_.add(view.fold.fold, view.clips[i], named, std::log10(last[i] / first[i]));
+    }
   }
 }
 
 void Gradients::end_gradients(const BatchView& view) {
-  for (const auto& [key, norms] : norms_) {
-    RowKey named = key;
-    named.model = name_of(view.subject.role);
-    named.variant = view.random_cotangent ? "random-cotangent" : "";
+  for (const auto& [key, norms] : norms_)
     for (size_t i = 0; i < view.clips.size(); ++i) {
-      named.metric = "norm";
-      curves_.add(view.fold.fold, view.clips[i], named, norms[i]);
+      curves_.add(view.fold.fold, view.clips[i], named_by(view, key, "norm"), norms[i]);
       if (view.random_cotangent) continue;  // unit length at the logits: norm_over_error would equal norm
-      named.metric = "norm_over_error";
       if (errors_[i] > 0)
-        curves_.add(view.fold.fold, view.clips[i], named, norms[i] / errors_[i]);
+        curves_.add(view.fold.fold, view.clips[i], named_by(view, key, "norm_over_error"), norms[i] / errors_[i]);
       else
         certain_.insert({view.subject.role, view.clips[i]});
     }
-  }
+  for (const auto& [key, products] : scaled_)
+    for (size_t i = 0; i < view.clips.size(); ++i)
+      curves_.add(view.fold.fold, view.clips[i], named_by(view, key, "scaled_norm"), products[i]);
   add_flow(view);
   norms_.clear();
+  scaled_.clear();
 }
 
 Findings Gradients::finish() {
@@ -159,7 +178,9 @@ Findings Gradients::finish() {
   if (const std::string note = setting_.note_on_site_adapters(); !note.empty()) findings.notes.push_back(note);
   findings.notes.push_back(
       "Activations: speech frames, by the layer whose output they are (-1 the embedding). A and B: all rows of the "
-      "clip. The random direction has unit length at the logits; compare its norm with norm_over_error.");
+      "clip. The random direction has unit length at the logits and its elements sum to 0, as those of p - y do; "
+      "compare its norm with norm_over_error. scaled_norm: the norm of the gradient times that of the residual stream, "
+      "which does not depend on the growth of the stream.");
   if (!certain_.empty())
     findings.notes.push_back(
         fmt::format("{} clips have an error of exactly 0 in the precision of the pass: they have "

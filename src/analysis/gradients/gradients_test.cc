@@ -5,6 +5,7 @@
 #include <ATen/ops/tensor.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "analysis/gradients/words.h"
 #include "analysis/test_fold.h"
 
 namespace loralens {
@@ -31,6 +32,7 @@ Tensor cotangent_of(const TestFold& fold, const TestFold::Seen& seen) {
   Tensor direction = at::empty({1, 3}, c10::ScalarType::Double);
   Random random(hash_of(fold.setting.seed, hash_of("cotangent"), seen.pass.keys[0]));
   for (int64_t c = 0; c < 3; ++c) direction[0][c] = random.normal();
+  direction = direction - direction.mean();  // sums to 0, as p - y does
   return direction / direction.norm();
 }
 
@@ -114,7 +116,7 @@ TEST(GradientNorms, OfTheResidualStreamAreOverSpeechFramesByTheLayerItLeaves) {
   for (const Role role : {Role::adapted, Role::frozen}) {
     const Subject& subject = fold.subjects.of(role);
     for (int64_t layer = -1; layer < 3; ++layer) {
-      double norm = 0, ratio = 0;
+      double norm = 0, ratio = 0, scaled = 0;
       for (const int64_t clip : fold.subjects.test) {
         const auto seen = fold.see(subject, clip);
         const auto norm_at = [&](int64_t l) {  // of the gradient at the output of layer l
@@ -127,12 +129,16 @@ TEST(GradientNorms, OfTheResidualStreamAreOverSpeechFramesByTheLayerItLeaves) {
           const Tensor loss = at::cross_entropy_loss(out, at::tensor(std::vector<int64_t>{fold.label(clip)}));
           return torch::autograd::grad({loss}, {x})[0].narrow(0, 0, seen.speech).norm().item<double>();
         };
+        const Tensor stream = layer < 0 ? seen.x : seen.sites.at({SiteKind::residual_out, layer});
         norm += norm_at(layer) / 2;
+        scaled += norm_at(layer) * stream.narrow(0, 0, seen.speech).norm().item<double>() / 2;
         ratio += std::log10(norm_at(2) / norm_at(-1)) / 2;
       }
       RowKey key = key_of(layer, "", "activations", "norm");
       key.model = name_of(role);
       EXPECT_NEAR(value_of(findings, key), norm, 1e-10 * norm) << layer;
+      key.metric = "scaled_norm";
+      EXPECT_NEAR(value_of(findings, key), scaled, 1e-10 * scaled) << layer;
       key.layer = {};
       key.metric = "log10_last_over_first";
       EXPECT_NEAR(value_of(findings, key), ratio, 1e-10);
@@ -140,6 +146,28 @@ TEST(GradientNorms, OfTheResidualStreamAreOverSpeechFramesByTheLayerItLeaves) {
   }
   EXPECT_FALSE(findings.reading.empty());
   for (const Row& row : findings.rows) EXPECT_TRUE(row.key.model != "frozen" || row.key.component == "activations");
+}
+
+// The direction of the growth is named: a row of log10(last over first) below 0 is a gradient that grows on its way
+// back.
+TEST(GradientNorms, SayWhichWayTheyGrow) {
+  Findings findings;
+  Row row{.key = {.model = "adapted", .component = "activations", .metric = "log10_last_over_first"}};
+  row.value = -1.447;
+  row.low = -1.5;
+  row.high = -1.4;
+  findings.rows = {row};
+  describe_gradients({}, findings);
+  ASSERT_EQ(findings.reading.size(), 1u);
+  EXPECT_NE(findings.reading[0].find("grows 28-fold on its way back"), std::string::npos) << findings.reading[0];
+  findings.rows[0].high = 0.2;
+  describe_gradients({}, findings);
+  EXPECT_NE(findings.reading[0].find("cannot be told"), std::string::npos) << findings.reading[0];
+  findings.rows[0].value = 1;
+  findings.rows[0].low = 0.9;
+  findings.rows[0].high = 1.1;
+  describe_gradients({}, findings);
+  EXPECT_NE(findings.reading[0].find("shrinks to 1/10"), std::string::npos) << findings.reading[0];
 }
 
 TEST(GradientNorms, BelongToTheStrictProtocol) {

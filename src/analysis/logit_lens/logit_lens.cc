@@ -171,13 +171,13 @@ Tensor LogitLens::read(const BatchView& view, int64_t state, const std::string& 
   const RowKey key{.model = std::string(name_of(view.subject.role)), .variant = variant, .layer = state - 1};
   for (int64_t b = 0; b < std::ssize(view.clips); ++b) {
     const int64_t clip = view.clips[static_cast<size_t>(b)], guess = predicted[b].item<int64_t>();
-    const auto add = [&](const char* metric, double value) {
+    const auto add = [&](const char* metric, double value, MeanOf kind = MeanOf::numbers) {
       RowKey named = key;
       named.metric = metric;
-      curves_.add(fold_, clip, named, value);
+      curves_.add(fold_, clip, named, value, kind);
     };
     add("kl", kl[b].item<double>());
-    add("overlap", guess == answer[b].item<int64_t>());
+    add("overlap", guess == answer[b].item<int64_t>(), MeanOf::shares);
     if (form_.underflows) count_underflow(key, logits[b], view.logits[b].cpu());
     if (form_.scores_too) confusions_.add(fold_, clip, key, guess);
     if (form_.scores_too && variant.empty()) add("entropy", entropy[b].item<double>());
@@ -242,6 +242,7 @@ std::vector<Row> LogitLens::quantile_rows() const {
     for (const double q : quantiles) {
       Row row{.key = key, .value = quantile(values, q), .n = std::ssize(values)};
       row.key.metric = fmt::format("logit_q{:.0f}", 100 * q);
+      row.estimand = "pooled";
       if (setting_.folds == 1) row.fold = fold_;
       rows.push_back(row);
     }

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "analysis/curves.h"
+#include "analysis/interval_words.h"
 
 namespace loralens {
 namespace {
@@ -60,8 +61,13 @@ std::vector<std::string> reading_of(const LensForm& form, int64_t layers, const 
         "; KL to the final prediction goes from {:.2f} nats at {} to {:.2f} in the layer before the last and "
         "{:.2f} in the last",
         value("kl", first), start, value("kl", std::max(first, last - 1)), value("kl", last));
-    if (form.scores_too)
-      text += fmt::format("; accuracy from {:.3f} to {:.3f}", value("accuracy", first), value("accuracy", last));
+    if (form.scores_too) {
+      const auto accuracy = [&](int64_t layer) {
+        const Row* row = find_row(rows, {.model = model, .layer = layer, .metric = "accuracy"});
+        return row ? fmt::format("{:.3f}{}", row->value, interval_words(*row, false)) : "unknown";
+      };
+      text += fmt::format("; accuracy of all clips together from {} to {}", accuracy(first), accuracy(last));
+    }
     sentences.push_back(text + ".");
     if (std::isnan(value("kl", first, "tuned"))) continue;
     double plain = 0, tuned = 0;

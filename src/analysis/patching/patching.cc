@@ -20,7 +20,7 @@
 #include "analysis/analyses.h"
 #include "analysis/curves.h"
 #include "analysis/patching/words.h"
-#include "statistics/jackknife.h"
+#include "statistics/intervals/pooled_interval.h"
 
 namespace loralens {
 namespace {
@@ -80,7 +80,7 @@ class Patching : public Analysis {
 
   void patch(const BatchView& source, const BatchView& target, const std::string& direction);
   void add(const BatchView& view, const RowKey& key, const Tensor& logits);
-  std::vector<Row> recovered(std::set<std::string>& untold) const;
+  std::vector<Row> recovered(std::map<std::string, std::string>& untold) const;
 
   const Setting& setting_;
   ClipCurves curves_;
@@ -136,19 +136,35 @@ void Patching::add(const BatchView& view, const RowKey& key, const Tensor& logit
   }
 }
 
-// Sums over the clips of each speaker.
+// Sums over the clips of each speaker, by run.
 struct Sums {
-  std::map<std::string, double> of_group;
-  double total = 0;
+  std::map<std::string, std::vector<double>> of_speaker;
+  std::vector<double> total;
 
-  void add(const std::string& group, double value) {
-    of_group[group] += value;
-    total += value;
+  explicit Sums(int64_t runs) : total(static_cast<size_t>(runs)) {}
+  void add(int64_t run, const std::string& speaker, double value) {
+    of_speaker.try_emplace(speaker, total.size()).first->second[static_cast<size_t>(run)] += value;
+    total[static_cast<size_t>(run)] += value;
+  }
+  double total_without(size_t run, const std::string& speaker) const {
+    return total[run] - of_speaker.at(speaker)[run];
+  }
+
+  // The totals, or their ratios to those of `divisor`, whole and without each speaker.
+  PooledScores scores(const Sums* divisor = nullptr) const {
+    PooledScores result{std::ssize(total), std::ssize(of_speaker), {}, {}};
+    for (size_t run = 0; run < total.size(); ++run) {
+      result.whole.push_back(total[run] / (divisor ? divisor->total[run] : 1));
+      for (const auto& [speaker, of_run] : of_speaker)
+        result.without.push_back(total_without(run, speaker) / (divisor ? divisor->total_without(run, speaker) : 1));
+    }
+    return result;
   }
 };
 
-// Rows of R. untold: receives the heads' suffixes under which the gain may be 0, so that there is no R.
-std::vector<Row> Patching::recovered(std::set<std::string>& untold) const {
+// Rows of R, the mean over runs. untold: receives the heads' suffixes under which the gain may be 0, so that there is
+// no R, and the reason.
+std::vector<Row> Patching::recovered(std::map<std::string, std::string>& untold) const {
   using FoldClip = std::pair<int64_t, int64_t>;
   std::vector<Row> rows;
   for (const auto& [key, patched] : values_) {
@@ -160,30 +176,27 @@ std::vector<Row> Patching::recovered(std::set<std::string>& untold) const {
       for (const Value& v :
            values_.at({.model = model, .variant = head, .component = "none", .metric = "log_probability"}))
         (*values)[{v.fold, v.clip}] = v.log_p;
-    Sums gain, moved;
+    Sums gain(setting_.runs), moved(setting_.runs), gain_of_all(1);
     for (const Value& v : patched) {
-      const std::string group = setting_.group_of(v.clip);
+      const std::string speaker = setting_.group_of(v.clip);
+      const int64_t run = v.fold / setting_.folds_of_a_run();
       const double low = frozen.at({v.fold, v.clip}), high = adapted.at({v.fold, v.clip});
-      gain.add(group, high - low);
-      moved.add(group, into_frozen ? v.log_p - low : high - v.log_p);
+      gain.add(run, speaker, high - low);
+      gain_of_all.add(0, speaker, high - low);
+      moved.add(run, speaker, into_frozen ? v.log_p - low : high - v.log_p);
     }
-    std::vector<double> gains_without, shares_without;
-    for (const auto& [group, of_group] : gain.of_group) {
-      gains_without.push_back(gain.total - of_group);
-      shares_without.push_back((moved.total - moved.of_group.at(group)) / (gain.total - of_group));
-    }
-    const Interval of_gain = jackknife_interval(gain.total, gains_without);
-    if (!(of_gain.low > 0) && !(of_gain.high < 0)) {
-      untold.insert(head);
+    const auto of_gain = pooled_difference_interval(gain_of_all.scores());  // given these runs
+    if (!of_gain.value || (of_gain.value->low <= 0 && of_gain.value->high >= 0)) {
+      untold[head] = of_gain.value ? "its interval over speakers holds 0" : of_gain.reason;
       continue;
     }
-    Row row{.key = key, .value = moved.total / gain.total, .n = std::ssize(patched)};
+    const PooledScores shares = moved.scores(&gain);
+    Row row{.key = key, .value = shares.value(), .n = std::ssize(patched)};
     row.key.metric = "recovered";
     if (setting_.folds == 1) row.fold = patched.front().fold;
     if (setting_.protocol.intervals) {
-      const Interval interval = jackknife_interval(row.value, shares_without);
-      row.low = interval.low;
-      row.high = interval.high;
+      row.estimand = "pooled";
+      set_interval(row, pooled_difference_interval(shares));
     }
     rows.push_back(std::move(row));
   }
@@ -195,14 +208,14 @@ Findings Patching::finish() {
   findings.rows = curves_.rows();
   for (Row& row : scores_.rows())
     if (row.key.metric == "uar") findings.rows.push_back(std::move(row));
-  std::set<std::string> untold;
+  std::map<std::string, std::string> untold;
   for (Row& row : recovered(untold)) findings.rows.push_back(std::move(row));
   if (findings.rows.empty()) findings.notes.push_back("No test clip was seen, so nothing could be measured.");
-  for (const std::string& head : untold)
-    findings.notes.push_back(
-        fmt::format("No recovered shares{}: the interval over speakers of what the adaptation adds to the "
-                    "log-probability of the true class holds 0, or there is only one speaker.",
-                    head.empty() ? "" : " under the frozen model's head"));
+  for (const auto& [head, reason] : untold)
+    findings.notes.push_back(fmt::format(
+        "No recovered shares{}: what the adaptation adds to the log-probability of the true class cannot be "
+        "told from 0: {}.",
+        head.empty() ? "" : " under the frozen model's head", reason));
   describe_patching(setting_, findings);
   return findings;
 }

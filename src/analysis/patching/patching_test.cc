@@ -110,6 +110,7 @@ TEST_F(PatchingTest, TheRecoveredShareIsARatioOfSumsWithAJackknifeOverSpeakers) 
   ASSERT_NE(row, nullptr);
   EXPECT_NEAR(row->value, moved / gain, 1e-9);
   EXPECT_NEAR(row->low, jackknife_interval(moved / gain, without).low, 1e-9);
+  EXPECT_EQ(row->estimand, "pooled");
 }
 
 TEST_F(PatchingTest, WithoutAGainThereIsNoShare) {

@@ -3,9 +3,8 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-
 #include "analysis/curves.h"
+#include "analysis/interval_words.h"
 
 namespace loralens {
 namespace {
@@ -42,8 +41,10 @@ std::vector<std::string> reading_of(const Setting& setting, const Findings& find
     const Row* row = share_row(findings, direction, layer);
     if (!row) continue;
     const std::string interval =
-        std::isnan(row->low) ? "" : fmt::format(" (95 % interval {:.0f} to {:.0f} %)", 100 * row->low, 100 * row->high);
+        has_interval(*row) ? fmt::format(" (95 % interval {:.0f} to {:.0f} %)", 100 * row->low, 100 * row->high) : "";
     sentences.push_back(fmt::format(fmt::runtime(text), place_of(layer), 100 * row->value, interval));
+    if (has_interval(*row) && !differs_from_zero(*row))
+      sentences.back() += " The interval includes 0: whether this patch moves anything cannot be told.";
   }
   return sentences;
 }

@@ -60,7 +60,8 @@ class AdapterReader : public Observer {
 
 class Spectrum : public Analysis {
  public:
-  Spectrum(const Setting& setting, const SpectrumForm& form) : setting_(setting), form_(form), curves_(setting) {}
+  Spectrum(const Setting& setting, const SpectrumForm& form)
+      : setting_(setting), form_(form), curves_(setting), intruders_(setting) {}
 
   bool wants(Part part, Role role) const override {
     return part == form_.part && role != Role::frozen && !setting_.adapted.empty();
@@ -120,6 +121,7 @@ class Spectrum : public Analysis {
   const Setting& setting_;
   SpectrumForm form_;
   SpectrumCurves curves_;
+  Intruders intruders_;
   std::map<Where, Streams> streams_;  // of the current fold
   std::map<std::pair<std::string, Place>, Tensor> random_factors_;  // N(0, 1), float32, the same in all folds
   std::set<std::string> notes_;
@@ -138,7 +140,7 @@ void Spectrum::begin_fold(const FoldSubjects& fold) {
       notes_.insert("The adapters have no dropout, so the rows of variant dropout equal the plain ones.");
   }
   if (!form_.weights_too) return;
-  if (const std::string why = add_weight_spectra(fold, curves_); !why.empty()) notes_.insert(why);
+  if (const std::string why = add_weight_spectra(fold, curves_, intruders_); !why.empty()) notes_.insert(why);
 }
 
 void Spectrum::add_rows(const BatchView& view, const Where& where, Gram Streams::* stream, const Tensor& value) {
@@ -268,12 +270,14 @@ void Spectrum::end_fold(const FoldSubjects& fold) {
 Findings Spectrum::finish() {
   Findings findings;
   findings.rows = curves_.rows();
+  intruders_.annotate(findings.rows);
   findings.arrays = curves_.arrays();
   for (const auto& [key, values] : random_factors_)
     findings.arrays.push_back(
         {fmt::format("{}/{}/{}", key.first, name_of(key.second.module), key.second.layer), values});
   findings.notes.assign(notes_.begin(), notes_.end());
   for (std::string& note : curves_.notes()) findings.notes.push_back(std::move(note));
+  for (std::string& note : intruders_.notes()) findings.notes.push_back(std::move(note));
   if (!random_factors_.empty())
     findings.notes.push_back(
         "Variants random-A and random-B replace one factor of the product only: the input and the backpropagated "

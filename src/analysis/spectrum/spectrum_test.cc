@@ -242,10 +242,22 @@ TEST_F(SpectrumTest, OfTheWeights) {
   key.component = "input-directions";  // 16 of 16 dimensions are the whole space
   EXPECT_EQ(find_row(findings.rows, key), nullptr);
   const Tensor nearest = std::get<0>(at::matmul(u_w.t(), u).abs().max(0)).narrow(0, 0, 10);
-  EXPECT_EQ(
-      value_of(findings,
-               {.model = "adapted", .layer = 2, .module = "fc1", .component = "adapted-weight", .metric = "intruders"}),
-      nearest.lt(0.5).sum().item<double>());
+  for (const double cosine : {0.3, 0.5, 0.7}) {
+    RowKey intruders{.model = "adapted",
+                     .variant = fmt::format("cosine-{}", cosine),
+                     .layer = 2,
+                     .module = "fc1",
+                     .component = "adapted-weight",
+                     .metric = "intruders"};
+    EXPECT_EQ(value_of(findings, intruders), nearest.lt(cosine).sum().item<double>());
+    const Row* row = find_row(findings.rows, intruders);
+    ASSERT_NE(row, nullptr);
+    EXPECT_EQ(row->null_draws, 199);
+    EXPECT_GE(row->p_adjusted, row->p);
+    EXPECT_LE(row->null_low, row->null_high);
+    intruders.layer = {};
+    EXPECT_EQ(find_row(findings.rows, intruders)->null_draws, 199);
+  }
 }
 
 TEST_F(SpectrumTest, OfAFullyTrainedEncoderIsThatOfItsWeights) {

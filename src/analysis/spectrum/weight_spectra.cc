@@ -52,21 +52,20 @@ void add_overlaps(int64_t fold, RowKey key, const Tensor& of_delta, int64_t rank
 }
 
 // w, delta: out×in, float64, CPU.
-void add_weight(int64_t fold, const Place& place, const Tensor& w, const Tensor& delta, SpectrumCurves& curves) {
+void add_weight(int64_t fold, const Place& place, const Tensor& w, const Tensor& delta, SpectrumCurves& curves,
+                Intruders& intruders) {
   const SingularDirections base = singular_directions(w), update = singular_directions(delta),
                            whole = singular_directions(w + delta);
   curves.add(fold, key_of("frozen", place, "weight"), base.values, 0);
   curves.add(fold, key_of("adapted", place, "delta-weight"), update.values, 0);
   curves.add(fold, key_of("adapted", place, "adapted-weight"), whole.values, 0);
-  RowKey key = key_of("adapted", place, "adapted-weight");
-  key.metric = "intruders";
-  curves.add(fold, key, static_cast<double>(intruder_dimensions(base.left, whole.left)), 0);
   const int64_t rank = rank_of(update.values);
+  intruders.add(fold, key_of("adapted", place, "adapted-weight"), base, update, whole, rank, curves);
   add_overlaps(fold, key_of("adapted", place, "output-directions"), update.left, rank, base.left, curves);
   add_overlaps(fold, key_of("adapted", place, "input-directions"), update.right, rank, base.right, curves);
 }
 
-std::string add_trained_encoder(const FoldSubjects& fold, SpectrumCurves& curves) {
+std::string add_trained_encoder(const FoldSubjects& fold, SpectrumCurves& curves, Intruders& intruders) {
   const EmotionModel& model = fold.adapted.model;
   const EmotionModel& base = fold.frozen.model;
   if (base.base_sha256 != model.base_sha256 || base.adapted.encoder_trained || !base.adapted.adapters.empty())
@@ -80,7 +79,7 @@ std::string add_trained_encoder(const FoldSubjects& fold, SpectrumCurves& curves
       const Tensor w = exact(base.adapted.encoder.linear(layer, module)).weight.cpu();
       const Tensor delta = exact(model.adapted.encoder.linear(layer, module)).weight.cpu() - w;
       if (!delta.any().item<bool>()) continue;  // a tensor that was not trained
-      add_weight(fold.fold, {layer, module}, w, delta, curves);
+      add_weight(fold.fold, {layer, module}, w, delta, curves, intruders);
       changed = true;
     }
   if (!changed) return "The encoder's weight matrices are those of the base model: there is no change to analyse.";
@@ -89,15 +88,15 @@ std::string add_trained_encoder(const FoldSubjects& fold, SpectrumCurves& curves
 
 }  // namespace
 
-std::string add_weight_spectra(const FoldSubjects& fold, SpectrumCurves& curves) {
+std::string add_weight_spectra(const FoldSubjects& fold, SpectrumCurves& curves, Intruders& intruders) {
   const at::NoGradGuard no_grad;
   const Adapted& adapted = fold.adapted.model.adapted;
-  if (adapted.encoder_trained) return add_trained_encoder(fold, curves);
+  if (adapted.encoder_trained) return add_trained_encoder(fold, curves, intruders);
   if (adapted.adapters.empty())
     return "The encoder's weights are those of the base model: there is no change to analyse.";
   for (const auto& [place, adapter] : adapted.adapters.linear) {
     const Linear& base = adapted.encoder.linear(place.layer, place.module);
-    add_weight(fold.fold, place, exact(base).weight.cpu(), update_of(base, *adapter), curves);
+    add_weight(fold.fold, place, exact(base).weight.cpu(), update_of(base, *adapter), curves, intruders);
   }
   for (const auto& [place, adapter] : fold.untrained.model.adapted.adapters.linear) {
     const Linear& base = fold.untrained.model.adapted.encoder.linear(place.layer, place.module);

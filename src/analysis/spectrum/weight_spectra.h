@@ -6,6 +6,7 @@
 #include <string>
 
 #include "analysis/spectrum/curves.h"
+#include "analysis/spectrum/intruders.h"
 
 namespace loralens {
 
@@ -16,8 +17,9 @@ namespace loralens {
 //   components output-directions (left singular vectors) and input-directions (right ones), metrics overlap and chance,
 //   variants top-<i>-in-<j>: how far the i leading directions of ΔW lie in the span of the j leading of W. Pairs with i
 //   above the rank of ΔW or j not below the width are left out;
-//   component adapted-weight, metric intruders: of the 10 leading output directions of W + ΔW.
+//   component adapted-weight, metric intruders, variants cosine-<threshold>: of the 10 leading output directions of
+//   W + ΔW.
 // Returns the reason if nothing could be added, else an empty string.
-std::string add_weight_spectra(const FoldSubjects& fold, SpectrumCurves& curves);
+std::string add_weight_spectra(const FoldSubjects& fold, SpectrumCurves& curves, Intruders& intruders);
 
 }  // namespace loralens

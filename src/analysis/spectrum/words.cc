@@ -67,6 +67,25 @@ std::vector<std::string> activation_reading(const std::vector<Row>& rows) {
   return sentences;
 }
 
+// "3.2 in v_proj (random updates 2.9 to 3.6: more than random, adjusted p = 0.005)", module by module.
+std::string intruder_text(const std::vector<Row>& rows) {
+  std::string text;
+  for (const std::string& module : modules_of(rows)) {
+    const Row* row = find_row(rows, {.model = "adapted",
+                                     .variant = "cosine-0.5",
+                                     .module = module,
+                                     .component = "adapted-weight",
+                                     .metric = "intruders"});
+    if (!row) continue;
+    text += fmt::format("{}{:.1f} in {}", text.empty() ? "" : "; ", row->value, module);
+    if (row->null_draws > 0)
+      text += fmt::format(" (random updates {:.1f} to {:.1f}: {}, adjusted p = {:.3f})", row->null_low, row->null_high,
+                          row->p_adjusted < 0.05 ? "more than random" : "an effect of training cannot be told",
+                          row->p_adjusted);
+  }
+  return text;
+}
+
 std::vector<std::string> weight_reading(const std::vector<Row>& rows) {
   std::vector<std::string> sentences;
   const auto add = [&](const std::string& before, const std::string& text, const std::string& after) {
@@ -98,10 +117,11 @@ std::vector<std::string> weight_reading(const std::vector<Row>& rows) {
                   beside_chance, beside_chance),
         ".");
   }
-  add("Number of intruders among the 10 leading output directions of W + ΔW: ",
-      by_module(rows, {quantity("adapted", "", "adapted-weight", "intruders")}, number, number),
-      " (means over "
-      "layers).");
+  if (std::string text = intruder_text(rows); !text.empty())
+    sentences.push_back(
+        "Number of intruders (no cosine of 0.5 with a direction of W) among the 10 leading output "
+        "directions of W + ΔW, mean over layers: " +
+        text + ".");
   return sentences;
 }
 

@@ -54,7 +54,7 @@ OrReason<Interval> small_change_interval(std::span<const ChangedClips> speakers,
                                                 speakers.size(), fewest_speakers));
   if (changed < fewest_changed)
     return OrReason<Interval>::none(
-        fmt::format("{} clips change their answer: {} are needed for an interval", changed, fewest_changed));
+        fmt::format("fewer than {} clips change their answer, too few for an interval", fewest_changed));
   const Share a = share_of(lost, clips, level), b = share_of(gained, clips, level);
   const double drop = a.value - b.value;
   return {Interval{drop - std::hypot(a.value - a.interval.low, b.interval.high - b.value),

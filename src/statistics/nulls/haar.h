@@ -4,19 +4,21 @@
 // (Mezzadri, How to Generate Random Matrices from the Classical Compact Groups, Notices of the AMS 54, 2007).
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
-#include <vector>
 
 #include "base/random.h"
 
 namespace loralens {
 
-// matrix: rows×columns, row-major, rows >= columns >= 1. Returns Q of its QR decomposition with a positive diagonal of
-// R: the same span, orthonormal columns. Columns drawn from N(0, C) give singular vectors that follow C. Error for
-// another size, or columns that depend on each other.
-std::vector<double> orthonormal_columns(std::vector<double> matrix, int64_t rows, int64_t columns);
+// matrices: S×d×k, k <= d, float64, CPU. weights: d positive numbers; undefined: all 1. Returns S×k×k: the inverses of
+// the upper triangular R, with a positive diagonal, for which the columns of diag(√weights) M R⁻¹ are orthonormal. The
+// columns of M R⁻¹ (weights 1) are uniformly distributed if the entries of M are independent and normal. By the
+// Cholesky decomposition of Mᵀ diag(weights) M. Error for columns that depend on each other.
+at::Tensor inverse_triangles(const at::Tensor& matrices, const at::Tensor& weights = {});
 
-// rows×columns, row-major: orthonormal columns, uniformly distributed.
-std::vector<double> haar_columns(int64_t rows, int64_t columns, Random& random);
+// S×d×k, float64: orthonormal columns, uniformly distributed. Error for k > d.
+at::Tensor haar_columns(int64_t draws, int64_t rows, int64_t columns, Random& random);
 
 }  // namespace loralens

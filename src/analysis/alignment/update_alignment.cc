@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analysis/alignment/update_alignment.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/matmul.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <numeric>
+
+#include "analysis/adapted_modules.h"
+#include "analysis/alignment/words.h"
+#include "base/random.h"
+#include "statistics/metrics.h"
+#include "statistics/normal_values.h"
+#include "statistics/nulls/cka_draws.h"
+#include "statistics/nulls/haar.h"
+
+namespace loralens {
+namespace {
+
+using at::Tensor;
+
+constexpr int64_t draws_at_once = 37;  // a divisor of update_draws: bounds the memory of a block of draws
+constexpr int64_t widest = 2048;  // of a site whose covariance is held: 32 MB in float64
+static_assert(update_draws % draws_at_once == 0);
+
+RowKey key_of(Role role, const Place& place, const char* component, const char* metric, const std::string& variant) {
+  return {.model = std::string(name_of(role)),
+          .variant = variant,
+          .layer = place.layer,
+          .module = std::string(name_of(place.module)),
+          .component = component,
+          .metric = metric};
+}
+
+Site input_site(const Place& place) { return {input_of(place.module), place.layer}; }
+Site output_site(const Place& place) { return {SiteKind::adapter_up, place.layer, place.module}; }
+
+double mean_of(const std::vector<double>& values) { return summarise(values, 1).mean; }
+
+}  // namespace
+
+// A value with its null distribution, of a place whose random directions are d×k.
+struct UpdateAlignment::Task {
+  RowKey key;
+  int64_t d = 0, k = 0;
+  double value = 0;
+  bool is_cka = false;
+  // The value for each of S draws. normal: S×d×k normal numbers; columns: their orthonormal columns.
+  std::function<std::vector<double>(const Tensor& normal, const Tensor& columns)> of;
+  std::vector<double> draws;
+};
+
+bool UpdateAlignment::wants(const Site& site) const {
+  return std::ranges::any_of(setting_.adapted, [&](const Place& place) { return site == input_site(place); });
+}
+
+void UpdateAlignment::begin_fold(const FoldSubjects& fold) {
+  directions_.clear();
+  samples_.clear();
+  covariances_.clear();
+  efficiencies_.clear();
+  for (const Role role : {Role::adapted, Role::untrained})
+    for (const auto& [place, adapter] : fold.of(role).model.adapted.adapters.linear) {
+      const auto factors = adapter->factors();
+      if (!factors) continue;
+      SingularDirections update = update_directions(factors->a.detach().cpu(), factors->b.detach().cpu());
+      if (update.values.numel() > 0) directions_[{role, place}] = std::move(update);
+    }
+}
+
+void UpdateAlignment::see(const BatchView& view, const Site& site, const Tensor& value) {
+  if (view.subject.role != Role::adapted) return;
+  if (value.size(1) > widest) {
+    wide_.insert(value.size(1));
+    return;
+  }
+  covariances_[site].add(view.speech_of(value));
+}
+
+void UpdateAlignment::use(const Minibatch& minibatch) {
+  for (const auto& [where, sets] : minibatch.samples)
+    if (where.gradient || wants(where.site)) samples_[where].push_back(sets[0].clone());
+  double bytes = 0;
+  for (const auto& [where, samples] : samples_)
+    for (const Tensor& x : samples) bytes += static_cast<double>(x.nbytes());
+  megabytes_ = std::max(megabytes_, bytes / 1e6);
+}
+
+std::vector<Tensor> UpdateAlignment::samples_of(const SampledSite& where) const {
+  std::vector<Tensor> samples;
+  if (const auto found = samples_.find(where); found != samples_.end())
+    for (const Tensor& x : found->second) samples.push_back(x.to(c10::ScalarType::Double));
+  return samples;
+}
+
+void UpdateAlignment::add_cka(const Of& of, const SingularDirections& update, std::vector<Task>& tasks) {
+  const auto& [role, place] = of;
+  const Tensor sigma = update.values;
+  const std::string balanced = alignment_variant(false, "balanced");
+  if (auto x = samples_of({role, input_site(place), false}); !x.empty())
+    tasks.push_back({key_of(role, place, "forward", "cka", balanced),
+                     update.right.size(0),
+                     sigma.size(0),
+                     forward_cka_draws(x, update.right.unsqueeze(0), sigma)[0],
+                     true,
+                     [x, sigma](const Tensor&, const Tensor& v) { return forward_cka_draws(x, v, sigma); },
+                     {}});
+  if (auto g = samples_of({role, output_site(place), true}); !g.empty())
+    tasks.push_back({key_of(role, place, "gradient", "cka", balanced),
+                     update.left.size(0),
+                     sigma.size(0),
+                     gradient_cka_draws(g, update.left.unsqueeze(0), sigma)[0],
+                     true,
+                     [g, sigma](const Tensor&, const Tensor& u) { return gradient_cka_draws(g, u, sigma); },
+                     {}});
+}
+
+// Gauge-free alignment with the covariances of the module's input and of the gradient at its output; and the second
+// null of the CKA: V' from columns drawn from N(0, C), in the basis of C's eigenvectors.
+void UpdateAlignment::add_strengths(int64_t fold, int64_t clips, const Of& of, const SingularDirections& update,
+                                    FoldCurves& curves, std::vector<Task>& tasks) {
+  const auto& [role, place] = of;
+  const Tensor sigma = update.values;
+  for (const bool forward : {true, false}) {
+    const Site site = forward ? input_site(place) : output_site(place);
+    const auto found = covariances_.find(site);
+    if (found == covariances_.end()) continue;
+    const CovarianceSpectrum spectrum(found->second.covariance());
+    const Tensor directions = forward ? update.right : update.left, eigenvalues = spectrum.eigenvalues;
+    const auto [strength, efficiency] = strength_of(spectrum, directions, sigma);
+    if (std::isnan(strength)) continue;
+    const char* component = forward ? "forward" : "backward";
+    const RowKey key = key_of(role, place, component, "strength", "");
+    curves.add(fold, key, strength, NAN, NAN, clips);
+    if (!std::isnan(efficiency)) {
+      curves.add(fold, key_of(role, place, component, "efficiency", ""), efficiency, NAN, NAN, clips);
+      efficiencies_[place][component] = efficiency;
+    }
+    tasks.push_back({key,
+                     directions.size(0),
+                     sigma.size(0),
+                     strength,
+                     false,
+                     [eigenvalues, sigma](const Tensor&, const Tensor& columns) {
+                       return strength_draws(eigenvalues, columns, sigma);
+                     },
+                     {}});
+    auto x = samples_of({role, site, false});
+    if (!forward || x.empty()) continue;
+    // The rounding error of directions without variance stays below the weight that is added to each.
+    const Tensor weights = eigenvalues + 1e-9 * eigenvalues.mean();
+    const double value = forward_cka_draws(x, directions.unsqueeze(0), sigma)[0];
+    for (Tensor& rows : x) rows = at::matmul(rows, spectrum.eigenvectors) * weights.sqrt();
+    tasks.push_back({key_of(role, place, "forward", "cka", input_null_variant),
+                     directions.size(0),
+                     sigma.size(0),
+                     value,
+                     true,
+                     [x, sigma, weights](const Tensor& normal, const Tensor&) {
+                       return forward_cka_draws(x, at::matmul(normal, inverse_triangles(normal, weights)), sigma);
+                     },
+                     {}});
+  }
+}
+
+std::vector<UpdateAlignment::Task> UpdateAlignment::tasks(int64_t fold, int64_t clips, FoldCurves& curves) {
+  std::vector<Task> tasks;
+  for (const auto& [of, update] : directions_) {
+    add_cka(of, update, tasks);
+    if (of.first == Role::adapted) add_strengths(fold, clips, of, update, curves, tasks);
+  }
+  return tasks;
+}
+
+// Places of one shape share their random directions, in an order of their own, so that the draws of a place are
+// independent of those of the others. The folds of a run start from the same A and share most of their data: a place has
+// the same random directions in all of them.
+void UpdateAlignment::draw(int64_t fold, std::vector<Task>& tasks) const {
+  std::map<std::pair<int64_t, int64_t>, std::vector<Task*>> by_shape;
+  for (Task& task : tasks) by_shape[{task.d, task.k}].push_back(&task);
+  const int64_t run = fold / setting_.folds_of_a_run();
+  for (const auto& [shape, of_shape] : by_shape) {
+    const auto [d, k] = shape;
+    Random random(hash_of(setting_.seed, hash_of("random-update"), run, d, k));
+    for (int64_t done = 0; done < update_draws; done += draws_at_once) {
+      const Tensor normal = normal_values({draws_at_once, d, k}, random);
+      const Tensor columns = at::matmul(normal, inverse_triangles(normal));
+      for (Task* task : of_shape)
+        for (const double value : task->of(normal, columns)) task->draws.push_back(value);
+    }
+  }
+  for (Task& task : tasks) {
+    const RowKey& key = task.key;
+    Random random(hash_of(setting_.seed, hash_of(key.model), *key.layer, hash_of(key.module), hash_of(key.component),
+                          hash_of(key.metric)));
+    random.shuffle(task.draws);
+  }
+}
+
+// Means over places: of the strength with its draws, of the efficiency, and of the difference of the two efficiencies,
+// the prespecified contrast. The efficiencies count as functions of the trained weights (n = 0), so that their mean has
+// an interval over folds and runs.
+void UpdateAlignment::add_means(int64_t fold, int64_t clips, const std::vector<Task>& tasks, FoldCurves& curves) {
+  const auto key = [](const char* component, const char* metric) {
+    return RowKey{.model = "adapted", .component = component, .metric = metric};
+  };
+  for (const char* component : {"forward", "backward"}) {
+    std::vector<const Task*> of;
+    for (const Task& task : tasks)
+      if (!task.is_cka && task.key.component == component) of.push_back(&task);
+    if (of.empty()) continue;
+    double mean = 0;
+    std::vector<double> draws(update_draws);
+    for (const Task* task : of) {
+      mean += task->value / static_cast<double>(of.size());
+      for (size_t b = 0; b < draws.size(); ++b) draws[b] += task->draws[b] / static_cast<double>(of.size());
+    }
+    curves.add(fold, key(component, "strength"), mean, NAN, NAN, clips);
+    strength_.add(fold, key(component, "strength"), mean, std::move(draws));
+  }
+  std::map<std::string, std::vector<double>> efficiencies;
+  for (const auto& [place, of] : efficiencies_) {
+    for (const auto& [component, efficiency] : of) efficiencies[component].push_back(efficiency);
+    if (of.size() == 2) efficiencies["forward-backward"].push_back(of.at("forward") - of.at("backward"));
+  }
+  for (const auto& [component, values] : efficiencies)
+    curves.add(fold, key(component.c_str(), "efficiency"), mean_of(values));
+}
+
+void UpdateAlignment::end_fold(int64_t fold, int64_t clips, FoldCurves& curves) {
+  std::vector<Task> all = tasks(fold, clips, curves);
+  draw(fold, all);
+  for (const Task& task : all) {
+    RowKey key = task.key;
+    const Summary null = summarise(task.draws, 1);
+    if (task.is_cka && !std::isnan(null.mean) && !std::isnan(task.value)) {
+      // The value of the plain null is added by the caller, from the activations of the pass.
+      if (key.variant == input_null_variant) curves.add(fold, key, task.value, NAN, NAN, clips);
+      key.metric = "cka_chance";
+      curves.add(fold, key, null.mean, NAN, NAN, clips);
+    } else if (!task.is_cka && null.std > 0) {
+      key.metric = "strength_z";
+      curves.add(fold, key, (task.value - null.mean) / null.std, NAN, NAN, clips);
+    }
+    (task.is_cka ? cka_ : strength_).add(fold, task.key, task.value, task.draws);
+  }
+  add_means(fold, clips, all, curves);
+  directions_.clear();
+  samples_.clear();
+  covariances_.clear();
+}
+
+void UpdateAlignment::annotate(std::vector<Row>& rows) const {
+  cka_.annotate(rows);
+  strength_.annotate(rows);
+}
+
+std::vector<std::string> UpdateAlignment::notes() const {
+  std::vector<std::string> notes;
+  if (megabytes_ > 0)
+    notes.push_back(fmt::format(
+        "p, null_low and null_high of CKA in the balanced gauge and of strength: {} random updates with the "
+        "trained singular values; p_adjusted: over all places and both directions, by the maximum. The "
+        "means of all clips of a fold are held at once ({:.1f} MB).",
+        update_draws, megabytes_));
+  for (const int64_t width : wide_)
+    notes.push_back(
+        fmt::format("No strength or efficiency where a module's input or output has {} dimensions: covariances are "
+                    "held for at most {}.",
+                    width, widest));
+  return notes;
+}
+
+}  // namespace loralens

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Multinomial logistic regression with an L2 penalty, by Newton's method whose steps conjugate gradients solve
+// (truncated Newton; Nocedal and Wright, Numerical Optimization, 2nd edition, section 7.1).
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace loralens {
+
+// Samples to fit on. All in double precision, on the CPU.
+struct LogisticSamples {
+  at::Tensor x;        // n×D
+  at::Tensor labels;   // n, int64, in [0, C)
+  at::Tensor weights;  // n, positive; undefined: all equal
+  int64_t classes = 0;  // C
+};
+
+struct LogisticFit {
+  at::Tensor weight;  // C×D
+  at::Tensor bias;    // C
+};
+
+// The minimum of Σ w_i CE_i / Σ w_i + l2/2 · ‖weight‖², with CE the cross-entropy in nats and the bias unpenalised;
+// scikit-learn's LogisticRegression with C = 1 / (l2 · Σ w_i) has the same one. The gradient's largest entry is at most
+// 1e-7 at the end. A class without samples gets the weight 0 and a bias that gives it a probability below e^-30.
+// start: a fit of the same samples with another l2, near which the search begins; null: 0.
+// Error for l2 <= 0, no samples, or if the minimum is not reached.
+LogisticFit fit_logistic(const LogisticSamples& samples, double l2, const LogisticFit* start = nullptr);
+
+// The logits of x (..×D): ..×C.
+at::Tensor logistic_logits(const LogisticFit& fit, const at::Tensor& x);
+
+}  // namespace loralens

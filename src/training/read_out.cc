@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "training/read_out.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+
+#include "base/parallel.h"
+#include "inference/predict.h"
+#include "statistics/logistic.h"
+#include "training/batches/balance.h"
+#include "training/objective/cross_entropy.h"
+#include "training/one_thread.h"
+#include "training/selection.h"
+
+namespace loralens {
+namespace {
+
+using at::Tensor;
+
+// A pair of a hidden state and a penalty, and its scores on clips that it was not fitted on.
+struct Candidate {
+  int64_t hidden_state = 0;
+  double l2 = 0;
+  SelectionScores scores;
+};
+
+// A regression of standardised states: logits = weight (x - mean) / deviation + bias.
+struct Standardised {
+  Tensor mean, deviation;  // D; the deviation of a constant state is 1
+
+  explicit Standardised(const Tensor& x) : mean(x.mean(0)), deviation(x.std(0, /*unbiased=*/false)) {
+    deviation = at::where(deviation > 0, deviation, 1.0);
+  }
+  Tensor operator()(const Tensor& x) const { return (x - mean) / deviation; }
+};
+
+Tensor index_of(const std::vector<int64_t>& numbers) { return at::tensor(numbers, c10::ScalarType::Long); }
+
+// Fits of one fold's training part.
+class Fits {
+ public:
+  Fits(const FoldTask& task, int64_t classes)
+      : task_(task), classes_(classes), states_(task.start_states.cpu()), labels_(index_of(task.labels)) {}
+
+  int64_t states() const { return states_.size(1); }  // N+1
+
+  // The pooled hidden state of clips, n×D, in double precision.
+  Tensor state(int64_t number, const std::vector<int64_t>& clips) const {
+    return states_.select(1, number).index_select(0, index_of(clips)).to(c10::ScalarType::Double);
+  }
+  LogisticSamples samples(const Tensor& x, const std::vector<int64_t>& clips) const {
+    return {x, labels_.index_select(0, index_of(clips)), weights(clips), classes_};
+  }
+  std::vector<int64_t> labels(const std::vector<int64_t>& clips) const {
+    std::vector<int64_t> labels;
+    for (const int64_t clip : clips) labels.push_back(task_.label(clip));
+    return labels;
+  }
+
+ private:
+  // The weight of each clip, by its class and by how often a balanced epoch draws it.
+  Tensor weights(const std::vector<int64_t>& clips) const {
+    std::vector<double> of_clip(task_.labels.size(), 1), chosen;
+    const Balance balance = parse_balance(task_.options.balance);
+    if (balance != Balance::none)
+      for (const SampleCell& cell : sample_cells(clips, task_.corpora, task_.labels, balance))
+        for (const int64_t clip : cell.clips)
+          of_clip[static_cast<size_t>(clip)] = static_cast<double>(cell.draws) / static_cast<double>(cell.clips.size());
+    const Fold part{.train = clips, .development = {}, .test = {}};
+    const auto by_class = loss_options({.fold = part, .labels = task_.labels, .options = task_.options}, classes_);
+    for (const int64_t clip : clips)
+      chosen.push_back(
+          of_clip[static_cast<size_t>(clip)] *
+          (task_.options.class_weights ? by_class.class_weights[static_cast<size_t>(task_.label(clip))] : 1));
+    return at::tensor(chosen, c10::ScalarType::Double);
+  }
+
+  const FoldTask& task_;
+  int64_t classes_;
+  Tensor states_;  // n×(N+1)×D of every clip of the table
+  Tensor labels_;
+};
+
+// The parts on which candidates are fitted (train) and scored (test).
+struct Choice {
+  std::vector<Fold> folds;
+  std::string by;  // for config.json
+};
+
+Choice choice_for(const Clips& clips, const FoldTask& task, int64_t most_folds) {
+  const auto& train = task.fold.train;
+  if (!task.fold.development.empty()) return {{{train, {}, task.fold.development}}, "development part"};
+  Clips part = clips;
+  part.clips.clear();
+  std::set<std::pair<std::string, std::string>> speakers;
+  for (const int64_t clip : train) {
+    part.clips.push_back(clips.clips[static_cast<size_t>(clip)]);
+    speakers.emplace(part.clips.back().corpus, part.clips.back().speaker);
+  }
+  const bool known = std::ranges::none_of(speakers, [](const auto& name) { return name.second.empty(); });
+  const bool by_speaker = known && speakers.size() > 1;
+  const int64_t count = std::min(most_folds, by_speaker ? std::ssize(speakers) : std::ssize(train));
+  if (count < 2) fail("a training part of one clip leaves none to choose a read-out on: use more clips");
+  const std::string scheme = fmt::format("{}:{}", by_speaker ? "speaker" : "random", count);
+  Choice choice{make_folds(part, {.scheme = scheme, .seed = task.options.seed, .allow_leaks = true}, false),
+                fmt::format("{} folds of the training part by {}", count, by_speaker ? "speaker" : "clip")};
+  for (Fold& fold : choice.folds)
+    for (auto* numbers : {&fold.train, &fold.test})
+      for (int64_t& number : *numbers) number = train[static_cast<size_t>(number)];
+  return choice;
+}
+
+// The candidates of one hidden state with their scores over all parts of the choice.
+std::vector<Candidate> candidates_of(int64_t state, const Fits& fits, const Choice& choice,
+                                     const std::vector<double>& penalties) {
+  std::vector<std::vector<Tensor>> logits(penalties.size());
+  std::vector<int64_t> labels;
+  for (const Fold& part : choice.folds) {
+    const Tensor x = fits.state(state, part.train);
+    const Standardised standardised(x);
+    const LogisticSamples samples = fits.samples(standardised(x), part.train);
+    const Tensor scored = standardised(fits.state(state, part.test));
+    std::optional<LogisticFit> fit;
+    for (size_t i = 0; i < penalties.size(); ++i) {
+      fit = fit_logistic(samples, penalties[i], fit ? &*fit : nullptr);
+      logits[i].push_back(logistic_logits(*fit, scored));
+    }
+    for (const int64_t label : fits.labels(part.test)) labels.push_back(label);
+  }
+  std::vector<Candidate> candidates;
+  for (size_t i = 0; i < penalties.size(); ++i)
+    candidates.push_back({state, penalties[i], scores_of(at::cat(logits[i]), labels)});
+  return candidates;
+}
+
+const Candidate& best_of(std::span<const Candidate> candidates) {
+  return *std::ranges::max_element(candidates, {},
+                                   [](const Candidate& c) { return std::pair(c.scores.uar, -c.scores.loss); });
+}
+
+// Fits the candidate on all training clips; `head` has the shapes of the result.
+void fill(Head& head, const Candidate& candidate, const Fits& fits, const std::vector<int64_t>& train) {
+  const Tensor x = fits.state(candidate.hidden_state, train);
+  const Standardised standardised(x);
+  const LogisticFit fit = fit_logistic(fits.samples(standardised(x), train), candidate.l2);
+  const Tensor weight = fit.weight / standardised.deviation;
+  head.projector.weight.detach().copy_(weight);
+  head.projector.bias.detach().copy_(fit.bias - (weight * standardised.mean).sum(1));
+  if (candidate.hidden_state < fits.states() - 1) head.hidden_state = candidate.hidden_state;
+}
+
+nlohmann::json record_of(const Candidate& best, const Candidate& last, const std::vector<Candidate>& all,
+                         const Choice& choice) {
+  nlohmann::json scores = nlohmann::json::array();
+  for (const Candidate& c : all)
+    scores.push_back({{"hidden_state", c.hidden_state}, {"l2", c.l2}, {"uar", c.scores.uar}, {"loss", c.scores.loss}});
+  return {{"hidden_state", best.hidden_state},
+          {"l2", best.l2},
+          {"l2_of_last_hidden_state", last.l2},
+          {"chosen_on", choice.by},
+          {"candidates", scores}};
+}
+
+}  // namespace
+
+Tensor all_hidden_states(const EmotionModel& model, ClipSource& source, std::span<const int64_t> clips,
+                         const std::function<void(int64_t)>& done) {
+  EmotionModel reader = model;
+  reader.head.layer_weights = at::zeros({model.adapted.encoder.config.layers + 1});  // so the pass pools every state
+  return clip_states(reader, source, clips, done);
+}
+
+void fit_read_out(EmotionModel& model, const Clips& clips, const FoldTask& task, const ReadOutOptions& options) {
+  const at::NoGradGuard no_grad;
+  const auto threads = static_cast<size_t>(at::get_num_threads());
+  const OneThread one_thread(true);
+  const Fits fits(task, std::ssize(model.classes));
+  const Choice choice = choice_for(clips, task, options.folds);
+  std::vector<std::vector<Candidate>> by_state(static_cast<size_t>(fits.states()));
+  parallel_for(by_state.size(), threads, [&](size_t state) {
+    by_state[state] = candidates_of(static_cast<int64_t>(state), fits, choice, options.l2);
+  });
+  std::vector<Candidate> all;
+  for (const auto& candidates : by_state) all.insert(all.end(), candidates.begin(), candidates.end());
+  const Candidate &best = best_of(all), &last = best_of(by_state.back());
+  fill(model.head, best, fits, task.fold.train);
+  if (model.head.hidden_state) {
+    model.last_layer_head = make_head(model.adapted.encoder, std::ssize(model.classes), {.logistic = true}, 0);
+    fill(*model.last_layer_head, last, fits, task.fold.train);
+  }
+  model.read_out = record_of(best, last, all, choice);
+}
+
+}  // namespace loralens

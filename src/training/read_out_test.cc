@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "training/read_out.h"
+
+#include <gmock/gmock.h>
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/allclose.h>
+#include <ATen/ops/eye.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+
+#include "base/error.h"
+#include "classifier/forward.h"
+#include "classifier/test_model.h"
+#include "inference/predict.h"
+#include "inference/test_clips.h"
+#include "statistics/logistic.h"
+
+namespace loralens {
+namespace {
+
+using at::Tensor;
+using testing::HasSubstr;
+
+// 48 clips of four speakers and three classes on a tiny encoder (N 3, D 16). Hidden state 1 tells the class of a clip,
+// the others are noise.
+class ReadOut : public testing::Test {
+ protected:
+  static constexpr int64_t clips = 48, states = 4, width = 16;
+
+  ReadOut() {
+    for (int64_t i = 0; i < clips; ++i) {
+      labels_.push_back(i % 3);
+      Clip clip;
+      clip.id = std::to_string(i);
+      clip.label = std::to_string(i % 3);
+      clip.speaker = std::to_string(i % 4);
+      table_.clips.push_back(clip);
+      (i % 4 == 0 ? fold_.test : i % 4 == 1 ? fold_.development : fold_.train).push_back(i);
+      states_[i][1][i % 3] += 6;
+    }
+  }
+
+  EmotionModel fitted(const ReadOutOptions& options = {}) {
+    EmotionModel model = make_model(base_, tiny_adapter("frozen"), {.logistic = true}, {"0", "1", "2"}, 42);
+    fit_read_out(model, table_,
+                 {.fold = fold_, .labels = labels_, .options = options_, .start_states = states_, .frozen = true},
+                 options);
+    return model;
+  }
+  // The regression of these clips by its definition, as weights and bias for states that are not standardised.
+  LogisticFit expected(int64_t state, const std::vector<int64_t>& numbers, double l2) const {
+    std::vector<Tensor> rows;
+    std::vector<int64_t> labels;
+    for (const int64_t clip : numbers) {
+      rows.push_back(states_[clip][state].to(c10::ScalarType::Double));
+      labels.push_back(labels_[static_cast<size_t>(clip)]);
+    }
+    const Tensor x = at::stack(rows), mean = x.mean(0), deviation = (x - mean).pow(2).mean(0).sqrt();
+    LogisticFit fit = fit_logistic({(x - mean) / deviation, at::tensor(labels), {}, 3}, l2);
+    fit.weight = fit.weight / deviation;
+    fit.bias = fit.bias - fit.weight.matmul(mean);
+    return fit;
+  }
+  static void expect_head(const Head& head, const LogisticFit& fit) {
+    EXPECT_TRUE(at::allclose(head.projector.weight.to(c10::ScalarType::Double), fit.weight, 1e-4, 1e-5));
+    EXPECT_TRUE(at::allclose(head.projector.bias.to(c10::ScalarType::Double), fit.bias, 1e-4, 1e-5));
+    EXPECT_TRUE(head.classifier.weight.equal(at::eye(3)) && head.classifier.bias.equal(at::zeros({3})));
+  }
+
+  Base base_ = tiny_base();
+  Clips table_;
+  std::vector<int64_t> labels_;
+  Fold fold_;
+  TrainOptions options_;
+  Tensor states_ = random_tensor({clips, states, width}, 7).to(c10::ScalarType::Float) + 3;
+};
+
+TEST_F(ReadOut, ChoosesTheStateThatTellsTheClassAndIsTheRegressionOfTheTrainingClips) {
+  const EmotionModel model = fitted();
+  EXPECT_EQ(model.head.hidden_state, 1);
+  EXPECT_EQ(model.first_adapted_layer(), 1);
+  EXPECT_EQ(model.read_out.at("hidden_state"), 1);
+  EXPECT_EQ(model.read_out.at("chosen_on"), "development part");
+  EXPECT_EQ(model.read_out.at("candidates").size(), 4 * ReadOutOptions().l2.size());
+  expect_head(model.head, expected(1, fold_.train, model.read_out.at("l2")));
+  ASSERT_TRUE(model.last_layer_head.has_value());
+  EXPECT_TRUE(model.last_layer_head->reads_last_layer());
+  expect_head(*model.last_layer_head, expected(3, fold_.train, model.read_out.at("l2_of_last_hidden_state")));
+  const Tensor guess = logits(model.head, states_, Pass{}).argmax(1);
+  for (const int64_t clip : fold_.test) EXPECT_EQ(guess[clip].item<int64_t>(), labels_[static_cast<size_t>(clip)]);
+}
+
+TEST_F(ReadOut, OfTheLastStateIsOneHead) {
+  states_ = states_.index_select(1, at::tensor(std::vector<int64_t>{0, 2, 3, 1}));
+  const EmotionModel model = fitted();
+  EXPECT_TRUE(model.head.reads_last_layer());
+  EXPECT_FALSE(model.last_layer_head.has_value());
+  EXPECT_EQ(model.read_out.at("hidden_state"), 3);
+  EXPECT_EQ(model.read_out.at("l2"), model.read_out.at("l2_of_last_hidden_state"));
+  expect_head(model.head, expected(3, fold_.train, model.read_out.at("l2")));
+}
+
+// The UAR and cross-entropy of each candidate, computed again; the best one has been chosen.
+TEST_F(ReadOut, RecordsTheScoresOfAllCandidates) {
+  states_.select(1, 1).slice(1, 0, 3) -= 2.5 * (states_.select(1, 1).slice(1, 0, 3) > 7).to(c10::ScalarType::Float);
+  const EmotionModel model = fitted({.l2 = {10, 0.1}});
+  std::pair<double, double> best{-1, 0};
+  for (const auto& candidate : model.read_out.at("candidates")) {
+    const LogisticFit fit = expected(candidate.at("hidden_state"), fold_.train, candidate.at("l2"));
+    std::vector<double> right(3), all(3);
+    double loss = 0;
+    for (const int64_t clip : fold_.development) {
+      const auto label = labels_[static_cast<size_t>(clip)];
+      const Tensor x = states_[clip][candidate.at("hidden_state").get<int64_t>()].to(c10::ScalarType::Double);
+      const Tensor z = logistic_logits(fit, x);
+      loss -= (z[label] - z.exp().sum().log()).item<double>() / static_cast<double>(fold_.development.size());
+      right[static_cast<size_t>(label)] += z.argmax().item<int64_t>() == label;
+      all[static_cast<size_t>(label)] += 1;
+    }
+    const double uar = (right[0] / all[0] + right[1] / all[1] + right[2] / all[2]) / 3;
+    EXPECT_NEAR(candidate.at("uar"), uar, 1e-12);
+    EXPECT_NEAR(candidate.at("loss"), loss, 1e-4);
+    best = std::max(best, {uar, -candidate.at("loss").get<double>()});
+    if (candidate.at("hidden_state") == model.read_out.at("hidden_state") &&
+        candidate.at("l2") == model.read_out.at("l2"))
+      EXPECT_EQ(best.first, candidate.at("uar").get<double>());
+  }
+  for (const auto& candidate : model.read_out.at("candidates"))
+    EXPECT_LE(candidate.at("uar").get<double>(), best.first);
+}
+
+TEST_F(ReadOut, WithoutADevelopmentPartIsChosenByTheSpeakersOfTheTrainingPart) {
+  fold_.train.insert(fold_.train.end(), fold_.development.begin(), fold_.development.end());
+  std::ranges::sort(fold_.train);
+  fold_.development.clear();
+  const EmotionModel model = fitted();
+  EXPECT_EQ(model.read_out.at("chosen_on"), "3 folds of the training part by speaker");
+  EXPECT_EQ(model.head.hidden_state, 1);
+  expect_head(model.head, expected(1, fold_.train, model.read_out.at("l2")));
+  for (Clip& clip : table_.clips) clip.speaker.clear();
+  EXPECT_EQ(fitted().read_out.at("chosen_on"), "5 folds of the training part by clip");
+}
+
+TEST_F(ReadOut, NeverSeesTheTestPart) {
+  for (const bool development : {true, false}) {
+    if (!development) fold_.development.clear();
+    const EmotionModel before = fitted();
+    auto states = states_.clone();
+    auto labels = labels_;
+    for (const int64_t clip : fold_.test) {
+      states_[clip] *= -2;
+      labels_[static_cast<size_t>(clip)] = 0;
+      table_.clips[static_cast<size_t>(clip)].label = "0";
+    }
+    const EmotionModel after = fitted();
+    expect_same_parameters(before, after);
+    EXPECT_EQ(before.read_out, after.read_out);
+    std::swap(states, states_);
+    std::swap(labels, labels_);
+  }
+}
+
+TEST_F(ReadOut, HasTheSameBitsOnAnyNumberOfThreads) {
+  const EmotionModel one = fitted();
+  at::set_num_threads(3);
+  const EmotionModel three = fitted();
+  EXPECT_EQ(at::get_num_threads(), 3);
+  at::set_num_threads(1);
+  expect_same_parameters(one, three);
+  EXPECT_EQ(one.read_out, three.read_out);
+}
+
+// A class with half as many training clips, weighted, has the boundary of equal classes: as if its clips came twice.
+TEST_F(ReadOut, WeightsClasses) {
+  std::erase_if(fold_.train, [](int64_t clip) { return clip % 3 == 2 && clip % 2 == 0; });
+  options_.class_weights = true;
+  const EmotionModel weighted = fitted({.l2 = {0.1}});
+  options_.class_weights = false;
+  const EmotionModel plain = fitted({.l2 = {0.1}});
+  options_.balance = "classes";
+  const EmotionModel balanced = fitted({.l2 = {0.1}});
+  const auto of_class = [&](const EmotionModel& m, int64_t c) {
+    return at::softmax(logits(m.head, states_, Pass{}), 1).mean(0)[c].item<double>();
+  };
+  EXPECT_GT(of_class(weighted, 2), of_class(plain, 2) + 0.005);
+  EXPECT_NEAR(of_class(balanced, 2), of_class(weighted, 2), 1e-3);
+}
+
+TEST_F(ReadOut, StatesAreThoseThatItsHeadReads) {
+  const TestFolder folder;
+  const Clips audio = tone_corpus(folder, 6);
+  ClipSource source(base_.encoder, audio.clips, 0, {});
+  EmotionModel model = make_model(base_, tiny_adapter("frozen"), {.logistic = true}, {"high", "low"}, 42);
+  const std::vector<int64_t> numbers = {4, 0, 5};
+  const Tensor all = all_hidden_states(model, source, numbers, [](int64_t) {});
+  ASSERT_EQ(all.sizes(), (std::vector<int64_t>{3, 4, 16}));
+  for (int64_t state = 0; state < 4; ++state) {
+    model.head.hidden_state = state < 3 ? std::optional(state) : std::nullopt;
+    ClipSource own(base_.encoder, audio.clips, model.first_adapted_layer(), {});
+    EXPECT_TRUE(same_bits(clip_states(model, own, numbers), all.select(1, state).contiguous())) << state;
+    EXPECT_TRUE(same_bits(clip_states(model, source, numbers), all.select(1, state).contiguous())) << state;
+  }
+  model.head.hidden_state = 1;
+  ClipSource late(base_.encoder, audio.clips, 2, {});
+  EXPECT_THAT(error_of([&] { clip_states(model, late, numbers); }), HasSubstr("starts at layer 2"));
+}
+
+}  // namespace
+}  // namespace loralens

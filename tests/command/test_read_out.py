@@ -1,0 +1,82 @@
+"""Command tests of the frozen encoder's read-out: logistic regression on the best layer."""
+import json
+import shutil
+
+import pytest
+
+from support import expect_error, files_of, run, succeed, table_of, write_table
+
+
+@pytest.fixture(scope="session")
+def frozen(flags, tmp_path_factory):
+    """A frozen run of two folds with final/."""
+    folder = tmp_path_factory.mktemp("read-out") / "run"
+    succeed("train", *flags, "--method", "frozen", "--final", "-o", folder)
+    return folder
+
+
+def read_out_of(folder):
+    return json.loads((folder / "config.json").read_text())["loralens"]["read_out"]
+
+
+def test_the_choice_and_all_candidates_are_recorded(frozen):
+    for name, chosen_on in (("fold-00", "development part"), ("final", "4 folds of the training part by speaker")):
+        read_out = read_out_of(frozen / name)
+        assert read_out["chosen_on"] == chosen_on
+        candidates = read_out["candidates"]
+        assert {c["hidden_state"] for c in candidates} == {0, 1, 2, 3, 4} and len(candidates) == 5 * 11
+        best = max(candidates, key=lambda c: (c["uar"], -c["loss"]))
+        assert (best["hidden_state"], best["l2"]) == (read_out["hidden_state"], read_out["l2"])
+        assert set(files_of(frozen / name)) - {"predictions.csv"} == {"config.json", "head.safetensors"}
+
+
+def test_predict_reads_the_chosen_layer(frozen, clips):
+    paths = {path.name: path for path in clips}
+    for row in table_of(frozen / "predictions.csv")[::5]:
+        line = json.loads(succeed("predict", frozen / f"fold-0{row['fold']}", paths[row["id"].split("/")[-1]]))
+        for name, p in line["probabilities"].items():
+            assert p == pytest.approx(float(row[f"p_{name}"]), abs=2e-3)
+
+
+def test_evaluate_takes_folds_that_read_different_layers(frozen, corpus, tmp_path):
+    rows = [(corpus.parent / row["path"], row["label"], row["speaker"]) for row in table_of(corpus)[:6]]
+    table = write_table(tmp_path / "clips.csv", rows)
+    result = run("evaluate", frozen, "--corpus", table, "-o", tmp_path / "out")
+    assert result.returncode == 0, result.stderr
+    own = {(row["id"].split("/")[-1], row["fold"]): row for row in table_of(frozen / "predictions.csv")}
+    again = table_of(tmp_path / "out" / "predictions.csv")
+    assert len(again) == 12
+    for row in again:
+        same = own.get((row["id"].split("/")[-1], row["fold"]))
+        assert same is None or float(same["p_anger"]) == pytest.approx(float(row["p_anger"]), abs=1e-5)
+
+
+def test_analyses_use_the_head_of_the_last_layer(frozen, trained, tmp_path):
+    result = run("analyze", trained, "--against", frozen, "--only", "logit-lens,patching,erasure", "-o", tmp_path / "out")
+    assert result.returncode == 0, result.stderr
+    assert table_of(tmp_path / "out" / "tables" / "patching.csv")
+
+
+def test_a_resumed_run_has_the_same_files(frozen, flags, tmp_path):
+    partial = tmp_path / "run.partial"
+    shutil.copytree(frozen, partial)
+    for name in ("fold-01", "final"):
+        shutil.rmtree(partial / name)
+    for name in ("metrics.json", "predictions.csv"):
+        (partial / name).unlink()
+    succeed("train", "--resume", tmp_path / "run")
+    assert files_of(tmp_path / "run") == files_of(frozen)
+
+
+def test_flags_that_contradict_the_read_out(flags, tmp_path):
+    train = ["train", "-q", *flags, "-o", tmp_path / "run"]
+    expect_error(run(*train, "--read-out", "logistic"), 2, "--read-out logistic", "--method frozen")
+    expect_error(run(*train, "--method", "frozen", "--select", "test"), 2, "not chosen on the test part",
+                 "--read-out gradient")
+
+
+def test_the_paper_trains_the_head_by_gradients(flags, tmp_path):
+    for name, more in (("protocol", ["--protocol", "paper", "--preset", "small"]), ("preset", ["--preset", "paper"])):
+        succeed("train", *flags, "--method", "frozen", *more, "--input", "speech", "-o", tmp_path / name)
+        assert len(table_of(tmp_path / name / "fold-00" / "history.csv")) == 2
+        assert "read_out" not in json.loads((tmp_path / name / "fold-00" / "config.json").read_text())["loralens"]

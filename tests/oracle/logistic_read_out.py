@@ -1,0 +1,121 @@
+"""Compares runs of `loralens train --method frozen` with scikit-learn's logistic regression on the same folds.
+
+    .venv-test/bin/python -B tests/oracle/logistic_read_out.py RUN... [--states FILE.npz]
+
+States are transformers', in float32: the means over positions of every hidden state. Each fold has its standardisation
+(StandardScaler), and its layer and C by the UAR on the run's development part, among equals by the log-loss; without a
+development part by StratifiedGroupKFold over the training part's speakers. Prints UAR, mean over folds and pooled, of
+the run, of scikit-learn and of scikit-learn with the last hidden state alone.
+--states: keeps the states of clips in this file for the next call.
+"""
+import argparse
+import csv
+import json
+import pathlib
+import tomllib
+import warnings
+
+import numpy
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score, log_loss
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from reference import classification_model, extractor_of, features, read_recording, run
+
+PENALTIES = [10.0**(power / 2) for power in range(4, -7, -1)]  # per clip; C = 1 / (penalty * clips)
+
+
+def table_of(path: pathlib.Path) -> list[dict]:
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def states_of(paths: dict[str, pathlib.Path], base: str, kept: pathlib.Path | None) -> dict[str, numpy.ndarray]:
+    """{clip id: (N+1, D)} pooled hidden states: the embedding, the outputs of layers, the final norm's output."""
+    states = dict(numpy.load(kept)) if kept and kept.exists() else {}
+    missing = [clip for clip in paths if str(paths[clip]) not in states]
+    if missing:
+        model, extractor = classification_model(base), extractor_of(base)
+        for clip in missing:
+            with torch.no_grad():
+                mel = features(extractor, read_recording(paths[clip]))
+                hidden = run(model, mel, output_hidden_states=True).hidden_states
+            states[str(paths[clip])] = numpy.stack([state[0].mean(0).numpy() for state in hidden])
+        if kept:
+            numpy.savez(kept, **states)
+    return {clip: states[str(path)] for clip, path in paths.items()}
+
+
+def fitted(x, y, penalty: float):
+    regression = LogisticRegression(C=1 / (penalty * len(y)), max_iter=5000, tol=1e-6)
+    return make_pipeline(StandardScaler(), regression).fit(x, y)
+
+
+def best_pair(x, y, parts, layers):
+    """The pair of layer and penalty of the highest UAR over the parts (fitted on, scored on)."""
+    scores = []
+    for layer in layers:
+        for penalty in PENALTIES:
+            truth, p = [], []
+            for fit_on, score_on in parts:
+                model = fitted(x[fit_on, layer], y[fit_on], penalty)
+                truth.append(y[score_on])
+                p.append(model.predict_proba(x[score_on, layer]))
+            truth, p = numpy.concatenate(truth), numpy.concatenate(p)
+            scores.append((balanced_accuracy_score(truth, p.argmax(1)), -log_loss(truth, p, labels=range(p.shape[1])),
+                           layer, penalty))
+    return max(scores)[2:]
+
+
+def compare(folder: pathlib.Path, kept: pathlib.Path | None) -> None:
+    config = tomllib.loads((folder / "config.toml").read_text())
+    tables = [config["corpus"]] if isinstance(config["corpus"], str) else config["corpus"]
+    paths = {row["path"]: pathlib.Path(table).parent / row["path"] for table in tables for row in table_of(pathlib.Path(table))}
+    rows = {row["id"]: row for row in table_of(folder / "recordings.csv")}
+    ids = list(rows)
+    classes = sorted({row["label"] for row in rows.values()})
+    y = numpy.array([classes.index(rows[clip]["label"]) for clip in ids])
+    speakers = numpy.array([rows[clip]["speaker"] for clip in ids])
+    states = states_of({clip: paths[clip] for clip in ids}, config["model"], kept)
+    x = numpy.stack([states[clip] for clip in ids]).astype(numpy.float64)
+    part_of = {}
+    for row in table_of(folder / "folds.csv"):
+        part_of.setdefault(int(row["fold"]), {})[row["id"]] = row["part"]
+    ours = {row["id"]: classes.index(row["predicted"]) for row in table_of(folder / "predictions.csv")}
+    predicted = {"loralens": numpy.array([ours[clip] for clip in ids]), "scikit-learn": y * 0, "last layer": y * 0}
+    tests, chosen = [], []
+    for fold in sorted(part_of):
+        train, development, test = (numpy.array([i for i, clip in enumerate(ids) if part_of[fold][clip] == part], int)
+                                    for part in ("train", "development", "test"))
+        if len(development):
+            parts = [(train, development)]
+        else:
+            groups = StratifiedGroupKFold(5).split(train, y[train], speakers[train])
+            parts = [(train[fit_on], train[score_on]) for fit_on, score_on in groups]
+        for name, layers in (("scikit-learn", range(x.shape[1])), ("last layer", [x.shape[1] - 1])):
+            layer, penalty = best_pair(x, y, parts, layers)
+            predicted[name][test] = fitted(x[train, layer], y[train], penalty).predict(x[test, layer])
+            if name == "scikit-learn":
+                chosen.append(layer)
+        tests.append(test)
+    print(folder)
+    for name, guesses in predicted.items():
+        folds = [balanced_accuracy_score(y[test], guesses[test]) for test in tests]
+        print(f"  {name:12} UAR {numpy.mean(folds):.3f} ± {numpy.std(folds, ddof=1):.3f}  "
+              f"pooled {balanced_accuracy_score(y, guesses):.3f}")
+    models = [json.loads((folder / f"fold-{fold:02}" / "config.json").read_text()) for fold in sorted(part_of)]
+    print("  hidden state: loralens", [model["loralens"].get("read_out", {}).get("hidden_state") for model in models],
+          "scikit-learn", chosen)
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("runs", nargs="+", type=pathlib.Path)
+    parser.add_argument("--states", type=pathlib.Path)
+    arguments = parser.parse_args()
+    for folder in arguments.runs:
+        compare(folder, arguments.states)
