@@ -150,7 +150,7 @@ std::vector<WrittenCase> written_cases() {
           {"ia3-layers", ia3_layers, false},
           {"bitfit", bitfit, false},
           {"last-layers", last, true},
-          {"freeze-B", on_every_module("lora", LoraOptions{.rank = 6, .freeze = "B"}), false}};
+          {"freeze-B", on_every_module("lora", LoraOptions{.rank = 6, .alpha = 3, .freeze = "B"}), false}};
 }
 
 // Writes model folders that tests/oracle/model_check.py then reads with transformers and PEFT.

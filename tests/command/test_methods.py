@@ -24,7 +24,7 @@ FACTORS = ("freeze-A", "freeze-B", "pissa", "dora")  # of which A and B are anal
 @pytest.fixture(scope="module", params=METHODS)
 def trained_run(request, flags, tmp_path_factory):
     """The name of a method of METHODS, its flags of a training, and the run."""
-    arguments = [*flags, *METHODS[request.param][0], "--watch", 2, "--final"]
+    arguments = [*flags, *METHODS[request.param][0], "--watch", 1, "--final"]
     folder = tmp_path_factory.mktemp("method") / "run"
     succeed("train", *arguments, "-o", folder)
     return request.param, arguments, folder
@@ -91,5 +91,5 @@ def test_analyses_measure_the_update_and_say_where_there_are_no_factors(trained_
 
 def test_a_preset_gives_a_method_its_own_flags(flags, tmp_path):
     for method, line in (("vera", "rank = 256\n"), ("ia3", "targets = 'k_proj,v_proj,fc2'\n"), ("full", "layers = 'all'\n")):
-        succeed("train", *flags, "--epochs", 1, "--method", method, "-o", tmp_path / method)
+        succeed("train", *flags, "--method", method, "-o", tmp_path / method)
         assert line in (tmp_path / method / "config.toml").read_text()

@@ -50,8 +50,7 @@ TEST(Pissa, ASmallChangeHasItsEffectInBf16) {
     const Tensor x = random_tensor({9, 16}, 1).to(c10::ScalarType::BFloat16).to(base.weight.scalar_type());
     return adapter.forward(nothing, x, 0, Module::q_proj, pass_of({9})).detach().to(c10::ScalarType::Double);
   };
-  const Tensor exact = change(single);
-  EXPECT_LT(difference(change(half), exact), 0.01 * largest(exact));
+  EXPECT_LT(difference(change(half), change(single)), 0.01);
 }
 
 TEST(Pissa, ItsFileIsPlainLoraOfTwiceTheRank) {
