@@ -8,12 +8,13 @@ from support import files_of, read_safetensors, run, slow, succeed, table_of
 from test_resume import FINAL, SECOND_FOLD, kill, train_until
 
 PEFT = "adapter_model.safetensors"
+FEW = ["--targets", "v_proj,fc1", "--layers", "3"]  # of two shapes
 METHODS = {
-    "freeze-A": (["--freeze", "A", "--dropout", 0.1], "lora", PEFT, "lora_A"),
-    "freeze-B": (["--freeze", "B"], "lora", PEFT, "lora_B"),
-    "pissa": (["--method", "pissa", "--rank", 4, "--dropout", 0.1], "pissa", PEFT, "lora_A"),
-    "dora": (["--method", "dora", "--dropout", 0.1], "dora", PEFT, "lora_magnitude_vector"),
-    "vera": (["--method", "vera", "--dropout", 0.1], "vera", PEFT, "vera_lambda_b"),
+    "freeze-A": ([*FEW, "--freeze", "A", "--dropout", 0.1], "lora", PEFT, "lora_A"),
+    "freeze-B": ([*FEW, "--freeze", "B"], "lora", PEFT, "lora_B"),
+    "pissa": ([*FEW, "--method", "pissa", "--rank", 4, "--dropout", 0.1], "pissa", PEFT, "lora_A"),
+    "dora": ([*FEW, "--method", "dora", "--dropout", 0.1], "dora", PEFT, "lora_magnitude_vector"),
+    "vera": ([*FEW, "--method", "vera", "--dropout", 0.1], "vera", PEFT, "vera_lambda_b"),
     "ia3": (["--method", "ia3"], "ia3", PEFT, "ia3_l"),
     "bitfit": (["--method", "bitfit"], "bitfit", "head.safetensors", "encoder.layers.3.fc1.bias"),
     "last-layer": (["--method", "full", "--layers", "3"], "full", "head.safetensors", "encoder.layer_norm.weight"),
@@ -73,8 +74,10 @@ def test_watch_records_its_factors(trained_run):
 @slow
 def test_analyses_measure_the_update_and_say_where_there_are_no_factors(trained_run, tmp_path):
     name, _, folder = trained_run
+    some = tmp_path / "some.txt"
+    some.write_text("".join(row["id"] + "\n" for row in table_of(folder / "predictions.csv")[::4]))
     result = run("analyze", folder, "--only", "contribution,spectrum,alignment,gradients", "--precision", "fp32", "--threads", 1,
-                 "-o", tmp_path / "analysis")
+                 "--clips", some, "-o", tmp_path / "analysis")
     assert result.returncode == 0, result.stderr
     spectrum = table_of(tmp_path / "analysis" / "tables" / "spectrum.csv")
     components = {row["component"] for row in spectrum}
