@@ -24,7 +24,6 @@ namespace {
 
 using at::Tensor;
 
-constexpr double tolerance = 1e-7;   // of the gradient's largest entry
 constexpr double absent_bias = -30;  // of a class without samples; the logits of the others sum to 0 at every x
 constexpr int most_steps = 200, most_products = 500, most_halvings = 40;
 
@@ -84,7 +83,7 @@ Tensor newton_step(const Loss& loss, const Tensor& gradient) {
 
 }  // namespace
 
-LogisticFit fit_logistic(const LogisticSamples& samples, double l2, const LogisticFit* start) {
+LogisticFit fit_logistic(const LogisticSamples& samples, double l2, const LogisticFit* start, double tolerance) {
   if (!(l2 > 0)) fail("a logistic regression's penalty is {}: it must be above 0", l2);
   if (samples.x.size(0) == 0) fail("a logistic regression needs samples");
   const at::NoGradGuard no_grad;

@@ -24,10 +24,11 @@ struct LogisticFit {
 
 // The minimum of Σ w_i CE_i / Σ w_i + l2/2 · ‖weight‖², with CE the cross-entropy in nats and the bias unpenalised;
 // scikit-learn's LogisticRegression with C = 1 / (l2 · Σ w_i) has the same one. The gradient's largest entry is at most
-// 1e-7 at the end. A class without samples gets the weight 0 and a bias that gives it a probability below e^-30.
+// `tolerance` at the end. A class without samples gets the weight 0 and a bias that gives it a probability below e^-30.
 // start: a fit of the same samples with another l2, near which the search begins; null: 0.
 // Error for l2 <= 0, no samples, or if the minimum is not reached.
-LogisticFit fit_logistic(const LogisticSamples& samples, double l2, const LogisticFit* start = nullptr);
+LogisticFit fit_logistic(const LogisticSamples& samples, double l2, const LogisticFit* start = nullptr,
+                         double tolerance = 1e-7);
 
 // The logits of x (..×D): ..×C.
 at::Tensor logistic_logits(const LogisticFit& fit, const at::Tensor& x);

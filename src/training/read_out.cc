@@ -13,7 +13,6 @@
 
 #include <algorithm>
 #include <set>
-#include <tuple>
 
 #include "base/parallel.h"
 #include "inference/predict.h"
@@ -27,6 +26,8 @@ namespace loralens {
 namespace {
 
 using at::Tensor;
+
+constexpr double scoring_tolerance = 1e-4;  // scikit-learn's default; the chosen candidate is fitted more closely
 
 // A pair of a hidden state and a penalty, and its scores on clips that it was not fitted on.
 struct Candidate {
@@ -98,26 +99,33 @@ struct Choice {
   std::string by;  // for config.json
 };
 
-Choice choice_for(const Clips& clips, const FoldTask& task, int64_t most_folds) {
-  const auto& train = task.fold.train;
-  if (!task.fold.development.empty()) return {{{train, {}, task.fold.development}}, "development part"};
+// The clips of the training and development part, ascending.
+std::vector<int64_t> clips_to_fit(const Fold& fold) {
+  std::vector<int64_t> numbers = fold.train;
+  numbers.insert(numbers.end(), fold.development.begin(), fold.development.end());
+  std::ranges::sort(numbers);
+  return numbers;
+}
+
+Choice choice_for(const Clips& clips, const std::vector<int64_t>& numbers, uint64_t seed, int64_t most_folds) {
   Clips part = clips;
   part.clips.clear();
   std::set<std::pair<std::string, std::string>> speakers;
-  for (const int64_t clip : train) {
+  for (const int64_t clip : numbers) {
     part.clips.push_back(clips.clips[static_cast<size_t>(clip)]);
     speakers.emplace(part.clips.back().corpus, part.clips.back().speaker);
   }
   const bool known = std::ranges::none_of(speakers, [](const auto& name) { return name.second.empty(); });
   const bool by_speaker = known && speakers.size() > 1;
-  const int64_t count = std::min(most_folds, by_speaker ? std::ssize(speakers) : std::ssize(train));
+  const int64_t count = std::min(most_folds, by_speaker ? std::ssize(speakers) : std::ssize(numbers));
   if (count < 2) fail("a training part of one clip leaves none to choose a read-out on: use more clips");
   const std::string scheme = fmt::format("{}:{}", by_speaker ? "speaker" : "random", count);
-  Choice choice{make_folds(part, {.scheme = scheme, .seed = task.options.seed, .allow_leaks = true}, false),
-                fmt::format("{} folds of the training part by {}", count, by_speaker ? "speaker" : "clip")};
+  Choice choice{
+      make_folds(part, {.scheme = scheme, .seed = seed, .allow_leaks = true}, false),
+      fmt::format("{} folds by {} of the training and development part", count, by_speaker ? "speaker" : "clip")};
   for (Fold& fold : choice.folds)
-    for (auto* numbers : {&fold.train, &fold.test})
-      for (int64_t& number : *numbers) number = train[static_cast<size_t>(number)];
+    for (auto* members : {&fold.train, &fold.test})
+      for (int64_t& member : *members) member = numbers[static_cast<size_t>(member)];
   return choice;
 }
 
@@ -133,7 +141,7 @@ std::vector<Candidate> candidates_of(int64_t state, const Fits& fits, const Choi
     const Tensor scored = standardised(fits.state(state, part.test));
     std::optional<LogisticFit> fit;
     for (size_t i = 0; i < penalties.size(); ++i) {
-      fit = fit_logistic(samples, penalties[i], fit ? &*fit : nullptr);
+      fit = fit_logistic(samples, penalties[i], fit ? &*fit : nullptr, scoring_tolerance);
       logits[i].push_back(logistic_logits(*fit, scored));
     }
     for (const int64_t label : fits.labels(part.test)) labels.push_back(label);
@@ -144,16 +152,16 @@ std::vector<Candidate> candidates_of(int64_t state, const Fits& fits, const Choi
   return candidates;
 }
 
+// A part of few clips leaves many candidates with the same UAR; the cross-entropy distinguishes them.
 const Candidate& best_of(std::span<const Candidate> candidates) {
-  return *std::ranges::max_element(candidates, {},
-                                   [](const Candidate& c) { return std::pair(c.scores.uar, -c.scores.loss); });
+  return *std::ranges::min_element(candidates, {}, [](const Candidate& c) { return c.scores.loss; });
 }
 
-// Fits the candidate on all training clips; `head` has the shapes of the result.
-void fill(Head& head, const Candidate& candidate, const Fits& fits, const std::vector<int64_t>& train) {
-  const Tensor x = fits.state(candidate.hidden_state, train);
+// Fits the candidate on these clips; `head` has the shapes of the result.
+void fill(Head& head, const Candidate& candidate, const Fits& fits, const std::vector<int64_t>& clips) {
+  const Tensor x = fits.state(candidate.hidden_state, clips);
   const Standardised standardised(x);
-  const LogisticFit fit = fit_logistic(fits.samples(standardised(x), train), candidate.l2);
+  const LogisticFit fit = fit_logistic(fits.samples(standardised(x), clips), candidate.l2);
   const Tensor weight = fit.weight / standardised.deviation;
   head.projector.weight.detach().copy_(weight);
   head.projector.bias.detach().copy_(fit.bias - (weight * standardised.mean).sum(1));
@@ -186,7 +194,8 @@ void fit_read_out(EmotionModel& model, const Clips& clips, const FoldTask& task,
   const auto threads = static_cast<size_t>(at::get_num_threads());
   const OneThread one_thread(true);
   const Fits fits(task, std::ssize(model.classes));
-  const Choice choice = choice_for(clips, task, options.folds);
+  const std::vector<int64_t> numbers = clips_to_fit(task.fold);
+  const Choice choice = choice_for(clips, numbers, task.options.seed, options.folds);
   std::vector<std::vector<Candidate>> by_state(static_cast<size_t>(fits.states()));
   parallel_for(by_state.size(), threads, [&](size_t state) {
     by_state[state] = candidates_of(static_cast<int64_t>(state), fits, choice, options.l2);
@@ -194,10 +203,10 @@ void fit_read_out(EmotionModel& model, const Clips& clips, const FoldTask& task,
   std::vector<Candidate> all;
   for (const auto& candidates : by_state) all.insert(all.end(), candidates.begin(), candidates.end());
   const Candidate &best = best_of(all), &last = best_of(by_state.back());
-  fill(model.head, best, fits, task.fold.train);
+  fill(model.head, best, fits, numbers);
   if (model.head.hidden_state) {
     model.last_layer_head = make_head(model.adapted.encoder, std::ssize(model.classes), {.logistic = true}, 0);
-    fill(*model.last_layer_head, last, fits, task.fold.train);
+    fill(*model.last_layer_head, last, fits, numbers);
   }
   model.read_out = record_of(best, last, all, choice);
 }

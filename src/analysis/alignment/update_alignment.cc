@@ -179,8 +179,8 @@ std::vector<UpdateAlignment::Task> UpdateAlignment::tasks(int64_t fold, FoldCurv
 }
 
 // Places of one shape share their random directions, in an order of their own, so that the draws of a place are
-// independent of those of the others. The folds of a run start from the same A and share most of their data: a place
-// has the same random directions in all of them.
+// independent of those of the others. The folds of a run share most of their data: a place has the same random
+// directions in all of them.
 void UpdateAlignment::draw(int64_t fold, std::vector<Task>& tasks) const {
   std::map<std::pair<int64_t, int64_t>, std::vector<Task*>> by_shape;
   for (Task& task : tasks) by_shape[{task.d, task.k}].push_back(&task);
