@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The methods "frozen" (no encoder weight is trained, only the head) and "full" (full fine-tuning of the encoder).
-#include "adapter/method.h"
+// The methods "frozen" (no encoder weight is trained, only the head) and "full" (fine-tuning of the whole encoder or of some layers).
+#include "adapter/trained_tensors.h"
 
 namespace loralens {
 namespace {
@@ -18,16 +18,16 @@ class Frozen : public Method {
 class Full : public Method {
  public:
   std::string_view name() const override { return "full"; }
-  std::string_view summary() const override { return "every weight of the encoder is trained"; }
-  bool trains_encoder() const override { return true; }
-  Adapted attach(Encoder base, const AdapterOptions&, uint64_t) const override {
-    Adapted adapted{std::move(base), {}, {}, true};
-    visit_tensors(adapted.encoder, [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t>) {
-      if (name == "encoder.embed_positions.weight") return;  // constant, as in transformers
-      adapted.parameters.push_back(
-          {.name = name, .tensor = tensor.requires_grad_(), .role = ParameterRole::encoder, .decay = tensor.dim() > 1});
-    });
-    return adapted;
+  std::string_view summary() const override { return "every weight of the encoder, or of some layers, is trained"; }
+  Targeting targeting() const override { return Targeting::layers; }
+  void check(const WhisperConfig& config, const AdapterOptions& options) const override {
+    target_layers(config, options);
+  }
+  EncoderTraining encoder_training(const AdapterOptions& options) const override {
+    return options.layers.empty() ? EncoderTraining::whole : EncoderTraining::part;
+  }
+  Adapted attach(Encoder base, const AdapterOptions& options, uint64_t) const override {
+    return with_trained_tensors(std::move(base), options, [](const std::string&) { return true; });
   }
 };
 

@@ -22,10 +22,17 @@ namespace loralens {
 
 // An encoder with the adapters that a method attached to it.
 struct Adapted {
-  Encoder encoder;  // the shared base encoder, or, if encoder_trained, a copy whose tensors are trained
+  Encoder encoder;  // the shared base encoder, or, if encoder_trained, a copy with tensors that are trained
   AdapterSet adapters;
   std::vector<Parameter> parameters;  // in a fixed order; trained parameters are leaves that require a gradient
   bool encoder_trained = false;
+};
+
+// Which of the encoder's own weights a method trains.
+enum class EncoderTraining : uint8_t {
+  none,
+  part,   // the model's file holds the trained tensors alone
+  whole,  // the model's file holds the whole encoder
 };
 
 // The options of AdapterOptions, beside the method's own, that a method reads.
@@ -50,8 +57,7 @@ class Method {
   // Error if the options do not fit an encoder of this config, or if one of them has no effect.
   virtual void check(const WhisperConfig&, const AdapterOptions&) const {}
 
-  // Whether the encoder's own weights are trained.
-  virtual bool trains_encoder() const { return false; }
+  virtual EncoderTraining encoder_training(const AdapterOptions&) const { return EncoderTraining::none; }
   // Whether the encoder's hidden states stay those of the base model throughout training.
   virtual bool leaves_encoder() const { return false; }
 
@@ -60,9 +66,14 @@ class Method {
   // values depend only on (seed, layer, module).
   virtual Adapted attach(Encoder base, const AdapterOptions& options, uint64_t seed) const = 0;
 
+  // The same with any values in place of the initial ones, for load_tensors().
+  virtual Adapted attach_to_load(Encoder base, const AdapterOptions& options) const {
+    return attach(std::move(base), options, /*seed=*/0);
+  }
+
   // The method's part of adapter_config.json; nullopt if PEFT has no such method.
   virtual std::optional<nlohmann::json> peft_config(const AdapterOptions&) const { return std::nullopt; }
-  // The options in an adapter_config.json; nullopt, without an error, if the file is for another method. Error for
+  // The options in an adapter_config.json; nullopt, without an error, if the file cannot be of this method. Error for
   // settings of this method that are not supported.
   virtual std::optional<AdapterOptions> from_peft(const nlohmann::json&, const std::string& /*file*/) const {
     return std::nullopt;
@@ -83,8 +94,13 @@ const Method& method_named(std::string_view name);
 // The names of all options that the method reads, as flags without dashes: shared ones ("targets") and its own.
 std::set<std::string> option_names(const Method& method);
 
-// Reads an adapter_config.json with the method that it is of. Error if no method supports it.
-AdapterOptions read_peft_config(const Path& file);
+// Reads an adapter_config.json. name: the method that saved it, since files of "lora" and "pissa" look the same; empty:
+// the first of methods() that supports the file. Error if that method does not support it, or if none does.
+AdapterOptions read_peft_config(const Path& file, const std::string& name = "");
+
+// Replaces the tensors of the trained encoder that require no gradient by those of the base, which its other models
+// share.
+void share_untrained(Adapted& adapted, const Encoder& base);
 
 // An encoder without adapters that computes the same function: each adapter is merged into the weights. Error for an
 // adapter that cannot be merged.

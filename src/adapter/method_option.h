@@ -3,10 +3,12 @@
 // key in configuration files, the help line with range and default, and the checks follow from the declaration.
 #pragma once
 
+#include <algorithm>
 #include <any>
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/number_text.h"
@@ -69,6 +71,28 @@ MethodOption number_option(const std::string& name, Number T::* field, const Ran
 // For options that take any text, or whose text is checked when it is set.
 inline std::string no_complaint(const std::string&) { return ""; }
 inline std::string same_text(const std::string& text) { return text; }
+
+// One of the words, none by default.
+template <typename T>
+MethodOption choice_option(const std::string& name, std::string T::* field, const std::vector<std::string>& words,
+                           const std::string& help) {
+  const auto complaint = [words](const std::string& text) -> std::string {
+    const bool known = std::find(words.begin(), words.end(), text) != words.end();
+    return known ? "" : fmt::format("is not known: choose {}", fmt::join(words, " or "));
+  };
+  const auto set = [=](OwnOptions& own, const std::string& text) {
+    if (const auto wrong = complaint(text); !wrong.empty()) fail("--{} {} {}", name, text, wrong);
+    own_to_change<T>(own).*field = text;
+  };
+  return {.name = name,
+          .help = help,
+          .kind = "TEXT",
+          .default_value = "",
+          .complaint = complaint,
+          .normal = same_text,
+          .set = set,
+          .text = [=](const OwnOptions& own) { return own_or_defaults<T>(own).*field; }};
+}
 
 // A switch, off by default.
 template <typename T>

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // The list of all methods. A method has two lines here: its declaration and its place in the order of --help.
 #include "adapter/method.h"
-#include "adapter/peft.h"
 #include "base/error.h"
 #include "base/formats/json.h"
 
 namespace loralens {
 
 const Method& lora_method();
+const Method& pissa_method();
+const Method& dora_method();
+const Method& vera_method();
+const Method& ia3_method();
 const Method& houlsby_method();
 const Method& pfeiffer_method();
+const Method& bitfit_method();
 const Method& frozen_method();
 const Method& full_method();
 
@@ -25,7 +29,8 @@ void Method::load_tensors(const Adapted& adapted, const std::string& prefix, con
 
 std::span<const Method* const> methods() {
   static const Method* const all[] = {
-      &lora_method(), &houlsby_method(), &pfeiffer_method(), &frozen_method(), &full_method(),
+      &lora_method(),    &pissa_method(),    &dora_method(),   &vera_method(),   &ia3_method(),
+      &houlsby_method(), &pfeiffer_method(), &bitfit_method(), &frozen_method(), &full_method(),
   };
   return all;
 }
@@ -47,15 +52,26 @@ std::set<std::string> option_names(const Method& method) {
   return names;
 }
 
-AdapterOptions read_peft_config(const Path& file) {
+AdapterOptions read_peft_config(const Path& file, const std::string& name) {
   const auto json = read_json_object(file);
-  for (const Method* method : methods())
+  for (const Method* method : methods()) {
+    if (!name.empty() && method != &method_named(name)) continue;
     if (const auto options = method->from_peft(json, file.string())) return *options;
-  if (const std::string setting = setting_of_another_method(json); !setting.empty())
-    fail("{}: {} is not supported", file.string(), setting);
+  }
   const auto type = json.find("peft_type");
-  fail("{}: adapters of the type {} are not supported", file.string(),
-       type == json.end() ? "(missing peft_type)" : shown(*type));
+  const std::string found = type == json.end() ? "(missing peft_type)" : shown(*type);
+  if (!name.empty())
+    fail("{}: adapters of the type {} are not those of the method {} that config.json names", file.string(), found,
+         name);
+  fail("{}: adapters of the type {} are not supported", file.string(), found);
+}
+
+void share_untrained(Adapted& adapted, const Encoder& base) {
+  std::map<std::string, at::Tensor> shared;
+  visit_tensors(base, [&](const std::string& name, const at::Tensor& tensor) { shared[name] = tensor; });
+  visit_tensors(adapted.encoder, [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t>) {
+    if (!tensor.requires_grad()) tensor = shared.at(name);
+  });
 }
 
 Encoder merge(const Adapted& adapted) {

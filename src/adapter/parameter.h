@@ -23,7 +23,7 @@ struct Parameter {
   std::string name;  // as in the saved file, without PEFT's prefix: "encoder.layers.0.self_attn.v_proj.lora_A.weight"
   at::Tensor tensor;
   ParameterRole role;
-  int64_t layer = -1;  // encoder layer of an adapter's parameter; else -1
+  int64_t layer = -1;  // encoder layer, for the final norm the last one; -1 in the stem and outside the encoder
   bool trained = true;  // false: saved and loaded, but constant
   double rate_factor = 1;  // multiplies the learning rate of its group (adapters and encoder, or head)
   bool decay = false;  // whether weight decay applies: to matrices, not to biases and norms

@@ -26,10 +26,6 @@ bool is_on(const json& config, const char* key) {
   return found->is_boolean() ? found->get<bool>() : !found->empty();
 }
 
-std::string setting_of_another_method(const json& config) {
-  return config.value("peft_type", json()) == "LORA" && is_on(config, "use_dora") ? "use_dora" : "";
-}
-
 void write_targets(json& config, const AdapterOptions& options) {
   config["target_modules"] = options.target_pattern.empty() ? json(options.targets) : json(options.target_pattern);
   config["exclude_modules"] = options.excluded.empty() ? json(nullptr) : json(options.excluded);

@@ -13,9 +13,6 @@ namespace loralens {
 // Whether a key is present and switches a feature on: PEFT writes null, false or an empty value where it is off.
 bool is_on(const nlohmann::json& config, const char* key);
 
-// The setting that makes a file with "peft_type" LORA one of another method ("use_dora"); "" if there is none.
-std::string setting_of_another_method(const nlohmann::json& config);
-
 // target_modules, exclude_modules and layers_to_transform of the options.
 void write_targets(nlohmann::json& config, const AdapterOptions& options);
 void read_targets(const JsonObject& config, AdapterOptions& options);

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checks the gradients of all trainable parameters against central differences, in float64.
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/matmul.h>
 #include <ATen/ops/tensor.h>
 
 #include <set>
 
+#include "adapter/dropout.h"
+#include "adapter/lora/dora.h"
+#include "adapter/vera.h"
 #include "classifier/test_model.h"
 #include "whisper/test_site_adapter.h"
 
@@ -13,11 +17,15 @@ namespace {
 
 using at::Tensor;
 
-// Checks `entries` random entries of each parameter's gradient of loss().
-void expect_gradients(const std::vector<Parameter>& parameters, const std::function<Tensor()>& loss, int entries) {
+// Checks `entries` random entries of each trained parameter's gradient of loss() against differences of `held`, the same
+// function with the quantities held fixed that have no gradient.
+void expect_gradients(const std::vector<Parameter>& parameters, const std::function<Tensor()>& loss,
+                      const std::function<Tensor()>& held, int entries) {
   loss().backward();
   const at::NoGradGuard no_grad;
+  EXPECT_NEAR(held().item<double>(), loss().item<double>(), 1e-12);
   for (const Parameter& one : parameters) {
+    if (!one.trained) continue;
     const std::string& name = one.name;
     const Tensor& parameter = one.tensor;
     ASSERT_TRUE(parameter.grad().defined()) << name;
@@ -31,14 +39,18 @@ void expect_gradients(const std::vector<Parameter>& parameters, const std::funct
       constexpr double step = 1e-5;
       const double before = values[place];
       values[place] = before + step;
-      const double above = loss().item<double>();
+      const double above = held().item<double>();
       values[place] = before - step;
-      const double below = loss().item<double>();
+      const double below = held().item<double>();
       values[place] = before;
       EXPECT_NEAR(gradient.const_data_ptr<double>()[place], (above - below) / (2 * step), 1e-6 * scale + 2e-10)
           << name << "[" << place << "]";
     }
   }
+}
+
+void expect_gradients(const std::vector<Parameter>& parameters, const std::function<Tensor()>& loss, int entries) {
+  expect_gradients(parameters, loss, loss, entries);
 }
 
 // Three clips, the second of two segments, one pair of neighbours of equal length.
@@ -67,6 +79,61 @@ TEST(Gradients, OfLoraUnderDropout) {
   Pass pass = three_clips();
   pass.dropout = {true, 42, 5};
   expect_gradients(model.parameters(), [&] { return loss_of(model, x, pass); }, 2);
+}
+
+TEST(Gradients, OfLoraWithAFrozenFactor) {
+  for (const std::string factor : {"A", "B"}) {
+    AdapterOptions options = tiny_adapter("lora");
+    own_to_change<LoraOptions>(options.own).freeze = factor;
+    const EmotionModel model = tiny_model(tiny_base(in_double), options);
+    const Tensor x = random_tensor({23, 16}, 1);
+    expect_gradients(model.parameters(), [&] { return loss_of(model, x, three_clips()); }, 3);
+    for (const Parameter& p : model.adapted.parameters)
+      EXPECT_EQ(p.tensor.grad().defined(), !p.name.ends_with(".lora_" + factor + ".weight")) << p.name;
+  }
+}
+
+TEST(Gradients, OfPissaVeraAndIa3) {
+  for (const std::string method : {"pissa", "vera", "ia3"})
+    for (const double dropout : {0.0, 0.3}) {
+      AdapterOptions options = tiny_adapter(method, dropout);
+      if (method == "vera") options.own = VeraOptions{.rank = 8, .dropout = dropout};
+      const EmotionModel model = tiny_model(tiny_base(in_double), options);
+      const Tensor x = random_tensor({23, 16}, 1);
+      Pass pass = three_clips();
+      pass.dropout = {true, 42, 5};
+      expect_gradients(model.parameters(), [&] { return loss_of(model, x, pass); }, 2);
+    }
+}
+
+// DoRA's formula with constant norms of the rows.
+struct HeldDora : Dora {
+  explicit HeldDora(const Dora& dora, const Tensor& weight) : Dora(dora), held(norms(weight)) {}
+  Tensor forward(const Linear& base, const Tensor& x, int64_t layer, Module module, const Pass& pass) const override {
+    const Tensor in =
+        pass.dropout.active && dropout > 0 ? with_dropout(pass, layer, module, dropout, x) / (1 - dropout) : x;
+    const Tensor plain = at::matmul(x, base.weight.t()), ratio = magnitude / held;
+    const Tensor y = plain + (ratio - 1) * at::matmul(in, base.weight.t()) +
+                     ratio * scale * at::matmul(at::matmul(in, a.t()), b.t());
+    return base.bias.defined() ? y + base.bias : y;
+  }
+  Tensor held;
+};
+
+TEST(Gradients, OfDoraWithItsNormsHeldFixed) {
+  for (const double dropout : {0.0, 0.3}) {
+    const EmotionModel model = tiny_model(tiny_base(in_double), tiny_adapter("dora", dropout));
+    EmotionModel held = model;
+    for (auto& [place, adapter] : held.adapted.adapters.linear)
+      adapter = std::make_shared<HeldDora>(dynamic_cast<const Dora&>(*adapter),
+                                           held.adapted.encoder.linear(place.layer, place.module).weight);
+    const Tensor x = random_tensor({23, 16}, 1);
+    Pass pass = three_clips();
+    pass.dropout = {true, 42, 5};
+    EXPECT_EQ(model.parameters().size(), 54u + 4);
+    expect_gradients(
+        model.parameters(), [&] { return loss_of(model, x, pass); }, [&] { return loss_of(held, x, pass); }, 3);
+  }
 }
 
 TEST(Gradients, OfBottlenecks) {
@@ -99,6 +166,24 @@ TEST(Gradients, OfTheWholeEncoderFromTheStemOn) {
         at::tensor(std::vector<int64_t>{2, 0, 1}), {});
   };
   expect_gradients(model.parameters(), loss, 3);
+}
+
+TEST(Gradients, OfTheBiasesAndOfTheLastLayers) {
+  AdapterOptions last = tiny_adapter("full");
+  last.layers = {2};
+  for (const AdapterOptions& options : {tiny_adapter("bitfit"), last}) {
+    const Base base = tiny_base(in_double);
+    const EmotionModel model = tiny_model(base, options);
+    const Tensor mel = random_tensor({80, 46}, 1);
+    const auto loss = [&] {
+      const Encoder encoder = model.compute_encoder();
+      return loss_of(model, stem(encoder, mel), three_clips());
+    };
+    expect_gradients(model.parameters(), loss, 3);
+    visit_tensors(base.encoder, [](const std::string& name, const Tensor& tensor) {
+      EXPECT_FALSE(tensor.requires_grad() || tensor.grad().defined()) << name;
+    });
+  }
 }
 
 TEST(Gradients, ReachOnlyWhatIsTrained) {

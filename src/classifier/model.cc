@@ -20,10 +20,11 @@ Encoder EmotionModel::compute_encoder() const {
 }
 
 int64_t EmotionModel::first_adapted_layer() const {
-  if (adapted.encoder_trained) return -1;
-  if (head.layer_weights.defined()) return 0;  // every layer's state is read
-  const int64_t read = head.hidden_state.value_or(adapted.encoder.config.layers);
-  return std::min(adapted.adapters.lowest_layer().value_or(read), read);
+  int64_t first = adapted.adapters.lowest_layer().value_or(adapted.encoder.config.layers);
+  for (const Parameter& p : adapted.parameters)
+    if (p.role == ParameterRole::encoder) first = std::min(first, p.layer);
+  if (head.layer_weights.defined()) return std::min<int64_t>(first, 0);  // every layer's state is read
+  return std::min(first, head.hidden_state.value_or(first));
 }
 
 Base load_base(const Path& folder, const std::string& name, Precision precision, c10::Device device) {
@@ -50,7 +51,9 @@ EmotionModel make_model(const Base& base, const AdapterOptions& options, const H
                         const std::vector<std::string>& classes, uint64_t seed) {
   const Method& method = method_named(options.method);
   EmotionModel model;
-  model.adapted = method.attach(method.trains_encoder() ? base.copy_to_train() : base.encoder, options, seed);
+  const EncoderTraining training = method.encoder_training(options);
+  model.adapted = method.attach(training == EncoderTraining::none ? base.encoder : base.copy_to_train(), options, seed);
+  if (training == EncoderTraining::part) share_untrained(model.adapted, base.encoder);
   model.head = make_head(base.encoder, static_cast<int64_t>(classes.size()), head, seed);
   model.precision = base.precision;
   model.classes = classes;

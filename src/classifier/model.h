@@ -38,11 +38,11 @@ struct EmotionModel {
 
   // The method's parameters, then the head's.
   std::vector<Parameter> parameters() const;
-  // The encoder in the precision of a pass; a differentiable conversion if the encoder itself is trained.
+  // The encoder in the precision of a pass; a differentiable conversion of the encoder's tensors that are trained.
   Encoder compute_encoder() const;
-  // The lowest adapted layer, or the hidden state that the head reads if it is lower; N if there is neither. Its input
-  // is the same as in the base model, so it can be cached. 0 for a weighted layer sum, which reads every layer's state;
-  // -1 if the encoder, with its stem, is trained.
+  // The lowest adapted or trained layer, or the hidden state that the head reads if it is lower; N if there is neither.
+  // Its input is the same as in the base model, so it can be cached. 0 for a weighted layer sum, which reads every
+  // layer's state; -1 if the encoder's stem is trained.
   int64_t first_adapted_layer() const;
 };
 
@@ -69,8 +69,9 @@ EmotionModel make_model(const Base& base, const AdapterOptions& options, const H
 // method, base, sha256, input), and
 //   adapter_config.json, adapter_model.safetensors   for methods of PEFT; layer weights go to head.safetensors
 //   model.safetensors                                for full fine-tuning, with transformers' names
-//   head.safetensors                                 for a frozen encoder; the head is the last layer's, and one for
-//                                                    another hidden state has the prefix "read_out."
+//   head.safetensors                                 for other methods, with the trained tensors of the encoder; the
+//                                                    head is the last layer's, and one for another hidden state has
+//                                                    the prefix "read_out."
 void save_model(const Path& folder, const EmotionModel& model);
 
 // Settings of load_model for folders that do not record them.

@@ -49,13 +49,16 @@ AdapterOperations adapter_operations(const AdapterSet& adapters, int64_t layer, 
 // Counts the operations of the backward pass through one layer.
 class LayerBackward {
  public:
-  LayerBackward(const WhisperConfig& config, const AdapterSet& adapters, int64_t layer, Sums sums)
-      : config_(config), adapters_(adapters), layer_(layer), sums_(sums) {}
+  LayerBackward(const Encoder& encoder, const AdapterSet& adapters, int64_t layer, Sums sums)
+      : encoder_(encoder), config_(encoder.config), adapters_(adapters), layer_(layer), sums_(sums) {}
 
-  // below: whether anything below this layer needs a gradient.
-  double operations(bool below) {
+  // gradient: whether the layer's input needs a gradient; becomes whether its output does.
+  double operations(bool& gradient) {
     total_ = 0;
-    const bool in = site(SiteKind::attention_in, below);
+    const bool below = gradient;
+    const EncoderLayer& layer = encoder_.layers[static_cast<size_t>(layer_)];
+    const bool in =
+        site(SiteKind::attention_in, below || trained(layer.attention_norm.weight, layer.attention_norm.bias));
     const bool q = site(SiteKind::query, linear(Module::q_proj, in)),
                k = site(SiteKind::key, linear(Module::k_proj, in)),
                v = site(SiteKind::value, linear(Module::v_proj, in));
@@ -64,19 +67,27 @@ class LayerBackward {
     const bool heads = site(SiteKind::heads, q || k || v);
     const bool attention_out = site(SiteKind::attention_out, linear(Module::out_proj, heads));
     const bool middle = site(SiteKind::residual_mid, below || attention_out);
-    const bool hidden = site(SiteKind::mlp_hidden, linear(Module::fc1, site(SiteKind::mlp_in, middle)));
+    const bool mlp_in = site(SiteKind::mlp_in, middle || trained(layer.mlp_norm.weight, layer.mlp_norm.bias));
+    const bool hidden = site(SiteKind::mlp_hidden, linear(Module::fc1, mlp_in));
     const bool mlp_out = site(SiteKind::mlp_out, linear(Module::fc2, hidden));
-    site(SiteKind::residual_out, middle || mlp_out);
+    gradient = site(SiteKind::residual_out, middle || mlp_out);
     return total_;
   }
 
  private:
-  // Adds the operations for the gradients of a linear layer's adapter and, if its input needs a gradient, of the input.
-  // Returns whether its output needs a gradient.
+  static bool trained(const at::Tensor& weight, const at::Tensor& bias) {
+    return weight.requires_grad() || (bias.defined() && bias.requires_grad());
+  }
+
+  // Adds the operations for the gradients of a linear layer's adapter, of its weight, if that is trained, and, if its
+  // input needs a gradient, of the input. Returns whether its output needs a gradient.
   bool linear(Module module, bool input) {
     const AdapterOperations adapter = adapter_operations(adapters_, layer_, module);
-    total_ += sums_.positions * (adapter.parameters + (input ? base_products(config_, module) + adapter.input : 0));
-    return input || adapters_.linear.contains({layer_, module});
+    const Linear& base = encoder_.linear(layer_, module);
+    const double products = base_products(config_, module);
+    total_ += sums_.positions * (adapter.parameters + (base.weight.requires_grad() ? products : 0) +
+                                 (input ? products + adapter.input : 0));
+    return input || adapters_.linear.contains({layer_, module}) || trained(base.weight, base.bias);
   }
 
   // The same for the adapter at a site, if there is one.
@@ -88,6 +99,7 @@ class LayerBackward {
     return true;
   }
 
+  const Encoder& encoder_;
   const WhisperConfig& config_;
   const AdapterSet& adapters_;
   int64_t layer_;
@@ -123,11 +135,10 @@ double backward_operations(const Encoder& encoder, const AdapterSet& adapters, L
           .requires_grad())  // inputs and weights; attention has four products to the forward pass's two
     return 2 * forward_operations(config, adapters, range, lengths);
   double total = 0;
-  const int64_t lowest = adapters.lowest_layer().value_or(range.end);
-  for (int64_t l = range.begin; l < range.end; ++l) {
-    const bool below = input_gradient || l > lowest;
-    if (below || l == lowest) total += LayerBackward(config, adapters, l, sums_of(lengths)).operations(below);
-  }
+  bool gradient =
+      input_gradient || encoder.conv1.bias.requires_grad() || adapters.lowest_layer().value_or(range.end) < range.begin;
+  for (int64_t l = range.begin; l < range.end; ++l)
+    total += LayerBackward(encoder, adapters, l, sums_of(lengths)).operations(gradient);
   return total;
 }
 

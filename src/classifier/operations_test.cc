@@ -27,6 +27,7 @@ const std::vector<int64_t> lengths = {3, 5};
 Adapted with_lora(int64_t layers, std::initializer_list<Place> places) {
   Adapted adapted;
   adapted.encoder.config = small_config(layers);
+  adapted.encoder.layers.resize(static_cast<size_t>(layers));
   for (const Place& place : places) {
     auto lora = std::make_shared<Lora>();
     const int64_t in = place.module == Module::fc2 ? 8 : 4, out = place.module == Module::fc1 ? 8 : 4;
@@ -71,6 +72,17 @@ TEST(Operations, ATrainedEncoderTakesTwiceTheForwardPass) {
   Adapted full = with_lora(1, {});
   full.encoder.conv1.weight = at::zeros({4, 2, 3}).requires_grad_();
   EXPECT_EQ(backward(full, {0, 1}, false), 2 * (linears + attention));
+}
+
+TEST(Operations, OfTrainedLayersAndBiases) {
+  Adapted last = with_lora(2, {});
+  last.encoder.layers[1].fc2.weight = at::zeros({4, 8}).requires_grad_();
+  EXPECT_EQ(backward(last, {0, 2}, false), 8 * 64);  // the gradient of fc2's weight: 2·4·8 a position
+  last.encoder.layers[1].mlp_norm.bias = at::zeros({4}).requires_grad_();
+  EXPECT_EQ(backward(last, {0, 2}, false), 8 * (64 + 128));  // and those of the inputs of fc1 and fc2
+  Adapted biases = with_lora(1, {});
+  biases.encoder.conv1.bias = at::zeros({4}).requires_grad_();
+  EXPECT_EQ(backward(biases, {0, 1}, false), linears + 2 * attention);
 }
 
 // A site adapter of width 4 has 4 operations a position forward, 8 for its parameters and 4 for its input.

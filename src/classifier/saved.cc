@@ -257,7 +257,7 @@ void save_model(const Path& folder, const EmotionModel& model) {
     write_safetensors(folder / "adapter_model.safetensors", tensors);
     if (weighted)
       write_safetensors(folder / "head.safetensors", {{"layer_weights", model.head.layer_weights.detach()}});
-  } else if (model.adapted.encoder_trained) {
+  } else if (method_named(model.options.method).encoder_training(model.options) == EncoderTraining::whole) {
     Tensors tensors = head_tensors(model, "");
     visit_tensors(model.adapted.encoder,
                   [&](const std::string& name, const Tensor& tensor) { tensors[name] = tensor.detach().contiguous(); });
@@ -294,15 +294,18 @@ EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions&
   EmotionModel model;
   const bool peft = std::filesystem::exists(folder / "adapter_config.json");
   if (peft) {
-    model.options = read_peft_config(folder / "adapter_config.json");
+    model.options = read_peft_config(folder / "adapter_config.json", description.text("method"));
   } else {
     model.options.method = description.text("method");
     read_recorded_options(description.own.value("adapter", json::object()), description.file.string(), model.options);
   }
   const Method& method = method_named(model.options.method);
-  const bool full = method.trains_encoder();
+  const EncoderTraining training = method.encoder_training(model.options);
+  const bool full = training == EncoderTraining::whole;
   try {
-    model.adapted = method.attach(full ? unfilled(base.encoder) : base.encoder, model.options, /*seed=*/0);
+    model.adapted =
+        method.attach_to_load(training == EncoderTraining::none ? base.encoder : unfilled(base.encoder), model.options);
+    if (training == EncoderTraining::part) share_untrained(model.adapted, base.encoder);
   } catch (const Error& error) {  // an error of the options, which does not name the file
     fail("{}: {}", (folder / (peft ? "adapter_config.json" : "config.json")).string(), error.what());
   }

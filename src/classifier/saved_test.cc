@@ -63,7 +63,10 @@ TEST_P(SavedModels, ComeBackBitForBit) {
 INSTANTIATE_TEST_SUITE_P(Methods, SavedModels,
                          testing::Values(Saved{"lora", false}, Saved{"lora", true}, Saved{"frozen", false},
                                          Saved{"frozen", true}, Saved{"full", false}, Saved{"full", true},
-                                         Saved{"houlsby", false}, Saved{"houlsby", true}),
+                                         Saved{"houlsby", false}, Saved{"houlsby", true}, Saved{"pissa", false},
+                                         Saved{"pissa", true}, Saved{"dora", false}, Saved{"vera", false},
+                                         Saved{"vera", true}, Saved{"ia3", false}, Saved{"bitfit", false},
+                                         Saved{"bitfit", true}),
                          [](const auto& info) { return info.param.method + (info.param.weighted ? "_weighted" : ""); });
 
 // A head that reads hidden state 1, and one for the last layer, as training/read_out.h makes them.

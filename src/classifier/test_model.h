@@ -20,7 +20,8 @@ inline AdapterOptions tiny_adapter(const std::string& method, double dropout = 0
   AdapterOptions options;
   options.method = method;
   options.targets = {"q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"};
-  if (method == "lora") options.own = LoraOptions{.rank = 4, .alpha = 6, .dropout = dropout};
+  if (method == "lora" || method == "dora" || method == "pissa")
+    options.own = LoraOptions{.rank = 4, .alpha = 6, .dropout = dropout};
   return options;
 }
 

@@ -24,6 +24,8 @@ class AdapterFlags {
   // preset or a configuration file that the method does not have has no effect.
   AdapterOptions options(CLI::App& command, const std::set<std::string>& given) const;
 
+  const std::string& method() const { return method_; }  // the name
+
   // Sets the layers of --layers. UsageError if the options do not fit an encoder of this config (Method::check).
   void choose_layers(AdapterOptions& options, const WhisperConfig& config) const;
 

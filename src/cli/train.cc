@@ -115,7 +115,7 @@ struct GivenFlags {
 void resolve(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   const Protocol& protocol = a.run.protocol = protocol_named(a.protocol);
   if (command.get_option("--preset")->count() == 0) a.preset = protocol.preset;
-  apply_preset(command, preset_named(a.preset));
+  apply_preset(command, preset_named(a.preset, a.adapter.method()));
   a.run.adapter = a.adapter.options(command, given.command_line);
   a.run.source.input.cut = protocol.cut;
   a.run.same_start = a.run.same_start || protocol.same_start;

@@ -15,9 +15,10 @@
 
 namespace loralens {
 
-// Gives a clip as one window, or as 30 s windows if it is longer; with InputOptions::cut only the first, and the rest of
-// the file is read only to find damage. ClipSource::measure computes the same lengths without decoding. The tail of silence stays within the window with the
-// clip's end. Keeps at most two windows of samples in memory. All errors name the file.
+// Gives a clip as one window, or as 30 s windows if it is longer; with InputOptions::cut only the first, and the rest
+// of the file is read only to find damage. ClipSource::measure computes the same lengths without decoding. The tail of
+// silence stays within the window with the clip's end. Keeps at most two windows of samples in memory. All errors name
+// the file.
 class ClipWindows {
  public:
   // mel: must outlive it.

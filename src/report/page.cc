@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/formats/csv.h"
+#include "report/answer.h"
 #include "report/differences.h"
 #include "report/folder.h"
 #include "report/html.h"
@@ -150,6 +151,10 @@ std::string report_page(const Path& dir, const Path& folder) {
     const json& about = summary.at("about");
     std::vector<std::pair<std::string, std::string>> contents;
     std::string main = head_html(about, summary.at("analyses").empty() ? "Results" : "Interpretability report");
+    const std::string answer = answer_html(summary, run_name(about.value("run", std::string())),
+                                           run_name(about.value("against", std::string())));
+    if (!answer.empty()) contents.push_back({"answer", "Answer"});
+    main += answer;
     if (about.contains("metrics")) {
       contents.push_back({"results", "Results"});
       main += "<section id=\"results\">\n<h2>Results</h2>\n" + scores_html(about.at("metrics")) + "</section>\n";

@@ -6,10 +6,23 @@
 namespace loralens {
 namespace {
 
+using Flags = std::map<std::string, std::string>;
+
 struct Preset {
   std::string summary;
-  std::map<std::string, std::string> flags;
+  Flags flags;
 };
+
+// Flags of some methods that replace those of every preset: the presets' targets, layers and ranks are meant for
+// low-rank updates. The rank of VeRA's shared projections costs no trained matrix; 256 is PEFT's default.
+const std::map<std::string, Flags>& flags_of_methods() {
+  static const std::map<std::string, Flags> all = {
+      {"vera", {{"rank", "256"}}},
+      {"ia3", {{"targets", "k_proj,v_proj,fc2"}}},
+      {"full", {{"layers", "all"}}},
+  };
+  return all;
+}
 
 const std::map<std::string, Preset>& presets() {
   static const std::map<std::string, Preset> all = {
@@ -54,10 +67,13 @@ const std::map<std::string, Preset>& presets() {
 
 }  // namespace
 
-const std::map<std::string, std::string>& preset_named(const std::string& name) {
+std::map<std::string, std::string> preset_named(const std::string& name, const std::string& method) {
   const auto found = presets().find(name);
   if (found == presets().end()) fail("there is no preset '{}': choose among {}", name, fmt::join(preset_names(), " "));
-  return found->second.flags;
+  Flags flags = found->second.flags;
+  if (const auto own = flags_of_methods().find(method); own != flags_of_methods().end())
+    for (const auto& [flag, value] : own->second) flags[flag] = value;
+  return flags;
 }
 
 std::vector<std::string> preset_names() {

@@ -8,8 +8,9 @@
 
 namespace loralens {
 
-// The preset's flags of `loralens train` and their values. Error, with the list, if there is no preset of this name.
-const std::map<std::string, std::string>& preset_named(const std::string& name);
+// The preset's flags of `loralens train` for an adaptation method, and their values. Error, with the list, if there is
+// no preset of this name.
+std::map<std::string, std::string> preset_named(const std::string& name, const std::string& method);
 
 std::vector<std::string> preset_names();
 std::string preset_summary();  // for --help

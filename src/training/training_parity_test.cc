@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compares gradients and optimiser steps with torch's autograd and AdamW on transformers' and PEFT's modules.
+#include <ATen/ops/matmul.h>
 #include <gtest/gtest.h>
 
 #include "adapter/lora/lora.h"
+#include "adapter/vera.h"
 #include "classifier/forward.h"
 #include "classifier/model.h"
 #include "training/optimiser.h"
@@ -12,6 +14,12 @@ namespace loralens {
 namespace {
 
 using at::Tensor;
+
+AdapterOptions on_every_module(const std::string& method) {
+  AdapterOptions options{.method = method};
+  options.targets = {"q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"};
+  return options;
+}
 
 class TrainingParity : public testing::Test {
  protected:
@@ -57,6 +65,7 @@ class TrainingParity : public testing::Test {
   void compare_gradients(const std::string& name, const EmotionModel& model) const {
     double worst = 0;
     for (const Parameter& p : model.parameters()) {
+      if (!p.trained) continue;
       ASSERT_TRUE(p.tensor.grad().defined()) << p.name;
       const double error = relative_error(p.tensor.grad(), read(name, "gradient", p.name));
       worst = std::max(worst, error);
@@ -68,6 +77,7 @@ class TrainingParity : public testing::Test {
   void compare_ends(const std::string& name, const EmotionModel& model) const {
     double worst = 0, moved = 0;
     for (const Parameter& p : model.parameters()) {
+      if (!p.trained) continue;
       const Tensor start = read(name, "start", p.name), end = read(name, "end", p.name);
       const double error = relative_error(p.tensor, end);
       worst = std::max(worst, error);
@@ -84,11 +94,56 @@ class TrainingParity : public testing::Test {
 };
 
 TEST_F(TrainingParity, LoraOnEveryLinearLayer) {
-  AdapterOptions options;
-  options.targets = {"q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"};
+  AdapterOptions options = on_every_module("lora");
   options.own = LoraOptions{.rank = 8, .alpha = 4, .rslora = true};
   compare("lora", model_of("lora", options, {}));
 }
+
+TEST_F(TrainingParity, LoraWithAFrozen) {
+  AdapterOptions options = on_every_module("lora");
+  options.own = LoraOptions{.rank = 8, .alpha = 4, .rslora = true, .freeze = "A"};
+  compare("lora-fa", model_of("lora-fa", options, {}));
+}
+
+TEST_F(TrainingParity, Dora) {
+  AdapterOptions options = on_every_module("dora");
+  options.own = LoraOptions{.rank = 8, .alpha = 4, .rank_pattern = {{"fc1", 3}}};
+  compare("dora", model_of("dora", options, {}));
+}
+
+TEST_F(TrainingParity, Pissa) {
+  AdapterOptions options = on_every_module("pissa");
+  options.own = LoraOptions{.rank = 8, .alpha = 4};
+  compare("pissa", model_of("pissa", options, {}));
+}
+
+TEST_F(TrainingParity, PissaStartsWherePeftsDoes) {
+  AdapterOptions options = on_every_module("pissa");
+  options.own = LoraOptions{.rank = 8, .alpha = 4};
+  const Base base = load_base(resolve_model("tiny.en"), "tiny.en", {}, c10::kCPU);
+  const EmotionModel model = make_model(base, options, {}, {"a", "b", "c", "d"}, 0);
+  for (const auto& [place, adapter] : model.adapted.adapters.linear) {
+    const auto factors = adapter->factors().value();
+    const Tensor expected = at::matmul(read("pissa", "start", path_of(place) + ".lora_B.start"),
+                                       read("pissa", "start", path_of(place) + ".lora_A.start"));
+    EXPECT_LE(relative_error(at::matmul(factors.b, factors.a).detach(), expected), 1e-4) << path_of(place);
+  }
+}
+
+TEST_F(TrainingParity, Vera) {
+  AdapterOptions options = on_every_module("vera");
+  options.layers = {1, 2, 3};
+  options.own = VeraOptions{.rank = 64};
+  compare("vera", model_of("vera", options, {}));
+}
+
+TEST_F(TrainingParity, Ia3) {
+  AdapterOptions options{.method = "ia3"};
+  options.targets = {"k_proj", "v_proj", "fc2"};
+  compare("ia3", model_of("ia3", options, {}));
+}
+
+TEST_F(TrainingParity, BitFit) { compare("bitfit", model_of("bitfit", {.method = "bitfit"}, {})); }
 
 TEST_F(TrainingParity, WeightedLayerSum) {
   compare("weighted", model_of("weighted", {}, {.weighted_layer_sum = true}));

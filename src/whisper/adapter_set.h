@@ -19,7 +19,8 @@ struct Linear {
   at::Tensor bias;    // out; undefined for k_proj
 };
 
-// The two factors of a low-rank update ΔW = scale · B A.
+// The two trained factors of a low-rank update: ΔW = scale · B A for LoRA. Other methods subtract the factors' start
+// (PiSSA) or rescale the rows of W + scale · B A (DoRA); LinearAdapter::merged() has the whole change.
 struct Factors {
   at::Tensor a;  // R×in
   at::Tensor b;  // out×R
@@ -42,7 +43,7 @@ class LinearAdapter {
                              const Pass& pass) const = 0;
   // The linear layer with the adapter merged into its weights; equal to forward() without dropout.
   virtual Linear merged(const Linear& base) const = 0;
-  // The factors of the weight update; nullopt for a method without two factors.
+  // The trained factors; nullopt for a method without two factors.
   virtual std::optional<Factors> factors() const { return std::nullopt; }
   // Whether forward() drops elements in training.
   virtual bool has_dropout() const { return false; }

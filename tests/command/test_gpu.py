@@ -15,7 +15,8 @@ ALL = ["--targets", "q_proj,k_proj,v_proj,out_proj,fc1,fc2", "--weighted-layer-s
        "--average", 0.5, "--weight-decay", 0.1, "--label-smoothing", 0.1, "--class-weights", 1, "--time-masks", 1]
 TRAININGS = {"all": ALL, "full": ["--method", "full", "--learning-rate", 1e-4],
              "frozen": ["--method", "frozen", "--read-out", "gradient"], "logistic": ["--method", "frozen"],
-             "padded": ["--input", "padded"]}
+             "padded": ["--input", "padded"]} | {
+                 method: ["--method", method] for method in ("pissa", "dora", "vera", "ia3", "bitfit")}
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ def test_folds_keep_speakers_apart(lora, corpus):
 
 def test_predictions_and_metrics_agree(lora, corpus):
     rows = table_of(lora / "predictions.csv")
-    assert list(rows[0]) == ["id", "fold", "speaker", "label", "predicted"] + [f"p_{c}" for c in CLASSES]
+    assert list(rows[0]) == ["id", "fold", "speaker", "label", "predicted"] + [f"p_{c}" for c in CLASSES] + ["seed"]
     assert sorted(row["id"] for row in rows) == sorted(row["path"] for row in table_of(corpus))
     confusion = numpy.zeros((4, 4))
     for row in rows:

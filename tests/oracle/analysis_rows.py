@@ -30,10 +30,10 @@ class Expected:
     slack: float = 0  # largest error from counts whose margin is below rounding
     low: float = math.nan  # interval; NaN: not compared
     high: float = math.nan
-    absent: bool = False  # whether the row must have no interval
     stretch: float = 1  # factor from the error of the value to that of its interval's ends
     n: int | None = None  # None: not compared
     estimand: str | None = None  # None: not compared
+    absent: bool = False  # whether the row must have no interval
 
     def over_all(self, interval: intervals.Interval | None, estimand: str) -> "Expected":
         """This row with its interval, which rounding must not change: with slack it is not compared."""

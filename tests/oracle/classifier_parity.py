@@ -40,7 +40,7 @@ def main() -> None:
     for case in adapters.CASES:
         model = adapters.adapted_model(case)
         tensors[f"{case}.logits"] = all_logits(model, inputs)
-        model.save_pretrained(folder / "peft" / case)
+        adapters.save(model, case, folder / "peft" / case)
     reference.save(tensors, folder / "classifier.safetensors")
 
 

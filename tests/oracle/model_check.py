@@ -29,7 +29,9 @@ def read_model(folder: pathlib.Path):
     if (folder / "adapter_config.json").exists():
         model = PeftModel.from_pretrained(model, folder).eval()
         saved = len(load_file(folder / "adapter_model.safetensors"))
-        attached = sum("lora_" in name or "modules_to_save" in name for name, _ in model.named_parameters())
+        kinds = ("lora_", "ia3_l", "vera_lambda", "modules_to_save")
+        attached = sum(any(kind in name for kind in kinds) for name, _ in model.named_parameters())
+        attached += 2 * hasattr(model.base_model, "vera_A")  # the shared projections
         assert attached == saved, f"{folder}: {saved} tensors, PEFT has {attached}"
     return model
 
@@ -42,7 +44,7 @@ def main() -> None:
     while f"{len(inputs)}.samples" in clips:
         inputs.append(reference.features(extractor, clips[f"{len(inputs)}.samples"].numpy()))
     cases = sorted(path for path in (folder / "written").iterdir() if path.is_dir())
-    assert len(cases) == 5, cases
+    assert len(cases) == 13, cases
     for case in cases:
         model = read_model(case)
         inner = model.get_base_model() if isinstance(model, PeftModel) else model

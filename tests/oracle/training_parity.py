@@ -3,9 +3,10 @@
     python training_parity.py FOLDER
 
 Writes FOLDER/training.safetensors: for clip i `i.mel` and in `labels` its class; and for each case (`lora`: rsLoRA on
-every linear layer; `weighted`: LoRA on v_proj under a weighted layer sum; `full`: every weight), `CASE/start/NAME`,
-`CASE/gradient/NAME` of the mean loss over all clips, `CASE/end/NAME` after some optimiser steps, and `CASE/loss`, the
-loss before each step.
+every linear layer; `lora-fa`: the same with A frozen; `weighted`: LoRA on v_proj under a weighted layer sum; `dora`,
+`pissa`, `vera`, `ia3`: the cases of adapters.py; `full`: every weight; `bitfit`: the encoder's biases),
+`CASE/start/NAME`, `CASE/gradient/NAME` of the mean loss over all clips, `CASE/end/NAME` after some optimiser steps, and
+`CASE/loss`, the loss before each step. `CASE/start` also holds the constant tensors of the method.
 """
 import pathlib
 import sys
@@ -15,29 +16,53 @@ import reference
 import torch
 from transformers import get_linear_schedule_with_warmup
 
-STEPS = {"lora": 20, "weighted": 20, "full": 2}
+STEPS = {"lora": 20, "lora-fa": 20, "weighted": 20, "dora": 20, "pissa": 20, "vera": 20, "ia3": 20, "full": 2,
+         "bitfit": 20}
 LABELS = [2, 0, 3, 1]
 
 
 def model_of(case: str):
-    if case == "lora":
-        return adapters.adapted_model("rslora")
+    if case in ("lora", "lora-fa"):
+        model = adapters.adapted_model("rslora")
+        for name, parameter in model.named_parameters():
+            if case == "lora-fa" and "lora_A" in name:
+                parameter.requires_grad_(False)
+        return model
+    if case in adapters.CASES:
+        return adapters.adapted_model(case)
     if case == "weighted":
         model = adapters.adapted_model("plain", use_weighted_layer_sum=True)
         model.get_base_model().layer_weights.requires_grad_()
         return model
     model = reference.classification_model("tiny.en", num_labels=4)
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_("embed_positions" not in name)
+        of_method = name.endswith(".bias") if case == "bitfit" else "embed_positions" not in name
+        parameter.requires_grad_(of_method or not name.startswith("encoder."))
     return model
 
 
-def trained(model) -> dict[str, torch.nn.Parameter]:
-    """The trained parameters, by their names without the prefixes and infixes of PEFT."""
-    def plain(name: str) -> str:
-        return name.replace("base_model.model.", "").replace(".modules_to_save.default", "").replace(".default", "")
+def plain(name: str) -> str:
+    """A name without the prefixes and infixes of PEFT."""
+    for part in ("base_model.model.", "base_model.", ".modules_to_save.default", ".default"):
+        name = name.replace(part, "")
+    return name.replace("lora_magnitude_vector.weight", "lora_magnitude_vector")
 
+
+def trained(model) -> dict[str, torch.nn.Parameter]:
+    """The trained parameters, by their plain names."""
     return {plain(name): parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def constants(case: str, model) -> dict[str, torch.Tensor]:
+    """The tensors of the method that are not trained: A of LoRA-FA, the start of PiSSA, the projections of VeRA."""
+    if case == "lora-fa":
+        return {plain(name): tensor for name, tensor in model.named_parameters() if "lora_A" in name}
+    if case == "pissa":
+        return {plain(name).removesuffix("weight") + "start": tensor
+                for name, tensor in adapters.start_of(model).items()}
+    if case == "vera":
+        return {name: getattr(model.base_model, name)["default"] for name in ("vera_A", "vera_B")}
+    return {}
 
 
 def backward(model, inputs: list[torch.Tensor]) -> torch.Tensor:
@@ -65,8 +90,9 @@ def main() -> None:
                 tensors[f"{case}/{kind}/{name}"] = value(parameter).detach().clone()
 
         keep("start")
-        matrices = [p for p in parameters.values() if p.dim() > 1]
-        vectors = [p for p in parameters.values() if p.dim() <= 1]
+        tensors |= {f"{case}/start/{name}": tensor.detach().clone() for name, tensor in constants(case, model).items()}
+        matrices = [p for p in parameters.values() if sum(size > 1 for size in p.shape) > 1]
+        vectors = [p for p in parameters.values() if sum(size > 1 for size in p.shape) <= 1]
         optimiser = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.01},
                                        {"params": vectors, "weight_decay": 0.0}], lr=1e-3)
         schedule = get_linear_schedule_with_warmup(optimiser, 0, steps)

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "adapter/adapter_options.h"
+#include "adapter/method.h"
 #include "base/range.h"
 #include "whisper/adapter_set.h"
 
@@ -24,6 +25,8 @@ struct LoraOptions {
   double dropout = 0.1;  // on the adapter's input, in training only
   std::map<std::string, int64_t> rank_pattern;  // regular expression for the end of a module name -> its rank
   std::map<std::string, double> alpha_pattern;  // the same for alpha
+  // "A": A stays at its start (LoRA-FA, Zhang et al., 2023); "B": B stays at its start; "": both are trained
+  std::string freeze;
 };
 
 // y = W x + b + scale · B A drop(x)
@@ -40,6 +43,10 @@ struct Lora : LinearAdapter {
   bool has_dropout() const override { return dropout > 0; }
   AdapterOperations operations() const override;
   void randomise(uint64_t key) const override;
+
+ protected:
+  // B A x, unscaled, through the adapter's two sites. x: ΣT×in, after dropout.
+  at::Tensor update(const at::Tensor& x, int64_t layer, Module module, const Pass& pass) const;
 };
 
 // A low-rank update of one linear layer: its place, rank and scale.
@@ -56,5 +63,16 @@ std::vector<LowRankPlace> low_rank_places(const WhisperConfig& config, const Ada
 
 // Error if a key of rank_pattern or alpha_pattern matches no adapted module. Same errors as low_rank_places().
 void check_patterns(const WhisperConfig& config, const AdapterOptions& options, const LoraOptions& lora);
+
+// The options that all low-rank methods have: rank, alpha, dropout, rslora, rank-pattern, alpha-pattern.
+std::vector<MethodOption> low_rank_options();
+
+// Fills scale, dropout, A and B of a new adapter of this layer, of the type and device of `type`. As PEFT starts them:
+// A uniform in ±1/√in, B = 0; both are trained.
+void start_lora(Lora& lora, const LowRankPlace& low_rank, const Linear& base, double dropout, uint64_t seed,
+                const at::TensorOptions& type);
+
+// Adds A and B to the method's parameters under PEFT's names. A factor that requires no gradient is not trained.
+void add_factors(Adapted& adapted, const Place& place, const Lora& lora);
 
 }  // namespace loralens

@@ -276,7 +276,7 @@ TEST(PeftConfig, WhatIsNotSupportedIsRefused) {
     return error_of([&] { read_peft_config(file); });
   };
   EXPECT_EQ(error_with("r", 5), "");
-  for (const char* key : {"use_dora", "fan_in_fan_out", "lora_bias", "use_qalora"}) {
+  for (const char* key : {"fan_in_fan_out", "lora_bias", "use_qalora"}) {
     EXPECT_THAT(error_with(key, true), HasSubstr(fmt::format("adapter_config.json: {} is not supported", key)));
     EXPECT_EQ(error_with(key, false), "") << key;
   }
@@ -322,7 +322,7 @@ TEST(PeftConfig, WhatIsNotSupportedIsRefused) {
   EXPECT_THAT(error_with("peft_type", 1), HasSubstr("adapters of the type 1 are not supported"));
   EXPECT_THAT(error_with("target_modules", json{1}), HasSubstr("\"target_modules\" is [1]: expected a list of texts"));
   EXPECT_THAT(error_with("exclude_modules", ".*fc1"), HasSubstr("a regular expression in \"exclude_modules\""));
-  EXPECT_THAT(error_with("peft_type", "IA3"), HasSubstr("adapters of the type \"IA3\" are not supported"));
+  EXPECT_THAT(error_with("peft_type", "LOHA"), HasSubstr("adapters of the type \"LOHA\" are not supported"));
   EXPECT_THAT(error_with("peft_type", nullptr), HasSubstr("(missing peft_type)"));
   const TestFolder folder;
   EXPECT_THAT(error_of([&] { read_peft_config(folder.write("a.json", "[1")); }), HasSubstr("a.json: no valid JSON"));

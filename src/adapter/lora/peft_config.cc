@@ -66,10 +66,10 @@ json lora_peft_config(const AdapterOptions& options) {
   return config;
 }
 
-std::optional<AdapterOptions> lora_from_peft(const json& config, const std::string& file) {
+std::optional<AdapterOptions> lora_from_peft(const json& config, const std::string& file, const std::string& method) {
   const JsonObject object(config, file);
   if (!object.has("peft_type") || object.at("peft_type") != "LORA") return std::nullopt;
-  if (!setting_of_another_method(config).empty()) return std::nullopt;
+  if (is_on(config, "use_dora") != (method == "dora")) return std::nullopt;
   if (const std::string key = unsupported(object, config); !key.empty()) fail("{}: {} is not supported", file, key);
 
   LoraOptions lora;
@@ -77,7 +77,7 @@ std::optional<AdapterOptions> lora_from_peft(const json& config, const std::stri
   lora.alpha = object.number("lora_alpha", alphas);
   lora.dropout = object.number("lora_dropout", dropouts, 0);
   lora.rslora = object.truth("use_rslora", false);
-  AdapterOptions options{.method = "lora"};
+  AdapterOptions options{.method = method};
   read_targets(object, options);
   const auto rank_of = [](const json& value, const std::string& where) { return whole_number(value, where, ranks); };
   const auto alpha_of = [](const json& value, const std::string& where) { return finite_number(value, where, alphas); };

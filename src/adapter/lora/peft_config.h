@@ -10,10 +10,12 @@
 
 namespace loralens {
 
+// The configuration of plain LoRA.
 nlohmann::json lora_peft_config(const AdapterOptions& options);
 
-// The options in an adapter_config.json; nullopt if it is of another method. Error, which begins with `file`, for
-// settings that are not supported.
-std::optional<AdapterOptions> lora_from_peft(const nlohmann::json& config, const std::string& file);
+// The options, of this low-rank method (use_dora: "dora", otherwise "lora" or "pissa"), in an adapter_config.json;
+// nullopt if it is of another method. Error, which begins with `file`, for settings that are not supported.
+std::optional<AdapterOptions> lora_from_peft(const nlohmann::json& config, const std::string& file,
+                                             const std::string& method = "lora");
 
 }  // namespace loralens

@@ -3,8 +3,8 @@
 // x and their gradients within a model, and the residual streams of the adapted with those of the frozen model.
 //
 // B A x is a linear image of A x, and the gradient at A x is Bᵀ times that at B A x, so some alignment is built in: the
-// nulls and the gauge-free alignment are in update_alignment.h. A and B are not identifiable separately, so these values
-// are computed again in the balanced gauge.
+// nulls and the gauge-free alignment are in update_alignment.h. A and B are not identifiable separately, so these
+// values are computed again in the balanced gauge.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/matmul.h>

@@ -51,6 +51,7 @@ struct UpdateAlignment::Task {
   // The value for each of S draws. normal: S×d×k normal numbers; columns: their orthonormal columns.
   std::function<std::vector<double>(const Tensor& normal, const Tensor& columns)> of;
   std::vector<double> draws;
+  int64_t clips = 0;
 };
 
 bool UpdateAlignment::wants(const Site& site) const {
@@ -120,15 +121,16 @@ void UpdateAlignment::add_cka(const Of& of, const SingularDirections& update, st
 
 // Gauge-free alignment with the covariances of the module's input and of the gradient at its output; and the second
 // null of the CKA: V' from columns drawn from N(0, C), in the basis of C's eigenvectors.
-void UpdateAlignment::add_strengths(int64_t fold, int64_t clips, const Of& of, const SingularDirections& update,
-                                    FoldCurves& curves, std::vector<Task>& tasks) {
+void UpdateAlignment::add_strengths(int64_t fold, const Of& of, const SingularDirections& update, FoldCurves& curves,
+                                    std::vector<Task>& tasks) {
   const auto& [role, place] = of;
   const Tensor sigma = update.values;
   for (const bool forward : {true, false}) {
     const Site site = forward ? input_site(place) : output_site(place);
     const auto found = covariances_.find(site);
     if (found == covariances_.end()) continue;
-    const CovarianceSpectrum spectrum(found->second.covariance());
+    const int64_t clips = found->second.clips();
+    const CovarianceSpectrum spectrum(found->second.covariance(), /*vectors=*/forward);
     const Tensor directions = forward ? update.right : update.left, eigenvalues = spectrum.eigenvalues;
     const auto [strength, efficiency] = strength_of(spectrum, directions, sigma);
     if (std::isnan(strength)) continue;
@@ -147,7 +149,8 @@ void UpdateAlignment::add_strengths(int64_t fold, int64_t clips, const Of& of, c
                      [eigenvalues, sigma](const Tensor&, const Tensor& columns) {
                        return strength_draws(eigenvalues, columns, sigma);
                      },
-                     {}});
+                     {},
+                     clips});
     auto x = samples_of({role, site, false});
     if (!forward || x.empty()) continue;
     // The rounding error of directions without variance stays below the weight that is added to each.
@@ -166,18 +169,18 @@ void UpdateAlignment::add_strengths(int64_t fold, int64_t clips, const Of& of, c
   }
 }
 
-std::vector<UpdateAlignment::Task> UpdateAlignment::tasks(int64_t fold, int64_t clips, FoldCurves& curves) {
+std::vector<UpdateAlignment::Task> UpdateAlignment::tasks(int64_t fold, FoldCurves& curves) {
   std::vector<Task> tasks;
   for (const auto& [of, update] : directions_) {
     add_cka(of, update, tasks);
-    if (of.first == Role::adapted) add_strengths(fold, clips, of, update, curves, tasks);
+    if (of.first == Role::adapted) add_strengths(fold, of, update, curves, tasks);
   }
   return tasks;
 }
 
 // Places of one shape share their random directions, in an order of their own, so that the draws of a place are
-// independent of those of the others. The folds of a run start from the same A and share most of their data: a place has
-// the same random directions in all of them.
+// independent of those of the others. The folds of a run share most of their data: a place has the same random
+// directions in all of them.
 void UpdateAlignment::draw(int64_t fold, std::vector<Task>& tasks) const {
   std::map<std::pair<int64_t, int64_t>, std::vector<Task*>> by_shape;
   for (Task& task : tasks) by_shape[{task.d, task.k}].push_back(&task);
@@ -203,7 +206,7 @@ void UpdateAlignment::draw(int64_t fold, std::vector<Task>& tasks) const {
 // Means over places: of the strength with its draws, of the efficiency, and of the difference of the two efficiencies,
 // the prespecified contrast. The efficiencies count as functions of the trained weights (n = 0), so that their mean has
 // an interval over folds and runs.
-void UpdateAlignment::add_means(int64_t fold, int64_t clips, const std::vector<Task>& tasks, FoldCurves& curves) {
+void UpdateAlignment::add_means(int64_t fold, const std::vector<Task>& tasks, FoldCurves& curves) {
   const auto key = [](const char* component, const char* metric) {
     return RowKey{.model = "adapted", .component = component, .metric = metric};
   };
@@ -218,7 +221,7 @@ void UpdateAlignment::add_means(int64_t fold, int64_t clips, const std::vector<T
       mean += task->value / static_cast<double>(of.size());
       for (size_t b = 0; b < draws.size(); ++b) draws[b] += task->draws[b] / static_cast<double>(of.size());
     }
-    curves.add(fold, key(component, "strength"), mean, NAN, NAN, clips);
+    curves.add(fold, key(component, "strength"), mean, NAN, NAN, of.front()->clips);
     strength_.add(fold, key(component, "strength"), mean, std::move(draws));
   }
   std::map<std::string, std::vector<double>> efficiencies;
@@ -231,7 +234,8 @@ void UpdateAlignment::add_means(int64_t fold, int64_t clips, const std::vector<T
 }
 
 void UpdateAlignment::end_fold(int64_t fold, int64_t clips, FoldCurves& curves) {
-  std::vector<Task> all = tasks(fold, clips, curves);
+  if (clips == 0) return;
+  std::vector<Task> all = tasks(fold, curves);
   draw(fold, all);
   for (const Task& task : all) {
     RowKey key = task.key;
@@ -243,11 +247,11 @@ void UpdateAlignment::end_fold(int64_t fold, int64_t clips, FoldCurves& curves) 
       curves.add(fold, key, null.mean, NAN, NAN, clips);
     } else if (!task.is_cka && null.std > 0) {
       key.metric = "strength_z";
-      curves.add(fold, key, (task.value - null.mean) / null.std, NAN, NAN, clips);
+      curves.add(fold, key, (task.value - null.mean) / null.std, NAN, NAN, task.clips);
     }
     (task.is_cka ? cka_ : strength_).add(fold, task.key, task.value, task.draws);
   }
-  add_means(fold, clips, all, curves);
+  add_means(fold, all, curves);
   directions_.clear();
   samples_.clear();
   covariances_.clear();

@@ -35,7 +35,7 @@ class UpdateAlignment {
   void see(const BatchView& view, const Site& site, const at::Tensor& value);
   // The clip means of a minibatch are kept until the end of the fold.
   void use(const Minibatch& minibatch);
-  // Adds the fold's rows. clips: their number.
+  // Adds the fold's rows. clips: the number in minibatches; without any, no row is added.
   void end_fold(int64_t fold, int64_t clips, FoldCurves& curves);
 
   // Sets p values and null distributions of the rows.
@@ -47,12 +47,12 @@ class UpdateAlignment {
   struct Task;
 
   std::vector<at::Tensor> samples_of(const SampledSite& where) const;
-  std::vector<Task> tasks(int64_t fold, int64_t clips, FoldCurves& curves);
+  std::vector<Task> tasks(int64_t fold, FoldCurves& curves);
   void add_cka(const Of& of, const SingularDirections& update, std::vector<Task>& tasks);
-  void add_strengths(int64_t fold, int64_t clips, const Of& of, const SingularDirections& update, FoldCurves& curves,
+  void add_strengths(int64_t fold, const Of& of, const SingularDirections& update, FoldCurves& curves,
                      std::vector<Task>& tasks);
   void draw(int64_t fold, std::vector<Task>& tasks) const;
-  void add_means(int64_t fold, int64_t clips, const std::vector<Task>& tasks, FoldCurves& curves);
+  void add_means(int64_t fold, const std::vector<Task>& tasks, FoldCurves& curves);
 
   const Setting& setting_;
   NullDraws cka_{NullDraws::Tail::high}, strength_{NullDraws::Tail::both};

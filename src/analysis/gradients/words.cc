@@ -12,47 +12,65 @@
 namespace loralens {
 namespace {
 
-// "grows 28-fold on its way back, from the last layer to the first", or the like. row: of log10(last over first).
+const Row* flow_of(const std::vector<Row>& rows, const char* model, const char* variant, const std::string& module,
+                   const std::string& component, const char* metric = "log10_last_over_first") {
+  return find_row(rows,
+                  {.model = model, .variant = variant, .module = module, .component = component, .metric = metric});
+}
+
+// "28", the norm in the first layer over that in the last. row: of log10(last over first), or none.
+std::string ratio_of(const Row* row) { return row ? fmt::format("{:.3g}", std::pow(10, -row->value)) : "-"; }
+
+bool has_direction(const Row& row) { return row.low > 0 || row.high < 0; }
+
+// "grows 28-fold on its way back, from the last layer to the first", or the like.
 std::string change_of(const Row& row) {
-  if (!(row.low > 0 || row.high < 0)) {
-    const std::string times =
-        fmt::format("{:.3g} times as large in the first layer as in the last", std::pow(10, -row.value));
-    return std::isnan(row.low)
-               ? "is " + times
-               : fmt::format("is {}; whether it grows or shrinks on its way back cannot be told", times);
-  }
+  if (!has_direction(row))
+    return fmt::format(
+        "is {} times as large in the first layer as in the last, and whether it grows or shrinks on its way back "
+        "cannot be told",
+        ratio_of(&row));
   const double factor = std::pow(10, std::abs(row.value));
   return row.value < 0 ? fmt::format("grows {:.3g}-fold on its way back from the last layer to the first", factor)
                        : fmt::format("shrinks to 1/{:.3g} on its way back from the last layer to the first", factor);
 }
 
-std::vector<std::string> reading_of(const std::vector<Row>& rows) {
-  std::vector<std::string> sentences;
-  for (const std::string component : {"A", "B", "activations"}) {
-    std::set<std::string> modules;
-    for (const Row& row : rows)
-      if (row.key.component == component) modules.insert(row.key.module);
-    for (const std::string& module : modules) {
-      const auto flow = [&](const char* model, const char* variant, const char* metric) {
-        return find_row(
-            rows, {.model = model, .variant = variant, .module = module, .component = component, .metric = metric});
-      };
-      const auto ratio = [&](const char* model, const char* variant) {
-        const Row* row = flow(model, variant, "log10_last_over_first");
-        return row ? fmt::format("{:.3g}", std::pow(10, -row->value)) : "-";
-      };
-      const Row* after = flow("adapted", "", "log10_last_over_first");
-      if (!after) continue;
-      std::string text = fmt::format(
-          "The gradient of {}{} {} (geometric mean over clips). First over last layer: {} after training, {} for a "
-          "random direction at the logits, {} before training.",
-          component == "activations" ? "the residual stream" : component, module.empty() ? "" : " in " + module,
-          change_of(*after), ratio("adapted", ""), ratio("adapted", "random-cotangent"), ratio("untrained", ""));
-      if (const Row* scaled = flow("adapted", "", "log10_last_over_first_scaled"))
-        text += fmt::format(" Times the norm of the stream itself it {}.", change_of(*scaled));
-      sentences.push_back(text);
-    }
+std::string stream_sentence(const std::vector<Row>& rows) {
+  const std::string component = "activations";
+  const Row* after = flow_of(rows, "adapted", "", "", component);
+  if (!after) return "";
+  std::string text = fmt::format(
+      "The gradient of the residual stream {} (geometric mean over clips). First over last layer: {} after training, "
+      "{} for a random direction at the logits, {} before training.",
+      change_of(*after), ratio_of(after), ratio_of(flow_of(rows, "adapted", "random-cotangent", "", component)),
+      ratio_of(flow_of(rows, "untrained", "", "", component)));
+  if (const Row* scaled = flow_of(rows, "adapted", "", "", component, "log10_last_over_first_scaled"))
+    text += fmt::format(" Times the norm of the stream itself it {}.", change_of(*scaled));
+  return text;
+}
+
+// "1.13 in k_proj (grows), 1.02 in fc1 (cannot be told)" for A or B.
+std::string factor_sentence(const std::vector<Row>& rows, const std::string& component) {
+  std::set<std::string> modules;
+  for (const Row& row : rows)
+    if (row.key.component == component) modules.insert(row.key.module);
+  std::string text;
+  for (const std::string& module : modules) {
+    const Row* row = flow_of(rows, "adapted", "", module, component);
+    if (!row) continue;
+    text += fmt::format("{}{} in {} ({})", text.empty() ? "" : ", ", ratio_of(row), module,
+                        !has_direction(*row) ? "cannot be told"
+                        : row->value < 0     ? "grows"
+                                             : "shrinks");
   }
+  if (text.empty()) return "";
+  return fmt::format("The gradient of {}, first layer over last (above 1 it grows on its way back): {}.", component,
+                     text);
+}
+
+std::vector<std::string> reading_of(const std::vector<Row>& rows) {
+  std::vector<std::string> sentences = {factor_sentence(rows, "A"), factor_sentence(rows, "B"), stream_sentence(rows)};
+  std::erase(sentences, "");
   return sentences;
 }
 

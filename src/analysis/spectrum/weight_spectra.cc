@@ -73,12 +73,16 @@ std::string add_trained_encoder(const FoldSubjects& fold, SpectrumCurves& curves
   const auto type = base.adapted.encoder.layers.front().q.weight.scalar_type();
   if (type != c10::ScalarType::Float && type != c10::ScalarType::Double)
     return "The change of the weights is below the rounding error of a 16-bit base encoder: choose --precision fp32.";
+  bool changed = false;
   for (int64_t layer = 0; layer < model.adapted.encoder.config.layers; ++layer)
     for (const Module module : linear_modules) {
       const Tensor w = exact(base.adapted.encoder.linear(layer, module)).weight.cpu();
-      add_weight(fold.fold, {layer, module}, w, exact(model.adapted.encoder.linear(layer, module)).weight.cpu() - w,
-                 curves, intruders);
+      const Tensor delta = exact(model.adapted.encoder.linear(layer, module)).weight.cpu() - w;
+      if (!delta.any().item<bool>()) continue;  // a tensor that was not trained
+      add_weight(fold.fold, {layer, module}, w, delta, curves, intruders);
+      changed = true;
     }
+  if (!changed) return "The encoder's weight matrices are those of the base model: there is no change to analyse.";
   return {};
 }
 

@@ -17,7 +17,7 @@ namespace {
 
 using at::Tensor;
 
-constexpr int64_t vectors = 24, steps = 24, draws_at_once = 20;
+constexpr int64_t vectors = 24, steps = 12, draws_at_once = 20;
 
 // M = W + ΔW' for S draws, in the basis of W's singular vectors: a diagonal (k values) and U Σ Vᵀ.
 struct RandomSum {

@@ -20,7 +20,7 @@ struct IntruderNull {
 };
 
 // For each cosine: `draws` numbers of intruder dimensions. In the basis of W's singular vectors W is diagonal and the
-// random directions stay uniformly distributed, so only the singular values matter. The leading vectors come from 24
+// random directions stay uniformly distributed, so only the singular values matter. The leading vectors come from 12
 // steps of subspace iteration with 24 vectors, which start from those of W (exact where min(out, in) <= 24).
 std::vector<std::vector<double>> intruder_draws(const IntruderNull& null, std::span<const double> cosines,
                                                 int64_t draws, Random& random);

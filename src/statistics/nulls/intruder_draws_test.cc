@@ -53,7 +53,8 @@ TEST(IntruderDraws, OfASmallUpdateAreNoneAndOfALargeOneItsRank) {
   };
   EXPECT_EQ(mean_of(number(1e-3)[2]), 0);
   // Two random directions of 400 dimensions lead, far from any of the 40 of W.
-  for (const double count : number(1e4)[1]) EXPECT_EQ(count, 2);
+  const auto large = number(1e4);
+  for (const double count : large[1]) EXPECT_EQ(count, 2);
 }
 
 }  // namespace

@@ -4,11 +4,13 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/linalg_eigh.h>
+#include <ATen/ops/linalg_eigvalsh.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/outer.h>
 
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 #include "base/error.h"
 
@@ -55,10 +57,15 @@ Tensor ClipCovariance::covariance() const {
   return (products_ / n - at::outer(sum_, sum_) / (n * n)).cpu();
 }
 
-CovarianceSpectrum::CovarianceSpectrum(const Tensor& matrix) : covariance(matrix) {
-  const auto [values, vectors] = at::linalg_eigh(matrix);
+CovarianceSpectrum::CovarianceSpectrum(const Tensor& matrix, bool vectors) : covariance(matrix) {
+  Tensor values;
+  if (vectors) {
+    std::tie(values, eigenvectors) = at::linalg_eigh(matrix);
+    eigenvectors = eigenvectors.flip(1);
+  } else {
+    values = at::linalg_eigvalsh(matrix);
+  }
   eigenvalues = values.flip(0).clamp_min(0);
-  eigenvectors = vectors.flip(1);
 }
 
 Strength strength_of(const CovarianceSpectrum& spectrum, const Tensor& directions, const Tensor& values) {

@@ -19,6 +19,7 @@ class ClipCovariance {
   void add(const std::vector<at::Tensor>& clips);
   // d×d, float64, on the CPU. Error before the first clip.
   at::Tensor covariance() const;
+  int64_t clips() const { return clips_; }
 
  private:
   at::Tensor shift_, products_, sum_;  // d (the first clip's mean, against cancellation), d×d, d
@@ -27,11 +28,12 @@ class ClipCovariance {
 
 // A covariance C with its eigenvalues λ.
 struct CovarianceSpectrum {
-  explicit CovarianceSpectrum(const at::Tensor& covariance);
+  // vectors: also the eigenvectors, which take four times as long.
+  explicit CovarianceSpectrum(const at::Tensor& covariance, bool vectors = false);
 
   at::Tensor covariance;  // d×d, float64, CPU
   at::Tensor eigenvalues;  // d, descending, >= 0
-  at::Tensor eigenvectors;  // d×d, columns in the same order
+  at::Tensor eigenvectors;  // d×d, columns in the same order; undefined without `vectors`
 };
 
 struct Strength {

@@ -32,6 +32,9 @@ TEST(Strength, AgreesWithNumPy) {
   const CovarianceSpectrum spectrum(covariance.covariance());
   const Tensor expected_covariance = matrix(expected::strength_covariance, 4);
   EXPECT_LT((spectrum.covariance - expected_covariance).abs().max().item<double>(), 1e-12);
+  const CovarianceSpectrum with_vectors(spectrum.covariance, true);
+  const Tensor again = at::matmul(with_vectors.eigenvectors * spectrum.eigenvalues, with_vectors.eigenvectors.t());
+  EXPECT_LT((again - expected_covariance).abs().max().item<double>(), 1e-12);
   const Strength found = strength_of(spectrum, matrix(expected::strength_directions, 4),
                                      at::tensor(expected::strength_values, c10::ScalarType::Double));
   EXPECT_NEAR(found.strength, expected::strength, 1e-12);

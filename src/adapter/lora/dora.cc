@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "adapter/lora/dora.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/matmul.h>
+
+#include "adapter/dropout.h"
+#include "adapter/lora/peft_config.h"
+#include "compute/linear.h"
+
+namespace loralens {
+namespace {
+
+using at::Tensor;
+
+class DoraMethod : public Method {
+ public:
+  std::string_view name() const override { return "dora"; }
+  std::string_view summary() const override { return "low-rank updates and a magnitude for each output"; }
+  Targeting targeting() const override { return Targeting::modules; }
+  std::span<const MethodOption> options() const override {
+    static const std::vector<MethodOption> all = low_rank_options();
+    return all;
+  }
+  void check(const WhisperConfig& config, const AdapterOptions& options) const override {
+    check_patterns(config, options, options.own_as<LoraOptions>());
+  }
+
+  Adapted attach(Encoder base, const AdapterOptions& options, uint64_t seed) const override {
+    Adapted adapted{std::move(base), {}, {}, false};
+    const auto& own = options.own_as<LoraOptions>();
+    const auto type = adapted.encoder.norm.weight.options();
+    for (const LowRankPlace& low_rank : low_rank_places(adapted.encoder.config, options, own)) {
+      const Place& place = low_rank.place;
+      const Linear& linear = adapted.encoder.linear(place.layer, place.module);
+      auto dora = std::make_shared<Dora>();
+      start_lora(*dora, low_rank, linear, own.dropout, seed, type);
+      dora->magnitude = dora->norms(linear.weight).requires_grad_();
+      add_factors(adapted, place, *dora);
+      adapted.parameters.push_back({.name = path_of(place) + ".lora_magnitude_vector",
+                                    .tensor = dora->magnitude,
+                                    .role = ParameterRole::adapter,
+                                    .layer = place.layer});
+      adapted.adapters.linear[place] = std::move(dora);
+    }
+    return adapted;
+  }
+
+  std::optional<nlohmann::json> peft_config(const AdapterOptions& options) const override {
+    nlohmann::json config = lora_peft_config(options);
+    config["use_dora"] = true;
+    return config;
+  }
+  std::optional<AdapterOptions> from_peft(const nlohmann::json& config, const std::string& file) const override {
+    return lora_from_peft(config, file, "dora");
+  }
+};
+
+}  // namespace
+
+Tensor Dora::norms(const Tensor& weight) const {
+  const at::NoGradGuard no_grad;
+  return at::linalg_vector_norm(weight.to(a.scalar_type()) + at::matmul(b, a) * scale, 2, /*dim=*/1);
+}
+
+Tensor Dora::forward(const Linear& base, const Tensor& x, int64_t layer, Module module, const Pass& pass) const {
+  const auto type = x.scalar_type();
+  const bool drop = pass.dropout.active && dropout > 0;
+  const double kept = drop ? 1 - dropout : 1;
+  const Tensor ratio = magnitude / norms(base.weight);  // out
+  const Tensor plain = linear(x, base.weight, {});
+  const Tensor in = drop ? with_dropout(pass, layer, module, dropout, x) : x;
+  const Tensor dropped = drop ? linear(in, base.weight, {}) : plain;
+  const Tensor up = update(in, layer, module, pass);
+  // The products with float32 vectors are float32 also where x is not, and the sum is rounded once: a magnitude that
+  // changed by less than bf16's rounding still has an effect.
+  Tensor y = plain + dropped * ((ratio - 1) / kept) + up * (ratio * (scale / kept));
+  if (base.bias.defined()) y = y + base.bias;
+  return y.to(type);
+}
+
+Linear Dora::merged(const Linear& base) const {
+  const Tensor direction = base.weight.to(a.scalar_type()) + at::matmul(b, a) * scale;
+  const Tensor ratio = magnitude / norms(base.weight);
+  return {(direction * ratio.unsqueeze(1)).to(base.weight.scalar_type()), base.bias};
+}
+
+AdapterOperations Dora::operations() const {
+  AdapterOperations operations = Lora::operations();
+  const auto out = static_cast<double>(b.size(0));
+  operations.forward += 4 * out;
+  operations.parameters += 4 * out;
+  return operations;
+}
+
+const Method& dora_method() {
+  static const DoraMethod method;
+  return method;
+}
+
+}  // namespace loralens

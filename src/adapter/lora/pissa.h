@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Principal singular values and vectors adaptation (PiSSA, Meng et al., 2024).
+#pragma once
+
+#include "adapter/lora/lora.h"
+
+namespace loralens {
+
+// y = W x + b + scale·(B A drop(x) - B₀ A₀ x). A and B start at A₀ = √(S_R/scale) V_Rᵀ and B₀ = U_R √(S_R/scale), from
+// the R largest singular values of W = U S Vᵀ. PEFT subtracts scale·B₀ A₀ from W instead; here W stays as it is.
+struct Pissa : Lora {
+  at::Tensor start_a;  // A₀: R×in
+  at::Tensor start_b;  // B₀: out×R
+
+  at::Tensor forward(const Linear& base, const at::Tensor& x, int64_t layer, Module module,
+                     const Pass& pass) const override;
+  Linear merged(const Linear& base) const override;
+  AdapterOperations operations() const override;
+  // A, B ~ N(0, 0.02) beside the base weights: A₀ and B₀ become 0.
+  void randomise(uint64_t key) const override;
+};
+
+}  // namespace loralens

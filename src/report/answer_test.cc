@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/answer.h"
+
+#include <gmock/gmock.h>
+
+namespace loralens {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+json compared(double difference, double p) {
+  const json uar = {{"estimand", "pooled"},
+                    {"difference", difference},
+                    {"low", difference - 0.03},
+                    {"high", difference + 0.03},
+                    {"p", p},
+                    {"detectable", 0.045},
+                    {"equivalence", {{"low", difference - 0.02}, {"high", difference + 0.02}}}};
+  return {{"about",
+           {{"metrics", {{"speakers", 24}, {"trainings", {{{"seed", 42}}, {{"seed", 43}}, {{"seed", 44}}}}}},
+            {"comparison", {{"uar", uar}}}}},
+          {"analyses",
+           {{{"name", "erasure"}, {"reading", {"Layer 0 < layer 1.", "More."}}},
+            {{"name", "patching"}, {"reading", {"Half of it in layer 3."}}}}}};
+}
+
+std::string answer(const json& summary) { return answer_html(summary, "lora", "frozen"); }
+
+TEST(Answer, SaysYesOnlyForASignificantGain) {
+  EXPECT_THAT(
+      answer(compared(0.061, 0.008)),
+      HasSubstr("<dd>Yes. UAR of lora minus UAR of frozen: +0.061, 95 % interval +0.031 to +0.091, p = 0.008."));
+  EXPECT_THAT(answer(compared(-0.061, 0.008)),
+              HasSubstr("<dd>No, it did harm. UAR of lora minus UAR of frozen: -0.061"));
+  const std::string open = answer(compared(0.01, 0.3));
+  EXPECT_THAT(open, HasSubstr("<dd>Cannot be told."));
+  EXPECT_THAT(open, HasSubstr("A true difference of 0.045 would have been found"));
+  EXPECT_THAT(open, HasSubstr("equivalent for margins above 0.030"));
+}
+
+TEST(Answer, SaysWhyThereIsNone) {
+  json summary = compared(0.01, 0.3);
+  json& uar = summary["about"]["comparison"]["uar"];
+  for (const char* key : {"low", "high", "p", "detectable", "equivalence"}) uar[key] = nullptr;
+  uar["reason"] = "there are too few speakers";
+  EXPECT_THAT(answer(summary),
+              HasSubstr("Cannot be told. UAR of lora minus UAR of frozen: +0.010; no interval, because "
+                        "there are too few speakers."));
+  summary["about"].erase("comparison");
+  EXPECT_THAT(answer(summary), HasSubstr("Not compared with a read-out of the frozen encoder"));
+}
+
+TEST(Answer, TakesSentencesOfAnalysesInTheirOrder) {
+  const std::string html = answer(compared(0.01, 0.3));
+  EXPECT_LT(html.find("Half of it in layer 3. <a href=\"#patching\">"), html.find("Layer 0 &lt; layer 1."));
+  EXPECT_THAT(html, Not(HasSubstr("More.")));
+  json other = compared(0.01, 0.3);
+  other["analyses"] = {{{"name", "spectrum"}, {"reading", {"A sentence."}}}};
+  EXPECT_THAT(answer(other), HasSubstr("Not analysed"));
+}
+
+TEST(Answer, SaysWhatTheNumbersLeaveOut) {
+  json summary = compared(0.01, 0.3);
+  EXPECT_THAT(answer(summary), HasSubstr("3 trainings of each fold, 24 speakers: intervals and p include"));
+  summary["about"]["metrics"].erase("trainings");
+  EXPECT_THAT(answer(summary), HasSubstr("One training of each fold, 24 speakers"));
+  summary["about"]["trained_clips"] = 7;
+  EXPECT_THAT(answer(summary), HasSubstr("7 of the clips trained a model"));
+}
+
+TEST(Answer, IsOfAnalysedRunsOnly) {
+  json summary = compared(0.01, 0.3);
+  summary["about"].erase("metrics");
+  EXPECT_THAT(answer(summary), IsEmpty());
+  summary = compared(0.01, 0.3);
+  summary["analyses"] = json::array();
+  EXPECT_THAT(answer(summary), IsEmpty());
+}
+
+}  // namespace
+}  // namespace loralens
