@@ -2,10 +2,11 @@
 
     .venv-test/bin/python -B tests/oracle/logistic_read_out.py RUN... [--states FILE.npz]
 
-States are transformers', in float32: the means over positions of every hidden state. Each fold has its standardisation
-(StandardScaler), and its layer and C by the UAR on the run's development part, among equals by the log-loss; without a
-development part by StratifiedGroupKFold over the training part's speakers. Prints UAR, mean over folds and pooled, of
-the run, of scikit-learn and of scikit-learn with the last hidden state alone.
+States are transformers', in float32: the means over positions of every hidden state. Prints UAR, mean over folds and
+pooled, of the run and of scikit-learn's regressions, standardised by StandardScaler. Their layer and C are chosen
+- folds: by the log-loss over five folds by speaker of the training and development part; fitted on both, as loralens;
+- development: by the UAR on the development part, among equals by the log-loss; fitted on the training part;
+- last state: the same, from the last hidden state alone.
 --states: keeps the states of clips in this file for the next call.
 """
 import argparse
@@ -25,7 +26,7 @@ from sklearn.preprocessing import StandardScaler
 
 from reference import classification_model, extractor_of, features, read_recording, run
 
-PENALTIES = [10.0**(power / 2) for power in range(4, -7, -1)]  # per clip; C = 1 / (penalty * clips)
+PENALTIES = [30, 10, 3, 1, 0.3, 0.1, 0.03, 0.01]  # per clip; C = 1 / (penalty * clips)
 
 
 def table_of(path: pathlib.Path) -> list[dict]:
@@ -50,24 +51,21 @@ def states_of(paths: dict[str, pathlib.Path], base: str, kept: pathlib.Path | No
 
 
 def fitted(x, y, penalty: float):
-    regression = LogisticRegression(C=1 / (penalty * len(y)), max_iter=5000, tol=1e-6)
+    regression = LogisticRegression(C=1 / (penalty * len(y)), max_iter=5000)
     return make_pipeline(StandardScaler(), regression).fit(x, y)
 
 
-def best_pair(x, y, parts, layers):
-    """The pair of layer and penalty of the highest UAR over the parts (fitted on, scored on)."""
-    scores = []
-    for layer in layers:
+def scored_pairs(x, y, parts) -> list[dict]:
+    """Each pair of layer and penalty with its scores over the parts (fitted on, scored on)."""
+    pairs = []
+    for layer in range(x.shape[1]):
         for penalty in PENALTIES:
-            truth, p = [], []
-            for fit_on, score_on in parts:
-                model = fitted(x[fit_on, layer], y[fit_on], penalty)
-                truth.append(y[score_on])
-                p.append(model.predict_proba(x[score_on, layer]))
-            truth, p = numpy.concatenate(truth), numpy.concatenate(p)
-            scores.append((balanced_accuracy_score(truth, p.argmax(1)), -log_loss(truth, p, labels=range(p.shape[1])),
-                           layer, penalty))
-    return max(scores)[2:]
+            truth = numpy.concatenate([y[score_on] for _, score_on in parts])
+            p = numpy.concatenate([fitted(x[fit_on, layer], y[fit_on], penalty).predict_proba(x[score_on, layer])
+                                   for fit_on, score_on in parts])
+            pairs.append({"layer": layer, "penalty": penalty, "uar": balanced_accuracy_score(truth, p.argmax(1)),
+                          "loss": log_loss(truth, p, labels=range(p.shape[1]))})
+    return pairs
 
 
 def compare(folder: pathlib.Path, kept: pathlib.Path | None) -> None:
@@ -85,21 +83,26 @@ def compare(folder: pathlib.Path, kept: pathlib.Path | None) -> None:
     for row in table_of(folder / "folds.csv"):
         part_of.setdefault(int(row["fold"]), {})[row["id"]] = row["part"]
     ours = {row["id"]: classes.index(row["predicted"]) for row in table_of(folder / "predictions.csv")}
-    predicted = {"loralens": numpy.array([ours[clip] for clip in ids]), "scikit-learn": y * 0, "last layer": y * 0}
+    predicted = {"loralens": numpy.array([ours[clip] for clip in ids])}
     tests, chosen = [], []
+
+    def predict(name, pair, fit_on, test):
+        model = fitted(x[fit_on, pair["layer"]], y[fit_on], pair["penalty"])
+        predicted.setdefault(name, y * 0)[test] = model.predict(x[test, pair["layer"]])
+
     for fold in sorted(part_of):
         train, development, test = (numpy.array([i for i, clip in enumerate(ids) if part_of[fold][clip] == part], int)
                                     for part in ("train", "development", "test"))
+        both = numpy.sort(numpy.concatenate([train, development]))
+        splits = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(both, y[both], speakers[both])
+        best = min(scored_pairs(x, y, [(both[fit_on], both[score_on]) for fit_on, score_on in splits]), key=lambda c: c["loss"])
+        predict("folds", best, both, test)
+        chosen.append(best["layer"])
         if len(development):
-            parts = [(train, development)]
-        else:
-            groups = StratifiedGroupKFold(5).split(train, y[train], speakers[train])
-            parts = [(train[fit_on], train[score_on]) for fit_on, score_on in groups]
-        for name, layers in (("scikit-learn", range(x.shape[1])), ("last layer", [x.shape[1] - 1])):
-            layer, penalty = best_pair(x, y, parts, layers)
-            predicted[name][test] = fitted(x[train, layer], y[train], penalty).predict(x[test, layer])
-            if name == "scikit-learn":
-                chosen.append(layer)
+            pairs = scored_pairs(x, y, [(train, development)])
+            last = [pair for pair in pairs if pair["layer"] == x.shape[1] - 1]
+            for name, among in (("development", pairs), ("last state", last)):
+                predict(name, max(among, key=lambda c: (c["uar"], -c["loss"])), train, test)
         tests.append(test)
     print(folder)
     for name, guesses in predicted.items():
