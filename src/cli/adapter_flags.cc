@@ -25,14 +25,20 @@ std::vector<Declaration> declarations_of(const std::string& name) {
   return all;
 }
 
+// The help line with the default before the range in brackets, with which it ends.
+std::string with_default(const MethodOption& option) {
+  if (option.default_value.empty()) return option.help;
+  const size_t range = std::min(option.help.rfind(" ("), option.help.size());
+  return fmt::format("{}, default {}{}", option.help.substr(0, range), option.default_value, option.help.substr(range));
+}
+
 // The first method's help line, and those of the methods whose help or default is another one.
 std::string help_of(const std::vector<Declaration>& declarations) {
   const MethodOption& first = *declarations.front().option;
   std::string help = first.help;
   for (const auto& [method, option] : declarations)
     if (option->help != first.help || option->default_value != first.default_value)
-      help += fmt::format("; {}: {}{}{}", method->name(), option->help,
-                          option->default_value.empty() ? "" : ", default ", option->default_value);
+      help += fmt::format("; {}: {}", method->name(), with_default(*option));
   return help;
 }
 

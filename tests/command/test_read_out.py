@@ -64,6 +64,7 @@ def test_a_resumed_run_has_the_same_files(frozen, flags, tmp_path):
         shutil.rmtree(partial / name)
     for name in ("metrics.json", "predictions.csv"):
         (partial / name).unlink()
+    (partial / ".lock").write_text("loralens is writing this folder, or was interrupted while it did\n")
     succeed("train", "--resume", tmp_path / "run")
     assert files_of(tmp_path / "run") == files_of(frozen)
 
