@@ -52,7 +52,8 @@ def test_evaluate_takes_folds_that_read_different_layers(frozen, corpus, tmp_pat
 
 
 def test_analyses_use_the_head_of_the_last_layer(frozen, trained, tmp_path):
-    result = run("analyze", trained, "--against", frozen, "--only", "logit-lens,patching,erasure", "-o", tmp_path / "out")
+    result = run("analyze", trained, "--against", frozen, "--only", "logit-lens,patching,erasure",
+                 "-o", tmp_path / "out")
     assert result.returncode == 0, result.stderr
     assert table_of(tmp_path / "out" / "tables" / "patching.csv")
 
