@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The methods "frozen" (no encoder weight is trained, only the head) and "full" (fine-tuning of the whole encoder or of some layers).
+// The methods "frozen" (no encoder weight is trained, only the head) and "full" (fine-tuning of the whole encoder or of
+// some layers).
 #include "adapter/trained_tensors.h"
 
 namespace loralens {

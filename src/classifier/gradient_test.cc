@@ -17,8 +17,8 @@ namespace {
 
 using at::Tensor;
 
-// Checks `entries` random entries of each trained parameter's gradient of loss() against differences of `held`, the same
-// function with the quantities held fixed that have no gradient.
+// Checks `entries` random entries of each trained parameter's gradient of loss() against differences of `held`, the
+// same function with the quantities held fixed that have no gradient.
 void expect_gradients(const std::vector<Parameter>& parameters, const std::function<Tensor()>& loss,
                       const std::function<Tensor()>& held, int entries) {
   loss().backward();

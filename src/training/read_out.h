@@ -28,8 +28,8 @@ at::Tensor all_hidden_states(const EmotionModel& model, ClipSource& source, std:
 
 // Sets the heads of a model that make_model() made with HeadOptions::logistic, and its record for config.json.
 // Each pair of a hidden state and a penalty is scored over folds, by speaker, of the fold's training and development
-// clips together; by clip if a speaker is unknown or there is only one. The pair of the lowest cross-entropy wins; it is
-// then fitted on all these clips, as is the best one of the last hidden state. Standardisation has mean and standard
+// clips together; by clip if a speaker is unknown or there is only one. The pair of the lowest cross-entropy wins; it
+// is then fitted on all these clips, as is the best one of the last hidden state. Standardisation has mean and standard
 // deviation of the clips of the fit, and stands in the projector; the classifier is the identity.
 // task: its start_states are those of all_hidden_states() for every clip of the table. Of the options of the training,
 // class weights, balancing and the random seed have an effect. clips: the table.

@@ -28,8 +28,8 @@ def print_strength(random) -> None:
     for clip in clips:
         print(f"    {braces(clip)},")
     print("};")
-    print(f"inline const std::vector<double> strength_covariance = {braces(covariance)};")
-    print(f"inline const std::vector<double> strength_directions = {braces(directions)};")
+    print(f"inline const std::vector<double> strength_covariance =\n    {braces(covariance)};")
+    print(f"inline const std::vector<double> strength_directions =\n    {braces(directions)};")
     print(f"inline const std::vector<double> strength_values = {braces(values)};")
     print(f"constexpr double strength = {float(strength)!r}, efficiency = {float((strength - 1) / (largest - 1))!r};\n")
 
@@ -59,7 +59,7 @@ def print_cka(random) -> None:
             print(f"    {braces(array)},")
         print("};")
     for name, array in (("cka_v", v), ("cka_u", u), ("cka_values", values)):
-        print(f"inline const std::vector<double> {name} = {braces(array)};")
+        print(f"inline const std::vector<double> {name} =\n    {braces(array)};")
     print(f"constexpr double forward_cka = {forward!r}, gradient_cka = {gradient!r};\n")
 
 

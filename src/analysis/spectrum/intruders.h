@@ -23,8 +23,8 @@ class Intruders {
   // the rank of ΔW.
   void add(int64_t fold, const RowKey& place, const SingularDirections& base, const SingularDirections& update,
            const SingularDirections& whole, int64_t rank, SpectrumCurves& curves);
-  // Sets p values and null distributions of these rows. The random updates of a place have its singular values, averaged
-  // over folds and runs.
+  // Sets p values and null distributions of these rows. The random updates of a place have its singular values,
+  // averaged over folds and runs.
   void annotate(std::vector<Row>& rows) const;
   std::vector<std::string> notes() const;
 

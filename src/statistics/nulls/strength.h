@@ -46,8 +46,8 @@ struct Strength {
 // directions: d×k orthonormal columns w_i; values: k singular values σ_i >= 0, not all 0. NaN for a covariance of 0.
 Strength strength_of(const CovarianceSpectrum& spectrum, const at::Tensor& directions, const at::Tensor& values);
 
-// α for random directions and a covariance with these eigenvalues (d). coordinates: S×d×k, orthonormal columns in the basis of the eigenvectors, from
-// haar_columns(). Returns S values. Their expectation is 1, their variance
+// α for random directions and a covariance with these eigenvalues (d). coordinates: S×d×k, orthonormal columns in the
+// basis of the eigenvectors, from haar_columns(). Returns S values. Their expectation is 1, their variance
 // 2 (d tr C² - (tr C)²) (d Σσ² - (Σσ)²) / ((d + 2) (d - 1) (tr C)² (Σσ)²).
 std::vector<double> strength_draws(const at::Tensor& eigenvalues, const at::Tensor& coordinates,
                                    const at::Tensor& values);
