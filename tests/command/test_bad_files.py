@@ -118,7 +118,7 @@ BAD_PEFT_CONFIGS = {
                       '"layers_to_transform": [9]}', ["layer 9"]),
     "huge-rank": ('{"peft_type": "LORA", "r": 100000000, "lora_alpha": 1, "target_modules": ["v_proj"]}', ["rank"]),
     "dora": ('{"peft_type": "LORA", "r": 4, "lora_alpha": 1, "target_modules": ["v_proj"], "use_dora": true}',
-             ["lora_magnitude_vector", "missing"]),
+             ["adapter_model.safetensors", "missing"]),
 }
 
 

@@ -45,7 +45,8 @@ def expect_close(ours, theirs, columns, tolerance=2e-5):
         assert {k: v for k, v in one.items() if k not in columns} == {k: v for k, v in other.items() if k not in columns}
     for column in columns:
         values = [[float(row[column] or "nan") for row in table] for table in (ours, theirs)]
-        numpy.testing.assert_allclose(*values, rtol=20 * tolerance, atol=tolerance, err_msg=column)
+        of_draws = column in ("p", "p_adjusted")  # ranks among draws: a last bit can move a draw past the value
+        numpy.testing.assert_allclose(*values, rtol=20 * tolerance, atol=0.02 if of_draws else tolerance, err_msg=column)
 
 
 @slow
@@ -89,7 +90,7 @@ def test_analyses_are_those_of_the_processor(on_gpu, trained, tmp_path, protocol
     for path in sorted((tmp_path / "cpu" / "tables").glob("*.csv")):
         cpu, gpu = table_of(path), table_of(tmp_path / "gpu" / "tables" / path.name)
         if cpu:
-            expect_close(gpu, cpu, {"value", "low", "high"})
+            expect_close(gpu, cpu, {"value", "low", "high", "p", "p_adjusted", "null_low", "null_high"})
             seen += 1
     assert seen >= 5
 

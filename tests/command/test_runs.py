@@ -213,7 +213,7 @@ def test_flags_of_another_method(flags, tmp_path):
     """An error on the command line; without effect, and not recorded, from a configuration file that methods share."""
     result = run("train", *flags, "--method", "frozen", "--rank", 8, "-o", tmp_path / "run")
     assert result.returncode == 2
-    assert "--method frozen has no flag --rank: leave it out, or choose a method that has it (lora)" in result.stderr
+    assert "--method frozen has no flag --rank: leave it out, or choose a method that has it (lora, pissa, dora, vera)" in result.stderr
     assert not (tmp_path / "run").exists()
     config = tmp_path / "shared.toml"
     config.write_text('rank = 8\nrslora = true\nlayers = "0"\n')
