@@ -3,6 +3,7 @@ import json
 import shutil
 
 import pytest
+from safetensors.numpy import load_file
 
 from support import expect_error, files_of, run, succeed, table_of, write_table
 
@@ -51,10 +52,17 @@ def test_evaluate_takes_folds_that_read_different_layers(frozen, corpus, tmp_pat
         assert same is None or float(same["p_anger"]) == pytest.approx(float(row["p_anger"]), abs=1e-5)
 
 
-def test_analyses_use_the_head_of_the_last_layer(frozen, trained, tmp_path):
-    result = run("analyze", trained, "--against", frozen, "--only", "logit-lens,patching,erasure", "-o", tmp_path / "out")
-    assert result.returncode == 0, result.stderr
-    assert table_of(tmp_path / "out" / "tables" / "patching.csv")
+def test_analyses_use_the_head_of_the_last_layer(frozen, trained, corpus, tmp_path):
+    clip = table_of(frozen / "fold-00" / "predictions.csv")[0]
+    (tmp_path / "clips.txt").write_text(clip["id"] + "\n")
+    succeed("analyze", trained, "--against", frozen, "--only", "logit-lens", "--clips", tmp_path / "clips.txt",
+            "-o", tmp_path / "out")
+    weights = load_file(frozen / "fold-00" / "head.safetensors")
+    assert ("read_out.projector.weight" in weights) == (read_out_of(frozen / "fold-00")["hidden_state"] < 4)
+    rows = table_of(tmp_path / "out" / "tables" / "logit-lens.csv")
+    last = [row for row in rows if row["model"] == "frozen" and row["layer"] == "3" and row["metric"] == "kl"
+            and not row["variant"] and row["fold"] == "0"]
+    assert [float(row["value"]) for row in last] == pytest.approx([0], abs=1e-4)  # the model's output is that head's
 
 
 def test_a_resumed_run_has_the_same_files(frozen, flags, tmp_path):

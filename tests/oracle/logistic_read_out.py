@@ -71,7 +71,8 @@ def scored_pairs(x, y, parts) -> list[dict]:
 def compare(folder: pathlib.Path, kept: pathlib.Path | None) -> None:
     config = tomllib.loads((folder / "config.toml").read_text())
     tables = [config["corpus"]] if isinstance(config["corpus"], str) else config["corpus"]
-    paths = {row["path"]: pathlib.Path(table).parent / row["path"] for table in tables for row in table_of(pathlib.Path(table))}
+    paths = {row["path"]: pathlib.Path(table).parent / row["path"]
+             for table in tables for row in table_of(pathlib.Path(table))}
     rows = {row["id"]: row for row in table_of(folder / "recordings.csv")}
     ids = list(rows)
     classes = sorted({row["label"] for row in rows.values()})
@@ -95,7 +96,8 @@ def compare(folder: pathlib.Path, kept: pathlib.Path | None) -> None:
                                     for part in ("train", "development", "test"))
         both = numpy.sort(numpy.concatenate([train, development]))
         splits = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(both, y[both], speakers[both])
-        best = min(scored_pairs(x, y, [(both[fit_on], both[score_on]) for fit_on, score_on in splits]), key=lambda c: c["loss"])
+        parts = [(both[fit_on], both[score_on]) for fit_on, score_on in splits]
+        best = min(scored_pairs(x, y, parts), key=lambda c: c["loss"])
         predict("folds", best, both, test)
         chosen.append(best["layer"])
         if len(development):
