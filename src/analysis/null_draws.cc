@@ -65,8 +65,8 @@ void NullDraws::annotate(std::vector<Row>& rows) const {
         sample.value = std::abs(sample.value - mean);
         for (double& draw : sample.draws) draw = std::abs(draw - mean);
       }
-      // Draws that are equal up to rounding count as reached.
-      row->p = rank_p(sample.value - 1e-12 * std::abs(sample.value), sample.draws);
+      // Draws that are equal up to rounding (in float32) count as reached.
+      row->p = rank_p(sample.value - 1e-6 * std::abs(sample.value), sample.draws);
       values.push_back(sample.value);
       for (size_t b = 0; b < sample.draws.size(); ++b) draws[b * family.size() + j] = sample.draws[b];
     }

@@ -70,6 +70,11 @@ Tensor scaled_rows(int64_t rows, double steepness, Random& random) {
   return x;
 }
 
+// rows: one n×d tensor; directions: S×d×k. Returns S×n×k.
+std::vector<Tensor> times(const std::vector<Tensor>& rows, const Tensor& directions) {
+  return {at::matmul(rows[0], directions)};
+}
+
 // One adapter: `places` updates with uniformly distributed U and V, and new inputs and gradients.
 void simulate_adapter(const Tensor& sigma, double steepness, Random& random, std::vector<Tally>& tallies) {
   const at::NoGradGuard no_grad;
@@ -80,19 +85,19 @@ void simulate_adapter(const Tensor& sigma, double steepness, Random& random, std
     const Tensor update = haar_columns(2, width, rank, random);
     const std::vector<Tensor> x = {scaled_rows(clips, steepness, random)}, g = {scaled_rows(clips, steepness, random)};
     const Tensor v = update.narrow(0, 0, 1), u = update.narrow(0, 1, 1);
-    cka.add(forward_cka_draws(x, v, sigma)[0], forward_cka_draws(x, columns, sigma), random);
+    cka.add(forward_cka_draws(times(x, v), sigma)[0], forward_cka_draws(times(x, columns), sigma), random);
     tallies[0].add(cka.above(cka.values.size() - 1));
-    cka.add(gradient_cka_draws(g, u, sigma)[0], gradient_cka_draws(g, columns, sigma), random);
+    cka.add(gradient_cka_draws(g, times(g, u), sigma)[0], gradient_cka_draws(g, times(g, columns), sigma), random);
     tallies[1].add(cka.above(cka.values.size() - 1));
     // B with random right singular vectors, which are the identity in the balanced gauge.
     const std::vector<Tensor> down = {at::matmul(x[0], v[0]) * sigma.sqrt()};
-    tallies[2].add(rank_p(gradient_cka_draws(down, no_turn, sigma)[0], gradient_cka_draws(down, turns, sigma)) <=
-                   level);
+    tallies[2].add(rank_p(gradient_cka_draws(down, times(down, no_turn), sigma)[0],
+                          gradient_cka_draws(down, times(down, turns), sigma)) <= level);
     ClipCovariance covariance;
     covariance.add({x[0], g[0]});
     const CovarianceSpectrum spectrum(covariance.covariance());
-    strength.add(strength_of(spectrum, v[0], sigma).strength, strength_draws(spectrum.eigenvalues, columns, sigma),
-                 random);
+    strength.add(strength_of(spectrum, v[0], sigma).strength,
+                 strength_draws(spectrum.eigenvalues, columns.square(), sigma), random);
   }
   tallies[3].add(cka.any_place());
   strength.take_both_tails();

@@ -249,6 +249,7 @@ Findings Alignment::finish() {
       "identifiable separately, so use the balanced gauge, or strength and efficiency, which depend on ΔW alone. "
       "Gradients are dominated by misclassified clips. CKA follows the directions of largest variance and can miss "
       "small but decisive ones. Intervals: jackknife over speakers.";
+  update_.finish(curves_);
   findings.rows = curves_.rows();
   update_.annotate(findings.rows);
   // The heat maps' second axis has the order of the rows: sort it by layer number, not by name.

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <numeric>
+#include <tuple>
 
 #include "analysis/adapted_modules.h"
 #include "analysis/alignment/words.h"
@@ -24,6 +24,7 @@ using at::Tensor;
 
 constexpr int64_t draws_at_once = 37;  // a divisor of update_draws: bounds the memory of a block of draws
 constexpr int64_t widest = 2048;  // of a site whose covariance is held: 32 MB in float64
+constexpr double megabytes = 256;  // of clip means that are held for folds to share random updates
 static_assert(update_draws % draws_at_once == 0);
 
 RowKey key_of(Role role, const Place& place, const char* component, const char* metric, const std::string& variant) {
@@ -38,7 +39,29 @@ RowKey key_of(Role role, const Place& place, const char* component, const char* 
 Site input_site(const Place& place) { return {input_of(place.module), place.layer}; }
 Site output_site(const Place& place) { return {SiteKind::adapter_up, place.layer, place.module}; }
 
-double mean_of(const std::vector<double>& values) { return summarise(values, 1).mean; }
+RowKey mean_key(const std::string& component, const char* metric) {
+  return {.model = "adapted", .component = component, .metric = metric};
+}
+
+}  // namespace
+
+namespace {
+
+// Directions of S random updates.
+struct RandomDirections {
+  Tensor normal;  // S×d×k normal numbers, float64
+  Tensor columns, squares;  // their orthonormal columns, and these squared: float32
+};
+
+// A number of draws of a statistic.
+using Draw = std::function<std::vector<double>(const RandomDirections&)>;
+
+// rows: n×d each; directions: S×d×k. Returns S×n×k each.
+std::vector<Tensor> projected(const std::vector<Tensor>& rows, const Tensor& directions) {
+  std::vector<Tensor> result;
+  for (const Tensor& x : rows) result.push_back(at::matmul(x.to(directions.scalar_type()), directions));
+  return result;
+}
 
 }  // namespace
 
@@ -48,11 +71,13 @@ struct UpdateAlignment::Task {
   int64_t d = 0, k = 0;
   double value = 0;
   bool is_cka = false;
-  // The value for each of S draws. normal: S×d×k normal numbers; columns: their orthonormal columns.
-  std::function<std::vector<double>(const Tensor& normal, const Tensor& columns)> of;
+  Draw draw;
   std::vector<double> draws;
   int64_t clips = 0;
 };
+
+UpdateAlignment::UpdateAlignment(const Setting& setting) : setting_(setting) {}
+UpdateAlignment::~UpdateAlignment() = default;
 
 bool UpdateAlignment::wants(const Site& site) const {
   return std::ranges::any_of(setting_.adapted, [&](const Place& place) { return site == input_site(place); });
@@ -83,40 +108,39 @@ void UpdateAlignment::see(const BatchView& view, const Site& site, const Tensor&
 
 void UpdateAlignment::use(const Minibatch& minibatch) {
   for (const auto& [where, sets] : minibatch.samples)
-    if (where.gradient || wants(where.site)) samples_[where].push_back(sets[0].clone());
-  double bytes = 0;
-  for (const auto& [where, samples] : samples_)
-    for (const Tensor& x : samples) bytes += static_cast<double>(x.nbytes());
-  megabytes_ = std::max(megabytes_, bytes / 1e6);
+    if (where.gradient || wants(where.site)) {
+      samples_[where].push_back(sets[0].clone());
+      held_ += static_cast<double>(sets[0].nbytes()) / 1e6;
+    }
+  most_held_ = std::max(most_held_, held_);
 }
 
 std::vector<Tensor> UpdateAlignment::samples_of(const SampledSite& where) const {
-  std::vector<Tensor> samples;
-  if (const auto found = samples_.find(where); found != samples_.end())
-    for (const Tensor& x : found->second) samples.push_back(x.to(c10::ScalarType::Double));
-  return samples;
+  const auto found = samples_.find(where);
+  return found == samples_.end() ? std::vector<Tensor>() : found->second;
 }
 
 void UpdateAlignment::add_cka(const Of& of, const SingularDirections& update, std::vector<Task>& tasks) {
   const auto& [role, place] = of;
   const Tensor sigma = update.values;
   const std::string balanced = alignment_variant(false, "balanced");
-  if (auto x = samples_of({role, input_site(place), false}); !x.empty())
-    tasks.push_back({key_of(role, place, "forward", "cka", balanced),
-                     update.right.size(0),
-                     sigma.size(0),
-                     forward_cka_draws(x, update.right.unsqueeze(0), sigma)[0],
-                     true,
-                     [x, sigma](const Tensor&, const Tensor& v) { return forward_cka_draws(x, v, sigma); },
-                     {}});
-  if (auto g = samples_of({role, output_site(place), true}); !g.empty())
-    tasks.push_back({key_of(role, place, "gradient", "cka", balanced),
-                     update.left.size(0),
-                     sigma.size(0),
-                     gradient_cka_draws(g, update.left.unsqueeze(0), sigma)[0],
-                     true,
-                     [g, sigma](const Tensor&, const Tensor& u) { return gradient_cka_draws(g, u, sigma); },
-                     {}});
+  if (const auto x = samples_of({role, input_site(place), false}); !x.empty())
+    tasks.push_back(
+        {.key = key_of(role, place, "forward", "cka", balanced),
+         .d = update.right.size(0),
+         .k = sigma.size(0),
+         .value = forward_cka_draws(projected(x, update.right.unsqueeze(0)), sigma)[0],
+         .is_cka = true,
+         .draw = [x, sigma](const RandomDirections& v) { return forward_cka_draws(projected(x, v.columns), sigma); }});
+  if (const auto g = samples_of({role, output_site(place), true}); !g.empty())
+    tasks.push_back({.key = key_of(role, place, "gradient", "cka", balanced),
+                     .d = update.left.size(0),
+                     .k = sigma.size(0),
+                     .value = gradient_cka_draws(g, projected(g, update.left.unsqueeze(0)), sigma)[0],
+                     .is_cka = true,
+                     .draw = [g, sigma](const RandomDirections& u) {
+                       return gradient_cka_draws(g, projected(g, u.columns), sigma);
+                     }});
 }
 
 // Gauge-free alignment with the covariances of the module's input and of the gradient at its output; and the second
@@ -130,7 +154,10 @@ void UpdateAlignment::add_strengths(int64_t fold, const Of& of, const SingularDi
     const auto found = covariances_.find(site);
     if (found == covariances_.end()) continue;
     const int64_t clips = found->second.clips();
-    const CovarianceSpectrum spectrum(found->second.covariance(), /*vectors=*/forward);
+    auto spectrum_of = spectra_.find(site);  // q_proj, k_proj and v_proj have one input
+    if (spectrum_of == spectra_.end())
+      spectrum_of = spectra_.try_emplace(site, found->second.covariance(), /*vectors=*/forward).first;
+    const CovarianceSpectrum& spectrum = spectrum_of->second;
     const Tensor directions = forward ? update.right : update.left, eigenvalues = spectrum.eigenvalues;
     const auto [strength, efficiency] = strength_of(spectrum, directions, sigma);
     if (std::isnan(strength)) continue;
@@ -141,31 +168,30 @@ void UpdateAlignment::add_strengths(int64_t fold, const Of& of, const SingularDi
       curves.add(fold, key_of(role, place, component, "efficiency", ""), efficiency, NAN, NAN, clips);
       efficiencies_[place][component] = efficiency;
     }
-    tasks.push_back({key,
-                     directions.size(0),
-                     sigma.size(0),
-                     strength,
-                     false,
-                     [eigenvalues, sigma](const Tensor&, const Tensor& columns) {
-                       return strength_draws(eigenvalues, columns, sigma);
-                     },
-                     {},
-                     clips});
+    tasks.push_back({.key = key,
+                     .d = directions.size(0),
+                     .k = sigma.size(0),
+                     .value = strength,
+                     .draw = [eigenvalues, sigma](
+                                 const RandomDirections& w) { return strength_draws(eigenvalues, w.squares, sigma); },
+                     .clips = clips});
     auto x = samples_of({role, site, false});
     if (!forward || x.empty()) continue;
+    const double value = forward_cka_draws(projected(x, directions.unsqueeze(0)), sigma)[0];
     // The rounding error of directions without variance stays below the weight that is added to each.
     const Tensor weights = eigenvalues + 1e-9 * eigenvalues.mean();
-    const double value = forward_cka_draws(x, directions.unsqueeze(0), sigma)[0];
-    for (Tensor& rows : x) rows = at::matmul(rows, spectrum.eigenvectors) * weights.sqrt();
-    tasks.push_back({key_of(role, place, "forward", "cka", input_null_variant),
-                     directions.size(0),
-                     sigma.size(0),
-                     value,
-                     true,
-                     [x, sigma, weights](const Tensor& normal, const Tensor&) {
-                       return forward_cka_draws(x, at::matmul(normal, inverse_triangles(normal, weights)), sigma);
-                     },
-                     {}});
+    for (Tensor& rows : x) rows = at::matmul(rows.to(weights.scalar_type()), spectrum.eigenvectors) * weights.sqrt();
+    tasks.push_back({.key = key_of(role, place, "forward", "cka", input_null_variant),
+                     .d = directions.size(0),
+                     .k = sigma.size(0),
+                     .value = value,
+                     .is_cka = true,
+                     .draw = [x, sigma, weights](const RandomDirections& v) {
+                       const Tensor inverse = inverse_triangles(v.normal, weights);
+                       std::vector<Tensor> products = projected(x, v.normal);
+                       for (Tensor& rows : products) rows = at::matmul(rows, inverse);
+                       return forward_cka_draws(products, sigma);
+                     }});
   }
 }
 
@@ -181,38 +207,35 @@ std::vector<UpdateAlignment::Task> UpdateAlignment::tasks(int64_t fold, FoldCurv
 // Places of one shape share their random directions, in an order of their own, so that the draws of a place are
 // independent of those of the others. The folds of a run share most of their data: a place has the same random
 // directions in all of them.
-void UpdateAlignment::draw(int64_t fold, std::vector<Task>& tasks) const {
-  std::map<std::pair<int64_t, int64_t>, std::vector<Task*>> by_shape;
-  for (Task& task : tasks) by_shape[{task.d, task.k}].push_back(&task);
-  const int64_t run = fold / setting_.folds_of_a_run();
+void UpdateAlignment::draw() {
+  std::map<std::tuple<int64_t, int64_t, int64_t>, std::vector<Task*>> by_shape;
+  for (FoldTasks& of : waiting_)
+    for (Task& task : of.tasks) by_shape[{of.fold / setting_.folds_of_a_run(), task.d, task.k}].push_back(&task);
   for (const auto& [shape, of_shape] : by_shape) {
-    const auto [d, k] = shape;
+    const auto [run, d, k] = shape;
     Random random(hash_of(setting_.seed, hash_of("random-update"), run, d, k));
     for (int64_t done = 0; done < update_draws; done += draws_at_once) {
       const Tensor normal = normal_values({draws_at_once, d, k}, random);
-      const Tensor columns = at::matmul(normal, inverse_triangles(normal));
+      const Tensor columns = at::matmul(normal, inverse_triangles(normal)).to(c10::ScalarType::Float);
+      const RandomDirections directions{normal, columns, columns.square()};
       for (Task* task : of_shape)
-        for (const double value : task->of(normal, columns)) task->draws.push_back(value);
+        for (const double value : task->draw(directions)) task->draws.push_back(value);
     }
   }
-  for (Task& task : tasks) {
-    const RowKey& key = task.key;
-    Random random(hash_of(setting_.seed, hash_of(key.model), *key.layer, hash_of(key.module), hash_of(key.component),
-                          hash_of(key.metric)));
-    random.shuffle(task.draws);
-  }
+  for (FoldTasks& of : waiting_)
+    for (Task& task : of.tasks) {
+      const RowKey& key = task.key;
+      Random random(hash_of(setting_.seed, hash_of(key.model), *key.layer, hash_of(key.module), hash_of(key.component),
+                            hash_of(key.metric)));
+      random.shuffle(task.draws);
+    }
 }
 
-// Means over places: of the strength with its draws, of the efficiency, and of the difference of the two efficiencies,
-// the prespecified contrast. The efficiencies count as functions of the trained weights (n = 0), so that their mean has
-// an interval over folds and runs.
-void UpdateAlignment::add_means(int64_t fold, const std::vector<Task>& tasks, FoldCurves& curves) {
-  const auto key = [](const char* component, const char* metric) {
-    return RowKey{.model = "adapted", .component = component, .metric = metric};
-  };
+// The mean strength over places with its draws.
+void UpdateAlignment::add_mean_strengths(const FoldTasks& all, FoldCurves& curves) {
   for (const char* component : {"forward", "backward"}) {
     std::vector<const Task*> of;
-    for (const Task& task : tasks)
+    for (const Task& task : all.tasks)
       if (!task.is_cka && task.key.component == component) of.push_back(&task);
     if (of.empty()) continue;
     double mean = 0;
@@ -221,40 +244,58 @@ void UpdateAlignment::add_means(int64_t fold, const std::vector<Task>& tasks, Fo
       mean += task->value / static_cast<double>(of.size());
       for (size_t b = 0; b < draws.size(); ++b) draws[b] += task->draws[b] / static_cast<double>(of.size());
     }
-    curves.add(fold, key(component, "strength"), mean, NAN, NAN, of.front()->clips);
-    strength_.add(fold, key(component, "strength"), mean, std::move(draws));
+    const RowKey key = mean_key(component, "strength");
+    curves.add(all.fold, key, mean, NAN, NAN, of.front()->clips);
+    strength_.add(all.fold, key, mean, std::move(draws));
   }
+}
+
+// Means over places: of the efficiency, and of the difference of the two efficiencies, the prespecified contrast. They
+// count as functions of the trained weights (n = 0), so that they have an interval over folds and runs.
+void UpdateAlignment::add_mean_efficiencies(int64_t fold, FoldCurves& curves) const {
   std::map<std::string, std::vector<double>> efficiencies;
   for (const auto& [place, of] : efficiencies_) {
     for (const auto& [component, efficiency] : of) efficiencies[component].push_back(efficiency);
     if (of.size() == 2) efficiencies["forward-backward"].push_back(of.at("forward") - of.at("backward"));
   }
   for (const auto& [component, values] : efficiencies)
-    curves.add(fold, key(component.c_str(), "efficiency"), mean_of(values));
+    curves.add(fold, mean_key(component, "efficiency"), summarise(values, 1).mean);
 }
 
-void UpdateAlignment::end_fold(int64_t fold, int64_t clips, FoldCurves& curves) {
-  if (clips == 0) return;
-  std::vector<Task> all = tasks(fold, curves);
-  draw(fold, all);
-  for (const Task& task : all) {
+void UpdateAlignment::add_rows(const FoldTasks& of, FoldCurves& curves) {
+  for (const Task& task : of.tasks) {
     RowKey key = task.key;
     const Summary null = summarise(task.draws, 1);
     if (task.is_cka && !std::isnan(null.mean) && !std::isnan(task.value)) {
       // The value of the plain null is added by the caller, from the activations of the pass.
-      if (key.variant == input_null_variant) curves.add(fold, key, task.value, NAN, NAN, clips);
+      if (key.variant == input_null_variant) curves.add(of.fold, key, task.value, NAN, NAN, of.clips);
       key.metric = "cka_chance";
-      curves.add(fold, key, null.mean, NAN, NAN, clips);
+      curves.add(of.fold, key, null.mean, NAN, NAN, of.clips);
     } else if (!task.is_cka && null.std > 0) {
       key.metric = "strength_z";
-      curves.add(fold, key, (task.value - null.mean) / null.std, NAN, NAN, task.clips);
+      curves.add(of.fold, key, (task.value - null.mean) / null.std, NAN, NAN, task.clips);
     }
-    (task.is_cka ? cka_ : strength_).add(fold, task.key, task.value, task.draws);
+    (task.is_cka ? cka_ : strength_).add(of.fold, task.key, task.value, task.draws);
   }
-  add_means(fold, all, curves);
+  add_mean_strengths(of, curves);
+}
+
+void UpdateAlignment::end_fold(int64_t fold, int64_t clips, FoldCurves& curves) {
+  if (clips == 0) return;
+  waiting_.push_back({fold, clips, tasks(fold, curves)});
+  add_mean_efficiencies(fold, curves);
   directions_.clear();
   samples_.clear();
   covariances_.clear();
+  spectra_.clear();
+  if (held_ > megabytes) finish(curves);
+}
+
+void UpdateAlignment::finish(FoldCurves& curves) {
+  draw();
+  for (const FoldTasks& of : waiting_) add_rows(of, curves);
+  waiting_.clear();
+  held_ = 0;
 }
 
 void UpdateAlignment::annotate(std::vector<Row>& rows) const {
@@ -264,12 +305,12 @@ void UpdateAlignment::annotate(std::vector<Row>& rows) const {
 
 std::vector<std::string> UpdateAlignment::notes() const {
   std::vector<std::string> notes;
-  if (megabytes_ > 0)
+  if (most_held_ > 0)
     notes.push_back(fmt::format(
         "p, null_low and null_high of CKA in the balanced gauge and of strength: {} random updates with the "
         "trained singular values; p_adjusted: over all places and both directions, by the maximum. The "
-        "means of all clips of a fold are held at once ({:.1f} MB).",
-        update_draws, megabytes_));
+        "means of all clips of some folds are held at once ({:.1f} MB at most).",
+        update_draws, most_held_));
   for (const int64_t width : wide_)
     notes.push_back(
         fmt::format("No strength or efficiency where a module's input or output has {} dimensions: covariances are "

@@ -25,7 +25,8 @@ inline constexpr int64_t update_draws = 999;
 
 class UpdateAlignment {
  public:
-  explicit UpdateAlignment(const Setting& setting) : setting_(setting) {}
+  explicit UpdateAlignment(const Setting& setting);
+  ~UpdateAlignment();
 
   // Whether this site is the input of an adapted module.
   bool wants(const Site& site) const;
@@ -35,8 +36,10 @@ class UpdateAlignment {
   void see(const BatchView& view, const Site& site, const at::Tensor& value);
   // The clip means of a minibatch are kept until the end of the fold.
   void use(const Minibatch& minibatch);
-  // Adds the fold's rows. clips: the number in minibatches; without any, no row is added.
+  // Adds the fold's rows without a null distribution. clips: the number in minibatches; without any, no row is added.
   void end_fold(int64_t fold, int64_t clips, FoldCurves& curves);
+  // Adds the rows that need the random updates, of all folds.
+  void finish(FoldCurves& curves);
 
   // Sets p values and null distributions of the rows.
   void annotate(std::vector<Row>& rows) const;
@@ -45,14 +48,20 @@ class UpdateAlignment {
  private:
   using Of = std::pair<Role, Place>;
   struct Task;
+  struct FoldTasks {
+    int64_t fold = 0, clips = 0;
+    std::vector<Task> tasks;
+  };
 
   std::vector<at::Tensor> samples_of(const SampledSite& where) const;
   std::vector<Task> tasks(int64_t fold, FoldCurves& curves);
   void add_cka(const Of& of, const SingularDirections& update, std::vector<Task>& tasks);
   void add_strengths(int64_t fold, const Of& of, const SingularDirections& update, FoldCurves& curves,
                      std::vector<Task>& tasks);
-  void draw(int64_t fold, std::vector<Task>& tasks) const;
-  void add_means(int64_t fold, const std::vector<Task>& tasks, FoldCurves& curves);
+  void draw();
+  void add_rows(const FoldTasks& of, FoldCurves& curves);
+  void add_mean_strengths(const FoldTasks& of, FoldCurves& curves);
+  void add_mean_efficiencies(int64_t fold, FoldCurves& curves) const;
 
   const Setting& setting_;
   NullDraws cka_{NullDraws::Tail::high}, strength_{NullDraws::Tail::both};
@@ -60,10 +69,13 @@ class UpdateAlignment {
   std::map<Of, SingularDirections> directions_;
   std::map<SampledSite, std::vector<at::Tensor>> samples_;  // n×d of each minibatch
   std::map<Site, ClipCovariance> covariances_;  // of the adapted model: inputs and gradients
+  std::map<Site, CovarianceSpectrum> spectra_;
   std::map<Place, std::map<std::string, double>> efficiencies_;  // by component
 
+  std::vector<FoldTasks> waiting_;  // for their random updates
+  double held_ = 0, most_held_ = 0;  // megabytes of clip means
+
   std::set<int64_t> wide_;  // widths of sites whose covariance was left out
-  double megabytes_ = 0;  // the most that a fold held
 };
 
 }  // namespace loralens

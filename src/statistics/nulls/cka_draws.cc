@@ -2,7 +2,6 @@
 #include "statistics/nulls/cka_draws.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/matmul.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
@@ -16,8 +15,7 @@ using at::Tensor;
 // Sums over minibatches of the products of U-centred Gram matrices (1 or S, n×n), for S draws.
 class Sums {
  public:
-  explicit Sums(const Tensor& directions)
-      : kl_(at::zeros({directions.size(0)}, directions.options())), kk_(kl_.clone()), ll_(kl_.clone()) {}
+  explicit Sums(int64_t draws) : kl_(at::zeros({draws}, c10::ScalarType::Double)), kk_(kl_.clone()), ll_(kl_.clone()) {}
 
   void add(const Tensor& k, const Tensor& l) {
     const Tensor first = u_centred(k), second = u_centred(l);
@@ -38,18 +36,19 @@ class Sums {
 
 }  // namespace
 
-std::vector<double> forward_cka_draws(ClipSamples inputs, const Tensor& directions, const Tensor& values) {
-  Sums sums(directions);
-  for (const Tensor& x : inputs) {
-    const Tensor projected = at::matmul(x, directions);  // S×n×k
-    sums.add(gram(projected * values.sqrt()), gram(projected * values));
+std::vector<double> forward_cka_draws(ClipSamples projected, const Tensor& values) {
+  Sums sums(projected.front().size(0));
+  for (const Tensor& rows : projected) {
+    const Tensor x = rows.to(values.scalar_type());
+    sums.add(gram(x * values.sqrt()), gram(x * values));
   }
   return sums.cka();
 }
 
-std::vector<double> gradient_cka_draws(ClipSamples gradients, const Tensor& directions, const Tensor& values) {
-  Sums sums(directions);
-  for (const Tensor& g : gradients) sums.add(gram(at::matmul(g, directions) * values.sqrt()), gram(g).unsqueeze(0));
+std::vector<double> gradient_cka_draws(ClipSamples gradients, ClipSamples projected, const Tensor& values) {
+  Sums sums(projected.front().size(0));
+  for (size_t i = 0; i < gradients.size(); ++i)
+    sums.add(gram(projected[i].to(values.scalar_type()) * values.sqrt()), gram(gradients[i]).unsqueeze(0));
   return sums.cka();
 }
 

@@ -10,16 +10,16 @@
 
 namespace loralens {
 
-// Samples of one minibatch of n >= 4 clips in the space of the directions: n×d, float64, CPU.
+// One tensor for each minibatch of n >= 4 clips: CPU, any floating type. Sums over clips are in float64.
 using ClipSamples = std::span<const at::Tensor>;
 
-// directions: S×d×k, the columns of V for each draw; values: k singular values. Returns for each draw the CKA of A x
-// with B A x: of the samples times V √Σ with the samples times V Σ. U has no influence. As MinibatchCka (cka.h) with
-// one set of samples; NaN if a representation is constant.
-std::vector<double> forward_cka_draws(ClipSamples inputs, const at::Tensor& directions, const at::Tensor& values);
+// projected: S×n×k, the clips' inputs times the columns of V of each draw; values: k singular values. Returns for each
+// draw the CKA of A x with B A x: of the projected inputs times √Σ with the same times Σ. U has no influence. As
+// MinibatchCka (cka.h) with one set of samples; NaN if a representation is constant.
+std::vector<double> forward_cka_draws(ClipSamples projected, const at::Tensor& values);
 
-// directions: S×d×k, the columns of U for each draw. Returns for each draw the CKA of the gradient at A x, which is the
-// gradient at B A x (the samples) times U √Σ, with the gradient at B A x. V has no influence.
-std::vector<double> gradient_cka_draws(ClipSamples gradients, const at::Tensor& directions, const at::Tensor& values);
+// gradients: n×d, at B A x; projected: S×n×k, the gradients times the columns of U of each draw. Returns for each draw
+// the CKA of the gradient at A x, the projected gradients times √Σ, with the gradient at B A x. V has no influence.
+std::vector<double> gradient_cka_draws(ClipSamples gradients, ClipSamples projected, const at::Tensor& values);
 
 }  // namespace loralens

@@ -5,10 +5,12 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/eye.h>
 #include <ATen/ops/linalg_eigh.h>
+#include <ATen/ops/linalg_qr.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "statistics/nulls/haar.h"
 
@@ -17,7 +19,7 @@ namespace {
 
 using at::Tensor;
 
-constexpr int64_t vectors = 24, steps = 12, draws_at_once = 20;
+constexpr int64_t vectors = 24, rounds = 3, draws_at_once = 20;
 
 // M = W + ΔW' for S draws, in the basis of W's singular vectors: a diagonal (k values) and U Σ Vᵀ.
 struct RandomSum {
@@ -46,14 +48,22 @@ int64_t leading_width(const Tensor& diagonal) {
 // The `count` leading left singular vectors: S×out×count.
 Tensor leading_left(const RandomSum& sum, int64_t count) {
   const int64_t width = leading_width(sum.diagonal), draws = sum.left.size(0);
-  Tensor x = at::eye(sum.right.size(1), width, sum.left.options()).unsqueeze(0).repeat({draws, 1, 1});  // S×in×width
-  Tensor y;
-  for (int64_t step = 0; step < steps; ++step) {
-    y = sum.times(x);
-    y = at::matmul(y, inverse_triangles(y));
-    x = sum.transposed_times(y);
-    if (step + 1 < steps) x = at::matmul(x, inverse_triangles(x));
+  // The Chebyshev polynomial grows beyond [0, end] only: it amplifies singular values above the largest one of W that
+  // is not among the leading `width`.
+  const double end = width < sum.diagonal.size(0) ? std::pow(sum.diagonal[width].item<double>(), 2) : 0.0;
+  Tensor y = sum.times(at::eye(sum.right.size(1), width, sum.left.options()).unsqueeze(0).repeat({draws, 1, 1}));
+  for (int64_t round = 0; round < rounds; ++round) {
+    y = std::get<0>(at::linalg_qr(y));
+    const Tensor image = sum.times(sum.transposed_times(y));
+    if (end > 0) {
+      const Tensor first = image * (2 / end) - y;
+      y = 2 * (sum.times(sum.transposed_times(first)) * (2 / end) - first) - y;
+    } else {
+      y = image;
+    }
   }
+  y = std::get<0>(at::linalg_qr(y));
+  const Tensor x = sum.transposed_times(y);
   const Tensor rotation = std::get<1>(at::linalg_eigh(at::matmul(x.transpose(1, 2), x)));  // ascending
   return at::matmul(y, rotation.narrow(2, width - count, count));
 }

@@ -78,9 +78,10 @@ Strength strength_of(const CovarianceSpectrum& spectrum, const Tensor& direction
   return {strength, largest > 1 + 1e-9 ? (strength - 1) / (largest - 1) : none};
 }
 
-std::vector<double> strength_draws(const Tensor& eigenvalues, const Tensor& coordinates, const Tensor& values) {
-  const Tensor weights = at::matmul(coordinates.square(), values);  // S×d
-  const Tensor draws = (at::matmul(weights, eigenvalues) / expected(eigenvalues, values)).contiguous();
+std::vector<double> strength_draws(const Tensor& eigenvalues, const Tensor& squares, const Tensor& values) {
+  const Tensor along = at::matmul(eigenvalues.to(squares.scalar_type()), squares);  // S×k: w_iᵀ C w_i
+  const Tensor draws =
+      (at::matmul(along.to(values.scalar_type()), values) / expected(eigenvalues, values)).contiguous();
   return {draws.const_data_ptr<double>(), draws.const_data_ptr<double>() + draws.numel()};
 }
 

@@ -32,8 +32,8 @@ struct CovarianceSpectrum {
   explicit CovarianceSpectrum(const at::Tensor& covariance, bool vectors = false);
 
   at::Tensor covariance;  // d×d, float64, CPU
-  at::Tensor eigenvalues;  // d, descending, >= 0
-  at::Tensor eigenvectors;  // d×d, columns in the same order; undefined without `vectors`
+  at::Tensor eigenvalues;  // d, float64, descending, >= 0
+  at::Tensor eigenvectors;  // d×d, float64, columns in the same order; undefined without `vectors`
 };
 
 struct Strength {
@@ -46,10 +46,10 @@ struct Strength {
 // directions: d×k orthonormal columns w_i; values: k singular values σ_i >= 0, not all 0. NaN for a covariance of 0.
 Strength strength_of(const CovarianceSpectrum& spectrum, const at::Tensor& directions, const at::Tensor& values);
 
-// α for random directions and a covariance with these eigenvalues (d). coordinates: S×d×k, orthonormal columns in the
-// basis of the eigenvectors, from haar_columns(). Returns S values. Their expectation is 1, their variance
+// α for random directions and a covariance with these eigenvalues (d). squares: S×d×k, any floating type: the squared
+// coordinates of orthonormal columns in the basis of the eigenvectors, haar_columns().square(). Returns S values. Their
+// expectation is 1, their variance
 // 2 (d tr C² - (tr C)²) (d Σσ² - (Σσ)²) / ((d + 2) (d - 1) (tr C)² (Σσ)²).
-std::vector<double> strength_draws(const at::Tensor& eigenvalues, const at::Tensor& coordinates,
-                                   const at::Tensor& values);
+std::vector<double> strength_draws(const at::Tensor& eigenvalues, const at::Tensor& squares, const at::Tensor& values);
 
 }  // namespace loralens

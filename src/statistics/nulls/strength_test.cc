@@ -75,7 +75,7 @@ TEST(Strength, OfRandomDirectionsHasTheMomentsOfTheClosedForm) {
   const Tensor eigenvalues = at::tensor(std::vector<double>{9, 5, 3, 1, 1, 0.5, 0.2, 0.1}, c10::ScalarType::Double);
   const Tensor values = at::tensor(std::vector<double>{2, 1, 0.5}, c10::ScalarType::Double);
   Random random(3);
-  const auto found = strength_draws(eigenvalues, haar_columns(draws, d, 3, random), values);
+  const auto found = strength_draws(eigenvalues, haar_columns(draws, d, 3, random).square(), values);
   const double trace = eigenvalues.sum().item<double>(), squares = eigenvalues.square().sum().item<double>();
   const double sum = 3.5, sum_of_squares = 5.25;
   const double variance = 2 * (d * squares - trace * trace) * (d * sum_of_squares - sum * sum) /
