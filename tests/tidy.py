@@ -34,7 +34,11 @@ def sources():
         if source in asked if asked else source.is_relative_to(root / "src") and not source.stem.endswith("_test"):
             words = shlex.split(entry["command"])
             first = next(i for i, word in enumerate(words) if word.startswith("-"))
-            found[source] = tuple(words[first:words.index("-o")])
+            flags = words[first:words.index("-o")]
+            if "-include" in flags:  # GCC's precompiled header
+                at = flags.index("-include")
+                del flags[at:at + 2]
+            found[source] = tuple(flag for flag in flags if flag != "-fpch-preprocess")
     return dict(sorted(found.items()))
 
 

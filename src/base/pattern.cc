@@ -11,13 +11,13 @@
 namespace loralens {
 namespace {
 
-constexpr size_t longest_pattern = 10'000;    // bytes
+constexpr size_t longest_pattern = 10'000;  // bytes
 constexpr uint32_t most_steps = 200'000;  // calls of PCRE2's internal match(); a typical pattern needs some hundred
 constexpr uint32_t deepest_backtracking = 50'000;
 constexpr uint32_t most_memory = 20'000;  // KiB
 constexpr uint32_t deepest_parentheses = 200;
 
-std::string cut(const std::string& text) { return text.size() > 200 ? text.substr(0, 200) + "..." : text; }
+std::string cut(const std::string& text) { return text.size() > 200 ? fmt::format("{:.200}...", text) : text; }
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
