@@ -146,6 +146,9 @@ void resolve(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   } catch (const Error& error) {
     throw_usage("{}", error.what());
   }
+  if (a.run.train.recompute && a.run.head.weighted_layer_sum)
+    throw_usage(
+        "--recompute saves nothing with --weighted-layer-sum, whose head reads every layer: leave one of them out");
 }
 
 Clips load_clips(const TrainArguments& a) {
@@ -176,7 +179,7 @@ std::vector<Recording> checked_audio(const Clips& clips, const std::vector<Fold>
 
 // neutral_flags do not change a training's results (the precision is recorded separately); source_flags change them
 // only through the files and models that they name.
-constexpr const char* neutral_flags[] = {"threads", "device", "precision", "cache-megabytes"};
+constexpr const char* neutral_flags[] = {"threads", "device", "precision", "cache-megabytes", "recompute"};
 constexpr const char* source_flags[] = {"corpus", "labels", "folds", "model"};
 
 // The flags of a resolved configuration as text, a list's values joined by commas.
@@ -365,6 +368,8 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
   command->add_option("--protocol", a->protocol, "strict; paper: like the published code, defects included")
       ->check(CLI::IsMember(protocol_names()));
   command->add_option("--preset", a->preset, preset_summary())->check(CLI::IsMember(preset_names()));
+  command->add_flag("--recompute", a->run.train.recompute,
+                    "keep each layer's input alone for the backward pass, which computes its activations again");
   add_number(*command, "--cache-megabytes", a->cache_megabytes, {0, 1 << 20}, "memory for encoded clips");
   a->adapter.add(*command);
   a->head.add(*command);
@@ -372,6 +377,8 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
   add_input_options(*command, a->run.source.input);
   add_machine_options(*command, a->machine, /*gradients=*/true);
   add_config_option(*command);
+  for (const auto& [name, value] : preset_named(a->preset, a->adapter.method()))  // what --help shows
+    command->get_option("--" + name)->default_str(value);
   command->callback([a, command] {
     if (!a->resume.empty()) {
       check_resume_alone(*command);

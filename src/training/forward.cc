@@ -25,6 +25,7 @@ BatchOutputs TrainingForward::training(const std::vector<int64_t>& clips, int64_
   batch = with_round_rows(std::move(batch));
   batch.pass.dropout = {.active = true, .seed = options.seed, .epoch = number};
   batch.pass.taps = taps;
+  batch.pass.recompute = options.recompute;
   return {.logits = logits_from(network_of(model_, encoder), batch.x, source_.first_layer(), batch.pass),
           .labels = labels_of(clips)};
 }

@@ -54,6 +54,7 @@ struct TrainOptions {
   int64_t patience = 0;  // early stopping: epochs without a better score; 0: none
   Selection selection = Selection::development;
   SpecAugmentOptions augment;
+  bool recompute = false;     // backward() computes activations again; not in steps that `watch` measures
   int64_t watch = 20;  // interval of measurements in watch.csv, in steps; 0: none
   uint64_t seed = 42;  // random seed
 

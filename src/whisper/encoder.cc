@@ -2,6 +2,7 @@
 #include "whisper/encoder.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/conv1d.h>
@@ -10,11 +11,13 @@
 #include <ATen/ops/softmax.h>
 
 #include <cmath>
+#include <memory>
 
 #include "base/error.h"
 #include "compute/attention.h"
 #include "compute/linear.h"
 #include "compute/pointwise.h"
+#include "whisper/recomputed_layer.h"
 
 namespace loralens {
 namespace {
@@ -51,12 +54,6 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads, 
     outputs.push_back(attend_with_pattern(qs[s], ks[s], vs[s], heads, layer, pass, static_cast<int64_t>(s)));
   return at::cat(outputs);
 }
-
-// The residual stream x + addend (x if addend is undefined). The sum is computed by the next layer norm, in one pass.
-struct Residual {
-  Tensor x, addend;
-  Tensor sum() const { return addend.defined() ? x + addend : x; }
-};
 
 Residual run_layer(const Encoder& encoder, const AdapterSet& adapters, Residual residual, int64_t l, const Pass& pass) {
   const EncoderLayer& layer = encoder.layers[static_cast<size_t>(l)];
@@ -126,6 +123,21 @@ Tensor stem(const Encoder& encoder, const Tensor& mel) {
 
 Tensor run(const Encoder& encoder, const AdapterSet& adapters, Tensor x, LayerRange range, const Pass& pass) {
   Residual residual{std::move(x), {}};
+  if (pass.recompute && at::GradMode::is_enabled() && !pass.taps) {
+    struct Network {
+      Encoder encoder;
+      AdapterSet adapters;
+      Pass pass;
+    };
+    const auto network = std::make_shared<const Network>(encoder, adapters, pass);
+    for (int64_t l = range.begin; l < range.end; ++l)
+      residual = recomputed(
+          [network, l](Residual in) {
+            return run_layer(network->encoder, network->adapters, std::move(in), l, network->pass);
+          },
+          residual);
+    return residual.sum();
+  }
   for (int64_t l = range.begin; l < range.end; ++l)
     residual = run_layer(encoder, adapters, std::move(residual), l, pass);
   return residual.sum();

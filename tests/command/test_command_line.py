@@ -20,6 +20,13 @@ def test_help_shows_an_example(command):
     assert "--help" in text
 
 
+def test_help_shows_the_values_of_the_default_preset():
+    text = succeed("train", "--help")
+    for flag in ("--rank INT=16", "--epochs INT=10", "--position-dropout FLOAT=0.5", "--average FLOAT=0.98",
+                 "--targets TEXT=q_proj,k_proj,v_proj,out_proj,fc1,fc2"):
+        assert flag in text
+
+
 def test_help_lists_the_commands():
     text = succeed("--help")
     for command in COMMANDS:

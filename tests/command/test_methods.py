@@ -31,6 +31,15 @@ def trained_run(request, flags, tmp_path_factory):
     return request.param, arguments, folder
 
 
+def test_recomputed_activations_change_no_number(flags, tmp_path):
+    for name, more in (("kept", []), ("recomputed", ["--recompute"])):
+        succeed("train", *flags, *FEW, "--dropout", 0.1, "--watch", 0, *more, "-o", tmp_path / name)
+    for file in ("predictions.csv", f"fold-00/{PEFT}"):
+        assert (tmp_path / "kept" / file).read_bytes() == (tmp_path / "recomputed" / file).read_bytes(), file
+    refused = run("train", *flags, "--recompute", "--weighted-layer-sum", "-o", tmp_path / "sum")
+    assert refused.returncode == 2 and "--weighted-layer-sum" in refused.stderr
+
+
 @slow
 def test_a_killed_run_ends_with_the_same_bits(trained_run, tmp_path):
     _, arguments, uninterrupted = trained_run
