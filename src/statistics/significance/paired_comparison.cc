@@ -56,9 +56,4 @@ bool equivalent(const PairedComparison& comparison, double margin) {
          comparison.for_equivalence->high < margin;
 }
 
-Verdict verdict_of(const PairedComparison& comparison, double p_adjusted, double margin) {
-  if (p_adjusted < 0.05) return Verdict::different;
-  return equivalent(comparison, margin) ? Verdict::equivalent : Verdict::cannot_be_told;
-}
-
 }  // namespace loralens

@@ -35,9 +35,4 @@ OrReason<PairedComparison> compare_pooled(const PooledScores& first, const Poole
 // difference lies between -margin and margin. Error unless margin > 0.
 bool equivalent(const PairedComparison& comparison, double margin);
 
-enum class Verdict { different, equivalent, cannot_be_told };
-
-// `different` if p_adjusted < 0.05, p adjusted within the family of comparisons; else whether they are equivalent.
-Verdict verdict_of(const PairedComparison& comparison, double p_adjusted, double margin);
-
 }  // namespace loralens
