@@ -19,7 +19,7 @@
 #include "cli/own_files.h"
 #include "cli/reads.h"
 #include "report/page.h"
-#include "report/tables.h"
+#include "report/write_findings.h"
 #include "results/compare.h"
 #include "study/compared_models.h"
 #include "study/run_clips.h"

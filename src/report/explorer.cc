@@ -5,7 +5,7 @@
 #include <map>
 
 #include "base/error.h"
-#include "report/tables.h"
+#include "report/rounded.h"
 
 namespace loralens {
 namespace {

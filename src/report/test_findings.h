@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/random.h"
-#include "report/tables.h"
+#include "report/write_findings.h"
 
 namespace loralens {
 

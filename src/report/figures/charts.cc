@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "report/charts.h"
+#include "report/figures/charts.h"
 
 #include <algorithm>
 #include <array>
