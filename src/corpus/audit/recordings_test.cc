@@ -131,7 +131,7 @@ TEST(Recordings, SegmentsOfAFileMayOverlap) {
 class RealSpeech : public testing::Test {
  protected:
   Clips clips(const char* reader, const char* folder) {
-    const Path root = Path(LORALENS_SHARED) / "corpora" / folder;
+    const Path root = shared_folder() / "corpora" / folder;
     return is_directory(root) ? read_corpus(reader, root, {.labels = "*"}).clips : Clips{};
   }
 };

@@ -82,7 +82,7 @@ TEST(Ravdess, RefusesOtherFoldersAndCodes) {
 }
 
 TEST(Ravdess, RealOneHasThePublishedCounts) {
-  const Path root = Path(LORALENS_SHARED) / "corpora/ravdess";
+  const Path root = shared_folder() / "corpora/ravdess";
   if (!is_directory(root)) GTEST_SKIP() << "needs ../shared/corpora";
   const auto corpus = read_corpus("ravdess", root);
   EXPECT_EQ(corpus.clips.clips.size(), 1440u);
@@ -128,7 +128,7 @@ TEST(EmoDb, ReadsFieldsFromTheName) {
 }
 
 TEST(EmoDb, RealOneHasTheFourClasses) {
-  const Path root = Path(LORALENS_SHARED) / "corpora/emodb";
+  const Path root = shared_folder() / "corpora/emodb";
   if (!is_directory(root)) GTEST_SKIP() << "needs ../shared/corpora";
   const auto corpus = read_corpus("emo-db", root);
   EXPECT_EQ(corpus.clips.clips.size(), 339u);
