@@ -146,8 +146,8 @@ TEST_F(RealSpeech, OtherTakesOfASentenceAreOtherRecordings) {
     const auto pairs = near_pairs(recordings);
     EXPECT_EQ(pairs.size() + recordings.size() - digests.size(), known) << folder;
     for (const auto& pair : pairs) {
-      EXPECT_EQ(corpus.clips[static_cast<size_t>(pair.first)].path.stem(), "03-01-03-01-02-01-07");
-      EXPECT_EQ(corpus.clips[static_cast<size_t>(pair.second)].path.stem(), "03-01-03-01-02-02-07");
+      EXPECT_EQ(corpus.clips[pair.first].path.stem(), "03-01-03-01-02-01-07");
+      EXPECT_EQ(corpus.clips[pair.second].path.stem(), "03-01-03-01-02-02-07");
     }
   }
 }

@@ -146,8 +146,8 @@ TEST(EmoDb, RealOneHasTheFourClasses) {
   EXPECT_EQ(folds.size(), 10u);
   for (const auto& fold : folds) {
     std::set<std::string> trained, held;
-    for (const int64_t clip : fold.train) trained.insert(corpus.clips.clips[static_cast<size_t>(clip)].label);
-    for (const int64_t clip : fold.development) held.insert(corpus.clips.clips[static_cast<size_t>(clip)].label);
+    for (const int64_t clip : fold.train) trained.insert(corpus.clips.clips[clip].label);
+    for (const int64_t clip : fold.development) held.insert(corpus.clips.clips[clip].label);
     EXPECT_EQ(trained.size(), 4u);
     EXPECT_EQ(held.size(), 4u);
   }

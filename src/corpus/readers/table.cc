@@ -83,7 +83,7 @@ void rename(Table& table, const std::string& theirs, const std::string& ours, co
   if (theirs != ours && table.column(ours) >= 0)
     fail("{}: '{}' is to be the {}, but there is a column '{}' too: rename that one", path.string(), theirs, ours,
          ours);
-  table.header[static_cast<size_t>(column)] = ours;
+  table.header[column] = ours;
 }
 
 class TableReader : public Reader {
