@@ -23,6 +23,7 @@
 #include "analysis/logit_lens/tuned_lens.h"
 #include "analysis/logit_lens/words.h"
 #include "base/device.h"
+#include "statistics/quantile.h"
 
 namespace loralens {
 namespace {
@@ -40,14 +41,6 @@ Linear joined(const Head& head, const at::TensorOptions& like) {
   const Tensor classifier = in_double(head.classifier.weight);
   return {at::matmul(classifier, in_double(head.projector.weight)).to(like),
           at::linear(in_double(head.projector.bias), classifier, in_double(head.classifier.bias)).to(like)};
-}
-
-// Quantile of sorted values with linear interpolation, as NumPy's default.
-double quantile(const std::vector<double>& sorted, double q) {
-  const double place = q * static_cast<double>(sorted.size() - 1);
-  const auto low = static_cast<size_t>(place);
-  const double above = sorted[std::min(low + 1, sorted.size() - 1)];
-  return sorted[low] + (place - static_cast<double>(low)) * (above - sorted[low]);
 }
 
 class LogitLens : public Analysis {
@@ -113,7 +106,7 @@ LensHead LogitLens::lens_of(const Subject& subject, int64_t state, const at::Ten
 // Keeps evenly spaced positions of each clip; a clip with fewer positions repeats some.
 void LogitLens::keep(const BatchView& view) {
   Samples& samples = samples_[{view.subject.role, view.part}];
-  samples.positions.resize(static_cast<size_t>(setting_.layers));
+  samples.positions.resize(setting_.layers);
   const int64_t bytes = setting_.layers * setting_.width * 4 * std::ssize(view.fold.of(view.part));
   const int64_t count =
       std::clamp(sample_bytes / std::max<int64_t>(bytes, 1), least_sampled_positions, sampled_positions);
@@ -170,7 +163,7 @@ Tensor LogitLens::read(const BatchView& view, int64_t state, const std::string& 
   const Tensor predicted = logits.argmax(-1), answer = log_p.argmax(-1);
   const RowKey key{.model = std::string(name_of(view.subject.role)), .variant = variant, .layer = state - 1};
   for (int64_t b = 0; b < std::ssize(view.clips); ++b) {
-    const int64_t clip = view.clips[static_cast<size_t>(b)], guess = predicted[b].item<int64_t>();
+    const int64_t clip = view.clips[b], guess = predicted[b].item<int64_t>();
     const auto add = [&](const char* metric, double value, MeanOf kind = MeanOf::numbers) {
       RowKey named = key;
       named.metric = metric;
@@ -187,7 +180,7 @@ Tensor LogitLens::read(const BatchView& view, int64_t state, const std::string& 
 }
 
 void LogitLens::add_logits(const BatchView& view, RowKey key, int64_t clip, const Tensor& logits) {
-  const std::string& truth = setting_.classes[static_cast<size_t>(setting_.labels[static_cast<size_t>(clip)])];
+  const std::string& truth = setting_.classes[setting_.labels[clip]];
   for (size_t c = 0; c < setting_.classes.size(); ++c) {
     const double value = logits[static_cast<int64_t>(c)].item<double>();
     key.class_name = setting_.classes[c];
@@ -217,20 +210,19 @@ void LogitLens::end_batch(const BatchView& view) {
   const auto& maps = maps_[role];
   std::vector<Tensor> probabilities;  // B×C of each state
   for (int64_t state = form_.first_state; state <= setting_.layers; ++state) {
-    const Tensor& x = view.residuals[static_cast<size_t>(state)];
+    const Tensor& x = view.residuals[state];
     const LensHead lens = lens_of(view.subject, state, x.options());
     const Tensor pooled = mean_over_clips(lens.normed(x), view.pass);
     probabilities.push_back(read(view, state, "", pooled).exp());
     if (maps.empty()) continue;
     tuned_ = true;
     const bool last = state == setting_.layers;
-    read(view, state, "tuned",
-         last ? pooled : mean_over_clips(lens.normed(maps[static_cast<size_t>(state)](x)), view.pass));
+    read(view, state, "tuned", last ? pooled : mean_over_clips(lens.normed(maps[state](x)), view.pass));
   }
   if (!form_.clips_too || view.fold.fold >= setting_.folds_of_a_run()) return;  // the explorer shows a clip once
   const Tensor stacked = at::stack(probabilities, 1);  // B×(N+1)×C
   for (int64_t b = 0; b < stacked.size(0); ++b)
-    clips_.push_back({view.clips[static_cast<size_t>(b)], std::string(name_of(role)), stacked[b].clone()});
+    clips_.push_back({view.clips[b], std::string(name_of(role)), stacked[b].clone()});
 }
 
 // Quantiles of the logits over the clips of each true class, pooled over folds.
