@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <ranges>
 
+#include "base/enum.h"
 #include "base/error.h"
 #include "report/figures/charts.h"
 #include "report/rounded.h"
@@ -92,17 +93,9 @@ json values_of(const std::vector<Point>& points) {
 }
 
 json description_of(const Figure& f) {
-  return {{"name", f.name},
-          {"title", f.title},
-          {"kind", kinds[static_cast<size_t>(f.kind)]},
-          {"x", f.x},
-          {"x_title", f.x_title},
-          {"y", f.y},
-          {"y_title", f.y_title},
-          {"color", f.color},
-          {"dash", f.dash},
-          {"facet", f.facet},
-          {"own_scales", f.own_scales}};
+  return {{"name", f.name},       {"title", f.title}, {"kind", kinds[ordinal(f.kind)]}, {"x", f.x},
+          {"x_title", f.x_title}, {"y", f.y},         {"y_title", f.y_title},           {"color", f.color},
+          {"dash", f.dash},       {"facet", f.facet}, {"own_scales", f.own_scales}};
 }
 
 Figure figure_of(const json& d) {
