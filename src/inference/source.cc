@@ -64,7 +64,7 @@ void ClipSource::measure() {
 
 int64_t ClipSource::mel_bytes(int64_t clip) const {
   if (positions_.empty()) return 0;
-  const int64_t frames = 2 * positions_[static_cast<size_t>(clip)];
+  const int64_t frames = 2 * positions_[clip];
   return frames * encoder_.config.mels * static_cast<int64_t>(sizeof(float));
 }
 
@@ -78,7 +78,7 @@ void ClipSource::prefetch(std::span<const int64_t> clips) {
     if (bytes > most_ahead) return;
     ahead_[clip] = std::async(std::launch::async, [this, clip] {
       const at::NoGradGuard no_grad;
-      return mel_segments(clips_[static_cast<size_t>(clip)], mel_, options_.input);
+      return mel_segments(clips_[clip], mel_, options_.input);
     });
   }
 }
@@ -91,12 +91,12 @@ ClipSource::Segments ClipSource::mels(int64_t clip) {
     ahead_.erase(task);
     return segments;
   }
-  return mel_segments(clips_[static_cast<size_t>(clip)], mel_, options_.input);
+  return mel_segments(clips_[clip], mel_, options_.input);
 }
 
 void ClipSource::pass_windows(int64_t clip, int64_t positions, const Encoder* encoder,
                               const std::function<void(const Batch&)>& see) {
-  ClipWindows windows(clips_[static_cast<size_t>(clip)], mel_, options_.input);
+  ClipWindows windows(clips_[clip], mel_, options_.input);
   while (!windows.done()) {
     std::vector<Segments> parts;
     for (int64_t filled = 0; filled < positions && !windows.done(); filled += parts.back()[0].size(0)) {

@@ -40,7 +40,7 @@ class ClipSource {
   bool trains_stem() const { return first_layer_ < 0; }  // batches depend on the encoder that they are for
 
   // The clip's key for random masks: a hash of its id.
-  uint64_t key(int64_t clip) const { return keys_[static_cast<size_t>(clip)]; }
+  uint64_t key(int64_t clip) const { return keys_[clip]; }
 
   // Positions of each clip, read from the files' headers; used to make batches of similar length.
   const std::vector<int64_t>& positions();
@@ -48,7 +48,7 @@ class ClipSource {
   // How many of the positions, from the first, are the clip's audio, without tail or padding.
   const std::vector<int64_t>& speech_positions();
 
-  const Clip& clip(int64_t number) const { return clips_[static_cast<size_t>(number)]; }
+  const Clip& clip(int64_t number) const { return clips_[number]; }
 
   // Starts to decode these clips (numbers in the table) unless they are cached; at most 256 MB of log-mels ahead.
   void prefetch(std::span<const int64_t> clips);
