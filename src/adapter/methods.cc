@@ -81,7 +81,7 @@ Encoder merge(const Adapted& adapted) {
     linear = adapter->merged(linear);
   }
   for (const auto& [site, adapter] : adapted.adapters.sites())
-    if (!adapter->merge_into(encoder.layers.at(static_cast<size_t>(site.layer)), site))
+    if (!adapter->merge_into(encoder.layers.at(site.layer), site))
       fail("the adapter at {} of layer {} cannot be merged into the weights: keep it beside them", name_of(site.kind),
            site.layer);
   return encoder;

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/device.h"
+#include "base/enum.h"
 #include "base/error.h"
 
 namespace loralens {
@@ -15,11 +16,11 @@ using at::Tensor;
 
 std::string_view name_of(Role role) {
   constexpr std::string_view names[] = {"adapted", "frozen", "untrained"};
-  return names[static_cast<size_t>(role)];
+  return names[ordinal(role)];
 }
 
 std::string Setting::group_of(int64_t clip) const {
-  const Clip& c = clips->clips[static_cast<size_t>(clip)];
+  const Clip& c = clips->clips[clip];
   return c.speaker.empty() ? "clip " + c.id : c.speaker;
 }
 
@@ -56,7 +57,7 @@ std::vector<Tensor> BatchView::speech_of(const Tensor& x) const {
 
 Tensor BatchView::loss_of(const Tensor& logits) const {
   std::vector<int64_t> labels;
-  for (const int64_t clip : clips) labels.push_back(setting.labels[static_cast<size_t>(clip)]);
+  for (const int64_t clip : clips) labels.push_back(setting.labels[clip]);
   const Tensor targets = on_device(labels, logits.device());
   return at::cross_entropy_loss(logits, targets, {}, /*sum*/ 2);
 }
@@ -84,8 +85,7 @@ Tensor BatchView::value_at(const Site& site) const {
   taps.observers.push_back(&reader);
   Pass again = pass;
   again.taps = &taps;
-  run(subject.encoder, subject.model.adapted.adapters, residuals[static_cast<size_t>(site.layer)],
-      {site.layer, site.layer + 1}, again);
+  run(subject.encoder, subject.model.adapted.adapters, residuals[site.layer], {site.layer, site.layer + 1}, again);
   if (!reader.value.defined()) fail("layer {} has no site {}", site.layer, name_of(site.kind));
   return reader.value;
 }

@@ -54,7 +54,7 @@ struct Setting {
 
   int64_t folds_of_a_run() const { return folds / runs; }
   // The folder of a fold's model, for notes.
-  std::string folder_of(int64_t fold) const { return model_folders.at(static_cast<size_t>(fold)).string(); }
+  std::string folder_of(int64_t fold) const { return model_folders.at(fold).string(); }
   // The clip's group for resampling in confidence intervals: its speaker, or the clip itself if the speaker is unknown.
   std::string group_of(int64_t clip) const;
   // A sentence for analyses of A, B and ΔW, which adapters at sites do not have; "" if the model has none of these.

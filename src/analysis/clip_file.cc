@@ -44,7 +44,7 @@ ClipFile::Place ClipFile::append(const Tensor& x) {
   const auto* data = static_cast<const char*>(values.const_data_ptr());
   const Place place{bytes_, x.size(0), x.size(1), x.scalar_type()};
   for (auto left = static_cast<int64_t>(values.nbytes()); left > 0;) {
-    const ssize_t written = pwrite(file_, data, static_cast<size_t>(left), bytes_);
+    const ssize_t written = pwrite(file_, data, left, bytes_);
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) fail_writing();
     data += written;
@@ -59,7 +59,7 @@ Tensor ClipFile::rows(const Place& place, int64_t begin, int64_t count) const {
   auto* data = static_cast<char*>(values.mutable_data_ptr());
   auto offset = place.offset + begin * place.columns * static_cast<int64_t>(values.element_size());
   for (auto left = static_cast<int64_t>(values.nbytes()); left > 0;) {
-    const ssize_t got = pread(file_, data, static_cast<size_t>(left), offset);
+    const ssize_t got = pread(file_, data, left, offset);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) fail("a temporary file cannot be read back ({})", got < 0 ? std::strerror(errno) : "it is truncated");
     data += got;

@@ -75,7 +75,7 @@ void set_interval(Row& row, const OrReason<Interval>& found) {
 void ClipCurves::add(int64_t fold, int64_t clip, const RowKey& key, double value, MeanOf kind) {
   if (!std::isfinite(value))
     fail("{}: {} {} is not a finite number: the model or the clip contains non-finite values",
-         setting_.clips->clips[static_cast<size_t>(clip)].id, key.component, key.metric);
+         setting_.clips->clips[clip].id, key.component, key.metric);
   curves_.try_emplace(key, Curve{kind, {}})
       .first->second.values.push_back({static_cast<int32_t>(fold), static_cast<int32_t>(clip), value});
 }
@@ -97,11 +97,11 @@ OrReason<Interval> ClipCurves::interval_of(const Curve& curve) const {
     }
     return small_change_interval(changed);
   }
-  const auto cells = static_cast<size_t>(setting_.runs) * speakers;
+  const size_t cells = setting_.runs * speakers;
   std::vector<double> sums(cells);
   std::vector<int64_t> clips(cells);
   for (size_t i = 0; i < groups.size(); ++i) {
-    const auto run = static_cast<size_t>(curve.values[i].fold / setting_.folds_of_a_run());
+    const int64_t run = curve.values[i].fold / setting_.folds_of_a_run();
     sums[run * speakers + groups[i]] += curve.values[i].value;
     ++clips[run * speakers + groups[i]];
   }
@@ -163,20 +163,19 @@ void ConfusionCurves::add(int64_t fold, int64_t clip, const RowKey& key, int64_t
 }
 
 void ConfusionCurves::add_rows(const RowKey& key, const std::vector<Value>& values, std::vector<Row>& rows) const {
-  const auto classes = static_cast<int64_t>(setting_.classes.size());
+  const auto classes = std::ssize(setting_.classes);
   std::vector<int64_t> clips;
   for (const Value& v : values) clips.push_back(v.clip);
   size_t speakers = 0;
   const auto groups = group_numbers(setting_, clips, speakers);
-  std::vector<std::vector<Confusion>> runs(static_cast<size_t>(setting_.runs),
-                                           std::vector<Confusion>(speakers, Confusion(classes)));
+  std::vector<std::vector<Confusion>> runs(setting_.runs, std::vector<Confusion>(speakers, Confusion(classes)));
   Confusion all(classes);
   std::map<int64_t, Confusion> of_fold;
   for (size_t i = 0; i < values.size(); ++i) {
     const auto& [fold, clip, predicted] = values[i];
-    const int64_t truth = setting_.labels[static_cast<size_t>(clip)];
+    const int64_t truth = setting_.labels[clip];
     all.add(truth, predicted);
-    runs[static_cast<size_t>(fold / setting_.folds_of_a_run())][groups[i]].add(truth, predicted);
+    runs[fold / setting_.folds_of_a_run()][groups[i]].add(truth, predicted);
     of_fold.try_emplace(fold, classes).first->second.add(truth, predicted);
   }
   for (const auto& [metric, score] : {std::pair{"accuracy", Score::war}, std::pair{"uar", Score::uar}}) {
@@ -223,7 +222,7 @@ OrReason<Interval> FoldCurves::interval_of(const std::vector<Value>& values) con
   const int64_t folds = setting_.folds_of_a_run();
   if (std::ssize(values) != setting_.folds) return OrReason<Interval>::none("some folds have no such number");
   std::vector<double> by_fold(values.size());  // K×R
-  for (const Value& v : values) by_fold[static_cast<size_t>(v.fold % folds * setting_.runs + v.fold / folds)] = v.value;
+  for (const Value& v : values) by_fold[v.fold % folds * setting_.runs + v.fold / folds] = v.value;
   return fold_mean_weight_interval(by_fold, folds);
 }
 

@@ -43,7 +43,7 @@ class CurvesTest : public testing::Test {
     for (int64_t run = 0; run < runs; ++run)
       for (int64_t clip = 0; clip < clip_count; ++clip) {
         curves.add(run, clip, key, of(run, clip), kind);
-        sums[static_cast<size_t>(run * 5 + speaker_of(clip))] += of(run, clip);
+        sums[run * 5 + speaker_of(clip)] += of(run, clip);
       }
     const PooledScores means = *pooled_means(sums, clips_of_speakers).value;
     return kind == MeanOf::shares ? pooled_score_interval(means) : pooled_difference_interval(means);
@@ -162,9 +162,9 @@ TEST_F(CurvesTest, ScoresArePooledOverClips) {
   ConfusionCurves curves(setting);
   std::vector<Confusion> speakers(5, Confusion(2));
   for (int64_t clip = 0; clip < clip_count; ++clip) {
-    const int64_t truth = setting.labels[static_cast<size_t>(clip)], predicted = clip % 7 == 0 ? 1 - truth : truth;
+    const int64_t truth = setting.labels[clip], predicted = clip % 7 == 0 ? 1 - truth : truth;
     curves.add(0, clip, key, predicted);
-    speakers[static_cast<size_t>(speaker_of(clip))].add(truth, predicted);
+    speakers[speaker_of(clip)].add(truth, predicted);
   }
   const auto rows = curves.rows();
   RowKey named = key;

@@ -49,11 +49,10 @@ void Minibatches::begin_batch(const BatchView& view) {
   if (std::ssize(groups_) + std::ssize(view.clips) > clips_in_minibatch) flush();
   batch_.assign(view.clips.begin(), view.clips.end());
   frames_.clear();
-  for (int64_t i = 0, first = 0; i < std::ssize(batch_); first += view.clip_rows[static_cast<size_t>(i++)]) {
-    const int64_t clip = batch_[static_cast<size_t>(i)];
+  for (int64_t i = 0, first = 0; i < std::ssize(batch_); first += view.clip_rows[i++]) {
+    const int64_t clip = batch_[i];
     groups_.push_back(setting_.group_of(clip));
-    for (const int64_t frame : sampled_frames(setting_.seed, setting_.clips->clips[static_cast<size_t>(clip)].id,
-                                              view.speech_rows[static_cast<size_t>(i)]))
+    for (const int64_t frame : sampled_frames(setting_.seed, setting_.clips->clips[clip].id, view.speech_rows[i]))
       frames_.push_back(first + frame);
   }
 }

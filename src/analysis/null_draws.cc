@@ -6,21 +6,10 @@
 #include <tuple>
 
 #include "statistics/metrics.h"
+#include "statistics/quantile.h"
 #include "statistics/significance/random_draws.h"
 
 namespace loralens {
-namespace {
-
-// Linear interpolation between the order statistics; sorted: ascending.
-double quantile(const std::vector<double>& sorted, double share) {
-  const double place = share * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<size_t>(place);
-  const size_t above = std::min(below + 1, sorted.size() - 1);
-  return sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]);
-}
-
-}  // namespace
-
 void NullDraws::add(int64_t fold, const RowKey& key, double value, std::vector<double> draws) {
   if (std::isnan(value) || std::ranges::any_of(draws, [](double draw) { return std::isnan(draw); })) return;
   samples_[key][fold] = {value, std::move(draws)};

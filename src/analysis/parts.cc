@@ -18,7 +18,7 @@ std::map<int64_t, std::vector<int64_t>> by_class(std::vector<int64_t> clips, con
                                                  uint64_t key) {
   Random(key).shuffle(clips);
   std::map<int64_t, std::vector<int64_t>> classes;
-  for (const int64_t clip : clips) classes[labels[static_cast<size_t>(clip)]].push_back(clip);
+  for (const int64_t clip : clips) classes[labels[clip]].push_back(clip);
   return classes;
 }
 

@@ -25,7 +25,7 @@ class PartsTest : public testing::Test {
   }
   std::map<int64_t, int64_t> counts(const std::vector<int64_t>& clips) const {
     std::map<int64_t, int64_t> counts;
-    for (const int64_t clip : clips) ++counts[labels[static_cast<size_t>(clip)]];
+    for (const int64_t clip : clips) ++counts[labels[clip]];
     return counts;
   }
   Fold fold;

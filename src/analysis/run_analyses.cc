@@ -73,7 +73,7 @@ void name_rows(const ComparedModels& models, uint64_t seed, std::vector<NamedFin
     for (Row& row : found.findings.rows) {
       row.seed = seed;
       if (!row.fold) continue;
-      const auto model = static_cast<size_t>(*row.fold), folds = models.folds_of_a_run;
+      const size_t model = *row.fold, folds = models.folds_of_a_run;
       if (!models.seeds.empty()) row.seed = models.seeds[model / folds];
       row.fold = fold_number(models.folders[model]).value_or(static_cast<int64_t>(model % folds));
     }

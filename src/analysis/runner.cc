@@ -110,7 +110,7 @@ void count_rows(BatchView& view, const std::vector<int64_t>& speech) {
     for (int64_t s = 0; s < view.pass.segments[i]; ++s) rows += view.pass.lengths[segment++];
     const bool all = view.setting.protocol.frames == Frames::all;
     view.clip_rows.push_back(rows);
-    view.speech_rows.push_back(all ? rows : speech[static_cast<size_t>(view.clips[i])]);
+    view.speech_rows.push_back(all ? rows : speech[view.clips[i]]);
   }
 }
 
@@ -122,7 +122,7 @@ Tensor random_cotangent(const BatchView& view) {
   for (size_t i = 0; i < view.clips.size(); ++i) {
     const uint64_t key = hash_of(view.setting.seed, hash_of("cotangent"), view.pass.keys[segment]);
     directions.push_back(normal_values({view.logits.size(1)}, key));
-    segment += static_cast<size_t>(view.pass.segments[i]);
+    segment += view.pass.segments[i];
   }
   const Tensor drawn = at::stack(directions), stacked = drawn - drawn.mean(1, true);
   return (stacked / stacked.norm(2, {1}, true)).to(view.logits.options());
@@ -135,7 +135,7 @@ void check_finite(const BatchView& view) {
     if (!finite.const_data_ptr<bool>()[i])
       fail(
           "{}: the {} model's logits are not finite numbers: the model or its adapter holds numbers that are too large",
-          view.setting.clips->clips[static_cast<size_t>(view.clips[i])].id, name_of(view.subject.role));
+          view.setting.clips->clips[view.clips[i]].id, name_of(view.subject.role));
 }
 
 }  // namespace

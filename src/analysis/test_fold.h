@@ -73,8 +73,8 @@ class TestFold {
     return seen;
   }
 
-  const Clip& clip(int64_t number) const { return clips_.clips[static_cast<size_t>(number)]; }
-  int64_t label(int64_t number) const { return setting.labels[static_cast<size_t>(number)]; }
+  const Clip& clip(int64_t number) const { return clips_.clips[number]; }
+  int64_t label(int64_t number) const { return setting.labels[number]; }
 
   Setting setting;
   FoldSubjects subjects;
@@ -94,7 +94,7 @@ class TestFold {
     Batch batch = source.batch({{clip}});
     start.x = batch.x;
     start.pass = batch.pass;
-    start.speech = source.speech_positions()[static_cast<size_t>(clip)];
+    start.speech = source.speech_positions()[clip];
     return start;
   }
 

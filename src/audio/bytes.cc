@@ -44,14 +44,14 @@ size_t Bytes::read(uint64_t at, void* out, size_t count) const {
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) fail("cannot read {}: {}", path_.string(), std::strerror(errno));
     if (got == 0) break;
-    done += static_cast<size_t>(got);
+    done += got;
   }
   return done;
 }
 
 std::string Bytes::read(uint64_t at, size_t count) const {
   if (at >= size_) return "";
-  std::string bytes(static_cast<size_t>(std::min<uint64_t>(count, size_ - at)), '\0');
+  std::string bytes(std::min<uint64_t>(count, size_ - at), '\0');
   bytes.resize(read(at, bytes.data(), bytes.size()));
   return bytes;
 }

@@ -136,9 +136,9 @@ struct AudioStream::State {
         frames(frames_of(segment, *file, path)),
         at(frames.begin),
         resampler(file->rate, path),
-        clips(static_cast<size_t>(file->channels)),
-        mono(static_cast<size_t>(std::max<int64_t>(1, block_values / file->channels))) {
-    interleaved.resize(mono.size() * static_cast<size_t>(file->channels));
+        clips(file->channels),
+        mono(std::max<int64_t>(1, block_values / file->channels)) {
+    interleaved.resize(mono.size() * file->channels);
     if (frames.begin > 0 && !file->seek(frames.begin)) skip();
   }
 
@@ -157,12 +157,11 @@ struct AudioStream::State {
     const int64_t wanted = std::min(std::ssize(mono), frames.end - at);
     const int64_t got = wanted > 0 ? file->read(interleaved.data(), wanted) : 0;
     if (got <= 0) return end();
-    const auto channels = static_cast<size_t>(file->channels);
-    const std::span mixed = std::span(mono).first(static_cast<size_t>(got));
-    if (const size_t good = mix(interleaved, channels, mixed); good < mixed.size())
+    const std::span mixed = std::span(mono).first(got);
+    if (const size_t good = mix(interleaved, file->channels, mixed); good < mixed.size())
       fail("{}: the sample at {:.6f} s is not a finite number near full scale, 1: repair the file or leave it out",
            path.string(), seconds_at(at + static_cast<int64_t>(good)));
-    clips.add(std::span(interleaved).first(mixed.size() * channels));
+    clips.add(std::span(interleaved).first(mixed.size() * file->channels));
     resampler.add(mixed, ready);
     at += got;
   }

@@ -10,6 +10,7 @@
 
 #include "audio/test_files.h"
 #include "base/parallel.h"
+#include "base/test_folder.h"
 
 namespace loralens {
 namespace {
@@ -336,7 +337,7 @@ TEST_F(Decode, ManyThreadsReadAtOnce) {
 }
 
 TEST_F(Decode, RealClips) {
-  const Path shared = Path(LORALENS_SHARED) / "audio";
+  const Path shared = shared_folder() / "audio";
   if (!fs::exists(shared)) GTEST_SKIP() << "needs ../shared/audio";
   const auto mono = load_audio(shared / "ravdess-48k-mono.wav"), stereo = load_audio(shared / "ravdess-48k-stereo.wav"),
              emodb = load_audio(shared / "emodb-16k-mono.wav");

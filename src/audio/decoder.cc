@@ -35,7 +35,7 @@ struct View {
     if (count <= 0) return 0;
     sf_count_t got = 0;
     try {
-      got = static_cast<sf_count_t>(view.file.read(static_cast<uint64_t>(view.at), bytes, static_cast<size_t>(count)));
+      got = static_cast<sf_count_t>(view.file.read(static_cast<uint64_t>(view.at), bytes, count));
     } catch (const Error&) {  // no exception may pass through C code: the error shows as a file that ends early
       return 0;
     }

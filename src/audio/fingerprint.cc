@@ -27,7 +27,7 @@ int band_edge(int band) {
 
 std::array<int, bands + 1> band_edges() {
   std::array<int, bands + 1> edges;
-  for (int band = 0; band <= bands; ++band) edges[static_cast<size_t>(band)] = band_edge(band);
+  for (int band = 0; band <= bands; ++band) edges[band] = band_edge(band);
   return edges;
 }
 
@@ -119,7 +119,7 @@ double distance(const Fingerprint& a, const Fingerprint& b, int64_t shift) {
   const int64_t begin = std::max<int64_t>(0, shift), end = std::min(std::ssize(a), std::ssize(b) + shift);
   int64_t compared = 0, different = 0;
   for (int64_t i = begin; i < end; ++i) {
-    const uint32_t x = a[static_cast<size_t>(i)], y = b[static_cast<size_t>(i - shift)];
+    const uint32_t x = a[i], y = b[i - shift];
     if (x == 0 || y == 0) continue;
     ++compared;
     different += std::popcount(x ^ y);

@@ -85,7 +85,7 @@ class FlacDecoder : public Decoder {
     auto& flac = of(self);
     const uint64_t left = flac.end_ - std::min(flac.end_, flac.begin_ + flac.at_);
     try {
-      *count = flac.file_->read(flac.begin_ + flac.at_, out, static_cast<size_t>(std::min<uint64_t>(*count, left)));
+      *count = flac.file_->read(flac.begin_ + flac.at_, out, std::min<uint64_t>(*count, left));
     } catch (const Error&) {  // no exception may pass through C code
       return FLAC__STREAM_DECODER_READ_STATUS_ABORT;
     }

@@ -75,7 +75,7 @@ void compress(float* values, int64_t count, float top) {
 // Copies block_samples samples from index `begin` on, which may be negative or reach beyond the end. The signal is
 // reflected at both ends and zero beyond its reflection, where only unused frames of the block read.
 void copy_reflected(std::span<const float> samples, int64_t begin, float* block) {
-  const auto count = static_cast<int64_t>(samples.size());
+  const auto count = std::ssize(samples);
   for (int64_t i = 0; i < block_samples; ++i) {
     int64_t at = std::abs(begin + i);
     if (at >= count) at = 2 * (count - 1) - at;
@@ -109,11 +109,11 @@ LogMel::LogMel(int64_t mels) {
 }
 
 at::Tensor LogMel::operator()(std::span<const float> samples) const {
-  const auto count = static_cast<int64_t>(samples.size());
+  const auto count = std::ssize(samples);
   if (count <= reflected)
     fail("a clip of {} samples at 16 kHz is too short for a log-mel: it needs {}; add silence or leave the clip out",
          count, reflected + 1);
-  const int64_t frames = count / mel_hop, mels = static_cast<int64_t>(filters_.size());
+  const int64_t frames = count / mel_hop, mels = std::ssize(filters_);
   at::Tensor result = at::empty({mels, frames}, at::kFloat);
   auto* out = result.mutable_data_ptr<float>();
   Powers powers;
@@ -146,10 +146,9 @@ std::vector<float> padded_samples(std::span<const float> samples) {
 
 std::vector<float> speech_samples(std::span<const float> samples, double tail, int64_t longest) {
   if (!(tail >= 0 && tail <= 3600)) fail("a tail of {} s of silence is out of range: give 0 to 3600 s", tail);
-  const int64_t length = static_cast<int64_t>(samples.size()) + std::llround(tail * sample_rate);
+  const int64_t length = std::ssize(samples) + std::llround(tail * sample_rate);
   std::vector<float> longer(samples.begin(), samples.end());
-  longer.resize(static_cast<size_t>(
-      std::min<int64_t>((length + position_samples - 1) / position_samples * position_samples, longest)));
+  longer.resize(std::min<int64_t>((length + position_samples - 1) / position_samples * position_samples, longest));
   return longer;
 }
 

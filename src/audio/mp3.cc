@@ -25,7 +25,7 @@ class Mp3Decoder : public Decoder {
   }
 
   int64_t read(float* out, int64_t count) override {
-    const size_t wanted = static_cast<size_t>(count * channels) * sizeof(float);
+    const size_t wanted = count * channels * sizeof(float);
     auto* bytes = reinterpret_cast<unsigned char*>(out);
     size_t done = 0;
     while (done < wanted) {
@@ -69,7 +69,7 @@ class Mp3Decoder : public Decoder {
     auto& mp3 = *static_cast<Mp3Decoder*>(self);
     const uint64_t begin = mp3.frames_.begin + mp3.at_, left = mp3.frames_.end - std::min(mp3.frames_.end, begin);
     try {
-      const size_t got = mp3.file_->read(begin, out, static_cast<size_t>(std::min<uint64_t>(count, left)));
+      const size_t got = mp3.file_->read(begin, out, std::min<uint64_t>(count, left));
       mp3.at_ += got;
       return static_cast<ssize_t>(got);
     } catch (const Error&) {  // no exception may pass through C code

@@ -39,7 +39,7 @@ std::string sha256_of_file(const Path& path) {
     const ssize_t n = ::read(file, block.data(), block.size());
     if (n < 0 && errno == EINTR) continue;
     if (n > 0) {
-      digest.add(std::string_view(block.data(), static_cast<size_t>(n)));
+      digest.add(std::string_view(block.data(), n));
       continue;
     }
     const int error = errno;

@@ -66,7 +66,7 @@ std::string read_file(const Path& path, uint64_t most) {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail("cannot read {}: {}", path.string(), std::strerror(errno));
     if (n == 0) return bytes;
-    bytes.append(block.data(), static_cast<size_t>(n));
+    bytes.append(block.data(), n);
     if (bytes.size() > most) too_long();
   }
 }

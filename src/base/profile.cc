@@ -3,6 +3,8 @@
 
 #include <atomic>
 
+#include "base/enum.h"
+
 namespace loralens {
 namespace {
 
@@ -21,14 +23,14 @@ Counter counters[std::size(phases)];
 thread_local Timed* innermost = nullptr;
 thread_local Phase current = Phase::load;
 
-Counter& counter(Phase phase) { return counters[static_cast<size_t>(phase)]; }
+Counter& counter(Phase phase) { return counters[ordinal(phase)]; }
 
 }  // namespace
 
 std::string_view name_of(Phase phase) {
   constexpr std::string_view names[] = {"load",      "decode",  "mel",      "wait",      "stem",
                                         "inference", "forward", "backward", "optimiser", "analyses"};
-  return names[static_cast<size_t>(phase)];
+  return names[ordinal(phase)];
 }
 
 bool in_background(Phase phase) { return phase == Phase::decode || phase == Phase::mel; }

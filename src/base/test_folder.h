@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// For tests: a temporary folder, and the message of an error.
+// For tests: temporary and given folders, and the message of an error.
 #pragma once
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <string>
 
 #include "base/error.h"
@@ -37,6 +38,16 @@ class TestFolder {
  private:
   Path path_;
 };
+
+// The folder that an environment variable names (ctest sets it), else `otherwise`, relative to the working directory,
+// which is the project's folder where a test program is run by hand.
+inline Path given_folder(const char* variable, const char* otherwise) {
+  const char* value = std::getenv(variable);
+  return value ? value : otherwise;
+}
+
+// The folder of real speech; it need not exist.
+inline Path shared_folder() { return given_folder("LORALENS_SHARED", "../shared"); }
 
 // The message of the Error that work() throws, or "" if it throws none.
 template <typename Work>

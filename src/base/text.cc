@@ -69,7 +69,7 @@ size_t valid_utf8_bytes(std::string_view text) {
     utf8proc_int32_t character = 0;
     const auto length = next_character(text.substr(valid), character);
     if (length <= 0) break;
-    valid += static_cast<size_t>(length);
+    valid += length;
   }
   return valid;
 }
@@ -128,7 +128,7 @@ std::string shown(std::string_view text) {
   while (!text.empty()) {
     utf8proc_int32_t character = 0;
     const auto length = next_character(text, character);
-    const size_t bytes = length > 0 ? static_cast<size_t>(length) : 1;
+    const size_t bytes = length > 0 ? length : 1;
     const auto piece = text.substr(0, bytes);
     if (length > 0 && !is_invisible(character))
       result += piece;
@@ -144,7 +144,7 @@ bool has_control_character(std::string_view text) {
     utf8proc_int32_t character = 0;
     const auto length = next_character(text, character);
     if (length > 0 && is_control(character)) return true;
-    text.remove_prefix(length > 0 ? static_cast<size_t>(length) : 1);
+    text.remove_prefix(length > 0 ? length : 1);
   }
   return false;
 }
@@ -157,7 +157,7 @@ std::string folded(std::string_view text) {
                    &mapped, static_cast<utf8proc_option_t>(options));
   const std::unique_ptr<utf8proc_uint8_t, void (*)(void*)> owner(mapped, std::free);
   if (length < 0) return std::string(text);
-  return with_single_spaces({reinterpret_cast<const char*>(mapped), static_cast<size_t>(length)});
+  return with_single_spaces(std::string_view(reinterpret_cast<const char*>(mapped), length));
 }
 
 std::string folded_name(std::string_view name) {

@@ -79,7 +79,7 @@ class Renaming {
            where(), c10::toString(source.type));
     const int64_t rows = shape[0];
     std::vector<int64_t> stacked = shape;
-    stacked[0] *= static_cast<int64_t>(targets.size());
+    stacked[0] *= std::ssize(targets);
     if (source.shape != stacked) fail("{}: its shape does not fit the other variables", where());
     for (size_t i = 0; i < targets.size(); ++i) {
       const auto make = [this, name, rows, first = static_cast<int64_t>(i) * rows] {

@@ -49,8 +49,7 @@ Tensor head_states(const Network& network, const Tensor& x, int64_t first, const
   if (std::ssize(earlier) < first)
     fail("a weighted layer sum reads every layer's state, so its pass starts at layer 0 or is given the states below");
   LayerMeans layers;  // as transformers' hidden_states: the embedding, layers 1..N-1, the normed last
-  for (const Tensor& state : earlier.first(static_cast<size_t>(first)))
-    layers.means.push_back(mean_over_clips(state, pass));
+  for (const Tensor& state : earlier.first(first)) layers.means.push_back(mean_over_clips(state, pass));
   Taps taps = pass.taps ? *pass.taps : Taps{};
   taps.observers.push_back(&layers);
   Pass observed = pass;

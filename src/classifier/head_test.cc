@@ -80,11 +80,11 @@ TEST(Head, AWeightedSumReadsTheEmbeddingAndEveryLayer) {
   const Tensor states = head_states(network_of(model, base.encoder), x, 0, pass);
   EXPECT_EQ(states.sizes(), (Shape{2, 4, 16}));
   for (int64_t l = 0; l < 4; ++l)
-    EXPECT_LT(difference(states.select(1, l), mean_over_clips(hidden[static_cast<size_t>(l)], pass)), 1e-13) << l;
+    EXPECT_LT(difference(states.select(1, l), mean_over_clips(hidden[l], pass)), 1e-13) << l;
   Tensor sum, total;
   for (int64_t l = 0; l < 4; ++l) {
     const Tensor weight = model.head.layer_weights[l].exp();
-    const Tensor part = hidden[static_cast<size_t>(l)] * weight;
+    const Tensor part = hidden[l] * weight;
     sum = l ? sum + part : part;
     total = l ? total + weight : weight;
   }
@@ -157,11 +157,10 @@ double by_hand(const Tensor& logits, const std::vector<int64_t>& labels, const s
     double normaliser = 0;
     for (int64_t c = 0; c < classes; ++c) normaliser += std::exp(logits[i][c].item<double>());
     for (int64_t c = 0; c < classes; ++c) {
-      const double target =
-          smoothing / static_cast<double>(classes) + (c == labels[static_cast<size_t>(i)] ? 1 - smoothing : 0);
-      sum -= weights[static_cast<size_t>(c)] * target * (logits[i][c].item<double>() - std::log(normaliser));
+      const double target = smoothing / static_cast<double>(classes) + (c == labels[i] ? 1 - smoothing : 0);
+      sum -= weights[c] * target * (logits[i][c].item<double>() - std::log(normaliser));
     }
-    total += weights[static_cast<size_t>(labels[static_cast<size_t>(i)])];
+    total += weights[labels[i]];
   }
   return sum / total;
 }

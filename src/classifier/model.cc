@@ -54,7 +54,7 @@ EmotionModel make_model(const Base& base, const AdapterOptions& options, const H
   const EncoderTraining training = method.encoder_training(options);
   model.adapted = method.attach(training == EncoderTraining::none ? base.encoder : base.copy_to_train(), options, seed);
   if (training == EncoderTraining::part) share_untrained(model.adapted, base.encoder);
-  model.head = make_head(base.encoder, static_cast<int64_t>(classes.size()), head, seed);
+  model.head = make_head(base.encoder, std::ssize(classes), head, seed);
   model.precision = base.precision;
   model.classes = classes;
   model.options = options;

@@ -27,7 +27,7 @@ Sums sums_of(std::span<const int64_t> lengths) {
 std::span<const int64_t> lengths_of_clips(const Pass& pass) {
   if (pass.segments.empty()) return pass.lengths;
   const auto count = std::accumulate(pass.segments.begin(), pass.segments.end(), int64_t{0});
-  return std::span(pass.lengths).first(static_cast<size_t>(count));
+  return std::span(pass.lengths).first(count);
 }
 
 double inputs(const WhisperConfig& config, Module module) {
@@ -56,7 +56,7 @@ class LayerBackward {
   double operations(bool& gradient) {
     total_ = 0;
     const bool below = gradient;
-    const EncoderLayer& layer = encoder_.layers[static_cast<size_t>(layer_)];
+    const EncoderLayer& layer = encoder_.layers[layer_];
     const bool in =
         site(SiteKind::attention_in, below || trained(layer.attention_norm.weight, layer.attention_norm.bias));
     const bool q = site(SiteKind::query, linear(Module::q_proj, in)),

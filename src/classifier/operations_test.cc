@@ -27,7 +27,7 @@ const std::vector<int64_t> lengths = {3, 5};
 Adapted with_lora(int64_t layers, std::initializer_list<Place> places) {
   Adapted adapted;
   adapted.encoder.config = small_config(layers);
-  adapted.encoder.layers.resize(static_cast<size_t>(layers));
+  adapted.encoder.layers.resize(layers);
   for (const Place& place : places) {
     auto lora = std::make_shared<Lora>();
     const int64_t in = place.module == Module::fc2 ? 8 : 4, out = place.module == Module::fc1 ? 8 : 4;

@@ -164,7 +164,7 @@ std::vector<std::string> class_names(const json& config, const std::vector<std::
     names = named_in(*id2label, count, (folder / "config.json").string());
   else if (names.empty())
     for (int64_t c = 0; c < count; ++c) names.push_back(std::to_string(c));
-  if (static_cast<int64_t>(names.size()) != count)
+  if (std::ssize(names) != count)
     fail("{}: the head has {} classes, {} names were given", folder.string(), count, names.size());
   std::set<std::string> seen;
   for (const std::string& name : names)

@@ -19,7 +19,7 @@
 #include "cli/own_files.h"
 #include "cli/reads.h"
 #include "report/page.h"
-#include "report/tables.h"
+#include "report/write_findings.h"
 #include "results/compare.h"
 #include "study/compared_models.h"
 #include "study/run_clips.h"
@@ -73,8 +73,8 @@ json about(const AnalyzeArguments& a, const ComparedModels& m, const std::vector
   const EmotionModel& model = m.adapted.front();
   std::set<std::string> speakers, corpora;
   for (const int64_t clip : clips) {
-    speakers.insert(m.clips.clips[static_cast<size_t>(clip)].speaker);
-    corpora.insert(m.clips.clips[static_cast<size_t>(clip)].corpus);
+    speakers.insert(m.clips.clips[clip].speaker);
+    corpora.insert(m.clips.clips[clip].corpus);
   }
   std::vector<std::string> runs;
   for (const auto& run : a.runs) runs.push_back(fs::absolute(run).lexically_normal().string());
@@ -187,7 +187,7 @@ void analyze(const CLI::App& command, AnalyzeArguments& a) {
     for (const std::string& note : found.findings.notes) log_line(fmt::format("{}: {}", found.name, note));
 
   std::string list;
-  for (const int64_t clip : result.clips) list += m.clips.clips[static_cast<size_t>(clip)].id + "\n";
+  for (const int64_t clip : result.clips) list += m.clips.clips[clip].id + "\n";
   write_file(out.path() / "clips.txt", list);
   write_findings(out.path(), a.protocol, a.seed, result.findings, m.clips, setting.classes,
                  about(a, m, result.clips, seen));

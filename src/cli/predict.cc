@@ -41,7 +41,7 @@ void print(const FilePrediction& file, const std::vector<std::string>& classes) 
   } else {
     const auto best =
         std::max_element(file.probabilities.begin(), file.probabilities.end()) - file.probabilities.begin();
-    line["label"] = classes[static_cast<size_t>(best)];
+    line["label"] = classes[best];
     for (size_t c = 0; c < classes.size(); ++c) line["probabilities"][classes[c]] = file.probabilities[c];
     line["seconds"] = file.seconds;
   }

@@ -143,10 +143,10 @@ Clips clips_of_table(const Table& table, const std::string& name, const Path& fo
   if (table.rows.empty()) fail("{}: there are no clips below the header", name);
   Clips clips;
   clips.folder = folder;
-  for (const int column : layout.extra) clips.extra_columns.push_back(table.header[static_cast<size_t>(column)]);
+  for (const int column : layout.extra) clips.extra_columns.push_back(table.header[column]);
   clips.clips.reserve(table.rows.size());
   for (size_t i = 0; i < table.rows.size(); ++i) {
-    const auto cell = [&](int column) -> const std::string& { return table.rows[i][static_cast<size_t>(column)]; };
+    const auto cell = [&](int column) -> const std::string& { return table.rows[i][column]; };
     Clip clip;
     for (const auto& [column, member] : layout.texts) clip.*member = cell(column);
     if (cell(layout.path).empty()) fail("{}: row {}: the path is empty", name, i + 2);
@@ -268,7 +268,7 @@ std::vector<std::string> column_values(const Clips& clips, const std::string& co
     for (const auto& extra : clips.extra_columns) known += " " + extra;
     fail("the table of clips has no column '{}'; it has: {}", column, known);
   }
-  const auto place = static_cast<size_t>(found - clips.extra_columns.begin());
+  const auto place = found - clips.extra_columns.begin();
   for (const auto& clip : clips.clips) values.push_back(clip.extra.at(place));
   return values;
 }

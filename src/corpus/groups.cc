@@ -82,7 +82,7 @@ Groups full_groups(const Clips& clips, const std::string& column, const std::str
     const auto empty = std::count(groups.of_clip.begin(), groups.of_clip.end(), 0);
     const auto first = std::find(groups.of_clip.begin(), groups.of_clip.end(), 0) - groups.of_clip.begin();
     fail("{}: {} of {} clips have no {}, the first is {}: fill that column, or choose other folds", what, empty,
-         clips.clips.size(), column, clips.clips[static_cast<size_t>(first)].id);
+         clips.clips.size(), column, clips.clips[first].id);
   }
   if (groups.size() < 2)
     fail(
@@ -94,13 +94,12 @@ Groups full_groups(const Clips& clips, const std::string& column, const std::str
 
 Classes classes_in(const Clips& clips) {
   const auto names = classes_of(clips);
-  return {static_cast<int64_t>(names.size()), class_numbers(clips, names)};
+  return {std::ssize(names), class_numbers(clips, names)};
 }
 
 GroupCounts counts_of(const Groups& groups, const Classes& classes, const std::vector<int64_t>& clips) {
   GroupCounts counts(groups.size(), classes.count);
-  for (const int64_t clip : clips)
-    ++counts.at(groups.of_clip[static_cast<size_t>(clip)], classes.of_clip[static_cast<size_t>(clip)]);
+  for (const int64_t clip : clips) ++counts.at(groups.of_clip[clip], classes.of_clip[clip]);
   return counts;
 }
 

@@ -15,7 +15,7 @@ namespace loralens {
 struct Groups {
   std::vector<std::string> names;  // distinct values, sorted; "" for clips without a value
   std::vector<int64_t> of_clip;    // each clip's index into names
-  int64_t size() const { return static_cast<int64_t>(names.size()); }
+  int64_t size() const { return std::ssize(names); }
 };
 
 Groups groups_of(const std::vector<std::string>& values);

@@ -91,7 +91,7 @@ std::vector<size_t> places_of(Clips& joined, const Clips& part) {
   std::vector<size_t> places;
   for (const std::string& column : part.extra_columns) {
     const auto found = std::ranges::find(joined.extra_columns, column);
-    places.push_back(static_cast<size_t>(found - joined.extra_columns.begin()));
+    places.push_back(found - joined.extra_columns.begin());
     if (found == joined.extra_columns.end()) joined.extra_columns.push_back(column);
   }
   return places;

@@ -57,7 +57,7 @@ void PartialFile::append(std::string_view bytes) {
       fail("cannot write {}: {}; the part is kept: run the same command again to resume", part_.string(),
            std::strerror(n < 0 ? errno : ENOSPC));
     size_ += n;
-    bytes.remove_prefix(static_cast<size_t>(n));
+    bytes.remove_prefix(n);
   }
 }
 

@@ -142,7 +142,7 @@ void RemoteModel::download(const RemoteFile& file, PartialFile& part) const {
     if (first && reply.status == 206 && !reply.header("content-range").starts_with(fmt::format("bytes {}-", from)))
       fail("{}: the server sends another range than requested", url);
     first = false;
-    if (sized && part.size() + static_cast<int64_t>(bytes.size()) > file.size) {
+    if (sized && part.size() + std::ssize(bytes) > file.size) {
       part.restart();
       fail("{}: the server sends more than the announced {} bytes; the part is deleted, fetch again", url, file.size);
     }

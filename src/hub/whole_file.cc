@@ -24,7 +24,7 @@ std::string first_characters(const Path& path) {
   std::string text(most, '\0');
   std::ifstream in(path, std::ios::binary);
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<size_t>(in.gcount()));
+  text.resize(in.gcount());
   text.erase(0, std::min(text.find_first_not_of(" \t\r\n"), text.size()));
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
   return text;

@@ -22,7 +22,7 @@ std::vector<std::vector<int64_t>> cut_into_batches(std::span<const int64_t> orde
   std::vector<std::vector<int64_t>> batches;
   int64_t filled = 0;
   for (const int64_t clip : order) {
-    const int64_t length = lengths[static_cast<size_t>(clip)];
+    const int64_t length = lengths[clip];
     if (batches.empty() ||
         (limit.positions > 0 ? filled + length > limit.positions : std::ssize(batches.back()) == limit.clips)) {
       batches.emplace_back();
@@ -37,7 +37,7 @@ std::vector<std::vector<int64_t>> cut_into_batches(std::span<const int64_t> orde
 std::vector<std::vector<int64_t>> batches_by_length(std::span<const int64_t> lengths) {
   std::vector<int64_t> order(lengths.size());
   std::iota(order.begin(), order.end(), int64_t{0});
-  std::ranges::stable_sort(order, std::greater(), [&](int64_t i) { return lengths[static_cast<size_t>(i)]; });
+  std::ranges::stable_sort(order, std::greater(), [&](int64_t i) { return lengths[i]; });
   return cut_into_batches(order, lengths, {.positions = positions_in_batch});
 }
 

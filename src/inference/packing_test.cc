@@ -35,7 +35,7 @@ TEST(BatchesByLength, HoldEachClipOnce) {
   for (const auto& batch : batches) {
     int64_t positions = 0;
     for (const int64_t clip : batch) {
-      const int64_t length = lengths[static_cast<size_t>(clip)];
+      const int64_t length = lengths[clip];
       positions += length;
       EXPECT_LE(length, previous) << "longest first";
       previous = length;

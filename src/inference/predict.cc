@@ -26,7 +26,7 @@ namespace {
 
 // Whether a batch is one clip that is too long for one pass.
 bool is_long(ClipSource& source, const std::vector<int64_t>& clips, const WhisperConfig& config) {
-  return clips.size() == 1 && source.positions()[static_cast<size_t>(clips[0])] > positions_in_pass(config);
+  return clips.size() == 1 && source.positions()[clips[0]] > positions_in_pass(config);
 }
 
 // The pooled states of a batch's clips: B×D or B×(N+1)×D.
@@ -56,7 +56,7 @@ void check_states(const Tensor& states, const ClipSource& source, std::span<cons
   int64_t first = 0;
   while (finite.const_data_ptr<bool>()[first]) ++first;
   fail("{}: the encoder's output for this clip is not finite: leave the clip out, or use --precision fp32",
-       source.clip(clips[static_cast<size_t>(first)]).id);
+       source.clip(clips[first]).id);
 }
 
 }  // namespace
@@ -67,11 +67,11 @@ Tensor clip_states(const EmotionModel& model, ClipSource& source, std::span<cons
   const Timed time(Phase::inference);
   const Encoder encoder = model.compute_encoder();
   std::vector<int64_t> lengths;
-  for (const int64_t clip : clips) lengths.push_back(source.positions()[static_cast<size_t>(clip)]);
+  for (const int64_t clip : clips) lengths.push_back(source.positions()[clip]);
   const auto batches = batches_by_length(lengths);
   const auto numbers = [&](const std::vector<int64_t>& places) {
     std::vector<int64_t> chosen;
-    for (const int64_t i : places) chosen.push_back(clips[static_cast<size_t>(i)]);
+    for (const int64_t i : places) chosen.push_back(clips[i]);
     return chosen;
   };
   Tensor all;
@@ -106,7 +106,7 @@ Tensor probabilities(const EmotionModel& model, const Tensor& states, const RowN
 }
 
 RowName names_of(const ClipSource& source, std::span<const int64_t> clips) {
-  return [&source, clips](int64_t row) { return source.clip(clips[static_cast<size_t>(row)]).id; };
+  return [&source, clips](int64_t row) { return source.clip(clips[row]).id; };
 }
 
 int64_t positions_in_pass(const WhisperConfig& config) {
@@ -155,14 +155,14 @@ void check_memory(const EmotionModel& model, ClipSource& source, std::span<const
   for (const auto& batch : batches) {
     int64_t positions = 0, longest = batch.front();
     for (const int64_t clip : batch) {
-      positions += lengths[static_cast<size_t>(clip)];
-      if (lengths[static_cast<size_t>(clip)] > lengths[static_cast<size_t>(longest)]) longest = clip;
+      positions += lengths[clip];
+      if (lengths[clip] > lengths[longest]) longest = clip;
     }
     if (static_cast<double>(positions) * bytes > static_cast<double>(memory))
       fail(
           "{}: {:.0f} s, in a batch of {} clips, would take {:.1f} GB in memory, more than this machine has: cut the "
           "clip into segments (columns start and end), or use smaller batches",
-          source.clip(longest).id, static_cast<double>(lengths[static_cast<size_t>(longest)]) / 50, batch.size(),
+          source.clip(longest).id, static_cast<double>(lengths[longest]) / 50, batch.size(),
           static_cast<double>(positions) * bytes / 1e9);
   }
 }

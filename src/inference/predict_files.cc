@@ -75,7 +75,7 @@ std::vector<Decoded> decode(std::span<const std::string> paths, const LogMel& me
                             int64_t positions, int64_t threads) {
   std::vector<Decoded> chunk(paths.size());
   std::atomic<int64_t> bytes = 0;
-  parallel_for(paths.size(), static_cast<size_t>(threads), [&](size_t i) {
+  parallel_for(paths.size(), threads, [&](size_t i) {
     if (i > 0 && bytes > bytes_in_chunk) return;
     chunk[i].started = true;
     chunk[i].result.path = paths[i];
@@ -114,7 +114,7 @@ class Recogniser {
     }
     for (const auto& places : batches_by_length(lengths)) {
       std::vector<Decoded*> files;
-      for (const int64_t place : places) files.push_back(whole[static_cast<size_t>(place)]);
+      for (const int64_t place : places) files.push_back(whole[place]);
       batch(files);
     }
   }
@@ -178,11 +178,11 @@ class Recogniser {
   // Adds model m's probabilities to the mean over the models.
   void add(size_t m, const at::Tensor& states, const std::vector<Decoded*>& files,
            std::vector<Probabilities>& sums) const {
-    const auto name = [&](int64_t row) { return files[static_cast<size_t>(row)]->result.path; };
+    const auto name = [&](int64_t row) { return files[row]->result.path; };
     const at::Tensor p = probabilities(models_[m], states, name);
     const float* values = p.const_data_ptr<float>();
     for (Probabilities& sum : sums) {
-      sum.resize(static_cast<size_t>(p.size(1)));
+      sum.resize(p.size(1));
       for (double& value : sum) value += *values++ / static_cast<double>(models_.size());
     }
   }

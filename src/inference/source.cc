@@ -20,23 +20,6 @@ namespace {
 
 using at::Tensor;
 
-// SpecAugment (Park et al., 2019): sets random ranges of frames and of mel bins to the log-mel's mean.
-Tensor masked(const Tensor& mel, const SpecAugmentOptions& augment, uint64_t key) {
-  Tensor out = mel.clone();
-  Random random(key);
-  const double mean = mel.mean().item<double>();
-  const auto mask = [&](int64_t dimension, int64_t widest) {
-    const int64_t size = mel.size(dimension);
-    const int64_t width = static_cast<int64_t>(random.below(static_cast<uint64_t>(std::min(widest, size)) + 1));
-    const int64_t begin = static_cast<int64_t>(random.below(static_cast<uint64_t>(size - width) + 1));
-    out.narrow(dimension, begin, width).fill_(mean);
-  };
-  for (int64_t i = 0; i < augment.time_masks; ++i)
-    mask(1, static_cast<int64_t>(augment.time_share * static_cast<double>(mel.size(1))));
-  for (int64_t i = 0; i < augment.mel_masks; ++i) mask(0, augment.mel_width);
-  return out;
-}
-
 constexpr int64_t most_ahead = int64_t{256} << 20;  // limit of log-mels decoded ahead, in bytes
 
 // The limit of a clip's input in samples: the end of the window that holds the clip's last sample, so that no window
@@ -81,7 +64,7 @@ void ClipSource::measure() {
 
 int64_t ClipSource::mel_bytes(int64_t clip) const {
   if (positions_.empty()) return 0;
-  const int64_t frames = 2 * positions_[static_cast<size_t>(clip)];
+  const int64_t frames = 2 * positions_[clip];
   return frames * encoder_.config.mels * static_cast<int64_t>(sizeof(float));
 }
 
@@ -95,7 +78,7 @@ void ClipSource::prefetch(std::span<const int64_t> clips) {
     if (bytes > most_ahead) return;
     ahead_[clip] = std::async(std::launch::async, [this, clip] {
       const at::NoGradGuard no_grad;
-      return mel_segments(clips_[static_cast<size_t>(clip)], mel_, options_.input);
+      return mel_segments(clips_[clip], mel_, options_.input);
     });
   }
 }
@@ -108,12 +91,12 @@ ClipSource::Segments ClipSource::mels(int64_t clip) {
     ahead_.erase(task);
     return segments;
   }
-  return mel_segments(clips_[static_cast<size_t>(clip)], mel_, options_.input);
+  return mel_segments(clips_[clip], mel_, options_.input);
 }
 
 void ClipSource::pass_windows(int64_t clip, int64_t positions, const Encoder* encoder,
                               const std::function<void(const Batch&)>& see) {
-  ClipWindows windows(clips_[static_cast<size_t>(clip)], mel_, options_.input);
+  ClipWindows windows(clips_[clip], mel_, options_.input);
   while (!windows.done()) {
     std::vector<Segments> parts;
     for (int64_t filled = 0; filled < positions && !windows.done(); filled += parts.back()[0].size(0)) {
@@ -156,15 +139,12 @@ Batch ClipSource::batch(std::span<const int64_t> clips, const Encoder* encoder) 
   return assemble(clips, parts);
 }
 
-Batch ClipSource::augmented_batch(std::span<const int64_t> clips, const SpecAugmentOptions& augment, uint64_t seed,
-                                  uint64_t epoch, const Encoder* encoder) {
+Batch ClipSource::changed_batch(std::span<const int64_t> clips, const MelChange& change, const Encoder* encoder) {
   std::vector<Segments> parts;
   for (const int64_t clip : clips) {
     Segments segments = mels(clip);
     keep(mels_, clip, segments);
-    for (size_t s = 0; s < segments.size(); ++s)
-      segments[s] = masked(segments[s], augment,
-                           hash_of(seed, hash_of("spec-augment"), epoch, keys_[static_cast<size_t>(clip)], s));
+    for (size_t s = 0; s < segments.size(); ++s) segments[s] = change(clip, static_cast<int64_t>(s), segments[s]);
     const at::AutoGradMode gradients(first_layer_ < 0 && at::GradMode::is_enabled());
     parts.push_back(rows_of(encoder ? *encoder : encoder_, segments, first_layer()));
   }

@@ -20,13 +20,8 @@
 
 namespace loralens {
 
-struct SpecAugmentOptions {  // Park et al., 2019, without time warping
-  int64_t time_masks = 0;  // number of masks
-  double time_share = 0.1;  // longest mask, as a share of the clip
-  int64_t mel_masks = 0;
-  int64_t mel_width = 15;  // widest mask, in mel bins
-  bool active() const { return time_masks > 0 || mel_masks > 0; }
-};
+// A change of a log-mel (M×frames, frames even) to another of the same mels; `segment` counts the clip's windows.
+using MelChange = std::function<at::Tensor(int64_t clip, int64_t segment, const at::Tensor& mel)>;
 
 struct SourceOptions {
   InputOptions input;
@@ -45,7 +40,7 @@ class ClipSource {
   bool trains_stem() const { return first_layer_ < 0; }  // batches depend on the encoder that they are for
 
   // The clip's key for random masks: a hash of its id.
-  uint64_t key(int64_t clip) const { return keys_[static_cast<size_t>(clip)]; }
+  uint64_t key(int64_t clip) const { return keys_[clip]; }
 
   // Positions of each clip, read from the files' headers; used to make batches of similar length.
   const std::vector<int64_t>& positions();
@@ -53,7 +48,7 @@ class ClipSource {
   // How many of the positions, from the first, are the clip's audio, without tail or padding.
   const std::vector<int64_t>& speech_positions();
 
-  const Clip& clip(int64_t number) const { return clips_[static_cast<size_t>(number)]; }
+  const Clip& clip(int64_t number) const { return clips_[number]; }
 
   // Starts to decode these clips (numbers in the table) unless they are cached; at most 256 MB of log-mels ahead.
   void prefetch(std::span<const int64_t> clips);
@@ -62,9 +57,8 @@ class ClipSource {
   // encoder: the encoder whose stem is trained, if first_layer is -1.
   Batch batch(std::span<const int64_t> clips, const Encoder* encoder = nullptr);
 
-  // The same with SpecAugment: parts of the log-mels are masked, by a hash of (seed, epoch, clip). Rows are not cached.
-  Batch augmented_batch(std::span<const int64_t> clips, const SpecAugmentOptions& augment, uint64_t seed,
-                        uint64_t epoch, const Encoder* encoder = nullptr);
+  // The same of changed log-mels, for augmentation. Log-mels are cached before the change, rows are not cached.
+  Batch changed_batch(std::span<const int64_t> clips, const MelChange& change, const Encoder* encoder = nullptr);
 
   // Calls see() with batches of about `positions` positions of one clip's windows, each window as a clip of its own.
   // Only one batch is in memory at a time, and nothing is cached.

@@ -11,7 +11,7 @@
 namespace loralens {
 namespace {
 
-constexpr auto window_samples = static_cast<size_t>(padded_length);
+constexpr size_t window_samples = padded_length;
 
 // Calls `work`; turns every exception into an Error that names the file.
 template <typename Work>

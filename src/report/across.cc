@@ -11,8 +11,8 @@
 
 #include "base/files.h"
 #include "report/html.h"
+#include "report/rounded.h"
 #include "report/scores.h"
-#include "report/tables.h"
 
 namespace loralens {
 namespace {

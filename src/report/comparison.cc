@@ -5,11 +5,11 @@
 
 #include "report/across.h"
 #include "report/differences.h"
-#include "report/figures.h"
+#include "report/figures/figures.h"
+#include "report/figures/reliability.h"
 #include "report/folder.h"
 #include "report/html.h"
 #include "report/page.h"
-#include "report/reliability.h"
 #include "report/scores.h"
 #include "results/compare.h"
 

@@ -5,7 +5,7 @@
 #include <map>
 
 #include "base/error.h"
-#include "report/tables.h"
+#include "report/rounded.h"
 
 namespace loralens {
 namespace {
@@ -54,7 +54,7 @@ json explorer_of(const std::vector<const ClipFinding*>& findings, const Clips& c
   }
   std::map<std::pair<size_t, bool>, std::vector<Candidate>> groups;  // by class, errors first
   for (const auto& [clip, told] : known) {
-    const auto label = std::ranges::find(classes, clips.clips[static_cast<size_t>(clip)].label);
+    const auto label = std::ranges::find(classes, clips.clips[clip].label);
     if (!told.contains("adapted") || label == classes.end()) continue;
     const Candidate c = candidate_of(*told.at("adapted"), classes.size());
     const auto truth = static_cast<size_t>(label - classes.begin());
@@ -65,7 +65,7 @@ json explorer_of(const std::vector<const ClipFinding*>& findings, const Clips& c
     std::ranges::stable_sort(candidates, std::greater{}, &Candidate::confidence);
     candidates.resize(std::min(candidates.size(), options.per_class));
     for (const Candidate& c : candidates) {
-      const Clip& clip = clips.clips[static_cast<size_t>(c.clip)];
+      const Clip& clip = clips.clips[c.clip];
       json entry = {{"id", clip.id},
                     {"path", std::filesystem::absolute(clip.path).lexically_normal().string()},
                     {"label", clip.label},

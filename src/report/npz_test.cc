@@ -51,7 +51,7 @@ TEST(Npz, TheArchiveNamesItsMembers) {
   EXPECT_EQ(end[8], 2);
   EXPECT_EQ(end[10], 2);
   size_t start = 0;
-  for (int i = 3; i >= 0; --i) start = start << 8 | static_cast<unsigned char>(end[static_cast<size_t>(16 + i)]);
+  for (int i = 3; i >= 0; --i) start = start << 8 | static_cast<unsigned char>(end[16 + i]);
   EXPECT_EQ(zip.substr(start, 4), "PK\x01\x02");
 }
 

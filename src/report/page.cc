@@ -62,7 +62,7 @@ std::string table_html(const Path& dir, const std::string& analysis, bool arrays
   const int fold = table.column("fold");
   const size_t all = table.rows.size();
   if (fold < 0) fail("{} has no column fold: analyse again", file.string());
-  const auto is_pooled = [&](const auto& row) { return row[static_cast<size_t>(fold)].empty(); };
+  const auto is_pooled = [&](const auto& row) { return row[fold].empty(); };
   const bool pooled = std::ranges::any_of(table.rows, is_pooled);
   if (pooled) std::erase_if(table.rows, [&](const auto& row) { return !is_pooled(row); });
   const size_t of_interest = table.rows.size();

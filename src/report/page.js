@@ -2,7 +2,7 @@
 "use strict";
 
 const blue = "#0072B2", orange = "#E69F00";
-const palette = [blue, orange, "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C8C8C"];  // as in charts.cc
+const palette = [blue, orange, "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C8C8C"];  // as in figures/charts.cc
 const font = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
 
 // Vega configuration of all figures; page.css sets the colours of text and lines.

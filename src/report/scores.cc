@@ -6,8 +6,8 @@
 #include <array>
 #include <numeric>
 
+#include "report/figures/reliability.h"
 #include "report/html.h"
-#include "report/reliability.h"
 
 namespace loralens {
 namespace {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/random.h"
-#include "report/tables.h"
+#include "report/write_findings.h"
 
 namespace loralens {
 
@@ -160,7 +160,7 @@ inline Findings synthetic_embedding(Random& random, const Clips& clips) {
   Figure figure = synthetic_figure("embedding-tsne", "Clips by emotion and speaker", Figure::Kind::scatter, "");
   for (const int64_t layer : {0, 5})
     for (int64_t i = 0; i < std::ssize(clips.clips); ++i) {
-      const Clip& clip = clips.clips[static_cast<size_t>(i)];
+      const Clip& clip = clips.clips[i];
       const double angle = static_cast<double>(i % 4) * 1.57, far = layer == 5 ? 12 : 2;
       figure.points.push_back({far * std::cos(angle) + 2.5 * random.normal(),
                                far * std::sin(angle) + 2.5 * random.normal(), fmt::format("layer {}", layer),
@@ -168,17 +168,17 @@ inline Findings synthetic_embedding(Random& random, const Clips& clips) {
     }
   f.figures = {figure};
   for (int64_t i = 0; i < std::ssize(clips.clips); ++i) {
-    const Point& point = figure.points[static_cast<size_t>(std::ssize(clips.clips) + i)];  // of layer 5
+    const Point& point = figure.points[std::ssize(clips.clips) + i];  // of layer 5
     f.clips.push_back({i, "place", at::tensor(std::vector<double>{point.x, point.y}, at::kDouble)});
   }
   for (int64_t i = 0; i < std::ssize(clips.clips); ++i)
     for (const char* model : {"adapted", "frozen"}) {
       std::vector<double> table;
-      const auto said = static_cast<size_t>(i % 7 == 0 ? (i + 1) % 4 : i % 4);
+      const int64_t said = i % 7 == 0 ? (i + 1) % 4 : i % 4;
       for (int64_t l = -1; l < synthetic_layers; ++l) {
         const double sure = 0.25 + (model[0] == 'a' ? 0.70 : 0.4) / (1 + std::exp(-1.5 * static_cast<double>(l - 2))) +
                             0.04 * random.uniform();
-        for (size_t c = 0; c < 4; ++c) table.push_back(c == said ? sure : (1 - sure) / 3);
+        for (int64_t c = 0; c < 4; ++c) table.push_back(c == said ? sure : (1 - sure) / 3);
       }
       f.clips.push_back({i, model, at::tensor(table, at::kDouble).reshape({synthetic_layers + 1, 4})});
     }

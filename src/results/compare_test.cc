@@ -19,7 +19,7 @@ std::vector<Prediction> predictions_with(const std::vector<int64_t>& wrong) {
   std::vector<Prediction> predictions;
   for (int64_t speaker = 0; speaker < 4; ++speaker)
     for (int64_t i = 0; i < 4; ++i) {
-      const int64_t truth = i % 2, guess = i < wrong[static_cast<size_t>(speaker)] ? 1 - truth : truth;
+      const int64_t truth = i % 2, guess = i < wrong[speaker] ? 1 - truth : truth;
       predictions.push_back({fmt::format("{}-{}", speaker, i),
                              fmt::format("s{}", speaker),
                              truth ? "b" : "a",

@@ -31,7 +31,7 @@ struct ResultGroups : testing::Test {
     clip.gender = gender;
     clip.text = "always the same";
     clips.clips.push_back(clip);
-    predictions.push_back({id, speaker, classes[static_cast<size_t>(truth)], 0, truth, guess, {0.5, 0.5}});
+    predictions.push_back({id, speaker, classes[truth], 0, truth, guess, {0.5, 0.5}});
   }
 };
 

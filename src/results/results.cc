@@ -72,7 +72,7 @@ std::vector<Prediction> predictions_of(const Clips& clips, std::span<const int64
   const auto table = probabilities.contiguous();
   const float* values = table.const_data_ptr<float>();
   for (size_t i = 0; i < numbers.size(); ++i) {
-    const Clip& clip = clips.clips[static_cast<size_t>(numbers[i])];
+    const Clip& clip = clips.clips[numbers[i]];
     const float* row = values + i * classes.size();
     Prediction p{clip.id, clip.speaker, clip.label, fold, 0, 0, {}, seed};
     for (size_t c = 0; c < classes.size(); ++c) p.probabilities.push_back(rounded(row[c]));
@@ -88,7 +88,7 @@ std::string format_predictions(std::span<const Prediction> predictions, const st
   for (const auto& name : classes) table.header.push_back("p_" + name);
   table.header.emplace_back("seed");
   for (const auto& p : predictions) {
-    table.rows.push_back({p.id, std::to_string(p.fold), p.speaker, p.label, classes[static_cast<size_t>(p.predicted)]});
+    table.rows.push_back({p.id, std::to_string(p.fold), p.speaker, p.label, classes[p.predicted]});
     for (const double value : p.probabilities) table.rows.back().push_back(fmt::format("{:.6g}", value));
     table.rows.back().push_back(p.seed ? std::to_string(*p.seed) : "");
   }
@@ -115,8 +115,7 @@ std::vector<std::optional<uint64_t>> seeds_of(std::span<const Prediction> predic
 std::vector<std::vector<Prediction>> by_training(std::span<const Prediction> predictions) {
   const auto seeds = seeds_of(predictions);
   std::vector<std::vector<Prediction>> trainings(seeds.size());
-  for (const auto& p : predictions)
-    trainings[static_cast<size_t>(std::ranges::find(seeds, p.seed) - seeds.begin())].push_back(p);
+  for (const auto& p : predictions) trainings[std::ranges::find(seeds, p.seed) - seeds.begin()].push_back(p);
   return trainings;
 }
 

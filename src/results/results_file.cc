@@ -162,8 +162,8 @@ class Agreement {
     equal("clips", metrics_.at("clips"), ids.size());
     for (int64_t t = 0; t < count; ++t)
       for (int64_t p = 0; p < count; ++p)
-        equal(fmt::format("clips of {} taken for {}", classes[static_cast<size_t>(t)], classes[static_cast<size_t>(p)]),
-              metrics_.at("confusion").at(static_cast<size_t>(t)).at(static_cast<size_t>(p)), all.at(t, p));
+        equal(fmt::format("clips of {} taken for {}", classes[t], classes[p]), metrics_.at("confusion").at(t).at(p),
+              all.at(t, p));
     check_folds(folds);
     check_pooled();
     if (metrics_.contains("trainings")) check_trainings();
@@ -241,7 +241,7 @@ class Agreement {
     std::vector<bool> right;
     double brier = 0, loss = 0;
     for (const Prediction& p : predictions_) {
-      confidence.push_back(p.probabilities[static_cast<size_t>(p.predicted)]);
+      confidence.push_back(p.probabilities[p.predicted]);
       right.push_back(p.predicted == p.truth);
       brier += brier_score(p.probabilities, p.truth) / static_cast<double>(predictions_.size());
       loss += log_loss(p.probabilities, p.truth) / static_cast<double>(predictions_.size());
@@ -284,7 +284,7 @@ std::vector<Prediction> read_predictions(const Path& csv, const std::vector<std:
     p.predicted = number_of(row[columns.predicted], where + ", column predicted");
     p.probabilities = probabilities_of(row, columns, classes, where);
     const double best = *std::max_element(p.probabilities.begin(), p.probabilities.end());
-    if (p.probabilities[static_cast<size_t>(p.predicted)] < best - rounding)
+    if (p.probabilities[p.predicted] < best - rounding)
       fail("{}, column predicted: '{}' is not the most probable class", where, row[columns.predicted]);
     predictions.push_back(std::move(p));
   }

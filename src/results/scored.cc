@@ -57,7 +57,7 @@ json calibration_of(std::span<const Prediction> predictions, uint64_t seed) {
   std::vector<bool> right;
   double brier = 0, loss = 0;
   for (const auto& p : predictions) {
-    confidence.push_back(p.probabilities[static_cast<size_t>(p.predicted)]);
+    confidence.push_back(p.probabilities[p.predicted]);
     right.push_back(p.predicted == p.truth);
     brier += brier_score(p.probabilities, p.truth);
     loss += log_loss(p.probabilities, p.truth);

@@ -9,20 +9,13 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "statistics/quantile.h"
 
 namespace loralens {
 namespace {
 
 constexpr size_t exact_pairs = 16;       // up to this number of pairs all 2^n sign patterns are enumerated
 constexpr int64_t random_signs = 10000;  // random sign patterns for more pairs
-
-// The q-quantile of sorted values, with linear interpolation.
-double quantile(const std::vector<double>& sorted, double q) {
-  const double place = q * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<size_t>(place);
-  const size_t above = std::min(below + 1, sorted.size() - 1);
-  return sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]);
-}
 
 void check(const BootstrapOptions& options) {
   if (options.resamples <= 0) fail("the bootstrap needs at least 1 resample, not {}", options.resamples);

@@ -16,7 +16,7 @@ struct Margins {
 };
 
 Margins margins_of(const Confusion& confusion) {
-  const auto classes = static_cast<size_t>(confusion.classes);
+  const size_t classes = confusion.classes;
   Margins margins{std::vector<int64_t>(classes), std::vector<int64_t>(classes), 0};
   for (size_t t = 0; t < classes; ++t)
     for (size_t p = 0; p < classes; ++p) {
@@ -39,7 +39,7 @@ Margins counted_margins(const Confusion& confusion) {
 void Confusion::add(int64_t truth, int64_t predicted) {
   if (truth < 0 || truth >= classes || predicted < 0 || predicted >= classes)
     fail("class {} taken for {}: there are only {} classes", truth, predicted, classes);
-  ++counts[static_cast<size_t>(truth * classes + predicted)];
+  ++counts[truth * classes + predicted];
 }
 
 Confusion pooled(std::span<const Confusion> groups, std::span<const int64_t> times) {
@@ -60,7 +60,7 @@ std::vector<double> recalls(const Confusion& confusion) {
   const auto margins = margins_of(confusion);
   std::vector<double> result;
   for (int64_t c = 0; c < confusion.classes; ++c) {
-    const int64_t clips = margins.truth[static_cast<size_t>(c)];
+    const int64_t clips = margins.truth[c];
     result.push_back(clips ? static_cast<double>(confusion.at(c, c)) / static_cast<double>(clips)
                            : std::numeric_limits<double>::quiet_NaN());
   }
@@ -90,7 +90,7 @@ double macro_f1(const Confusion& confusion) {
   double sum = 0;
   int64_t present = 0;
   for (int64_t c = 0; c < confusion.classes; ++c) {
-    const int64_t both = margins.truth[static_cast<size_t>(c)] + margins.predicted[static_cast<size_t>(c)];
+    const int64_t both = margins.truth[c] + margins.predicted[c];
     if (both == 0) continue;
     sum += 2.0 * static_cast<double>(confusion.at(c, c)) / static_cast<double>(both);
     ++present;

@@ -14,13 +14,11 @@ struct Confusion {
   std::vector<int64_t> counts;  // C*C, [truth * C + predicted]
 
   Confusion() = default;
-  explicit Confusion(int64_t classes) : classes(classes), counts(static_cast<size_t>(classes * classes)) {}
+  explicit Confusion(int64_t classes) : classes(classes), counts(classes * classes) {}
 
   // Counts one clip. Error if a class is not in [0, C).
   void add(int64_t truth, int64_t predicted);
-  int64_t at(int64_t truth, int64_t predicted) const {
-    return counts[static_cast<size_t>(truth * classes + predicted)];
-  }
+  int64_t at(int64_t truth, int64_t predicted) const { return counts[truth * classes + predicted]; }
 };
 
 // The weighted sum of confusion matrices, groups[0] * times[0] + groups[1] * times[1] + ...; an empty `times` means

@@ -74,8 +74,8 @@ Nearest nearest(const Tensor& x, int64_t k, size_t threads) {
   // Matrix products find the neighbours. Their distances are then computed from differences, so that equal points are
   // exactly 0 apart.
   const double* values = points.const_data_ptr<double>();
-  const auto width = static_cast<size_t>(k);
-  Nearest found{k, std::vector<int32_t>(static_cast<size_t>(n * k)), std::vector<double>(static_cast<size_t>(n * k))};
+  const size_t width = k;
+  Nearest found{k, std::vector<int32_t>(n * k), std::vector<double>(n * k)};
   const int64_t rows = std::clamp<int64_t>(most_distances / n, 1, n);
   for (int64_t first = 0; first < n; first += rows) {
     const int64_t count = std::min(rows, n - first);
@@ -86,9 +86,9 @@ Nearest nearest(const Tensor& x, int64_t k, size_t threads) {
       Lowest lowest(width);
       const int64_t begin = static_cast<int64_t>(thread) * block;
       for (int64_t r = begin; r < std::min(begin + block, count); ++r) {
-        const auto i = static_cast<size_t>(first + r);
+        const size_t i = first + r;
         int32_t* numbers = found.numbers.data() + i * width;
-        lowest.of({distances + r * n, static_cast<size_t>(n)}, i, numbers);
+        lowest.of(std::span(distances + r * n, n), i, numbers);
         for (size_t j = 0; j < width; ++j)
           found.squares[i * width + j] = square(values + (first + r) * d, values + numbers[j] * d, d);
       }

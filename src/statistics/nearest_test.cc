@@ -29,7 +29,7 @@ std::vector<int32_t> naive(const at::Tensor& x, size_t i, size_t k, std::vector<
   std::vector<int32_t> order(n);
   std::iota(order.begin(), order.end(), 0);
   order.erase(order.begin() + static_cast<std::ptrdiff_t>(i));
-  std::ranges::stable_sort(order, {}, [&](int32_t j) { return squares[static_cast<size_t>(j)]; });
+  std::ranges::stable_sort(order, {}, [&](int32_t j) { return squares[j]; });
   order.resize(k);
   std::ranges::sort(order);
   return order;
@@ -48,7 +48,7 @@ TEST(Nearest, AreThoseOfAFullSort) {
       for (size_t j = 0; j < expected.size(); ++j) {
         const size_t at = i * static_cast<size_t>(k) + j;
         ASSERT_EQ(found.numbers[at], expected[j]) << n << " " << i;
-        ASSERT_NEAR(found.squares[at], squares[static_cast<size_t>(expected[j])], 1e-12);
+        ASSERT_NEAR(found.squares[at], squares[expected[j]], 1e-12);
       }
     }
   }

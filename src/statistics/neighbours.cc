@@ -20,7 +20,7 @@ using at::Tensor;
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
 
 void check(const Tensor& distances, std::span<const int64_t> labels, std::span<const int64_t> groups) {
-  const auto n = static_cast<int64_t>(labels.size());
+  const auto n = std::ssize(labels);
   if (distances.dim() != 2 || distances.size(0) != n || distances.size(1) != n ||
       distances.scalar_type() != c10::ScalarType::Double || !distances.is_contiguous())
     fail("{} labels need a contiguous matrix of as many distances each way, in float64", n);
@@ -32,7 +32,7 @@ void check(const Tensor& distances, std::span<const int64_t> labels, std::span<c
 }
 
 size_t count_of(std::span<const int64_t> numbers) {
-  return numbers.empty() ? 0 : static_cast<size_t>(*std::ranges::max_element(numbers)) + 1;
+  return numbers.empty() ? 0 : *std::ranges::max_element(numbers) + 1;
 }
 
 // The number of points by label and group: both[label * G + group].
@@ -43,10 +43,10 @@ struct Counts {
   Counts(std::span<const int64_t> label, std::span<const int64_t> group)
       : labels(count_of(label)), groups(count_of(group)), both(labels * groups), of_label(labels), of_group(groups) {
     for (size_t i = 0; i < label.size(); ++i) {
-      ++of_label[static_cast<size_t>(label[i])];
+      ++of_label[label[i]];
       if (group.empty()) continue;
-      ++of_group[static_cast<size_t>(group[i])];
-      ++both[static_cast<size_t>(label[i]) * groups + static_cast<size_t>(group[i])];
+      ++of_group[group[i]];
+      ++both[label[i] * groups + group[i]];
     }
   }
   // The number of points of a label without `group`; group == groups: no group left out.
@@ -92,9 +92,8 @@ void for_each_point(const Tensor& distances, std::span<const int64_t> labels, st
     std::ranges::fill(sums.of_label, 0);
     std::ranges::fill(sums.both, 0);
     for (size_t j = 0; j < n; ++j) {
-      const auto label = static_cast<size_t>(labels[j]);
-      sums.of_label[label] += row[j];
-      if (!groups.empty()) sums.both[label * counts.groups + static_cast<size_t>(groups[j])] += row[j];
+      sums.of_label[labels[j]] += row[j];
+      if (!groups.empty()) sums.both[labels[j] * counts.groups + groups[j]] += row[j];
     }
     visit(i, sums);
   }
@@ -144,7 +143,7 @@ Tensor squared_distances(const Tensor& x) {
   for (int64_t i = 0; i < n; ++i) norms.push_back(values[i * n + i]);
   for (int64_t i = 0; i < n; ++i)
     for (int64_t j = 0; j <= i; ++j) {
-      const double square = norms[static_cast<size_t>(i)] + norms[static_cast<size_t>(j)] - 2 * values[i * n + j];
+      const double square = norms[i] + norms[j] - 2 * values[i * n + j];
       values[i * n + j] = values[j * n + i] = i == j ? 0 : std::max(0.0, square);
     }
   return squares;
@@ -157,9 +156,8 @@ std::vector<double> silhouettes(const Tensor& distances, std::span<const int64_t
   const Counts counts(labels, {});
   if (counts.labels_left(0) < 2) fail("the silhouette needs points of at least 2 labels");
   std::vector<double> values(labels.size());
-  for_each_point(distances, labels, {}, counts, [&](size_t i, const Sums& sums) {
-    values[i] = sums.silhouette(counts, static_cast<size_t>(labels[i]), counts.groups);
-  });
+  for_each_point(distances, labels, {}, counts,
+                 [&](size_t i, const Sums& sums) { values[i] = sums.silhouette(counts, labels[i], counts.groups); });
   return values;
 }
 
@@ -170,8 +168,7 @@ Separation silhouette(const Tensor& distances, std::span<const int64_t> labels, 
   std::vector<double> sums_over_points(counts.groups + 1);
   for_each_point(distances, labels, groups, counts, [&](size_t i, const Sums& sums) {
     for (size_t g = 0; g <= all; ++g)
-      if (g == all || static_cast<size_t>(groups[i]) != g)
-        sums_over_points[g] += sums.silhouette(counts, static_cast<size_t>(labels[i]), g);
+      if (g == all || static_cast<size_t>(groups[i]) != g) sums_over_points[g] += sums.silhouette(counts, labels[i], g);
   });
   const auto mean = [&](size_t g) {
     if (counts.labels_left(g) < 2) return none;

@@ -24,8 +24,7 @@ inline TestPoints test_points(int64_t n, int64_t d, int64_t clusters, double spr
   double* x = points.x.mutable_data_ptr<double>();
   for (int64_t i = 0; i < n; ++i) {
     points.labels.push_back(i % clusters);
-    for (int64_t j = 0; j < d; ++j)
-      x[i * d + j] = centres[static_cast<size_t>(i % clusters * d + j)] + random.uniform(-1, 1);
+    for (int64_t j = 0; j < d; ++j) x[i * d + j] = centres[i % clusters * d + j] + random.uniform(-1, 1);
   }
   return points;
 }

@@ -75,8 +75,7 @@ std::vector<Fold> folds_of(const ComparisonRequest& a, const std::string& name, 
     if (folds.size() != models) fail("{} has {} models and {} folds: it is no whole run", name, models, folds.size());
     return folds;
   }
-  if (const auto number = fold_number(name); number && *number < std::ssize(folds))
-    return {folds[static_cast<size_t>(*number)]};
+  if (const auto number = fold_number(name); number && *number < std::ssize(folds)) return {folds[*number]};
   fail("{} is no fold of {}: name the run, or one of its folds", name, run.string());
 }
 
@@ -116,8 +115,7 @@ std::vector<Fold> folds_against(const std::string& against, const Clips& clips, 
   try {
     auto folds = read_folds(csv, clips);
     if (run == Path(against)) return folds;
-    if (const auto number = fold_number(against); number && *number < std::ssize(folds))
-      return {folds[static_cast<size_t>(*number)]};
+    if (const auto number = fold_number(against); number && *number < std::ssize(folds)) return {folds[*number]};
     reason = fmt::format("{} is no fold", against);
   } catch (const Error& error) {  // other clips, or a damaged table
     reason = error.what();
@@ -155,7 +153,7 @@ void check_against(const ComparisonRequest& a, const ComparedModels& m, bool one
   for (const Fold& fold : a.first_fold ? folds.first(1) : folds) tested.insert(fold.test.begin(), fold.test.end());
   Clips clips = m.clips;
   clips.clips.clear();
-  for (const int64_t clip : tested) clips.clips.push_back(m.clips.clips[static_cast<size_t>(clip)]);
+  for (const int64_t clip : tested) clips.clips.push_back(m.clips.clips[clip]);
   const int64_t seen = clips_trained_on(a.against, clips, a.threads);
   if (seen == 0) return;
   fail("--against {}: {} of the {} clips on which the models are compared trained it: {}", a.against, seen,

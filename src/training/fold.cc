@@ -158,8 +158,8 @@ EpochRecord FoldTraining::train_epoch(int64_t number) {
   Epoch epoch{.number = number, .batches = batches_.of(number), .loss = EpochLoss(objective_)};
   const size_t count = epoch.batches.size();
   double factor = 0;  // on the learning rates
-  for (size_t first = 0; first < count; first += static_cast<size_t>(options_.accumulate)) {
-    const size_t end = std::min(count, first + static_cast<size_t>(options_.accumulate));
+  for (size_t first = 0; first < count; first += options_.accumulate) {
+    const size_t end = std::min<size_t>(count, first + options_.accumulate);
     factor = schedule_factor(options_.schedule, options_.warmup, step_, steps_in_all_);
     take_step(epoch, first, end, factor);
     if (task_.progress && (step_ % 8 == 0 || end == count))

@@ -34,7 +34,7 @@ struct FoldTask {
   Path watch = {};  // watch.csv, written after every epoch; continued on resume; empty: none
   std::vector<int64_t> corpora = {};  // corpus number of every clip of the table, for balancing by corpora
 
-  int64_t label(int64_t clip) const { return labels[static_cast<size_t>(clip)]; }
+  int64_t label(int64_t clip) const { return labels[clip]; }
 };
 
 }  // namespace loralens

@@ -252,7 +252,7 @@ TEST_F(FoldTest, DevelopmentKeepsTheBestUarThenTheLeastLoss) {
     // The trained model has that epoch's weights.
     const std::vector<int64_t>& numbers = fold_.development;
     std::vector<int64_t> truth;
-    for (const int64_t i : numbers) truth.push_back(labels_[static_cast<size_t>(i)]);
+    for (const int64_t i : numbers) truth.push_back(labels_[i]);
     EXPECT_EQ(cross_entropy(answers(model, numbers), at::tensor(truth), {}).item<double>(), best->selection.loss);
     EXPECT_EQ(uar_of(model, numbers), best->selection.uar);
   }
@@ -282,7 +282,7 @@ TEST_F(FoldTest, LastKeepsTheLastAndScoresNothing) {
 }
 
 TEST_F(FoldTest, TrainingStopsWhenPatienceEnds) {
-  for (const int64_t i : fold_.development) labels_[static_cast<size_t>(i)] ^= 1;  // so the UAR falls with training
+  for (const int64_t i : fold_.development) labels_[i] ^= 1;  // so the UAR falls with training
   options_.selection = Selection::development;
   options_.epochs = 30;
   options_.patience = 3;

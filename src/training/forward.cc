@@ -5,9 +5,11 @@
 #include <ATen/ops/index_select.h>
 
 #include "base/device.h"
+#include "base/random.h"
 #include "classifier/forward.h"
 #include "inference/predict.h"
 #include "training/augment/position_dropout.h"
+#include "training/augment/spec_augment.h"
 
 namespace loralens {
 
@@ -18,9 +20,8 @@ BatchOutputs TrainingForward::training(const std::vector<int64_t>& clips, int64_
   const TrainOptions& options = task_.options;
   const auto number = static_cast<uint64_t>(epoch);
   const Encoder encoder = model_.compute_encoder();
-  Batch batch = options.augment.active()
-                    ? source_.augmented_batch(clips, options.augment, options.seed, number, &encoder)
-                    : source_.batch(clips, &encoder);
+  Batch batch =
+      options.augment.active() ? source_.changed_batch(clips, masks(epoch), &encoder) : source_.batch(clips, &encoder);
   if (options.position_dropout > 0) batch = drop_positions(batch, options.position_dropout, options.seed, number);
   batch = with_round_rows(std::move(batch));
   batch.pass.dropout = {.active = true, .seed = options.seed, .epoch = number};
@@ -28,6 +29,15 @@ BatchOutputs TrainingForward::training(const std::vector<int64_t>& clips, int64_
   batch.pass.recompute = options.recompute;
   return {.logits = logits_from(network_of(model_, encoder), batch.x, source_.first_layer(), batch.pass),
           .labels = labels_of(clips)};
+}
+
+// SpecAugment's masks of this epoch, by hashes of (seed, epoch, clip, segment): a clip has the same in every batch.
+MelChange TrainingForward::masks(int64_t epoch) const {
+  return [this, epoch](int64_t clip, int64_t segment, const Tensor& mel) {
+    const TrainOptions& options = task_.options;
+    return masked(mel, options.augment,
+                  hash_of(options.seed, hash_of("spec-augment"), epoch, source_.key(clip), segment));
+  };
 }
 
 BatchOutputs TrainingForward::from_start(const std::vector<int64_t>& clips) const {

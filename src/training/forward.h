@@ -19,8 +19,7 @@ class TrainingForward {
       : model_(model), source_(source), task_(task) {}
 
   // A batch of a training step: with the augmentation, position dropout and dropout of this epoch, and with `taps` (may
-  // be null) on its pass. A frozen encoder is not run again: its states are cached, and the taps
-  // see no site of it.
+  // be null) on its pass. A frozen encoder is not run again: its states are cached, and the taps see no site of it.
   BatchOutputs training(const std::vector<int64_t>& clips, int64_t epoch, const Taps* taps);
   // The head on the states of the initial encoder.
   BatchOutputs from_start(const std::vector<int64_t>& clips) const;
@@ -31,6 +30,7 @@ class TrainingForward {
   std::vector<int64_t> classes_of(const std::vector<int64_t>& clips) const;
 
  private:
+  MelChange masks(int64_t epoch) const;
   at::Tensor labels_of(const std::vector<int64_t>& clips) const;
   at::Tensor start_states(const std::vector<int64_t>& clips) const;
 

@@ -151,11 +151,11 @@ std::string format_recordings(const Clips& clips, const std::vector<Recording>& 
 
 std::vector<TrainedClip> read_recordings(const Path& csv) {
   const Table table = read_csv(csv);
-  const auto place = [&](const char* column) {
+  const auto place = [&](const char* column) -> size_t {
     const int found = table.column(column);
     if (found < 0)
       fail("{}: not the table of recordings that training writes: the column '{}' is missing", csv.string(), column);
-    return static_cast<size_t>(found);
+    return found;
   };
   std::vector<size_t> places;
   for (const auto& [name, value] : fields) places.push_back(place(name));
@@ -178,7 +178,7 @@ std::vector<std::string> fold_letters(const std::vector<Fold>& folds, size_t cli
     std::string& text = letters.emplace_back(clips, 'u');
     for (const auto& [letter, part] :
          {std::pair{'t', &fold.train}, std::pair{'d', &fold.development}, std::pair{'e', &fold.test}})
-      for (const int64_t clip : *part) text[static_cast<size_t>(clip)] = letter;
+      for (const int64_t clip : *part) text[clip] = letter;
   }
   return letters;
 }

@@ -77,13 +77,11 @@ class Fits {
     if (balance != Balance::none)
       for (const SampleCell& cell : sample_cells(clips, task_.corpora, task_.labels, balance))
         for (const int64_t clip : cell.clips)
-          of_clip[static_cast<size_t>(clip)] = static_cast<double>(cell.draws) / static_cast<double>(cell.clips.size());
+          of_clip[clip] = static_cast<double>(cell.draws) / static_cast<double>(cell.clips.size());
     const Fold part{.train = clips, .development = {}, .test = {}};
     const auto by_class = loss_options({.fold = part, .labels = task_.labels, .options = task_.options}, classes_);
     for (const int64_t clip : clips)
-      chosen.push_back(
-          of_clip[static_cast<size_t>(clip)] *
-          (task_.options.class_weights ? by_class.class_weights[static_cast<size_t>(task_.label(clip))] : 1));
+      chosen.push_back(of_clip[clip] * (task_.options.class_weights ? by_class.class_weights[task_.label(clip)] : 1));
     return at::tensor(chosen, c10::ScalarType::Double);
   }
 
@@ -112,7 +110,7 @@ Choice choice_for(const Clips& clips, const std::vector<int64_t>& numbers, uint6
   part.clips.clear();
   std::set<std::pair<std::string, std::string>> speakers;
   for (const int64_t clip : numbers) {
-    part.clips.push_back(clips.clips[static_cast<size_t>(clip)]);
+    part.clips.push_back(clips.clips[clip]);
     speakers.emplace(part.clips.back().corpus, part.clips.back().speaker);
   }
   const bool known = std::ranges::none_of(speakers, [](const auto& name) { return name.second.empty(); });
@@ -125,7 +123,7 @@ Choice choice_for(const Clips& clips, const std::vector<int64_t>& numbers, uint6
       fmt::format("{} folds by {} of the training and development part", count, by_speaker ? "speaker" : "clip")};
   for (Fold& fold : choice.folds)
     for (auto* members : {&fold.train, &fold.test})
-      for (int64_t& member : *members) member = numbers[static_cast<size_t>(member)];
+      for (int64_t& member : *members) member = numbers[member];
   return choice;
 }
 
@@ -189,12 +187,12 @@ Tensor all_hidden_states(const EmotionModel& model, ClipSource& source, std::spa
 
 void fit_read_out(EmotionModel& model, const Clips& clips, const FoldTask& task, const ReadOutOptions& options) {
   const at::NoGradGuard no_grad;
-  const auto threads = static_cast<size_t>(at::get_num_threads());
+  const size_t threads = at::get_num_threads();
   const OneThread one_thread(true);
   const Fits fits(task, std::ssize(model.classes));
   const std::vector<int64_t> numbers = clips_to_fit(task.fold);
   const Choice choice = choice_for(clips, numbers, task.options.seed, options.folds);
-  std::vector<std::vector<Candidate>> by_state(static_cast<size_t>(fits.states()));
+  std::vector<std::vector<Candidate>> by_state(fits.states());
   parallel_for(by_state.size(), threads, [&](size_t state) {
     by_state[state] = candidates_of(static_cast<int64_t>(state), fits, choice, options.l2);
   });

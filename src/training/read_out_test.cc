@@ -63,7 +63,7 @@ class ReadOut : public testing::Test {
     std::vector<int64_t> labels;
     for (const int64_t clip : numbers) {
       rows.push_back(states_[clip][state].to(c10::ScalarType::Double));
-      labels.push_back(labels_[static_cast<size_t>(clip)]);
+      labels.push_back(labels_[clip]);
     }
     const Tensor x = at::stack(rows), mean = x.mean(0), deviation = (x - mean).pow(2).mean(0).sqrt();
     LogisticFit fit = fit_logistic({(x - mean) / deviation, at::tensor(labels), {}, 3}, l2);
@@ -97,7 +97,7 @@ TEST_F(ReadOut, ChoosesTheStateThatTellsTheClassAndIsTheRegressionOfAllClipsBesi
   EXPECT_TRUE(model.last_layer_head->reads_last_layer());
   expect_head(*model.last_layer_head, expected(3, fitted_on(), model.read_out.at("l2_of_last_hidden_state")));
   const Tensor guess = logits(model.head, states_, Pass{}).argmax(1);
-  for (const int64_t clip : fold_.test) EXPECT_EQ(guess[clip].item<int64_t>(), labels_[static_cast<size_t>(clip)]);
+  for (const int64_t clip : fold_.test) EXPECT_EQ(guess[clip].item<int64_t>(), labels_[clip]);
 }
 
 TEST_F(ReadOut, OfTheLastStateIsOneHead) {
@@ -125,11 +125,11 @@ TEST_F(ReadOut, RecordsTheScoresOfAllCandidates) {
         if (clip % 4 != 0 && clip % 4 != held) train.push_back(clip);
       const LogisticFit fit = expected(state, train, candidate.at("l2"));
       for (int64_t clip = held; clip < clips; clip += 4) {
-        const int64_t label = labels_[static_cast<size_t>(clip)];
+        const int64_t label = labels_[clip];
         const Tensor z = logistic_logits(fit, states_[clip][state].to(c10::ScalarType::Double));
         loss -= (z[label] - z.exp().sum().log()).item<double>() / 36;
-        right[static_cast<size_t>(label)] += z.argmax().item<int64_t>() == label;
-        all[static_cast<size_t>(label)] += 1;
+        right[label] += z.argmax().item<int64_t>() == label;
+        all[label] += 1;
       }
     }
     EXPECT_NEAR(candidate.at("uar"), (right[0] / all[0] + right[1] / all[1] + right[2] / all[2]) / 3, 1e-12);
@@ -154,8 +154,8 @@ TEST_F(ReadOut, NeverSeesTheTestPart) {
     auto labels = labels_;
     for (const int64_t clip : fold_.test) {
       states_[clip] *= -2;
-      labels_[static_cast<size_t>(clip)] = 0;
-      table_.clips[static_cast<size_t>(clip)].label = "0";
+      labels_[clip] = 0;
+      table_.clips[clip].label = "0";
     }
     const EmotionModel after = fitted();
     expect_same_parameters(before, after);

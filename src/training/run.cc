@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 
 std::set<std::string> corpora_of(const Clips& clips, const std::vector<int64_t>& numbers) {
   std::set<std::string> corpora;
-  for (const int64_t number : numbers) corpora.insert(clips.clips[static_cast<size_t>(number)].corpus);
+  for (const int64_t number : numbers) corpora.insert(clips.clips[number].corpus);
   return corpora;
 }
 
@@ -136,12 +136,11 @@ class CrossValidation {
     for (size_t i = 0; i < predictions.size(); ++i) {
       const Prediction& p = predictions[i];
       if (i >= fold.test.size()) refuse(p.id);
-      const Clip& clip = clips_.clips[static_cast<size_t>(fold.test[i])];
+      const Clip& clip = clips_.clips[fold.test[i]];
       if (p.id != clip.id || p.label != clip.label || p.speaker != clip.speaker || p.fold != number || p.seed != seed)
         refuse(p.id);
     }
-    if (predictions.size() < fold.test.size())
-      refuse(clips_.clips[static_cast<size_t>(fold.test[predictions.size()])].id);
+    if (predictions.size() < fold.test.size()) refuse(clips_.clips[fold.test[predictions.size()]].id);
     return predictions;
   }
 

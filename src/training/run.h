@@ -9,6 +9,7 @@
 #include "classifier/model.h"
 #include "corpus/clips.h"
 #include "corpus/folds/folds.h"
+#include "inference/source.h"
 #include "results/protocol.h"
 #include "training/train_options.h"
 

@@ -224,7 +224,7 @@ TEST_F(BrokenRun, HoldsFoldsAndScoresToTheSameFolds) {
 }
 
 TEST_F(BrokenRun, HasTestClipsOfFoldsCsvAlone) {
-  const std::string id = clips_.clips[static_cast<size_t>(folds_[1].test.front())].id;
+  const std::string id = clips_.clips[folds_[1].test.front()].id;
   replace("folds.csv", id + ",1,test", id + ",1,train");
   EXPECT_THAT(error_of([&] { read_scores(run_); }), HasSubstr(fmt::format("'{}' is in fold 1 of predictions.csv", id)));
 }

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/range.h"
-#include "inference/source.h"
+#include "training/augment/spec_augment.h"
 
 namespace loralens {
 

@@ -56,7 +56,7 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads, 
 }
 
 Residual run_layer(const Encoder& encoder, const AdapterSet& adapters, Residual residual, int64_t l, const Pass& pass) {
-  const EncoderLayer& layer = encoder.layers[static_cast<size_t>(l)];
+  const EncoderLayer& layer = encoder.layers[l];
   const auto compute = layer.q.weight.scalar_type();
   const auto at_site = [&](SiteKind kind, Tensor value) {
     const SiteAdapter* adapter = adapters.at({kind, l});
@@ -94,7 +94,7 @@ Residual run_layer(const Encoder& encoder, const AdapterSet& adapters, Residual 
 }  // namespace
 
 Linear& Encoder::linear(int64_t layer, Module module) {
-  EncoderLayer& l = layers.at(static_cast<size_t>(layer));
+  EncoderLayer& l = layers.at(layer);
   switch (module) {
     case Module::q_proj: return l.q;
     case Module::k_proj: return l.k;

@@ -5,13 +5,14 @@
 
 #include <numeric>
 
+#include "base/enum.h"
 #include "base/error.h"
 
 namespace loralens {
 
 std::string_view name_of(Module module) {
   constexpr std::string_view names[] = {"", "q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"};
-  return names[static_cast<size_t>(module)];
+  return names[ordinal(module)];
 }
 
 std::string_view name_of(SiteKind kind) {
@@ -19,7 +20,7 @@ std::string_view name_of(SiteKind kind) {
                                         "key",          "value",        "pattern",      "heads",      "attention_out",
                                         "residual_mid", "mlp_in",       "mlp_hidden",   "mlp_out",    "residual_out",
                                         "final_norm",   "pooled",       "projected",    "logits"};
-  return names[static_cast<size_t>(kind)];
+  return names[ordinal(kind)];
 }
 
 std::string path_of(const Place& place) {

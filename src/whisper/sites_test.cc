@@ -129,7 +129,7 @@ TEST_P(Sites, ThePatternIsThatOfFusedAttention) {
   ASSERT_EQ(patterns.size(), 9u);  // 3 layers × 3 clips, including two of equal length
   for (const auto& [where, pattern] : patterns) {
     const auto [layer, segment] = where;
-    const int64_t length = pass_.lengths[static_cast<size_t>(segment)];
+    const int64_t length = pass_.lengths[segment];
     EXPECT_EQ(pattern.sizes(), (Shape{2, length, length}));
     EXPECT_LT(largest(pattern.sum(-1) - 1), exact ? 1e-14 : 1e-6);
     EXPECT_GE(pattern.min().item<double>(), 0);

@@ -11,13 +11,14 @@
 #include <vector>
 
 #include "audio/log_mel.h"
+#include "base/test_folder.h"
 #include "checkpoint/safetensors.h"
 #include "hub/hub.h"
 #include "whisper/encoder.h"
 
 namespace loralens {
 
-inline const Path oracle_folder = LORALENS_ORACLE;
+inline const Path oracle_folder = given_folder("LORALENS_ORACLE", "build/release/oracle");
 
 // ‖x - expected‖ / ‖expected‖
 inline double relative_error(const at::Tensor& x, const at::Tensor& expected) {

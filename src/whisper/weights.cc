@@ -78,9 +78,9 @@ void visit_tensors(Encoder& encoder, const TensorVisitor& visit) {
   weights("encoder.conv1", encoder.conv1, {c.width, c.mels, 3});
   weights("encoder.conv2", encoder.conv2, {c.width, c.width, 3});
   visit("encoder.embed_positions.weight", encoder.positions, {c.positions, c.width});
-  encoder.layers.resize(static_cast<size_t>(c.layers));
+  encoder.layers.resize(c.layers);
   for (int64_t l = 0; l < c.layers; ++l) {
-    EncoderLayer& layer = encoder.layers[static_cast<size_t>(l)];
+    EncoderLayer& layer = encoder.layers[l];
     const std::string prefix = fmt::format("encoder.layers.{}.", l);
     weights(prefix + "self_attn_layer_norm", layer.attention_norm, {c.width});
     weights(prefix + "self_attn.q_proj", layer.q, {c.width, c.width});

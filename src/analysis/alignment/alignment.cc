@@ -20,6 +20,7 @@
 #include "analysis/curves.h"
 #include "analysis/gauges.h"
 #include "analysis/minibatches.h"
+#include "base/enum.h"
 #include "statistics/cka.h"
 
 namespace loralens {
@@ -155,7 +156,7 @@ void Alignment::use_residuals(const Minibatch& minibatch) {
     for (const Role role : {Role::adapted, Role::frozen}) {
       const auto found = minibatch.samples.find({role, site, false});
       if (found == minibatch.samples.end()) return;
-      grams[static_cast<size_t>(role)] = gram(found->second);
+      grams[ordinal(role)] = gram(found->second);
     }
     RowKey key{.model = "adapted-frozen", .layer = layer, .component = "residual", .metric = "cka"};
     for (const bool of_frames : {false, true}) {
@@ -191,8 +192,8 @@ void Alignment::add_map(int64_t fold) {
         add(fold,
             {.model = model,
              .variant = "frames",
-             .layer = layers[static_cast<size_t>(i)],
-             .component = layer_component(layers[static_cast<size_t>(j)]),
+             .layer = layers[i],
+             .component = layer_component(layers[j]),
              .metric = "cka"},
             values[i][first + j], {NAN, NAN});
 }

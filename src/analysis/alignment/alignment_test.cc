@@ -24,10 +24,10 @@ using namespace handmade;
 
 // A clip's row in each sample set: set 0 holds means over the speech frames, set 1 + f the f-th sampled frames.
 Tensor sample(const HandMade& made, int64_t clip, int64_t set, const Tensor& value) {
-  const int64_t speech = made.speech[static_cast<size_t>(clip)];
+  const int64_t speech = made.speech[clip];
   if (set == 0) return value.narrow(0, 0, speech).mean(0);
-  const auto frames = sampled_frames(made.setting.seed, made.clips.clips[static_cast<size_t>(clip)].id, speech);
-  return value[frames[static_cast<size_t>(set - 1)]];
+  const auto frames = sampled_frames(made.setting.seed, made.clips.clips[clip].id, speech);
+  return value[frames[set - 1]];
 }
 
 // Equation 4 of Song et al., 2012, from features: n×p and n×q.
@@ -49,7 +49,7 @@ double naive_cka(const HandMade& made, const std::vector<std::vector<int64_t>>& 
     for (int64_t set = frames ? 1 : 0; set < (frames ? 1 + frames_of_clip : 1); ++set) {
       std::vector<Tensor> x, y;
       for (const int64_t clip : minibatch)
-        if (made.clips.clips[static_cast<size_t>(clip)].speaker != without) {
+        if (made.clips.clips[clip].speaker != without) {
           x.push_back(sample(made, clip, set, first(clip)));
           y.push_back(sample(made, clip, set, second(clip)));
         }
@@ -192,7 +192,7 @@ TEST(Alignment, OfTheUpdateWithItsInputAndGradient) {
     for (int64_t i = 0; i < 9; ++i) {
       const Tensor value =
           forward ? made.seen(Role::adapted, {SiteKind::attention_in, 1}, i) : made.gradient(Role::adapted, 1, i);
-      clips.push_back(value.narrow(0, 0, made.speech[static_cast<size_t>(i)]));
+      clips.push_back(value.narrow(0, 0, made.speech[i]));
       mean += clips.back().mean(0) / 9;
     }
     for (const Tensor& clip : clips) {

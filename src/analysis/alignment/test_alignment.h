@@ -66,7 +66,7 @@ struct HandMade {
 
   // One clip's value at a site; the residual streams of both models share a component.
   Tensor seen(Role role, const Site& site, int64_t clip) {
-    const int64_t t = rows[static_cast<size_t>(clip)];
+    const int64_t t = rows[clip];
     const auto number = static_cast<uint64_t>(clip);
     const auto key = [&](uint64_t what) { return hash_of(what, number, static_cast<uint64_t>(site.layer)); };
     if (site.kind == SiteKind::adapter_down)
@@ -78,7 +78,7 @@ struct HandMade {
   }
   double gradient_scale = 1;
   Tensor gradient(Role role, int64_t layer, int64_t clip) {
-    return gradient_scale * random_tensor({rows[static_cast<size_t>(clip)], out},
+    return gradient_scale * random_tensor({rows[clip], out},
                                           hash_of(4, static_cast<uint64_t>(clip), layer, static_cast<uint64_t>(role)));
   }
 
@@ -103,8 +103,8 @@ struct HandMade {
     const Pass passing;
     BatchView view{setting, fold, subject(role), part, numbers, passing, {}, {}, {}, {}};
     for (const int64_t clip : numbers) {
-      view.clip_rows.push_back(rows[static_cast<size_t>(clip)]);
-      view.speech_rows.push_back(speech[static_cast<size_t>(clip)]);
+      view.clip_rows.push_back(rows[clip]);
+      view.speech_rows.push_back(speech[clip]);
     }
     const auto packed = [&](const auto& value_of_clip) {
       std::vector<Tensor> parts;

@@ -137,14 +137,13 @@ std::vector<std::string> reading_of(const Setting& setting, const std::vector<Ro
     }
     std::vector<int64_t> order(change.size());
     std::iota(order.begin(), order.end(), 0);
-    std::ranges::stable_sort(order, std::greater{},
-                             [&](int64_t l) { return std::abs(change[static_cast<size_t>(l)]); });
+    std::ranges::stable_sort(order, std::greater{}, [&](int64_t l) { return std::abs(change[l]); });
     order.resize(std::max<size_t>(1, order.size() / 3));
     std::ranges::sort(order);
     double top = 0;
     bool grows = true, falls = true;
     for (const int64_t l : order) {
-      const double of_layer = change[static_cast<size_t>(l)];
+      const double of_layer = change[l];
       top += std::abs(of_layer);
       grows &= of_layer > 0;
       falls &= of_layer < 0;

@@ -85,8 +85,8 @@ void Embedding::begin_fold(const FoldSubjects& fold) {
   labels_.clear();
   std::vector<std::string> speakers, groups;
   for (const int64_t clip : clips_) {
-    labels_["emotion"].push_back(setting_.labels[static_cast<size_t>(clip)]);
-    speakers.push_back(setting_.clips->clips[static_cast<size_t>(clip)].speaker);
+    labels_["emotion"].push_back(setting_.labels[clip]);
+    speakers.push_back(setting_.clips->clips[clip].speaker);
     groups.push_back(setting_.group_of(clip));
   }
   if (std::ranges::find(speakers, "") == speakers.end()) labels_["speaker"] = numbered(speakers);
@@ -116,7 +116,7 @@ void Embedding::measure(int64_t fold, const Space& space, const std::string& var
     if (count_of(labels) < 2 || std::ssize(labels) < fewest_clips) continue;
     add("silhouette_" + kind, silhouette(between, labels, groups));
     if (count_of(labels) == std::ssize(labels)) continue;  // no clip has another one of its label
-    const std::span<const double> all(between.const_data_ptr<double>(), static_cast<size_t>(between.numel()));
+    const std::span<const double> all(between.const_data_ptr<double>(), between.numel());
     const RPrecision precision = r_precision(all, labels, groups);
     add("r_precision_" + kind, {precision.value, precision.without});
     add("r_precision_" + kind + "_chance", {precision.chance, {}});

@@ -107,8 +107,8 @@ struct HandMade {
     Pass passing;
     BatchView view{setting, fold, fold.of(role), part, batch, passing, {}, {}, {}, {}};
     for (const int64_t clip : batch) {
-      view.clip_rows.push_back(rows[static_cast<size_t>(clip)]);
-      view.speech_rows.push_back(speech[static_cast<size_t>(clip)]);
+      view.clip_rows.push_back(rows[clip]);
+      view.speech_rows.push_back(speech[clip]);
     }
     std::vector<Site> sites;
     for (int64_t l = 0; l < layers; ++l) {
@@ -132,7 +132,7 @@ Tensor standardised(const Tensor& x) { return (x - x.mean(0)) / (x - x.mean(0)).
 Tensor means_of(const HandMade& made, Role role, const Site& site) {
   std::vector<Tensor> means;
   for (const int64_t clip : made.fold.test)
-    means.push_back(made.seen(role, site, clip).narrow(0, 0, made.speech[static_cast<size_t>(clip)]).mean(0));
+    means.push_back(made.seen(role, site, clip).narrow(0, 0, made.speech[clip]).mean(0));
   return at::stack(means);
 }
 
@@ -334,7 +334,7 @@ TEST(Embedding, MeasuresEachFoldInItsOwnSpace) {
     std::vector<size_t> all;
     for (const int64_t clip : made.fold.test) {
       all.push_back(all.size());
-      labels.push_back(made.clips.clips[static_cast<size_t>(clip)].label);
+      labels.push_back(made.clips.clips[clip].label);
     }
     values.push_back(naive(x, labels, all).precision);
   }

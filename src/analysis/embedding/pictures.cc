@@ -70,7 +70,7 @@ void ClipPictures::keep(const Space& space, int64_t clip, const Tensor& vector) 
   if (!all.defined()) all = at::empty({std::ssize(clips_), vector.size(0)}, c10::ScalarType::Float);
   if (!at::isfinite(vector).all().item<bool>())
     fail("{}: {} of layer {} is not finite: the model or the clip contains non-finite values",
-         setting_.clips->clips[static_cast<size_t>(clip)].id, space.text(), space.layer);
+         setting_.clips->clips[clip].id, space.text(), space.layer);
   all[row->second].copy_(vector);
 }
 

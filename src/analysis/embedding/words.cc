@@ -102,7 +102,7 @@ void add_pictures(const Setting& setting, const EmbeddingPicture& picture, Modul
     Figure figure = scatter_of(space);
     Figure& known = figures.try_emplace(figure.name, std::move(figure)).first->second;
     for (size_t i = 0; i < picture.clips.size(); ++i) {
-      const Clip& clip = setting.clips->clips[static_cast<size_t>(picture.clips[i])];
+      const Clip& clip = setting.clips->clips[picture.clips[i]];
       const double* at = plane.const_data_ptr<double>() + 2 * i;
       known.points.push_back({at[0], at[1], fmt::format("layer {}", space.layer), clip.label, clip.speaker, clip.id});
     }

@@ -31,6 +31,7 @@
 #include "analysis/curves.h"
 #include "analysis/erasure/words.h"
 #include "base/device.h"
+#include "base/enum.h"
 #include "base/random.h"
 
 namespace loralens {
@@ -56,10 +57,16 @@ constexpr Form published_form{
     .frozen_too = false, .replacements_too = false, .modules_too = false, .last_too = false, .drawn_clips = true};
 
 enum class Component { layer, attention, mlp };
-constexpr std::array components = {"layer", "attention", "mlp"};
+const char* name_of(Component component) {
+  constexpr std::array names = {"layer", "attention", "mlp"};
+  return names[ordinal(component)];
+}
 
 enum class Variant { zero, mean, resample };
-constexpr std::array variants = {"", "mean-ablation", "resample-ablation"};
+const char* name_of(Variant variant) {
+  constexpr std::array names = {"", "mean-ablation", "resample-ablation"};
+  return names[ordinal(variant)];
+}
 
 // Outputs of one layer's attention or MLP at training positions.
 struct Outputs {
@@ -120,7 +127,7 @@ class Erasure : public Analysis {
     int64_t layers = 0, times = 0;
   };
 
-  uint64_t key_of(int64_t clip) const { return hash_of(setting_.clips->clips[static_cast<size_t>(clip)].id); }
+  uint64_t key_of(int64_t clip) const { return hash_of(setting_.clips->clips[clip].id); }
   void add_to_bank(const BatchView& view, Outputs& outputs, const Tensor& value);
   Tensor drawn_rows(const BatchView& view, int64_t layer) const;
   Tensor replacement(const BatchView& view, Variant variant, Component component, int64_t layer) const;
@@ -150,7 +157,7 @@ void Erasure::begin_fold(const FoldSubjects& fold) {
   if (form_.drawn_clips) {
     std::ranges::sort(clips);
     Random(setting_.seed).shuffle(clips);
-    if (std::ssize(clips) > setting_.erasure_clips) clips.resize(static_cast<size_t>(setting_.erasure_clips));
+    if (std::ssize(clips) > setting_.erasure_clips) clips.resize(setting_.erasure_clips);
   }
   chosen_ = {clips.begin(), clips.end()};
 }
@@ -170,8 +177,8 @@ void Erasure::add_to_bank(const BatchView& view, Outputs& outputs, const Tensor&
     const Tensor sum = clips[i].to(c10::ScalarType::Double).sum(0);
     outputs.sum = outputs.sum.defined() ? outputs.sum + sum : sum;
     outputs.positions += clips[i].size(0);
-    const auto place = static_cast<size_t>(std::ranges::find(fit, view.clips[i]) - fit.begin());
-    if (place >= outputs.rows.size()) continue;
+    const auto place = std::ranges::find(fit, view.clips[i]) - fit.begin();
+    if (place >= std::ssize(outputs.rows)) continue;
     std::vector<int64_t> frames;
     for (uint64_t j = 0; j < each; ++j)
       frames.push_back(static_cast<int64_t>(hash_of(setting_.seed, key_of(view.clips[i]), j) %
@@ -211,8 +218,7 @@ Tensor Erasure::replacement(const BatchView& view, Variant variant, Component co
   if (variant == Variant::zero) return {};
   const auto of = [&](SiteKind kind) {
     const Outputs& outputs = outputs_.at({view.subject.role, {kind, layer}});
-    const Tensor value =
-        variant == Variant::mean ? outputs.mean : outputs.bank.index_select(0, draws_[static_cast<size_t>(layer)]);
+    const Tensor value = variant == Variant::mean ? outputs.mean : outputs.bank.index_select(0, draws_[layer]);
     return value.to(view.logits.scalar_type());  // precision of the stream
   };
   if (component == Component::attention) return of(SiteKind::attention_out);
@@ -228,15 +234,14 @@ Tensor Erasure::counted(const std::string& component, const BatchView& view, int
 
 // Layers below `layer` are unchanged, so the forward pass starts from the batch's residual stream there.
 Tensor Erasure::erased_logits(const BatchView& view, Variant variant, Component component, int64_t layer) {
-  const auto l = static_cast<size_t>(layer);
   const Tensor instead = replacement(view, variant, component, layer);
-  const std::string name = components[static_cast<size_t>(component)];
+  const std::string name = name_of(component);
   if (component == Component::attention) {
     Replacement taken_out(layer, instead);
-    return counted(name, view, layer, view.residuals[l], {&taken_out});
+    return counted(name, view, layer, view.residuals[layer], {&taken_out});
   }
-  Tensor x = view.residuals[l];
-  if (component == Component::mlp) x = x + attention_[l];
+  Tensor x = view.residuals[layer];
+  if (component == Component::mlp) x = x + attention_[layer];
   if (instead.defined()) x = x + instead;
   return counted(name, view, layer + 1, x);
 }
@@ -245,7 +250,7 @@ std::vector<Outcome> Erasure::outcomes(const BatchView& view, const Tensor& logi
   const Tensor log_p = at::log_softmax(logits.cpu().to(c10::ScalarType::Double), -1);
   std::vector<Outcome> found;
   for (int64_t b = 0; b < std::ssize(view.clips); ++b) {
-    const int64_t truth = setting_.labels[static_cast<size_t>(view.clips[static_cast<size_t>(b)])];
+    const int64_t truth = setting_.labels[view.clips[b]];
     found.push_back({log_p[b].argmax().item<int64_t>() == truth ? 1.0 : 0.0, -log_p[b][truth].item<double>(),
                      std::exp(log_p[b].max().item<double>())});
   }
@@ -267,9 +272,8 @@ void Erasure::add_levels(const BatchView& view, const RowKey& key, const std::ve
 }
 
 void Erasure::single(const BatchView& view, Variant variant, Component component) {
-  RowKey key{.model = std::string(name_of(view.subject.role)),
-             .variant = variants[static_cast<size_t>(variant)],
-             .component = components[static_cast<size_t>(component)]};
+  RowKey key{
+      .model = std::string(name_of(view.subject.role)), .variant = name_of(variant), .component = name_of(component)};
   ++costs_[key.component].times;
   for (int64_t l = 0; l < setting_.layers; ++l) {
     key.layer = l;
@@ -286,19 +290,18 @@ void Erasure::single(const BatchView& view, Variant variant, Component component
 }
 
 void Erasure::progressive(const BatchView& view, Variant variant) {
-  RowKey key{.model = std::string(name_of(view.subject.role)), .variant = variants[static_cast<size_t>(variant)]};
+  RowKey key{.model = std::string(name_of(view.subject.role)), .variant = name_of(variant)};
   const int64_t layers = setting_.layers;
   // Writes to a copy of the residuals, so that a head that reads all layers reads the ablated ones.
   const auto erase = [&](BatchView& erased, int64_t l) {
     const Tensor instead = replacement(view, variant, Component::layer, l);
-    const Tensor& in = erased.residuals[static_cast<size_t>(l)];
-    erased.residuals[static_cast<size_t>(l) + 1] = instead.defined() ? in + instead : in;
+    const Tensor& in = erased.residuals[l];
+    erased.residuals[l + 1] = instead.defined() ? in + instead : in;
   };
   const auto answer = [&](const char* component, int64_t k, const BatchView& erased, int64_t from) {
     key.component = component;
     key.layer = k;
-    const Tensor logits =
-        k == 0 ? view.logits : counted(component, erased, from, erased.residuals[static_cast<size_t>(from)]);
+    const Tensor logits = k == 0 ? view.logits : counted(component, erased, from, erased.residuals[from]);
     add_levels(view, key, outcomes(view, logits));
   };
   ++costs_["first-k"].times;

@@ -89,8 +89,7 @@ class Gradients : public Analysis {
 // ‖p - y‖ of each clip, in the precision of the pass: it is 0 exactly where the loss's gradient at the logits is 0.
 std::vector<double> Gradients::errors_of(const BatchView& view) const {
   Tensor error = at::log_softmax(view.logits, 1).exp();
-  for (size_t i = 0; i < view.clips.size(); ++i)
-    error[static_cast<int64_t>(i)][setting_.labels[static_cast<size_t>(view.clips[i])]] -= 1;
+  for (size_t i = 0; i < view.clips.size(); ++i) error[static_cast<int64_t>(i)][setting_.labels[view.clips[i]]] -= 1;
   const Tensor norms = error.cpu().to(c10::ScalarType::Double).norm(2, {1}).contiguous();
   return {norms.const_data_ptr<double>(), norms.const_data_ptr<double>() + norms.numel()};
 }

@@ -28,6 +28,7 @@
 #include "analysis/logit_lens/words.h"
 #include "base/device.h"
 #include "base/random.h"
+#include "statistics/quantile.h"
 
 namespace loralens {
 namespace {
@@ -46,14 +47,6 @@ Linear joined(const Head& head, const at::TensorOptions& like) {
   const Tensor classifier = in_double(head.classifier.weight);
   return {at::matmul(classifier, in_double(head.projector.weight)).to(like),
           at::linear(in_double(head.projector.bias), classifier, in_double(head.classifier.bias)).to(like)};
-}
-
-// Quantile of sorted values with linear interpolation, as NumPy's default.
-double quantile(const std::vector<double>& sorted, double q) {
-  const double place = q * static_cast<double>(sorted.size() - 1);
-  const auto low = static_cast<size_t>(place);
-  const double above = sorted[std::min(low + 1, sorted.size() - 1)];
-  return sorted[low] + (place - static_cast<double>(low)) * (above - sorted[low]);
 }
 
 class LogitLens : public Analysis {
@@ -130,20 +123,19 @@ LensHead LogitLens::lens_of(const Subject& subject, int64_t state, const at::Ten
 // Keeps evenly spaced positions of each clip; a clip with fewer positions repeats some.
 void LogitLens::keep(const BatchView& view) {
   Samples& samples = samples_[view.subject.role];
-  samples.positions.resize(static_cast<size_t>(setting_.layers));
+  samples.positions.resize(setting_.layers);
   const int64_t bytes = setting_.layers * setting_.width * 4 * std::ssize(view.fold.of(view.part));
   const int64_t count =
       std::clamp(sample_bytes / std::max<int64_t>(bytes, 1), least_sampled_positions, sampled_positions);
   const Tensor final = at::log_softmax(view.logits, -1).cpu();
   for (int64_t b = 0; b < std::ssize(view.clips); ++b) {
     samples.final.push_back(final[b]);
-    const int64_t clip = view.clips[static_cast<size_t>(b)];
+    const int64_t clip = view.clips[b];
     samples.groups.push_back(setting_.group_of(clip));
-    samples.labels.push_back(setting_.labels[static_cast<size_t>(clip)]);
+    samples.labels.push_back(setting_.labels[clip]);
   }
-  samples.pooled.resize(static_cast<size_t>(setting_.layers + 1));
-  for (int64_t state = 0; state <= setting_.layers; ++state)
-    samples.pooled[static_cast<size_t>(state)].push_back(pooled(view, state));
+  samples.pooled.resize(setting_.layers + 1);
+  for (int64_t state = 0; state <= setting_.layers; ++state) samples.pooled[state].push_back(pooled(view, state));
   for (size_t state = 0; state < samples.positions.size(); ++state) {
     const auto clips = view.residuals[state].split_with_sizes(view.clip_rows);
     for (const Tensor& clip : clips) {
@@ -192,7 +184,7 @@ void LogitLens::fit(const FoldSubjects& fold, const Subject& subject) {
 
 // The mean over positions of this state, B×D, as a head reads it; float64, CPU.
 Tensor LogitLens::pooled(const BatchView& view, int64_t state) const {
-  const Tensor& x = view.residuals[static_cast<size_t>(state)];
+  const Tensor& x = view.residuals[state];
   return in_double(mean_over_clips(lens_of(view.subject, state, x.options()).normed(x), view.pass));
 }
 
@@ -201,7 +193,7 @@ Tensor LogitLens::pooled(const BatchView& view, int64_t state) const {
 void LogitLens::read_with_other_heads(const BatchView& view, int64_t state, const Tensor& pooled) {
   const Role role = view.subject.role;
   if (const auto& refitted = refitted_[role]; !refitted.empty())
-    read(view, state, "refitted", refitted[static_cast<size_t>(state)].logits(pooled));
+    read(view, state, "refitted", refitted[state].logits(pooled));
   if (role != Role::frozen) return;
   const Linear head = joined(view.fold.of(Role::adapted).model.head, pooled.options());
   if (!at::equal(head.weight, joined(view.subject.model.head, pooled.options()).weight))
@@ -215,7 +207,7 @@ Tensor LogitLens::read(const BatchView& view, int64_t state, const std::string& 
   const Tensor predicted = logits.argmax(-1), answer = log_p.argmax(-1);
   const RowKey key{.model = std::string(name_of(view.subject.role)), .variant = variant, .layer = state - 1};
   for (int64_t b = 0; b < std::ssize(view.clips); ++b) {
-    const int64_t clip = view.clips[static_cast<size_t>(b)], guess = predicted[b].item<int64_t>();
+    const int64_t clip = view.clips[b], guess = predicted[b].item<int64_t>();
     const auto add = [&](const char* metric, double value, MeanOf kind = MeanOf::numbers) {
       RowKey named = key;
       named.metric = metric;
@@ -232,7 +224,7 @@ Tensor LogitLens::read(const BatchView& view, int64_t state, const std::string& 
 }
 
 void LogitLens::add_logits(const BatchView& view, RowKey key, int64_t clip, const Tensor& logits) {
-  const std::string& truth = setting_.classes[static_cast<size_t>(setting_.labels[static_cast<size_t>(clip)])];
+  const std::string& truth = setting_.classes[setting_.labels[clip]];
   for (size_t c = 0; c < setting_.classes.size(); ++c) {
     const double value = logits[static_cast<int64_t>(c)].item<double>();
     key.class_name = setting_.classes[c];
@@ -262,7 +254,7 @@ void LogitLens::end_batch(const BatchView& view) {
   const auto& maps = maps_[role];
   std::vector<Tensor> probabilities;  // B×C of each state
   for (int64_t state = form_.first_state; state <= setting_.layers; ++state) {
-    const Tensor& x = view.residuals[static_cast<size_t>(state)];
+    const Tensor& x = view.residuals[state];
     const LensHead lens = lens_of(view.subject, state, x.options());
     const LensHead exact = lens_of(view.subject, state, at::TensorOptions(c10::ScalarType::Double));
     const Tensor pooled = this->pooled(view, state);
@@ -274,7 +266,7 @@ void LogitLens::end_batch(const BatchView& view) {
       read(view, state, "tuned", exact.logits(pooled));
       continue;
     }
-    const auto& [tuned, permuted] = maps[static_cast<size_t>(state)];
+    const auto& [tuned, permuted] = maps[state];
     const auto through = [&](const TunedMap& map) {
       return exact.logits(in_double(mean_over_clips(lens.normed(map(x)), view.pass)));
     };
@@ -284,7 +276,7 @@ void LogitLens::end_batch(const BatchView& view) {
   if (!form_.clips_too || view.fold.fold >= setting_.folds_of_a_run()) return;  // the explorer shows a clip once
   const Tensor stacked = at::stack(probabilities, 1);  // B×(N+1)×C
   for (int64_t b = 0; b < stacked.size(0); ++b)
-    clips_.push_back({view.clips[static_cast<size_t>(b)], std::string(name_of(role)), stacked[b].clone()});
+    clips_.push_back({view.clips[b], std::string(name_of(role)), stacked[b].clone()});
 }
 
 // Quantiles of the logits over the clips of each true class, pooled over folds.

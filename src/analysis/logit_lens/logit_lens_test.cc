@@ -106,11 +106,10 @@ TEST(LogitLens, AWeightedSumOfTheLensesIsWhatAWeightedSumOfLayersAnswers) {
   for (int64_t c = 0; c < 3; ++c) {
     double lenses = 0, own = 0;
     for (int64_t layer = -1; layer < 3; ++layer)
-      lenses += weights[layer + 1].item<double>() *
-                value_of(findings, {.model = "adapted",
-                                    .layer = layer,
-                                    .metric = "logit",
-                                    .class_name = fold.setting.classes[static_cast<size_t>(c)]});
+      lenses +=
+          weights[layer + 1].item<double>() *
+          value_of(findings,
+                   {.model = "adapted", .layer = layer, .metric = "logit", .class_name = fold.setting.classes[c]});
     for (const int64_t clip : fold.subjects.test)
       own += fold.see(fold.subjects.adapted, clip).logits[c].item<double>() / 8;
     EXPECT_NEAR(lenses, own, 1e-10);

@@ -34,7 +34,7 @@ Tensor kl_of(const LensHead& head, const Tensor& positions, const Tensor& final)
 // offset that advances with the step.
 LensSamples batch_of(const LensSamples& samples, const TunedLensOptions& options, int64_t step) {
   const int64_t n = samples.final.size(0), size = std::min(options.batch, n), in_epoch = n / size;
-  std::vector<int64_t> order(static_cast<size_t>(n));
+  std::vector<int64_t> order(n);
   std::iota(order.begin(), order.end(), 0);
   Random(hash_of(hash_of("tuned lens"), step / in_epoch)).shuffle(order);
   const auto first = order.begin() + step % in_epoch * size;

@@ -111,12 +111,12 @@ void Patching::patch(const BatchView& source, const BatchView& target, const std
             {.model = "adapted", .variant = direction + suffix, .layer = layer, .component = component, .metric = ""},
             target.logits_from(first, x, interventions, head));
     };
-    read("residual", layer + 1, source.residuals[static_cast<size_t>(layer + 1)], {});
+    read("residual", layer + 1, source.residuals[layer + 1], {});
     if (layer < 0) continue;
     for (const auto& [component, kind] : kinds) {
       const Site site{kind, layer};
       Patch patch(site, source.value_at(site));
-      read(component, layer, target.residuals[static_cast<size_t>(layer)], {&patch});
+      read(component, layer, target.residuals[layer], {&patch});
     }
   }
 }
@@ -129,7 +129,7 @@ void Patching::add(const BatchView& view, const RowKey& key, const Tensor& logit
   for (size_t i = 0; i < view.clips.size(); ++i) {
     const int64_t clip = view.clips[i];
     const Tensor of_clip = log_p[static_cast<int64_t>(i)];
-    const double value = of_clip[setting_.labels[static_cast<size_t>(clip)]].item<double>();
+    const double value = of_clip[setting_.labels[clip]].item<double>();
     curves_.add(view.fold.fold, clip, probability, value);
     scores_.add(view.fold.fold, clip, key, of_clip.argmax().item<int64_t>());
     values_[probability].push_back({view.fold.fold, clip, value});
@@ -141,10 +141,10 @@ struct Sums {
   std::map<std::string, std::vector<double>> of_speaker;
   std::vector<double> total;
 
-  explicit Sums(int64_t runs) : total(static_cast<size_t>(runs)) {}
+  explicit Sums(int64_t runs) : total(runs) {}
   void add(int64_t run, const std::string& speaker, double value) {
-    of_speaker.try_emplace(speaker, total.size()).first->second[static_cast<size_t>(run)] += value;
-    total[static_cast<size_t>(run)] += value;
+    of_speaker.try_emplace(speaker, total.size()).first->second[run] += value;
+    total[run] += value;
   }
   double total_without(size_t run, const std::string& speaker) const {
     return total[run] - of_speaker.at(speaker)[run];

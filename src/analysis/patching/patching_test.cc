@@ -32,7 +32,7 @@ class PatchingTest : public testing::Test {
     for (const int64_t clip : fold_.subjects.test) {
       const Tensor high = at::log_softmax(fold_.see(fold_.subjects.adapted, clip).logits, 0),
                    low = at::log_softmax(fold_.see(fold_.subjects.frozen, clip).logits, 0);
-      fold_.setting.labels[static_cast<size_t>(clip)] = (high - low).argmax().item<int64_t>();
+      fold_.setting.labels[clip] = (high - low).argmax().item<int64_t>();
     }
   }
 

@@ -179,7 +179,7 @@ void Spectrum::pass_with_dropout(const BatchView& view) {
   std::vector<Tensor> gradients;
   {
     const at::AutoGradMode enabled(true);
-    const Tensor x = view.residuals[static_cast<size_t>(first)].detach().requires_grad_();
+    const Tensor x = view.residuals[first].detach().requires_grad_();
     const Tensor out = logits_from(view.subject.network(), x, first, pass);
     if (reader.up.empty()) return;  // no adapter has two factors
     gradients = torch::autograd::grad({view.loss_of(out)}, reader.up);

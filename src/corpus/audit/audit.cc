@@ -27,7 +27,7 @@ std::vector<int8_t> parts_of(const Fold& fold, size_t clips) {
   std::vector<int8_t> parts(clips, in_none);
   int8_t part = 0;
   for (const auto* numbers : {&fold.train, &fold.development, &fold.test}) {
-    for (const int64_t clip : *numbers) parts[static_cast<size_t>(clip)] = part;
+    for (const int64_t clip : *numbers) parts[clip] = part;
     ++part;
   }
   return parts;
@@ -37,14 +37,14 @@ std::vector<int8_t> parts_of(const Fold& fold, size_t clips) {
 json shared_groups(const Groups& groups, const std::vector<int8_t>& parts) {
   std::vector<std::array<int64_t, 3>> counts(groups.names.size());
   for (size_t clip = 0; clip < parts.size(); ++clip)
-    if (parts[clip] != in_none) ++counts[static_cast<size_t>(groups.of_clip[clip])][static_cast<size_t>(parts[clip])];
+    if (parts[clip] != in_none) ++counts[groups.of_clip[clip]][parts[clip]];
   json shared = json::object();
   for (const auto& pair : part_pairs) {
     int64_t count = 0, clips = 0;
     json examples = json::array();
     for (size_t group = groups.names[0].empty() ? 1 : 0; group < counts.size(); ++group) {
-      const int64_t first = counts[group][static_cast<size_t>(pair[0])];
-      const int64_t second = counts[group][static_cast<size_t>(pair[1])];
+      const int64_t first = counts[group][pair[0]];
+      const int64_t second = counts[group][pair[1]];
       if (first == 0 || second == 0) continue;
       ++count;
       clips += second;
@@ -59,7 +59,7 @@ json shared_groups(const Groups& groups, const std::vector<int8_t>& parts) {
 json shared_pairs(const Pairs& pairs, const Clips& clips, const std::vector<int8_t>& parts) {
   json shared = json::object();
   for (const auto& [first, second] : pairs) {
-    std::array<int, 2> sides = {parts[static_cast<size_t>(first)], parts[static_cast<size_t>(second)]};
+    std::array<int, 2> sides = {parts[first], parts[second]};
     if (sides[0] == in_none || sides[1] == in_none || sides[0] == sides[1]) continue;
     const bool turned = sides[0] > sides[1];
     if (turned) std::swap(sides[0], sides[1]);
@@ -67,8 +67,7 @@ json shared_pairs(const Pairs& pairs, const Clips& clips, const std::vector<int8
     if (entry.is_null()) entry = {{"count", 0}, {"examples", json::array()}};
     entry["count"] = entry["count"].get<int64_t>() + 1;
     if (entry["examples"].size() < named)
-      entry["examples"].push_back({clips.clips[static_cast<size_t>(turned ? second : first)].id,
-                                   clips.clips[static_cast<size_t>(turned ? first : second)].id});
+      entry["examples"].push_back({clips.clips[turned ? second : first].id, clips.clips[turned ? first : second].id});
   }
   return shared;
 }
@@ -84,7 +83,7 @@ Groups by_digest(const std::vector<Recording>& recordings) {
 std::vector<std::vector<int64_t>> repeated(const Groups& groups) {
   std::vector<std::vector<int64_t>> members(groups.names.size());
   for (size_t clip = 0; clip < groups.of_clip.size(); ++clip)
-    if (const auto group = static_cast<size_t>(groups.of_clip[clip]); !groups.names[group].empty())
+    if (const int64_t group = groups.of_clip[clip]; !groups.names[group].empty())
       members[group].push_back(static_cast<int64_t>(clip));
   std::erase_if(members, [](const auto& clips) { return clips.size() < 2; });
   std::sort(members.begin(), members.end());
@@ -203,8 +202,8 @@ class Audit {
     std::set<int64_t> speakers, texts;
     std::vector<int64_t> clips(classes_.size());
     std::vector<double> seconds(classes_.size());
-    for (const int64_t number : numbers) {
-      const auto clip = static_cast<size_t>(number), c = static_cast<size_t>(class_numbers_[clip]);
+    for (const int64_t clip : numbers) {
+      const int64_t c = class_numbers_[clip];
       if (!clips_.clips[clip].speaker.empty()) speakers.insert(speakers_.of_clip[clip]);
       if (!clips_.clips[clip].text.empty()) texts.insert(texts_.of_clip[clip]);
       ++clips[c];
@@ -225,7 +224,7 @@ class Audit {
 
   std::vector<std::string> ids(const std::vector<int64_t>& numbers) const {
     std::vector<std::string> result;
-    for (const int64_t number : numbers) result.push_back(clips_.clips[static_cast<size_t>(number)].id);
+    for (const int64_t number : numbers) result.push_back(clips_.clips[number].id);
     return result;
   }
 
@@ -244,7 +243,7 @@ class Audit {
     for (const auto& [first, second] : pairs_of(near_)) groups.push_back({first, second});
     for (const auto& group : groups) {
       std::set<std::string> labels;
-      for (const int64_t clip : group) labels.insert(clips_.clips[static_cast<size_t>(clip)].label);
+      for (const int64_t clip : group) labels.insert(clips_.clips[clip].label);
       if (labels.size() > 1) list.push_back({{"clips", ids(group)}, {"labels", labels}});
     }
     return list;

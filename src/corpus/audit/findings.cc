@@ -74,7 +74,7 @@ void add_list(json& findings, const json& audio, const char* kind, const char* s
 }  // namespace
 
 std::string pair_name(const std::array<int, 2>& pair) {
-  return fmt::format("{}-{}", part_names[static_cast<size_t>(pair[0])], part_names[static_cast<size_t>(pair[1])]);
+  return fmt::format("{}-{}", part_names[pair[0]], part_names[pair[1]]);
 }
 
 json findings_of(const json& audit) {

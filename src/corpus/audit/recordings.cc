@@ -107,7 +107,7 @@ bool agree_nearby(const Fingerprint& a, const Fingerprint& b, int64_t at, int64_
   int64_t compared = 0, different = 0;
   const int64_t end = std::min({at + reach + 1, std::ssize(a), std::ssize(b) + shift});
   for (int64_t i = std::max({int64_t{0}, at - reach, shift}); i < end; ++i) {
-    const uint32_t x = a[static_cast<size_t>(i)], y = b[static_cast<size_t>(i - shift)];
+    const uint32_t x = a[i], y = b[i - shift];
     if (x == 0 || y == 0) continue;
     ++compared;
     different += std::popcount(x ^ y);
@@ -121,7 +121,7 @@ std::vector<Recording> examine(const Clips& clips, int64_t threads, const std::f
   std::vector<Recording> recordings(clips.clips.size());
   std::mutex guard;
   int64_t done = 0;
-  parallel_for(recordings.size(), static_cast<size_t>(threads), [&](size_t i) {
+  parallel_for(recordings.size(), threads, [&](size_t i) {
     recordings[i] = examine_clip(clips.clips[i]);
     const std::lock_guard lock(guard);
     progress(++done);
@@ -133,7 +133,7 @@ std::vector<NearPair> near_pairs(const std::vector<Recording>& recordings) {
   const auto keys = keys_of(recordings);
   std::map<std::pair<int32_t, int32_t>, NearPair> found;
   const auto compare = [&](const Key& x, const Key& y) {
-    const Recording &a = recordings[static_cast<size_t>(x.clip)], &b = recordings[static_cast<size_t>(y.clip)];
+    const Recording &a = recordings[x.clip], &b = recordings[y.clip];
     const int64_t shift = x.place - y.place;
     if (!agree_nearby(a.fingerprint, b.fingerprint, x.place, shift) || a.digest == b.digest) return;
     const double apart = distance(a.fingerprint, b.fingerprint, shift);
@@ -157,7 +157,7 @@ std::vector<NearPair> near_pairs(const std::vector<Recording>& recordings) {
 std::vector<std::pair<int64_t, int64_t>> overlapping_segments(const Clips& clips) {
   std::vector<int64_t> order;
   for (int64_t i = 0; i < std::ssize(clips.clips); ++i) order.push_back(i);
-  const auto clip = [&](int64_t i) -> const Clip& { return clips.clips[static_cast<size_t>(i)]; };
+  const auto clip = [&](int64_t i) -> const Clip& { return clips.clips[i]; };
   const auto end_of = [](const Clip& c) { return c.is_segment() ? c.end : std::numeric_limits<double>::infinity(); };
   std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
     const int paths = clip(a).path.native().compare(clip(b).path.native());

@@ -131,7 +131,7 @@ TEST(Recordings, SegmentsOfAFileMayOverlap) {
 class RealSpeech : public testing::Test {
  protected:
   Clips clips(const char* reader, const char* folder) {
-    const Path root = Path(LORALENS_SHARED) / "corpora" / folder;
+    const Path root = shared_folder() / "corpora" / folder;
     return is_directory(root) ? read_corpus(reader, root, {.labels = "*"}).clips : Clips{};
   }
 };
@@ -146,8 +146,8 @@ TEST_F(RealSpeech, OtherTakesOfASentenceAreOtherRecordings) {
     const auto pairs = near_pairs(recordings);
     EXPECT_EQ(pairs.size() + recordings.size() - digests.size(), known) << folder;
     for (const auto& pair : pairs) {
-      EXPECT_EQ(corpus.clips[static_cast<size_t>(pair.first)].path.stem(), "03-01-03-01-02-01-07");
-      EXPECT_EQ(corpus.clips[static_cast<size_t>(pair.second)].path.stem(), "03-01-03-01-02-02-07");
+      EXPECT_EQ(corpus.clips[pair.first].path.stem(), "03-01-03-01-02-01-07");
+      EXPECT_EQ(corpus.clips[pair.second].path.stem(), "03-01-03-01-02-02-07");
     }
   }
 }

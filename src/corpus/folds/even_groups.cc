@@ -17,7 +17,7 @@ constexpr int most_draws = 200;
 constexpr int enough_complete = 4;
 
 std::vector<int64_t> totals_of(const GroupCounts& counts, std::span<const int64_t> groups) {
-  std::vector<int64_t> totals(static_cast<size_t>(counts.classes));
+  std::vector<int64_t> totals(counts.classes);
   for (const int64_t group : groups)
     for (size_t c = 0; c < totals.size(); ++c) totals[c] += counts.of(group)[c];
   return totals;
@@ -28,17 +28,14 @@ std::vector<int64_t> totals_of(const GroupCounts& counts, std::span<const int64_
 class Partition {
  public:
   Partition(const GroupCounts& counts, int64_t folds)
-      : counts_(counts),
-        clips_(folds, counts.classes),
-        members_(static_cast<size_t>(folds)),
-        fold_(static_cast<size_t>(counts.groups()), -1) {
-    std::vector<int64_t> all(static_cast<size_t>(counts.groups()));
+      : counts_(counts), clips_(folds, counts.classes), members_(folds), fold_(counts.groups(), -1) {
+    std::vector<int64_t> all(counts.groups());
     std::iota(all.begin(), all.end(), int64_t{0});
     for (const int64_t total : totals_of(counts, all)) weight_.push_back(total ? 1.0 / static_cast<double>(total) : 0);
   }
 
-  int64_t fold(int64_t group) const { return fold_[static_cast<size_t>(group)]; }
-  int64_t members(int64_t fold) const { return members_[static_cast<size_t>(fold)]; }
+  int64_t fold(int64_t group) const { return fold_[group]; }
+  int64_t members(int64_t fold) const { return members_[fold]; }
   const std::vector<int64_t>& result() const { return fold_; }
 
   // How many clips the fold has of the group's classes, weighted by class.
@@ -46,7 +43,7 @@ class Partition {
 
   void put(int64_t group, int64_t fold) {
     change(group, this->fold(group), -1);
-    fold_[static_cast<size_t>(group)] = fold;
+    fold_[group] = fold;
     change(group, fold, 1);
   }
 
@@ -72,8 +69,8 @@ class Partition {
   void change(int64_t group, int64_t fold, int64_t sign) {
     if (fold < 0) return;
     const auto clips = counts_.of(group);
-    for (int64_t c = 0; c < counts_.classes; ++c) clips_.at(fold, c) += sign * clips[static_cast<size_t>(c)];
-    members_[static_cast<size_t>(fold)] += sign;
+    for (int64_t c = 0; c < counts_.classes; ++c) clips_.at(fold, c) += sign * clips[c];
+    members_[fold] += sign;
   }
 
   const GroupCounts& counts_;
@@ -123,7 +120,7 @@ std::tuple<int64_t, int64_t, double> faults_of(const std::vector<int64_t>& held,
 }  // namespace
 
 std::vector<int64_t> balanced_folds(const GroupCounts& counts, int64_t folds, Random& random) {
-  std::vector<int64_t> groups(static_cast<size_t>(counts.groups())), order(static_cast<size_t>(folds));
+  std::vector<int64_t> groups(counts.groups()), order(folds);
   std::iota(groups.begin(), groups.end(), int64_t{0});
   std::iota(order.begin(), order.end(), int64_t{0});
   random.shuffle(groups);
@@ -156,7 +153,7 @@ std::vector<int64_t> held_out_groups(const GroupCounts& counts, std::vector<int6
   for (int draw = 0; draw < most_draws && complete < enough_complete; ++draw) {
     for (size_t i = 0; std::cmp_less(i, wanted); ++i)
       std::swap(present[i], present[i + random.below(present.size() - i)]);
-    const auto held = std::span(present).first(static_cast<size_t>(wanted));
+    const auto held = std::span(present).first(wanted);
     const auto faults = faults_of(totals_of(counts, held), all, share);
     complete += std::get<0>(faults) == 0 && std::get<1>(faults) == 0;
     if (!best.empty() && faults >= least) continue;

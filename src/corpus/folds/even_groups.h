@@ -16,12 +16,10 @@ struct GroupCounts {
   int64_t classes = 0;
   std::vector<int64_t> counts;  // groups x classes, [group * classes + class]
 
-  GroupCounts(int64_t groups, int64_t classes) : classes(classes), counts(static_cast<size_t>(groups * classes)) {}
-  int64_t groups() const { return static_cast<int64_t>(counts.size()) / classes; }
-  int64_t& at(int64_t group, int64_t c) { return counts[static_cast<size_t>(group * classes + c)]; }
-  std::span<const int64_t> of(int64_t group) const {
-    return std::span(counts).subspan(static_cast<size_t>(group * classes), static_cast<size_t>(classes));
-  }
+  GroupCounts(int64_t groups, int64_t classes) : classes(classes), counts(groups * classes) {}
+  int64_t groups() const { return std::ssize(counts) / classes; }
+  int64_t& at(int64_t group, int64_t c) { return counts[group * classes + c]; }
+  std::span<const int64_t> of(int64_t group) const { return std::span(counts).subspan(group * classes, classes); }
 };
 
 // The fold, in [0, folds), of each group. Greedy: the largest groups first, each to the fold that has least of its

@@ -70,35 +70,31 @@ Assignment shared_out(const Clips& clips, const std::string& column, int64_t fol
   Random random(options.seed);
   const auto fold_of = balanced_folds(counts_of(groups, classes_in(clips), all_clips(clips)), folds, random);
   // Folds are numbered by their first group, so that as many folds as speakers are the same as leave-one-out.
-  std::vector<int64_t> number(static_cast<size_t>(folds), -1);
+  std::vector<int64_t> number(folds, -1);
   int64_t next = 0;
   for (const int64_t fold : fold_of)
-    if (number[static_cast<size_t>(fold)] < 0) number[static_cast<size_t>(fold)] = next++;
+    if (number[fold] < 0) number[fold] = next++;
   Assignment assignment{folds, {}};
-  for (const int64_t group : groups.of_clip)
-    assignment.of_clip.push_back(number[static_cast<size_t>(fold_of[static_cast<size_t>(group)])]);
+  for (const int64_t group : groups.of_clip) assignment.of_clip.push_back(number[fold_of[group]]);
   return assignment;
 }
 
 // Assigns the clips to folds in turn, in random order and class after class, so that fold sizes differ by at most one.
 Assignment random_folds(const Clips& clips, int64_t folds, const FoldOptions& options) {
-  if (folds > static_cast<int64_t>(clips.clips.size()))
+  if (folds > std::ssize(clips.clips))
     fail("folds {}: there are only {} clips: choose fewer folds", options.scheme, clips.clips.size());
   auto order = all_clips(clips);
   const auto classes = classes_in(clips).of_clip;
   Random random(options.seed);
   random.shuffle(order);
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-    return classes[static_cast<size_t>(a)] < classes[static_cast<size_t>(b)];
-  });
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return classes[a] < classes[b]; });
   Assignment assignment{folds, std::vector<int64_t>(order.size())};
-  for (size_t i = 0; i < order.size(); ++i)
-    assignment.of_clip[static_cast<size_t>(order[i])] = static_cast<int64_t>(i) % folds;
+  for (size_t i = 0; i < order.size(); ++i) assignment.of_clip[order[i]] = static_cast<int64_t>(i) % folds;
   return assignment;
 }
 
 std::vector<Fold> folds_of(const Assignment& assignment) {
-  std::vector<Fold> folds(static_cast<size_t>(assignment.folds));
+  std::vector<Fold> folds(assignment.folds);
   for (size_t f = 0; f < folds.size(); ++f)
     for (size_t clip = 0; clip < assignment.of_clip.size(); ++clip)
       (assignment.of_clip[clip] == static_cast<int64_t>(f) ? folds[f].test : folds[f].train)
@@ -109,7 +105,7 @@ std::vector<Fold> folds_of(const Assignment& assignment) {
 // One fold for each pair of a part of the speakers and a part of the sentences. Clips that share only the speaker or
 // only the sentence with the test part are unused.
 std::vector<Fold> crossed(const Assignment& speakers, const Assignment& texts, const std::string& scheme) {
-  std::vector<Fold> folds(static_cast<size_t>(speakers.folds * texts.folds));
+  std::vector<Fold> folds(speakers.folds * texts.folds);
   for (size_t f = 0; f < folds.size(); ++f) {
     const int64_t speaker = static_cast<int64_t>(f) / texts.folds, text = static_cast<int64_t>(f) % texts.folds;
     for (size_t clip = 0; clip < speakers.of_clip.size(); ++clip) {
@@ -143,10 +139,10 @@ std::vector<Fold> folds_by(const Scheme& scheme, const Clips& clips, const FoldO
 // The groups of these clips, ascending.
 std::vector<int64_t> groups_among(const Groups& groups, const std::vector<int64_t>& clips) {
   std::vector<bool> present(groups.names.size());
-  for (const int64_t clip : clips) present[static_cast<size_t>(groups.of_clip[static_cast<size_t>(clip)])] = true;
+  for (const int64_t clip : clips) present[groups.of_clip[clip]] = true;
   std::vector<int64_t> numbers;
   for (int64_t group = 0; group < groups.size(); ++group)
-    if (present[static_cast<size_t>(group)]) numbers.push_back(group);
+    if (present[group]) numbers.push_back(group);
   return numbers;
 }
 
@@ -170,9 +166,8 @@ class HoldOut {
           fold, options_.scheme, noun, noun);
     std::vector<bool> held(groups.names.size()), result(groups.of_clip.size());
     const auto counts = counts_of(groups, classes_, clips);
-    for (const int64_t group : held_out_groups(counts, present, wanted(present.size()), random))
-      held[static_cast<size_t>(group)] = true;
-    for (size_t clip = 0; clip < result.size(); ++clip) result[clip] = held[static_cast<size_t>(groups.of_clip[clip])];
+    for (const int64_t group : held_out_groups(counts, present, wanted(present.size()), random)) held[group] = true;
+    for (size_t clip = 0; clip < result.size(); ++clip) result[clip] = held[groups.of_clip[clip]];
     return result;
   }
 
@@ -186,8 +181,7 @@ class HoldOut {
 
 std::vector<int64_t> taken(const std::vector<int64_t>& clips, auto&& is_wanted) {
   std::vector<int64_t> wanted;
-  std::copy_if(clips.begin(), clips.end(), std::back_inserter(wanted),
-               [&](int64_t clip) { return is_wanted(static_cast<size_t>(clip)); });
+  std::ranges::copy_if(clips, std::back_inserter(wanted), is_wanted);
   return wanted;
 }
 
@@ -196,8 +190,8 @@ void hold_out(std::vector<Fold>& folds, const Groups& groups, const char* noun, 
   for (size_t f = 0; f < folds.size(); ++f) {
     Random random = choice.random(f);
     const auto held = choice.of(groups, folds[f].train, eighth, f, noun, random);
-    folds[f].development = taken(folds[f].train, [&](size_t clip) { return held[clip]; });
-    folds[f].train = taken(folds[f].train, [&](size_t clip) { return !held[clip]; });
+    folds[f].development = taken(folds[f].train, [&](int64_t clip) { return held[clip]; });
+    folds[f].train = taken(folds[f].train, [&](int64_t clip) { return !held[clip]; });
   }
 }
 
@@ -207,10 +201,10 @@ void hold_out_both(std::vector<Fold>& folds, const Groups& speakers, const Group
     auto& train = folds[f].train;
     Random random = choice.random(f);
     const auto speaker = choice.of(speakers, train, quarter, f, "speaker", random);
-    const auto theirs = taken(train, [&](size_t clip) { return speaker[clip]; });
+    const auto theirs = taken(train, [&](int64_t clip) { return speaker[clip]; });
     const auto text = choice.of(texts, theirs, quarter, f, "sentence", random);
-    folds[f].development = taken(train, [&](size_t clip) { return speaker[clip] && text[clip]; });
-    train = taken(train, [&](size_t clip) { return !speaker[clip] && !text[clip]; });
+    folds[f].development = taken(train, [&](int64_t clip) { return speaker[clip] && text[clip]; });
+    train = taken(train, [&](int64_t clip) { return !speaker[clip] && !text[clip]; });
     if (train.empty())
       fail(
           "fold {} of {} has no training clip left beside its development part: choose fewer folds, or no development "
@@ -264,7 +258,7 @@ std::string speaker_leak(const Clips& clips, const std::vector<Fold>& folds) {
   if (!speakers.names.empty() && speakers.names[0].empty()) {
     const auto first = std::find(speakers.of_clip.begin(), speakers.of_clip.end(), 0) - speakers.of_clip.begin();
     return fmt::format("{} names no speaker, so its speaker may be both in training and in test",
-                       clips.clips[static_cast<size_t>(first)].id);
+                       clips.clips[first].id);
   }
   constexpr const char* names[] = {"training", "development", "test"};
   for (size_t f = 0; f < folds.size(); ++f) {
@@ -272,7 +266,7 @@ std::string speaker_leak(const Clips& clips, const std::vector<Fold>& folds) {
     const std::vector<int64_t>* parts[] = {&folds[f].train, &folds[f].development, &folds[f].test};
     for (int part = 0; part < 3; ++part)
       for (const int64_t clip : *parts[part]) {
-        const auto speaker = static_cast<size_t>(speakers.of_clip[static_cast<size_t>(clip)]);
+        const int64_t speaker = speakers.of_clip[clip];
         if (side[speaker] >= 0 && side[speaker] != part)
           return fmt::format("fold {} has speaker {} in {} and {}", f, speakers.names[speaker], names[side[speaker]],
                              names[part]);

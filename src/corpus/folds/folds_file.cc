@@ -32,10 +32,10 @@ struct Columns {
 };
 
 Columns columns_of(const std::vector<std::string>& header, const std::string& name) {
-  const auto place = [&](const char* column) {
+  const auto place = [&](const char* column) -> size_t {
     const auto found = std::find(header.begin(), header.end(), column);
     if (found == header.end()) fail("{}: a table of folds has the columns id,fold,part", name);
-    return static_cast<size_t>(found - header.begin());
+    return found - header.begin();
   };
   return {place("id"), place("fold"), place("part")};
 }
@@ -54,7 +54,7 @@ Fold fold_of(const Parts& parts, size_t number, const std::string& name, const C
     if (parts[clip] == no_part)
       fail("{}: fold {} has no row for the clip {}: give every clip a part in each fold", name, number,
            clips.clips[clip].id);
-    if (parts[clip] != unused) part_of(fold, static_cast<size_t>(parts[clip])).push_back(static_cast<int64_t>(clip));
+    if (parts[clip] != unused) part_of(fold, parts[clip]).push_back(static_cast<int64_t>(clip));
   }
   if (fold.train.empty() || fold.test.empty())
     fail("{}: fold {} has no {} part", name, number, fold.train.empty() ? "train" : "test");
@@ -77,7 +77,7 @@ void write_folds(const Path& csv, const Clips& clips, const std::vector<Fold>& f
     Fold fold = folds[f];
     Parts parts(clips.clips.size(), unused);
     for (size_t part = 0; part < unused; ++part)
-      for (const int64_t clip : part_of(fold, part)) parts[static_cast<size_t>(clip)] = static_cast<int8_t>(part);
+      for (const int64_t clip : part_of(fold, part)) parts[clip] = static_cast<int8_t>(part);
     for (size_t clip = 0; clip < parts.size(); ++clip)
       text += format_csv_row(
           {clips.clips[clip].id, std::to_string(f), std::string(part_names[static_cast<uint8_t>(parts[clip])])});
@@ -105,7 +105,7 @@ std::vector<Fold> read_folds(const Path& csv, const Clips& clips) {
     const auto found = std::find(part_names.begin(), part_names.end(), part);
     if (found == part_names.end())
       fail("{}: row {}: '{}' is no part: write train, development, test or unused", name, row, part);
-    const auto f = static_cast<size_t>(fold_number(cells[columns.fold], name, row));
+    const size_t f = fold_number(cells[columns.fold], name, row);
     while (parts.size() <= f) parts.emplace_back();
     if (parts[f].empty()) parts[f].assign(clips.clips.size(), no_part);
     auto& slot = parts[f][clip->second];

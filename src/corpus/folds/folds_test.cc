@@ -41,7 +41,7 @@ Clips random_clips(uint64_t seed, int speakers, int classes) {
 
 std::set<std::string> values_of(const Clips& clips, const std::vector<int64_t>& numbers, std::string Clip::* member) {
   std::set<std::string> values;
-  for (const int64_t number : numbers) values.insert(clips.clips[static_cast<size_t>(number)].*member);
+  for (const int64_t number : numbers) values.insert(clips.clips[number].*member);
   return values;
 }
 
@@ -55,12 +55,12 @@ void expect_partition(const Clips& clips, const std::vector<Fold>& folds) {
     std::vector<int> seen(clips.clips.size());
     for (const auto* part : {&fold.train, &fold.development, &fold.test}) {
       EXPECT_TRUE(std::is_sorted(part->begin(), part->end()));
-      for (const int64_t clip : *part) ++seen[static_cast<size_t>(clip)];
+      for (const int64_t clip : *part) ++seen[clip];
     }
-    EXPECT_EQ(std::count(seen.begin(), seen.end(), 1), static_cast<int64_t>(seen.size()));
-    for (const int64_t clip : fold.test) ++tested[static_cast<size_t>(clip)];
+    EXPECT_EQ(std::count(seen.begin(), seen.end(), 1), std::ssize(seen));
+    for (const int64_t clip : fold.test) ++tested[clip];
   }
-  EXPECT_EQ(std::count(tested.begin(), tested.end(), 1), static_cast<int64_t>(tested.size()));
+  EXPECT_EQ(std::count(tested.begin(), tested.end(), 1), std::ssize(tested));
 }
 
 void expect_no_shared_speaker(const Clips& clips, const std::vector<Fold>& folds) {
@@ -138,7 +138,7 @@ TEST(Folds, AreEvenInEachClassWhereTheyCanBe) {
   for (uint64_t seed = 0; seed < 20; ++seed)
     for (const auto& fold : make_folds(clips, {.scheme = "speaker:4", .seed = seed}, false)) {
       int64_t x = 0;
-      for (const int64_t clip : fold.test) x += clips.clips[static_cast<size_t>(clip)].label == "x";
+      for (const int64_t clip : fold.test) x += clips.clips[clip].label == "x";
       EXPECT_EQ(x, 4);
       EXPECT_EQ(fold.test.size(), 8u);
     }
@@ -161,9 +161,8 @@ TEST(Folds, AreWithinAClipOfEvenWhereThatIsPossible) {
     random.shuffle(clips.clips);
     for (const auto& fold : make_folds(clips, {.scheme = fmt::format("speaker:{}", folds), .seed = seed}, false))
       for (int64_t c = 0; c < classes; ++c) {
-        const auto count = std::count_if(fold.test.begin(), fold.test.end(), [&](int64_t clip) {
-          return clips.clips[static_cast<size_t>(clip)].label == fmt::format("{}", c);
-        });
+        const auto count = std::count_if(fold.test.begin(), fold.test.end(),
+                                         [&](int64_t clip) { return clips.clips[clip].label == fmt::format("{}", c); });
         far += std::abs(count - in_class) > 1;
       }
   }
@@ -207,7 +206,7 @@ TEST(Folds, AreNearlyAsEvenAsTheBestPartition) {
     for (int mask = 1; mask < 63; ++mask) least = std::min(least, unevenness([&](int64_t g) { return mask >> g & 1; }));
     const auto folds = balanced_folds(counts, 2, random);
     best += least;
-    found += unevenness([&](int64_t g) { return folds[static_cast<size_t>(g)]; });
+    found += unevenness([&](int64_t g) { return folds[g]; });
   }
   EXPECT_LE(found, 1.1 * best);
 }
@@ -272,9 +271,8 @@ TEST(Folds, RandomOnesAreEvenByClassAndNeedPermission) {
     expect_partition(clips, folds);
     for (const auto& [label, count] : counts_by(clips, "label"))
       for (const auto& fold : folds) {
-        const auto in_test = std::count_if(fold.test.begin(), fold.test.end(), [&](int64_t clip) {
-          return clips.clips[static_cast<size_t>(clip)].label == label;
-        });
+        const auto in_test = std::count_if(fold.test.begin(), fold.test.end(),
+                                           [&](int64_t clip) { return clips.clips[clip].label == label; });
         EXPECT_LE(std::abs(5 * in_test - count), 5);
       }
     EXPECT_EQ(folds[0].development.empty(), !development);

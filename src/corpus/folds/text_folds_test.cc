@@ -39,7 +39,7 @@ Clips spoken_clips(uint64_t seed, int speakers, int texts) {
 std::set<std::string> values_of(const Clips& clips, const std::vector<int64_t>& numbers, const char* column) {
   const auto values = group_values(clips, column);
   std::set<std::string> result;
-  for (const int64_t number : numbers) result.insert(values[static_cast<size_t>(number)]);
+  for (const int64_t number : numbers) result.insert(values[number]);
   return result;
 }
 
@@ -63,7 +63,7 @@ bool same(const std::vector<Fold>& a, const std::vector<Fold>& b) {
 void expect_each_tested_once(const Clips& clips, const std::vector<Fold>& folds) {
   std::vector<int> tested(clips.clips.size());
   for (const auto& fold : folds)
-    for (const int64_t clip : fold.test) ++tested[static_cast<size_t>(clip)];
+    for (const int64_t clip : fold.test) ++tested[clip];
   EXPECT_EQ(std::count(tested.begin(), tested.end(), 1), std::ssize(tested));
 }
 

@@ -48,9 +48,9 @@ using Rows = std::map<std::string, std::vector<std::string>>;
 Rows rows_of(const Path& file, const char* key, const std::vector<const char*>& columns) {
   Rows rows;
   const Table table = read_csv(file);
-  const auto column = [&](const char* name) {
+  const auto column = [&](const char* name) -> size_t {
     if (table.column(name) < 0) fail("{}: there is no column '{}': use CREMA-D's own file", file.string(), name);
-    return static_cast<size_t>(table.column(name));
+    return table.column(name);
   };
   for (const auto& row : table.rows) {
     auto& cells = rows[row[column(key)]];

@@ -186,7 +186,7 @@ void write_published_tree(const TestFolder& folder) {
 
 std::vector<int64_t> test_sizes(const std::vector<Fold>& folds) {
   std::vector<int64_t> sizes;
-  for (const auto& fold : folds) sizes.push_back(static_cast<int64_t>(fold.test.size()));
+  for (const auto& fold : folds) sizes.push_back(std::ssize(fold.test));
   return sizes;
 }
 

@@ -55,9 +55,9 @@ struct Columns {
 };
 
 Columns columns_of(const Table& table, const Path& file) {
-  const auto column = [&](const char* name) {
+  const auto column = [&](const char* name) -> size_t {
     if (table.column(name) < 0) fail("{}: there is no column '{}': use MELD's own file", file.string(), name);
-    return static_cast<size_t>(table.column(name));
+    return table.column(name);
   };
   return {column("Utterance"), column("Speaker"),     column("Emotion"),
           column("Sentiment"), column("Dialogue_ID"), column("Utterance_ID")};

@@ -20,8 +20,9 @@ constexpr std::array<const char*, 2> statements = {"Kids are talking by the door
 // The word for a two-digit code, which counts from "01".
 template <size_t N>
 const char* word(const std::array<const char*, N>& words, const std::string& code, const Path& path) {
-  const auto number = static_cast<size_t>(std::stoi(code));
-  if (number < 1 || number > N) fail("{}: the code {} in the name is not one of 01 to {:02}", path.string(), code, N);
+  const int number = std::stoi(code);
+  if (number < 1 || number > std::ssize(words))
+    fail("{}: the code {} in the name is not one of 01 to {:02}", path.string(), code, N);
   return words[number - 1];
 }
 

@@ -82,7 +82,7 @@ TEST(Ravdess, RefusesOtherFoldersAndCodes) {
 }
 
 TEST(Ravdess, RealOneHasThePublishedCounts) {
-  const Path root = Path(LORALENS_SHARED) / "corpora/ravdess";
+  const Path root = shared_folder() / "corpora/ravdess";
   if (!is_directory(root)) GTEST_SKIP() << "needs ../shared/corpora";
   const auto corpus = read_corpus("ravdess", root);
   EXPECT_EQ(corpus.clips.clips.size(), 1440u);
@@ -128,7 +128,7 @@ TEST(EmoDb, ReadsFieldsFromTheName) {
 }
 
 TEST(EmoDb, RealOneHasTheFourClasses) {
-  const Path root = Path(LORALENS_SHARED) / "corpora/emodb";
+  const Path root = shared_folder() / "corpora/emodb";
   if (!is_directory(root)) GTEST_SKIP() << "needs ../shared/corpora";
   const auto corpus = read_corpus("emo-db", root);
   EXPECT_EQ(corpus.clips.clips.size(), 339u);
@@ -146,8 +146,8 @@ TEST(EmoDb, RealOneHasTheFourClasses) {
   EXPECT_EQ(folds.size(), 10u);
   for (const auto& fold : folds) {
     std::set<std::string> trained, held;
-    for (const int64_t clip : fold.train) trained.insert(corpus.clips.clips[static_cast<size_t>(clip)].label);
-    for (const int64_t clip : fold.development) held.insert(corpus.clips.clips[static_cast<size_t>(clip)].label);
+    for (const int64_t clip : fold.train) trained.insert(corpus.clips.clips[clip].label);
+    for (const int64_t clip : fold.development) held.insert(corpus.clips.clips[clip].label);
     EXPECT_EQ(trained.size(), 4u);
     EXPECT_EQ(held.size(), 4u);
   }

@@ -35,7 +35,7 @@ constexpr size_t most_columns = 1000;  // limit of different keys in JSON lines,
 using Json = nlohmann::ordered_json;
 
 // A JSON value as a cell: text, number, true or false; null is an empty cell. Error for a list or an object.
-std::string cell_of(const Json& value, const std::string& key, const std::string& where) {
+std::string json_cell(const Json& value, const std::string& key, const std::string& where) {
   if (value.is_null()) return "";
   if (value.is_string()) return value.get<std::string>();
   if (value.is_primitive()) return value.dump();
@@ -61,7 +61,7 @@ Table read_json_lines(const Path& path) {
       if (table.header.size() > most_columns)
         fail("{}: the lines have more than {} different keys together: give a key a column", where, most_columns);
       if (row.size() <= place->second) row.resize(place->second + 1);
-      row[place->second] = cell_of(value, key, where);
+      row[place->second] = json_cell(value, key, where);
     }
   }
   for (auto& row : table.rows) row.resize(table.header.size());
@@ -83,7 +83,7 @@ void rename(Table& table, const std::string& theirs, const std::string& ours, co
   if (theirs != ours && table.column(ours) >= 0)
     fail("{}: '{}' is to be the {}, but there is a column '{}' too: rename that one", path.string(), theirs, ours,
          ours);
-  table.header[static_cast<size_t>(column)] = ours;
+  table.header[column] = ours;
 }
 
 class TableReader : public Reader {

@@ -263,7 +263,7 @@ void write_synthetic_corpus(const Path& folder, const SyntheticOptions& options)
 
   Table table{{"path", "label", "speaker", "text", "corpus", "language", "gender"}, {}};
   Synthesiser synthesiser;
-  for (size_t v = 0; v < static_cast<size_t>(options.voices); ++v) {
+  for (int v = 0; v < options.voices; ++v) {
     synthesiser.choose(voices[v]);
     const auto takes = speak_all(synthesiser, v, options);
     Random random(hash_of(options.seed, v, 0x726f6f6d));

@@ -17,7 +17,7 @@ constexpr double interaction_weight = 0.5;  // the share of V_sr that is subtrac
 VarianceComponents variance_components(const PooledScores& scores) {
   if (scores.speakers < 2) fail("{} speakers have no variance", scores.speakers);
   const auto contributions = scores.contributions();
-  const auto runs = static_cast<size_t>(scores.runs), speakers = static_cast<size_t>(scores.speakers);
+  const size_t runs = scores.runs, speakers = scores.speakers;
   const auto r_count = static_cast<double>(runs), s_count = static_cast<double>(speakers);
   std::vector<double> of_run(runs), of_speaker(speakers);
   double mean = 0;

@@ -9,7 +9,7 @@ namespace loralens {
 namespace {
 
 std::vector<int64_t> clips_by_class(const Confusion& confusion) {
-  std::vector<int64_t> clips(static_cast<size_t>(confusion.classes));
+  std::vector<int64_t> clips(confusion.classes);
   for (size_t i = 0; i < confusion.counts.size(); ++i) clips[i / clips.size()] += confusion.counts[i];
   return clips;
 }
@@ -49,8 +49,7 @@ double PooledScores::value() const {
 std::vector<double> PooledScores::contributions() const {
   const auto count = static_cast<double>(speakers);
   std::vector<double> result;
-  for (size_t i = 0; i < without.size(); ++i)
-    result.push_back(count * whole[i / static_cast<size_t>(speakers)] - (count - 1) * without[i]);
+  for (size_t i = 0; i < without.size(); ++i) result.push_back(count * whole[i / speakers] - (count - 1) * without[i]);
   return result;
 }
 

@@ -21,7 +21,7 @@ OrReason<Interval> fold_mean_weight_interval(std::span<const double> values, int
   using Result = OrReason<Interval>;
   if (folds < 1 || values.empty() || std::ssize(values) % folds != 0)
     fail("{} values do not belong to {} folds in each run", values.size(), folds);
-  const auto runs = values.size() / static_cast<size_t>(folds);
+  const size_t runs = values.size() / folds;
   if (runs < 2) return Result::none("one run does not show the variation between runs: train several seeds (--seeds)");
   if (folds < fewest_folds)
     return Result::none(

@@ -32,7 +32,7 @@ double expected_deviation(const std::vector<double>& p) {
 double probability_of_truth(std::span<const double> probabilities, int64_t truth) {
   if (truth < 0 || truth >= std::ssize(probabilities))
     fail("class {} is not among {} probabilities", truth, probabilities.size());
-  return probabilities[static_cast<size_t>(truth)];
+  return probabilities[truth];
 }
 
 }  // namespace
@@ -44,7 +44,7 @@ CalibratedError calibrated_error(std::span<const double> confidence, const std::
   std::vector<std::vector<double>> in_bin(observed.bins.size());
   for (const double c : confidence) {
     const auto bin = std::ranges::lower_bound(observed.bins, c, {}, &CalibrationBin::high);
-    in_bin[static_cast<size_t>(bin - observed.bins.begin())].push_back(c);
+    in_bin[bin - observed.bins.begin()].push_back(c);
   }
   const auto n = static_cast<double>(confidence.size());
   CalibratedError result;

@@ -54,8 +54,8 @@ TEST(Haar, EntriesOfThreeRowsAreUniform) {
     std::sort(values.begin(), values.end());
     double largest = 0;  // Kolmogorov's distance
     for (int64_t i = 0; i < draws; ++i)
-      largest = std::max(largest, std::abs((values[static_cast<size_t>(i)] + 1) / 2 -
-                                           (static_cast<double>(i) + 0.5) / static_cast<double>(draws)));
+      largest = std::max(largest,
+                         std::abs((values[i] + 1) / 2 - (static_cast<double>(i) + 0.5) / static_cast<double>(draws)));
     EXPECT_LT(largest, 1.95 / std::sqrt(draws)) << row;  // p = 0.001
   }
 }

@@ -31,7 +31,7 @@ class Neighbours {
         if (std::isnan(d)) fail("a distance between clips is not a number");
       const std::span<int32_t> order(order_.data() + i * n, n);
       std::iota(order.begin(), order.end(), 0);
-      std::ranges::stable_sort(order, {}, [&](int32_t j) { return row[static_cast<size_t>(j)]; });
+      std::ranges::stable_sort(order, {}, [&](int32_t j) { return row[j]; });
     }
   }
 
@@ -49,7 +49,7 @@ class Neighbours {
       if (wanted == 0) continue;
       int64_t taken = 0, same = 0;
       for (size_t rank = 0; taken < wanted; ++rank) {
-        const auto j = static_cast<size_t>(order_[i * labels_.size() + rank]);
+        const size_t j = order_[i * labels_.size() + rank];
         if (j == i || is_out(j)) continue;
         ++taken;
         same += labels_[j] == labels_[i];

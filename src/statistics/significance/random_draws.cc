@@ -61,7 +61,7 @@ std::vector<double> max_t_p(std::span<const double> values, std::span<const doub
 std::vector<double> sign_flip_max_t_p(std::span<const double> contributions, int64_t speakers, uint64_t seed) {
   if (speakers < 1 || contributions.empty() || std::ssize(contributions) % speakers != 0)
     fail("{} contributions do not belong to {} speakers", contributions.size(), speakers);
-  const auto s_count = static_cast<size_t>(speakers);
+  const size_t s_count = speakers;
   const size_t comparisons = contributions.size() / s_count;
   std::vector<double> scale;  // of each comparison: 1 / √(sum of squares)
   for (size_t j = 0; j < comparisons; ++j) {

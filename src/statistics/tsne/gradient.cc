@@ -114,7 +114,7 @@ double weight_between(const std::array<double, 2>& a, const std::array<double, 2
 std::array<double, 2> pull_on(size_t i, const Similarities& p, const Plane& plane) {
   double x = 0, y = 0;
   for (size_t at = p.begin[i]; at < p.begin[i + 1]; ++at) {
-    const auto& other = plane[static_cast<size_t>(p.others[at])];
+    const auto& other = plane[p.others[at]];
     const double attraction = static_cast<double>(p.values[at]) * weight_between(plane[i], other);
     x += attraction * (plane[i][0] - other[0]);
     y += attraction * (plane[i][1] - other[1]);
@@ -163,7 +163,7 @@ double divergence(const Similarities& p, const Plane& plane, size_t threads) {
     for (size_t i = first; i < first + count; ++i)
       for (size_t at = p.begin[i]; at < p.begin[i + 1]; ++at) {
         const auto value = static_cast<double>(p.values[at]);
-        sums[i] += value * std::log(value / weight_between(plane[i], plane[static_cast<size_t>(p.others[at])]));
+        sums[i] += value * std::log(value / weight_between(plane[i], plane[p.others[at]]));
         shares[i] += value;
       }
   });

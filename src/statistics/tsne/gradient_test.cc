@@ -16,8 +16,7 @@ namespace {
 std::vector<std::vector<double>> dense(const Similarities& p) {
   std::vector<std::vector<double>> rows(p.points(), std::vector<double>(p.points()));
   for (size_t i = 0; i < p.points(); ++i)
-    for (size_t at = p.begin[i]; at < p.begin[i + 1]; ++at)
-      rows[i][static_cast<size_t>(p.others[at])] = static_cast<double>(p.values[at]);
+    for (size_t at = p.begin[i]; at < p.begin[i + 1]; ++at) rows[i][p.others[at]] = static_cast<double>(p.values[at]);
   return rows;
 }
 

@@ -49,12 +49,12 @@ struct Conditional {
 Conditional transposed(const Conditional& p) {
   Conditional back{std::vector<size_t>(p.begin.size()), std::vector<int32_t>(p.others.size()),
                    std::vector<double>(p.values.size())};
-  for (const int32_t other : p.others) ++back.begin[static_cast<size_t>(other) + 1];
+  for (const int32_t other : p.others) ++back.begin[other + 1];
   for (size_t i = 1; i < back.begin.size(); ++i) back.begin[i] += back.begin[i - 1];
   std::vector<size_t> next = back.begin;
   for (size_t i = 0; i + 1 < p.begin.size(); ++i)
     for (size_t at = p.begin[i]; at < p.begin[i + 1]; ++at) {
-      const size_t to = next[static_cast<size_t>(p.others[at])]++;
+      const size_t to = next[p.others[at]]++;
       back.others[to] = static_cast<int32_t>(i);
       back.values[to] = p.values[at];
     }
@@ -91,11 +91,10 @@ Similarities joint(const Conditional& p) {
 Similarities similarities(const at::Tensor& x, double perplexity, size_t threads) {
   const int64_t n = x.dim() == 2 ? x.size(0) : 0;
   Nearest found = nearest(x, std::min(n - 1, static_cast<int64_t>(3 * perplexity + 1)), threads);
-  const auto k = static_cast<size_t>(found.k);
+  const size_t k = found.k;
   Conditional p{{0}, std::move(found.numbers), std::move(found.squares)};
   for (int64_t i = 0; i < n; ++i) p.begin.push_back(p.begin.back() + k);
-  parallel_for(static_cast<size_t>(n), threads,
-               [&](size_t i) { condition(std::span(p.values).subspan(i * k, k), perplexity); });
+  parallel_for(n, threads, [&](size_t i) { condition(std::span(p.values).subspan(i * k, k), perplexity); });
   return joint(p);
 }
 

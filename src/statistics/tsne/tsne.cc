@@ -34,7 +34,7 @@ constexpr int64_t points_per_thread = 500;      // minimum
 Plane plane_of(const Tensor& start) {
   const Tensor values = start.to(c10::kCPU, c10::ScalarType::Double).contiguous();
   const double* value = values.const_data_ptr<double>();
-  Plane plane(static_cast<size_t>(values.size(0)));
+  Plane plane(values.size(0));
   for (auto& point : plane) {
     std::copy_n(value, 2, point.begin());
     value += 2;
@@ -94,8 +94,7 @@ void check(const Tensor& x, const TsneOptions& options, const Tensor& start) {
 Tsne tsne(const Tensor& x, const TsneOptions& options, const Tensor& start) {
   check(x, options, start);
   const int64_t n = x.size(0);
-  const auto threads =
-      static_cast<size_t>(std::clamp<int64_t>(n / points_per_thread, 1, std::max<int64_t>(options.threads, 1)));
+  const size_t threads = std::clamp<int64_t>(n / points_per_thread, 1, std::max<int64_t>(options.threads, 1));
   Plane plane = plane_of(start.defined() ? start : pca_start(x));
   const Similarities p = similarities(x, options.perplexity, threads);
 

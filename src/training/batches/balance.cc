@@ -36,10 +36,8 @@ std::vector<SampleCell> sample_cells(std::span<const int64_t> clips, std::span<c
   if (clips.empty()) fail("there is no clip to draw");
   const bool by_corpus = balance != Balance::classes, by_class = balance != Balance::corpora;
   std::map<int64_t, std::map<int64_t, SampleCell>> corpora;  // corpus -> class -> cell; key 0 if not balanced by it
-  for (const int64_t clip : clips) {
-    const auto place = static_cast<size_t>(clip);
-    corpora[by_corpus ? corpus_of[place] : 0][by_class ? class_of[place] : 0].clips.push_back(clip);
-  }
+  for (const int64_t clip : clips)
+    corpora[by_corpus ? corpus_of[clip] : 0][by_class ? class_of[clip] : 0].clips.push_back(clip);
   // The draws of each corpus must be a multiple of its number of classes, so they are a multiple of all these numbers.
   int64_t step = 1;
   for (const auto& [corpus, cells] : corpora) step = std::lcm(step, std::ssize(cells));
@@ -63,7 +61,7 @@ std::vector<int64_t> draw_epoch(std::span<const SampleCell> cells, uint64_t seed
     for (int64_t draw = epoch * cell.draws; draw < (epoch + 1) * cell.draws; ++draw) {
       const int64_t card = ((draw % size) + size) % size;  // draws before epoch 0 have negative numbers
       if (clips.empty() || card == 0) clips = deck(cell, seed, place, (draw - card) / size);
-      drawn.push_back(clips[static_cast<size_t>(card)]);
+      drawn.push_back(clips[card]);
     }
   }
   return drawn;

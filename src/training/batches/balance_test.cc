@@ -28,7 +28,7 @@ struct Unequal {
   // How often an epoch draws each value of `of`.
   std::map<int64_t, int64_t> drawn(Balance balance, const std::vector<int64_t>& of, int64_t epoch = 0) const {
     std::map<int64_t, int64_t> counts;
-    for (const int64_t clip : draw_epoch(cells(balance), 42, epoch)) ++counts[of[static_cast<size_t>(clip)]];
+    for (const int64_t clip : draw_epoch(cells(balance), 42, epoch)) ++counts[of[clip]];
     return counts;
   }
 };
@@ -42,7 +42,7 @@ TEST(Sampling, DrawsWhatIsBalancedEquallyOften) {
   EXPECT_EQ(data.drawn(Balance::corpora_and_classes, data.corpora), (Counts{{0, 24}, {1, 24}}));
   std::map<std::pair<int64_t, int64_t>, int64_t> cells;
   for (const int64_t clip : draw_epoch(data.cells(Balance::corpora_and_classes), 42, 3))
-    ++cells[{data.corpora[static_cast<size_t>(clip)], data.classes[static_cast<size_t>(clip)]}];
+    ++cells[{data.corpora[clip], data.classes[clip]}];
   EXPECT_EQ(cells, (std::map<std::pair<int64_t, int64_t>, int64_t>{
                        {{0, 0}, 8}, {{0, 1}, 8}, {{0, 2}, 8}, {{1, 0}, 12}, {{1, 1}, 12}}));
   EXPECT_TRUE(data.cells(Balance::none).empty());

@@ -34,7 +34,7 @@ std::vector<std::vector<int64_t>> make_batches(std::span<const int64_t> clip_num
     const BatchLimit window_limit{.clips = options.clips * window_batches,
                                   .positions = options.frames * window_batches};
     for (auto& window : cut_into_batches(order, lengths, window_limit)) {
-      std::ranges::stable_sort(window, std::less(), [&](int64_t i) { return lengths[static_cast<size_t>(i)]; });
+      std::ranges::stable_sort(window, std::less(), [&](int64_t i) { return lengths[i]; });
       for (auto& batch : cut_into_batches(window, lengths, limit)) batches.push_back(std::move(batch));
     }
     random.shuffle(batches);
@@ -42,7 +42,7 @@ std::vector<std::vector<int64_t>> make_batches(std::span<const int64_t> clip_num
     batches = cut_into_batches(order, lengths, limit);
   }
   for (auto& batch : batches)
-    for (int64_t& i : batch) i = clip_numbers[static_cast<size_t>(i)];
+    for (int64_t& i : batch) i = clip_numbers[i];
   return batches;
 }
 

@@ -33,7 +33,7 @@ std::vector<int64_t> sorted_clips(const std::vector<std::vector<int64_t>>& batch
   return all;
 }
 
-int64_t length_of(const Epoch& epoch, int64_t clip) { return epoch.lengths[static_cast<size_t>((clip - 5) / 3)]; }
+int64_t length_of(const Epoch& epoch, int64_t clip) { return epoch.lengths[(clip - 5) / 3]; }
 
 // Sum over batches of the difference between longest and shortest clip, in positions.
 int64_t spread(const Epoch& epoch, const std::vector<std::vector<int64_t>>& batches) {

@@ -5,8 +5,8 @@ namespace loralens {
 namespace {
 
 std::vector<double> balanced_weights(const FoldTask& task, int64_t classes) {
-  std::vector<double> counts(static_cast<size_t>(classes));
-  for (const int64_t clip : task.fold.train) counts[static_cast<size_t>(task.label(clip))] += 1;
+  std::vector<double> counts(classes);
+  for (const int64_t clip : task.fold.train) counts[task.label(clip)] += 1;
   double present = 0;
   for (const double count : counts) present += count > 0;
   for (double& count : counts)

@@ -54,7 +54,7 @@ std::vector<WatchRow> read_watch(const Path& csv) {
   const Table table = read_csv(csv);
   std::vector<size_t> places;
   for (const std::string& column : header) {
-    places.push_back(static_cast<size_t>(table.column(column)));
+    places.push_back(table.column(column));
     if (places.back() >= table.header.size() || table.header.size() != header.size())
       fail("{}: not the table that training writes (columns {})", csv.string(), fmt::join(header, ","));
   }

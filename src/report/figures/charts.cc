@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "report/charts.h"
+#include "report/figures/charts.h"
 
 #include <algorithm>
 #include <array>
@@ -23,7 +23,7 @@ bool contains_number(const json& values, const std::string& key) {
 // Index in model_order; model_order.size() for any other value.
 size_t model_place(const json& value) {
   if (!value.is_string()) return model_order.size();
-  return static_cast<size_t>(std::ranges::find(model_order, value.get_ref<const std::string&>()) - model_order.begin());
+  return std::ranges::find(model_order, value.get_ref<const std::string&>()) - model_order.begin();
 }
 
 // The models have the same colours in every figure; other values take the remaining colours.

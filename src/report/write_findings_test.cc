@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "report/tables.h"
+#include "report/write_findings.h"
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
 #include <gmock/gmock.h>
-
-#include <numbers>
 
 #include "base/test_folder.h"
 
@@ -17,19 +15,10 @@ using nlohmann::json;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-Row row_of(double value) {
-  Row row;
-  row.key.metric = "accuracy";
-  row.value = value;
-  return row;
-}
-
 Findings small_findings() {
   Findings f;
   f.measures = "How sure the head is.";
-  f.rows = {row_of(0.5)};
-  f.rows[0].key.model = "adapted";
-  f.rows[0].key.layer = 0;
+  f.rows = {{.key = {.model = "adapted", .layer = 0, .metric = "accuracy"}, .value = 0.5}};
   Figure figure;
   figure.name = "sure";
   figure.title = "How sure";
@@ -54,44 +43,7 @@ ClipFinding probabilities(int64_t clip, std::vector<double> last) {
   return {clip, "adapted", at::tensor(last, at::kDouble).unsqueeze(0)};
 }
 
-TEST(Tables, ARowFillsTheColumnsOfTheContract) {
-  Row row{.key = {.model = "adapted",
-                  .variant = "balanced",
-                  .layer = -1,
-                  .module = "v_proj",
-                  .component = "A",
-                  .metric = "sv90",
-                  .class_name = "anger",
-                  .step = 100},
-          .fold = 2,
-          .value = 1.0 / 3,
-          .low = 0.25,
-          .high = 1e-9,
-          .n = 40,
-          .seed = 42,
-          .estimand = "fold-mean",
-          .p = 0.01,
-          .p_adjusted = 0.03,
-          .null_low = -0.5,
-          .null_high = 0.125,
-          .null_draws = 999};
-  const Table table = table_of("spectrum", "strict", {row});
-  EXPECT_EQ(format_csv_row(table.header),
-            "analysis,protocol,model,variant,fold,seed,step,layer,module,component,metric,class,value,low,high,n,"
-            "estimand,p,p_adjusted,null_low,null_high,null_draws\n");
-  EXPECT_EQ(format_csv_row(table.rows[0]),
-            "spectrum,strict,adapted,balanced,2,42,100,-1,v_proj,A,sv90,anger,0.3333333333333333,0.25,1e-09,40,"
-            "fold-mean,0.01,0.03,-0.5,0.125,999\n");
-}
-
-TEST(Tables, WhatIsUnknownIsEmptyAndNumbersComeBackWhole) {
-  const Table table = table_of("a", "paper", {row_of(std::numbers::pi), row_of(NAN)});
-  EXPECT_EQ(format_csv_row(table.rows[0]), "a,paper,,,,,,,,,accuracy,,3.141592653589793,,,,,,,,,\n");
-  EXPECT_EQ(std::stod(table.rows[0][12]), std::numbers::pi);
-  EXPECT_EQ(table.rows[1][12], "nan");
-}
-
-TEST(Tables, TheFolderHoldsAllThatThePageNeeds) {
+TEST(WriteFindings, TheFolderHoldsAllThatThePageNeeds) {
   TestFolder folder;
   write_findings(folder.path(), "strict", 42, {{"lens", small_findings()}}, clips_of({"x"}), {"x", "y"},
                  {{"base", "whisper"}});
@@ -105,7 +57,7 @@ TEST(Tables, TheFolderHoldsAllThatThePageNeeds) {
   EXPECT_EQ(summary.at("analyses")[0].at("figures")[0].at("name"), "sure");
 }
 
-TEST(Tables, AFigureWithoutRowsIsANote) {
+TEST(WriteFindings, AFigureWithoutRowsIsANote) {
   TestFolder folder;
   Findings f = small_findings();
   f.figures[0].where = {{"model", {"frozen"}}};
@@ -116,7 +68,7 @@ TEST(Tables, AFigureWithoutRowsIsANote) {
   EXPECT_FALSE(std::filesystem::exists(folder.path() / "figures/sure.vl.json"));
 }
 
-TEST(Tables, TwoFiguresOfOneNameAreRefused) {
+TEST(WriteFindings, TwoFiguresOfOneNameAreRefused) {
   TestFolder folder;
   EXPECT_EQ(error_of([&] {
               write_findings(folder.path(), "strict", 42, {{"a", small_findings()}, {"b", small_findings()}},

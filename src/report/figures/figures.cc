@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "report/figures.h"
+#include "report/figures/figures.h"
 
 #include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <ranges>
 
+#include "base/enum.h"
 #include "base/error.h"
-#include "report/charts.h"
-#include "report/tables.h"
+#include "report/figures/charts.h"
+#include "report/rounded.h"
+#include "report/rows.h"
 
 namespace loralens {
 namespace {
@@ -23,7 +25,7 @@ bool is_number_column(const std::string& column) { return column == "layer" || c
 
 // A cell's text or number in legends and on axes.
 json shown(const Row& row, const std::string& column) {
-  std::string cell = cell_of(row, column);
+  std::string cell = key_cell(row, column);
   if (cell.empty()) return column == "variant" ? "plain" : "all";
   if (is_number_column(column)) return std::strtoll(cell.c_str(), nullptr, 10);
   return cell;
@@ -34,9 +36,9 @@ std::vector<const Row*> chosen_rows(const Figure& figure, const std::vector<Row>
   bool pooled = false;
   for (const Row& row : rows) {
     const bool allowed = std::ranges::all_of(figure.where, [&](const auto& condition) {
-      return std::ranges::count(condition.second, cell_of(row, condition.first)) > 0;
+      return std::ranges::count(condition.second, key_cell(row, condition.first)) > 0;
     });
-    if (!allowed || cell_of(row, figure.x).empty() || (!figure.y.empty() && cell_of(row, figure.y).empty())) continue;
+    if (!allowed || key_cell(row, figure.x).empty() || (!figure.y.empty() && key_cell(row, figure.y).empty())) continue;
     pooled = pooled || !row.fold;
     chosen.push_back(&row);
   }
@@ -53,7 +55,7 @@ std::vector<std::string> columns_of(const Figure& figure, const std::vector<cons
        {figure.x, heat_map ? figure.y : figure.color, heat_map ? "metric" : figure.dash, figure.facet})
     if (!column.empty() && std::ranges::count(columns, column) == 0) columns.push_back(column);
   for (const char* column : key_columns) {
-    const auto differs = [&](const Row* row) { return cell_of(*row, column) != cell_of(*rows.front(), column); };
+    const auto differs = [&](const Row* row) { return key_cell(*row, column) != key_cell(*rows.front(), column); };
     if (std::ranges::count(columns, column) == 0 && std::ranges::any_of(rows, differs)) columns.push_back(column);
   }
   return columns;
@@ -91,17 +93,9 @@ json values_of(const std::vector<Point>& points) {
 }
 
 json description_of(const Figure& f) {
-  return {{"name", f.name},
-          {"title", f.title},
-          {"kind", kinds[static_cast<size_t>(f.kind)]},
-          {"x", f.x},
-          {"x_title", f.x_title},
-          {"y", f.y},
-          {"y_title", f.y_title},
-          {"color", f.color},
-          {"dash", f.dash},
-          {"facet", f.facet},
-          {"own_scales", f.own_scales}};
+  return {{"name", f.name},       {"title", f.title}, {"kind", kinds[ordinal(f.kind)]}, {"x", f.x},
+          {"x_title", f.x_title}, {"y", f.y},         {"y_title", f.y_title},           {"color", f.color},
+          {"dash", f.dash},       {"facet", f.facet}, {"own_scales", f.own_scales}};
 }
 
 Figure figure_of(const json& d) {

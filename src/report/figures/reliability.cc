@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "report/reliability.h"
+#include "report/figures/reliability.h"
 
-#include "report/charts.h"
-#include "report/tables.h"
+#include "report/figures/charts.h"
+#include "report/rounded.h"
 
 namespace loralens {
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "report/figures.h"
+#include "report/figures/figures.h"
 
 #include <gmock/gmock.h>
 
 #include <algorithm>
 
 #include "base/test_folder.h"
-#include "report/charts.h"
+#include "report/figures/charts.h"
 
 namespace loralens {
 namespace {
