@@ -73,7 +73,7 @@ std::vector<Fold> folds_of(const ComparisonRequest& a, const std::string& name, 
     }
   }
   if (folds.empty()) return std::vector<Fold>(models, Fold{{}, {}, all_clips(clips)});
-  if (run == Path(name)) {
+  if (run == Path(name) || training_seed(name)) {
     if (folds.size() != models) fail("{} has {} models and {} folds: it is no whole run", name, models, folds.size());
     return folds;
   }
@@ -152,7 +152,7 @@ std::vector<Fold> folds_against(const std::string& against, const Clips& clips, 
   }
   try {
     auto folds = read_folds(csv, clips);
-    if (run == Path(against)) return folds;
+    if (run == Path(against) || training_seed(against)) return folds;
     if (const auto number = fold_number(against); number && *number < std::ssize(folds))
       return {folds[static_cast<size_t>(*number)]};
     reason = fmt::format("{} is no fold", against);
