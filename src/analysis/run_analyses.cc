@@ -31,10 +31,11 @@ FoldSubjects subjects_of(const ComparedModels& models, size_t fold, const Settin
       std::move(parts.sample)};
 }
 
-// Runs these analyses over all folds. Adds the clips that they look at to `used`, without those that only serve to fit.
+// Runs these analyses over all folds. Adds the clips that they look at to `used`, without those that only serve to fit,
+// and the folds that have a test clip to `folds`.
 std::vector<NamedFindings> run_over_folds(const ComparedModels& models, const Setting& setting,
                                           const std::vector<AnalysisEntry>& entries, const PartOptions& options,
-                                          int64_t threads, std::set<int64_t>& used) {
+                                          int64_t threads, std::set<int64_t>& used, std::set<size_t>& folds) {
   std::vector<std::unique_ptr<Analysis>> analyses;
   std::vector<Analysis*> pointers;
   for (const AnalysisEntry& entry : entries) {
@@ -48,6 +49,7 @@ std::vector<NamedFindings> run_over_folds(const ComparedModels& models, const Se
   for (size_t f = 0; f < models.folds.size(); ++f) {
     Parts parts = choose_parts(models.folds[f], models.labels, options);
     if (parts.test.empty()) continue;
+    folds.insert(f % models.folds_of_a_run);
     for (const auto& [part, clips] : {std::pair{Part::test, &parts.test}, {Part::sample, &parts.sample}})
       if (std::ranges::any_of(pointers, [&](const Analysis* analysis) { return looks_at(*analysis, part); }))
         used.insert(clips->begin(), clips->end());
@@ -129,9 +131,10 @@ AnalysesResult run_analyses(const ComparedModels& models, const Setting& setting
                       .listed_sample = request.gradient_clips};
   AnalysesResult result;
   std::set<int64_t> used, unused;
+  std::set<size_t> folds;
   const auto run = [&](const std::vector<AnalysisEntry>& entries) {
     if (entries.empty()) return;
-    for (auto& found : run_over_folds(models, setting, entries, options, request.threads, used))
+    for (auto& found : run_over_folds(models, setting, entries, options, request.threads, used, folds))
       result.findings.push_back(std::move(found));
   };
   if (setting.protocol.training_clips == TrainingClips::sample) {
@@ -148,6 +151,7 @@ AnalysesResult run_analyses(const ComparedModels& models, const Setting& setting
   }
   name_rows(models, setting.seed, result.findings);
   result.unused = std::ssize(unused);
+  result.folds = std::ssize(folds);
   result.clips = in_order(std::move(used), request);
   return result;
 }

@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/new_file.h"
+#include "base/shell.h"
 
 namespace loralens {
 namespace fs = std::filesystem;
@@ -191,8 +192,8 @@ void OutputFolder::take_partial() {
     return;
   }
   if (!force_)
-    refuse(
-        fmt::format("{0} was interrupted: resume with --resume {0}, or give --force to start again", target_.string()));
+    refuse(fmt::format("{} was interrupted: resume with --resume {}, or give --force to start again", target_.string(),
+                       shell_word(target_.string())));
   if (const std::string reason = complaint_(partial_); !reason.empty())
     refuse(fmt::format("{}: {}, and --force discards only what loralens wrote: move it away, or choose another output",
                        partial_.string(), reason));

@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "base/shell.h"
 
 namespace loralens {
 namespace {
@@ -119,8 +120,8 @@ std::string read_text(const Path& path) {
 }
 
 std::string utf8_advice(const std::string& file) {
-  return fmt::format("save it as UTF-8 (iconv -f WINDOWS-1252 -t UTF-8 '{}' > NEW, or -f UTF-16 or its encoding)",
-                     file);
+  return fmt::format("save it as UTF-8 (iconv -f WINDOWS-1252 -t UTF-8 {} > NEW, or -f UTF-16 or its encoding)",
+                     shell_word(file));
 }
 
 std::string shown(std::string_view text) {

@@ -3,6 +3,7 @@
 #include <torch/csrc/api/include/torch/version.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "analysis/parts.h"
@@ -10,6 +11,7 @@
 #include "base/error.h"
 #include "base/output.h"
 #include "base/progress.h"
+#include "base/shell.h"
 #include "base/text.h"
 #include "cli/clips.h"
 #include "cli/commands.h"
@@ -55,24 +57,46 @@ std::vector<AnalysisEntry> chosen_analyses(const std::string& only, const Protoc
   return chosen;
 }
 
+// Whether the list of --clips leaves out a test clip.
+bool leaves_out_test_clips(const ComparedModels& m, const std::vector<int64_t>& list) {
+  if (list.empty()) return false;
+  const std::set<int64_t> listed(list.begin(), list.end());
+  return std::ranges::any_of(m.folds, [&](const Fold& fold) {
+    return std::ranges::any_of(fold.test, [&](int64_t clip) { return !listed.contains(clip); });
+  });
+}
+
 // Adds the run's scores and their difference from those of --against, if they are the scores of the analysed models on
-// the clips of the analysis.
-void add_scores(const AnalyzeArguments& a, const ComparedModels& m, json& about) {
+// the clips of the analysis. list: the clips of --clips.
+void add_scores(const AnalyzeArguments& a, const ComparedModels& m, const std::vector<int64_t>& list, json& about) {
   const Path file = m.run / "metrics.json";
   if (a.runs.size() > 1 || !m.own_folds || !fs::exists(file)) return;
   const json metrics = read_metrics(file);
-  if (metrics.at("folds").size() != m.folds_of_a_run) return;  // one fold of several
+  const size_t trainings = metrics.contains("trainings") ? metrics.at("trainings").size() : 1;
+  if (metrics.at("folds").size() != m.folds_of_a_run) return;           // one fold of several
+  if (trainings * m.folds_of_a_run != m.adapted.size()) return;         // one training of several
+  const bool given = !a.corpora.empty() || !a.labels.empty();
+  const char* reason = leaves_out_test_clips(m, list) ? "--clips leaves out some of its test clips"
+                       : given && !unchanged_since_training(m.run, m.clips, thread_count(a.machine))
+                           ? "these clips have other labels, speakers or audio than its test clips"
+                           : nullptr;
+  if (reason) {
+    log_line(fmt::format("left out: the scores of {}, as {}: `loralens evaluate {}` shows them", m.run.string(), reason,
+                         shell_word(m.run.string())));
+    return;
+  }
   about["metrics"] = metrics;
   if (a.against.empty()) return;
   const json difference = difference_of_runs(m.run, run_of(a.against), m.adapted.front().classes);
   if (!difference.is_null()) about["comparison"] = difference;
 }
 
-// clips: the analysed ones. seen: number of the --corpus clips that trained one of the runs.
-json about(const AnalyzeArguments& a, const ComparedModels& m, const std::vector<int64_t>& clips, int64_t seen) {
+// seen: number of the --corpus clips that trained one of the runs; nullopt: unknown. list: the clips of --clips.
+json about(const AnalyzeArguments& a, const ComparedModels& m, const AnalysesResult& analysed,
+           std::optional<int64_t> seen, const std::vector<int64_t>& list) {
   const EmotionModel& model = m.adapted.front();
   std::set<std::string> speakers, corpora;
-  for (const int64_t clip : clips) {
+  for (const int64_t clip : analysed.clips) {
     speakers.insert(m.clips.clips[clip].speaker);
     corpora.insert(m.clips.clips[clip].corpus);
   }
@@ -83,16 +107,17 @@ json about(const AnalyzeArguments& a, const ComparedModels& m, const std::vector
       {"base", model.base},
       {"method", model.options.method},
       {"corpus", corpora},
-      {"folds", m.folds_of_a_run},
-      {"clips", clips.size()},
+      {"folds", analysed.folds},
+      {"clips", analysed.clips.size()},
       {"speakers", speakers.size()},
       {"against", a.against.empty() ? "the same head, adapter off" : a.against},
       {"untrained", a.untrained.empty() ? fmt::format("A, B and head N(0, 0.02), seed {}", a.seed) : a.untrained},
       {"precision", m.base.precision.compute == c10::ScalarType::Float ? "fp32" : "16 bit products"},
       {"device", m.base.encoder.device().str()},
       {"versions", {{"loralens", LORALENS_VERSION}, {"libtorch", TORCH_VERSION}}}};
-  if (seen > 0) result["trained_clips"] = seen;
-  add_scores(a, m, result);
+  if (seen != 0) result["trained_clips"] = seen ? json(*seen) : json();
+  if (!m.against_known) result["against_trained_clips"] = nullptr;
+  add_scores(a, m, list, result);
   return result;
 }
 
@@ -111,17 +136,20 @@ void leave_out_unequal(const ComparedModels& m, std::vector<AnalysisEntry>& entr
 }
 
 // Number of --corpus clips that trained a run (the largest number); 0 if the clips are those of the runs' own folds.
-int64_t trained_clips(const AnalyzeArguments& a, const ComparedModels& m) {
+// nullopt if it is unknown of one run, and none trained the others.
+std::optional<int64_t> trained_clips(const AnalyzeArguments& a, const ComparedModels& m) {
   if (m.own_folds) return 0;
   int64_t most = 0;
+  bool known = true;
   for (const std::string& run : a.runs) {
-    const int64_t seen = clips_trained_on(run, m.clips, thread_count(a.machine));
-    most = std::max(most, seen);
-    if (seen > 0)
-      log_line(fmt::format("{} of these {} clips trained {}: their results are results on training clips", seen,
+    const auto seen = clips_trained_on(run, m.clips, thread_count(a.machine));
+    known = known && seen;
+    most = std::max(most, seen.value_or(0));
+    if (seen.value_or(0) > 0)
+      log_line(fmt::format("{} of these {} clips trained {}: their results are results on training clips", *seen,
                            m.clips.clips.size(), run));
   }
-  return most;
+  return known || most > 0 ? std::optional(most) : std::nullopt;
 }
 
 // Whether the analysis looks at the clips of --gradient-clips, or of --clips.
@@ -174,7 +202,7 @@ void analyze(const CLI::App& command, AnalyzeArguments& a) {
   const Setting setting = setting_of(m, protocol, a.seed);
   leave_out_unequal(m, entries);
   tell_of_unused(a, setting, entries);
-  const int64_t seen = trained_clips(a, m);
+  const auto seen = trained_clips(a, m);
   AnalysesRequest request{.analyses = entries, .threads = thread_count(a.machine)};
   if (!a.clips.empty()) request.clips = read_clip_list(a.clips, m.clips);
   if (!a.gradient_clips.empty()) request.gradient_clips = read_clip_list(a.gradient_clips, m.clips);
@@ -190,7 +218,7 @@ void analyze(const CLI::App& command, AnalyzeArguments& a) {
   for (const int64_t clip : result.clips) list += m.clips.clips[clip].id + "\n";
   write_file(out.path() / "clips.txt", list);
   write_findings(out.path(), a.protocol, a.seed, result.findings, m.clips, setting.classes,
-                 about(a, m, result.clips, seen));
+                 about(a, m, result, seen, request.clips));
   write_page(out.path());
   out.commit();
   fmt::print("{}\n", (Path(a.out) / "report.html").string());
@@ -238,7 +266,8 @@ void add_analyze(CLI::App& app) {
       ->add_option("--gradient-clips", a->gradient_clips,
                    "file that lists the clips for spectrum, alignment, gradients and embedding")
       ->check(CLI::ExistingFile);
-  command->add_option("--untrained", a->untrained, "PEFT folder to use as the untrained model");
+  command->add_option("--untrained", a->untrained,
+                      "PEFT folder that was saved before its training, as the untrained model");
   command->add_option("--model", a->model, "base model, if the run names none");
   command->add_option("--classes", a->classes, "class names of a bare PEFT folder, in order");
   add_number(*command, "--seed", a->seed, {0, INT64_MAX}, "random seed of baselines and of drawn clips");

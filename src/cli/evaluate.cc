@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/output.h"
 #include "base/progress.h"
+#include "base/shell.h"
 #include "base/text.h"
 #include "cli/clips.h"
 #include "cli/commands.h"
@@ -52,8 +53,8 @@ std::vector<Prediction> predict_all(const Path& run, const OpenedRun& loaded, co
     Progress progress(fmt::format("model {}/{}", m + 1, loaded.models.size()), std::ssize(numbers));
     const auto states = clip_states(model, source, numbers, [&](int64_t done) { progress.step(done); });
     const auto p = probabilities(model, states, names_of(source, numbers));
-    for (auto& one : predictions_of(clips, numbers, model.classes, p, static_cast<int64_t>(m % folds),
-                                    seed_of_model(loaded.folders[m])))
+    const int64_t fold = fold_number(loaded.folders[m]).value_or(static_cast<int64_t>(m % folds));
+    for (auto& one : predictions_of(clips, numbers, model.classes, p, fold, seed_of_model(loaded.folders[m])))
       predictions.push_back(std::move(one));
   }
   return predictions;
@@ -65,7 +66,7 @@ Scores own_scores(const Path& run) {
     fail(
         "{} has no scores of its own: `loralens evaluate {}` gives them beside those of the other folds; or give other "
         "clips with --corpus",
-        run.string(), whole.string());
+        run.string(), shell_word(whole.string()));
   if (!std::filesystem::exists(run / "metrics.json"))
     fail("{} is no finished run (no metrics.json): give a run, or a corpus with --corpus", run.string());
   return read_scores(run);
@@ -111,15 +112,39 @@ nlohmann::json other_metrics(const EvaluateArguments& a, const OpenedRun& loaded
   metrics["run"] = std::filesystem::weakly_canonical(a.run).string();
   metrics["method"] = model.options.method;
   metrics["base"] = model.base;
-  const int64_t seen = clips_trained_on(a.run, clips, thread_count(a.machine));
-  metrics["trained_clips"] = seen;
-  if (seen > 0)
+  const auto seen = clips_trained_on(a.run, clips, thread_count(a.machine));
+  metrics["trained_clips"] = seen ? nlohmann::json(*seen) : nlohmann::json();
+  if (seen.value_or(0) > 0)
+    log_line(fmt::format(
+        "{} of these {} clips trained the run: that is no test of it{}", *seen, clips.clips.size(),
+        std::filesystem::exists(run / "metrics.json")
+            ? fmt::format("; `loralens evaluate {}` gives the scores on its own test folds", shell_word(run.string()))
+            : ""));
+  if (const auto unknown = std::ranges::count(clips.clips, "", &Clip::speaker); unknown > 0)
     log_line(
-        fmt::format("{} of these {} clips trained the run: that is no test of it{}", seen, clips.clips.size(),
-                    std::filesystem::exists(run / "metrics.json")
-                        ? fmt::format("; `loralens evaluate {}` gives the scores on its own test folds", run.string())
-                        : ""));
+        fmt::format("{} of these {} clips have no speaker: each counts as a speaker of its own, so that intervals "
+                    "leave out part of the variation between speakers",
+                    unknown, clips.clips.size()));
   return metrics;
+}
+
+// Error if the trainings of a run cannot be told apart by their seeds, which predictions.csv records.
+void check_seeds(const std::string& run, const std::vector<Prediction>& predictions) {
+  const auto trainings = training_folders(run).size(), seeds = seeds_of(predictions).size();
+  if (trainings == 1) return;
+  if (seeds == trainings && std::ranges::all_of(predictions, [](const Prediction& p) { return p.seed.has_value(); }))
+    return;
+  fail("{} has {} trainings, and its config.toml does not tell the seed of the first: copy the whole run", run,
+       trainings);
+}
+
+// Error for a run that is compared with itself, or with another one twice.
+void check_others(const EvaluateArguments& a) {
+  std::set<Path> folders = {std::filesystem::weakly_canonical(a.run)};
+  for (const std::string& other : a.against)
+    if (!folders.insert(std::filesystem::weakly_canonical(other)).second)
+      throw UsageError(
+          fmt::format("--against {}: it is the run itself, or given twice: give each other run once", other));
 }
 
 // Compares the run with the others, which must have tested the same clips; adds "comparisons" to its metrics.
@@ -147,6 +172,7 @@ void evaluate(const CLI::App& command, const EvaluateArguments& a) {
     throw UsageError(
         "--against compares the scores of runs or evaluations that exist: evaluate both on the corpus with -o, "
         "then compare the two folders");
+  check_others(a);
   std::optional<OutputFolder> out;
   if (!a.out.empty() && a.force) check_inputs_stay(a.out, paths_of_flags(command));
   if (!a.out.empty()) out.emplace(a.out, a.force, complaint_about_folder);
@@ -164,6 +190,7 @@ void evaluate(const CLI::App& command, const EvaluateArguments& a) {
     const Clips clips = clips_of_classes(a.corpora, a.labels, classes);
     if (out) check_inputs_stay(a.out, paths_of(clips, loaded.base.name));
     const auto made = predict_all(a.run, loaded, clips, a.machine);
+    check_seeds(a.run, made);
     metrics = other_metrics(a, loaded, clips, made);
     predictions = format_predictions(made, classes);
   }

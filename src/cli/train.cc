@@ -6,6 +6,7 @@
 #include "base/formats/toml.h"
 #include "base/output.h"
 #include "base/progress.h"
+#include "base/shell.h"
 #include "cli/adapter_flags.h"
 #include "cli/clips.h"
 #include "cli/commands.h"
@@ -207,9 +208,9 @@ TrainingInputs inputs_of(const std::string& config, const Clips& clips) {
 void check_resumed(const TrainingInputs& before, const TrainingInputs& now, const std::string& run) {
   if (const auto difference = difference_of(before, now); !difference.empty())
     fail(
-        "{0} cannot go on, as its training was begun with something else: {1}. Put it back as it was, or start again "
-        "with -o {0} --force",
-        run, difference);
+        "{} cannot go on, as its training was begun with something else: {}. Put it back as it was, or start again "
+        "with -o {} --force",
+        run, difference, shell_word(run));
 }
 
 // The recorded inputs of a training to resume. Error unless its flags and clips are the current ones; checked before
@@ -320,7 +321,7 @@ void resume(const std::string& run) {
   if (std::filesystem::exists(target)) fail("{} is finished: there is nothing to resume", target.string());
   if (!std::filesystem::exists(config))
     fail("{}: no interrupted run is there (no {}): start it with -o {} (--force)", target.string(), config.string(),
-         target.string());
+         shell_word(target.string()));
   auto arguments = std::make_shared<TrainArguments>();
   arguments->resuming = true;
   CLI::App app;

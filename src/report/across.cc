@@ -52,6 +52,19 @@ void score(CrossCell& cell, const json& metrics, bool only) {
   cell.high = score->at("high").is_null() ? none : score->at("high").get<double>();
 }
 
+// How many of an evaluation's clips trained the run; 0 for a run's own scores and where the number is unknown.
+int64_t trained_clips(const json& metrics) {
+  const auto count = metrics.find("trained_clips");
+  return count == metrics.end() || count->is_null() ? 0 : count->get<int64_t>();
+}
+
+// Whether an evaluation tested other clips of a corpus that trained the run; its name is then a training corpus too.
+bool tests_training_corpus(const json& metrics) {
+  return metrics.contains("run") && std::ranges::any_of(trained_by_tested(metrics), [](const auto& tested) {
+           return tested.second.contains(tested.first);
+         });
+}
+
 bool has_groups(const json& metrics) { return metrics.contains("groups") && metrics.at("groups").contains("corpus"); }
 
 // Row name of each cell: its training corpora, followed by its run if several runs have the same method and corpora.
@@ -136,9 +149,9 @@ std::vector<CrossCell> cross_cells(const std::vector<ScoredRun>& runs) {
   for (const auto& [run, metrics] : runs) bases.insert(metrics.value("base", ""));
   for (const auto& [run, metrics] : runs) {
     const auto trained = trained_by_tested(metrics);
-    if (metrics.value("trained_clips", 0) > 0 || (trained.size() > 1 && !has_groups(metrics))) continue;
+    if (trained_clips(metrics) > 0 || (trained.size() > 1 && !has_groups(metrics))) continue;
     for (const auto& [tested, corpora] : trained) {
-      if (tested.empty()) continue;
+      if (tested.empty() || (metrics.contains("run") && corpora.contains(tested))) continue;
       CrossCell cell;
       cell.method = (bases.size() > 1 ? metrics.value("base", "") + ", " : "") + metrics.value("method", "");
       cell.trained.assign(corpora.begin(), corpora.end());
@@ -201,8 +214,17 @@ std::string across_html(const std::vector<ScoredRun>& runs) {
       "trained models; for files of older versions the mean over folds and a bootstrap.</p>\n<div "
       "class=\"figures\">\n" +
       figure_html("across-corpora", figure) + "</div>\n";
-  if (std::ranges::any_of(runs, [](const ScoredRun& r) { return r.metrics.value("trained_clips", 0) > 0; }))
+  if (std::ranges::any_of(runs, [](const ScoredRun& r) { return trained_clips(r.metrics) > 0; }))
     html += sentences({"Evaluations on the run's own training clips are left out: they are no test."}, "notes");
+  if (std::ranges::any_of(runs, [](const ScoredRun& r) {
+        return r.metrics.contains("trained_clips") && r.metrics.at("trained_clips").is_null();
+      }))
+    html += sentences(
+        {"Of some evaluations it is unknown whether their clips trained the run (trained_clips is null)."}, "notes");
+  if (std::ranges::any_of(runs, [](const ScoredRun& r) { return tests_training_corpus(r.metrics); }))
+    html += sentences({"Evaluations on other clips of a corpus that trained the run are left out: the matrix holds the "
+                       "out-of-fold scores of a run on its own corpora."},
+                      "notes");
   return html + "<details class=\"table\"><summary>Table</summary>\n" +
          html_table("",
                     {"Trained on", "Tested on", "Method", "UAR", "95 % interval over speakers", "Clips", "Scored by"},

@@ -28,7 +28,8 @@ struct CrossCell {
 
 // One cell per run or evaluation and test corpus. Its value is the UAR (mean over folds) if there is one test corpus,
 // else the UAR of the corpus's clips. A fold that leaves a corpus out counts as trained on the others. Metrics without
-// corpora (old files) and evaluations on training clips give no cell. Duplicates are dropped.
+// corpora (old files), evaluations on training clips, and those on other clips of a training corpus give no cell.
+// Duplicates are dropped.
 std::vector<CrossCell> cross_cells(const std::vector<ScoredRun>& runs);
 
 // The matrix as a Vega-Lite heat map with its numbers, one panel per method. Null if all cells have a single training

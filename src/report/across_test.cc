@@ -50,6 +50,24 @@ TEST(Across, TheDiagonalIsTheRunsAndTheRestTheEvaluations) {
   EXPECT_FALSE(figure.contains("facet"));
 }
 
+TEST(Across, AnEvaluationOnOtherClipsOfATrainingCorpusIsNoOutOfFoldScore) {
+  auto runs = two_by_two();
+  ScoredRun noisy{"/runs/emo", metrics_of("lora", {"emo"}, {"emo"}, 0.1)};
+  noisy.metrics["run"] = "/runs/emo";
+  runs.insert(runs.begin(), noisy);
+  const auto cells = cross_cells(runs);
+  ASSERT_EQ(cells.size(), 4u);
+  EXPECT_EQ(cells.front().value, 0.9);
+  EXPECT_THAT(across_html(runs), HasSubstr("Evaluations on other clips of a corpus that trained the run"));
+}
+
+TEST(Across, UnknownTrainingClipsAreTold) {
+  auto runs = two_by_two();
+  runs[2].metrics["trained_clips"] = nullptr;
+  EXPECT_EQ(cross_cells(runs).size(), 4u);
+  EXPECT_THAT(across_html(runs), HasSubstr("unknown whether their clips trained the run"));
+}
+
 TEST(Across, AFoldThatLeavesACorpusOutIsTrainedOnTheOthers) {
   json metrics = metrics_of("lora", {"emo", "rav", "syn"}, {"emo", "rav", "syn"}, 0.7);
   metrics["folds"] = json::array();

@@ -72,7 +72,7 @@ std::string how_sure(const json& about) {
                 speakers)
           : fmt::format("{} trainings of each fold, {}: intervals and p include the variation between trainings.",
                         trainings, speakers);
-  if (const json seen = about.value("trained_clips", json(0)); seen != 0)
+  if (const json seen = about.value("trained_clips", json()); !seen.is_null() && seen != 0)
     text += fmt::format(" {} of the clips trained a model, so the scores are no test.", seen.dump());
   return text;
 }

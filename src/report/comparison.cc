@@ -82,6 +82,8 @@ std::vector<Scores> scores_of(const std::vector<ComparedRun>& runs) {
     const std::string place = folder.empty() || metrics.contains("run")
                                   ? about.value("run", run.dir.string())
                                   : std::filesystem::weakly_canonical(folder).string();
+    // An analysis repeats the scores of its run, which may be given too.
+    if (std::ranges::any_of(all, [&](const Scores& s) { return s.run == place && s.metrics == metrics; })) continue;
     all.push_back({run.name, place, metrics, {}});
     if (folder.empty()) continue;
     all.back().predictions = read_predictions(folder / "predictions.csv", metrics.at("classes"));

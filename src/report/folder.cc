@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "base/formats/json.h"
 #include "results/results.h"
@@ -50,6 +51,8 @@ json summary_of_scores(const Path& dir) {
   for (const char* key : {"base", "method", "corpus", "protocol", "clips", "speakers"})
     if (metrics.contains(key)) about[key] = metrics.at(key);
   if (metrics.contains("run") && metrics.contains("trained_on")) about["trained_on"] = metrics.at("trained_on");
+  if (metrics.contains("trained_clips") && metrics.at("trained_clips") != 0)
+    about["trained_clips"] = metrics.at("trained_clips");
   return {{"about", std::move(about)}, {"analyses", json::array()}, {"explorer", {{"clips", json::array()}}}};
 }
 
@@ -83,11 +86,17 @@ std::vector<std::pair<std::string, std::string>> facts_of(const json& about) {
   const auto add = [&](const std::string& label, const json& value) {
     if (const std::string text = fact_text(value); !text.empty()) facts.push_back({label, text});
   };
+  const auto add_count = [&](const char* key, const std::string& label) {
+    if (about.contains(key)) facts.push_back({label, about.at(key).is_null() ? "unknown" : about.at(key).dump()});
+  };
   for (const auto& [key, label] : known_facts)
     if (about.contains(key)) add(label, about.at(key));
+  add_count("trained_clips", "Clips that trained the run");
+  add_count("against_trained_clips", "Clips that trained the compared run");
+  const std::set<std::string> others = {"metrics", "comparison", "versions", "trained_clips", "against_trained_clips"};
   for (const auto& [key, value] : about.items()) {
     const bool known = std::ranges::any_of(known_facts, [&](const auto& fact) { return key == fact.first; });
-    if (!known && key != "metrics" && key != "comparison" && key != "versions") add(key, value);
+    if (!known && !others.contains(key)) add(key, value);
   }
   if (about.contains("versions")) add("Versions", about.at("versions"));
   return facts;

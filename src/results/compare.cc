@@ -18,6 +18,15 @@ using nlohmann::json;
 
 constexpr std::pair<const char*, const char*> scores[] = {{"uar", "UAR"}, {"war", "WAR"}, {"macro_f1", "macro F1"}};
 
+// The predictions with their folds counted from 0, in their order: the evaluation of a single fold has its number.
+std::vector<Prediction> with_counted_folds(std::span<const Prediction> predictions) {
+  std::set<int64_t> folds;
+  for (const Prediction& p : predictions) folds.insert(p.fold);
+  std::vector<Prediction> counted(predictions.begin(), predictions.end());
+  for (Prediction& p : counted) p.fold = std::distance(folds.begin(), folds.find(p.fold));
+  return counted;
+}
+
 std::multiset<std::tuple<int64_t, std::string, std::string>> tested(std::span<const Prediction> predictions) {
   std::multiset<std::tuple<int64_t, std::string, std::string>> clips;
   for (const Prediction& p : predictions) clips.emplace(p.fold, p.id, p.label);
@@ -57,14 +66,16 @@ json fold_comparison(const std::map<int64_t, std::vector<Confusion>>& first,
 }  // namespace
 
 bool same_clips(std::span<const Prediction> first, std::span<const Prediction> second) {
-  return std::ranges::equal(by_training(first), by_training(second), {}, tested, tested);
+  return std::ranges::equal(by_training(with_counted_folds(first)), by_training(with_counted_folds(second)), {}, tested,
+                            tested);
 }
 
 json compare_results(std::span<const Prediction> first, std::span<const Prediction> second, int64_t classes,
                      uint64_t seed) {
   if (!same_clips(first, second))
     fail("runs with different clips, folds or numbers of trainings cannot be compared: train both on the same folds");
-  const auto folds_a = by_fold(first, classes), folds_b = by_fold(second, classes);
+  const auto folds_a = by_fold(with_counted_folds(first), classes);
+  const auto folds_b = by_fold(with_counted_folds(second), classes);
   const auto speakers_a = speakers_of_trainings(first, classes);
   const auto speakers_b = speakers_of_trainings(second, classes);
   json result = {{"folds", folds_a.size()}, {"speakers", speakers_a.front().size()}, {"trainings", speakers_a.size()}};

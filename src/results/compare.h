@@ -11,7 +11,8 @@
 
 namespace loralens {
 
-// Whether both have as many trainings, which predict the same clips, with the same labels, in the same folds.
+// Whether both have as many trainings, which predict the same clips, with the same labels, in the same folds. Folds are
+// paired by their order, since the evaluation of a single fold keeps its number.
 bool same_clips(std::span<const Prediction> first, std::span<const Prediction> second);
 
 // A JSON object: the numbers of "folds", "speakers" and "trainings" of a fold, and for "uar", "war", "macro_f1" the

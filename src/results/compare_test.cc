@@ -72,5 +72,13 @@ TEST(Compare, NeedsTheSameClipsInTheSameFolds) {
   EXPECT_FALSE(same_clips(run, std::span(run).first(15)));
 }
 
+TEST(Compare, PairsFoldsByTheirOrder) {
+  const auto better = predictions_with({0, 0, 2, 0}), worse = predictions_with({2, 0, 4, 2});
+  auto numbered = worse;
+  for (Prediction& p : numbered) p.fold += 3;
+  EXPECT_TRUE(same_clips(better, numbered));
+  EXPECT_EQ(compare_results(better, numbered, 2, 42), compare_results(better, worse, 2, 42));
+}
+
 }  // namespace
 }  // namespace loralens

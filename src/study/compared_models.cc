@@ -10,7 +10,9 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/formats/json.h"
 #include "base/progress.h"
+#include "base/shell.h"
 #include "corpus/groups.h"
 #include "results/run_folder.h"
 #include "study/run_clips.h"
@@ -71,12 +73,46 @@ std::vector<Fold> folds_of(const ComparisonRequest& a, const std::string& name, 
     }
   }
   if (folds.empty()) return std::vector<Fold>(models, Fold{{}, {}, all_clips(clips)});
-  if (run == Path(name)) {
+  if (run == Path(name) || training_seed(name)) {
     if (folds.size() != models) fail("{} has {} models and {} folds: it is no whole run", name, models, folds.size());
     return folds;
   }
   if (const auto number = fold_number(name); number && *number < std::ssize(folds)) return {folds[*number]};
   fail("{} is no fold of {}: name the run, or one of its folds", name, run.string());
+}
+
+// The value of --folds that repeats the folds of a run, as a word of a command line.
+std::string folds_flag(const Path& run) { return shell_word(fmt::format("file:{}", (run / "folds.csv").string())); }
+
+// The flags that change the training of a fold, but the seed; empty for a run of an older version.
+std::map<std::string, std::string> recorded_flags(const Path& run) {
+  std::map<std::string, std::string> flags;
+  const Path file = run / "inputs.json";
+  if (!fs::exists(file)) return flags;
+  const nlohmann::json inputs = read_json_object(file);
+  const JsonObject recorded(JsonObject(inputs, file.string()).at("flags"), file.string());
+  const std::set<std::string> others = {"seed", "seeds", "final", "watch", "allow-leaks", "preset"};
+  for (const auto& [name, value] : inputs.at("flags").items())
+    if (!others.contains(name)) flags[name] = recorded.text(name.c_str());
+  return flags;
+}
+
+// Logs the first flag in which a run differs from the one that it repeats.
+void tell_of_other_flags(const Path& first, const Path& run) {
+  const auto before = recorded_flags(first), now = recorded_flags(run);
+  const auto value = [](const auto& flags, const std::string& name) {
+    const auto found = flags.find(name);
+    return found == flags.end() ? std::string("not set") : found->second;
+  };
+  if (before.empty() || now.empty()) return;
+  for (const auto* flags : {&before, &now})
+    for (const auto& [name, unused] : *flags)
+      if (value(before, name) != value(now, name)) {
+        log_line(fmt::format(
+            "{} is no repetition of {}, as --{} was {} there and is {} here: means and intervals mix the two",
+            run.string(), first.string(), name, value(before, name), value(now, name)));
+        return;
+      }
 }
 
 // Adds the models of a further run: a repetition of the first one on the same folds with another random seed.
@@ -85,8 +121,8 @@ void add_run(const ComparisonRequest& a, const std::string& name, const InputOpt
   const EmotionModel like = m.adapted.front();
   const auto folds = folds_of(a, name, m.clips);
   if (!std::ranges::equal(folds, std::span(m.folds).first(m.folds_of_a_run), {}, &Fold::test, &Fold::test))
-    fail("{} was tested on other clips than {}: train the runs of other seeds with --folds file:{}", name, first,
-         (m.run / "folds.csv").string());
+    fail("{} was tested on other clips than {}: train the runs of other seeds with --folds {}", name, first,
+         folds_flag(m.run));
   const auto folders = model_folders(name);
   std::vector<EmotionModel> models;
   for (size_t f = 0; f < folders.size(); ++f) {
@@ -100,6 +136,7 @@ void add_run(const ComparisonRequest& a, const std::string& name, const InputOpt
           folders[f].string(), first);
   }
   check_alike(models, folders);
+  tell_of_other_flags(m.run, run_of(name));
   m.folders.insert(m.folders.end(), folders.begin(), folders.end());
   m.adapted.insert(m.adapted.end(), models.begin(), models.end());
   while (m.folds.size() < m.adapted.size()) m.folds.insert(m.folds.end(), folds.begin(), folds.end());
@@ -114,7 +151,7 @@ std::vector<Fold> folds_against(const std::string& against, const Clips& clips, 
   }
   try {
     auto folds = read_folds(csv, clips);
-    if (run == Path(against)) return folds;
+    if (run == Path(against) || training_seed(against)) return folds;
     if (const auto number = fold_number(against); number && *number < std::ssize(folds)) return {folds[*number]};
     reason = fmt::format("{} is no fold", against);
   } catch (const Error& error) {  // other clips, or a damaged table
@@ -126,7 +163,7 @@ std::vector<Fold> folds_against(const std::string& against, const Clips& clips, 
 // Which run or model fits as --against, for error messages.
 std::string fitting_against(const ComparisonRequest& a, const ComparedModels& m) {
   if (!m.own_folds) return "give a run that was trained on other clips, or other clips with --corpus";
-  const std::string run = fmt::format("a run that was trained with --folds file:{}", (m.run / "folds.csv").string());
+  const std::string run = fmt::format("a run that was trained with --folds {}", folds_flag(m.run));
   const auto number = fold_number(a.runs.front());
   return m.run != Path(a.runs.front()) && number ? fmt::format("give {} of {}", fold_name(*number), run)
                                                  : fmt::format("give {}", run);
@@ -134,7 +171,7 @@ std::string fitting_against(const ComparisonRequest& a, const ComparedModels& m)
 
 // Error unless none of the clips on which the models of --against are compared trained them. Folds with the same test
 // clips need no look at the audio, and folds of a whole run must have the same test clips.
-void check_against(const ComparisonRequest& a, const ComparedModels& m, bool one) {
+void check_against(const ComparisonRequest& a, ComparedModels& m, bool one) {
   const std::string& first = a.runs.front();
   const auto folds = std::span(m.folds).first(m.folds_of_a_run);
   if (m.own_folds) {
@@ -154,13 +191,21 @@ void check_against(const ComparisonRequest& a, const ComparedModels& m, bool one
   Clips clips = m.clips;
   clips.clips.clear();
   for (const int64_t clip : tested) clips.clips.push_back(m.clips.clips[clip]);
-  const int64_t seen = clips_trained_on(a.against, clips, a.threads);
-  if (seen == 0) return;
-  fail("--against {}: {} of the {} clips on which the models are compared trained it: {}", a.against, seen,
+  const auto seen = clips_trained_on(a.against, clips, a.threads);
+  m.against_known = seen.has_value();
+  if (seen.value_or(0) == 0) return;
+  fail("--against {}: {} of the {} clips on which the models are compared trained it: {}", a.against, *seen,
        tested.size(), fitting_against(a, m));
 }
 
-std::vector<EmotionModel> frozen_models(const ComparisonRequest& a, const ComparedModels& m) {
+bool same_tensors(const std::vector<Parameter>& first, const std::vector<Parameter>& second) {
+  return std::ranges::equal(
+      first, second, [](const at::Tensor& a, const at::Tensor& b) { return at::equal(a, b); }, &Parameter::tensor,
+      &Parameter::tensor);
+}
+
+// The models of --against, or without it the analysed ones with the frozen encoder. Sets m.against_known.
+std::vector<EmotionModel> frozen_models(const ComparisonRequest& a, ComparedModels& m) {
   std::vector<EmotionModel> models;
   if (a.against.empty()) {  // the same heads on the base encoder without adapters
     for (const EmotionModel& model : m.adapted) {
@@ -192,6 +237,10 @@ std::vector<EmotionModel> frozen_models(const ComparisonRequest& a, const Compar
     fail("--against {} has {} trainings, {} has {}: give a run of as many, or of one", a.against, trainings,
          fmt::join(a.runs, ", "), m.adapted.size() / folds);
   check_against(a, m, one);
+  for (size_t f = 0; f < models.size(); ++f)
+    if (same_tensors(models[f].parameters(), m.adapted[f].parameters()))
+      fail("--against {} is the analysed {} or a copy of it: give a run of the frozen encoder, or leave the flag out",
+           a.against, m.folders[f].string());
   while (models.size() < m.adapted.size()) models.push_back(models[models.size() - folds]);
   return models;
 }
@@ -199,22 +248,49 @@ std::vector<EmotionModel> frozen_models(const ComparisonRequest& a, const Compar
 // Error for a training that is given twice, or as a copy: its first model has the parameters of another's.
 void check_distinct(const ComparedModels& m) {
   const size_t folds = m.folds_of_a_run;
-  const auto parameters = [&](size_t training) { return m.adapted[training * folds].parameters(); };
   const auto name = [&](size_t training) {
     const Path& folder = m.folders[training * folds];
     return (fold_number(folder) ? folder.parent_path() : folder).string();
   };
   for (size_t i = 1; i < m.adapted.size() / folds; ++i)
     for (size_t j = 0; j < i; ++j)
-      if (std::ranges::equal(
-              parameters(i), parameters(j), [](const at::Tensor& a, const at::Tensor& b) { return at::equal(a, b); },
-              &Parameter::tensor, &Parameter::tensor))
+      if (same_tensors(m.adapted[i * folds].parameters(), m.adapted[j * folds].parameters()))
         fail("{} and {} are the same training: give runs of different seeds", name(j), name(i));
 }
 
 // Analyses compare states layer by layer, up to the last: a head that reads another layer gives way to the last one's.
 void use_last_layer_head(EmotionModel& model) {
   if (model.last_layer_head) model.head = *std::exchange(model.last_layer_head, std::nullopt);
+}
+
+// Logs trainings that have the same seed, whose initial values and order of clips are the same.
+void tell_of_same_seeds(const ComparedModels& m) {
+  for (size_t i = 1; i < m.seeds.size(); ++i)
+    for (size_t j = 0; j < i; ++j)
+      if (m.seeds[i] && m.seeds[i] == m.seeds[j]) {
+        log_line(fmt::format(
+            "{} and {} were trained with the same seed {}: intervals leave out part of the variation "
+            "between trainings",
+            m.folders[j * m.folds_of_a_run].string(), m.folders[i * m.folds_of_a_run].string(), *m.seeds[i]));
+        return;
+      }
+}
+
+// Loads the model of --untrained. Error for a trained one: loralens saves no others, and a bare PEFT folder may be a
+// copy of an analysed model's.
+EmotionModel untrained_model(const ComparisonRequest& a, const ComparedModels& m) {
+  const EmotionModel& like = m.adapted.front();
+  const char* advice = "give a PEFT folder that was saved before its training, or leave the flag out";
+  if (const Path config = Path(a.untrained) / "config.json";
+      fs::exists(config) && read_json_object(config).contains("loralens"))
+    fail("--untrained {} is a model that loralens trained: {}", a.untrained, advice);
+  EmotionModel untrained = load_model(a.untrained, m.base, {like.classes, like.input});
+  const auto& adapters = untrained.adapted.parameters;
+  for (size_t f = 0; f < m.adapted.size() && !adapters.empty(); ++f)
+    if (same_tensors(adapters, m.adapted[f].adapted.parameters))
+      fail("--untrained {} has the trained adapters of {}: {}", a.untrained, m.folders[f].string(), advice);
+  use_last_layer_head(untrained);
+  return untrained;
 }
 
 }  // namespace
@@ -237,16 +313,11 @@ ComparedModels open_compared(const ComparisonRequest& a, OpenedRun first_run, co
   if (m.folds.size() > folds.size())
     for (size_t f = 0; f < m.folders.size(); f += folds.size()) m.seeds.push_back(seed_of_model(m.folders[f]));
   check_distinct(m);
+  tell_of_same_seeds(m);
   m.frozen = frozen_models(a, m);
   for (auto* models : {&m.adapted, &m.frozen})
     for (EmotionModel& model : *models) use_last_layer_head(model);
-  if (!a.untrained.empty()) {
-    m.untrained = load_model(a.untrained, m.base, {m.adapted.front().classes, m.adapted.front().input});
-    if (m.untrained->classes != m.adapted.front().classes || !same_input(m.untrained->input, m.adapted.front().input))
-      fail("--untrained {} has other classes or another input than {}: give an untrained model with the same ones",
-           a.untrained, first);
-    use_last_layer_head(*m.untrained);
-  }
+  if (!a.untrained.empty()) m.untrained = untrained_model(a, m);
   if (a.first_fold) {
     m.folders.resize(1);
     m.adapted.resize(1, m.adapted.front());

@@ -20,7 +20,7 @@ struct ComparisonRequest {
   std::string against;
   std::vector<std::string> corpora;  // tables of clips; empty: the tables that the run was trained on
   std::string labels;  // map of the tables' labels (label_map_of); empty: the run's own --labels
-  std::string untrained;  // folder of a model that serves as the untrained baseline; empty: none
+  std::string untrained;  // bare PEFT folder that serves as the untrained baseline; empty: none
   bool first_fold = false;  // use only the first fold of the first run
   int threads = 1;  // for decoding audio
 };
@@ -31,6 +31,8 @@ struct ComparedModels {
   Base base;
   // One each for every fold of every training; all heads read the last layer.
   std::vector<EmotionModel> adapted, frozen;
+  // Whether it is known that none of the clips on which the models are compared trained those of `against`.
+  bool against_known = true;
   std::optional<EmotionModel> untrained;
   Clips clips;
   std::vector<int64_t> labels;  // class number of each clip
@@ -43,7 +45,9 @@ struct ComparedModels {
 
 // first: the first run, opened with all its folds. bare_input: the input of further bare PEFT folders.
 // Error unless further runs repeat the first one on the same folds, and all compared models have its classes and input.
-// Error if clips on which the models of `against` are compared trained them.
+// Error if clips on which the models of `against` are compared trained them, if these models are the analysed ones, or
+// if `untrained` is a trained model. The log says where further runs were trained with other flags than the first, or
+// with its seed.
 ComparedModels open_compared(const ComparisonRequest& request, OpenedRun first, const InputOptions& bare_input);
 
 // "" if corresponding adapter matrices have the same shape in all models; else the first difference.

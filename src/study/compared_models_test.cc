@@ -152,10 +152,31 @@ TEST_F(Compared, AFrozenRunOfOtherClassesOrFoldsIsRefused) {
 }
 
 TEST_F(Compared, AnUntrainedModelHasTheRunsClasses) {
-  runs_.write_model(runs_.path() / "start", runs_.model(50));
-  expect_same_parameters(*open({.runs = {run_}, .untrained = path("start")}).untrained, runs_.model(50));
-  runs_.write_model(runs_.path() / "other", runs_.model(50, tiny_adapter("lora"), {"a", "b"}));
-  EXPECT_THAT(refused({.runs = {run_}, .untrained = path("other")}), HasSubstr("--untrained"));
+  const auto bare = [&](const char* name, const EmotionModel& model) {
+    runs_.write_model(runs_.path() / name, model);
+    std::filesystem::remove(runs_.path() / name / "config.json");
+    return path(name);
+  };
+  expect_same_parameters(*open({.runs = {run_}, .untrained = bare("start", runs_.model(50))}).untrained,
+                         runs_.model(50));
+  const EmotionModel three = runs_.model(50, tiny_adapter("lora"), {"a", "b", "c"});
+  EXPECT_THAT(refused({.runs = {run_}, .untrained = bare("three", three)}), HasSubstr("has 3 classes"));
+  EXPECT_THAT(refused({.runs = {run_}, .untrained = other_ + "/fold-00"}),
+              HasSubstr("is a model that loralens trained"));
+  EXPECT_THAT(refused({.runs = {run_}, .untrained = bare("copy", runs_.model(8))}),
+              HasSubstr("has the trained adapters of " + run_ + "/fold-01"));
+}
+
+TEST_F(Compared, ARunIsNoBaselineOfItself) {
+  std::filesystem::copy(run_, path("copy"), std::filesystem::copy_options::recursive);
+  for (const std::string& against : {run_, path("copy")})
+    EXPECT_THAT(refused({.runs = {run_}, .against = against}), HasSubstr("or a copy of it"));
+  EXPECT_TRUE(open({.runs = {run_}, .against = other_}).against_known);
+}
+
+TEST_F(Compared, ABaselineWithoutARunIsOfUnknownTraining) {
+  runs_.write_model(runs_.path() / "alone", runs_.model(30, tiny_adapter("frozen")));
+  EXPECT_FALSE(open({.runs = {run_}, .against = path("alone")}).against_known);
 }
 
 TEST_F(Compared, AnotherCorpusIsAllTestClips) {

@@ -98,9 +98,11 @@ OpenedRun open_run(const RunRequest& request, const Compute& compute) {
 }
 
 Path run_of(const Path& folder) {
-  if (std::filesystem::exists(folder / "folds.csv") || !is_model_folder(folder)) return folder;
+  if (std::filesystem::exists(folder / "folds.csv")) return folder;
   const Path canonical = std::filesystem::weakly_canonical(folder);
   Path above = canonical.parent_path();
+  if (!is_model_folder(folder))
+    return training_seed(canonical) && std::filesystem::exists(above / "folds.csv") ? above : folder;
   if (training_seed(above)) above = above.parent_path();
   const bool named = fold_number(folder) || canonical.filename() == "final";
   for (const char* file : {"folds.csv", "recordings.csv", "config.toml"})

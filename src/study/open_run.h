@@ -42,8 +42,8 @@ struct OpenedRun {
 // one name for each class.
 OpenedRun open_run(const RunRequest& request, const Compute& compute);
 
-// The run's folder for a run or for one of its model folders (fold-00, final, seed-43/fold-00), also if the run has
-// lost folds.csv; else the folder itself.
+// The run's folder for a run, for one of its model folders (fold-00, final, seed-43/fold-00), also if the run has lost
+// folds.csv, or for the folder of a training (seed-43); else the folder itself.
 Path run_of(const Path& folder);
 
 // The random seed of the training of a run's model (fold-00, final): that in the name of its training's folder, else of

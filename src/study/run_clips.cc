@@ -2,6 +2,7 @@
 #include "study/run_clips.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -37,27 +38,32 @@ void check_classes(const Clips& clips, const std::vector<std::string>& classes) 
   }
 }
 
-// For a run without recordings.csv: how many of the clips have a file and segment that are in the run's tables.
-int64_t clips_of_its_tables(const Path& run, const Clips& clips) {
-  if (!fs::exists(run / "config.toml")) {
+// For a run without recordings.csv: how many of the clips have a file and segment that are in the run's tables. nullopt
+// if there are none in the tables that still exist, and others do not exist.
+std::optional<int64_t> clips_of_its_tables(const Path& run, const Clips& clips) {
+  const auto tables = recorded_flag(run, "corpus");
+  if (tables.empty()) {
     log_line(fmt::format("{} has no recordings.csv: it is unknown whether these clips trained it", run.string()));
-    return 0;
+    return std::nullopt;
   }
   log_line(
       fmt::format("{} has no recordings.csv, because an older version trained it: its training clips are recognised "
                   "by their file paths only, so copies of them are not recognised",
                   run.string()));
   std::set<std::string> trained;
-  for (const std::string& table : recorded_flag(run, "corpus")) {
+  bool all = true;
+  for (const std::string& table : tables) {
     if (!fs::exists(table)) {
+      all = false;
       log_line(fmt::format("{}, on which {} was trained, is missing: it is unknown whether it holds these clips", table,
                            run.string()));
       continue;
     }
     for (const Clip& clip : read_clips(table).clips) trained.insert(audio_of(clip));
   }
-  return std::count_if(clips.clips.begin(), clips.clips.end(),
-                       [&](const Clip& clip) { return trained.contains(audio_of(clip)); });
+  const int64_t count =
+      std::ranges::count_if(clips.clips, [&](const Clip& clip) { return trained.contains(audio_of(clip)); });
+  return count > 0 || all ? std::optional(count) : std::nullopt;
 }
 
 // The ids in the training or development parts of the run's folds, or of the one fold that `folder` is. nullopt for a
@@ -65,7 +71,7 @@ int64_t clips_of_its_tables(const Path& run, const Clips& clips) {
 std::optional<std::set<std::string>> training_ids(const Path& run, const Path& folder) {
   const auto number = fold_number(folder);
   const bool whole = fs::weakly_canonical(run) == fs::weakly_canonical(folder);
-  if (!fs::exists(run / "folds.csv") || (whole ? fs::exists(run / "final") : !number)) return {};
+  if (!fs::exists(run / "folds.csv") || (!whole && !number)) return {};
   std::set<std::string> ids;
   bool known = false;
   scan_folds(run / "folds.csv", [&](const std::string& id, int64_t fold, const std::string& part) {
@@ -96,7 +102,7 @@ Clips clips_of_classes(const std::vector<std::string>& corpora, const std::strin
   return clips;
 }
 
-int64_t clips_trained_on(const Path& folder, const Clips& clips, int64_t threads) {
+std::optional<int64_t> clips_trained_on(const Path& folder, const Clips& clips, int64_t threads) {
   const Path run = run_of(folder);
   if (!fs::exists(run / "recordings.csv")) return clips_of_its_tables(run, clips);
   auto trained = read_recordings(run / "recordings.csv");
@@ -104,6 +110,21 @@ int64_t clips_trained_on(const Path& folder, const Clips& clips, int64_t threads
     std::erase_if(trained, [&](const TrainedClip& clip) { return !parts->contains(clip.id); });
   Progress progress("comparing audio", std::ssize(clips.clips));
   return count_trained(trained, examine(clips, threads, [&](int64_t done) { progress.step(done); }));
+}
+
+bool unchanged_since_training(const Path& run, const Clips& clips, int64_t threads) {
+  if (!fs::exists(run / "recordings.csv")) return false;
+  std::map<std::string, TrainedClip> trained;
+  for (TrainedClip& clip : read_recordings(run / "recordings.csv")) trained[clip.id] = std::move(clip);
+  for (const Clip& clip : clips.clips)
+    if (const auto found = trained.find(clip.id);
+        found == trained.end() || found->second.label != clip.label || found->second.speaker != clip.speaker)
+      return false;
+  Progress progress("comparing audio", std::ssize(clips.clips));
+  const auto recordings = examine(clips, threads, [&](int64_t done) { progress.step(done); });
+  for (size_t i = 0; i < recordings.size(); ++i)
+    if (recordings[i].digest != trained.at(clips.clips[i].id).sha256) return false;
+  return true;
 }
 
 }  // namespace loralens

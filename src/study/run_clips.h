@@ -2,6 +2,8 @@
 // The clips on which a trained run can be evaluated or analysed.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,7 +20,11 @@ Clips clips_of_classes(const std::vector<std::string>& corpora, const std::strin
 // How many of these clips trained the model in `folder` (a run, one of its folds or a final model). Clips are compared
 // by their audio (recordings.csv), whatever their names. All clips of the run count if its folds.csv does not say which
 // of them trained this model. Older runs without recordings.csv are compared by audio file, if the tables of their
-// config.toml still exist; the log says so. 0 for a folder without both; the log says that the number is unknown.
-int64_t clips_trained_on(const Path& folder, const Clips& clips, int64_t threads);
+// config.toml still exist; the log says so. nullopt if that leaves the number unknown, which the log says too.
+std::optional<int64_t> clips_trained_on(const Path& folder, const Clips& clips, int64_t threads);
+
+// Whether the clips, each of which is in the run's recordings.csv by its id, have the labels, speakers and audio that
+// they had when the run was trained. false if the run has no recordings.csv.
+bool unchanged_since_training(const Path& run, const Clips& clips, int64_t threads);
 
 }  // namespace loralens

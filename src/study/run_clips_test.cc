@@ -21,7 +21,7 @@ class RunClips : public testing::Test {
     return clips;
   }
   // How many clips of the corpus trained the model in `folder`.
-  int64_t trained_on(const Path& folder) const { return clips_trained_on(folder, runs_.corpus(), 1); }
+  std::optional<int64_t> trained_on(const Path& folder) const { return clips_trained_on(folder, runs_.corpus(), 1); }
 
   TestRuns runs_;
 };
@@ -61,7 +61,7 @@ TEST_F(RunClips, ThatTrainedAFinalModelAreAllOfTheRun) {
   EXPECT_EQ(trained_on(run), 8);
   runs_.write_model(run / "final", runs_.model(2));
   EXPECT_EQ(trained_on(run / "final"), 12);
-  EXPECT_EQ(trained_on(run), 12) << "predictions of the run are those of final/";
+  EXPECT_EQ(trained_on(run), 8) << "the models of a run are its folds";
   EXPECT_EQ(trained_on(run / "fold-00"), 8);
 }
 
@@ -87,9 +87,24 @@ TEST_F(RunClips, OfAnOlderRunAreKnownByTheirPaths) {
   fs::copy(runs_.path() / "02.wav", clips.clips[0].path);
   EXPECT_EQ(clips_trained_on(run, clips, 1), 1);
   fs::remove(runs_.table());
-  EXPECT_EQ(trained_on(run), 0) << "its table is missing";
+  EXPECT_EQ(trained_on(run), std::nullopt) << "its table is missing";
   fs::remove(run / "config.toml");
-  EXPECT_EQ(trained_on(run), 0);
+  EXPECT_EQ(trained_on(run), std::nullopt);
+}
+
+TEST_F(RunClips, AreUnchangedWithTheLabelsAndAudioOfTheTraining) {
+  const Path run = runs_.write("run");
+  EXPECT_TRUE(unchanged_since_training(run, some({0, 5}), 1));
+  Clips changed = some({0, 5});
+  changed.clips[1].label = "other";
+  EXPECT_FALSE(unchanged_since_training(run, changed, 1));
+  changed = some({0, 5});
+  changed.clips[1].path = runs_.corpus().clips[6].path;
+  EXPECT_FALSE(unchanged_since_training(run, changed, 1)) << "another recording under the clip's name";
+  changed.clips[1].id = "unknown.wav";
+  EXPECT_FALSE(unchanged_since_training(run, changed, 1));
+  fs::remove(run / "recordings.csv");
+  EXPECT_FALSE(unchanged_since_training(run, some({0}), 1));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/formats/csv.h"
 #include "base/formats/json.h"
+#include "base/shell.h"
 
 namespace loralens {
 namespace {
@@ -194,7 +195,7 @@ TrainingInputs read_inputs(const Path& folder, const std::string& run) {
     fail(
         "{}: {}, so it is unknown whether a resumed training would have the same clips, folds and flags: start it "
         "again with -o {} --force",
-        run, why, run);
+        run, why, shell_word(run));
   };
   for (const Path& path : {file, table})
     if (!std::filesystem::exists(path))

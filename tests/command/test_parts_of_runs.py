@@ -95,6 +95,18 @@ def test_a_baseline_of_unknown_origin_is_told(trained, final, tmp_path):
     bare = shutil.copytree(final / "fold-00", tmp_path / "bare")
     result = run("analyze", trained, "--against", bare, *CHEAP, "-o", tmp_path / "out")
     assert result.returncode == 0 and f"{bare} has no recordings.csv: it is unknown" in result.stderr
+    assert about(tmp_path / "out")["against_trained_clips"] is None
+    assert "Clips that trained the compared run" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_run_is_no_baseline_of_itself(trained, tmp_path):
+    expect_error(run("-q", "analyze", trained, "--against", trained, *CHEAP, "-o", tmp_path / "no"), 1, "or a copy of it")
+    expect_error(run("evaluate", trained, "--against", trained), 2, trained, "the run itself")
+    expect_no_trace(tmp_path / "no")
+
+
+def test_a_run_is_compared_once(trained, final):
+    expect_error(run("evaluate", trained, "--against", final, "--against", f"{final}/"), 2, "given twice")
 
 
 def test_on_another_corpus_no_folds_are_needed(trained, final, elsewhere, corpus, tmp_path):
@@ -132,6 +144,68 @@ def test_a_run_without_folds_is_not_analysed_on_its_training_clips(trained, corp
         assert result.returncode == 0 and "32 of these 32 clips trained" in result.stderr
 
 
+def test_unknown_training_clips_are_not_none(trained, elsewhere, clips, tmp_path):
+    alone = shutil.copytree(trained / "fold-00", tmp_path / "alone")
+    result = run("evaluate", alone, "--corpus", elsewhere, "-o", tmp_path / "evaluation", "--json")
+    assert json.loads(result.stdout)["trained_clips"] is None and "it is unknown" in result.stderr
+    succeed("evaluate", trained, "--corpus", elsewhere, "-o", tmp_path / "known")
+    assert json.loads((tmp_path / "known" / "metrics.json").read_text())["trained_clips"] == 0
+    succeed("report", tmp_path / "evaluation", tmp_path / "known", "-o", tmp_path / "page.html")
+    succeed("report", tmp_path / "evaluation")
+    assert "Clips that trained the run" in (tmp_path / "evaluation" / "report.html").read_text()
+    succeed("analyze", alone, "--corpus", elsewhere, *CHEAP, "-o", tmp_path / "analysis")
+    assert about(tmp_path / "analysis")["trained_clips"] is None
+
+
+# The scores of a run beside its analysis
+
+
+def test_scores_are_those_of_the_analysed_clips(trained, corpus, tmp_path):
+    """Not of the training's labels or audio, if the clips of the same names have others, nor of clips outside a list."""
+    out = tmp_path / "out"
+    arguments = ["analyze", trained, *CHEAP, "--force", "-o", out]
+    same = shutil.copytree(corpus.parent, tmp_path / "same") / "clips.csv"
+    succeed(*arguments, "--corpus", same)
+    assert about(out)["metrics"] == json.loads((trained / "metrics.json").read_text())
+    noisy = shutil.copytree(corpus.parent, tmp_path / "noisy") / "clips.csv"
+    write_wav(noisy.parent / table_of(noisy)[0]["path"], noise(2))
+    relabelled = tmp_path / "same" / "relabelled.csv"
+    text = same.read_text()
+    relabelled.write_text(text.replace(",anger,", ",other,").replace(",sadness,", ",anger,").replace(",other,", ",sadness,"))
+    few = tmp_path / "few.txt"
+    few.write_text("\n".join(test_ids(trained / "folds.csv", 1)[:3]) + "\n")
+    for flags, words in ((["--corpus", noisy], "audio"), (["--corpus", relabelled], "labels"),
+                         (["--labels", "anger=sadness,sadness=anger,neutral=neutral,happiness=happiness"], "labels"),
+                         (["--clips", few], "--clips leaves out")):
+        result = run(*arguments, *flags)
+        assert result.returncode == 0 and "left out: the scores" in result.stderr and words in result.stderr
+        assert "metrics" not in about(out)
+    assert about(out)["clips"] == 3 and about(out)["folds"] == 1
+    few.write_text("\n".join(row["path"] for row in table_of(corpus)) + "\n")
+    succeed(*arguments, "--clips", few)
+    assert about(out)["clips"] == 32 and "metrics" in about(out)
+
+
+def test_scores_of_all_trainings_are_not_those_of_one(trained, flags, tmp_path):
+    folds = tmp_path / "folds.csv"
+    folds.write_text("id,fold,part\n" + "".join(f"{row['id']},0,{row['part']}\n" for row in table_of(trained / "folds.csv")
+                                                if row["fold"] == "0"))
+    arguments = [flag if flag != "speaker:2" else f"file:{folds}" for flag in flags]
+    succeed("train", *arguments, "--method", "frozen", "--read-out", "gradient", "--seeds", 2, "-o", tmp_path / "run")
+    for part, scored in (("fold-00", False), ("seed-43/fold-00", False), (".", True)):
+        succeed("analyze", tmp_path / "run" / part, *CHEAP, "--force", "-o", tmp_path / "out")
+        assert ("metrics" in about(tmp_path / "out")) == scored
+
+
+def test_an_analysis_and_its_run_are_one_on_a_page(trained, final, tmp_path):
+    succeed("analyze", trained, *CHEAP, "-o", tmp_path / "analysis")
+    page = tmp_path / "page.html"
+    succeed("report", tmp_path / "analysis", trained, "-o", page)
+    assert 'id="differences"' not in page.read_text()
+    succeed("report", tmp_path / "analysis", trained, final, "--force", "-o", page)
+    assert 'id="differences"' in page.read_text()
+
+
 # One fold
 
 
@@ -150,7 +224,7 @@ def test_one_fold_has_its_number_and_no_scores_of_the_run(trained, final, tmp_pa
 def test_an_evaluation_of_a_fold_is_its_own(final, elsewhere, corpus, tmp_path):
     fold = final / "fold-01"
     metrics = json.loads(succeed("evaluate", fold, "--corpus", elsewhere, "--json"))
-    assert metrics["run"] == str(fold)
+    assert metrics["run"] == str(fold) and [part["fold"] for part in metrics["folds"]] == [1]
     for result in (run("evaluate", fold, "--corpus", corpus), run("evaluate", fold)):
         advice = re.search(r"`loralens ([^`]*)`", result.stderr).group(1)
         assert advice == f"evaluate {final}"
@@ -169,6 +243,50 @@ def test_a_run_that_records_no_seed_has_none(trained, quick, corpus, tmp_path):
     succeed("analyze", trained, tmp_path / "other", *CHEAP, "--seed", 5, "-o", tmp_path / "out")
     rows = table_of(tmp_path / "out" / "tables" / "contribution.csv")
     assert {(row["fold"], row["seed"]) for row in rows} == {("", "5"), ("0", "42"), ("1", "42"), ("0", ""), ("1", "")}
+
+
+def test_an_evaluation_needs_the_seed_of_each_training(flags, elsewhere, tmp_path):
+    succeed("train", *flags, "--method", "frozen", "--read-out", "gradient", "--seeds", 2, "-o", tmp_path / "run")
+    (tmp_path / "run" / "config.toml").unlink()
+    result = run("-q", "evaluate", tmp_path / "run", "--corpus", elsewhere, "-o", tmp_path / "out")
+    expect_error(result, 1, tmp_path / "run", "2 trainings", "config.toml")
+    expect_no_trace(tmp_path / "out")
+
+
+def test_runs_that_are_no_repetitions_are_told(trained, flags, tmp_path):
+    succeed("train", *flags, "--learning-rate", 1e-4, "-o", tmp_path / "slow")
+    result = run("analyze", trained, tmp_path / "slow", *CHEAP, "-o", tmp_path / "out")
+    assert result.returncode == 0
+    assert "--learning-rate was 0.001 there and is 0.0001 here" in result.stderr and "same seed 42" in result.stderr
+
+
+def test_clips_without_a_speaker_are_told(trained, elsewhere, tmp_path):
+    rows = [(elsewhere.parent / row["path"], row["label"], "") for row in table_of(elsewhere)]
+    result = run("evaluate", trained, "--corpus", write_table(tmp_path / "clips.csv", rows))
+    assert result.returncode == 0 and "8 of these 8 clips have no speaker" in result.stderr
+
+
+# Untrained models
+
+
+def test_a_trained_model_is_no_untrained_one(trained, adapter, tmp_path):
+    arguments = ["-q", "analyze", trained, "--only", "alignment", "--threads", 1, "-o", tmp_path / "out"]
+    for folder in (trained / "fold-01", shutil.copytree(trained / "fold-01", tmp_path / "moved")):
+        expect_error(run(*arguments, "--untrained", folder), 1, folder, "is a model that loralens trained")
+    expect_error(run(*arguments, "--untrained", adapter), 1, adapter, f"the trained adapters of {trained / 'fold-00'}")
+    expect_no_trace(tmp_path / "out")
+
+
+# Paths
+
+
+def test_advice_quotes_paths_that_need_it(trained, corpus, elsewhere, tmp_path):
+    spaced = shutil.copytree(trained, tmp_path / "my run's")
+    result = run("evaluate", spaced, "--corpus", corpus)
+    advice = re.search(r"`loralens ([^`]*)`", result.stderr).group(1)
+    assert shlex.split(advice) == ["evaluate", str(spaced)]
+    result = run("-q", "analyze", spaced, trained / "fold-00", *CHEAP, "-o", tmp_path / "no")
+    expect_error(result, 1, f"--folds {shlex.quote(f'file:{spaced}/folds.csv')}".replace('\'"\'"\'', "'\\''"))
 
 
 # Lists of clips

@@ -5,7 +5,8 @@ import shutil
 import numpy
 import pytest
 
-from support import expect_error, expect_no_trace, files_of, run, slow, succeed, table_of, write_table, write_wav
+from support import (expect_error, expect_no_trace, files_of, read_safetensors, run, slow, succeed, table_of, write_safetensors,
+                     write_table, write_wav)
 
 
 @pytest.fixture(scope="session")
@@ -190,11 +191,21 @@ def test_an_evaluation_that_computes_nothing_tells_of_machine_flags(many):
     assert result.returncode == 0 and "without effect without --corpus: --threads" in result.stderr
 
 
+def untrained_like(model, folder):
+    """A bare PEFT folder with the shapes of a model and weights N(0, 0.02)."""
+    folder.mkdir()
+    shutil.copy(model / "adapter_config.json", folder)
+    header, data = read_safetensors(model / "adapter_model.safetensors")
+    values = numpy.random.default_rng(3).normal(0, 0.02, len(data) // 4).astype("<f4")
+    write_safetensors(folder / "adapter_model.safetensors", header, values.tobytes())
+    return folder
+
+
 def test_analyze_tells_of_lists_and_models_that_no_analysis_looks_at(trained, corpus, tmp_path):
     clip_list = tmp_path / "list.txt"
     clip_list.write_text(table_of(corpus)[0]["path"] + "\n")
     result = run("analyze", trained / "fold-00", "--only", "contribution", "--clips", clip_list, "--gradient-clips", clip_list,
-                 "--untrained", trained / "fold-00", "-o", tmp_path / "out")
+                 "--untrained", untrained_like(trained / "fold-00", tmp_path / "untrained"), "-o", tmp_path / "out")
     assert result.returncode == 0, result.stderr
     assert "without effect: --gradient-clips" in result.stderr and "without effect: --untrained" in result.stderr
 
@@ -289,7 +300,7 @@ def test_runs_of_other_ranks_are_analysed_without_what_needs_equal_ones(trained,
 @slow
 def test_a_run_is_compared_with_one_of_another_shape(trained, shapes, tmp_path):
     other, analyses = shapes / "modules" / "fold-00", "contribution,logit-lens,spectrum,alignment,gradients,embedding"
-    succeed("analyze", trained / "fold-00", "--against", other, "--untrained", other, "--only", analyses, "--threads", 1,
-            "-o", tmp_path / "out")
+    succeed("analyze", trained / "fold-00", "--against", other, "--untrained", untrained_like(other, tmp_path / "untrained"),
+            "--only", analyses, "--threads", 1, "-o", tmp_path / "out")
     tables = files_of(tmp_path / "out" / "tables")
     assert sorted(tables) == sorted(f"{name}.csv" for name in analyses.split(","))

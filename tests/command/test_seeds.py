@@ -56,6 +56,20 @@ def test_an_analysis_takes_all_trainings(several, tmp_path):
     assert sum("2 runs are too few" in note for note in notes) == 1
 
 
+def test_one_training_is_tested_on_the_folds_of_its_run(several, corpus, tmp_path):
+    training = several / "seed-43"
+    succeed("analyze", training, "--only", "contribution", "-o", tmp_path / "out")
+    about = json.loads((tmp_path / "out" / "summary.json").read_text())["about"]
+    assert about["folds"] == 2 and about["clips"] == len(table_of(corpus)) and "metrics" not in about
+    both = tmp_path / "both"
+    succeed("analyze", several, "--only", "contribution", "-o", both)
+    rows = [{**row, "seed": ""} for folder, seed in ((tmp_path / "out", "42"), (both, "43"))
+            for row in table_of(folder / "tables" / "contribution.csv") if row["fold"] and row["seed"] == seed]
+    assert rows and rows[:len(rows) // 2] == rows[len(rows) // 2:]
+    expect_error(run("evaluate", training), 1, training, f"`loralens evaluate {several}`")
+    assert json.loads(succeed("evaluate", training, "--corpus", corpus, "--json"))["trained_clips"] == len(table_of(corpus))
+
+
 def test_a_training_that_is_lost_is_named(several, clips, tmp_path):
     (several / "seed-43").rename(several / "lost")
     try:

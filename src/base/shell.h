@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// Texts as words of a shell's command line, for commands that messages recommend.
+#pragma once
+
+#include <string>
+
+namespace loralens {
+
+// `text` as one word of a POSIX shell: unchanged if the shell reads it so, else in single quotes ('my run').
+std::string shell_word(const std::string& text);
+
+}  // namespace loralens
