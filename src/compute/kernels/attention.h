@@ -27,8 +27,8 @@ void copy_rows(const T* in, int64_t stride, int64_t count, int64_t rows, float f
       store(out + r * width + i, r < count ? hn::Mul(load(in + r * stride + i), set(factor)) : zero());
 }
 
-// Packs the transpose of T rows of 64: panels of 64 columns (positions), for products summed along the width.
-// `rows`: from copy_rows; `padded`: T rounded up to a multiple of 64.
+// Packs the transpose of T rows of 64: panels of columns (positions), for products summed along the width.
+// `rows`: from copy_rows; `padded`: T rounded up to whole panels.
 template <typename T>
 void pack_transposed(const T* rows, int64_t padded, uint32_t* panels) {
   constexpr int64_t depth = units<T>(width);
@@ -37,14 +37,27 @@ void pack_transposed(const T* rows, int64_t padded, uint32_t* panels) {
     transpose(in + p * depth, depth, panel_lanes, depth, panels + p * depth, panel_lanes);
 }
 
-// Packs T rows of 64 as one panel of 64 columns (the width), for products summed along positions.
-inline void pack(const float* rows, int64_t padded, uint32_t* panel) {
-  __builtin_memcpy(panel, rows, static_cast<size_t>(padded * width) * sizeof(float));
+// Packs T rows of 64 as panels of columns (the width), for products summed along positions.
+inline void pack(const float* rows, int64_t padded, uint32_t* panels) {
+  for (int64_t w = 0; w < width; w += panel_lanes)
+    for (int64_t r = 0; r < padded; ++r, panels += panel_lanes)
+      __builtin_memcpy(panels, rows + r * width + w, panel_lanes * sizeof(float));
 }
-inline void pack(const uint16_t* rows, int64_t padded, uint32_t* panel) {
-  for (int64_t u = 0; u < padded / 2; ++u)
-    for (int64_t i = 0; i < width; ++i)
-      panel[u * panel_lanes + i] = rows[2 * u * width + i] | static_cast<uint32_t>(rows[(2 * u + 1) * width + i]) << 16;
+inline void pack(const uint16_t* rows, int64_t padded, uint32_t* panels) {
+  for (int64_t w = 0; w < width; w += panel_lanes)
+    for (int64_t r = 0; r < padded; r += 2, panels += panel_lanes)
+      for (int64_t i = 0; i < panel_lanes; ++i)
+        panels[i] = rows[r * width + w + i] | static_cast<uint32_t>(rows[(r + 1) * width + w + i]) << 16;
+}
+
+// Stores the first `count` rows of the product of 6 rows of `padded` elements with panels of the width.
+template <typename T>
+HWY_INLINE void store_product(const T* rows, int64_t padded, const uint32_t* panels, int64_t positions, int64_t count,
+                              int64_t stride, T* out) {
+  const int64_t along = padded / per_unit<T>;
+  for (int64_t w = 0; w < width; w += panel_lanes)
+    store_rows(product<T>(reinterpret_cast<const uint32_t*>(rows), along, panels + w * along, units<T>(positions)),
+               count, stride, out + w);
 }
 
 // Allocates pieces of the scratch memory.
@@ -115,11 +128,14 @@ void forward_head(HeadShape shape, const T* q, const T* k, const T* v, T* out, f
       sums[i] = row.sum;
       if (i < count) log_sums[first + i] = row.largest + __builtin_logf(row.sum);
     }
-    const Tile tile =
-        product<T>(reinterpret_cast<const uint32_t*>(weights), padded / per_unit<T>, values, units<T>(positions));
-    for (int i = 0; i < count; ++i)
-      for (int j = 0; j < vectors; ++j)
-        store(out + (first + i) * shape.stride + lanes * j, hn::Div(tile.sums[i][j], set(sums[i])));
+    const int64_t along = padded / per_unit<T>;
+    for (int64_t w = 0; w < width; w += panel_lanes) {
+      const Tile tile =
+          product<T>(reinterpret_cast<const uint32_t*>(weights), along, values + w * along, units<T>(positions));
+      for (int i = 0; i < count; ++i)
+        for (int j = 0; j < vectors; ++j)
+          store(out + (first + i) * shape.stride + w + lanes * j, hn::Div(tile.sums[i][j], set(sums[i])));
+    }
   }
 }
 
@@ -135,8 +151,8 @@ size_t backward_bytes(int64_t positions) {
 // The queries and their output gradients, packed for products with each tile of keys.
 template <typename T>
 struct Queries {
-  const uint32_t *q_columns, *d_out_columns;  // panels of 64 queries, for sums along the width; q is scaled
-  const uint32_t *q_rows, *d_out_rows;        // one panel each, for sums along queries
+  const uint32_t *q_columns, *d_out_columns;  // panels of queries, for sums along the width; q is scaled
+  const uint32_t *q_rows, *d_out_rows;        // panels of the width, for sums along queries
   const float *log_sums, *deltas;             // padded with infinity and 0, so that padding queries have P = 0
 };
 
@@ -162,7 +178,7 @@ void key_tile(const Queries<T>& queries, int64_t padded, const uint32_t* k, cons
   }
 }
 
-// Stores 6 rows of dS (keys first..first+5) in panels of 64 queries, for sums along keys.
+// Stores 6 rows of dS (keys first..first+5) in panels of queries, for sums along keys.
 inline void add_to_panels(const float* ds_row, int64_t padded, int64_t key_units, int64_t first, uint32_t* panels) {
   for (int64_t p = 0; p < padded; p += panel_lanes)
     for (int64_t i = 0; i < tile_rows; ++i)
@@ -238,22 +254,22 @@ void backward_head(HeadShape shape, const T* q, const T* k, const T* v, const T*
     copy_rows(v + first * shape.stride, shape.stride, count, tile_rows, 1, value);
     key_tile(queries, padded, reinterpret_cast<const uint32_t*>(key), reinterpret_cast<const uint32_t*>(value), p_row,
              ds_row, !d_q);
-    const int64_t along = padded / per_unit<T>;
-    store_rows(product<T>(reinterpret_cast<const uint32_t*>(p_row), along, d_out_rows, units<T>(positions)), count,
-               shape.stride, d_v + first * shape.stride);
+    store_product(p_row, padded, d_out_rows, positions, count, shape.stride, d_v + first * shape.stride);
     if (!d_q) continue;
     add_to_panels(ds_row, padded, key_units, first, ds_panels);
-    store_rows(product<T>(reinterpret_cast<const uint32_t*>(ds_row), along, q_rows, units<T>(positions)), count,
-               shape.stride, d_k + first * shape.stride);
+    store_product(ds_row, padded, q_rows, positions, count, shape.stride, d_k + first * shape.stride);
   }
 
   if (!d_q) return;
   copy_rows(k, shape.stride, positions, padded, 1, rows);  // padding keys are zero, so dS may hold any values there
   uint32_t* k_rows = q_rows;
   pack(rows, padded, k_rows);
+  const int64_t along = padded / per_unit<T>;
   for (int64_t d = 0; d < width + tile_rows; ++d)
     for (int64_t u = 0; u < key_units; ++u)
-      k_units[d * key_units + u] = d < width && u < padded / per_unit<T> ? k_rows[u * panel_lanes + d] : 0;
+      k_units[d * key_units + u] =
+          d < width && u < along ? k_rows[d / panel_lanes * panel_lanes * along + u * panel_lanes + d % panel_lanes]
+                                 : 0;
   query_gradients(shape, k_units, ds_panels, key_units, square, d_q);
 }
 

@@ -12,7 +12,7 @@ namespace loralens {
 
 // ---- Products: a (M×K) times a packed right-hand side (K×N)
 
-// The right-hand side is packed in panels of this many columns.
+// The right-hand side is packed by this many columns at a time: one panel, or several narrower ones.
 inline constexpr int64_t panel_columns = 64;
 
 // Whether the kernel supports these sizes: N must be a multiple of 16, and K of 2, or of 32 if the right-hand side is

@@ -23,10 +23,10 @@ inline void pack_columns(const uint16_t* rows, int64_t inner, int64_t stride, ui
 
 template <typename T>
 void pack_panels(const RightSide<T>& right, int64_t begin, int64_t end, T* panels) {
-  const int64_t depth = units<T>(right.inner);
-  for (int64_t p = begin; p < end; ++p) {
-    auto* panel = reinterpret_cast<uint32_t*>(panels + p * panel_size(right.inner));
-    const int64_t first = p * panel_lanes, columns = smaller(panel_lanes, right.columns - first);
+  const int64_t depth = units<T>(right.inner), last = smaller(end * panel_columns, right.columns);
+  for (int64_t first = begin * panel_columns; first < last; first += panel_lanes) {
+    auto* panel = reinterpret_cast<uint32_t*>(panels + first * right.inner);
+    const int64_t columns = smaller(panel_lanes, last - first);
     if (right.transposed)
       transpose(reinterpret_cast<const uint32_t*>(right.data + first * right.inner), depth, columns, depth, panel,
                 panel_lanes);
@@ -79,14 +79,12 @@ template <typename T>
 void add_tile(const LeftRows<T>& left, int64_t first, int64_t count, const uint32_t* panel, int64_t column,
               const Span& span) {
   const int64_t columns = left.columns - column;
-  if (columns >= 64)
-    add_tile<T, 4 * per_block>(left, first, count, panel, column, span);
-  else if (columns == 48)
-    add_tile<T, 3 * per_block>(left, first, count, panel, column, span);
-  else if (columns == 32)
-    add_tile<T, 2 * per_block>(left, first, count, panel, column, span);
-  else
-    add_tile<T, 1 * per_block>(left, first, count, panel, column, span);
+  if (columns >= panel_lanes) return add_tile<T, vectors>(left, first, count, panel, column, span);
+  if constexpr (panel_lanes == 64) {
+    if (columns == 48) return add_tile<T, 3>(left, first, count, panel, column, span);
+    if (columns == 32) return add_tile<T, 2>(left, first, count, panel, column, span);
+    add_tile<T, 1>(left, first, count, panel, column, span);
+  }
 }
 
 template <typename T>

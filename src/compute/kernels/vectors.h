@@ -73,15 +73,14 @@ HWY_INLINE float largest_of(Vec x) { return hn::GetLane(hn::MaxOfLanes(floats, x
 
 // ---- Tiles of matrix products
 
-constexpr int64_t tile_rows = 6;  // a tile of 6×64 sums occupies 24 registers of AVX-512
-constexpr int64_t panel_lanes = panel_columns;
-constexpr int vectors = static_cast<int>(panel_lanes / lanes);  // per tile row
-constexpr int per_block = static_cast<int>(16 / lanes);  // vectors; a partial panel has a multiple of 16 columns
-// Vectors per row that are summed at once: 24 sums in 32 registers, or 12 in the 16 of AVX2.
-constexpr int at_once = HWY_TARGET == HWY_AVX2 ? 2 : 4;
+// A tile of 6 rows of sums occupies 24 of the 32 registers of AVX-512 and NEON, or 12 of the 16 of AVX2.
+constexpr int64_t tile_rows = 6;
+constexpr int vectors = HWY_TARGET == HWY_AVX2 ? 2 : 4;  // per tile row
+constexpr int64_t panel_lanes = vectors * lanes;  // 64 for AVX-512, else 16
 
 // Matrices are read in 32-bit units along the summed dimension: one float32 or a pair of bfloat16. A right-hand matrix
-// is packed as panels of 64 columns: panel[unit][column].
+// is packed as panels of panel_lanes columns: panel[unit][column]. If n units are summed, the panel that begins with
+// column c lies n c units behind the first panel.
 template <typename T>
 constexpr int64_t per_unit = 4 / sizeof(T);
 constexpr int64_t rounded(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
@@ -116,21 +115,15 @@ HWY_INLINE void store_rows(const Tile& tile, int64_t count, int64_t stride, T* o
 template <typename T, int V = vectors>
 HWY_INLINE TileOf<V> product(const uint32_t* const (&rows)[tile_rows], const uint32_t* panel, int64_t count) {
   TileOf<V> tile;
-  constexpr int W = V < at_once ? V : at_once;
-  for (int first = 0; first < V; first += W) {
-    Vec sums[tile_rows][W];
-    for (int i = 0; i < tile_rows; ++i)
-      for (int j = 0; j < W; ++j) sums[i][j] = zero();
-    for (int64_t u = 0; u < count; ++u) {
-      WordVec b[W];
-      for (int j = 0; j < W; ++j) b[j] = hn::LoadU(words, panel + u * panel_lanes + lanes * (first + j));
-      for (int i = 0; i < tile_rows; ++i) {
-        const WordVec value = hn::Set(words, rows[i][u]);
-        for (int j = 0; j < W; ++j) sums[i][j] = multiply_add(sums[i][j], value, b[j], T{});
-      }
+  for (auto& row : tile.sums)
+    for (auto& sum : row) sum = zero();
+  for (int64_t u = 0; u < count; ++u) {
+    WordVec b[V];
+    for (int j = 0; j < V; ++j) b[j] = hn::LoadU(words, panel + u * panel_lanes + lanes * j);
+    for (int i = 0; i < tile_rows; ++i) {
+      const WordVec value = hn::Set(words, rows[i][u]);
+      for (int j = 0; j < V; ++j) tile.sums[i][j] = multiply_add(tile.sums[i][j], value, b[j], T{});
     }
-    for (int i = 0; i < tile_rows; ++i)
-      for (int j = 0; j < W; ++j) tile.sums[i][first + j] = sums[i][j];
   }
   return tile;
 }
