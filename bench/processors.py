@@ -1,4 +1,4 @@
-"""Row of processors without AVX-512: the generic level of this machine's processor beside its own level."""
+"""Row of processors without AVX-512: lower levels of this machine's processor beside its own level."""
 import dataclasses
 
 import speech
@@ -7,15 +7,14 @@ from measure import Place, kernel, loralens
 from rows import Line, Row
 from training import lora_flags
 
-# The kernels of a processor with AVX2 alone: this program's level, and those of LibTorch, oneDNN and MKL.
-AVX2 = {"LORALENS_PROCESSOR": "generic", "ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2",
-        "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
+# The kernels of LibTorch, oneDNN and MKL for a processor with AVX2 alone.
+LIBRARIES = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 KERNELS = {"product": "product-fp32/1920/512/2048/", "attention, T = 240": "attention-fp32/8/240/",
            "attention, T = 1,500": "attention-fp32/8/1500/"}
 
 
-def without_avx512(place: Place) -> Place:
-    return dataclasses.replace(place, variables=AVX2)
+def at_level(place: Place, level: str) -> Place:
+    return dataclasses.replace(place, variables=LIBRARIES | {"LORALENS_PROCESSOR": level})
 
 
 def inputs(place: Place) -> tuple:
@@ -46,20 +45,28 @@ def kernels(place: Place) -> dict:
 
 def row(place: Place) -> Row:
     def lines(m: dict) -> list[Line]:
-        own, best, avx2 = m["fp32"], m["auto"], m["AVX2, fp32"]
+        libraries = m["generic, fp32"]
+        sides = {"fp32": m["fp32"], "level avx2, fp32": m["avx2, fp32"], "best precision": m["auto"]}
         found = []
-        for key, work in (("train", f"epoch, {own['clips']:.0f} clips of IEMOCAP's lengths"),
-                          ("predict", f"prediction, {own['predicted']:.0f} clips of 4.8 s")):
-            for name, side in (("fp32", own), ("best precision", best)):
-                found.append(Line(f"{work}, {name}, processor time", side[key], "s", "AVX2, fp32", avx2[key], avx2[key] / side[key]))
+        for key, work in (("train", f"epoch, {libraries['clips']:.0f} clips of IEMOCAP's lengths"),
+                          ("predict", f"prediction, {libraries['predicted']:.0f} clips of 4.8 s")):
+            for name, side in sides.items():
+                found.append(Line(f"{work}, {name}, processor time", side[key], "s", "LibTorch's AVX2, fp32", libraries[key],
+                                  libraries[key] / side[key]))
         for name in KERNELS:
-            found.append(Line(f"{name}, fp32, one thread", own[name], "GFLOP/s", "AVX2", avx2[name], own[name] / avx2[name]))
+            for level in ("fp32", "level avx2, fp32"):
+                rate = sides[level][name]
+                found.append(Line(f"{name}, {level}, one thread", rate, "GFLOP/s", "LibTorch's AVX2", libraries[name],
+                                  rate / libraries[name]))
         return found
 
-    return Row("processor", "this processor's level beside LORALENS_PROCESSOR=generic with AVX2",
-               {"fp32": lambda: commands(place, "fp32") | kernels(place),
-                "AVX2, fp32": lambda: commands(without_avx512(place), "fp32") | kernels(without_avx512(place)),
-                "auto": lambda: commands(place, "auto")}, lines, prepare=lambda: inputs(place))
+    def side(where: Place) -> dict:
+        return commands(where, "fp32") | kernels(where)
+
+    return Row("processor", "this processor's level and LORALENS_PROCESSOR=avx2 beside LibTorch's kernels for AVX2",
+               {"fp32": lambda: side(place), "avx2, fp32": lambda: side(at_level(place, "avx2")),
+                "generic, fp32": lambda: side(at_level(place, "generic")), "auto": lambda: commands(place, "auto")},
+               lines, prepare=lambda: inputs(place))
 
 
 def rows(place: Place) -> list[Row]:

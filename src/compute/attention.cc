@@ -13,8 +13,7 @@
 #include <vector>
 
 #include "base/tensor_memory.h"
-#include "compute/attention_avx512.h"
-#include "compute/avx512_tensors.h"
+#include "compute/kernel_tensors.h"
 #include "compute/threads.h"
 
 namespace loralens {
@@ -55,15 +54,16 @@ void for_each_head(std::span<const int64_t> lengths, int64_t heads, size_t scrat
 template <typename T>
 void forward(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads, std::span<const int64_t> lengths,
              const Tensor& out, const Tensor& log_sums) {
+  const Kernels<T>& kernel = *kernels<T>();
   const int64_t stride = q.size(1), longest = *std::ranges::max_element(lengths);
   const T *qs = data_of<T>(q), *ks = data_of<T>(k), *vs = data_of<T>(v);
   T* outs = data_of<T>(out);
   float* sums = data_of<float>(log_sums);
   const int64_t rows = q.size(0);
-  for_each_head(lengths, heads, avx512::forward_scratch(longest, sizeof(T)), [&](const Task& task, void* scratch) {
-    const int64_t at = task.row * stride + task.head * avx512::head_width;
-    avx512::forward({task.positions, stride}, qs + at, ks + at, vs + at, outs + at, sums + task.head * rows + task.row,
-                    scratch);
+  for_each_head(lengths, heads, kernel.attention_scratch(longest), [&](const Task& task, void* scratch) {
+    const int64_t at = task.row * stride + task.head * head_width;
+    kernel.attention({task.positions, stride}, qs + at, ks + at, vs + at, outs + at, sums + task.head * rows + task.row,
+                     scratch);
   });
 }
 
@@ -71,16 +71,17 @@ template <typename T>
 void backward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& out, const Tensor& d_out,
               const Tensor& log_sums, int64_t heads, std::span<const int64_t> lengths, const Tensor& d_q,
               const Tensor& d_k, const Tensor& d_v) {
+  const Kernels<T>& kernel = *kernels<T>();
   const int64_t stride = q.size(1), rows = q.size(0), longest = *std::ranges::max_element(lengths);
   const T *qs = data_of<T>(q), *ks = data_of<T>(k), *vs = data_of<T>(v), *outs = data_of<T>(out),
           *d_outs = data_of<T>(d_out);
   T *d_qs = data_of<T>(d_q), *d_ks = data_of<T>(d_k), *d_vs = data_of<T>(d_v);
   const float* sums = data_of<float>(log_sums);
-  for_each_head(lengths, heads, avx512::backward_scratch(longest, sizeof(T)), [&](const Task& task, void* scratch) {
-    const int64_t at = task.row * stride + task.head * avx512::head_width;
-    avx512::backward({task.positions, stride}, qs + at, ks + at, vs + at, outs + at, d_outs + at,
-                     sums + task.head * rows + task.row, d_qs ? d_qs + at : nullptr, d_ks ? d_ks + at : nullptr,
-                     d_vs + at, scratch);
+  for_each_head(lengths, heads, kernel.attention_backward_scratch(longest), [&](const Task& task, void* scratch) {
+    const int64_t at = task.row * stride + task.head * head_width;
+    kernel.attention_backward({task.positions, stride}, qs + at, ks + at, vs + at, outs + at, d_outs + at,
+                              sums + task.head * rows + task.row, d_qs ? d_qs + at : nullptr,
+                              d_ks ? d_ks + at : nullptr, d_vs + at, scratch);
   });
 }
 
@@ -118,7 +119,7 @@ class Kernel : public torch::autograd::Function<Kernel> {
 };
 
 bool kernel_takes(const Tensor& q, int64_t heads) {
-  return for_avx512(q, q.scalar_type()) && q.size(1) == heads * avx512::head_width;
+  return has_kernels(q, q.scalar_type()) && q.size(1) == heads * head_width;
 }
 
 // LibTorch's attention for n segments of T positions each. q, k, v: (n·T)×D.

@@ -9,8 +9,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "compute/avx512_tensors.h"
-#include "compute/product_avx512.h"
+#include "compute/kernel_tensors.h"
+#include "compute/processor.h"
 #include "compute/threads.h"
 
 namespace loralens {
@@ -18,18 +18,19 @@ namespace {
 
 using at::Tensor;
 
-// out = a b + bias, or a bᵀ + bias if transposed, with our AVX-512 kernel. All tensors are contiguous.
+// out = a b + bias, or a bᵀ + bias if transposed, with our kernel. All tensors are contiguous.
 template <typename T>
 void multiply(const Tensor& a, const Tensor& b, bool transposed, const Tensor& bias, const Tensor& out) {
+  const Kernels<T>& kernel = *kernels<T>();
   const int64_t inner = a.size(1), columns = out.size(1);
-  const avx512::RightSide<T> right{data_of<T>(b), inner, columns, transposed};
-  const Tensor packed = at::empty({avx512::panels_of(columns) * avx512::panel_size(inner)}, out.options());
+  const RightSide<T> right{data_of<T>(b), inner, columns, transposed};
+  const Tensor packed = at::empty({panels_of(columns) * panel_size(inner)}, out.options());
   T* const panels = data_of<T>(packed);
-  share_among_threads(avx512::panels_of(columns), 1,
-                      [&](int64_t begin, int64_t end) { avx512::pack(right, begin, end, panels); });
+  share_among_threads(panels_of(columns), 1,
+                      [&](int64_t begin, int64_t end) { kernel.pack(right, begin, end, panels); });
   const int64_t rows_a_part = std::max<int64_t>(6, (int64_t{1} << 23) / (inner * columns));
   share_among_threads(a.size(0), rows_a_part, [&](int64_t begin, int64_t end) {
-    avx512::multiply(
+    kernel.multiply(
         {data_of<T>(a, begin * inner), end - begin, inner, columns, data_of<T>(bias), data_of<T>(out, begin * columns)},
         panels);
   });
@@ -37,8 +38,8 @@ void multiply(const Tensor& a, const Tensor& b, bool transposed, const Tensor& b
 
 // Whether our kernel can multiply `a` (rows×K) by a K×columns matrix, or columns×K if transposed.
 bool kernel_takes(const Tensor& a, int64_t columns, bool transposed) {
-  return for_avx512(a, a.scalar_type()) && a.dim() == 2 && a.size(0) > 0 &&
-         avx512::takes_product(a.size(1), columns, transposed);
+  return has_kernels(a, a.scalar_type()) && a.dim() == 2 && a.size(0) > 0 &&
+         takes_product(a.size(1), columns, transposed);
 }
 
 // a b + bias, or a bᵀ + bias if transposed; not differentiable. Without our kernel the bias must be undefined.

@@ -7,9 +7,9 @@
 namespace loralens {
 
 // y = x Wᵀ + b. x: n×in, weight: out×in, bias: out or undefined.
-// On CPUs with AVX-512, float32 and bfloat16 use our own kernel (product_avx512.h), forward and backward. All other
-// cases use LibTorch, whose MKL uses AVX-512 on Intel processors only and whose oneDNN adds the bias in a separate
-// pass.
+// If the processor level has kernels for the type (compute/kernels/kernels.h), they compute it, forward and backward.
+// All other cases use LibTorch, whose MKL uses AVX-512 on Intel processors only and whose oneDNN adds the bias in a
+// separate pass.
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
 
 // The number of rows of a batch should be padded to a multiple of this number, for speed. It is 2 with our bfloat16

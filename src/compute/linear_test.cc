@@ -2,11 +2,12 @@
 // Compares the linear layer and its gradients with LibTorch's in float64.
 #include "compute/linear.h"
 
+#include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "compute/processor.h"
+#include "compute/kernel_tensors.h"
 #include "compute/test_tensors.h"
 
 namespace loralens {
@@ -75,9 +76,8 @@ TEST(Linear, SeveralThreadsGiveTheSameBits) {
 }
 
 TEST(Linear, ARowDoesNotDependOnTheOthers) {
-  if (processor_level() < ProcessorLevel::avx512_bf16)
-    GTEST_SKIP() << "LibTorch's products sum a row by the number of rows";
   for (const auto type : {c10::ScalarType::Float, c10::ScalarType::BFloat16}) {
+    if (!has_kernels(at::empty({1}), type)) continue;  // LibTorch's products sum a row by the number of rows
     const Layer l = layer({40, 512, 64}, true, type, type);
     const Tensor all = linear(l.x, l.weight, l.bias);
     for (const int64_t row : {0, 17, 39})

@@ -8,8 +8,7 @@
 #include <ATen/ops/layer_norm.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "compute/avx512_tensors.h"
-#include "compute/pointwise_avx512.h"
+#include "compute/kernel_tensors.h"
 #include "compute/threads.h"
 
 namespace loralens {
@@ -22,7 +21,7 @@ using torch::autograd::variable_list;
 constexpr int64_t elements_a_part = 32768;  // elements per thread at least, as in LibTorch
 
 bool kernel_takes(const Tensor& x, c10::ScalarType type) {
-  return for_avx512(x, type) && x.numel() > 0 && x.size(-1) % avx512::pointwise_lanes == 0;
+  return has_kernels(x, type) && x.numel() > 0 && x.size(-1) % pointwise_multiple == 0;
 }
 
 // Calls work(first element, rows) for parts of the rows of x.
@@ -45,11 +44,12 @@ class AddAndNorm : public torch::autograd::Function<AddAndNorm> {
     const int64_t width = x.size(1);
     of_type(type, [&](auto element) {
       using T = decltype(element);
+      const Kernels<T>& kernel = *kernels<T>();
       for_rows(x, [&](int64_t row, int64_t rows) {
         const int64_t at = row * width;
-        avx512::add_and_norm({rows, width, data_of<float>(weight), data_of<float>(bias)}, data_of<float>(x, at),
-                             data_of<T>(plus, at), data_of<float>(sum, at), data_of<T>(normed, at),
-                             data_of<float>(statistics, 2 * row));
+        kernel.add_and_norm({rows, width, data_of<float>(weight), data_of<float>(bias)}, data_of<float>(x, at),
+                            data_of<T>(plus, at), data_of<float>(sum, at), data_of<T>(normed, at),
+                            data_of<float>(statistics, 2 * row));
       });
     });
     context->set_materialize_grads(false);
@@ -73,11 +73,12 @@ class AddAndNorm : public torch::autograd::Function<AddAndNorm> {
     const int64_t width = sum.size(1);
     of_type(type, [&](auto element) {
       using T = decltype(element);
+      const Kernels<T>& kernel = *kernels<T>();
       for_rows(sum, [&](int64_t row, int64_t rows) {
         const int64_t at = row * width;
-        avx512::add_and_norm_backward({rows, width, data_of<float>(weight), nullptr}, data_of<float>(sum, at),
-                                      data_of<float>(statistics, 2 * row), data_of<T>(d_normed, at),
-                                      data_of<float>(d_sum, at), data_of<float>(d_x, at), data_of<T>(d_addend, at));
+        kernel.add_and_norm_backward({rows, width, data_of<float>(weight), nullptr}, data_of<float>(sum, at),
+                                     data_of<float>(statistics, 2 * row), data_of<T>(d_normed, at),
+                                     data_of<float>(d_sum, at), data_of<float>(d_x, at), data_of<T>(d_addend, at));
       });
     });
     return {wants_x ? d_x : Tensor(), wants_addend ? (one_type ? d_x : d_addend) : Tensor(), Tensor(), Tensor(),
@@ -91,9 +92,10 @@ class Gelu : public torch::autograd::Function<Gelu> {
     const Tensor y = at::empty_like(x);
     of_type(x.scalar_type(), [&](auto element) {
       using T = decltype(element);
+      const Kernels<T>& kernel = *kernels<T>();
       for_rows(x, [&](int64_t row, int64_t rows) {
         const int64_t at = row * x.size(1);
-        avx512::gelu(rows * x.size(1), data_of<T>(x, at), data_of<T>(y, at));
+        kernel.gelu(rows * x.size(1), data_of<T>(x, at), data_of<T>(y, at));
       });
     });
     context->save_for_backward({x});
@@ -104,9 +106,10 @@ class Gelu : public torch::autograd::Function<Gelu> {
     const Tensor x = context->get_saved_variables()[0], d_y = gradients[0].contiguous(), d_x = at::empty_like(x);
     of_type(x.scalar_type(), [&](auto element) {
       using T = decltype(element);
+      const Kernels<T>& kernel = *kernels<T>();
       for_rows(x, [&](int64_t row, int64_t rows) {
         const int64_t at = row * x.size(1);
-        avx512::gelu_backward(rows * x.size(1), data_of<T>(x, at), data_of<T>(d_y, at), data_of<T>(d_x, at));
+        kernel.gelu_backward(rows * x.size(1), data_of<T>(x, at), data_of<T>(d_y, at), data_of<T>(d_x, at));
       });
     });
     return {d_x};

@@ -4,18 +4,26 @@
 #include <cstdlib>
 
 #include "base/error.h"
-#include "compute/attention_avx512.h"
 
 namespace loralens {
 namespace {
 
-constexpr ProcessorLevel levels[] = {ProcessorLevel::generic, ProcessorLevel::avx512, ProcessorLevel::avx512_bf16};
+constexpr ProcessorLevel levels[] = {ProcessorLevel::generic, ProcessorLevel::neon, ProcessorLevel::avx2,
+                                     ProcessorLevel::avx512, ProcessorLevel::avx512_bf16};
+
+// Whether a processor with this highest level has the level.
+bool includes(ProcessorLevel highest, ProcessorLevel level) {
+  if (level == ProcessorLevel::neon) return highest == ProcessorLevel::neon;
+  return level <= highest;
+}
 
 }  // namespace
 
 std::string_view name_of(ProcessorLevel level) {
   switch (level) {
     case ProcessorLevel::generic: return "generic";
+    case ProcessorLevel::neon: return "neon";
+    case ProcessorLevel::avx2: return "avx2";
     case ProcessorLevel::avx512: return "avx512";
     case ProcessorLevel::avx512_bf16: return "avx512-bf16";
   }
@@ -24,22 +32,25 @@ std::string_view name_of(ProcessorLevel level) {
 
 ProcessorLevel highest_processor_level() {
 #if defined(__x86_64__)
-  if (avx512::built && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+  if (__builtin_cpu_supports("x86-64-v4"))
     return __builtin_cpu_supports("avx512bf16") ? ProcessorLevel::avx512_bf16 : ProcessorLevel::avx512;
-#endif
+  return __builtin_cpu_supports("x86-64-v3") ? ProcessorLevel::avx2 : ProcessorLevel::generic;
+#elif defined(__aarch64__)
+  return ProcessorLevel::neon;
+#else
   return ProcessorLevel::generic;
+#endif
 }
 
 ProcessorLevel level_of(const char* value, ProcessorLevel highest) {
   if (!value || !*value) return highest;
   for (const ProcessorLevel level : levels) {
     if (name_of(level) != value) continue;
-    if (level > highest)
-      fail("LORALENS_PROCESSOR={}: this processor or this build lacks it: choose {} or lower", value, name_of(highest));
+    if (!includes(highest, level))
+      fail("LORALENS_PROCESSOR={}: this processor lacks it: choose {} or lower", value, name_of(highest));
     return level;
   }
-  fail("LORALENS_PROCESSOR={}: choose generic, avx512 or avx512-bf16", value);
+  fail("LORALENS_PROCESSOR={}: choose generic, neon, avx2, avx512 or avx512-bf16", value);
 }
 
 ProcessorLevel processor_level() {

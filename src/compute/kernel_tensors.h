@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Helpers for calling the AVX-512 kernels (attention, linear, pointwise): type dispatch and raw pointers of tensors.
+// Helpers for calling the kernels (attention, linear, pointwise): type dispatch and raw pointers of tensors.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
 
-#include "compute/processor.h"
+#include "compute/kernels/kernels.h"
 
 namespace loralens {
 
-// Whether the kernels can compute on x in this type: x on the CPU, float32 or bfloat16, and a sufficient processor
-// level.
-inline bool for_avx512(const at::Tensor& x, c10::ScalarType type) {
+// Whether there are kernels that compute on x in this type: x on the CPU, and a level with kernels for the type.
+inline bool has_kernels(const at::Tensor& x, c10::ScalarType type) {
   if (!x.is_cpu()) return false;
-  if (type == c10::ScalarType::BFloat16) return processor_level() >= ProcessorLevel::avx512_bf16;
-  return type == c10::ScalarType::Float && processor_level() >= ProcessorLevel::avx512;
+  if (type == c10::ScalarType::BFloat16) return kernels<uint16_t>() != nullptr;
+  return type == c10::ScalarType::Float && kernels<float>() != nullptr;
 }
 
 // Pointer to element `first`; nullptr for an undefined tensor. T is float, or uint16_t for bfloat16 bit patterns.

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernels for x86 processors with AVX2 and FMA (x86-64-v3), float32.
+#if defined(__x86_64__)
+#include "compute/kernels/level.h"
+
+namespace loralens {
+
+static_assert(HWY_STATIC_TARGET == HWY_AVX2, "CMakeLists.txt sets the flags of this file");
+
+constinit const Kernels<float> avx2_kernels = kernels_of_level<float>;
+
+}  // namespace loralens
+#endif

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernels for 64-bit ARM processors, float32. All of them have NEON.
+#if defined(__aarch64__)
+#include "compute/kernels/level.h"
+
+namespace loralens {
+
+static_assert(HWY_STATIC_TARGET == HWY_NEON, "CMakeLists.txt sets the flags of this file");
+
+constinit const Kernels<float> neon_kernels = kernels_of_level<float>;
+
+}  // namespace loralens
+#endif
