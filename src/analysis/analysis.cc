@@ -43,7 +43,6 @@ const Subject& FoldSubjects::of(Role role) const {
 const std::vector<int64_t>& FoldSubjects::of(Part part) const {
   switch (part) {
     case Part::fit: return fit;
-    case Part::development: return development;
     case Part::test: return test;
     case Part::sample: break;
   }

@@ -30,11 +30,10 @@ std::string_view name_of(Role role);
 // Sets of clips that pass through the models, for each fold in this order.
 enum class Part {
   fit,  // TrainingClips::fit: at most Setting::fit_clips training clips, to fit means, maps and classifiers on
-  development,  // TrainingClips::fit: at most as many development clips, to select among fitted maps; may be empty
   test,  // the fold's test clips, or those of the given list
   sample,  // TrainingClips::sample: ten training clips a class for gradients, spectra, CKA, t-SNE (or the given list)
 };
-inline constexpr Part all_parts[] = {Part::fit, Part::development, Part::test, Part::sample};
+inline constexpr Part all_parts[] = {Part::fit, Part::test, Part::sample};
 
 // Configuration and clip table shared by all analyses.
 struct Setting {
@@ -49,7 +48,7 @@ struct Setting {
   // Linear layers that the adapted model has a LinearAdapter on, ascending.
   std::vector<Place> adapted;
   std::vector<Site> adapted_sites;  // sites that the adapted model has a SiteAdapter at, ascending
-  int64_t fit_clips = 128;  // maximum number of clips of Part::fit, and of Part::development
+  int64_t fit_clips = 128;  // maximum number of clips of Part::fit
   int64_t erasure_clips = 50;  // number of test clips for erasure as published, drawn with the seed
   std::vector<Path> model_folders;  // folder of each fold's model
 
@@ -74,7 +73,7 @@ struct Subject {
 struct FoldSubjects {
   int64_t fold = 0;
   Subject adapted{.role = Role::adapted}, frozen{.role = Role::frozen}, untrained{.role = Role::untrained};
-  std::vector<int64_t> fit, development, test, sample;  // clip numbers
+  std::vector<int64_t> fit, test, sample;  // clip numbers
 
   const Subject& of(Role role) const;
   const std::vector<int64_t>& of(Part part) const;

@@ -57,7 +57,6 @@ Parts choose_parts(const Fold& fold, const std::vector<int64_t>& labels, const P
       if (test.contains(clip)) parts.test.push_back(clip);
   }
   parts.fit = drawn(fold.train, labels, options.fit_clips, hash_of(options.seed, hash_of("fit")));
-  parts.development = drawn(fold.development, labels, options.fit_clips, hash_of(options.seed, hash_of("development")));
   return parts;
 }
 

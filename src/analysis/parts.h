@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Selection of an analysis's clips: the fit, development, test and sample sets of a fold.
+// Selection of an analysis's clips: the fit, test and sample sets of a fold.
 #pragma once
 
 #include <cstdint>
@@ -13,18 +13,18 @@ namespace loralens {
 struct PartOptions {
   TrainingClips training_clips = TrainingClips::fit;
   uint64_t seed = 42;
-  int64_t fit_clips = 128;  // TrainingClips::fit: maximum number of training clips to fit on, and of development clips
+  int64_t fit_clips = 128;  // TrainingClips::fit: maximum number of training clips to fit on
   int64_t sample_per_class =
       10;  // TrainingClips::sample: training clips per class for gradients, spectra, CKA and t-SNE
   std::vector<int64_t> listed, listed_sample;  // clip numbers; empty: the protocol's own choice
 };
 
 struct Parts {
-  std::vector<int64_t> fit, development, test, sample;
+  std::vector<int64_t> fit, test, sample;
 };
 
-// TrainingClips::fit: the fold's test clips (with a list: only the listed ones, in the list's order); training and
-// development clips drawn evenly over the classes. TrainingClips::sample: the fold's test clips, or exactly the list;
+// TrainingClips::fit: the fold's test clips (with a list: only the listed ones, in the list's order); training
+// clips drawn evenly over the classes. TrainingClips::sample: the fold's test clips, or exactly the list;
 // as sample, training and development clips drawn per class, or exactly the list. If training clips are unknown,
 // fold.train and fold.development are empty and the sample is drawn from fold.test.
 Parts choose_parts(const Fold& fold, const std::vector<int64_t>& labels, const PartOptions& options);

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/profile.h"
 #include "base/progress.h"
+#include "base/random.h"
 #include "results/run_folder.h"
 
 namespace loralens {
@@ -17,15 +18,17 @@ namespace {
 
 FoldSubjects subjects_of(const ComparedModels& models, size_t fold, const Setting& setting, Parts parts) {
   const EmotionModel& adapted = models.adapted[fold];
-  return {static_cast<int64_t>(fold),
-          make_subject(Role::adapted, adapted),
-          make_subject(Role::frozen, models.frozen[fold]),
-          make_subject(Role::untrained,
-                       models.untrained ? *models.untrained : untrained_like(adapted, models.base, setting.seed)),
-          std::move(parts.fit),
-          std::move(parts.development),
-          std::move(parts.test),
-          std::move(parts.sample)};
+  // One random draw would be common to all folds, whose values would then say little about other draws.
+  const uint64_t start =
+      setting.protocol.same_start ? setting.seed : hash_of(setting.seed, hash_of("untrained of fold"), fold);
+  return {
+      static_cast<int64_t>(fold),
+      make_subject(Role::adapted, adapted),
+      make_subject(Role::frozen, models.frozen[fold]),
+      make_subject(Role::untrained, models.untrained ? *models.untrained : untrained_like(adapted, models.base, start)),
+      std::move(parts.fit),
+      std::move(parts.test),
+      std::move(parts.sample)};
 }
 
 // Runs these analyses over all folds. Adds the clips that they look at to `used`, without those that only serve to fit.

@@ -15,7 +15,7 @@
 
 namespace loralens {
 
-// In float64. 20 clips of three classes and four speakers: 8 for fitting, 4 for development, 8 for testing.
+// In float64. 20 clips of three classes and four speakers: 12 for fitting, 8 for testing.
 class TestFold {
  public:
   explicit TestFold(const TestFolder& folder, bool weighted_layer_sum = false) : clips_(tone_corpus(folder, 20)) {
@@ -33,7 +33,7 @@ class TestFold {
     for (const auto& [place, adapter] : model.adapted.adapters.linear) setting.adapted.push_back(place);
     for (int64_t i = 0; i < 20; ++i) {
       setting.labels.push_back(i % 3);
-      (i < 8 ? subjects.fit : i < 12 ? subjects.development : subjects.test).push_back(i);
+      (i < 12 ? subjects.fit : subjects.test).push_back(i);
     }
   }
 

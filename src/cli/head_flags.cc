@@ -34,11 +34,11 @@ HeadOptions HeadFlags::options(const std::string& method, const Protocol& protoc
 }
 
 std::vector<std::string> HeadFlags::unused_by_logistic() {
-  return {"--projection",      "--weighted-layer-sum", "--epochs",     "--head-epochs",        "--batch",
-          "--batch-frames",    "--by-length",          "--accumulate", "--head-learning-rate", "--schedule",
-          "--warmup",          "--weight-decay",       "--clip-norm",  "--position-dropout",   "--average",
-          "--label-smoothing", "--patience",           "--time-masks", "--time-share",         "--mel-masks",
-          "--mel-width"};
+  return {"--projection",      "--weighted-layer-sum", "--epochs",        "--head-epochs",        "--batch",
+          "--batch-frames",    "--by-length",          "--accumulate",    "--head-learning-rate", "--schedule",
+          "--warmup",          "--weight-decay",       "--clip-norm",     "--position-dropout",   "--average",
+          "--label-smoothing", "--patience",           "--time-masks",    "--time-share",         "--mel-masks",
+          "--mel-width",       "--layer-decay",        "--orthogonality", "--nuclear-norm"};
 }
 
 }  // namespace loralens

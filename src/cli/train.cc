@@ -40,6 +40,21 @@ struct TrainArguments {
   bool force = false, resuming = false;
 };
 
+void add_objective_options(CLI::App& command, TrainOptions& o) {
+  const char* group = "Training";
+  command.add_option("--class-weights", o.class_weights, "weight the loss by the inverse of each class's share")
+      ->group(group);
+  add_number(command, "--label-smoothing", o.label_smoothing, train_ranges::share,
+             "label smoothing: share of the target that is spread evenly over all classes")
+      ->group(group);
+  add_number(command, "--orthogonality", o.orthogonality, train_ranges::penalty,
+             "weight of a penalty on products of different columns of B; 0: none")
+      ->group(group);
+  add_number(command, "--nuclear-norm", o.nuclear_norm, train_ranges::penalty,
+             "weight of a penalty on the singular values of B; 0: none")
+      ->group(group);
+}
+
 void add_training_options(CLI::App& command, TrainArguments& a) {
   TrainOptions& o = a.run.train;
   const char* group = "Training";
@@ -57,6 +72,8 @@ void add_training_options(CLI::App& command, TrainArguments& a) {
   number("--learning-rate", o.learning_rate, train_ranges::learning_rate, "learning rate of the adapters");
   number("--head-learning-rate", o.head_learning_rate, train_ranges::learning_rate,
          "learning rate of the emotion head");
+  number("--layer-decay", o.layer_decay, train_ranges::layer_decay,
+         "factor of the learning rate from each layer to the one below it");
   command.add_option("--schedule", o.schedule, "linear, cosine or constant")
       ->check(CLI::IsMember({"linear", "cosine", "constant"}))
       ->group(group);
@@ -72,10 +89,7 @@ void add_training_options(CLI::App& command, TrainArguments& a) {
       .add_option("--balance", o.balance,
                   "groups that an epoch draws equally often: none, corpora, classes, or corpora,classes")
       ->group(group);
-  command.add_option("--class-weights", o.class_weights, "weight the loss by the inverse of each class's share")
-      ->group(group);
-  number("--label-smoothing", o.label_smoothing, train_ranges::share,
-         "label smoothing: share of the target that is spread evenly over all classes");
+  add_objective_options(command, o);
   number("--patience", o.patience, train_ranges::patience,
          "early stopping: epochs without improvement before training stops; 0: never");
   command

@@ -10,6 +10,7 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/one_hot.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
@@ -110,6 +111,16 @@ LogisticFit fit_logistic(const LogisticSamples& samples, double l2, const Logist
   }
   const int64_t width = samples.x.size(1);
   return {theta.slice(0, 0, width).t().contiguous(), theta[width].masked_fill(~loss.present(), absent_bias)};
+}
+
+LogisticFit fit_standardised_logistic(const LogisticSamples& samples, double l2) {
+  const Tensor mean = samples.x.mean(0), spread = samples.x.std(0, /*unbiased=*/false);
+  const Tensor deviation = at::where(spread > 0, spread, 1.0);
+  LogisticSamples standardised = samples;
+  standardised.x = (samples.x - mean) / deviation;
+  const LogisticFit fit = fit_logistic(standardised, l2);
+  const Tensor weight = fit.weight / deviation;
+  return {weight, fit.bias - (weight * mean).sum(1)};
 }
 
 Tensor logistic_logits(const LogisticFit& fit, const Tensor& x) { return at::linear(x, fit.weight, fit.bias); }

@@ -30,6 +30,10 @@ struct LogisticFit {
 LogisticFit fit_logistic(const LogisticSamples& samples, double l2, const LogisticFit* start = nullptr,
                          double tolerance = 1e-7);
 
+// fit_logistic of x with mean 0 and standard deviation 1 over the samples in each column (a constant one has no
+// effect), in terms of x itself.
+LogisticFit fit_standardised_logistic(const LogisticSamples& samples, double l2);
+
 // The logits of x (..×D): ..×C.
 at::Tensor logistic_logits(const LogisticFit& fit, const at::Tensor& x);
 

@@ -39,6 +39,23 @@ TEST(Logistic, HasTheWeightsAndProbabilitiesOfScikitLearn) {
   }
 }
 
+TEST(Logistic, StandardisesAndTakesItBack) {
+  LogisticSamples samples = oracle_samples(true);
+  samples.x = samples.x.clone();
+  samples.x.select(1, 2).fill_(7);
+  const LogisticFit fit = fit_standardised_logistic(samples, 0.1);
+  LogisticSamples standardised = samples;
+  const Tensor spread = samples.x.std(0, false);
+  standardised.x = (samples.x - samples.x.mean(0)) / spread.masked_fill(spread == 0, 1);
+  const LogisticFit other = fit_logistic(standardised, 0.1);
+  EXPECT_TRUE(at::allclose(logistic_logits(fit, samples.x), logistic_logits(other, standardised.x), 0, 1e-9));
+  // Neither units nor offsets have an effect.
+  LogisticSamples scaled = samples;
+  scaled.x = samples.x * 1000 + 5;
+  EXPECT_TRUE(at::allclose(logistic_logits(fit_standardised_logistic(scaled, 0.1), scaled.x),
+                           logistic_logits(fit, samples.x), 0, 1e-5));
+}
+
 // More features than samples, which a weak penalty separates: from any start the same minimum.
 TEST(Logistic, OfSeparableSamplesDoesNotDependOnTheStart) {
   const LogisticSamples samples{

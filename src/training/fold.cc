@@ -17,6 +17,7 @@
 #include "training/forward.h"
 #include "training/head_training.h"
 #include "training/objective/cross_entropy.h"
+#include "training/objective/factor_penalties.h"
 #include "training/one_thread.h"
 #include "training/optimiser.h"
 #include "training/probes/gradient_norms.h"
@@ -38,6 +39,13 @@ struct Epoch {
 Objective make_objective(const EmotionModel& model, const FoldTask& task) {
   std::vector<std::unique_ptr<LossTerm>> terms;
   terms.push_back(std::make_unique<CrossEntropy>(loss_options(task, std::ssize(model.classes))));
+  const TrainOptions& o = task.options;
+  if (o.orthogonality > 0)
+    terms.push_back(std::make_unique<FactorOrthogonality>(trained_factors_b(model.parameters(), "--orthogonality"),
+                                                          o.orthogonality));
+  if (o.nuclear_norm > 0)
+    terms.push_back(
+        std::make_unique<FactorNuclearNorm>(trained_factors_b(model.parameters(), "--nuclear-norm"), o.nuclear_norm));
   return Objective(std::move(terms));
 }
 
@@ -51,9 +59,12 @@ std::vector<std::unique_ptr<StepProbe>> make_probes(const EmotionModel& model, c
   return probes;
 }
 
-std::vector<Parameter> trained_parameters(const EmotionModel& model) {
+std::vector<Parameter> trained_parameters(const EmotionModel& model, double layer_decay) {
   std::vector<Parameter> parameters = model.parameters();
   std::erase_if(parameters, [](const Parameter& p) { return !p.trained; });
+  const int64_t last = model.adapted.encoder.config.layers - 1;
+  for (Parameter& p : parameters)
+    if (!p.in_head()) p.rate_factor *= std::pow(layer_decay, static_cast<double>(last - p.layer));
   return parameters;
 }
 
@@ -95,7 +106,7 @@ FoldTraining::FoldTraining(EmotionModel& model, ClipSource& source, const FoldTa
       source_(source),
       task_(task),
       options_(task.options),
-      trained_(trained_parameters(model)),
+      trained_(trained_parameters(model, task.options.layer_decay)),
       objective_(make_objective(model, task)),
       probes_(make_probes(model, task, trained_)),
       batches_(source, task),

@@ -5,89 +5,14 @@
 #include <ATen/ops/tensor.h>
 #include <gmock/gmock.h>
 
-#include <numeric>
-
 #include "checkpoint/safetensors.h"
-#include "classifier/test_model.h"
-#include "inference/predict.h"
-#include "inference/test_clips.h"
-#include "statistics/metrics.h"
+#include "training/test_fold_training.h"
 
 namespace loralens {
 namespace {
 
 using at::Tensor;
 using testing::HasSubstr;
-
-// The cell gradient_norm_<kind> of a row.
-double gradient_norm(const EpochRecord& record, const std::string& kind) {
-  for (const auto& [column, value] : record.measured)
-    if (column == "gradient_norm_" + kind) return value;
-  ADD_FAILURE() << kind;
-  return NAN;
-}
-
-// Twelve training clips, four development clips, four test clips.
-class FoldTest : public testing::Test {
- protected:
-  FoldTest() {
-    for (int64_t i = 0; i < 20; ++i) (i < 12 ? fold_.train : i < 16 ? fold_.development : fold_.test).push_back(i);
-    labels_ = class_numbers(clips_, classes_);
-    options_.epochs = 3;
-    options_.batch = 4;
-    options_.learning_rate = 0.01;
-    options_.head_learning_rate = 0.01;
-    options_.selection = Selection::last;
-  }
-
-  EmotionModel new_model(const AdapterOptions& adapter, bool weighted = false) const {
-    return make_model(base_, adapter, {8, weighted}, classes_, options_.seed);
-  }
-
-  std::vector<EpochRecord> train(EmotionModel& model, const Path& checkpoint = {},
-                                 const std::function<void(const TrainProgress&)>& progress = {}) const {
-    ClipSource source(base_.encoder, clips_.clips, model.first_adapted_layer(), {});
-    const bool frozen = model.options.method == "frozen";
-    Tensor states;
-    if (frozen || options_.head_epochs > 0) states = clip_states(model, source, everything());
-    return train_fold(model, source,
-                      {.fold = fold_,
-                       .labels = labels_,
-                       .options = options_,
-                       .start_states = states,
-                       .frozen = frozen,
-                       .checkpoint = checkpoint,
-                       .progress = progress});
-  }
-
-  std::vector<int64_t> everything() const {
-    std::vector<int64_t> numbers(clips_.clips.size());
-    std::iota(numbers.begin(), numbers.end(), 0);
-    return numbers;
-  }
-
-  // Logits of some clips by a trained model.
-  Tensor answers(const EmotionModel& model, const std::vector<int64_t>& numbers) const {
-    ClipSource source(base_.encoder, clips_.clips, model.first_adapted_layer(), {});
-    return logits(model.head, clip_states(model, source, numbers), {}).detach();
-  }
-
-  double uar_of(const EmotionModel& model, const std::vector<int64_t>& numbers) const {
-    const Tensor predicted = answers(model, numbers).argmax(1);
-    Confusion confusion(2);
-    for (size_t i = 0; i < numbers.size(); ++i)
-      confusion.add(labels_[numbers[i]], predicted[static_cast<int64_t>(i)].item<int64_t>());
-    return uar(confusion);
-  }
-
-  TestFolder folder_;
-  Clips clips_ = tone_corpus(folder_, 20);
-  Base base_ = tiny_base();
-  std::vector<std::string> classes_ = classes_of(clips_);
-  Fold fold_;
-  std::vector<int64_t> labels_;
-  TrainOptions options_;
-};
 
 TEST_F(FoldTest, EveryMethodLearns) {
   for (const char* method : {"lora", "frozen", "full"}) {

@@ -158,11 +158,9 @@ const Candidate& best_of(std::span<const Candidate> candidates) {
 // Fits the candidate on these clips; `head` has the shapes of the result.
 void fill(Head& head, const Candidate& candidate, const Fits& fits, const std::vector<int64_t>& clips) {
   const Tensor x = fits.state(candidate.hidden_state, clips);
-  const Standardised standardised(x);
-  const LogisticFit fit = fit_logistic(fits.samples(standardised(x), clips), candidate.l2);
-  const Tensor weight = fit.weight / standardised.deviation;
-  head.projector.weight.detach().copy_(weight);
-  head.projector.bias.detach().copy_(fit.bias - (weight * standardised.mean).sum(1));
+  const LogisticFit fit = fit_standardised_logistic(fits.samples(x, clips), candidate.l2);
+  head.projector.weight.detach().copy_(fit.weight);
+  head.projector.bias.detach().copy_(fit.bias);
   if (candidate.hidden_state < fits.states() - 1) head.hidden_state = candidate.hidden_state;
 }
 

@@ -21,10 +21,13 @@ void TrainOptions::validate() const {
   expect(train_ranges::accumulate, "accumulate", accumulate);
   expect(train_ranges::learning_rate, "learning-rate", learning_rate);
   expect(train_ranges::learning_rate, "head-learning-rate", head_learning_rate);
+  expect(train_ranges::layer_decay, "layer-decay", layer_decay);
   expect(train_ranges::share, "warmup", warmup);
   expect(train_ranges::weight_decay, "weight-decay", weight_decay);
   expect(train_ranges::clip_norm, "clip-norm", clip_norm);
   expect(train_ranges::share, "label-smoothing", label_smoothing);
+  expect(train_ranges::penalty, "orthogonality", orthogonality);
+  expect(train_ranges::penalty, "nuclear-norm", nuclear_norm);
   expect(train_ranges::patience, "patience", patience);
   expect(train_ranges::watch, "watch", watch);
   expect(train_ranges::time_masks, "time-masks", augment.time_masks);

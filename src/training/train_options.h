@@ -26,6 +26,7 @@ inline constexpr Range<int64_t> seeds{1, 1000};
 inline constexpr Range<int64_t> time_masks{0, 1000}, mel_masks{0, 128}, mel_width{0, 128};
 inline constexpr Range<double> learning_rate{0, 10, Ends::none}, weight_decay{0, 1000}, time_share{0, 1};
 inline constexpr Range<double> clip_norm{0, 1e6, Ends::both, true}, average{0, 1, Ends::low, true};
+inline constexpr Range<double> layer_decay{0, 1, Ends::high}, penalty{0, 1e6, Ends::both, true};
 inline constexpr Range<double> share{0, 1, Ends::low};  // warmup, position_dropout, label_smoothing
 }  // namespace train_ranges
 
@@ -38,20 +39,23 @@ struct TrainOptions {
   int64_t accumulate = 1;     // gradient accumulation: batches in one step
   double learning_rate = 1e-3;
   double head_learning_rate = 1e-3;
+  double layer_decay = 1;  // learning rate of layer l of N times layer_decay^(N-1-l); the stem's times layer_decay^N
   std::string schedule = "cosine";  // linear, cosine, constant
-  double warmup = 0.1;        // share of the steps with a rising learning rate
+  double warmup = 0.1;  // share of the steps with a rising learning rate
   double weight_decay = 0;
-  double clip_norm = 1;       // gradient clipping; 0: none
+  double clip_norm = 1;  // gradient clipping; 0: none
   double position_dropout = 0;  // share of each clip's positions dropped in a training step
-  double average = 0;         // > 0: keep an exponential moving average of the weights, with this decay
+  double average = 0;  // > 0: keep an exponential moving average of the weights, with this decay
   std::string balance = "none";  // balanced sampling: see parse_balance
   bool class_weights = false;  // weights the loss by the inverse of each class's share
   double label_smoothing = 0;
-  int64_t patience = 0;       // early stopping: epochs without a better score; 0: none
+  double orthogonality = 0;  // weight of FactorOrthogonality in the objective; 0: no such term
+  double nuclear_norm = 0;  // weight of FactorNuclearNorm
+  int64_t patience = 0;  // early stopping: epochs without a better score; 0: none
   Selection selection = Selection::development;
   SpecAugmentOptions augment;
-  int64_t watch = 20;         // interval of measurements in watch.csv, in steps; 0: none
-  uint64_t seed = 42;         // random seed
+  int64_t watch = 20;  // interval of measurements in watch.csv, in steps; 0: none
+  uint64_t seed = 42;  // random seed
 
   // Error, with the option's name, for a value out of range.
   void validate() const;

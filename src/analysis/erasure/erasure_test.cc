@@ -155,13 +155,13 @@ TEST_F(ErasureTest, MeanAblationAgreesWithWholePasses) {
 TEST_F(ErasureTest, ResampleAblationAgreesWithWholePasses) {
   const Findings findings = fold_.find(make_erasure(fold_.setting));
   for (const Role role : {Role::adapted, Role::frozen}) {
-    std::map<Site, Tensor> banks;  // 8 clips, 64 rows each
+    std::map<Site, Tensor> banks;  // 512 / 12 = 42 rows of each of 12 clips
     for (int64_t l = 0; l < 3; ++l)
       for (const Site& site : sites_of("layer", l)) {
         std::vector<Tensor> rows;
         const auto clips = training_frames(fold_.subjects.of(role), site);
         for (size_t i = 0; i < clips.size(); ++i)
-          for (uint64_t j = 0; j < 64; ++j) {
+          for (uint64_t j = 0; j < 42; ++j) {
             const uint64_t frames = static_cast<uint64_t>(clips[i].size(0));
             const uint64_t key = hash_of(fold_.clip(fold_.subjects.fit[i]).id);
             rows.push_back(clips[i][static_cast<int64_t>(hash_of(42, key, j) % frames)]);
@@ -173,7 +173,7 @@ TEST_F(ErasureTest, ResampleAblationAgreesWithWholePasses) {
       const int64_t positions = fold_.see(fold_.subjects.of(role), clip).pass.rows();
       for (int64_t t = 0; t < positions; ++t)
         rows.push_back(
-            banks.at(site)[static_cast<int64_t>(hash_of(42, hash_of(fold_.clip(clip).id), site.layer, t) % 512)]);
+            banks.at(site)[static_cast<int64_t>(hash_of(42, hash_of(fold_.clip(clip).id), site.layer, t) % 504)]);
       return at::stack(rows);
     });
   }

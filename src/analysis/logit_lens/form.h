@@ -12,7 +12,7 @@ struct LensForm {
   bool final_norm;
   int64_t first_state;  // 0: from the embedding on; 1: from the output of layer 0 on
   bool frozen_too;      // besides the adapted model
-  bool tuned_too;       // tuned lenses, fitted on Part::fit and Part::development
+  bool tuned_too;       // tuned lenses and other heads, fitted on Part::fit
   bool scores_too;      // accuracy, UAR, entropy and quantiles of the logits, besides KL, overlap and mean logits
   bool clips_too;       // class probabilities of each clip, for the report's explorer
   bool underflows;      // counts clips whose softmax().log() in float32, as published, is infinite

@@ -6,11 +6,14 @@
 // form reads each state as it enters that sum (all but the last without norm); the weighted mean of the lens logits is
 // then the model's own logits, and no single layer gives them.
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
 
 #include <fmt/format.h>
 
@@ -20,9 +23,11 @@
 #include "analysis/analyses.h"
 #include "analysis/curves.h"
 #include "analysis/logit_lens/form.h"
+#include "analysis/logit_lens/refitted_head.h"
 #include "analysis/logit_lens/tuned_lens.h"
 #include "analysis/logit_lens/words.h"
 #include "base/device.h"
+#include "base/random.h"
 #include "statistics/quantile.h"
 
 namespace loralens {
@@ -35,9 +40,10 @@ constexpr int64_t sampled_positions = 32;  // per clip, to fit the tuned lens on
 constexpr int64_t sample_bytes = int64_t{256} << 20;  // limit per model and part; beyond it fewer positions per clip
 constexpr int64_t least_sampled_positions = 8;
 
+Tensor in_double(const Tensor& x) { return x.detach().cpu().to(c10::ScalarType::Double); }
+
 // The head as one linear layer: C×D. In the type and on the device of `like`.
 Linear joined(const Head& head, const at::TensorOptions& like) {
-  const auto in_double = [](const Tensor& x) { return x.detach().to(c10::ScalarType::Double); };
   const Tensor classifier = in_double(head.classifier.weight);
   return {at::matmul(classifier, in_double(head.projector.weight)).to(like),
           at::linear(in_double(head.projector.bias), classifier, in_double(head.classifier.bias)).to(like)};
@@ -50,7 +56,7 @@ class LogitLens : public Analysis {
 
   bool wants(Part part, Role role) const override {
     if (role == Role::untrained || (role == Role::frozen && !form_.frozen_too)) return false;
-    return part == Part::test || (part != Part::sample && form_.tuned_too);
+    return part == Part::test || (part == Part::fit && form_.tuned_too);
   }
   bool wants_residuals(Part part, Role role) const override { return wants(part, role); }
 
@@ -63,12 +69,21 @@ class LogitLens : public Analysis {
   struct Samples {
     std::vector<std::vector<Tensor>> positions;  // by layer -1..N-2, then by clip: P×D
     std::vector<Tensor> final;  // by clip: C log-probabilities
+    std::vector<std::string> groups;  // by clip: its speaker
+    std::vector<std::vector<Tensor>> pooled;  // by state 0..N, then by batch: B×D, float64
+    std::vector<int64_t> labels;  // by clip
+  };
+  // Of one layer: fitted to the model's answers and to permuted ones.
+  struct Maps {
+    TunedMap tuned, permuted;
   };
 
   LensHead lens_of(const Subject& subject, int64_t state, const at::TensorOptions& like) const;
   void keep(const BatchView& view);
+  Tensor pooled(const BatchView& view, int64_t state) const;
   void fit(const FoldSubjects& fold, const Subject& subject);
-  Tensor read(const BatchView& view, int64_t state, const std::string& variant, const Tensor& pooled);
+  void read_with_other_heads(const BatchView& view, int64_t state, const Tensor& pooled);
+  Tensor read(const BatchView& view, int64_t state, const std::string& variant, const Tensor& logits);
   void add_logits(const BatchView& view, RowKey key, int64_t clip, const Tensor& logits);
   void count_underflow(const RowKey& key, const Tensor& logits, const Tensor& final);
   std::vector<Row> quantile_rows() const;
@@ -79,8 +94,9 @@ class LogitLens : public Analysis {
   ConfusionCurves confusions_;
   std::map<RowKey, std::vector<double>> logits_;  // by component = true class, without metric
   std::map<RowKey, std::pair<int64_t, int64_t>> underflows_;  // underflows, clips
-  std::map<std::pair<Role, Part>, Samples> samples_;
-  std::map<Role, std::vector<TunedMap>> maps_;  // of layers -1..N-2; empty: none could be fitted
+  std::map<Role, Samples> samples_;
+  std::map<Role, std::vector<Maps>> maps_;  // of layers -1..N-2; empty: none could be fitted
+  std::map<Role, std::vector<RefittedHead>> refitted_;  // of layers -1..N-1; empty: none could be fitted
   std::vector<ClipFinding> clips_;
   std::vector<std::string> notes_;
   bool weighted_ = false, tuned_ = false;
@@ -90,6 +106,7 @@ class LogitLens : public Analysis {
 void LogitLens::begin_fold(const FoldSubjects& fold) {
   samples_.clear();
   maps_.clear();
+  refitted_.clear();
   fold_ = fold.fold;
   weighted_ = fold.adapted.model.head.layer_weights.defined() || fold.frozen.model.head.layer_weights.defined();
 }
@@ -105,13 +122,21 @@ LensHead LogitLens::lens_of(const Subject& subject, int64_t state, const at::Ten
 
 // Keeps evenly spaced positions of each clip; a clip with fewer positions repeats some.
 void LogitLens::keep(const BatchView& view) {
-  Samples& samples = samples_[{view.subject.role, view.part}];
+  Samples& samples = samples_[view.subject.role];
   samples.positions.resize(setting_.layers);
   const int64_t bytes = setting_.layers * setting_.width * 4 * std::ssize(view.fold.of(view.part));
   const int64_t count =
       std::clamp(sample_bytes / std::max<int64_t>(bytes, 1), least_sampled_positions, sampled_positions);
   const Tensor final = at::log_softmax(view.logits, -1).cpu();
-  for (int64_t b = 0; b < std::ssize(view.clips); ++b) samples.final.push_back(final[b]);
+  for (int64_t b = 0; b < std::ssize(view.clips); ++b) {
+    samples.final.push_back(final[b]);
+    const int64_t clip = view.clips[b];
+    samples.groups.push_back(setting_.group_of(clip));
+    samples.labels.push_back(setting_.labels[clip]);
+  }
+  samples.pooled.resize(setting_.layers + 1);
+  for (int64_t state = 0; state <= setting_.layers; ++state)
+    samples.pooled[state].push_back(pooled(view, state));
   for (size_t state = 0; state < samples.positions.size(); ++state) {
     const auto clips = view.residuals[state].split_with_sizes(view.clip_rows);
     for (const Tensor& clip : clips) {
@@ -123,41 +148,61 @@ void LogitLens::keep(const BatchView& view) {
   }
 }
 
+// The ridge is chosen on clips of speakers that the map was not fitted on.
 void LogitLens::fit(const FoldSubjects& fold, const Subject& subject) {
   const auto device = subject.encoder.device();
-  Samples& train = samples_[{subject.role, Part::fit}];
-  Samples& development = samples_[{subject.role, Part::development}];
+  Samples& samples = samples_[subject.role];
   auto& maps = maps_[subject.role];
-  const size_t held_out = development.final.empty() ? train.final.size() / 3 : 0;
-  if (train.final.size() < 3) {
-    notes_.push_back(fmt::format("{}: no tuned lens of the {} model, as it has only {} clips to fit it on.",
-                                 setting_.folder_of(fold.fold), name_of(subject.role), train.final.size()));
+  const auto held_out = held_out_clips(samples.groups, hash_of(setting_.seed, hash_of("tuned lens"), fold.fold));
+  if (held_out.empty()) {
+    notes_.push_back(
+        fmt::format("{}: no tuned lens and no refitted head of the {} model, as its {} training clips are not of two "
+                    "speakers or more.",
+                    setting_.folder_of(fold.fold), name_of(subject.role), samples.final.size()));
     return;
   }
-  const auto stacked = [&](const std::vector<Tensor>& clips, size_t begin, size_t end) {
-    return at::stack(std::vector<Tensor>(clips.begin() + static_cast<int64_t>(begin),
-                                         clips.begin() + static_cast<int64_t>(end)))
-        .to(device);
+  const auto part = [&](size_t state, bool of_held_out) {
+    std::vector<Tensor> positions, final;
+    for (size_t clip = 0; clip < samples.final.size(); ++clip) {
+      if (held_out.contains(clip) != of_held_out) continue;
+      positions.push_back(samples.positions[state][clip]);
+      final.push_back(samples.final[clip]);
+    }
+    return LensSamples{at::stack(positions).to(device), at::stack(final).to(device)};
   };
-  const size_t last = train.final.size();
-  for (size_t state = 0; state < train.positions.size(); ++state) {
-    const auto part = [&](const Samples& from, size_t begin, size_t end) {
-      return LensSamples{stacked(from.positions[state], begin, end), stacked(from.final, begin, end)};
-    };
-    const LensSamples fitted = part(train, held_out, last);
-    const LensSamples choose = held_out > 0 ? part(train, 0, held_out) : part(development, 0, development.final.size());
+  const Tensor labels = at::tensor(samples.labels, c10::ScalarType::Long);
+  for (const auto& batches : samples.pooled)
+    refitted_[subject.role].push_back(
+        fit_refitted_head({at::cat(batches), labels, {}, std::ssize(setting_.classes)}, held_out));
+  for (size_t state = 0; state < samples.positions.size(); ++state) {
+    const LensSamples fitted = part(state, false);
     const LensHead lens = lens_of(subject, static_cast<int64_t>(state), fitted.positions.options());
-    maps.push_back(fit_tuned_lens(lens, fitted, choose));
-    train.positions[state].clear();
-    if (held_out == 0) development.positions[state].clear();
+    const TunedMap tuned = fit_tuned_lens(lens, fitted, part(state, true));
+    maps.push_back({tuned, fit_to_permuted(lens, fitted, tuned, hash_of(setting_.seed, fold.fold, state))});
+    samples.positions[state].clear();
   }
 }
 
-// pooled: B×D, the mean over positions of this state. Returns B×C log-probabilities.
-Tensor LogitLens::read(const BatchView& view, int64_t state, const std::string& variant, const Tensor& pooled) {
-  const auto in_double = [](const Tensor& x) { return x.cpu().to(c10::ScalarType::Double); };
-  const auto like = at::TensorOptions(c10::ScalarType::Double).device(c10::kCPU);
-  const Tensor logits = lens_of(view.subject, state, like).logits(in_double(pooled));
+// The mean over positions of this state, B×D, as a head reads it; float64, CPU.
+Tensor LogitLens::pooled(const BatchView& view, int64_t state) const {
+  const Tensor& x = view.residuals[state];
+  return in_double(mean_over_clips(lens_of(view.subject, state, x.options()).normed(x), view.pass));
+}
+
+// The state under heads besides the model's own: one refitted on training clips and, for the encoder without adapters,
+// that of the adapted model.
+void LogitLens::read_with_other_heads(const BatchView& view, int64_t state, const Tensor& pooled) {
+  const Role role = view.subject.role;
+  if (const auto& refitted = refitted_[role]; !refitted.empty())
+    read(view, state, "refitted", refitted[state].logits(pooled));
+  if (role != Role::frozen) return;
+  const Linear head = joined(view.fold.of(Role::adapted).model.head, pooled.options());
+  if (!at::equal(head.weight, joined(view.subject.model.head, pooled.options()).weight))
+    read(view, state, "adapted-head", at::linear(pooled, head.weight, head.bias));
+}
+
+// logits: B×C, float64, CPU. Returns log-probabilities.
+Tensor LogitLens::read(const BatchView& view, int64_t state, const std::string& variant, const Tensor& logits) {
   const Tensor log_q = at::log_softmax(logits, -1), log_p = at::log_softmax(in_double(view.logits), -1);
   const Tensor kl = (log_p.exp() * (log_p - log_q)).sum(-1), entropy = -(log_q.exp() * log_q).sum(-1);
   const Tensor predicted = logits.argmax(-1), answer = log_p.argmax(-1);
@@ -212,12 +257,22 @@ void LogitLens::end_batch(const BatchView& view) {
   for (int64_t state = form_.first_state; state <= setting_.layers; ++state) {
     const Tensor& x = view.residuals[state];
     const LensHead lens = lens_of(view.subject, state, x.options());
-    const Tensor pooled = mean_over_clips(lens.normed(x), view.pass);
-    probabilities.push_back(read(view, state, "", pooled).exp());
+    const LensHead exact = lens_of(view.subject, state, at::TensorOptions(c10::ScalarType::Double));
+    const Tensor pooled = this->pooled(view, state);
+    probabilities.push_back(read(view, state, "", exact.logits(pooled)).exp());
+    if (form_.tuned_too) read_with_other_heads(view, state, pooled);
     if (maps.empty()) continue;
     tuned_ = true;
-    const bool last = state == setting_.layers;
-    read(view, state, "tuned", last ? pooled : mean_over_clips(lens.normed(maps[state](x)), view.pass));
+    if (state == setting_.layers) {
+      read(view, state, "tuned", exact.logits(pooled));
+      continue;
+    }
+    const auto& [tuned, permuted] = maps[state];
+    const auto through = [&](const TunedMap& map) {
+      return exact.logits(in_double(mean_over_clips(lens.normed(map(x)), view.pass)));
+    };
+    read(view, state, "tuned", through(tuned));
+    read(view, state, "tuned-permuted", through(permuted));
   }
   if (!form_.clips_too || view.fold.fold >= setting_.folds_of_a_run()) return;  // the explorer shows a clip once
   const Tensor stacked = at::stack(probabilities, 1);  // B×(N+1)×C
@@ -262,11 +317,12 @@ Findings LogitLens::finish() {
                     "underflow); log-softmax in float64 is used instead.",
                     underflows));
   if (tuned_)
-    findings.notes.push_back(
-        fmt::format("The tuned lens is fitted on at most {} evenly spaced positions of at most {} training "
-                    "clips of each fold, its ridge chosen on the development part (without one, on a third "
-                    "of those clips). The last layer needs no map.",
-                    sampled_positions, setting_.fit_clips));
+    findings.notes.push_back(fmt::format(
+        "The tuned lens is fitted on at most {} evenly spaced positions of at most {} training clips of each "
+        "fold, its ridge chosen on the speakers of a third of them, which the map is not fitted on. It has "
+        "more parameters than clips: compare it with tuned-permuted, the same map fitted to the answers of "
+        "other clips. The last layer needs no map.",
+        sampled_positions, setting_.fit_clips));
   if (weighted_)
     findings.notes.push_back(
         "The head reads a weighted sum of all layers: each state is read as it enters that sum, through "

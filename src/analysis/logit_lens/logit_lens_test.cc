@@ -2,9 +2,12 @@
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/log_softmax.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <gmock/gmock.h>
 
+#include "analysis/logit_lens/refitted_head.h"
+#include "analysis/logit_lens/tuned_lens.h"
 #include "analysis/test_fold.h"
 
 namespace loralens {
@@ -114,6 +117,56 @@ TEST(LogitLens, AWeightedSumOfTheLensesIsWhatAWeightedSumOfLayersAnswers) {
   EXPECT_THAT(findings.notes, testing::Contains(testing::HasSubstr("weighted sum of all layers")));
 }
 
+TEST(LogitLens, OtherHeadsReadTheSameStates) {
+  const TestFolder folder;
+  TestFold fold(folder);
+  fold.subjects.frozen.model.head.classifier.weight =
+      random_tensor(fold.subjects.frozen.model.head.classifier.weight.sizes().vec(), 5);
+  const Findings findings = fold.find(make_logit_lens(fold.setting));
+  std::vector<std::string> speakers;
+  std::vector<int64_t> labels;
+  for (const int64_t clip : fold.subjects.fit) {
+    speakers.push_back(fold.setting.group_of(clip));
+    labels.push_back(fold.label(clip));
+  }
+  const auto held_out = held_out_clips(speakers, hash_of(fold.setting.seed, hash_of("tuned lens"), 0));
+  Subject mixed = fold.subjects.frozen;
+  mixed.model.head = fold.subjects.adapted.model.head;
+  for (const Role role : {Role::adapted, Role::frozen})
+    for (int64_t layer = -1; layer < 3; ++layer) {
+      const Subject& subject = fold.subjects.of(role);
+      const Norm& norm = subject.encoder.norm;
+      const auto pooled = [&](int64_t clip) {
+        const Tensor x = stream_after(fold.see(subject, clip), layer);
+        return at::layer_norm(x, {x.size(1)}, norm.weight, norm.bias, 1e-5).mean(0).detach();
+      };
+      std::vector<Tensor> rows;
+      for (const int64_t clip : fold.subjects.fit) rows.push_back(pooled(clip));
+      const RefittedHead head =
+          fit_refitted_head({at::stack(rows), at::tensor(labels, c10::ScalarType::Long), {}, 3}, held_out);
+      double refitted = 0, of_adapted = 0;
+      for (const int64_t clip : fold.subjects.test) {
+        refitted += head.logits(pooled(clip)).argmax().item<int64_t>() == fold.label(clip);
+        const Tensor x = stream_after(fold.see(subject, clip), layer);
+        of_adapted += lens_of(mixed, x, true).argmax().item<int64_t>() == fold.label(clip);
+      }
+      const auto accuracy = [&](const char* variant) {
+        return value_of(
+            findings, {.model = std::string(name_of(role)), .variant = variant, .layer = layer, .metric = "accuracy"});
+      };
+      EXPECT_DOUBLE_EQ(accuracy("refitted"), refitted / 8);
+      if (role == Role::frozen) {
+        EXPECT_DOUBLE_EQ(accuracy("adapted-head"), of_adapted / 8);
+      }
+    }
+  EXPECT_THAT(findings.reading, testing::Contains(testing::HasSubstr("under the adapted model's head")));
+  // Without a head of its own the frozen model has that of the adapted one.
+  const TestFold same(folder);
+  EXPECT_EQ(find_row(same.find(make_logit_lens(same.setting)).rows,
+                     {.model = "frozen", .variant = "adapted-head", .layer = 0, .metric = "accuracy"}),
+            nullptr);
+}
+
 TEST(LogitLens, QuantilesAreOfTheTrueClassesClips) {
   const TestFolder folder;
   const TestFold fold(folder);
@@ -151,10 +204,11 @@ TEST(LogitLens, WithoutTrainingClipsThereIsNoTunedLens) {
   const TestFolder folder;
   TestFold fold(folder);
   fold.subjects.fit.clear();
-  fold.subjects.development.clear();
   const Findings findings = fold.find(make_logit_lens(fold.setting));
   EXPECT_EQ(find_row(findings.rows, {.model = "adapted", .variant = "tuned", .layer = 0, .metric = "kl"}), nullptr);
-  EXPECT_THAT(findings.notes, testing::Contains(testing::HasSubstr("run/fold-00: no tuned lens of the adapted model")));
+  EXPECT_THAT(
+      findings.notes,
+      testing::Contains(testing::HasSubstr("run/fold-00: no tuned lens and no refitted head of the adapted model")));
 }
 
 }  // namespace

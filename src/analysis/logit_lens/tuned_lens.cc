@@ -11,6 +11,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -58,28 +59,56 @@ double mean_kl(const LensHead& head, const LensSamples& samples, const TunedMap&
   return kl_of(head, map(samples.positions), samples.final).item<double>();
 }
 
+std::set<size_t> held_out_clips(const std::vector<std::string>& groups, uint64_t seed) {
+  std::vector<std::string> names = groups;
+  std::ranges::sort(names);
+  names.erase(std::ranges::unique(names).begin(), names.end());
+  Random(seed).shuffle(names);
+  std::set<size_t> chosen;
+  for (size_t g = 0; g + 1 < names.size() && 3 * chosen.size() < groups.size(); ++g)
+    for (size_t i = 0; i < groups.size(); ++i)
+      if (groups[i] == names[g]) chosen.insert(i);
+  return chosen;
+}
+
+TunedMap fit_map(const LensHead& head, const LensSamples& clips, double ridge, const TunedLensOptions& options) {
+  const int64_t width = clips.positions.size(-1);
+  const auto type = clips.positions.options();
+  TunedMap map{at::zeros({width, width}, type).requires_grad_(), at::zeros({width}, type).requires_grad_(), ridge, NAN};
+  AdamW optimiser({{.name = "u", .tensor = map.u, .role = ParameterRole::probe},
+                   {.name = "b", .tensor = map.b, .role = ParameterRole::probe}},
+                  {.learning_rate = options.learning_rate / static_cast<double>(width)});
+  for (int64_t step = 0; step < options.steps; ++step) {
+    const at::AutoGradMode gradients(true);
+    const LensSamples batch = batch_of(clips, options, step);
+    const Tensor penalty = (map.u * map.u).sum() + (map.b * map.b).sum();
+    torch::autograd::backward({kl_of(head, map(batch.positions), batch.final) + ridge * penalty}, {});
+    optimiser.step(1 - 0.9 * static_cast<double>(step) / static_cast<double>(options.steps));
+  }
+  return {map.u.detach(), map.b.detach(), ridge, NAN};
+}
+
 TunedMap fit_tuned_lens(const LensHead& head, const LensSamples& fit, const LensSamples& choose,
                         const TunedLensOptions& options) {
   const int64_t width = fit.positions.size(-1);
   const auto type = fit.positions.options();
   TunedMap best{at::zeros({width, width}, type), at::zeros({width}, type), std::numeric_limits<double>::infinity(), 0};
   best.kl = mean_kl(head, choose, best);
-  const TunedMap map{at::zeros({width, width}, type).requires_grad_(), at::zeros({width}, type).requires_grad_(), 0, 0};
   for (const double ridge : options.ridges) {
-    AdamW optimiser({{.name = "u", .tensor = map.u, .role = ParameterRole::probe},
-                     {.name = "b", .tensor = map.b, .role = ParameterRole::probe}},
-                    {.learning_rate = options.learning_rate / static_cast<double>(width)});
-    for (int64_t step = 0; step < options.steps; ++step) {
-      const at::AutoGradMode gradients(true);
-      const LensSamples batch = batch_of(fit, options, step);
-      const Tensor penalty = (map.u * map.u).sum() + (map.b * map.b).sum();
-      torch::autograd::backward({kl_of(head, map(batch.positions), batch.final) + ridge * penalty}, {});
-      optimiser.step(1 - 0.9 * static_cast<double>(step) / static_cast<double>(options.steps));
-    }
-    const double kl = mean_kl(head, choose, map);
-    if (kl < best.kl) best = {map.u.detach().clone(), map.b.detach().clone(), ridge, kl};
+    TunedMap map = fit_map(head, fit, ridge, options);
+    map.kl = mean_kl(head, choose, map);
+    if (map.kl < best.kl) best = std::move(map);
   }
   return best;
+}
+
+TunedMap fit_to_permuted(const LensHead& head, const LensSamples& fit, const TunedMap& tuned, uint64_t seed,
+                         const TunedLensOptions& options) {
+  std::vector<int64_t> order(fit.final.size(0));
+  std::iota(order.begin(), order.end(), 0);
+  Random(seed).shuffle(order);
+  const LensSamples permuted{fit.positions, fit.final.index_select(0, on_device(order, fit.final.device()))};
+  return fit_map(head, permuted, std::isinf(tuned.ridge) ? std::ranges::max(options.ridges) : tuned.ridge, options);
 }
 
 }  // namespace loralens

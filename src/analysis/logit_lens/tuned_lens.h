@@ -3,12 +3,16 @@
 // the residual stream, per position and before the final norm, from which the head predicts the model's final output.
 //
 // Each layer's map minimises the mean over clips of KL(final ‖ lens), plus ridge·(‖U‖² + ‖b‖²), on some positions of
-// each clip. U and b start at 0 (the plain lens), so a large ridge keeps the map near it. Steps and learning rate were
-// chosen by the KL on development and test clips of one EMO-DB fold with Whisper base.
+// each clip. U and b start at 0 (the plain lens), so a large ridge keeps the map near it. The map has more parameters
+// than there are clips, so it is a probe: what it reads is compared with what the same map reads that was fitted to
+// permuted answers (Hewitt and Liang, Designing and Interpreting Probes with Control Tasks, EMNLP 2019).
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "whisper/encoder.h"
@@ -32,14 +36,14 @@ struct LensSamples {
 struct TunedMap {
   at::Tensor u, b;  // D×D, D
   double ridge = 0;  // the chosen one; infinite: the plain lens was best, u and b are 0
-  double kl = 0;  // mean over the clips it was chosen on, nats
+  double kl = 0;  // mean over the clips that the ridge was chosen on, nats
 
   at::Tensor operator()(const at::Tensor& x) const;  // x + x U + b
 };
 
 struct TunedLensOptions {
-  std::vector<double> ridges = {0.1, 0.01};  // descending
-  int64_t steps = 80;  // of AdamW per ridge, starting from the previous ridge's map
+  std::vector<double> ridges = {1, 0.3, 0.1, 0.03, 0.01};
+  int64_t steps = 80;  // of AdamW, for each ridge from U = 0 and b = 0
   int64_t batch = 32;  // clips a step
   int64_t batch_positions = 4;  // positions of each clip a step
   double learning_rate = 0.15;  // divided by D, so that steps have equal effect at any width; decays to a tenth
@@ -48,9 +52,20 @@ struct TunedLensOptions {
 // Mean over clips of KL(final ‖ lens), nats.
 double mean_kl(const LensHead& head, const LensSamples& samples, const TunedMap& map);
 
+// The clips to choose the ridge on: of whole groups (speakers), drawn until they have a third of the clips, and never
+// of all groups. groups: the group of each clip. Empty for fewer than two groups.
+std::set<size_t> held_out_clips(const std::vector<std::string>& groups, uint64_t seed);
+
+// The map for one ridge, from clips. kl is NaN. Enables autograd itself.
+TunedMap fit_map(const LensHead& head, const LensSamples& clips, double ridge, const TunedLensOptions& options = {});
+
 // Fits on `fit` for each ridge and returns the map of lowest KL on `choose` (or the plain lens); both must have clips.
-// Enables autograd itself.
 TunedMap fit_tuned_lens(const LensHead& head, const LensSamples& fit, const LensSamples& choose,
                         const TunedLensOptions& options = {});
+
+// The same map fitted to permuted answers: `fit` with the final log-probabilities of other clips, at the ridge of
+// `tuned`, or the largest one if that is the plain lens.
+TunedMap fit_to_permuted(const LensHead& head, const LensSamples& fit, const TunedMap& tuned, uint64_t seed,
+                         const TunedLensOptions& options = {});
 
 }  // namespace loralens

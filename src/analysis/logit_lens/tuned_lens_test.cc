@@ -6,6 +6,8 @@
 #include <ATen/ops/zeros_like.h>
 #include <gmock/gmock.h>
 
+#include <limits>
+
 #include "analysis/test_fold.h"
 
 namespace loralens {
@@ -42,6 +44,48 @@ TEST(TunedLens, UndoesAMixture) {
   EXPECT_LT(mean_kl(lens, test, map), 0.25 * mean_kl(lens, test, plain));
   EXPECT_NEAR(map.kl, mean_kl(lens, choose, map), 1e-12);
   EXPECT_EQ(map.ridge, 0.001);
+  // Each ridge has its own start: the map is that of its ridge alone.
+  EXPECT_LT(largest(map.u - fit_map(lens, fit, 0.001, options).u), 1e-12);
+}
+
+// The plain lens reads nothing of the mixture, so what the map reads is what it was fitted to.
+TEST(TunedLens, FittedToPermutedAnswersItReadsNothing) {
+  const LensHead lens = some_head();
+  const LensSamples fit = mixed_samples(lens, 96, 1), test = mixed_samples(lens, 400, 3);
+  TunedLensOptions options;
+  options.steps = 150;
+  const TunedMap tuned = fit_map(lens, fit, 0.001, options);
+  const auto agreement = [&](const TunedMap& map) {
+    const Tensor read = lens.logits(lens.normed(map(test.positions)).mean(1)).argmax(-1);
+    return read.eq(test.final.argmax(-1)).to(c10::ScalarType::Double).mean().item<double>();
+  };
+  EXPECT_GT(agreement(tuned), 0.8);
+  // One permutation can resemble the answers, their mean does not. The largest class is what a map that reads nothing
+  // can give at best.
+  double permuted = 0;
+  for (uint64_t seed = 0; seed < 20; ++seed)
+    permuted += agreement(fit_to_permuted(lens, fit, tuned, seed, options)) / 20;
+  EXPECT_LT(permuted, test.final.argmax(-1).bincount().max().item<double>() / 400 + 0.03);
+}
+
+TEST(TunedLens, PermutedAnswersAtThePlainLensTakeTheLargestRidge) {
+  const LensHead lens = some_head();
+  const LensSamples fit = mixed_samples(lens, 32, 1);
+  EXPECT_EQ(fit_to_permuted(lens, fit, {.ridge = std::numeric_limits<double>::infinity()}, 5, {.steps = 1}).ridge, 1);
+}
+
+TEST(TunedLens, IsChosenOnWholeSpeakers) {
+  const std::vector<std::string> groups = {"a", "b", "a", "c", "b", "c", "d", "a", "d"};
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    const auto chosen = held_out_clips(groups, seed);
+    EXPECT_GE(3 * chosen.size(), groups.size());
+    EXPECT_LE(chosen.size(), 5u);
+    for (size_t i = 0; i < groups.size(); ++i)
+      for (size_t j = 0; j < groups.size(); ++j)
+        EXPECT_TRUE(groups[i] != groups[j] || chosen.contains(i) == chosen.contains(j));
+  }
+  EXPECT_THAT(held_out_clips({"a", "a", "a"}, 1), testing::IsEmpty());
+  EXPECT_EQ(held_out_clips({"a", "b"}, 1).size(), 1u);
 }
 
 TEST(TunedLens, StaysPlainWhereNothingIsToBeGained) {
@@ -68,6 +112,10 @@ TEST(TunedLens, TakesPartInTheLens) {
   const TestFold fold(folder);
   const Findings findings = fold.find(make_logit_lens(fold.setting));
   for (const char* model : {"adapted", "frozen"}) {
+    for (const char* metric : {"kl", "overlap", "accuracy", "uar"})
+      for (int64_t layer = -1; layer < 2; ++layer)
+        EXPECT_TRUE(std::isfinite(
+            value_of(findings, {.model = model, .variant = "tuned-permuted", .layer = layer, .metric = metric})));
     for (const char* metric : {"kl", "overlap", "accuracy", "uar"})
       for (int64_t layer = -1; layer < 3; ++layer)
         EXPECT_TRUE(

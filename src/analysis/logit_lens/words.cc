@@ -33,10 +33,32 @@ std::vector<Figure> figures_of(const LensForm& form, bool tuned) {
       figure.facet = "model";
     } else if (tuned) {
       figure.dash = "variant";
+      if (std::string_view(metric) == "kl" || std::string_view(metric) == "overlap")
+        figure.where.push_back({"variant", {"", "tuned", "tuned-permuted"}});
+      else
+        figure.where.push_back({"variant", {"", "tuned", "refitted", "adapted-head"}});
     }
     figures.push_back(std::move(figure));
   }
   return figures;
+}
+
+// The last layer of both models under the heads that there are: what is left of a difference under heads that were
+// fitted alike is one of the states.
+std::string heads_text(int64_t last, const std::vector<Row>& rows) {
+  const auto score = [&](const char* model, const char* variant) {
+    const Row* row = find_row(rows, {.model = model, .variant = variant, .layer = last, .metric = "uar"});
+    return row ? fmt::format("{:.3f}{}", row->value, interval_words(*row, false)) : std::string();
+  };
+  const std::string refitted = score("adapted", "refitted"), frozen_refitted = score("frozen", "refitted");
+  if (refitted.empty() || frozen_refitted.empty()) return {};
+  std::string text = fmt::format(
+      "UAR of the last layer. Adapted: {} under its own head, {} under a head refitted on "
+      "training clips. Frozen: {} under its own head, {} refitted",
+      score("adapted", ""), refitted, score("frozen", ""), frozen_refitted);
+  if (const std::string other = score("frozen", "adapted-head"); !other.empty())
+    text += fmt::format(", {} under the adapted model's head", other);
+  return text + ".";
 }
 
 std::vector<std::string> reading_of(const LensForm& form, int64_t layers, const std::vector<Row>& rows) {
@@ -70,15 +92,17 @@ std::vector<std::string> reading_of(const LensForm& form, int64_t layers, const 
     }
     sentences.push_back(text + ".");
     if (std::isnan(value("kl", first, "tuned"))) continue;
-    double plain = 0, tuned = 0;
-    for (int64_t l = first; l < last; ++l) {
-      plain += value("kl", l) / static_cast<double>(last - first);
-      tuned += value("kl", l, "tuned") / static_cast<double>(last - first);
-    }
-    sentences.push_back(
-        fmt::format("{} through the tuned lens: mean KL below the last layer {:.2f} nats, against {:.2f} through "
-                    "the plain one.",
-                    model == "adapted" ? "Adapted" : "Frozen", tuned, plain));
+    const auto mean = [&](const char* metric, const char* variant) {
+      double sum = 0;
+      for (int64_t l = first; l < last; ++l) sum += value(metric, l, variant);
+      return sum / static_cast<double>(last - first);
+    };
+    sentences.push_back(fmt::format(
+        "{} through the tuned lens: mean KL below the last layer {:.2f} nats, against {:.2f} through the plain one and "
+        "{:.2f} through the same map fitted to permuted answers; it gives the final prediction for {:.0f} % of the "
+        "clips, the other two for {:.0f} and {:.0f} %.",
+        model == "adapted" ? "Adapted" : "Frozen", mean("kl", "tuned"), mean("kl", ""), mean("kl", "tuned-permuted"),
+        100 * mean("overlap", "tuned"), 100 * mean("overlap", ""), 100 * mean("overlap", "tuned-permuted")));
   }
   return sentences;
 }
@@ -100,6 +124,8 @@ void describe_logit_lens(const LensForm& form, int64_t layers, bool tuned, Findi
   if (findings.rows.empty()) return;
   findings.figures = figures_of(form, tuned);
   findings.reading = reading_of(form, layers, findings.rows);
+  if (std::string heads = heads_text(layers - 1, findings.rows); !heads.empty())
+    findings.reading.push_back(std::move(heads));
 }
 
 }  // namespace loralens
