@@ -135,8 +135,7 @@ void LogitLens::keep(const BatchView& view) {
     samples.labels.push_back(setting_.labels[clip]);
   }
   samples.pooled.resize(setting_.layers + 1);
-  for (int64_t state = 0; state <= setting_.layers; ++state)
-    samples.pooled[state].push_back(pooled(view, state));
+  for (int64_t state = 0; state <= setting_.layers; ++state) samples.pooled[state].push_back(pooled(view, state));
   for (size_t state = 0; state < samples.positions.size(); ++state) {
     const auto clips = view.residuals[state].split_with_sizes(view.clip_rows);
     for (const Tensor& clip : clips) {
