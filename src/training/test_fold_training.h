@@ -72,7 +72,7 @@ class FoldTest : public testing::Test {
     const at::Tensor predicted = answers(model, numbers).argmax(1);
     Confusion confusion(2);
     for (size_t i = 0; i < numbers.size(); ++i)
-      confusion.add(labels_[static_cast<size_t>(numbers[i])], predicted[static_cast<int64_t>(i)].item<int64_t>());
+      confusion.add(labels_[numbers[i]], predicted[static_cast<int64_t>(i)].item<int64_t>());
     return uar(confusion);
   }
 

@@ -18,8 +18,7 @@ RefittedHead fit_refitted_head(const LogisticSamples& clips, const std::set<size
                                const std::vector<double>& l2) {
   const at::NoGradGuard no_grad;
   std::vector<int64_t> fitted, scored;
-  for (int64_t clip = 0; clip < clips.x.size(0); ++clip)
-    (held_out.contains(static_cast<size_t>(clip)) ? scored : fitted).push_back(clip);
+  for (int64_t clip = 0; clip < clips.x.size(0); ++clip) (held_out.contains(clip) ? scored : fitted).push_back(clip);
   if (fitted.empty() || scored.empty()) fail("a refitted head needs clips to fit on and clips to choose on");
   const auto part = [&](const std::vector<int64_t>& numbers) {
     const Tensor index = at::tensor(numbers, c10::ScalarType::Long);

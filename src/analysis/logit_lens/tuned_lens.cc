@@ -104,7 +104,7 @@ TunedMap fit_tuned_lens(const LensHead& head, const LensSamples& fit, const Lens
 
 TunedMap fit_to_permuted(const LensHead& head, const LensSamples& fit, const TunedMap& tuned, uint64_t seed,
                          const TunedLensOptions& options) {
-  std::vector<int64_t> order(static_cast<size_t>(fit.final.size(0)));
+  std::vector<int64_t> order(fit.final.size(0));
   std::iota(order.begin(), order.end(), 0);
   Random(seed).shuffle(order);
   const LensSamples permuted{fit.positions, fit.final.index_select(0, on_device(order, fit.final.device()))};
