@@ -351,6 +351,7 @@ BEYOND_PAPER = {"patching"}  # not made by --protocol paper
 LEFT_OUT = (("spectrum", "paper", "dropout", "the masks of dropout are random"),
             ("alignment", "paper", "float32", "rounding noise"),
             ("logit-lens", "strict", "tuned", "the fitted map is not in arrays"),
+            ("logit-lens", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
             ("erasure", "strict", "resample-ablation", "which positions were drawn is not in arrays"),
             ("alignment", "strict", "cka_chance", "the random updates are not in arrays"),
             ("alignment", "strict", "strength_z", "the random updates are not in arrays"),
