@@ -7,6 +7,7 @@ pooled, of the run and of scikit-learn's regressions, standardised by StandardSc
 - folds: by the log-loss over five folds by speaker of the training and development part; fitted on both, as loralens;
 - development: by the UAR on the development part, among equals by the log-loss; fitted on the training part;
 - last state: the same, from the last hidden state alone.
+The trainings of a run with several seeds are compared one by one; the seed draws scikit-learn's folds too.
 --states: keeps the states of clips in this file for the next call.
 """
 import argparse
@@ -80,11 +81,21 @@ def compare(folder: pathlib.Path, kept: pathlib.Path | None) -> None:
     speakers = numpy.array([rows[clip]["speaker"] for clip in ids])
     states = states_of({clip: paths[clip] for clip in ids}, config["model"], kept)
     x = numpy.stack([states[clip] for clip in ids]).astype(numpy.float64)
+    predictions = table_of(folder / "predictions.csv")
+    seeds = sorted({row["seed"] for row in predictions}) if "seed" in predictions[0] else [None]
     part_of = {}
     for row in table_of(folder / "folds.csv"):
         part_of.setdefault(int(row["fold"]), {})[row["id"]] = row["part"]
-    ours = {row["id"]: classes.index(row["predicted"]) for row in table_of(folder / "predictions.csv")}
-    predicted = {"loralens": numpy.array([ours[clip] for clip in ids])}
+    for seed in seeds:
+        ours = {row["id"]: classes.index(row["predicted"]) for row in predictions if row.get("seed") == seed}
+        print(folder, *(["seed", seed] if seed else []))
+        of_seed = folder / f"seed-{seed}" if (folder / f"seed-{seed}").exists() else folder
+        compare_training(of_seed, numpy.array([ours[clip] for clip in ids]), int(seed or 0), ids, x, y, speakers, part_of)
+
+
+def compare_training(folder: pathlib.Path, ours: numpy.ndarray, seed: int, ids: list[str], x: numpy.ndarray,
+                     y: numpy.ndarray, speakers: numpy.ndarray, part_of: dict[int, dict[str, str]]) -> None:
+    predicted = {"loralens": ours}
     tests, chosen = [], []
 
     def predict(name, pair, fit_on, test):
@@ -95,7 +106,7 @@ def compare(folder: pathlib.Path, kept: pathlib.Path | None) -> None:
         train, development, test = (numpy.array([i for i, clip in enumerate(ids) if part_of[fold][clip] == part], int)
                                     for part in ("train", "development", "test"))
         both = numpy.sort(numpy.concatenate([train, development]))
-        splits = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(both, y[both], speakers[both])
+        splits = StratifiedGroupKFold(5, shuffle=True, random_state=seed).split(both, y[both], speakers[both])
         parts = [(both[fit_on], both[score_on]) for fit_on, score_on in splits]
         best = min(scored_pairs(x, y, parts), key=lambda c: c["loss"])
         predict("folds", best, both, test)
@@ -106,7 +117,6 @@ def compare(folder: pathlib.Path, kept: pathlib.Path | None) -> None:
             for name, among in (("development", pairs), ("last state", last)):
                 predict(name, max(among, key=lambda c: (c["uar"], -c["loss"])), train, test)
         tests.append(test)
-    print(folder)
     for name, guesses in predicted.items():
         folds = [balanced_accuracy_score(y[test], guesses[test]) for test in tests]
         print(f"  {name:12} UAR {numpy.mean(folds):.3f} ± {numpy.std(folds, ddof=1):.3f}  "
