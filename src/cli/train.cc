@@ -17,6 +17,7 @@
 #include "cli/numbers.h"
 #include "cli/own_files.h"
 #include "cli/reads.h"
+#include "cli/training_flags.h"
 #include "corpus/audit/audit.h"
 #include "corpus/join.h"
 #include "corpus/labels.h"
@@ -40,79 +41,6 @@ struct TrainArguments {
   int64_t cache_megabytes = 400;
   bool force = false, resuming = false;
 };
-
-void add_objective_options(CLI::App& command, TrainOptions& o) {
-  const char* group = "Training";
-  command.add_option("--class-weights", o.class_weights, "weight the loss by the inverse of each class's share")
-      ->group(group);
-  add_number(command, "--label-smoothing", o.label_smoothing, train_ranges::share,
-             "label smoothing: share of the target that is spread evenly over all classes")
-      ->group(group);
-  add_number(command, "--orthogonality", o.orthogonality, train_ranges::penalty,
-             "weight of a penalty on products of different columns of B; 0: none")
-      ->group(group);
-  add_number(command, "--nuclear-norm", o.nuclear_norm, train_ranges::penalty,
-             "weight of a penalty on the singular values of B; 0: none")
-      ->group(group);
-}
-
-void add_training_options(CLI::App& command, TrainArguments& a) {
-  TrainOptions& o = a.run.train;
-  const char* group = "Training";
-  const auto number = [&](const char* flag, auto& value, const auto& range, const char* description) {
-    add_number(command, flag, value, range, description)->group(group);
-  };
-  number("--epochs", o.epochs, train_ranges::epochs, "passes over the training part");
-  number("--head-epochs", o.head_epochs, train_ranges::head_epochs,
-         "passes that train the head alone, before the epochs");
-  number("--batch", o.batch, train_ranges::batch, "clips in a batch");
-  number("--batch-frames", o.batch_frames, train_ranges::batch_frames,
-         "fill batches by positions (50 per second), instead of --batch");
-  command.add_option("--by-length", o.by_length, "make batches of clips of similar length")->group(group);
-  number("--accumulate", o.accumulate, train_ranges::accumulate, "batches per optimiser step");
-  number("--learning-rate", o.learning_rate, train_ranges::learning_rate, "learning rate of the adapters");
-  number("--head-learning-rate", o.head_learning_rate, train_ranges::learning_rate,
-         "learning rate of the emotion head");
-  number("--layer-decay", o.layer_decay, train_ranges::layer_decay,
-         "factor of the learning rate from each layer to the one below it");
-  command.add_option("--schedule", o.schedule, "linear, cosine or constant")
-      ->check(CLI::IsMember({"linear", "cosine", "constant"}))
-      ->group(group);
-  number("--warmup", o.warmup, train_ranges::share, "warm-up, as a share of all steps");
-  number("--weight-decay", o.weight_decay, train_ranges::weight_decay, "decoupled weight decay (AdamW)");
-  number("--clip-norm", o.clip_norm, train_ranges::clip_norm,
-         "gradient clipping: largest norm of a step's gradient; 0: none");
-  number("--position-dropout", o.position_dropout, train_ranges::share,
-         "share of a clip's positions dropped in each step");
-  number("--average", o.average, train_ranges::average,
-         "decay of a running mean of the weights, kept instead of the weights; 0: none");
-  command
-      .add_option("--balance", o.balance,
-                  "groups that an epoch draws equally often: none, corpora, classes, or corpora,classes")
-      ->group(group);
-  add_objective_options(command, o);
-  number("--patience", o.patience, train_ranges::patience,
-         "early stopping: epochs without improvement before training stops; 0: never");
-  command
-      .add_option("--select", a.select,
-                  "epoch kept: last, or the best on development or test (as published, not fair); auto: the protocol's")
-      ->check(CLI::IsMember({"auto", "last", "development", "test"}))
-      ->group(group);
-  number("--watch", o.watch, train_ranges::watch,
-         "steps between the lines of watch.csv (gradients, adapters, lens); 0: none");
-  number("--time-masks", o.augment.time_masks, train_ranges::time_masks, "SpecAugment: masks over time");
-  number("--time-share", o.augment.time_share, train_ranges::time_share,
-         "SpecAugment: longest time mask, as a share of the clip");
-  number("--mel-masks", o.augment.mel_masks, train_ranges::mel_masks, "SpecAugment: masks over mel bins");
-  number("--mel-width", o.augment.mel_width, train_ranges::mel_width, "SpecAugment: widest mel mask, in bins");
-  number("--seed", o.seed, train_ranges::seed, "random seed of initial values, folds, clip order and dropout");
-  number("--seeds", a.run.seeds, train_ranges::seeds,
-         "trainings of each fold, with the seeds S, S+1, ... from --seed on");
-  command
-      .add_flag("--same-start", a.run.same_start,
-                "all folds start from the same initial values (as with --protocol paper)")
-      ->group(group);
-}
 
 // A resumed run uses the flags that it was started with, so no other flags may be given.
 void check_resume_alone(const CLI::App& command) {
@@ -374,7 +302,7 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
   add_number(*command, "--cache-megabytes", a->cache_megabytes, {0, 1 << 20}, "memory for encoded clips");
   a->adapter.add(*command);
   a->head.add(*command);
-  add_training_options(*command, *a);
+  add_training_flags(*command, a->run, a->select);
   add_input_options(*command, a->run.source.input);
   add_machine_options(*command, a->machine, /*gradients=*/true);
   add_config_option(*command);

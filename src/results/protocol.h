@@ -17,7 +17,7 @@ enum class Frames {
 
 // Clips that an analysis may use besides the test clips (Part in analysis/analysis.h).
 enum class TrainingClips {
-  fit,  // training and development clips, to fit means and maps on and to choose among them; results are of test clips
+  fit,  // training clips, to fit means, maps and heads on and to choose among them; results are of test clips
   sample,  // some training clips per class: gradients, spectra, CKA and t-SNE are of these instead of test clips
 };
 

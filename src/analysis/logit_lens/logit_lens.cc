@@ -155,8 +155,7 @@ void LogitLens::fit(const FoldSubjects& fold, const Subject& subject) {
   const auto held_out = held_out_clips(samples.groups, hash_of(setting_.seed, hash_of("tuned lens"), fold.fold));
   if (held_out.empty()) {
     notes_.push_back(
-        fmt::format("{}: no tuned lens and no refitted head of the {} model, as its {} training clips are not of two "
-                    "speakers or more.",
+        fmt::format("{}: no tuned lens and no refitted head of the {} model, as it has only {} clips to fit them on.",
                     setting_.folder_of(fold.fold), name_of(subject.role), samples.final.size()));
     return;
   }

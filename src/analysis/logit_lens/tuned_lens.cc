@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <numeric>
 
 #include "base/device.h"
@@ -60,14 +61,18 @@ double mean_kl(const LensHead& head, const LensSamples& samples, const TunedMap&
 }
 
 std::set<size_t> held_out_clips(const std::vector<std::string>& groups, uint64_t seed) {
-  std::vector<std::string> names = groups;
-  std::ranges::sort(names);
-  names.erase(std::ranges::unique(names).begin(), names.end());
-  Random(seed).shuffle(names);
+  std::map<std::string, std::vector<size_t>> clips;
+  for (size_t i = 0; i < groups.size(); ++i) clips[groups[i]].push_back(i);
+  std::vector<std::vector<size_t>> parts;
+  for (const auto& [name, numbers] : clips) parts.push_back(numbers);
+  if (parts.size() == 1) {
+    parts.clear();
+    for (size_t i = 0; i < groups.size(); ++i) parts.push_back({i});
+  }
+  Random(seed).shuffle(parts);
   std::set<size_t> chosen;
-  for (size_t g = 0; g + 1 < names.size() && 3 * chosen.size() < groups.size(); ++g)
-    for (size_t i = 0; i < groups.size(); ++i)
-      if (groups[i] == names[g]) chosen.insert(i);
+  for (size_t p = 0; p + 1 < parts.size() && 3 * chosen.size() < groups.size(); ++p)
+    chosen.insert(parts[p].begin(), parts[p].end());
   return chosen;
 }
 

@@ -84,7 +84,9 @@ TEST(TunedLens, IsChosenOnWholeSpeakers) {
       for (size_t j = 0; j < groups.size(); ++j)
         EXPECT_TRUE(groups[i] != groups[j] || chosen.contains(i) == chosen.contains(j));
   }
-  EXPECT_THAT(held_out_clips({"a", "a", "a"}, 1), testing::IsEmpty());
+  EXPECT_EQ(held_out_clips({"a", "a", "a"}, 1).size(), 1u);
+  EXPECT_THAT(held_out_clips({"a"}, 1), testing::IsEmpty());
+  EXPECT_THAT(held_out_clips({}, 1), testing::IsEmpty());
   EXPECT_EQ(held_out_clips({"a", "b"}, 1).size(), 1u);
 }
 
