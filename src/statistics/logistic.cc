@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "base/error.h"
 
@@ -82,6 +83,16 @@ Tensor newton_step(const Loss& loss, const Tensor& gradient) {
   return step;
 }
 
+// x with mean 0 and standard deviation 1 over the samples of a fit.
+struct Standardised {
+  Tensor mean, deviation;  // D; the deviation of a constant column is 1
+
+  explicit Standardised(const Tensor& x) : mean(x.mean(0)), deviation(x.std(0, /*unbiased=*/false)) {
+    deviation = at::where(deviation > 0, deviation, 1.0);
+  }
+  Tensor operator()(const Tensor& x) const { return (x - mean) / deviation; }
+};
+
 }  // namespace
 
 LogisticFit fit_logistic(const LogisticSamples& samples, double l2, const LogisticFit* start, double tolerance) {
@@ -113,14 +124,28 @@ LogisticFit fit_logistic(const LogisticSamples& samples, double l2, const Logist
   return {theta.slice(0, 0, width).t().contiguous(), theta[width].masked_fill(~loss.present(), absent_bias)};
 }
 
+std::vector<Tensor> logits_by_penalty(const LogisticSamples& samples, const Tensor& scored, std::span<const double> l2,
+                                      double tolerance) {
+  const Standardised standardised(samples.x);
+  LogisticSamples fitted = samples;
+  fitted.x = standardised(samples.x);
+  const Tensor x = standardised(scored);
+  std::vector<Tensor> logits;
+  std::optional<LogisticFit> fit;
+  for (const double penalty : l2) {
+    fit = fit_logistic(fitted, penalty, fit ? &*fit : nullptr, tolerance);
+    logits.push_back(logistic_logits(*fit, x));
+  }
+  return logits;
+}
+
 LogisticFit fit_standardised_logistic(const LogisticSamples& samples, double l2) {
-  const Tensor mean = samples.x.mean(0), spread = samples.x.std(0, /*unbiased=*/false);
-  const Tensor deviation = at::where(spread > 0, spread, 1.0);
-  LogisticSamples standardised = samples;
-  standardised.x = (samples.x - mean) / deviation;
-  const LogisticFit fit = fit_logistic(standardised, l2);
-  const Tensor weight = fit.weight / deviation;
-  return {weight, fit.bias - (weight * mean).sum(1)};
+  const Standardised standardised(samples.x);
+  LogisticSamples fitted = samples;
+  fitted.x = standardised(samples.x);
+  const LogisticFit fit = fit_logistic(fitted, l2);
+  const Tensor weight = fit.weight / standardised.deviation;
+  return {weight, fit.bias - (weight * standardised.mean).sum(1)};
 }
 
 Tensor logistic_logits(const LogisticFit& fit, const Tensor& x) { return at::linear(x, fit.weight, fit.bias); }

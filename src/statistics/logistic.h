@@ -6,6 +6,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <span>
+#include <vector>
 
 namespace loralens {
 
@@ -30,8 +32,13 @@ struct LogisticFit {
 LogisticFit fit_logistic(const LogisticSamples& samples, double l2, const LogisticFit* start = nullptr,
                          double tolerance = 1e-7);
 
-// fit_logistic of x with mean 0 and standard deviation 1 over the samples in each column (a constant one has no
-// effect), in terms of x itself.
+// The logits of `scored` (m×D) for each penalty: m×C each, by fit_logistic of x with mean 0 and standard deviation 1
+// over the samples in each column (a constant one has no effect). l2: descending, as each search
+// begins at the fit before.
+std::vector<at::Tensor> logits_by_penalty(const LogisticSamples& samples, const at::Tensor& scored,
+                                          std::span<const double> l2, double tolerance = 1e-7);
+
+// fit_logistic of x standardised in the same way, in terms of x itself.
 LogisticFit fit_standardised_logistic(const LogisticSamples& samples, double l2);
 
 // The logits of x (..×D): ..×C.

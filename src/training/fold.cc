@@ -40,12 +40,11 @@ Objective make_objective(const EmotionModel& model, const FoldTask& task) {
   std::vector<std::unique_ptr<LossTerm>> terms;
   terms.push_back(std::make_unique<CrossEntropy>(loss_options(task, std::ssize(model.classes))));
   const TrainOptions& o = task.options;
-  if (o.orthogonality > 0)
-    terms.push_back(std::make_unique<FactorOrthogonality>(trained_factors_b(model.parameters(), "--orthogonality"),
-                                                          o.orthogonality));
-  if (o.nuclear_norm > 0)
-    terms.push_back(
-        std::make_unique<FactorNuclearNorm>(trained_factors_b(model.parameters(), "--nuclear-norm"), o.nuclear_norm));
+  const auto add_penalty = [&](const char* name, FactorPenalty::Penalty penalty, double weight, const char* flag) {
+    if (weight > 0) terms.push_back(std::make_unique<FactorPenalty>(name, penalty, weight, model.parameters(), flag));
+  };
+  add_penalty("orthogonality", orthogonality, o.orthogonality, "--orthogonality");
+  add_penalty("nuclear_norm", nuclear_norm, o.nuclear_norm, "--nuclear-norm");
   return Objective(std::move(terms));
 }
 

@@ -19,7 +19,8 @@ class TrainingForward {
       : model_(model), source_(source), task_(task) {}
 
   // A batch of a training step: with the augmentation, position dropout and dropout of this epoch, and with `taps` (may
-  // be null) on its pass. A frozen encoder is not run again: its states are cached, and the taps see no site of it.
+  // be null) on its pass. A frozen encoder's states are cached, so no layer runs and the taps see no
+  // site.
   BatchOutputs training(const std::vector<int64_t>& clips, int64_t epoch, const Taps* taps);
   // The head on the states of the initial encoder.
   BatchOutputs from_start(const std::vector<int64_t>& clips) const;

@@ -8,7 +8,6 @@
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
-#include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -34,16 +33,6 @@ struct Candidate {
   int64_t hidden_state = 0;
   double l2 = 0;
   SelectionScores scores;
-};
-
-// A regression of standardised states: logits = weight (x - mean) / deviation + bias.
-struct Standardised {
-  Tensor mean, deviation;  // D; the deviation of a constant state is 1
-
-  explicit Standardised(const Tensor& x) : mean(x.mean(0)), deviation(x.std(0, /*unbiased=*/false)) {
-    deviation = at::where(deviation > 0, deviation, 1.0);
-  }
-  Tensor operator()(const Tensor& x) const { return (x - mean) / deviation; }
 };
 
 Tensor index_of(const std::vector<int64_t>& numbers) { return at::tensor(numbers, c10::ScalarType::Long); }
@@ -133,15 +122,9 @@ std::vector<Candidate> candidates_of(int64_t state, const Fits& fits, const Choi
   std::vector<std::vector<Tensor>> logits(penalties.size());
   std::vector<int64_t> labels;
   for (const Fold& part : choice.folds) {
-    const Tensor x = fits.state(state, part.train);
-    const Standardised standardised(x);
-    const LogisticSamples samples = fits.samples(standardised(x), part.train);
-    const Tensor scored = standardised(fits.state(state, part.test));
-    std::optional<LogisticFit> fit;
-    for (size_t i = 0; i < penalties.size(); ++i) {
-      fit = fit_logistic(samples, penalties[i], fit ? &*fit : nullptr, scoring_tolerance);
-      logits[i].push_back(logistic_logits(*fit, scored));
-    }
+    const auto by_penalty = logits_by_penalty(fits.samples(fits.state(state, part.train), part.train),
+                                              fits.state(state, part.test), penalties, scoring_tolerance);
+    for (size_t i = 0; i < penalties.size(); ++i) logits[i].push_back(by_penalty[i]);
     for (const int64_t label : fits.labels(part.test)) labels.push_back(label);
   }
   std::vector<Candidate> candidates;

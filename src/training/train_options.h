@@ -49,8 +49,8 @@ struct TrainOptions {
   std::string balance = "none";  // balanced sampling: see parse_balance
   bool class_weights = false;  // weights the loss by the inverse of each class's share
   double label_smoothing = 0;
-  double orthogonality = 0;  // weight of FactorOrthogonality in the objective; 0: no such term
-  double nuclear_norm = 0;  // weight of FactorNuclearNorm
+  double orthogonality = 0;  // weight of orthogonality(B) (factor_penalties.h) in the objective; 0: no such term
+  double nuclear_norm = 0;  // weight of nuclear_norm(B)
   int64_t patience = 0;  // early stopping: epochs without a better score; 0: none
   Selection selection = Selection::development;
   SpecAugmentOptions augment;

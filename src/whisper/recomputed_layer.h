@@ -19,8 +19,8 @@ using LayerFunction = std::function<Residual(Residual)>;
 
 // layer(residual), with the same values and gradients as without recomputation. The layer runs once now and once in
 // backward(), so it must be a function of its input and of tensors that do not change in between (dropout masks are
-// functions of a seed). It must own what it refers to: it is kept until the graph is freed. Its leaf tensors get their
-// gradients in their .grad, whatever backward() was asked for.
+// functions of a seed). The autograd graph keeps the function, so it must own the
+// encoder, adapters and pass that it uses. backward() adds the gradients of the layer's leaf tensors to their .grad.
 Residual recomputed(LayerFunction layer, const Residual& residual);
 
 }  // namespace loralens

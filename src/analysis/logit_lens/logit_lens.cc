@@ -19,6 +19,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "analysis/analyses.h"
 #include "analysis/curves.h"
@@ -78,6 +79,7 @@ class LogitLens : public Analysis {
     TunedMap tuned, permuted;
   };
 
+  Norm norm_of(const Subject& subject, int64_t state) const;
   LensHead lens_of(const Subject& subject, int64_t state, const at::TensorOptions& like) const;
   void keep(const BatchView& view);
   Tensor pooled(const BatchView& view, int64_t state) const;
@@ -97,6 +99,7 @@ class LogitLens : public Analysis {
   std::map<Role, Samples> samples_;
   std::map<Role, std::vector<Maps>> maps_;  // of layers -1..N-2; empty: none could be fitted
   std::map<Role, std::vector<RefittedHead>> refitted_;  // of layers -1..N-1; empty: none could be fitted
+  std::optional<Linear> adapted_head_;  // the adapted model's, as one layer; none if the frozen model has the same
   std::vector<ClipFinding> clips_;
   std::vector<std::string> notes_;
   bool weighted_ = false, tuned_ = false;
@@ -107,17 +110,21 @@ void LogitLens::begin_fold(const FoldSubjects& fold) {
   samples_.clear();
   maps_.clear();
   refitted_.clear();
+  adapted_head_ = joined(fold.adapted.model.head, c10::ScalarType::Double);
+  if (at::equal(adapted_head_->weight, joined(fold.frozen.model.head, c10::ScalarType::Double).weight))
+    adapted_head_.reset();
   fold_ = fold.fold;
   weighted_ = fold.adapted.model.head.layer_weights.defined() || fold.frozen.model.head.layer_weights.defined();
 }
 
-// state: 0 the embedding, ..., N the last layer's output.
+// The norm through which the head reads a state (0: the embedding, ..., N: the last layer's output); undefined: none.
+Norm LogitLens::norm_of(const Subject& subject, int64_t state) const {
+  if (!form_.final_norm || (state < setting_.layers && subject.model.head.layer_weights.defined())) return {};
+  return {subject.encoder.norm.weight.detach(), subject.encoder.norm.bias.detach()};
+}
+
 LensHead LogitLens::lens_of(const Subject& subject, int64_t state, const at::TensorOptions& like) const {
-  LensHead lens;
-  if (form_.final_norm && (state == setting_.layers || !subject.model.head.layer_weights.defined()))
-    lens.norm = {subject.encoder.norm.weight.detach(), subject.encoder.norm.bias.detach()};
-  lens.head = joined(subject.model.head, like);
-  return lens;
+  return {norm_of(subject, state), joined(subject.model.head, like)};
 }
 
 // Keeps evenly spaced positions of each clip; a clip with fewer positions repeats some.
@@ -184,7 +191,7 @@ void LogitLens::fit(const FoldSubjects& fold, const Subject& subject) {
 // The mean over positions of this state, B×D, as a head reads it; float64, CPU.
 Tensor LogitLens::pooled(const BatchView& view, int64_t state) const {
   const Tensor& x = view.residuals[state];
-  return in_double(mean_over_clips(lens_of(view.subject, state, x.options()).normed(x), view.pass));
+  return in_double(mean_over_clips(LensHead{norm_of(view.subject, state), {}}.normed(x), view.pass));
 }
 
 // The state under heads besides the model's own: one refitted on training clips and, for the encoder without adapters,
@@ -193,10 +200,8 @@ void LogitLens::read_with_other_heads(const BatchView& view, int64_t state, cons
   const Role role = view.subject.role;
   if (const auto& refitted = refitted_[role]; !refitted.empty())
     read(view, state, "refitted", refitted[state].logits(pooled));
-  if (role != Role::frozen) return;
-  const Linear head = joined(view.fold.of(Role::adapted).model.head, pooled.options());
-  if (!at::equal(head.weight, joined(view.subject.model.head, pooled.options()).weight))
-    read(view, state, "adapted-head", at::linear(pooled, head.weight, head.bias));
+  if (role == Role::frozen && adapted_head_)
+    read(view, state, "adapted-head", at::linear(pooled, adapted_head_->weight, adapted_head_->bias));
 }
 
 // logits: B×C, float64, CPU. Returns log-probabilities.
@@ -254,20 +259,19 @@ void LogitLens::end_batch(const BatchView& view) {
   std::vector<Tensor> probabilities;  // B×C of each state
   for (int64_t state = form_.first_state; state <= setting_.layers; ++state) {
     const Tensor& x = view.residuals[state];
-    const LensHead lens = lens_of(view.subject, state, x.options());
-    const LensHead exact = lens_of(view.subject, state, at::TensorOptions(c10::ScalarType::Double));
+    const LensHead lens = lens_of(view.subject, state, at::TensorOptions(c10::ScalarType::Double));
     const Tensor pooled = this->pooled(view, state);
-    probabilities.push_back(read(view, state, "", exact.logits(pooled)).exp());
+    probabilities.push_back(read(view, state, "", lens.logits(pooled)).exp());
     if (form_.tuned_too) read_with_other_heads(view, state, pooled);
     if (maps.empty()) continue;
     tuned_ = true;
     if (state == setting_.layers) {
-      read(view, state, "tuned", exact.logits(pooled));
+      read(view, state, "tuned", lens.logits(pooled));
       continue;
     }
     const auto& [tuned, permuted] = maps[state];
     const auto through = [&](const TunedMap& map) {
-      return exact.logits(in_double(mean_over_clips(lens.normed(map(x)), view.pass)));
+      return lens.logits(in_double(mean_over_clips(lens.normed(map(x)), view.pass)));
     };
     read(view, state, "tuned", through(tuned));
     read(view, state, "tuned-permuted", through(permuted));

@@ -27,13 +27,13 @@ RefittedHead fit_refitted_head(const LogisticSamples& clips, const std::set<size
   const LogisticSamples fit_on = part(fitted), choose_on = part(scored);
   RefittedHead best;
   double lowest = std::numeric_limits<double>::infinity();
-  for (const double penalty : l2) {
-    const LogisticFit fit = fit_standardised_logistic(fit_on, penalty);
-    const Tensor read = at::log_softmax(logistic_logits(fit, choose_on.x), -1);
+  const auto logits = logits_by_penalty(fit_on, choose_on.x, l2);
+  for (size_t i = 0; i < l2.size(); ++i) {
+    const Tensor read = at::log_softmax(logits[i], -1);
     const double loss = -read.gather(1, choose_on.labels.unsqueeze(1)).mean().item<double>();
     if (loss < lowest) {
       lowest = loss;
-      best.l2 = penalty;
+      best.l2 = l2[i];
     }
   }
   best.fit = fit_standardised_logistic(clips, best.l2);

@@ -4,8 +4,8 @@
 //
 // Each layer's map minimises the mean over clips of KL(final ‖ lens), plus ridge·(‖U‖² + ‖b‖²), on some positions of
 // each clip. U and b start at 0 (the plain lens), so a large ridge keeps the map near it. The map has more parameters
-// than there are clips, so it is a probe: what it reads is compared with what the same map reads that was fitted to
-// permuted answers (Hewitt and Liang, Designing and Interpreting Probes with Control Tasks, EMNLP 2019).
+// than there are clips, so it is a probe. Its control is the same map fitted to permuted answers (Hewitt and Liang,
+// Designing and Interpreting Probes with Control Tasks, EMNLP 2019).
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -48,7 +48,7 @@ TEST(TunedLens, UndoesAMixture) {
   EXPECT_LT(largest(map.u - fit_map(lens, fit, 0.001, options).u), 1e-12);
 }
 
-// The plain lens reads nothing of the mixture, so what the map reads is what it was fitted to.
+// The plain lens predicts no answer from the mixture, so a map that predicts one has learnt it from the fitted clips.
 TEST(TunedLens, FittedToPermutedAnswersItReadsNothing) {
   const LensHead lens = some_head();
   const LensSamples fit = mixed_samples(lens, 96, 1), test = mixed_samples(lens, 400, 3);

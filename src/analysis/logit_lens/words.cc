@@ -43,8 +43,7 @@ std::vector<Figure> figures_of(const LensForm& form, bool tuned) {
   return figures;
 }
 
-// The last layer of both models under the heads that there are: what is left of a difference under heads that were
-// fitted alike is one of the states.
+// The UAR of the last layer of both models under each head. A difference under refitted heads is one of the states.
 std::string heads_text(int64_t last, const std::vector<Row>& rows) {
   const auto score = [&](const char* model, const char* variant) {
     const Row* row = find_row(rows, {.model = model, .variant = variant, .layer = last, .metric = "uar"});
