@@ -21,7 +21,7 @@ struct Passed {
   int64_t kept = 0;  // bytes that the forward pass leaves allocated
 };
 
-Passed pass_of(const EmotionModel& model, int64_t first, bool recompute) {
+Passed pass_and_gradients(const EmotionModel& model, int64_t first, bool recompute) {
   Pass pass{.lengths = {40, 25, 7}, .keys = {1, 2, 3}, .dropout = {.active = true, .seed = 4, .epoch = 1}};
   pass.recompute = recompute;
   const auto parameters = model.parameters();
@@ -47,7 +47,7 @@ TEST_P(Recomputation, HasTheSameValuesAndGradientsInLessMemory) {
     const Base base = tiny_base(precision);
     const EmotionModel model = make_model(base, tiny_adapter(GetParam(), 0.2), {8}, {"anger", "joy"}, 1);
     for (const auto& [place, adapter] : model.adapted.adapters.linear) adapter->randomise(2 + place.layer);
-    const Passed plain = pass_of(model, 0, false), again = pass_of(model, 0, true);
+    const Passed plain = pass_and_gradients(model, 0, false), again = pass_and_gradients(model, 0, true);
     EXPECT_EQ(difference(plain.logits, again.logits), 0);
     int64_t compared = 0;
     for (size_t i = 0; i < plain.gradients.size(); ++i) {
