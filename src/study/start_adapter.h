@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "training/start.h"
+#include "training/start/start.h"
 
 namespace loralens {
 

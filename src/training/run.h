@@ -12,7 +12,7 @@
 #include "corpus/folds/folds.h"
 #include "inference/source.h"
 #include "results/protocol.h"
-#include "training/start.h"
+#include "training/start/start.h"
 #include "training/train_options.h"
 
 namespace loralens {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "training/start.h"
+#include "training/start/start.h"
 
 #include <gmock/gmock.h>
 
