@@ -150,8 +150,8 @@ OutputFolder::OutputFolder(const Path& target, bool force, Complaint complaint, 
     make_partial();
 }
 
-// Writes the lock file before the folder gets its final name: a .partial folder without one was made by another
-// program.
+// Writes the lock file before the folder gets its final name, so a .partial folder without a lock file was made by
+// another program.
 void OutputFolder::make_partial() {
   const Path made = make_beside(target_, "partial", [](const Path& name) { return ::mkdir(name.c_str(), 0777) == 0; });
   const auto give_up = [&] {
