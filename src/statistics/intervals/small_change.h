@@ -13,8 +13,8 @@
 
 namespace loralens {
 
-// Clips of one speaker: right before the change and wrong after it; wrong before and right after; all. With several
-// runs summed over the runs.
+// One speaker's clips: those that are right before the change and wrong after it, those that are wrong before and right
+// after, and all. Several runs are summed.
 struct ChangedClips {
   int64_t lost = 0, gained = 0, clips = 0;
 };
