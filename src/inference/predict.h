@@ -46,8 +46,8 @@ class WindowMean {
   int64_t positions_ = 0;
 };
 
-// Error, with the clip, if a clip's values at the start of a batch (input of source.first_layer()) are not finite. To
-// find the cause when a training's loss is not finite.
+// Error, with the clip, if a clip's values at the start of a batch (input of source.first_layer()) are not finite.
+// Called to find the cause when a training's loss is not finite.
 void check_finite(const EmotionModel& model, ClipSource& source, std::span<const int64_t> clips);
 
 // Memory of this machine or, if smaller, the memory limit of the container: bytes.
