@@ -11,8 +11,8 @@
 
 namespace loralens {
 
-// Whether both have as many trainings, which predict the same clips, with the same labels, in the same folds. Folds are
-// paired by their order, since the evaluation of a single fold keeps its number.
+// Whether both have the same number of trainings, and these predict the same clips, with the same labels, in the same
+// folds. Folds are paired by their order, since the evaluation of a single fold keeps that fold's number.
 bool same_clips(std::span<const Prediction> first, std::span<const Prediction> second);
 
 // A JSON object: the numbers of "folds", "speakers" and "trainings" of a fold, and for "uar", "war", "macro_f1" the
@@ -31,8 +31,8 @@ void adjust(std::vector<nlohmann::json>& comparisons);
 // Lines for a terminal: the scores of a comparison after adjust(), one of `comparisons` in its family.
 std::string describe_comparison(const nlohmann::json& comparison, size_t comparisons);
 
-// compare_results for the folders of two runs; null unless both hold predictions of the same clips in the same folds,
-// and for these classes.
+// compare_results for the folders of two runs; null unless both hold predictions for these classes, of the same clips
+// in the same folds.
 nlohmann::json difference_of_runs(const Path& run, const Path& against, const std::vector<std::string>& classes);
 
 }  // namespace loralens

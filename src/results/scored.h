@@ -12,9 +12,10 @@
 
 namespace loralens {
 
-// {"low", "high"} of a score of all clips together, mean over trainings (over speakers and trainings; of one training
-// given its models); both null, and "reason", where there is no interval. trainings: one confusion matrix per speaker
-// in each (speakers_of_trainings).
+// The interval {"low", "high"} of a score of all clips together, averaged over trainings. With one training it is an
+// interval over speakers, given the trained models; with several, over speakers and trainings. Both are null, with a
+// "reason", where there is no interval. trainings: for each training one confusion matrix per speaker
+// (speakers_of_trainings).
 nlohmann::json score_interval(std::span<const std::vector<Confusion>> trainings, Score score);
 
 // The same for the recall of class c over the speakers with clips of the class.
