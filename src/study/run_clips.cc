@@ -38,8 +38,8 @@ void check_classes(const Clips& clips, const std::vector<std::string>& classes) 
   }
 }
 
-// For a run without recordings.csv: how many of the clips have a file and segment that are in the run's tables. nullopt
-// if there are none in the tables that still exist, and others do not exist.
+// For a run without recordings.csv: the number of clips whose file and segment are in the run's tables. nullopt if some
+// of these tables do not exist any more and the others hold none of the clips.
 std::optional<int64_t> clips_of_its_tables(const Path& run, const Clips& clips) {
   const auto tables = recorded_flag(run, "corpus");
   if (tables.empty()) {

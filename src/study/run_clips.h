@@ -17,10 +17,11 @@ namespace loralens {
 Clips clips_of_classes(const std::vector<std::string>& corpora, const std::string& labels,
                        const std::vector<std::string>& classes);
 
-// How many of these clips trained the model in `folder` (a run, one of its folds or a final model). Clips are compared
-// by their audio (recordings.csv), whatever their names. All clips of the run count if its folds.csv does not say which
-// of them trained this model. Older runs without recordings.csv are compared by audio file, if the tables of their
-// config.toml still exist; the log says so. nullopt if that leaves the number unknown, which the log says too.
+// The number of these clips on which the model in `folder` (a run, one of its folds or a final model) was trained.
+// Clips are compared by their audio (recordings.csv), whatever their names. All clips of the run count if its folds.csv
+// does not say which of them belong to the training of this model. Older runs without recordings.csv are compared by
+// audio file, if the tables of their config.toml still exist; the log says so. nullopt, with a log line, if the number
+// remains unknown.
 std::optional<int64_t> clips_trained_on(const Path& folder, const Clips& clips, int64_t threads);
 
 // Whether the clips, each of which is in the run's recordings.csv by its id, have the labels, speakers and audio that
