@@ -22,7 +22,7 @@ using Names = std::set<std::string>;
 
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
 
-// The corpora that trained the models which tested each corpus.
+// For each test corpus: the training corpora of the models that were tested on it.
 std::map<std::string, Names> trained_by_tested(const json& metrics) {
   std::map<std::string, Names> result;
   const json& folds = metrics.at("folds");
@@ -52,13 +52,13 @@ void score(CrossCell& cell, const json& metrics, bool only) {
   cell.high = score->at("high").is_null() ? none : score->at("high").get<double>();
 }
 
-// How many of an evaluation's clips trained the run; 0 for a run's own scores and where the number is unknown.
+// The number of an evaluation's clips on which the run was trained; 0 for a run's own scores and if it is unknown.
 int64_t trained_clips(const json& metrics) {
   const auto count = metrics.find("trained_clips");
   return count == metrics.end() || count->is_null() ? 0 : count->get<int64_t>();
 }
 
-// Whether an evaluation tested other clips of a corpus that trained the run; its name is then a training corpus too.
+// Whether an evaluation tested clips of a corpus that is also among the training corpora of the run.
 bool tests_training_corpus(const json& metrics) {
   return metrics.contains("run") && std::ranges::any_of(trained_by_tested(metrics), [](const auto& tested) {
            return tested.second.contains(tested.first);
