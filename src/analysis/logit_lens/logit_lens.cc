@@ -74,7 +74,7 @@ class LogitLens : public Analysis {
     std::vector<std::vector<Tensor>> pooled;  // by state 0..N, then by batch: B×D, float64
     std::vector<int64_t> labels;  // by clip
   };
-  // Of one layer: fitted to the model's answers and to permuted ones.
+  // Tuned lenses of one layer: fitted to the model's answers, and to permuted answers (the control).
   struct Maps {
     TunedMap tuned, permuted;
   };
