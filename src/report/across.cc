@@ -220,9 +220,10 @@ std::string across_html(const std::vector<ScoredRun>& runs) {
         return r.metrics.contains("trained_clips") && r.metrics.at("trained_clips").is_null();
       }))
     html += sentences(
-        {"Of some evaluations it is unknown whether their clips trained the run (trained_clips is null)."}, "notes");
+        {"For some evaluations it is unknown whether the run was trained on their clips (trained_clips is null)."},
+        "notes");
   if (std::ranges::any_of(runs, [](const ScoredRun& r) { return tests_training_corpus(r.metrics); }))
-    html += sentences({"Evaluations on other clips of a corpus that trained the run are left out: the matrix holds the "
+    html += sentences({"Evaluations on other clips of a training corpus of the run are left out: the matrix holds the "
                        "out-of-fold scores of a run on its own corpora."},
                       "notes");
   return html + "<details class=\"table\"><summary>Table</summary>\n" +

@@ -181,7 +181,7 @@ void check_against(const ComparisonRequest& a, ComparedModels& m, bool one) {
     const auto [own, other] = std::ranges::mismatch(folds, theirs, {}, &Fold::test, &Fold::test);
     if (own == folds.end() && other == theirs.end()) return;
     if (!one && theirs.empty())
-      fail("--against {}: it is unknown whether the test clips of {} trained it ({}): {}", a.against, first, reason,
+      fail("--against {}: it is unknown whether it was trained on test clips of {} ({}): {}", a.against, first, reason,
            fitting_against(a, m));
     if (!one)
       fail("--against {} was tested on other clips than {} in fold {}: {}", a.against, first, own - folds.begin(),
@@ -195,7 +195,7 @@ void check_against(const ComparisonRequest& a, ComparedModels& m, bool one) {
   const auto seen = clips_trained_on(a.against, clips, a.threads);
   m.against_known = seen.has_value();
   if (seen.value_or(0) == 0) return;
-  fail("--against {}: {} of the {} clips on which the models are compared trained it: {}", a.against, *seen,
+  fail("--against {}: it was trained on {} of the {} clips on which the models are compared: {}", a.against, *seen,
        tested.size(), fitting_against(a, m));
 }
 

@@ -43,7 +43,8 @@ void check_classes(const Clips& clips, const std::vector<std::string>& classes) 
 std::optional<int64_t> clips_of_its_tables(const Path& run, const Clips& clips) {
   const auto tables = recorded_flag(run, "corpus");
   if (tables.empty()) {
-    log_line(fmt::format("{} has no recordings.csv: it is unknown whether these clips trained it", run.string()));
+    log_line(
+        fmt::format("{} has no recordings.csv: it is unknown whether it was trained on these clips", run.string()));
     return std::nullopt;
   }
   log_line(

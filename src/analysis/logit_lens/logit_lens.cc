@@ -321,7 +321,7 @@ Findings LogitLens::finish() {
   if (tuned_)
     findings.notes.push_back(fmt::format(
         "The tuned lens is fitted on at most {} evenly spaced positions of at most {} training clips of each "
-        "fold, its ridge chosen on the speakers of a third of them, which the map is not fitted on. It has "
+        "fold. Its ridge is chosen on a third of these clips, from speakers on whom the map is not fitted. The map has "
         "more parameters than clips: compare it with tuned-permuted, the same map fitted to the answers of "
         "other clips. The last layer needs no map.",
         sampled_positions, setting_.fit_clips));

@@ -265,7 +265,7 @@ Findings Patching::finish() {
   for (const auto& [head, reason] : untold)
     findings.notes.push_back(fmt::format(
         "No recovered shares under the {}: what the adaptation adds to the log-probability of the true class cannot be "
-        "told from 0: {}.",
+        "distinguished from 0: {}.",
         head.empty()            ? "adapted model's head"
         : head == "head-frozen" ? "frozen model's head"
                                 : "refitted head",
