@@ -113,7 +113,7 @@ void check_inputs_stay(const Path& output, const std::vector<Path>& inputs) {
       for (const Path& entry : entries_below(input / "")) add_identities(read, entry);
   }
   const auto is_read = [&](const struct stat& status) { return read.contains({status.st_dev, status.st_ino}); };
-  if (is_read(*target)) fail("{} is what this command reads: choose another output", output.string());
+  if (is_read(*target)) fail("{} is an input of this command: choose another output", output.string());
   if (S_ISDIR(target->st_mode))
     for (const Path& entry : entries_below(output))
       if (const auto status = status_of(entry, /*follow=*/false); status && is_read(*status))
