@@ -29,7 +29,7 @@ struct Protocol {
   std::string_view preset;  // value of --preset, if none is given
   std::string_view selection;  // value of --select, if it is `auto`: the part whose scores choose the epoch
   std::string_view read_out;  // value of --read-out, if it is `auto`: how the head of an untrained encoder is fitted
-  bool cut;  // a clip ends after 30 s; false: a longer clip is heard in windows of 30 s
+  bool cut;  // a clip is cut after 30 s; false: a longer clip is read in windows of 30 s
   int ddof;  // of the standard deviation over folds
   bool same_start;  // all folds of a run start from the same initial values
 
