@@ -18,6 +18,7 @@
 #include "results/group_scores.h"
 #include "results/results.h"
 #include "training/fold.h"
+#include "training/objective/auxiliary_head.h"
 #include "training/read_out.h"
 
 namespace loralens {
@@ -39,12 +40,17 @@ std::vector<int64_t> corpus_numbers(const Clips& clips) {
   return numbers;
 }
 
-// Adds the names of the corpora that trained and tested the run and each fold; they differ with --folds corpus.
-void add_corpora(nlohmann::json& metrics, const Clips& clips, const std::vector<Fold>& folds) {
-  std::set<std::string> trained, tested;
+// Adds the names of the corpora that trained and tested the run and each fold; they differ with --folds corpus. `start`
+// (null: none) trained on its own corpora before.
+void add_corpora(nlohmann::json& metrics, const Clips& clips, const std::vector<Fold>& folds,
+                 const TrainingStart* start) {
+  std::set<std::string> trained, tested, before;
+  for (const TrainedClip& clip : start ? start->record.clips : std::vector<TrainedClip>()) before.insert(clip.corpus);
   for (nlohmann::json& row : metrics["folds"]) {
     const Fold& fold = folds[row.at("fold").get<size_t>()];
-    const auto train = corpora_of(clips, fold.train), test = corpora_of(clips, fold.test);
+    auto train = corpora_of(clips, fold.train);
+    const auto test = corpora_of(clips, fold.test);
+    train.insert(before.begin(), before.end());
     row["trained_on"] = train;
     row["tested_on"] = test;
     trained.insert(train.begin(), train.end());
@@ -53,6 +59,16 @@ void add_corpora(nlohmann::json& metrics, const Clips& clips, const std::vector<
   metrics["trained_on"] = trained;
   metrics["tested_on"] = tested;
   metrics["corpus"] = corpora_of(clips, all_clips(clips));
+}
+
+// Adds the adapter from which the run started, and how many of the run's test clips trained it.
+void add_start(nlohmann::json& metrics, const RunOptions& options) {
+  const TrainingStart& start = *options.start;
+  metrics["from"] = {{"folder", start.folder}, {"sha256", start.sha256}};
+  if (options.test_clips_of_start > 0)
+    metrics["trained_clips"] = options.test_clips_of_start;
+  else if (!start.record.complete)
+    metrics["trained_clips"] = nullptr;
 }
 
 class CrossValidation {
@@ -67,8 +83,7 @@ class CrossValidation {
         corpora_(corpus_numbers(clips)),
         frozen_(method_named(options.adapter.method).leaves_encoder() &&
                 (options.head.logistic || !options.train.augment.active())),
-        source_(base.encoder, clips.clips, frozen_ ? 0 : new_model(options.train.seed).first_adapted_layer(),
-                source_options()) {}
+        source_(base.encoder, clips.clips, first_layer(), source_options()) {}
 
   // number: of the fold; count: number of folds.
   std::vector<Prediction> fold(const Fold& fold, int64_t number, int64_t count, uint64_t seed) {
@@ -149,9 +164,20 @@ class CrossValidation {
   }
 
   EmotionModel new_model(uint64_t seed) const {
-    EmotionModel model = make_model(base_, options_.adapter, options_.head, classes_, seed);
+    const RunOptions& o = options_;
+    EmotionModel model = o.start ? continued_model(base_, o.start->model, o.adapter, o.head, classes_, seed)
+                                 : make_model(base_, o.adapter, o.head, classes_, seed);
     model.input = options_.source.input;
     return model;
+  }
+
+  // The layer whose input the source keeps. Error for a --specialize that the model cannot have.
+  int64_t first_layer() const {
+    const auto specialization = parse_specialization(options_.train.specialize);
+    if (frozen_ && !specialization) return 0;
+    const EmotionModel model = new_model(options_.train.seed);
+    if (specialization) check_specialization(*specialization, model);
+    return model.first_adapted_layer();
   }
 
   // With a frozen encoder each clip passes once, so there is nothing to cache.
@@ -265,7 +291,8 @@ nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::v
   metrics["method"] = options.adapter.method;
   metrics["base"] = base.name;
   metrics["groups"] = group_scores(predictions, run.classes(), clips);
-  add_corpora(metrics, clips, folds);
+  add_corpora(metrics, clips, folds, options.start.get());
+  if (options.start) add_start(metrics, options);
   write_file(folder / "metrics.json", metrics.dump(2) + "\n");
   return metrics;
 }

@@ -33,8 +33,8 @@ def trained_run(request, flags, tmp_path_factory):
 
 def test_recomputed_activations_change_no_number(flags, tmp_path):
     for name, more in (("kept", []), ("recomputed", ["--recompute"])):
-        succeed("train", *flags, *FEW, "--dropout", 0.1, "--watch", 0, *more, "-o", tmp_path / name)
-    for file in ("predictions.csv", f"fold-00/{PEFT}"):
+        succeed("train", *flags, *FEW, "--dropout", 0.1, "--watch", 2, *more, "-o", tmp_path / name)
+    for file in ("predictions.csv", f"fold-00/{PEFT}", "fold-00/watch.csv"):
         assert (tmp_path / "kept" / file).read_bytes() == (tmp_path / "recomputed" / file).read_bytes(), file
     refused = run("train", *flags, "--recompute", "--weighted-layer-sum", "-o", tmp_path / "sum")
     assert refused.returncode == 2 and "--weighted-layer-sum" in refused.stderr

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opens the adapter from which a training starts (train --from).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "training/start/start.h"
+
+namespace loralens {
+
+// The model folder that a value of train --from names: the folder itself, or the final model of a run. Error for a run
+// without a final model or with several trainings, and for any other folder.
+Path start_folder(const std::string& name);
+
+// Loads the adapter in a model folder. It keeps its head if loralens saved it with exactly these classes. Logs which
+// head the training starts with, and whether the adapter's training clips are unknown.
+// Error if the adapter belongs to another base model (by hash, heads or shapes, for a PEFT adapter also by Hugging Face
+// id), and for a frozen model with other classes or with a head by logistic regression.
+std::shared_ptr<const TrainingStart> open_start(const Path& folder, const Base& base,
+                                                const std::vector<std::string>& classes);
+
+}  // namespace loralens
