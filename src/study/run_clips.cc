@@ -114,7 +114,7 @@ std::optional<int64_t> clips_trained_on(const Path& folder, const Clips& clips, 
   if (count > 0 || record.complete) return count;
   log_line(
       fmt::format("{} was trained from an adapter whose training clips are unknown, so it is unknown whether "
-                  "these clips trained it",
+                  "it was trained on these clips",
                   run.string()));
   return std::nullopt;
 }
