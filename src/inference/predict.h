@@ -53,8 +53,8 @@ void check_finite(const EmotionModel& model, ClipSource& source, std::span<const
 // Memory of this machine or, if smaller, the memory limit of the container: bytes.
 int64_t machine_memory();
 
-// Checks, before a training on the CPU, that the activations that each batch keeps for its backward pass fit into
-// `memory` bytes. Error that names the longest clip of a batch that does not fit.
+// Checks, before a training or an analysis on the CPU, that the activations that each batch keeps for its backward pass
+// fit into `memory` bytes. Error that names the longest clip of a batch that does not fit.
 void check_memory(const EmotionModel& model, ClipSource& source, std::span<const std::vector<int64_t>> batches,
                   int64_t memory);
 
