@@ -3,8 +3,8 @@
 // residual stream, pooled over all positions of the clip like the last layer's. Also the tuned lens (tuned_lens.h).
 //
 // form.h lists how the strict and the published form differ. If the head reads a weighted sum of all layers, the strict
-// form reads each state as it enters that sum (all but the last without norm); the weighted mean of the lens logits is
-// then the model's own logits, and no single layer gives them.
+// form reads each state as it enters that sum (only the last state is normed). The weighted mean of these lens logits
+// is the model's own logits; no single layer gives them.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/equal.h>
