@@ -36,6 +36,7 @@ struct TrainingInputs {
   std::vector<std::string> classes;
   std::vector<std::string> folds;  // for each fold, one letter per clip: t train, d development, e test, u unused
   std::vector<TrainedClip> clips;
+  std::string soft_labels_sha256 = {};  // of the clips' target probabilities; empty without soft labels
 };
 
 // The value of TrainingInputs::folds for these folds. clips: how many there are.
