@@ -95,7 +95,7 @@ configure() {  # PRESET
   if [[ ! -f $root/build/$1/build.ninja ]] ||
      ! grep -qsFx "LORALENS_TORCH:PATH=$torch" "$root/build/$1/CMakeCache.txt" ||
      ! grep -qsFx "LORALENS_TESTS:BOOL=ON" "$root/build/$1/CMakeCache.txt"; then
-    (cd "$root" && cmake --preset "$1" -DLORALENS_TORCH:PATH="$torch" -DLORALENS_TESTS=ON >&2)
+    (cd "$root" && cmake --preset "$1" -DLORALENS_TORCH:PATH="$torch" -DLORALENS_TESTS=ON -DLORALENS_UNITY=ON >&2)
   fi
 }
 

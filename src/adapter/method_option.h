@@ -47,6 +47,7 @@ struct MethodOption {
   std::function<void(OwnOptions& own, const std::string& text)> set;
   // The value as a text that set() reads.
   std::function<std::string(const OwnOptions& own)> text;
+  bool in_files = true;  // whether a model's files record it; false: it steers the training alone
 };
 
 // A number of this range, int64_t or double.

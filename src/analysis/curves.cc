@@ -40,7 +40,10 @@ OrReason<Interval> interval_of_means(MeanOf kind, const std::vector<double>& sum
     if (clips[i] != clips[i % speakers]) return OrReason<Interval>::none(unpaired);
   const auto means = pooled_means(sums, std::span(clips).first(speakers));
   if (!means.value) return OrReason<Interval>::none(means.reason);
-  return kind == MeanOf::shares ? pooled_score_interval(*means.value) : pooled_difference_interval(*means.value);
+  if (kind == MeanOf::shares) return pooled_score_interval(*means.value);
+  auto interval = pooled_difference_interval(*means.value);
+  if (kind == MeanOf::amounts && interval.value) interval.value->low = std::max(interval.value->low, 0.0);
+  return interval;
 }
 
 int64_t clips_of(const Confusion& confusion) {

@@ -17,6 +17,7 @@ namespace loralens {
 // A mean over clips by the values of the clips, which decide the method of its interval.
 enum class MeanOf {
   numbers,      // of any kind: symmetric jackknife interval
+  amounts,      // 0 or more: the same, cut off at 0
   shares,       // 1 or 0, such as right or wrong: jackknife interval on the logit scale
   changes,      // 1 for a clip that is lost, -1 gained, 0 unchanged: small_change_interval
   few_changes,  // functions of changes that have no interval, because no method that covers is known

@@ -2,6 +2,7 @@
 #include "classifier/model.h"
 
 #include <algorithm>
+#include <map>
 
 #include "base/error.h"
 
@@ -47,19 +48,55 @@ Base make_base(const Encoder& encoder, const std::string& name, Precision precis
   return {convert(encoder, precision, device), precision, name, sha256_of(encoder), copy};
 }
 
-EmotionModel make_model(const Base& base, const AdapterOptions& options, const HeadOptions& head,
-                        const std::vector<std::string>& classes, uint64_t seed) {
-  const Method& method = method_named(options.method);
+namespace {
+
+// A model with the adapters that `attach` makes, and with this head.
+EmotionModel model_with(const Base& base, const AdapterOptions& options, Head head,
+                        const std::vector<std::string>& classes, const std::function<Adapted(Encoder)>& attach) {
   EmotionModel model;
-  const EncoderTraining training = method.encoder_training(options);
-  model.adapted = method.attach(training == EncoderTraining::none ? base.encoder : base.copy_to_train(), options, seed);
+  const EncoderTraining training = method_named(options.method).encoder_training(options);
+  model.adapted = attach(training == EncoderTraining::none ? base.encoder : base.copy_to_train());
   if (training == EncoderTraining::part) share_untrained(model.adapted, base.encoder);
-  model.head = make_head(base.encoder, std::ssize(classes), head, seed);
+  model.head = std::move(head);
   model.precision = base.precision;
   model.classes = classes;
   model.options = options;
   model.base = base.name;
   model.base_sha256 = base.sha256;
+  return model;
+}
+
+// Gives the parameters the values of those of `others`, which has each of their names.
+void copy_parameters(const std::vector<Parameter>& others, const std::vector<Parameter>& parameters) {
+  std::map<std::string, Tensor> values;
+  for (const Parameter& p : others) values[p.name] = p.tensor.detach();
+  for (const Parameter& p : parameters) {
+    const auto value = values.find(p.name);
+    if (value == values.end() || value->second.sizes() != p.tensor.sizes())
+      fail("the adapter to start from has no {} of the shape [{}]", p.name, fmt::join(p.tensor.sizes(), ", "));
+    p.tensor.detach().copy_(value->second);
+  }
+}
+
+}  // namespace
+
+EmotionModel make_model(const Base& base, const AdapterOptions& options, const HeadOptions& head,
+                        const std::vector<std::string>& classes, uint64_t seed) {
+  const Method& method = method_named(options.method);
+  return model_with(base, options, make_head(base.encoder, std::ssize(classes), head, seed), classes,
+                    [&](Encoder encoder) { return method.attach(std::move(encoder), options, seed); });
+}
+
+EmotionModel continued_model(const Base& base, const EmotionModel& start, const AdapterOptions& options,
+                             const HeadOptions& new_head, const std::vector<std::string>& classes, uint64_t seed) {
+  const Method& method = method_named(options.method);
+  const bool keeps_head = start.head.projector.weight.defined();
+  HeadOptions shape = new_head;
+  if (keeps_head) shape = {start.head.projector.weight.size(0), start.head.layer_weights.defined()};
+  EmotionModel model = model_with(base, options, make_head(base.encoder, std::ssize(classes), shape, seed), classes,
+                                  [&](Encoder encoder) { return method.attach_to_load(std::move(encoder), options); });
+  copy_parameters(start.adapted.parameters, model.adapted.parameters);
+  if (keeps_head) copy_parameters(parameters_of(start.head), parameters_of(model.head));
   return model;
 }
 

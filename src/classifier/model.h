@@ -65,6 +65,12 @@ Base make_base(const Encoder& encoder, const std::string& name, Precision precis
 EmotionModel make_model(const Base& base, const AdapterOptions& options, const HeadOptions& head,
                         const std::vector<std::string>& classes, uint64_t seed);
 
+// A new model whose adapters, or trained tensors of the encoder, have the values of those of `start`, a model of the
+// same base and method whose parameters are on the same modules. Its head has the values of start's head if that one is
+// defined; else it is a new one, as in make_model(). It shares no trained tensor with `start`.
+EmotionModel continued_model(const Base& base, const EmotionModel& start, const AdapterOptions& options,
+                             const HeadOptions& head, const std::vector<std::string>& classes, uint64_t seed);
+
 // Saves a model into an existing folder: config.json (transformers' WhisperConfig with id2label, and "loralens" with
 // method, base, sha256, input), and
 //   adapter_config.json, adapter_model.safetensors   for methods of PEFT; layer weights go to head.safetensors
@@ -79,10 +85,19 @@ struct LoadOptions {
   std::vector<std::string>
       classes;  // names in order, unless loralens saved them; empty: config.json's, else "0", "1", ...
   InputOptions input;  // for a bare PEFT folder
+  bool head = true;  // false: the model has no head (undefined tensors) and no classes, and the folder needs none
 };
 
 // Whether a folder holds a saved model or a bare PEFT adapter (one that another program saved).
 bool is_model_folder(const Path& folder);
+// What a model's folder says beside its tensors.
+struct SavedModel {
+  AdapterOptions options;
+  std::vector<std::string> classes;  // empty for a bare PEFT folder
+  bool bare = false;  // whether it is a bare PEFT folder
+};
+// Error for a folder without a model, and for settings that are not supported.
+SavedModel saved_model(const Path& folder);
 // The base model's name in config.json or adapter_config.json; empty if none is given.
 std::string base_name_of(const Path& folder);
 

@@ -30,7 +30,7 @@ class DoubledGradients : public Observer {
   }
 };
 
-Passed pass_of(const EmotionModel& model, int64_t first, bool recompute, const Taps* taps) {
+Passed pass_and_gradients(const EmotionModel& model, int64_t first, bool recompute, const Taps* taps) {
   Pass pass{.lengths = {40, 25, 7}, .keys = {1, 2, 3}, .dropout = {.active = true, .seed = 4, .epoch = 1}};
   pass.recompute = recompute;
   pass.taps = taps;
@@ -60,7 +60,7 @@ TEST_P(Recomputation, HasTheSameValuesAndGradientsInLessMemory) {
     DoubledGradients doubled;
     const Taps observed{.interventions = {}, .observers = {&doubled}};
     for (const Taps* taps : {static_cast<const Taps*>(nullptr), &observed}) {
-      const Passed plain = pass_of(model, 0, false, taps), again = pass_of(model, 0, true, taps);
+      const Passed plain = pass_and_gradients(model, 0, false, taps), again = pass_and_gradients(model, 0, true, taps);
       EXPECT_EQ(difference(plain.logits, again.logits), 0);
       int64_t compared = 0;
       for (size_t i = 0; i < plain.gradients.size(); ++i) {

@@ -98,6 +98,14 @@ class Source {
     used_.insert(name);
   }
 
+  // Leaves out the tensors of heads.
+  void ignore_heads() {
+    for (const char* under : {"", read_out_prefix})
+      for (const char* name :
+           {"projector.weight", "projector.bias", "classifier.weight", "classifier.bias", "layer_weights"})
+        used_.insert(prefix_ + under + name);
+  }
+
   void expect_all_used() const {
     for (const std::string& name : file_.names())
       if (!used_.contains(name)) fail("{}: nothing in this model is called {}", path_.string(), quoted(name));
@@ -137,13 +145,13 @@ Description describe(const Path& folder) {
   Description d{folder / "config.json", json::object(), json::object()};
   if (std::filesystem::exists(d.file)) d.config = read_json_object(d.file);
   if (const auto own = d.config.find("loralens"); own != d.config.end()) d.own = *own;
-  if (!d.own.is_object()) fail("{}: \"loralens\" is {}, not an object", d.file.string(), shown(d.own));
+  if (!d.own.is_object()) fail("{}: \"loralens\" is {}, not an object", d.file.string(), shown_json(d.own));
   return d;
 }
 
 // The class names in id2label. Error unless it names exactly the classes 0 to count - 1.
 std::vector<std::string> named_in(const json& id2label, int64_t count, const std::string& file) {
-  if (!id2label.is_object()) fail("{}: \"id2label\" is {}, not an object", file, shown(id2label));
+  if (!id2label.is_object()) fail("{}: \"id2label\" is {}, not an object", file, shown_json(id2label));
   std::vector<std::string> names;
   for (int64_t c = 0; c < count; ++c) {
     const auto label = id2label.find(std::to_string(c));
@@ -174,15 +182,6 @@ std::vector<std::string> class_names(const json& config, const std::vector<std::
   return names;
 }
 
-// Error if the saved config and the base have different numbers of attention heads, which the weights do not show.
-void check_base(const Description& description, const Base& base) {
-  if (!description.config.contains("encoder_attention_heads")) return;
-  const WhisperConfig saved = parse_config(description.config, description.file.string());
-  if (saved.heads != base.encoder.config.heads)
-    fail("{}: \"encoder_attention_heads\" is {}, {} has {}", description.file.string(), saved.heads, base.name,
-         base.encoder.config.heads);
-}
-
 // Error for a model of a run that has lost its config.json: it would pass for a bare PEFT folder, without class names.
 void check_config(const Path& folder) {
   const Path file = folder / "config.json", run = std::filesystem::weakly_canonical(folder).parent_path();
@@ -190,6 +189,31 @@ void check_config(const Path& folder) {
   if (std::filesystem::exists(folder / "history.csv") || std::filesystem::exists(run / "inputs.json"))
     fail("{} is missing, which names the classes and the input of this model: copy the whole run, or train it again",
          file.string());
+}
+
+// describe() of a folder that holds a model. Error for any other folder.
+Description describe_model(const Path& folder) {
+  if (!is_model_folder(folder))
+    fail("{}: neither a model that loralens saved nor a PEFT adapter (no adapter_config.json)", folder.string());
+  check_config(folder);
+  return describe(folder);
+}
+
+AdapterOptions saved_options(const Path& folder, const Description& description) {
+  const Path peft = folder / "adapter_config.json";
+  if (std::filesystem::exists(peft)) return read_peft_config(peft, description.text("method"));
+  AdapterOptions options{.method = description.text("method")};
+  read_recorded_options(description.own.value("adapter", json::object()), description.file.string(), options);
+  return options;
+}
+
+// Error if the saved config and the base have different numbers of attention heads, which the weights do not show.
+void check_base(const Description& description, const Base& base) {
+  if (!description.config.contains("encoder_attention_heads")) return;
+  const WhisperConfig saved = parse_config(description.config, description.file.string());
+  if (saved.heads != base.encoder.config.heads)
+    fail("{}: \"encoder_attention_heads\" is {}, {} has {}", description.file.string(), saved.heads, base.name,
+         base.encoder.config.heads);
 }
 
 // An uninitialised encoder with the same shapes, in Precision::sums, to be filled from a file.
@@ -280,11 +304,17 @@ std::string base_name_of(const Path& folder) {
   return name != config.end() && name->is_string() ? name->get<std::string>() : "";
 }
 
+SavedModel saved_model(const Path& folder) {
+  const Description description = describe_model(folder);
+  SavedModel saved{.options = saved_options(folder, description), .classes = {}, .bare = description.own.empty()};
+  if (saved.bare) return saved;
+  const json id2label = description.config.value("id2label", json());
+  saved.classes = named_in(id2label, std::ssize(id2label), description.file.string());
+  return saved;
+}
+
 EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions& options) {
-  if (!is_model_folder(folder))
-    fail("{}: neither a model that loralens saved nor a PEFT adapter (no adapter_config.json)", folder.string());
-  check_config(folder);
-  const Description description = describe(folder);
+  const Description description = describe_model(folder);
   if (const std::string sha256 = description.text("encoder_sha256"); !sha256.empty() && sha256 != base.sha256)
     fail("{} was trained on another base encoder than {}: give the right one with --model (it says {})",
          folder.string(), base.name, description.text("base", "no name"));
@@ -293,12 +323,7 @@ EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions&
 
   EmotionModel model;
   const bool peft = std::filesystem::exists(folder / "adapter_config.json");
-  if (peft) {
-    model.options = read_peft_config(folder / "adapter_config.json", description.text("method"));
-  } else {
-    model.options.method = description.text("method");
-    read_recorded_options(description.own.value("adapter", json::object()), description.file.string(), model.options);
-  }
+  model.options = saved_options(folder, description);
   const Method& method = method_named(model.options.method);
   const EncoderTraining training = method.encoder_training(model.options);
   const bool full = training == EncoderTraining::whole;
@@ -315,10 +340,14 @@ EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions&
                                  : "head.safetensors"),
                 peft ? peft_prefix : "", base.precision.compute);
   std::optional<Source> second;  // head.safetensors with the layer weights, beside PEFT's file
-  const bool weighted = description.in(description.config).truth("use_weighted_layer_sum", false);
+  const bool weighted = options.head && description.in(description.config).truth("use_weighted_layer_sum", false);
   if (weighted && peft) second.emplace(folder / "head.safetensors", "", base.precision.compute);
-  model.head = load_head(model.adapted.encoder, source, weighted ? (second ? &*second : &source) : nullptr);
-  load_read_out(model, description, source);
+  if (options.head) {
+    model.head = load_head(model.adapted.encoder, source, weighted ? (second ? &*second : &source) : nullptr);
+    load_read_out(model, description, source);
+  } else {
+    source.ignore_heads();
+  }
   method.load_tensors(model.adapted, source.prefix(),
                       [&](const std::string& name, const Tensor& target) { source.fill_whole(name, target); });
   if (full) source.fill("encoder.embed_positions.weight", model.adapted.encoder.positions);
@@ -327,7 +356,8 @@ EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions&
 
   model.precision = base.precision;
   const auto& given = description.own.empty() ? options.classes : std::vector<std::string>();
-  model.classes = class_names(description.config, given, model.head.classifier.weight.size(0), folder);
+  if (options.head)
+    model.classes = class_names(description.config, given, model.head.classifier.weight.size(0), folder);
   model.input = options.input;
   if (!description.own.empty()) {
     model.input.padded = description.chooses("input", "padded", "speech");

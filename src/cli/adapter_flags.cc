@@ -123,6 +123,39 @@ AdapterOptions AdapterFlags::options(CLI::App& command, const std::set<std::stri
   return options;
 }
 
+void AdapterFlags::check_same(CLI::App& command, const std::set<std::string>& given, const AdapterOptions& saved,
+                              const WhisperConfig& config) const {
+  const AdapterOptions asked = options(command, {});
+  const Method& method = method_named(saved.method);
+  const auto is_given = [&](const std::string& name) { return given.contains("--" + name); };
+  for (const MethodOption& option : method.options())
+    if (const auto value = option.text(saved.own);
+        is_given(option.name) && option.in_files && option.text(asked.own) != value)
+      throw_usage("--{} {}: the adapter of --from has {}: leave --{} out", option.name, option.text(asked.own),
+                  value.empty() ? "none" : value, option.name);
+  AdapterOptions chosen = saved;
+  std::vector<std::string> flags;
+  const auto choose = [&](const std::string& name, const auto& change) {
+    if (!is_given(name)) return;
+    flags.push_back("--" + name);
+    change();
+  };
+  choose("targets", [&] { chosen.targets = asked.targets, chosen.target_pattern.clear(); });
+  choose("target-pattern", [&] { chosen.target_pattern = asked.target_pattern; });
+  choose("exclude", [&] { chosen.excluded = asked.excluded; });
+  choose("layers", [&] { chosen.layers = parse_layers(layers_, config.layers); });
+  if (flags.empty()) return;
+  bool same = false;
+  try {
+    same = method.targeting() == Targeting::modules ? target_modules(config, chosen) == target_modules(config, saved)
+                                                    : target_layers(config, chosen) == target_layers(config, saved);
+  } catch (const Error&) {  // a list of layers beside the pattern of the adapter, or no module: another choice
+  }
+  if (!same)
+    throw_usage("{}: the adapter of --from is on other modules or layers: leave {} out", fmt::join(flags, ", "),
+                flags.size() > 1 ? "these flags" : "the flag");
+}
+
 void AdapterFlags::choose_layers(AdapterOptions& options, const WhisperConfig& config) const {
   const Method& method = method_named(options.method);
   if (method.targeting() != Targeting::none) options.layers = parse_layers(layers_, config.layers);

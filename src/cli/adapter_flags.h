@@ -26,6 +26,11 @@ class AdapterFlags {
 
   const std::string& method() const { return method_; }  // the name
 
+  // UsageError if one of the given flags has another value than `saved`, the options of an existing adapter; flags that
+  // choose modules may have any form that chooses the same ones. given: names of flags, as "--rank".
+  void check_same(CLI::App& command, const std::set<std::string>& given, const AdapterOptions& saved,
+                  const WhisperConfig& config) const;
+
   // Sets the layers of --layers. UsageError if the options do not fit an encoder of this config (Method::check).
   void choose_layers(AdapterOptions& options, const WhisperConfig& config) const;
 

@@ -12,6 +12,7 @@
 #include "cli/clips.h"
 #include "cli/commands.h"
 #include "cli/config.h"
+#include "cli/from_flag.h"
 #include "cli/head_flags.h"
 #include "cli/machine.h"
 #include "cli/module_flags.h"
@@ -36,6 +37,7 @@ struct TrainArguments {
   std::string model = "base", out, resume, labels, preset{strict_protocol.preset}, protocol{strict_protocol.name};
   std::string select = "auto";
   AdapterFlags adapter;
+  FromFlag from;
   HeadFlags head;
   FoldOptions folds;
   RunOptions run;
@@ -60,8 +62,12 @@ struct GivenFlags {
 void resolve(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   const Protocol& protocol = a.run.protocol = protocol_named(a.protocol);
   if (command.get_option("--preset")->count() == 0) a.preset = protocol.preset;
+  if (a.from.given()) {
+    a.from.read(command, given.anywhere);
+    a.run.adapter = a.from.options(command, a.adapter, given.command_line);
+  }
   apply_preset(command, preset_named(a.preset, a.adapter.method()));
-  a.run.adapter = a.adapter.options(command, given.command_line);
+  if (!a.from.given()) a.run.adapter = a.adapter.options(command, given.command_line);
   a.run.source.input.cut = protocol.cut;
   a.run.same_start = a.run.same_start || protocol.same_start;
   a.run.source.cache_bytes = a.cache_megabytes << 20;
@@ -71,6 +77,7 @@ void resolve(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
                           : a.select == "development" ? Selection::development
                                                       : Selection::last;
   a.run.head = a.head.options(a.run.adapter.method, protocol, a.run.train.selection, given.command_line);
+  if (a.from.given()) a.run.head.logistic = false;
   a.folds.seed = a.run.train.seed;
   try {
     a.run.train.validate();
@@ -111,7 +118,7 @@ std::vector<Recording> checked_audio(const Clips& clips, const std::vector<Fold>
 // neutral_flags do not change a training's results (the precision is recorded separately); source_flags change them
 // only through the files and models that they name.
 constexpr const char* neutral_flags[] = {"threads", "device", "precision", "cache-megabytes", "recompute"};
-constexpr const char* source_flags[] = {"corpus", "labels", "folds", "model"};
+constexpr const char* source_flags[] = {"corpus", "labels", "folds", "model", "from"};
 
 // The flags of a resolved configuration as text, a list's values joined by commas.
 std::map<std::string, std::string> flags_of(const std::string& config) {
@@ -133,13 +140,14 @@ std::string digest_of_soft_labels(const Clips& clips, const std::vector<std::str
 }
 
 // The flags and the contents of tables that the training's results depend on.
-TrainingInputs inputs_of(const std::string& config, const Clips& clips, const std::string& soft_labels) {
+TrainingInputs inputs_of(const std::string& config, const Clips& clips, const TrainArguments& a) {
   TrainingInputs inputs{.version = LORALENS_VERSION, .flags = flags_of(config)};
   for (const char* name : neutral_flags) inputs.flags.erase(name);
   for (const char* name : source_flags)
     if (auto flag = inputs.flags.extract(name)) inputs.sources.insert(std::move(flag));
+  if (a.from.given()) inputs.flags["from"] = a.from.sha256();
   inputs.classes = classes_of(clips);
-  inputs.soft_labels_sha256 = digest_of_soft_labels(clips, inputs.classes, soft_labels);
+  inputs.soft_labels_sha256 = digest_of_soft_labels(clips, inputs.classes, a.run.train.soft_labels);
   for (const Clip& c : clips.clips)
     inputs.clips.push_back({c.id, c.label, c.speaker, c.corpus, c.gender, c.intensity, c.text, "", {}});
   return inputs;
@@ -169,9 +177,10 @@ TrainingInputs recorded_inputs(TrainingInputs now, const TrainArguments& a, cons
 
 // Checks the audio and records the training's inputs; on resume, compares the inputs with the record.
 void record_inputs(TrainingInputs inputs, const std::optional<TrainingInputs>& before, const Clips& clips,
-                   const std::vector<Fold>& folds, const TrainArguments& a, const Path& folder) {
+                   const std::vector<Fold>& folds, TrainArguments& a, const Path& folder) {
   if (before) check_resumed(*before, inputs, a.out);  // before reading the audio, which takes longer
   const auto recordings = checked_audio(clips, folds, a);
+  a.from.check_leaks(clips, folds, recordings, a.folds.allow_leaks, a.run);
   for (size_t i = 0; i < recordings.size(); ++i) inputs.clips[i].sha256 = recordings[i].digest;
   if (before)
     check_resumed(*before, inputs, a.out);
@@ -225,14 +234,19 @@ void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   const Clips clips = load_clips(a);
   check_inputs_stay(a.out, paths_of(clips));
   std::vector<std::string> left_out = foreign_flags(a.run.adapter.method);
+  for (std::string& flag : a.from.replaced_flags(classes_of(clips))) left_out.push_back(std::move(flag));
   left_out.insert(left_out.end(), {"output", "resume", "force", "profile"});
   const std::string config = resolved_config(command, left_out);
-  TrainingInputs inputs = inputs_of(config, clips, a.run.train.soft_labels);
+  TrainingInputs inputs = inputs_of(config, clips, a);
   std::optional<TrainingInputs> before;
   if (a.resuming) before = recorded_inputs(inputs, a, out.path());
   const auto folds = make_folds(clips, a.folds, a.run.train.selection == Selection::development);
   const Base base = open_base(a.model, compute_of(a.machine));
-  a.adapter.choose_layers(a.run.adapter, base.encoder.config);
+  if (a.from.given())
+    a.from.open(command, a.adapter, base, inputs.classes, a.run);
+  else
+    a.adapter.choose_layers(a.run.adapter, base.encoder.config);
+  if (a.run.start) inputs.start = a.run.start->record;
   inputs.folds = fold_letters(folds, clips.clips.size());
   inputs.base_sha256 = base.sha256;
   inputs.precision = base.precision.compute == c10::ScalarType::BFloat16 ? "bf16" : "fp32";
@@ -314,6 +328,7 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
   command->add_flag("--recompute", a->run.train.recompute,
                     "keep each layer's input alone for the backward pass, which computes its activations again");
   add_number(*command, "--cache-megabytes", a->cache_megabytes, {0, 1 << 20}, "memory for encoded clips");
+  a->from.add(*command);
   a->adapter.add(*command);
   a->head.add(*command);
   add_training_flags(*command, a->run, a->select);

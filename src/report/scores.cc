@@ -14,10 +14,10 @@ namespace {
 
 using nlohmann::json;
 
-struct Score {
+struct ScoreRow {
   const char *key, *name;
 };
-constexpr std::array scores = {Score{"uar", "UAR"}, Score{"war", "WAR"}, Score{"macro_f1", "Macro F1"}};
+constexpr std::array scores = {ScoreRow{"uar", "UAR"}, ScoreRow{"war", "WAR"}, ScoreRow{"macro_f1", "Macro F1"}};
 
 // "0.800 to 0.900"; "" if there is no interval.
 std::string interval_text(const json& score) {

@@ -2,6 +2,7 @@
 #include "study/run_clips.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -105,11 +106,29 @@ Clips clips_of_classes(const std::vector<std::string>& corpora, const std::strin
 std::optional<int64_t> clips_trained_on(const Path& folder, const Clips& clips, int64_t threads) {
   const Path run = run_of(folder);
   if (!fs::exists(run / "recordings.csv")) return clips_of_its_tables(run, clips);
-  auto trained = read_recordings(run / "recordings.csv");
-  if (const auto parts = training_ids(run, folder))
-    std::erase_if(trained, [&](const TrainedClip& clip) { return !parts->contains(clip.id); });
+  const StartRecord record = trained_clips_of(folder);
   Progress progress("comparing audio", std::ssize(clips.clips));
-  return count_trained(trained, examine(clips, threads, [&](int64_t done) { progress.step(done); }));
+  const auto recordings = examine(clips, threads, [&](int64_t done) { progress.step(done); });
+  const auto count = std::ssize(trained_among(record.clips, recordings));
+  if (count > 0 || record.complete) return count;
+  log_line(
+      fmt::format("{} was trained from an adapter whose training clips are unknown, so it is unknown whether "
+                  "these clips trained it",
+                  run.string()));
+  return std::nullopt;
+}
+
+StartRecord trained_clips_of(const Path& folder) {
+  const Path run = run_of(folder);
+  if (!fs::exists(run / "recordings.csv")) return {};
+  StartRecord record{.clips = read_recordings(run / "recordings.csv"), .complete = true};
+  if (const auto parts = training_ids(run, folder))
+    std::erase_if(record.clips, [&](const TrainedClip& clip) { return !parts->contains(clip.id); });
+  if (auto start = read_start(run)) {
+    std::ranges::move(start->clips, std::back_inserter(record.clips));
+    record.complete = start->complete;
+  }
+  return record;
 }
 
 bool unchanged_since_training(const Path& run, const Clips& clips, int64_t threads) {

@@ -9,6 +9,7 @@
 
 #include "base/files.h"
 #include "corpus/clips.h"
+#include "training/inputs.h"
 
 namespace loralens {
 
@@ -17,11 +18,16 @@ namespace loralens {
 Clips clips_of_classes(const std::vector<std::string>& corpora, const std::string& labels,
                        const std::vector<std::string>& classes);
 
-// How many of these clips trained the model in `folder` (a run, one of its folds or a final model). Clips are compared
-// by their audio (recordings.csv), whatever their names. All clips of the run count if its folds.csv does not say which
-// of them trained this model. Older runs without recordings.csv are compared by audio file, if the tables of their
-// config.toml still exist; the log says so. nullopt if that leaves the number unknown, which the log says too.
+// How many of these clips trained the model in `folder` (a run, one of its folds or a final model), or an adapter from
+// which its training started (train --from). Clips are compared by their audio (recordings.csv), whatever their names.
+// All clips of the run count if its folds.csv does not say which of them trained this model. Older runs without
+// recordings.csv are compared by audio file, if the tables of their config.toml still exist; the log says so. nullopt
+// if that leaves the number unknown, which the log says too.
 std::optional<int64_t> clips_trained_on(const Path& folder, const Clips& clips, int64_t threads);
+
+// The clips that trained the model in `folder`, as clips_trained_on() takes them, and, if the model's training started
+// from another adapter (train --from), those that trained that one. Without a record: none, which are not all.
+StartRecord trained_clips_of(const Path& folder);
 
 // Whether the clips, each of which is in the run's recordings.csv by its id, have the labels, speakers and audio that
 // they had when the run was trained. false if the run has no recordings.csv.

@@ -52,15 +52,12 @@ std::string sha256_of(std::string_view bytes) {
 
 // The text of inputs.json. Text that is not UTF-8, such as a path, gets replacement characters.
 std::string text_of(const TrainingInputs& inputs, const std::string& recordings) {
-  const json value = {{"version", inputs.version},
-                      {"flags", inputs.flags},
-                      {"sources", inputs.sources},
-                      {"base_sha256", inputs.base_sha256},
-                      {"precision", inputs.precision},
-                      {"classes", inputs.classes},
-                      {"folds", inputs.folds},
-                      {"recordings_sha256", sha256_of(recordings)},
-                      {"soft_labels_sha256", inputs.soft_labels_sha256}};
+  json value = {{"version", inputs.version},     {"flags", inputs.flags},
+                {"sources", inputs.sources},     {"base_sha256", inputs.base_sha256},
+                {"precision", inputs.precision}, {"classes", inputs.classes},
+                {"folds", inputs.folds},         {"recordings_sha256", sha256_of(recordings)}};
+  if (!inputs.soft_labels_sha256.empty()) value["soft_labels_sha256"] = inputs.soft_labels_sha256;
+  if (inputs.start) value["from"] = {{"clips", inputs.start->clips.size()}, {"complete", inputs.start->complete}};
   return value.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
@@ -144,14 +141,25 @@ std::string fold_difference(const TrainingInputs& before, const TrainingInputs& 
 }  // namespace
 
 std::string format_recordings(const Clips& clips, const std::vector<Recording>& recordings) {
+  std::vector<TrainedClip> trained;
+  for (size_t i = 0; i < clips.clips.size(); ++i) {
+    const Clip& c = clips.clips[i];
+    trained.push_back({c.id, c.label, c.speaker, c.corpus, c.gender, c.intensity, c.text, recordings.at(i).digest,
+                       recordings.at(i).fingerprint});
+  }
+  return format_recordings(trained);
+}
+
+std::string format_recordings(const std::vector<TrainedClip>& clips) {
   std::vector<std::string> header;
   for (const auto& [name, value] : fields) header.emplace_back(name);
   header.emplace_back("fingerprint");
   std::string text = format_csv_row(header);
-  for (size_t i = 0; i < clips.clips.size(); ++i) {
-    const Clip& c = clips.clips[i];
-    text += format_csv_row({c.id, c.label, c.speaker, c.corpus, c.gender, c.intensity, c.text, recordings.at(i).digest,
-                            hexadecimal(recordings.at(i).fingerprint)});
+  for (const TrainedClip& clip : clips) {
+    std::vector<std::string> cells;
+    for (const auto& [name, value] : fields) cells.push_back(clip.*value);
+    cells.push_back(hexadecimal(clip.fingerprint));
+    text += format_csv_row(cells);
   }
   return text;
 }
@@ -192,6 +200,7 @@ std::vector<std::string> fold_letters(const std::vector<Fold>& folds, size_t cli
 
 void write_inputs(const Path& folder, const TrainingInputs& inputs, const std::string& recordings) {
   write_file(folder / "recordings.csv", recordings);
+  if (inputs.start) write_file(folder / "from.csv", format_recordings(inputs.start->clips));
   write_file(folder / "inputs.json", text_of(inputs, recordings));
 }
 
@@ -226,6 +235,20 @@ TrainingInputs read_inputs(const Path& folder, const std::string& run) {
   return inputs;
 }
 
+std::optional<StartRecord> read_start(const Path& folder) {
+  const Path file = folder / "inputs.json";
+  if (!std::filesystem::exists(file)) return std::nullopt;
+  const json value = read_json_object(file);
+  const JsonObject inputs(value, file.string());
+  if (!inputs.has("from")) return std::nullopt;
+  const JsonObject recorded(inputs.at("from"), file.string() + ": \"from\"");
+  StartRecord start{.clips = read_recordings(folder / "from.csv"), .complete = recorded.truth("complete", false)};
+  if (const auto count = recorded.whole("clips", {0, int64_t{1} << 40}); std::ssize(start.clips) != count)
+    fail("{} has {} clips, inputs.json says {}: copy the whole run", (folder / "from.csv").string(), start.clips.size(),
+         count);
+  return start;
+}
+
 std::string difference_of(const TrainingInputs& before, const TrainingInputs& changed) {
   TrainingInputs now = parsed(parse_json(text_of(changed, ""), "inputs"));
   now.clips = changed.clips;
@@ -244,7 +267,7 @@ std::string difference_of(const TrainingInputs& before, const TrainingInputs& ch
   return fold_difference(before, now);
 }
 
-int64_t count_trained(std::span<const TrainedClip> trained, const std::vector<Recording>& recordings) {
+std::vector<int64_t> trained_among(std::span<const TrainedClip> trained, const std::vector<Recording>& recordings) {
   std::set<std::string_view> digests;
   std::vector<Recording> all;
   for (const TrainedClip& clip : trained) {
@@ -255,10 +278,10 @@ int64_t count_trained(std::span<const TrainedClip> trained, const std::vector<Re
   const auto count = std::ssize(trained);
   std::set<int64_t> found;
   for (size_t i = 0; i < recordings.size(); ++i)
-    if (digests.contains(recordings[i].digest)) found.insert(count + static_cast<int64_t>(i));
+    if (digests.contains(recordings[i].digest)) found.insert(static_cast<int64_t>(i));
   for (const NearPair& pair : near_pairs(all))
-    if (pair.first < count && pair.second >= count) found.insert(pair.second);
-  return std::ssize(found);
+    if (pair.first < count && pair.second >= count) found.insert(pair.second - count);
+  return {found.begin(), found.end()};
 }
 
 }  // namespace loralens

@@ -42,12 +42,17 @@ std::vector<int64_t> corpus_numbers(const Clips& clips) {
   return numbers;
 }
 
-// Adds the names of the corpora that trained and tested the run and each fold; they differ with --folds corpus.
-void add_corpora(nlohmann::json& metrics, const Clips& clips, const std::vector<Fold>& folds) {
-  std::set<std::string> trained, tested;
+// Adds the names of the corpora that trained and tested the run and each fold; they differ with --folds corpus. `start`
+// (null: none) trained on its own corpora before.
+void add_corpora(nlohmann::json& metrics, const Clips& clips, const std::vector<Fold>& folds,
+                 const TrainingStart* start) {
+  std::set<std::string> trained, tested, before;
+  for (const TrainedClip& clip : start ? start->record.clips : std::vector<TrainedClip>()) before.insert(clip.corpus);
   for (nlohmann::json& row : metrics["folds"]) {
     const Fold& fold = folds[row.at("fold").get<size_t>()];
-    const auto train = corpora_of(clips, fold.train), test = corpora_of(clips, fold.test);
+    auto train = corpora_of(clips, fold.train);
+    const auto test = corpora_of(clips, fold.test);
+    train.insert(before.begin(), before.end());
     row["trained_on"] = train;
     row["tested_on"] = test;
     trained.insert(train.begin(), train.end());
@@ -65,6 +70,16 @@ at::Tensor target_probabilities(const Base& base, const Clips& clips, const std:
   std::vector<at::Tensor> rows;
   for (const auto& row : soft_labels(clips, classes, parse_vote_columns(columns))) rows.push_back(at::tensor(row));
   return at::stack(rows).to(base.encoder.norm.weight.options());
+}
+
+// Adds the adapter from which the run started, and how many of the run's test clips trained it.
+void add_start(nlohmann::json& metrics, const RunOptions& options) {
+  const TrainingStart& start = *options.start;
+  metrics["from"] = {{"folder", start.folder}, {"sha256", start.sha256}};
+  if (options.test_clips_of_start > 0)
+    metrics["trained_clips"] = options.test_clips_of_start;
+  else if (!start.record.complete)
+    metrics["trained_clips"] = nullptr;
 }
 
 class CrossValidation {
@@ -161,7 +176,9 @@ class CrossValidation {
   }
 
   EmotionModel new_model(uint64_t seed) const {
-    EmotionModel model = make_model(base_, options_.adapter, options_.head, classes_, seed);
+    const RunOptions& o = options_;
+    EmotionModel model = o.start ? continued_model(base_, o.start->model, o.adapter, o.head, classes_, seed)
+                                 : make_model(base_, o.adapter, o.head, classes_, seed);
     model.input = options_.source.input;
     return model;
   }
@@ -288,7 +305,8 @@ nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::v
   metrics["method"] = options.adapter.method;
   metrics["base"] = base.name;
   metrics["groups"] = group_scores(predictions, run.classes(), clips);
-  add_corpora(metrics, clips, folds);
+  add_corpora(metrics, clips, folds, options.start.get());
+  if (options.start) add_start(metrics, options);
   write_file(folder / "metrics.json", metrics.dump(2) + "\n");
   return metrics;
 }

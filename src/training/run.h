@@ -2,6 +2,7 @@
 // Cross-validation: trains and tests one model for each fold, and writes the RUN folder.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "corpus/folds/folds.h"
 #include "inference/source.h"
 #include "results/protocol.h"
+#include "training/start/start.h"
 #include "training/train_options.h"
 
 namespace loralens {
@@ -24,6 +26,9 @@ struct RunOptions {
   // All folds start from the same initial values and use the same random numbers; false: each fold has its own.
   bool same_start = false;
   bool final_model = false;  // also train on all clips, into final/
+  // The adapter from which every fold starts, of the method and modules of `adapter`; null: new initial values.
+  std::shared_ptr<const TrainingStart> start = {};
+  int64_t test_clips_of_start = 0;  // test clips that trained `start`, for metrics.json
   Protocol protocol = strict_protocol;
 };
 

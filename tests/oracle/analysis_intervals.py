@@ -10,6 +10,7 @@ from scipy.special import expit, logit
 FEWEST_SPEAKERS, FEWEST_CHANGED = 4, 10
 SHARES = {"accuracy", "overlap", "uar"}
 UNCOVERED = {"score"}  # and differences of accuracy_drop: no interval
+AMOUNTS = {"kl", "entropy"}  # 0 or more: their intervals end at 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,4 +89,7 @@ def of_curve(metric: str, model: str, values: list[float], speakers: list[str]) 
         return None
     if metric == "accuracy_drop":
         return of_change(values, speakers)
-    return of_mean(values, speakers, share=metric in SHARES and not difference)
+    interval = of_mean(values, speakers, share=metric in SHARES and not difference)
+    if interval and metric in AMOUNTS and not difference:
+        return dataclasses.replace(interval, low=max(interval.low, 0))
+    return interval

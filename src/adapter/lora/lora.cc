@@ -24,6 +24,7 @@ std::vector<MethodOption> declared_options() {
   auto all = low_rank_options();
   all.push_back(choice_option("freeze", &LoraOptions::freeze, {"A", "B"},
                               "a factor that stays at its start: A (LoRA-FA), or B, with A = 0 at the start"));
+  all.back().in_files = false;
   return all;
 }
 

@@ -24,9 +24,9 @@
 #include "analysis/analyses.h"
 #include "analysis/curves.h"
 #include "analysis/logit_lens/form.h"
-#include "analysis/logit_lens/refitted_head.h"
 #include "analysis/logit_lens/tuned_lens.h"
 #include "analysis/logit_lens/words.h"
+#include "analysis/refitted_head.h"
 #include "base/device.h"
 #include "base/random.h"
 #include "statistics/quantile.h"
@@ -217,11 +217,11 @@ Tensor LogitLens::read(const BatchView& view, int64_t state, const std::string& 
       named.metric = metric;
       curves_.add(fold_, clip, named, value, kind);
     };
-    add("kl", kl[b].item<double>());
+    add("kl", kl[b].item<double>(), MeanOf::amounts);
     add("overlap", guess == answer[b].item<int64_t>(), MeanOf::shares);
     if (form_.underflows) count_underflow(key, logits[b], view.logits[b].cpu());
     if (form_.scores_too) confusions_.add(fold_, clip, key, guess);
-    if (form_.scores_too && variant.empty()) add("entropy", entropy[b].item<double>());
+    if (form_.scores_too && variant.empty()) add("entropy", entropy[b].item<double>(), MeanOf::amounts);
     if (variant.empty()) add_logits(view, key, clip, logits[b]);
   }
   return log_q;

@@ -11,7 +11,6 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -51,10 +50,6 @@ struct TunedLensOptions {
 
 // Mean over clips of KL(final ‖ lens), nats.
 double mean_kl(const LensHead& head, const LensSamples& samples, const TunedMap& map);
-
-// The clips to choose the ridge on: of whole groups (speakers), drawn until they have a third of the clips, and never
-// of all groups; single clips if all are of one group. groups: the group of each clip. Empty for fewer than two clips.
-std::set<size_t> held_out_clips(const std::vector<std::string>& groups, uint64_t seed);
 
 // The map for one ridge, from clips. kl is NaN. Enables autograd itself.
 TunedMap fit_map(const LensHead& head, const LensSamples& clips, double ridge, const TunedLensOptions& options = {});

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/from_flag.h"
+
+#include <set>
+
+#include "base/error.h"
+#include "base/progress.h"
+#include "cli/config.h"
+#include "cli/module_flags.h"
+#include "results/run_folder.h"
+#include "study/start_adapter.h"
+
+namespace loralens {
+
+void FromFlag::add(CLI::App& command) {
+  command
+      .add_option("--from", name_,
+                  "start from this adapter, which gives method, modules and ranks: a model of a run (run/fold-00, "
+                  "run/final) or a PEFT folder")
+      ->transform([](const std::string& path) { return std::filesystem::absolute(path).lexically_normal().string(); });
+}
+
+void FromFlag::read(CLI::App& command, const std::set<std::string>& given) {
+  folder_ = start_folder(name_);
+  saved_ = saved_model(folder_);
+  given_ = given;
+  const std::string& method = saved_.options.method;
+  std::map<std::string, std::string> values = {{"method", method}};
+  if (const std::string base = base_name_of(folder_); !base.empty()) values["model"] = base;
+  if (method_named(method).leaves_encoder()) values["read-out"] = "gradient";
+  apply_preset(command, values);
+  if (const auto asked = command.get_option("--method")->as<std::string>(); asked != method)
+    throw_usage("--method {}: the adapter of --from has the method {}: leave --method out", asked, method);
+  if (command.get_option("--read-out")->as<std::string>() == "logistic")
+    throw_usage("--read-out logistic fits a head that has no initial values: leave it out with --from");
+}
+
+AdapterOptions FromFlag::options(CLI::App& command, const AdapterFlags& flags,
+                                 const std::set<std::string>& given) const {
+  const AdapterOptions asked = flags.options(command, given);
+  AdapterOptions options = saved_.options;
+  for (const MethodOption& option : method_named(options.method).options())
+    if (!option.in_files && given_.contains("--" + option.name)) option.set(options.own, option.text(asked.own));
+  return options;
+}
+
+std::vector<std::string> FromFlag::replaced_flags(const std::vector<std::string>& classes) const {
+  if (!given()) return {};
+  const Method& method = method_named(saved_.options.method);
+  std::set<std::string> names = option_names(method);
+  for (const MethodOption& option : method.options())
+    if (!option.in_files) names.erase(option.name);
+  if (keeps_head(classes)) names.insert({"projection", "weighted-layer-sum"});
+  return {names.begin(), names.end()};
+}
+
+void FromFlag::open(CLI::App& command, const AdapterFlags& flags, const Base& base,
+                    const std::vector<std::string>& classes, RunOptions& run) const {
+  flags.check_same(command, given_, saved_.options, base.encoder.config);
+  run.start = open_start(folder_, base, classes);
+  if (!saved_.bare && !same_input(run.start->model.input, run.source.input))
+    log_line(fmt::format("the input (--input, --tail, clips over 30 s) is another one than that of {}", name_));
+  if (!keeps_head(classes)) return;
+  const Head& head = run.start->model.head;
+  const int64_t projection = head.projector.weight.size(0);
+  if (given_.contains("--projection") && run.head.projection != projection)
+    throw_usage("--projection {}: the head of --from has {}: leave --projection out", run.head.projection, projection);
+  if (given_.contains("--weighted-layer-sum") && run.head.weighted_layer_sum != head.layer_weights.defined())
+    throw_usage("--weighted-layer-sum: the head of --from has {} weighted layer sum: leave the flag out",
+                head.layer_weights.defined() ? "a" : "no");
+  run.head.projection = projection;
+  run.head.weighted_layer_sum = head.layer_weights.defined();
+}
+
+void FromFlag::check_leaks(const Clips& clips, const std::vector<Fold>& folds, const std::vector<Recording>& recordings,
+                           bool allow_leaks, RunOptions& run) const {
+  if (!given()) return;
+  const StartRecord& record = run.start->record;
+  if (const std::string leak = start_leak(record, clips, folds, recordings); !leak.empty()) {
+    if (!allow_leaks)
+      fail(
+          "--from {}: {}: start from an adapter that was trained on other clips and speakers, take these out of the "
+          "table, or allow it with --allow-leaks",
+          name_, leak);
+    log_line(fmt::format("--from {}: {}: their scores are no test", name_, leak));
+  }
+  std::set<int64_t> tested;
+  for (const Fold& fold : folds) tested.insert(fold.test.begin(), fold.test.end());
+  std::vector<Recording> heard;
+  for (const int64_t clip : tested) heard.push_back(recordings.at(clip));
+  run.test_clips_of_start = std::ssize(trained_among(record.clips, heard));
+}
+
+}  // namespace loralens
