@@ -29,6 +29,8 @@ function(unity target)
     set_source_files_properties(${members} PROPERTIES UNITY_GROUP ${number})
     math(EXPR number "${number} + 1")
   endforeach()
+  # GCC warns of types with members from anonymous namespaces in every file but the unit's own.
+  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
   # The units follow from the names that the sources define.
   set_property(DIRECTORY ${CMAKE_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${together} ${unity_script})

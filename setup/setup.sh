@@ -106,7 +106,7 @@ build() {  # PRESET [TARGET...]
   cmake --build "$root/build/$preset" -j"$(nproc)" ${1:+--target "$@"} >&2
 }
 
-# Puts real Whisper weights into the user's cache, unless this machine has them. Needs the built program.
+# Downloads real Whisper weights into the user's cache, unless this machine has them. Needs the built program.
 weights() {  # NAME, SHA-256 of the CTranslate2 file
   local target=$models/openai--whisper-$1 python=$root/.venv/bin/python
   [[ -f $target/config.json && -f $target/model.safetensors ]] && return

@@ -1,9 +1,9 @@
 """Sources of src/ pass the checks of .clang-tidy. tests/tidy.py BUILD [FILE...]: all sources that the build folder BUILD
 compiles except tests, or only these files, which may be tests.
 
-Most of clang-tidy's time goes into LibTorch's headers, so one run checks many sources: a file that includes those that
-can be compiled together (cmake/unity.py). If one does not compile among others for another reason, it is checked again
-with fewer others, at last alone."""
+Most of clang-tidy's time goes into LibTorch's headers. One run therefore checks many sources, through a file that
+includes all sources that can be compiled together (cmake/unity.py). If a source still does not compile among the
+others, it is checked again with fewer of them, and finally alone."""
 import json
 import pathlib
 import re

@@ -242,7 +242,7 @@ TEST_F(CurvesTest, NotesSayEachReasonOnce) {
   rows[2].key.metric = "l";
   rows[3].without_interval = "other";
   EXPECT_THAT(notes_on_intervals(setting, rows),
-              ElementsAre(HasSubstr("one training, whose noise"), "No interval of 1 number (m): other.",
+              ElementsAre(HasSubstr("with one training they do not include"), "No interval of 1 number (m): other.",
                           "No interval of 2 numbers (l, m): too few."));
   setting.runs = 3;
   EXPECT_THAT(notes_on_intervals(setting, rows)[0], HasSubstr("over speakers and runs"));

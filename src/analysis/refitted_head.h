@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A head that is fitted to one state of a model: what of the emotion can be read there by a linear map, whatever the
-// model's own head was trained to read. Under heads that are fitted alike, an adapted model and the encoder without
-// adapters differ in their states alone.
+// A linear head that is fitted to one hidden state of a model (a linear probe): it shows how much of the emotion a
+// linear map can read there, whatever the model's own head was trained to read. If the adapted model and the encoder
+// without adapters are read by heads that were fitted in the same way, only their states differ.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -25,13 +25,14 @@ struct RefittedHead {
   Head head(const at::TensorOptions& type) const;
 };
 
-// The clips to choose a penalty on: of whole groups (speakers), drawn until they have a third of the clips, and never
-// of all groups; single clips if all are of one group. groups: the group of each clip. Empty for fewer than two clips.
+// The clips on which the penalty is chosen. Whole groups (speakers) are drawn until they hold a third of the clips, but
+// never all groups; if all clips belong to one group, single clips are drawn. groups: the group of each clip. Empty for
+// fewer than two clips.
 std::set<size_t> held_out_clips(const std::vector<std::string>& groups, uint64_t seed);
 
-// Multinomial logistic regression of standardised states. The penalty of the lowest cross-entropy on the clips
-// `held_out`, from regressions on the others, is then fitted on all. clips: as LogisticSamples. Error if `held_out` is
-// empty or holds all clips.
+// Multinomial logistic regression of standardised states. Each penalty is fitted on the clips that are not in
+// `held_out` and scored by cross-entropy on those that are; the best penalty is then fitted on all clips. clips: as
+// LogisticSamples. Error if `held_out` is empty or holds all clips.
 RefittedHead fit_refitted_head(const LogisticSamples& clips, const std::set<size_t>& held_out,
                                const std::vector<double>& l2 = {10, 3, 1, 0.3, 0.1, 0.03, 0.01});
 

@@ -94,8 +94,8 @@ size_t mix(std::span<const float> interleaved, size_t channels, std::span<float>
   return mono.size();
 }
 
-// Counts clipped values: those in runs of three or more at full scale. A single one is only the peak of a normalised
-// file.
+// Counts clipped values: runs of three or more values at full scale. A single value there is only the peak of a
+// normalised file.
 class ClipCount {
  public:
   explicit ClipCount(size_t channels) : runs_(channels) {}

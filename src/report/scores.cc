@@ -73,7 +73,7 @@ std::string explanation(const json& metrics) {
   return scores + "The interval belongs to the score of all clips together" +
          (trainings == 1
               ? std::string(": a jackknife over speakers. It is about these trained models on new speakers: "
-                            "one training, whose noise is not in the interval.")
+                            "with one training it does not include the variation between trainings.")
               : fmt::format(", the mean over {} trainings: it covers new speakers and new trainings.", trainings)) +
          " The mean of the folds' scores is another quantity.</p>\n";
 }

@@ -60,7 +60,7 @@ def test_its_models_are_saved_and_predict(trained_run, clips, corpus):
     header, _ = read_safetensors(folder / "final" / file)
     assert any(tensor in key for key in header)
     assert json.loads(succeed("predict", folder, clips[0]))["label"]
-    written = table_of(folder / "predictions.csv")[0]  # by the model in memory; here by the one read from its file
+    written = table_of(folder / "predictions.csv")[0]  # predicted by the model in memory; below by the model read from its file
     again = json.loads(succeed("predict", folder / f"fold-{int(written['fold']):02}", corpus.parent / written["id"]))
     for emotion, probability in again["probabilities"].items():
         assert probability == pytest.approx(float(written[f"p_{emotion}"]), abs=1e-5)

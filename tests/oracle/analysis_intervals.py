@@ -28,7 +28,7 @@ def pooled(value: float, without: list[float], share: bool = False) -> Interval 
     pseudo = count * value - (count - 1) * numpy.asarray(without)
     error = scipy.stats.sem(pseudo)
     if error <= 1e-9 * (abs(value) + 1e-3):
-        return Interval()  # whether equal contributions are seen as equal depends on rounding: not compared
+        return Interval()  # rounding decides whether equal contributions count as equal: not compared
     half = scipy.stats.t.ppf(0.975, count - 1) * error
     if share:
         half /= value * (1 - value)

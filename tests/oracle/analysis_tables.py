@@ -241,8 +241,8 @@ def patched_uar(read: dict) -> Rows:
 
 
 def recovered(case: Case, shares: dict) -> Rows:
-    """Ratios of sums over all clips, with a jackknife over speakers; none where the gain has no interval or one that holds
-    0."""
+    """Ratios of sums over all clips, with a jackknife over speakers; none where the gain has no interval or one that
+    contains 0."""
     rows = {}
     for items, found in shares.items():
         speakers = sorted({speaker for speaker, *_ in found})

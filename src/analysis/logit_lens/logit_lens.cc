@@ -3,8 +3,8 @@
 // residual stream, pooled over all positions of the clip like the last layer's. Also the tuned lens (tuned_lens.h).
 //
 // form.h lists how the strict and the published form differ. If the head reads a weighted sum of all layers, the strict
-// form reads each state as it enters that sum (all but the last without norm); the weighted mean of the lens logits is
-// then the model's own logits, and no single layer gives them.
+// form reads each state as it enters that sum (only the last state is normed). The weighted mean of these lens logits
+// is the model's own logits; no single layer gives them.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/equal.h>
@@ -74,7 +74,7 @@ class LogitLens : public Analysis {
     std::vector<std::vector<Tensor>> pooled;  // by state 0..N, then by batch: B×D, float64
     std::vector<int64_t> labels;  // by clip
   };
-  // Of one layer: fitted to the model's answers and to permuted ones.
+  // Tuned lenses of one layer: fitted to the model's answers, and to permuted answers (the control).
   struct Maps {
     TunedMap tuned, permuted;
   };
@@ -321,7 +321,7 @@ Findings LogitLens::finish() {
   if (tuned_)
     findings.notes.push_back(fmt::format(
         "The tuned lens is fitted on at most {} evenly spaced positions of at most {} training clips of each "
-        "fold, its ridge chosen on the speakers of a third of them, which the map is not fitted on. It has "
+        "fold. Its ridge is chosen on a third of these clips, from speakers on whom the map is not fitted. The map has "
         "more parameters than clips: compare it with tuned-permuted, the same map fitted to the answers of "
         "other clips. The last layer needs no map.",
         sampled_positions, setting_.fit_clips));

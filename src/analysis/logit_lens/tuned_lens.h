@@ -58,8 +58,8 @@ TunedMap fit_map(const LensHead& head, const LensSamples& clips, double ridge, c
 TunedMap fit_tuned_lens(const LensHead& head, const LensSamples& fit, const LensSamples& choose,
                         const TunedLensOptions& options = {});
 
-// The same map fitted to permuted answers: `fit` with the final log-probabilities of other clips, at the ridge of
-// `tuned`, or the largest one if that is the plain lens.
+// The control: a map fitted to permuted answers, that is, to `fit` with the final log-probabilities of other clips. Its
+// ridge is that of `tuned`, or the largest one if `tuned` is the plain lens.
 TunedMap fit_to_permuted(const LensHead& head, const LensSamples& fit, const TunedMap& tuned, uint64_t seed,
                          const TunedLensOptions& options = {});
 

@@ -2,12 +2,13 @@
 // Activation patching between the adapted and the frozen model (Vig et al., 2020; Meng et al., 2022): the same clip
 // passes through both, and one layer's output in one of them is replaced by the other's.
 //
-// adapted-into-frozen: where adapted states suffice for the gain. frozen-into-adapted: where they are necessary. Both
-// models are read by one head: the adapted model's; where the frozen model has another one, also by that (variants
-// ...-head-frozen); and by one refitted to the last layers of both models on training clips (...-head-refitted), which
-// favours neither. With v the log-probability of the true class, summed over clips, the recovered share is
+// adapted-into-frozen shows the layers whose adapted states suffice for the gain, frozen-into-adapted those whose
+// states are necessary for it. One head reads both models: the adapted model's. If the frozen model has another head,
+// that one is used too (variants ...-head-frozen). A third head is refitted to the last layers of both models on
+// training clips, so that it favours neither (...-head-refitted). The recovered share R compares log-probabilities of
+// the true class in the three passes, summed over clips:
 //   R = Σ(patched - frozen) / Σ(adapted - frozen), in the other direction Σ(adapted - patched) / Σ(adapted - frozen).
-// Its interval is a jackknife over speakers; there is no R where the interval of Σ(adapted - frozen) holds 0.
+// Its interval is a jackknife over speakers (and runs). R is left out if the interval of Σ(adapted - frozen) holds 0.
 #include <ATen/ops/cat.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/log_softmax.h>
@@ -82,7 +83,7 @@ class Patching : public Analysis {
   Findings finish() override;
 
  private:
-  // A head that reads both models, and the end of the variants' names.
+  // A head that reads both models, and the suffix of its variants' names.
   struct Reader {
     std::string suffix;
     const Head* head;
@@ -210,8 +211,8 @@ struct Sums {
   }
 };
 
-// Rows of R, the mean over runs. untold: receives the heads' suffixes under which the gain may be 0, so that there is
-// no R, and the reason.
+// Rows of R, averaged over runs. untold: receives each head (by its suffix) under which the gain may be 0, so that R is
+// left out, with the reason.
 std::vector<Row> Patching::recovered(std::map<std::string, std::string>& untold) const {
   using FoldClip = std::pair<int64_t, int64_t>;
   std::vector<Row> rows;
@@ -264,7 +265,7 @@ Findings Patching::finish() {
   for (const auto& [head, reason] : untold)
     findings.notes.push_back(fmt::format(
         "No recovered shares under the {}: what the adaptation adds to the log-probability of the true class cannot be "
-        "told from 0: {}.",
+        "distinguished from 0: {}.",
         head.empty()            ? "adapted model's head"
         : head == "head-frozen" ? "frozen model's head"
                                 : "refitted head",

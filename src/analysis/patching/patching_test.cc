@@ -131,7 +131,7 @@ TEST_F(PatchingTest, BothModelsAreReadByTheFrozenHeadToo) {
   fold_.subjects.frozen = make_subject(Role::frozen, frozen);
   findings_ = fold_.find(make_patching(fold_.setting));
   const int64_t last = fold_.setting.layers - 1;
-  // The adapted states of the last layer, read by the frozen model's head: the same in both directions' ends.
+  // With the last layer patched, the frozen model's head reads the adapted model's states.
   const double adapted = value_of(
       findings_, {.model = "adapted", .variant = "head-frozen", .component = "none", .metric = "log_probability"});
   EXPECT_NEAR(value("adapted-into-frozen-head-frozen", last, "residual", "log_probability"), adapted, 1e-12);

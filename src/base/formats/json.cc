@@ -36,7 +36,7 @@ class Builder {
     if constexpr (ordered) {
       if (!level.keys.insert(name).second) refuse_twice(name);
       auto& members = level.value->template get_ref<typename Json::object_t&>();
-      members.push_back({name, nullptr});  // its emplace would compare the name with all others
+      members.push_back({name, nullptr});  // ordered_json::emplace would compare the name with all others
       level.member = &members.back().second;
     } else {
       const auto [place, fresh] = level.value->emplace(name, nullptr);
