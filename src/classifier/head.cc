@@ -29,6 +29,14 @@ Tensor normal(at::IntArrayRef shape, double deviation, uint64_t seed, const at::
   return (normal_values(shape, seed) * deviation).to(options).requires_grad_();
 }
 
+// targets: B×C; weights: C, or undefined. For targets of 0 and 1 it equals the cross-entropy of class numbers.
+Tensor soft_cross_entropy(const Tensor& logits, const Tensor& targets, const Tensor& weights, double smoothing) {
+  const Tensor smoothed = targets * (1 - smoothing) + smoothing / static_cast<double>(logits.size(1));
+  const Tensor surprise = -at::log_softmax(logits, 1);
+  if (!weights.defined()) return (smoothed * surprise).sum() / static_cast<double>(logits.size(0));
+  return (smoothed * surprise * weights).sum() / (targets * weights).sum();
+}
+
 }  // namespace
 
 Head make_head(const Encoder& encoder, int64_t classes, const HeadOptions& options, uint64_t seed) {
@@ -105,6 +113,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, const LossOptio
   if (!options.class_weights.empty())
     weights = on_device(at::tensor(options.class_weights, logits.scalar_type()), logits.device());
   const double smoothing = options.label_smoothing;
+  if (labels.dim() == 2) return soft_cross_entropy(logits, labels, weights, smoothing);
   if (!weights.defined() || smoothing == 0)
     return at::cross_entropy_loss(logits, labels, weights, /*reduction=mean*/ 1, -100, smoothing);
   // Class weights together with label smoothing. LibTorch's own function copies the labels to the CPU in this case,

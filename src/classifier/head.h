@@ -56,7 +56,7 @@ struct LossOptions {
   double label_smoothing = 0;  // [0, 1)
 };
 
-// Cross-entropy in nats: the mean over clips, weighted by the class weights as in torch.
+// Cross-entropy in nats, the mean over clips weighted as in torch. labels: B class numbers, or B×C probabilities.
 at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& labels, const LossOptions& options);
 
 }  // namespace loralens

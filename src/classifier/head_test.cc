@@ -3,6 +3,9 @@
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/log_softmax.h>
+#include <ATen/ops/one_hot.h>
+#include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <gmock/gmock.h>
@@ -177,6 +180,27 @@ TEST(Loss, IsTheCrossEntropyByHand) {
                   hand, 1e-6);
     }
   EXPECT_NEAR(cross_entropy(x * 0, at::tensor(labels), {}).item<double>(), std::log(3.0), 1e-14);
+}
+
+TEST(Loss, TakesDistributionsOverTheClasses) {
+  const Tensor x = random_tensor({7, 3}, 1, 2);
+  const Tensor labels = at::tensor(std::vector<int64_t>{0, 2, 1, 1, 2, 0, 2});
+  const Tensor certain = at::one_hot(labels, 3).to(x.scalar_type()), mixed = random_tensor({7, 3}, 2).softmax(1);
+  const Tensor nll = -at::log_softmax(x, 1);
+  for (const std::vector<double>& weights : {std::vector<double>{}, {0.5, 2.0, 1.25}, {0.0, 1.0, 3.0}})
+    for (const double smoothing : {0.0, 0.1}) {
+      const LossOptions options{weights, smoothing};
+      EXPECT_NEAR(cross_entropy(x, certain, options).item<double>(), cross_entropy(x, labels, options).item<double>(),
+                  1e-13);
+      double sum = 0, total = 0;
+      for (int64_t i = 0; i < 7; ++i)
+        for (int64_t c = 0; c < 3; ++c) {
+          const double weight = weights.empty() ? 1 : weights[c], target = mixed[i][c].item<double>();
+          sum += weight * ((1 - smoothing) * target + smoothing / 3) * nll[i][c].item<double>();
+          total += weight * target;
+        }
+      EXPECT_NEAR(cross_entropy(x, mixed, options).item<double>(), sum / total, 1e-13);
+    }
 }
 
 }  // namespace

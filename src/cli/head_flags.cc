@@ -38,7 +38,7 @@ std::vector<std::string> HeadFlags::unused_by_logistic() {
           "--batch-frames",    "--by-length",          "--accumulate",    "--head-learning-rate", "--schedule",
           "--warmup",          "--weight-decay",       "--clip-norm",     "--position-dropout",   "--average",
           "--label-smoothing", "--patience",           "--time-masks",    "--time-share",         "--mel-masks",
-          "--mel-width",       "--layer-decay",        "--orthogonality", "--nuclear-norm"};
+          "--mel-width",       "--layer-decay",        "--orthogonality", "--nuclear-norm",       "--soft-labels"};
 }
 
 }  // namespace loralens

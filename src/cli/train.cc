@@ -2,6 +2,7 @@
 // loralens train: cross-validation of one adaptation method on one or several corpora.
 #include <set>
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/formats/toml.h"
 #include "base/output.h"
@@ -22,6 +23,7 @@
 #include "corpus/audit/audit.h"
 #include "corpus/join.h"
 #include "corpus/labels.h"
+#include "corpus/soft_labels.h"
 #include "results/results.h"
 #include "training/inputs.h"
 #include "training/presets.h"
@@ -127,14 +129,25 @@ std::map<std::string, std::string> flags_of(const std::string& config) {
   return flags;
 }
 
+// The SHA-256 of the clips' soft labels; "" without them. Error for unusable votes (corpus/soft_labels.h).
+std::string digest_of_soft_labels(const Clips& clips, const std::vector<std::string>& classes,
+                                  const std::string& columns) {
+  if (columns.empty()) return "";
+  Sha256 digest;
+  for (const auto& row : soft_labels(clips, classes, parse_vote_columns(columns)))
+    digest.add(fmt::format("{}\n", fmt::join(row, ",")));
+  return digest.hex();
+}
+
 // The flags and the contents of tables that the training's results depend on.
-TrainingInputs inputs_of(const std::string& config, const Clips& clips, const FromFlag& from) {
+TrainingInputs inputs_of(const std::string& config, const Clips& clips, const TrainArguments& a) {
   TrainingInputs inputs{.version = LORALENS_VERSION, .flags = flags_of(config)};
   for (const char* name : neutral_flags) inputs.flags.erase(name);
   for (const char* name : source_flags)
     if (auto flag = inputs.flags.extract(name)) inputs.sources.insert(std::move(flag));
-  if (from.given()) inputs.flags["from"] = from.sha256();
+  if (a.from.given()) inputs.flags["from"] = a.from.sha256();
   inputs.classes = classes_of(clips);
+  inputs.soft_labels_sha256 = digest_of_soft_labels(clips, inputs.classes, a.run.train.soft_labels);
   for (const Clip& c : clips.clips)
     inputs.clips.push_back({c.id, c.label, c.speaker, c.corpus, c.gender, c.intensity, c.text, "", {}});
   return inputs;
@@ -224,7 +237,7 @@ void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   for (std::string& flag : a.from.replaced_flags(classes_of(clips))) left_out.push_back(std::move(flag));
   left_out.insert(left_out.end(), {"output", "resume", "force", "profile"});
   const std::string config = resolved_config(command, left_out);
-  TrainingInputs inputs = inputs_of(config, clips, a.from);
+  TrainingInputs inputs = inputs_of(config, clips, a);
   std::optional<TrainingInputs> before;
   if (a.resuming) before = recorded_inputs(inputs, a, out.path());
   const auto folds = make_folds(clips, a.folds, a.run.train.selection == Selection::development);

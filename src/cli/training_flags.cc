@@ -10,6 +10,10 @@ void add_objective_flags(CLI::App& command, TrainOptions& o) {
   const char* group = "Training";
   command.add_option("--class-weights", o.class_weights, "weight the loss by the inverse of each class's share")
       ->group(group);
+  command
+      .add_option("--soft-labels", o.soft_labels,
+                  "columns of raters' votes, such as ang_votes=anger,hap_votes=happiness: train on their distribution")
+      ->group(group);
   add_number(command, "--label-smoothing", o.label_smoothing, train_ranges::share,
              "label smoothing: share of the target that is spread evenly over all classes")
       ->group(group);

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Options of a fold's training that change the objective or the learning rates of layers.
 #include <ATen/ops/linalg_svdvals.h>
+#include <ATen/ops/log_softmax.h>
+#include <ATen/ops/one_hot.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/tensor.h>
 #include <gmock/gmock.h>
 
 #include <map>
@@ -42,6 +46,40 @@ TEST_F(FoldTest, PenaltiesOnBAreTermsOfTheObjective) {
   }
   EmotionModel frozen = new_model(tiny_adapter("frozen"));
   EXPECT_THAT(error_of([&] { train(frozen); }), HasSubstr("--orthogonality"));
+}
+
+TEST_F(FoldTest, SoftLabelsAreTheTargetOfTrainingAlone) {
+  options_.epochs = 1;
+  options_.batch = 12;
+  options_.learning_rate = options_.head_learning_rate = 1e-30;
+  options_.selection = Selection::development;
+  EmotionModel model = new_model(tiny_adapter("lora"));
+  const SelectionScores hard = train(model)[0].selection;
+  targets_ = random_tensor({20, 2}, 3, 2).softmax(1).to(c10::ScalarType::Float);
+  const at::Tensor of_training = targets_.narrow(0, 0, 12).to(c10::ScalarType::Double), share = of_training.mean(0);
+  const at::Tensor losses = -at::log_softmax(answers(model, fold_.train), 1).to(c10::ScalarType::Double) * of_training;
+  EmotionModel plain = new_model(tiny_adapter("lora"));
+  const EpochRecord soft = train(plain)[0];
+  EXPECT_NEAR(soft.loss, losses.sum().item<double>() / 12, 1e-6);
+  EXPECT_EQ(soft.selection.loss, hard.loss);
+  EXPECT_EQ(soft.selection.uar, hard.uar);
+  options_.class_weights = true;
+  EmotionModel weighted = new_model(tiny_adapter("lora"));
+  EXPECT_NEAR(train(weighted)[0].loss, (losses / share).sum().item<double>() / 24, 1e-6);
+}
+
+TEST_F(FoldTest, CertainSoftLabelsTrainAsLabelsDo) {
+  options_.label_smoothing = 0.1;
+  options_.specialize = "late:1";
+  options_.head_epochs = 1;
+  for (const char* method : {"lora", "frozen"}) {
+    if (method == std::string("frozen")) options_.specialize = "none";
+    targets_ = at::Tensor();
+    EmotionModel hard = new_model(tiny_adapter(method)), soft = new_model(tiny_adapter(method));
+    const double loss = train(hard).back().loss;
+    targets_ = at::one_hot(at::tensor(labels_), 2).to(c10::ScalarType::Float);
+    EXPECT_NEAR(train(soft).back().loss, loss, 1e-4) << method;
+  }
 }
 
 TEST_F(FoldTest, AnAuxiliaryHeadDrawsTheEmotionIntoItsLayer) {

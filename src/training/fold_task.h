@@ -32,6 +32,9 @@ struct FoldTask {
   Path checkpoint = {};  // written after every epoch; training resumes from it if the file exists; empty: none
   std::function<void(const TrainProgress&)> progress = {};
   Path watch = {};  // watch.csv, written after every epoch; continued on resume; empty: none
+  // Soft labels: target probabilities of every clip of the table (n×C, on the model's device), which training uses in
+  // place of the labels; scores use the labels. Undefined: none.
+  at::Tensor targets = {};
   std::vector<int64_t> corpora = {};  // corpus number of every clip of the table, for balancing by corpora
 
   int64_t label(int64_t clip) const { return labels[clip]; }

@@ -62,6 +62,7 @@ std::vector<int64_t> TrainingForward::classes_of(const std::vector<int64_t>& cli
 }
 
 Tensor TrainingForward::labels_of(const std::vector<int64_t>& clips) const {
+  if (task_.targets.defined()) return at::index_select(task_.targets, 0, on_device(clips, task_.targets.device()));
   return on_device(classes_of(clips), model_.head.classifier.weight.device());
 }
 

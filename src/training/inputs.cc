@@ -56,6 +56,7 @@ std::string text_of(const TrainingInputs& inputs, const std::string& recordings)
                 {"sources", inputs.sources},     {"base_sha256", inputs.base_sha256},
                 {"precision", inputs.precision}, {"classes", inputs.classes},
                 {"folds", inputs.folds},         {"recordings_sha256", sha256_of(recordings)}};
+  if (!inputs.soft_labels_sha256.empty()) value["soft_labels_sha256"] = inputs.soft_labels_sha256;
   if (inputs.start) value["from"] = {{"clips", inputs.start->clips.size()}, {"complete", inputs.start->complete}};
   return value.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
 }
@@ -68,7 +69,8 @@ TrainingInputs parsed(const json& value) {
           .base_sha256 = value.at("base_sha256").get<std::string>(),
           .precision = value.at("precision").get<std::string>(),
           .classes = value.at("classes").get<std::vector<std::string>>(),
-          .folds = value.at("folds").get<std::vector<std::string>>()};
+          .folds = value.at("folds").get<std::vector<std::string>>(),
+          .soft_labels_sha256 = value.value("soft_labels_sha256", "")};
 }
 
 // " (--labels was 'four', is 'seven')"; "" if the flag's value is the same.
@@ -259,6 +261,7 @@ std::string difference_of(const TrainingInputs& before, const TrainingInputs& ch
     return fmt::format("the precision was {0}, is {1} (precision = \"{0}\" in config.toml asks for it)",
                        before.precision, now.precision);
   if (const std::string clip = clip_difference(before, now); !clip.empty()) return clip;
+  if (before.soft_labels_sha256 != now.soft_labels_sha256) return "the votes of --soft-labels differ";
   if (before.classes != now.classes)
     return fmt::format("the classes were {}, are {}", fmt::join(before.classes, " "), fmt::join(now.classes, " "));
   return fold_difference(before, now);

@@ -44,6 +44,7 @@ struct TrainingInputs {
   std::vector<std::string> classes;
   std::vector<std::string> folds;  // for each fold, one letter per clip: t train, d development, e test, u unused
   std::vector<TrainedClip> clips;
+  std::string soft_labels_sha256 = {};  // of the clips' target probabilities; empty without soft labels
   std::optional<StartRecord> start = {};  // with train --from; it is in from.csv, and only read by read_start()
 };
 

@@ -89,6 +89,7 @@ TEST_F(RecordedInputs, DifferByWhatIsNamed) {
   EXPECT_EQ(difference([](auto& now) { now.clips.pop_back(); }), "the clip b, c.wav is missing now");
   EXPECT_EQ(difference([](auto& now) { now.clips.push_back({.id = "d"}); }), "the clip d was not there before");
   EXPECT_THAT(difference([](auto& now) { std::swap(now.clips[0], now.clips[1]); }), HasSubstr("another order"));
+  EXPECT_EQ(difference([](auto& now) { now.soft_labels_sha256 = "aa"; }), "the votes of --soft-labels differ");
   EXPECT_EQ(difference([](auto& now) { now.folds[1] = "eu"; }),
             "the folds differ: the clip b, c.wav was in fold 1 in the part train, is in unused");
   EXPECT_EQ(difference([](auto& now) { now.folds.pop_back(), now.sources["folds"] = "text:1"; }),

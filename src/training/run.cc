@@ -3,6 +3,7 @@
 #include "results/run_folder.h"
 
 #include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <charconv>
@@ -14,6 +15,7 @@
 #include "base/random.h"
 #include "checkpoint/safetensors.h"
 #include "corpus/groups.h"
+#include "corpus/soft_labels.h"
 #include "inference/predict.h"
 #include "results/group_scores.h"
 #include "results/results.h"
@@ -61,6 +63,15 @@ void add_corpora(nlohmann::json& metrics, const Clips& clips, const std::vector<
   metrics["corpus"] = corpora_of(clips, all_clips(clips));
 }
 
+// Target probabilities of all clips, n×C; undefined without soft labels.
+at::Tensor target_probabilities(const Base& base, const Clips& clips, const std::vector<std::string>& classes,
+                                const std::string& columns) {
+  if (columns.empty()) return {};
+  std::vector<at::Tensor> rows;
+  for (const auto& row : soft_labels(clips, classes, parse_vote_columns(columns))) rows.push_back(at::tensor(row));
+  return at::stack(rows).to(base.encoder.norm.weight.options());
+}
+
 // Adds the adapter from which the run started, and how many of the run's test clips trained it.
 void add_start(nlohmann::json& metrics, const RunOptions& options) {
   const TrainingStart& start = *options.start;
@@ -81,6 +92,7 @@ class CrossValidation {
         classes_(classes_of(clips)),
         labels_(class_numbers(clips, classes_)),
         corpora_(corpus_numbers(clips)),
+        targets_(target_probabilities(base, clips, classes_, options.train.soft_labels)),
         frozen_(method_named(options.adapter.method).leaves_encoder() &&
                 (options.head.logistic || !options.train.augment.active())),
         source_(base.encoder, clips.clips, first_layer(), source_options()) {}
@@ -215,6 +227,7 @@ class CrossValidation {
                   .frozen = frozen_,
                   .checkpoint = frozen_ ? Path() : partial / "checkpoint.safetensors",
                   .watch = partial / "watch.csv",
+                  .targets = targets_,
                   .corpora = corpora_};
     task.progress = [&](const TrainProgress& p) {
       if (!progress) progress.emplace(training.title, p.steps);
@@ -241,6 +254,7 @@ class CrossValidation {
   Path folder_;
   std::vector<std::string> classes_;
   std::vector<int64_t> labels_, corpora_;
+  at::Tensor targets_;  // FoldTask::targets
   bool frozen_;  // whether the encoder gives a clip the same states in every fold and epoch
   ClipSource source_;
   at::Tensor start_states_;

@@ -53,7 +53,8 @@ class FoldTest : public testing::Test {
                        .start_states = states,
                        .frozen = frozen,
                        .checkpoint = checkpoint,
-                       .progress = progress});
+                       .progress = progress,
+                       .targets = targets_});
   }
 
   std::vector<int64_t> everything() const {
@@ -82,6 +83,7 @@ class FoldTest : public testing::Test {
   std::vector<std::string> classes_ = classes_of(clips_);
   Fold fold_;
   std::vector<int64_t> labels_;
+  at::Tensor targets_;  // undefined: none
   TrainOptions options_;
 };
 

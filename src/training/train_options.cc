@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "corpus/soft_labels.h"
 #include "training/batches/balance.h"
 #include "training/objective/auxiliary_head.h"
 
@@ -37,6 +38,7 @@ void TrainOptions::validate() const {
   expect(train_ranges::mel_width, "mel-width", augment.mel_width);
   expect(train_ranges::specialize_weight, "specialize-weight", specialize_weight);
   parse_specialization(specialize);
+  if (!soft_labels.empty()) parse_vote_columns(soft_labels);
   const Balance balanced = parse_balance(balance);
   if (class_weights && (balanced == Balance::classes || balanced == Balance::corpora_and_classes))
     fail("--class-weights and --balance {} would make up for the classes' shares twice: choose one", balance);

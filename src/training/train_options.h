@@ -50,6 +50,7 @@ struct TrainOptions {
   std::string balance = "none";  // balanced sampling: see parse_balance
   bool class_weights = false;  // weights the loss by the inverse of each class's share
   double label_smoothing = 0;
+  std::string soft_labels;  // columns of votes whose distribution is the target: see parse_vote_columns; empty: none
   double orthogonality = 0;  // weight of orthogonality(B) (factor_penalties.h) in the objective; 0: no such term
   double nuclear_norm = 0;  // weight of nuclear_norm(B)
   std::string specialize = "none";  // an auxiliary head on a layer's output: see parse_specialization

@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/objective/cross_entropy.h"
 
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/tensor.h>
+
 namespace loralens {
 namespace {
 
 std::vector<double> balanced_weights(const FoldTask& task, int64_t classes) {
   std::vector<double> counts(classes);
-  for (const int64_t clip : task.fold.train) counts[task.label(clip)] += 1;
+  if (task.targets.defined()) {
+    const at::Tensor sums =
+        task.targets.cpu().to(c10::ScalarType::Double).index_select(0, at::tensor(task.fold.train)).sum(0);
+    for (int64_t c = 0; c < classes; ++c) counts[c] = sums[c].item<double>();
+  } else {
+    for (const int64_t clip : task.fold.train) counts[task.label(clip)] += 1;
+  }
   double present = 0;
   for (const double count : counts) present += count > 0;
   for (double& count : counts)

@@ -9,7 +9,8 @@
 namespace loralens {
 
 // The cross-entropy's options in a training of this fold. Class weights are the inverse of each class's share among the
-// training clips, with mean 1 over these clips; 0 for a class without clips. classes: C.
+// training clips (of their target probability with soft labels), with mean 1 over these clips; 0 for a class without
+// clips. classes: C.
 LossOptions loss_options(const FoldTask& task, int64_t classes);
 
 class CrossEntropy : public LossTerm {

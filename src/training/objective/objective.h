@@ -18,7 +18,7 @@ namespace loralens {
 // What loss terms are computed from: the forward pass of one batch.
 struct BatchOutputs {
   at::Tensor logits;  // B×C, with their graph
-  at::Tensor labels;  // B class numbers, on the logits' device
+  at::Tensor labels;  // B class numbers, or B×C target probabilities, on the logits' device
   at::Tensor auxiliary_state = {};  // B×D, what the auxiliary head reads (auxiliary_head.h); undefined without one
   double progress = 0;  // share of the training's steps that are done, [0, 1)
 };
