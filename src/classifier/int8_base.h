@@ -12,9 +12,9 @@ enum class Int8Weights : uint8_t {
 };
 
 // load_base() with the weights of linear layers in int8; norms, biases, stem and positions as they are in `precision`.
-// Weights are rounded from their values in the file, one at a time, so that the rounding does not depend on `precision`,
-// and no copy of the whole encoder in another type is in memory. The encoder's config records the rounding. Errors of
-// load_encoder; error for Int8Weights::stored on a GPU. copy_to_train is an error.
+// Weights are rounded from their values in the file, one at a time, so that the rounding does not depend on
+// `precision`, and no copy of the whole encoder in another type is in memory. The encoder's config records the
+// rounding. Errors of load_encoder; error for Int8Weights::stored on a GPU. copy_to_train is an error.
 Base load_int8_base(const Path& folder, const std::string& name, Precision precision, c10::Device device,
                     Int8Weights weights);
 
