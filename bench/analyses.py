@@ -7,11 +7,12 @@ from rows import Line, Row, compared
 from training import lora_flags
 
 SUITE = {"padded": "contribution,logit-lens,erasure,spectrum,alignment",
-         "speech": "contribution,logit-lens,erasure,spectrum"}  # the published CKA needs clips of equal length
+         "speech": "contribution,logit-lens,erasure,spectrum"}  # no alignment: the published CKA needs clips of equal length
 
 
 def suite_row(place: Place) -> Row:
-    # Number of clips of contribution, lens and gradients; of erasure; measured with the peers, the rest extrapolated.
+    # Number of clips of contribution, lens and gradients; of erasure; and of those that the peers are measured on, from
+    # which their time for all clips is extrapolated.
     clips, erased, passed = (4, 5, 1) if place.quick else (40, 50, 8)
     table_size = clips + erased
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Micro-benchmarks of what most of the time goes into: matrix products, attention, log-mel, Grams, t-SNE.
+// Micro-benchmarks of the most expensive operations: matrix products, attention, log-mel, Gram matrices, t-SNE.
 // loralens_bench [CLIP] [--benchmark_...]: CLIP is the audio file of the log-mel, 2.6 s of noise if none is given.
 // OMP_NUM_THREADS sets the threads of the products; log-mel takes one.
 #include <ATen/Parallel.h>
@@ -37,7 +37,8 @@ Tensor values(at::IntArrayRef shape, c10::ScalarType type, uint64_t seed) {
   return normal_values(shape, seed).to(type);
 }
 
-// rows×in by in×out: the peak where all three are 2048, else a linear layer of Whisper base on 8 clips of 4.8 s.
+// rows×in by in×out. If all three are 2048, this measures the peak; else it is a linear layer of Whisper base on 8
+// clips of 4.8 s.
 void products(benchmark::State& state, c10::ScalarType type, Tensor (*product)(const Tensor& x, const Tensor& weight)) {
   const int64_t rows = state.range(0), in = state.range(1), out = state.range(2);
   const Tensor x = values({rows, in}, type, 1), weight = values({out, in}, type, 2);

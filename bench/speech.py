@@ -14,7 +14,7 @@ SPREAD = 0.6  # standard deviation of the logarithm; clips are 0.6 to 30 s
 
 
 def find_corpora(folder: pathlib.Path | None, default: pathlib.Path) -> list[tuple[str, pathlib.Path]]:
-    """[(reader, folder)] of EMO-DB and RAVDESS: `folder` itself or its subfolders; without it those of `default`."""
+    """[(reader, folder)] of EMO-DB and RAVDESS in `folder` itself or its subfolders; without `folder` in `default`."""
     found = []
     for place in (folder or default, (folder or default) / "emodb", (folder or default) / "ravdess"):
         if (place / "wav").is_dir():

@@ -1,6 +1,7 @@
 # `cmake --install`: component `program` is bin/loralens with the LibTorch libraries it needs in lib/loralens; component
 # `development` is the static library, the headers (LibTorch's too) and the CMake package. The folder can be moved.
-# LibTorch's CUDA libraries, several GB in many packages, are not copied: that program needs the wheel where it was.
+# LibTorch's CUDA libraries, several GB in many packages, are not copied: a program built with them needs the CUDA wheel
+# in its original place.
 include(CMakePackageConfigHelpers)
 set(package_folder lib/cmake/loralens)
 set(torch_folder lib/loralens)
@@ -14,13 +15,13 @@ else()
   set_target_properties(loralens PROPERTIES INSTALL_RPATH "$ORIGIN/../${torch_folder}")
   target_link_directories(libtorch INTERFACE $<INSTALL_INTERFACE:$<INSTALL_PREFIX>/${torch_folder}>)
   file(GLOB libraries CONFIGURE_DEPENDS ${LORALENS_TORCH}/lib/lib*.so*)
-  list(FILTER libraries EXCLUDE REGEX "/lib(torch_python|torch_global_deps|shm|aoti|[a-z_]*(test|backend))[^/]*$")  # Python's
+  list(FILTER libraries EXCLUDE REGEX "/lib(torch_python|torch_global_deps|shm|aoti|[a-z_]*(test|backend))[^/]*$")  # only Python uses these
   foreach(component program development)
     install(FILES ${libraries} DESTINATION ${torch_folder} COMPONENT ${component})
   endforeach()
 endif()
 
-# cli is the program's own and the test_*.h belong to unit tests.
+# Headers of the library: without those of cli, which belong to the program, and without test_*.h of the unit tests.
 install(DIRECTORY src/ DESTINATION include/loralens COMPONENT development
   FILES_MATCHING PATTERN "*.h" PATTERN "test_*.h" EXCLUDE PATTERN "cli" EXCLUDE)
 foreach(part ${torch_parts})

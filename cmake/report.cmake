@@ -1,4 +1,4 @@
-# What the report's page is made of besides C++.
+# Embeds the parts of the report's page that are not C++.
 include(embed)
 foreach(part html css js)
   embed(loralens_library page_${part} ${CMAKE_SOURCE_DIR}/src/report/page.${part})

@@ -95,7 +95,7 @@ configure() {  # PRESET
   if [[ ! -f $root/build/$1/build.ninja ]] ||
      ! grep -qsFx "LORALENS_TORCH:PATH=$torch" "$root/build/$1/CMakeCache.txt" ||
      ! grep -qsFx "LORALENS_TESTS:BOOL=ON" "$root/build/$1/CMakeCache.txt"; then
-    (cd "$root" && cmake --preset "$1" -DLORALENS_TORCH:PATH="$torch" -DLORALENS_TESTS=ON >&2)
+    (cd "$root" && cmake --preset "$1" -DLORALENS_TORCH:PATH="$torch" -DLORALENS_TESTS=ON -DLORALENS_UNITY=ON >&2)
   fi
 }
 
@@ -106,7 +106,7 @@ build() {  # PRESET [TARGET...]
   cmake --build "$root/build/$preset" -j"$(nproc)" ${1:+--target "$@"} >&2
 }
 
-# Puts real Whisper weights into the user's cache, unless this machine has them. Needs the built program.
+# Downloads real Whisper weights into the user's cache, unless this machine has them. Needs the built program.
 weights() {  # NAME, SHA-256 of the CTranslate2 file
   local target=$models/openai--whisper-$1 python=$root/.venv/bin/python
   [[ -f $target/config.json && -f $target/model.safetensors ]] && return

@@ -45,7 +45,7 @@ def commands(program, model):
 
 
 def keep_a_third(table):
-    """Leaves the clips of one text in three in the table, so that a training takes seconds."""
+    """Keeps only the clips of every third text in the table, so that a training takes seconds."""
     with open(table, newline="") as file:
         rows = list(csv.DictReader(file))
     texts = sorted({row["text"] for row in rows})[::3]

@@ -1,9 +1,9 @@
 """Sources of src/ pass the checks of .clang-tidy. tests/tidy.py BUILD [FILE...]: all sources that the build folder BUILD
 compiles except tests, or only these files, which may be tests.
 
-Most of clang-tidy's time goes into LibTorch's headers, so one run checks many sources: a file that includes them. Sources
-that define the same name in anonymous namespaces do not share a run. If one does not compile among others for another
-reason, it is checked again with fewer others, at last alone."""
+Most of clang-tidy's time goes into LibTorch's headers. One run therefore checks many sources, through a file that
+includes all sources that can be compiled together (cmake/unity.py). If a source still does not compile among the
+others, it is checked again with fewer of them, and finally alone."""
 import json
 import pathlib
 import re
@@ -12,27 +12,28 @@ import subprocess
 import sys
 
 root = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(root / "cmake"))
+
+from unity import units  # noqa: E402
+
 program = pathlib.Path(sys.executable).parent / "clang-tidy"
 build = pathlib.Path(sys.argv[1]).resolve()
 asked = [pathlib.Path(p).resolve() for p in sys.argv[2:]]
 
-definition = re.compile(r"^(?:(?:struct|class|enum class|using) (\w+)|(?!using |template |//|#|namespace)\w[^(={;/]*?\b(\w+)"
-                        r"(?:\(|\{| = |;|\[))", re.M)
-
-
-def hidden_names(source):
-    """The names that a source defines in anonymous namespaces, at the start of a line."""
-    parts = re.findall(r"^namespace \{$(.*?)^\}  // namespace$", source.read_text(), re.M | re.S)
-    return {a or b for part in parts for a, b in definition.findall(part)}
+def compiled_files():
+    """(source, words of its compiler command); the sources of a unity build's translation units each alone."""
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        file = pathlib.Path(entry["file"])
+        included = re.findall(r'^#include "(.*)"', file.read_text(), re.M) if file.parent.name == "Unity" else [file]
+        for source in included:
+            yield pathlib.Path(source), shlex.split(entry["command"])
 
 
 def sources():
     """{source: flags of its compiler}, sorted."""
     found = {}
-    for entry in json.loads((build / "compile_commands.json").read_text()):
-        source = pathlib.Path(entry["file"])
+    for source, words in compiled_files():
         if source in asked if asked else source.is_relative_to(root / "src") and not source.stem.endswith("_test"):
-            words = shlex.split(entry["command"])
             first = next(i for i, word in enumerate(words) if word.startswith("-"))
             flags = words[first:words.index("-o")]
             if "-include" in flags:  # GCC's precompiled header
@@ -40,22 +41,6 @@ def sources():
                 del flags[at:at + 2]
             found[source] = tuple(flag for flag in flags if flag != "-fpch-preprocess")
     return dict(sorted(found.items()))
-
-
-def runs(pending, most):
-    """Lists of at most `most` sources that can be checked together."""
-    made = []
-    for source, flags in pending.items():
-        own = hidden_names(source)
-        for members, names in made:
-            if pending[members[0]] == flags and len(members) < most and not own & names:
-                break
-        else:
-            members, names = [], set()
-            made.append((members, names))
-        members.append(source)
-        names |= own
-    return [members for members, _ in made]
 
 
 def check(members, flags):
@@ -73,7 +58,7 @@ pending = sources()
 count = len(pending)
 for most in (60, 8, 1):
     again = {}
-    for members in runs(pending, most):
+    for members in units(pending, most):
         flags = pending[members[0]]
         found = check(members, flags)
         clashes = {pathlib.Path(line.split(":")[0]) for line in found if "clang-diagnostic-error" in line}

@@ -59,7 +59,7 @@ AdapterOptions read_peft_config(const Path& file, const std::string& name) {
     if (const auto options = method->from_peft(json, file.string())) return *options;
   }
   const auto type = json.find("peft_type");
-  const std::string found = type == json.end() ? "(missing peft_type)" : shown(*type);
+  const std::string found = type == json.end() ? "(missing peft_type)" : shown_json(*type);
   if (!name.empty())
     fail("{}: adapters of the type {} are not those of the method {} that config.json names", file.string(), found,
          name);

@@ -52,7 +52,7 @@ std::string unknown_layers_pattern(const json& config) {
   if (!is_on(config, "layers_to_transform")) return "";
   const json pattern = config.value("layers_pattern", json());
   for (const json& name : pattern.is_array() ? pattern : json::array({pattern}))
-    if (!name.is_null() && name != json("") && name != "layers") return "layers_pattern " + shown(name);
+    if (!name.is_null() && name != json("") && name != "layers") return "layers_pattern " + shown_json(name);
   return "";
 }
 

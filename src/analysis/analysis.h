@@ -57,7 +57,7 @@ struct Setting {
   std::string folder_of(int64_t fold) const { return model_folders.at(fold).string(); }
   // The clip's group for resampling in confidence intervals: its speaker, or the clip itself if the speaker is unknown.
   std::string group_of(int64_t clip) const;
-  // A sentence for analyses of A, B and ΔW, which adapters at sites do not have; "" if the model has none of these.
+  // A note for analyses of A, B and ΔW, which adapters at sites do not have; "" if the model has no adapter at a site.
   std::string note_on_site_adapters() const;
 };
 
@@ -100,19 +100,19 @@ struct BatchView {
 
   // The speech rows of x (ΣT×any), one tensor per clip.
   std::vector<at::Tensor> speech_of(const at::Tensor& x) const;
-  // Cross-entropy of these logits (B×C), summed over the batch's clips, nats. The sum gives each clip the gradient
-  // of a batch of one. Differentiable if gradients are enabled.
+  // Cross-entropy of these logits (B×C) in nats, summed over the batch's clips. Being a sum, it gives each clip the
+  // same gradient as a batch of this clip alone. Differentiable if gradients are enabled.
   at::Tensor loss_of(const at::Tensor& logits) const;
   // Logits (B×C) of a forward pass that starts with residual stream x at the input of `layer` (N: of the final norm).
-  // head: reads the states instead of the model's own head.
+  // head: used in place of the model's own head; null: the model's own.
   at::Tensor logits_from(int64_t layer, const at::Tensor& x, std::vector<Intervention*> interventions = {},
                          const Head* head = nullptr) const;
-  // The value at a site inside a layer, by a pass of that layer from its residual. Only where residuals are wanted.
+  // The value at a site inside a layer: runs this layer again from its residual stream. Only if residuals are kept.
   at::Tensor value_at(const Site& site) const;
 };
 
-// The passes of one batch through several models, after all of them. Each view keeps its logits and, if wanted, its
-// residuals: (N+1)·ΣT·D values for a model are all that is in memory; other sites are computed again (value_at).
+// One batch after it has passed through several models. Each view keeps its logits and, if wanted, its residuals. For a
+// model that is (N+1)·ΣT·D values, and nothing else is in memory; values at other sites are computed again (value_at).
 class ModelViews {
  public:
   void add(const BatchView& view) { views_[view.subject.role] = &view; }
@@ -158,12 +158,12 @@ struct AnalysisEntry {
   std::string_view name;  // "logit-lens"
   std::string_view summary;  // one line for --help
   std::unique_ptr<Analysis> (*make)(const Setting&);
-  // Whether the analysis uses the clips of --gradient-clips; the published code draws ten training clips per class for
-  // it.
+  // Whether the analysis uses the clips of --gradient-clips. For such an analysis the published code draws ten training
+  // clips per class.
   bool gradient_clips = false;
   // Whether the analysis averages singular values of A and B over folds and runs, so that all must have the same rank.
   bool equal_factors = false;
-  // Whether the paper has such an analysis. `--protocol paper` makes the others only where --only names them.
+  // Whether the paper has such an analysis. `--protocol paper` runs the others only if --only names them.
   bool in_paper = true;
 };
 

@@ -40,7 +40,10 @@ OrReason<Interval> interval_of_means(MeanOf kind, const std::vector<double>& sum
     if (clips[i] != clips[i % speakers]) return OrReason<Interval>::none(unpaired);
   const auto means = pooled_means(sums, std::span(clips).first(speakers));
   if (!means.value) return OrReason<Interval>::none(means.reason);
-  return kind == MeanOf::shares ? pooled_score_interval(*means.value) : pooled_difference_interval(*means.value);
+  if (kind == MeanOf::shares) return pooled_score_interval(*means.value);
+  auto interval = pooled_difference_interval(*means.value);
+  if (kind == MeanOf::amounts && interval.value) interval.value->low = std::max(interval.value->low, 0.0);
+  return interval;
 }
 
 int64_t clips_of(const Confusion& confusion) {
@@ -83,7 +86,7 @@ void ClipCurves::add(int64_t fold, int64_t clip, const RowKey& key, double value
 OrReason<Interval> ClipCurves::interval_of(const Curve& curve) const {
   if (curve.kind == MeanOf::few_changes)
     return OrReason<Interval>::none(
-        "it depends on the few clips whose answer changes, for which no method that covers is known");
+        "it depends on the few clips whose answer changes, for which no method with sufficient coverage is known");
   std::vector<int64_t> numbers;
   for (const Value& v : curve.values) numbers.push_back(v.clip);
   size_t speakers = 0;
@@ -218,7 +221,8 @@ std::vector<double> FoldCurves::units(const std::vector<Value>& values) const {
 OrReason<Interval> FoldCurves::interval_of(const std::vector<Value>& values) const {
   if (std::ranges::any_of(values, [](const Value& v) { return v.n > 0; }))
     return OrReason<Interval>::none(
-        "each fold's number is of its own clips and its own training, and no method is known that covers their mean");
+        "each fold's number has its own clips and training, and no method is known whose interval of their mean has "
+        "sufficient coverage");
   const int64_t folds = setting_.folds_of_a_run();
   if (std::ssize(values) != setting_.folds) return OrReason<Interval>::none("some folds have no such number");
   std::vector<double> by_fold(values.size());  // K×R

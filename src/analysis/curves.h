@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Aggregates values per clip or per fold to table rows with confidence intervals. Which intervals cover, and in which
-// cases none does: docs/validity.md. Protocols without intervals have neither intervals nor an estimand.
+// Aggregates values per clip or per fold to table rows with confidence intervals. docs/validity.md lists the intervals
+// that reach their nominal coverage, and the numbers for which none does. Rows of protocols without intervals have
+// neither an interval nor an estimand.
 #pragma once
 
 #include <cmath>
@@ -14,12 +15,13 @@
 
 namespace loralens {
 
-// A mean over clips by the values of the clips, which decide the method of its interval.
+// The kind of the values of which a mean over clips is taken. It decides the method of the interval of this mean.
 enum class MeanOf {
   numbers,      // of any kind: symmetric jackknife interval
+  amounts,      // 0 or more: the same, cut off at 0
   shares,       // 1 or 0, such as right or wrong: jackknife interval on the logit scale
-  changes,      // 1 for a clip that is lost, -1 gained, 0 unchanged: small_change_interval
-  few_changes,  // functions of changes that have no interval, because no method that covers is known
+  changes,      // 1 for a clip that becomes wrong, -1 for one that becomes right, else 0: small_change_interval
+  few_changes,  // functions of changes: no interval, because no method with sufficient coverage is known
 };
 
 // Means over clips. Stores one number per clip and key.
@@ -29,8 +31,9 @@ class ClipCurves {
 
   // All values of a key have the same kind. Error for a value that is not finite.
   void add(int64_t fold, int64_t clip, const RowKey& key, double value, MeanOf kind = MeanOf::numbers);
-  // For each key: the mean over all clips (estimand "pooled") with an interval over speakers (clips, where the speaker
-  // is unknown), over speakers and runs for several runs. With several folds also each fold's mean.
+  // For each key the mean over all clips (estimand "pooled"). Its interval is over speakers; a clip of an unknown
+  // speaker counts as a speaker of its own. With several runs it is over speakers and runs. With several folds also
+  // each fold's mean.
   std::vector<Row> rows() const;
   // Rows of the difference first - second, paired by fold and clip, as model "<first>-<second>" ("adapted-frozen").
   std::vector<Row> differences(const std::string& first_model, const std::string& second_model) const;
@@ -51,8 +54,8 @@ class ClipCurves {
   std::map<RowKey, Curve> curves_;
 };
 
-// Classification scores (accuracy, uar) per key: of all clips together (estimand "pooled"), mean over runs, with a
-// jackknife interval over speakers on the logit scale, over speakers and runs for several runs.
+// Classification scores (accuracy, uar) per key: of all clips together (estimand "pooled"), averaged over runs, with a
+// jackknife interval on the logit scale over speakers; with several runs over speakers and runs.
 class ConfusionCurves {
  public:
   explicit ConfusionCurves(const Setting& setting) : setting_(setting) {}
@@ -74,9 +77,9 @@ class ConfusionCurves {
 class FoldCurves {
  public:
   explicit FoldCurves(const Setting& setting) : setting_(setting) {}
-  // n: number of clips that the value depends on, apart from the model's training. 0: the value is a function of the
-  // training alone, such as a spectrum of weights; only then the mean over folds has an interval
-  // (fold_mean_weight_interval), because no method is known that covers the mean of other measures.
+  // n: number of clips on which the value depends, apart from the training clips of the model. 0: the value is a
+  // function of the training alone, such as a spectrum of weights. Only then the mean over folds has an interval
+  // (fold_mean_weight_interval), because for other measures no method with sufficient coverage is known.
   void add(int64_t fold, const RowKey& key, double value, double low = NAN, double high = NAN, int64_t n = 0);
   std::vector<Row> rows() const;
 

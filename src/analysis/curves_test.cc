@@ -99,6 +99,15 @@ TEST_F(CurvesTest, SharesHaveAnIntervalOnTheLogitScale) {
   EXPECT_GT(row.value - row.low, row.high - row.value);
 }
 
+TEST_F(CurvesTest, IntervalsOfAmountsEndAtZero) {
+  ClipCurves curves(setting);
+  const auto first_speaker = [](int64_t, int64_t clip) { return clip < 8 ? 1.0 : 0.0; };
+  const auto expected = add(curves, 1, first_speaker, MeanOf::amounts);
+  ASSERT_LT(expected.value->low, 0);
+  EXPECT_EQ(curves.rows()[0].low, 0);
+  EXPECT_DOUBLE_EQ(curves.rows()[0].high, expected.value->high);
+}
+
 TEST_F(CurvesTest, ChangesHaveTheIntervalOfASmallChange) {
   const auto loses = [](int64_t least) {
     return [least](int64_t, int64_t clip) { return clip % 20 == 5 ? -1.0 : clip % 2 == 0 && clip >= least; };
@@ -233,7 +242,7 @@ TEST_F(CurvesTest, NotesSayEachReasonOnce) {
   rows[2].key.metric = "l";
   rows[3].without_interval = "other";
   EXPECT_THAT(notes_on_intervals(setting, rows),
-              ElementsAre(HasSubstr("one training, whose noise"), "No interval of 1 number (m): other.",
+              ElementsAre(HasSubstr("with one training they do not include"), "No interval of 1 number (m): other.",
                           "No interval of 2 numbers (l, m): too few."));
   setting.runs = 3;
   EXPECT_THAT(notes_on_intervals(setting, rows)[0], HasSubstr("over speakers and runs"));

@@ -33,20 +33,21 @@ struct Row {
   std::optional<int64_t> fold;  // empty: over all folds (and runs)
   double value = 0;
   double low = std::numeric_limits<double>::quiet_NaN(), high = low;  // 95 % interval; NaN where there is none
-  // Number of clips, counted once per run (number of folds, for a mean over folds of a measure that is not a mean over
-  // clips); 0: not applicable.
+  // Number of clips; a clip counts once per run. For a mean over folds of a measure that is not a mean over clips: the
+  // number of folds. 0: not applicable.
   int64_t n = 0;
-  // Of a fold of several runs: the training seed of its run; empty if it is unknown. Otherwise: the analysis's seed.
+  // In a row of one fold, if several runs are analysed: the seed of the run's training, empty if it is unknown. In all
+  // other rows: the analysis's seed.
   std::optional<uint64_t> seed;
-  // What value, interval, p and null are about: "pooled" (all clips together, each predicted out of fold) or
+  // The estimand of value, interval, p and null: "pooled" (all clips together, each predicted out of fold) or
   // "fold-mean" (mean of the folds' values). Empty where neither applies, such as for a single fold's number.
   std::string estimand;
   // p value, and the p value adjusted for the family that the analysis's notes name, in [0, 1]; NaN: none.
   double p = std::numeric_limits<double>::quiet_NaN(), p_adjusted = p;
   double null_low = p, null_high = p;  // central 95 % of the null distribution; NaN where there is none
   int64_t null_draws = 0;  // random draws of the null distribution; 0: not applicable
-  // Why a number over all clips or folds has no interval; empty if it has one or needs none. Not in the table: the
-  // notes of the analysis say it (notes_on_intervals).
+  // Why a number over all clips or folds has no interval; empty if it has one or needs none. Not a column of the table;
+  // the analysis's notes contain it (notes_on_intervals).
   std::string without_interval;
 };
 

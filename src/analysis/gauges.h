@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The gauges of the factors A and B of an update, which compute the same network: as trained, and balanced.
+// Two gauges of an update, that is, factorisations B A of the same ΔW: the factors as trained, and balanced ones.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,7 +11,8 @@
 
 namespace loralens {
 
-// Rows of B A x have the same inner products as rows of root A x, which are at most R wide.
+// The factor B of a gauge. Rows of B A x have the same inner products as rows of root A x, which have at most R
+// entries.
 struct Factor {
   at::Tensor b;  // out×k, float64, CPU
   at::Tensor root;  // at most k×k: the triangular factor of b

@@ -38,8 +38,8 @@ std::vector<std::string> notes_on_intervals(const Setting& setting, const std::v
   std::vector<std::string> notes;
   if (pooled)
     notes.push_back(setting.runs == 1
-                        ? "Intervals of pooled numbers are over speakers, given these trained models: one "
-                          "training, whose noise is not in them."
+                        ? "Intervals of pooled numbers are over speakers, given these trained models: with "
+                          "one training they do not include the variation between trainings."
                         : "Intervals of pooled numbers are over speakers and runs.");
   for (const auto& [reason, lacking] : by_reason)
     notes.push_back(fmt::format("No interval of {} number{} ({}): {}.", lacking.rows, lacking.rows == 1 ? "" : "s",

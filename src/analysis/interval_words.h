@@ -17,8 +17,8 @@ bool differs_from_zero(const Row& row);
 // the row has no interval.
 std::string interval_words(const Row& row, bool sign);
 
-// Notes that say once for each reason which numbers over all clips or folds have no interval, and, for a single
-// training, that the intervals do not hold its noise.
+// Notes that say, once for each reason, which numbers over all clips or folds have no interval, and, if there is a
+// single training, that the intervals do not include the variation between trainings.
 std::vector<std::string> notes_on_intervals(const Setting& setting, const std::vector<Row>& rows);
 
 }  // namespace loralens

@@ -37,8 +37,8 @@ struct Minibatch {
   std::map<SampledSite, at::Tensor> samples;
 };
 
-// Gathers whole batches while they fit into a minibatch. All models' values and gradients of one batch arrive before
-// the next batch, so that a minibatch is complete when a batch that does not fit begins.
+// Gathers whole batches as long as they fit into a minibatch. All models' values and gradients of one batch arrive
+// before the next batch does, so the minibatch is complete when a batch arrives that does not fit.
 class Minibatches {
  public:
   // use: called for each minibatch of 4 to 64 clips; fewer than 4 clips are dropped.

@@ -31,7 +31,7 @@ TEST(NullDraws, RankTheValueOfAFoldAndTheMeanOverFolds) {
   EXPECT_DOUBLE_EQ(rows[0].null_low, 0.025 * 98);
   EXPECT_DOUBLE_EQ(rows[0].null_high, 0.975 * 98);
   EXPECT_EQ(rows[0].null_draws, 99);
-  EXPECT_TRUE(std::isnan(rows[3].p));  // a row without draws stays as it is
+  EXPECT_TRUE(std::isnan(rows[3].p));  // a row without draws does not change
   EXPECT_EQ(rows[3].null_draws, 0);
 }
 

@@ -23,10 +23,12 @@ struct Parts {
   std::vector<int64_t> fit, test, sample;
 };
 
-// TrainingClips::fit: the fold's test clips (with a list: only the listed ones, in the list's order); training clips
-// drawn evenly over the classes. TrainingClips::sample: the fold's test clips, or exactly the list; as sample, training
-// and development clips drawn per class, or exactly the list. If training clips are unknown, fold.train and
-// fold.development are empty and the sample is drawn from fold.test.
+// The clips of a fold for each Part.
+// TrainingClips::fit: `test` is the fold's test clips, or those among them that are listed, in the list's order; `fit`
+// is training clips, drawn evenly over the classes.
+// TrainingClips::sample: `test` is the fold's test clips, or exactly the list; `sample` is training and development
+// clips, drawn per class, or exactly its list. If the training clips are unknown (fold.train and fold.development are
+// empty), the sample is drawn from fold.test.
 Parts choose_parts(const Fold& fold, const std::vector<int64_t>& labels, const PartOptions& options);
 
 // Clip numbers of a list file with one clip per line: its id as in the corpus table, or its absolute path. Error, with

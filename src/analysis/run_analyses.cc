@@ -18,7 +18,8 @@ namespace {
 
 FoldSubjects subjects_of(const ComparedModels& models, size_t fold, const Setting& setting, Parts parts) {
   const EmotionModel& adapted = models.adapted[fold];
-  // One random draw would be common to all folds, whose values would then say little about other draws.
+  // The untrained models of different folds are different random draws: the values of one shared draw would say little
+  // about other draws.
   const uint64_t start =
       setting.protocol.same_start ? setting.seed : hash_of(setting.seed, hash_of("untrained of fold"), fold);
   return {
@@ -31,7 +32,7 @@ FoldSubjects subjects_of(const ComparedModels& models, size_t fold, const Settin
       std::move(parts.sample)};
 }
 
-// Runs these analyses over all folds. Adds the clips that they look at to `used`, without those that only serve to fit,
+// Runs these analyses over all folds. Adds the clips that were measured (not those that only serve to fit) to `used`,
 // and the folds that have a test clip to `folds`.
 std::vector<NamedFindings> run_over_folds(const ComparedModels& models, const Setting& setting,
                                           const std::vector<AnalysisEntry>& entries, const PartOptions& options,
@@ -68,8 +69,8 @@ std::vector<NamedFindings> run_over_folds(const ComparedModels& models, const Se
   return findings;
 }
 
-// Sets each row's seed and fold: model k is of run k / folds, and its fold is the number in its folder's name, else
-// k % folds.
+// Sets each row's seed and fold. Model k belongs to run k / folds; its fold is the number in its folder's name, or k %
+// folds if the name has none.
 void name_rows(const ComparedModels& models, uint64_t seed, std::vector<NamedFindings>& findings) {
   for (auto& found : findings)
     for (Row& row : found.findings.rows) {

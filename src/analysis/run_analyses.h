@@ -28,7 +28,7 @@ struct AnalysesResult {
   // request's list if there is one, else ascending.
   std::vector<int64_t> clips;
   int64_t unused = 0;  // requested clips that are test clips of no fold
-  int64_t folds = 0;   // of a run, those with a test clip to analyse
+  int64_t folds = 0;   // number of folds of a run that have a test clip to analyse
 };
 
 // Each row gets a seed (Row::seed) and, if it is of one fold, the number in the name of the fold's folder. Error if

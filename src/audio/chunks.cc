@@ -62,7 +62,7 @@ Container read_aiff(const Bytes& file) {
     const uint64_t size = number_of(std::string_view(chunk).substr(4, 4), true);
     if (name == "SSND") container.missing = lacking(file, at + 8, size);
     if (name == "COMM" && chunk.size() >= 26) {
-      // The count is of frames only in uncompressed types; compressed ones count packets.
+      // The header counts frames in uncompressed types, but packets in compressed ones.
       const std::string_view type = size < 22 || chunk.size() < 30 ? "NONE" : std::string_view(chunk).substr(26, 4);
       for (const char* plain : {"NONE", "sowt", "twos", "raw ", "in24", "in32", "fl32", "FL32", "fl64", "FL64", "ulaw",
                                 "ULAW", "alaw", "ALAW"})

@@ -15,8 +15,8 @@ struct Container {
   ContainerKind kind = ContainerKind::chunks;
   uint64_t begin = 0;  // offset of the audio stream, after an ID3v2 tag (FLAC, MP3)
   // Missing bytes: how much shorter the file is than its header says (WAV, RF64, W64, AIFF, AU, CAF, SPHERE only). 0 if
-  // it is complete, or a stream whose writer did not know the length: size 0, 0xFFFFFFFF, or the 0x7FFFF000 to
-  // 0x80000000 that SoX and arecord write.
+  // the file is complete. Also 0 if its writer streamed it without knowing the length; the header then gives the size
+  // as 0, 0xFFFFFFFF, or a value from 0x7FFFF000 to 0x80000000 (SoX and arecord).
   uint64_t missing = 0;
   // Offset of the data chunk's size field in a WAV file that was never closed: the size is 0, but samples follow. Else
   // 0.

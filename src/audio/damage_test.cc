@@ -78,7 +78,7 @@ TEST_F(Damage, AWrongBitIsFoundWhereThereAreChecksums) {
       bytes[bytes.size() * i / 40] ^= static_cast<char>(1 << i % 8);
       write_bytes(name, bytes);
       try {
-        EXPECT_EQ(load_audio(path).samples, expected) << name << " " << i;  // in a comment or in padding
+        EXPECT_EQ(load_audio(path).samples, expected) << name << " " << i;  // the bit is in a comment or in padding
       } catch (const Error&) {
       }
     }

@@ -17,11 +17,11 @@ namespace {
 constexpr int64_t block_values = 1 << 16;
 constexpr int64_t unknown_length = INT64_MAX;
 
-struct Frames {
+struct FrameRange {
   int64_t begin, end;  // end: unknown_length means to the end of the file
 };
 
-Frames frames_of(const Segment& segment, const Decoder& file, const Path& path) {
+FrameRange frames_of(const Segment& segment, const Decoder& file, const Path& path) {
   const bool to_end = segment.end < 0;
   if (!std::isfinite(segment.start) || !std::isfinite(segment.end) || segment.start < 0)
     fail("{}: a segment from {} to {} s makes no sense: start must be 0 or more", path.string(), segment.start,
@@ -94,8 +94,8 @@ size_t mix(std::span<const float> interleaved, size_t channels, std::span<float>
   return mono.size();
 }
 
-// Counts clipped values: those in runs of three or more at full scale. A single one is only the peak of a normalised
-// file.
+// Counts clipped values: runs of three or more values at full scale. A single value there is only the peak of a
+// normalised file.
 class ClipCount {
  public:
   explicit ClipCount(size_t channels) : runs_(channels) {}
@@ -121,7 +121,7 @@ class ClipCount {
 struct AudioStream::State {
   Path path;
   std::unique_ptr<Decoder> file;
-  Frames frames;
+  FrameRange frames;
   int64_t at;  // next frame of the file to decode
   Resampler resampler;
   ClipCount clips;
@@ -238,7 +238,7 @@ double audio_seconds(const Path& path, Segment segment) {
     }
     return stream.facts().seconds;
   }
-  const Frames frames = frames_of(segment, *file, path);
+  const FrameRange frames = frames_of(segment, *file, path);
   const int64_t count = frames.end - frames.begin;
   const double seconds = static_cast<double>(count) / file->rate;
   if (std::floor(seconds * sample_rate + 0.5) < 1) AudioStream::State::fail_empty(path, count, file->rate);

@@ -24,15 +24,18 @@ struct AudioFacts {
   int64_t clipped = 0;         // clipped samples, before mixing: in runs of three or more at full scale
 };
 
-// A file, or only `segment` of it, decoded piece by piece in bounded memory: WAV, RF64, W64, AIFF, AU, CAF and SPHERE
-// (libsndfile), FLAC (libFLAC), Ogg Vorbis and Opus (libsndfile, after all pages were checked), MP3 (libmpg123),
-// detected from their bytes, at 1,000 to 768,000 Hz. Mono is the mean of the channels; other rates than 16 kHz are
-// resampled (soxr, high quality). Segment ends are rounded to the nearest frame of the file. Codecs that cannot seek
-// exactly (Ogg, MP3) are decoded from the start of the file. Different streams may be read on different threads.
+// A file, or only `segment` of it, decoded piece by piece in bounded memory. The format is detected from the bytes, at
+// sample rates from 1,000 to 768,000 Hz: WAV, RF64, W64, AIFF, AU, CAF and SPHERE (by libsndfile), FLAC (libFLAC), Ogg
+// Vorbis and Opus (libsndfile, after all pages were checked), MP3 (libmpg123). Mono is the mean of the channels; other
+// rates than 16 kHz are resampled (soxr, high quality). Segment ends are rounded to the nearest frame of the file.
+// Codecs that cannot seek exactly (Ogg, MP3) are decoded from the start of the file. Different streams may be read on
+// different threads.
 //
-// Error, on opening or in read(), if the file is missing, unreadable, a folder, empty, of another format or too short
-// for one sample at 16 kHz; if it is truncated or damaged as far as its container and codec show (lengths, checksums,
-// missing pages or frames); if samples are not finite or beyond 1e9; if the segment is empty or not inside the file.
+// Error, on opening or in read():
+//   - the file is missing, unreadable, a folder, empty, of another format, or too short for one sample at 16 kHz;
+//   - it is truncated or damaged, as far as its container and codec show (lengths, checksums, missing pages, frames);
+//   - samples are not finite or beyond 1e9;
+//   - the segment is empty or not inside the file.
 class AudioStream {
  public:
   explicit AudioStream(const Path& path, Segment segment = {});

@@ -26,7 +26,7 @@ class Decoder {
 };
 
 // Chooses the decoder from the file's bytes, not its name. Writes nothing to standard error. Thread-safe.
-// Error if the file is missing, unreadable, of another format, or damaged or truncated as far as shows without
+// Error if the file is missing, unreadable, of another format, or if damage or truncation can be found without
 // decoding.
 std::unique_ptr<Decoder> open_decoder(const Path& path);
 

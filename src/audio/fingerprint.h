@@ -43,9 +43,9 @@ int64_t loud_words(const Fingerprint& fingerprint);
 // shorter clip's loud words.
 double distance(const Fingerprint& a, const Fingerprint& b, int64_t shift);
 
-// Up to this distance two clips count as the same recording. Measured on RAVDESS (1,440 clips) and EMO-DB (339): copies
-// that were resampled to 8 or 44.1 kHz, attenuated by 12 dB, coded as Ogg Vorbis and delayed, all at once, differ by up
-// to 0.13 if the delay is a multiple of the hop and by up to 0.19 if it is half a hop off; the most similar two takes
+// Up to this distance two clips count as the same recording. Measured on RAVDESS (1,440 clips) and EMO-DB (339). Copies
+// were resampled to 8 or 44.1 kHz, attenuated by 12 dB, coded as Ogg Vorbis and delayed, all at once: they differ by up
+// to 0.13 if the delay is a multiple of the hop, and by up to 0.19 if it is half a hop off. The most similar two takes
 // of a sentence by one actor differ by 0.287.
 constexpr double same_recording = 0.24;
 

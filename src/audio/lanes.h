@@ -15,9 +15,9 @@ using LooseLanes = float __attribute__((vector_size(4 * lanes), aligned(4), may_
 
 }  // namespace loralens
 
-// Marks a function that is compiled for AVX2 (x86-64-v3) and for the baseline CPU; the version is chosen at load time.
-// For other processors than x86, GCC 12 took a call of such a function for one without effect and dropped it, unless
-// its interprocedural analysis is off.
+// Marks a function that x86 builds compile twice, for AVX2 (x86-64-v3) and for the baseline CPU; the version is chosen
+// at load time. On other processors GCC must not analyse calls of it (noipa): GCC 12 took such a call for one without
+// effect and removed it.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define LORALENS_PER_PROCESSOR __attribute__((target_clones("arch=x86-64-v3", "default")))
 #elif defined(__GNUC__) && !defined(__clang__)

@@ -73,7 +73,7 @@ void compress(float* values, int64_t count, float top) {
 }
 
 // Copies block_samples samples from index `begin` on, which may be negative or reach beyond the end. The signal is
-// reflected at both ends and zero beyond its reflection, where only unused frames of the block read.
+// reflected at both ends. Samples beyond the reflection are set to 0; only the block's unused frames contain them.
 void copy_reflected(std::span<const float> samples, int64_t begin, float* block) {
   const auto count = std::ssize(samples);
   for (int64_t i = 0; i < block_samples; ++i) {

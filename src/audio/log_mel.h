@@ -21,9 +21,12 @@ struct MelFilter {
   int first, count, offset;
 };
 
-// Computes log-mel features: frames of 400 samples (periodic Hann window) every 160 samples, centred, the signal
-// reflected at both ends, the last frame dropped; power spectrum; Slaney mel bands from 0 to 8 kHz; log10 of max(power,
-// 1e-10), floored at 8 below the clip's maximum; (x + 4) / 4.
+// Computes log-mel features in these steps:
+//   1. frames of 400 samples (periodic Hann window) every 160 samples, centred; the signal is reflected at both ends
+//      and the last frame is dropped;
+//   2. power spectrum, and Slaney mel bands from 0 to 8 kHz;
+//   3. x = log10 of max(power, 1e-10), raised to at least 8 below the clip's maximum;
+//   4. (x + 4) / 4.
 class LogMel {
  public:
   // mels: number of mel bands M, 80 or 128 (large-v3). Error otherwise.

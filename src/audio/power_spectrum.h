@@ -16,7 +16,7 @@ struct Powers {
   alignas(4 * lanes) float power[spectrum_bins][lanes];
 };
 
-// samples: block_samples of them; frame i is the 400 from samples[160 i] on, under a periodic Hann window.
+// samples: block_samples values. Frame i is the 400 samples that begin at samples[160 i], under a periodic Hann window.
 void power_spectra(const float* samples, Powers& powers);
 
 }  // namespace loralens

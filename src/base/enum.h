@@ -7,7 +7,7 @@
 
 namespace loralens {
 
-// The place of an enumerator whose enumeration counts from 0: the index into an array with an element for each.
+// The index of an enumerator in an array that has one element for each enumerator. Enumerators must count from 0.
 template <typename Enum>
   requires std::is_enum_v<Enum>
 constexpr size_t ordinal(Enum value) {

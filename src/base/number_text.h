@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Texts that should be a number of a range, as on a command line.
+// Checks that a text, such as the value of a flag, is a number in a range.
 #pragma once
 
 #include <string>
@@ -10,7 +10,8 @@
 
 namespace loralens {
 
-// Why a text is no number of this range, for messages: "is no whole number: choose 1 to 4096"; "" if it is one.
+// The reason why a text is not a number in this range, for messages: "is no whole number: choose 1 to 4096"; "" if it
+// is.
 template <typename T>
 std::string number_complaint(std::string_view text, const Range<T>& range) {
   const auto number = parse_number<T>(text);

@@ -113,7 +113,7 @@ void check_inputs_stay(const Path& output, const std::vector<Path>& inputs) {
       for (const Path& entry : entries_below(input / "")) add_identities(read, entry);
   }
   const auto is_read = [&](const struct stat& status) { return read.contains({status.st_dev, status.st_ino}); };
-  if (is_read(*target)) fail("{} is what this command reads: choose another output", output.string());
+  if (is_read(*target)) fail("{} is an input of this command: choose another output", output.string());
   if (S_ISDIR(target->st_mode))
     for (const Path& entry : entries_below(output))
       if (const auto status = status_of(entry, /*follow=*/false); status && is_read(*status))
@@ -150,8 +150,8 @@ OutputFolder::OutputFolder(const Path& target, bool force, Complaint complaint, 
     make_partial();
 }
 
-// Writes the lock file before the folder gets its final name: a .partial folder without one was made by another
-// program.
+// Writes the lock file before the folder gets its final name, so a .partial folder without a lock file was made by
+// another program.
 void OutputFolder::make_partial() {
   const Path made = make_beside(target_, "partial", [](const Path& name) { return ::mkdir(name.c_str(), 0777) == 0; });
   const auto give_up = [&] {

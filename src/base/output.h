@@ -22,9 +22,9 @@ std::string output_name(const std::string& name);
 // with `force`, be a regular file for which `complaint` returns "". Call this before the computation starts.
 void check_output_file(const Path& path, bool force, const Complaint& complaint);
 
-// Error if replacing `output` would destroy an input: if it is, contains or lies in a file or folder that the command
-// reads. Files are compared by inode, so links are found. No error if `output` does not exist; missing inputs are
-// ignored.
+// Error if replacing `output` would destroy an input: if `output` is a file or folder that the command reads, contains
+// one, or lies in one. Files are compared by inode, so links are found. No error if `output` does not exist; missing
+// inputs are ignored.
 void check_inputs_stay(const Path& output, const std::vector<Path>& inputs);
 
 // How a folder is built.
@@ -37,9 +37,9 @@ enum class Build {
 
 // A folder that is built under a temporary name and renamed to `target` by commit(). Without commit() the destructor
 // removes it, so a failed command leaves nothing behind; a resumed folder is kept.
-// Error if `target` exists and `force` is false, is not a folder (for example a link or device), or `complaint` returns
-// a reason for it or for a `<target>.partial` to be discarded; or if there is a `<target>.partial` that another process
-// is writing or that no OutputFolder made.
+// Error if `target` exists and `force` is false, if it is not a folder (for example a link or device), or if
+// `complaint` returns a reason against replacing it or against discarding `<target>.partial`. Error if another process
+// is writing `<target>.partial`, or if no OutputFolder made it.
 class OutputFolder {
  public:
   OutputFolder(const Path& target, bool force, Complaint complaint, Build build = Build::at_once);

@@ -228,14 +228,14 @@ TEST(ReadFiles, AreNoOutputs) {
   const auto check = [&](const std::string& output, const std::vector<Path>& inputs) {
     return error_of([&] { check_inputs_stay(folder.path() / output, inputs); });
   };
-  EXPECT_THAT(check("data/clips.csv", {table}), HasSubstr("is what this command reads"));
+  EXPECT_THAT(check("data/clips.csv", {table}), HasSubstr("is an input of this command"));
   EXPECT_THAT(check("data/./audio/../clips.csv", {folder.path() / "link/clips.csv"}),
-              HasSubstr("is what this command reads"));
-  EXPECT_THAT(check("same.csv", {table}), HasSubstr("is what this command reads"));
+              HasSubstr("is an input of this command"));
+  EXPECT_THAT(check("same.csv", {table}), HasSubstr("is an input of this command"));
   EXPECT_THAT(check("data", {folder.path() / "link/audio/a.wav"}), HasSubstr("holds audio/a.wav"));
   EXPECT_THAT(check("other", {audio}), HasSubstr("holds b.wav"));
-  EXPECT_THAT(check("data/audio", {folder.path() / "link"}), HasSubstr("is what this command reads"));
-  EXPECT_THAT(check("data", {folder.path() / "data/"}), HasSubstr("is what this command reads"));
+  EXPECT_THAT(check("data/audio", {folder.path() / "link"}), HasSubstr("is an input of this command"));
+  EXPECT_THAT(check("data", {folder.path() / "data/"}), HasSubstr("is an input of this command"));
   folder.write("data/audio/deep/new", "3");
   EXPECT_THAT(check("data/audio/deep/none", {folder.path() / "data"}), "");  // does not exist yet
   EXPECT_THAT(check("data/audio", {table}), "");

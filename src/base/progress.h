@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A progress line on standard error with the remaining time (none if that is no terminal), and log lines.
+// A progress line with the remaining time, if standard error is a terminal, and log lines on standard error.
 #pragma once
 
 #include <chrono>

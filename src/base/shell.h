@@ -6,7 +6,7 @@
 
 namespace loralens {
 
-// `text` as one word of a POSIX shell: unchanged if the shell reads it so, else in single quotes ('my run').
+// `text` as one word of a POSIX shell: unchanged if it needs no quotes, else in single quotes ('my run').
 std::string shell_word(const std::string& text);
 
 }  // namespace loralens

@@ -69,8 +69,8 @@ class Renaming {
     split(name, {target}, std::move(shape));
   }
 
-  // Variable `name` is the targets stacked along the first dimension, each of `shape`. A target "" is dropped and must
-  // be zero.
+  // Variable `name` holds the targets, each of `shape`, stacked along the first dimension. A target "" is dropped and
+  // must be zero.
   void split(const std::string& name, const std::vector<std::string>& targets, std::vector<int64_t> shape) {
     const auto& source = file_.variable(name);
     const auto where = [&] { return fmt::format("{}: variable {}", file_.path().string(), quoted(name)); };
@@ -161,7 +161,7 @@ void rename_all(Renaming& names, const Sizes& s) {
   rename_layers(names, "decoder", s.decoder_layers, s.width, s.decoder_mlp);
 }
 
-// Error if an attribute that changes the meaning of the weights is not as in Whisper.
+// Error if an attribute that changes the meaning of the weights has another value than Whisper's.
 void check_attributes(const CTranslate2File& file) {
   const std::string where = file.path().string();
   if (file.specification() != "WhisperSpec" || file.revision() != 3)

@@ -141,7 +141,7 @@ at::Tensor Safetensors::read(const std::string& name, int64_t first, int64_t cou
   at::Tensor tensor = at::empty({count}, at::TensorOptions().dtype(wanted.type));
   file_->read(data_start_ + wanted.begin + static_cast<uint64_t>(first) * tensor.element_size(), tensor.data_ptr(),
               tensor.nbytes());
-  if (wanted.type == at::kBool) {  // a bool with another byte value is undefined behaviour
+  if (wanted.type == at::kBool) {  // a bool whose byte is neither 0 nor 1 is undefined behaviour
     const auto* bytes = static_cast<const uint8_t*>(tensor.data_ptr());
     if (std::any_of(bytes, bytes + tensor.numel(), [](uint8_t byte) { return byte > 1; }))
       fail("{}: tensor {}: a BOOL that is neither 0 nor 1", file_->path().string(), quoted(name));

@@ -146,13 +146,13 @@ Description describe(const Path& folder) {
   Description d{folder / "config.json", json::object(), json::object()};
   if (std::filesystem::exists(d.file)) d.config = read_json_object(d.file);
   if (const auto own = d.config.find("loralens"); own != d.config.end()) d.own = *own;
-  if (!d.own.is_object()) fail("{}: \"loralens\" is {}, not an object", d.file.string(), shown(d.own));
+  if (!d.own.is_object()) fail("{}: \"loralens\" is {}, not an object", d.file.string(), shown_json(d.own));
   return d;
 }
 
 // The class names in id2label. Error unless it names exactly the classes 0 to count - 1.
 std::vector<std::string> named_in(const json& id2label, int64_t count, const std::string& file) {
-  if (!id2label.is_object()) fail("{}: \"id2label\" is {}, not an object", file, shown(id2label));
+  if (!id2label.is_object()) fail("{}: \"id2label\" is {}, not an object", file, shown_json(id2label));
   std::vector<std::string> names;
   for (int64_t c = 0; c < count; ++c) {
     const auto label = id2label.find(std::to_string(c));

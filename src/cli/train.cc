@@ -207,6 +207,7 @@ void tell_of_unused(const GivenFlags& given, const TrainArguments& a) {
   tell(frozen, method, {"--learning-rate", "--watch"});
   tell(!a.run.adapter.target_pattern.empty(), "--target-pattern", {"--targets"});
   tell(a.run.source.input.padded, "--input padded", {"--tail"});
+  tell(o.specialize == "none", "--specialize none", {"--specialize-weight"});
   tell(logistic, "--read-out logistic", HeadFlags::unused_by_logistic());
   if (logistic) return;
   tell(frozen && !o.augment.active(), method, {"--position-dropout"});

@@ -19,6 +19,13 @@ void add_objective_flags(CLI::App& command, TrainOptions& o) {
   add_number(command, "--nuclear-norm", o.nuclear_norm, train_ranges::penalty,
              "weight of a penalty on the singular values of B; 0: none")
       ->group(group);
+  command
+      .add_option("--specialize", o.specialize,
+                  "early:K: layer K's output must tell the emotion; late:K: must not (gradient reversal); or none")
+      ->group(group);
+  add_number(command, "--specialize-weight", o.specialize_weight, train_ranges::specialize_weight,
+             "weight of the auxiliary loss of --specialize")
+      ->group(group);
 }
 
 }  // namespace

@@ -3,8 +3,8 @@
 
 #include "compute/processor.h"
 
-// The loop is compiled for AVX-512, which processor_level() chooses, and for AVX2 and the baseline, of which the loader
-// chooses the better one that the processor has.
+// The loop is compiled three times: for AVX-512, if processor_level() allows it, and for AVX2 and the baseline, between
+// which the program loader chooses by the processor.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define LORALENS_AVX512 __attribute__((target("arch=x86-64-v4")))
 #define LORALENS_BELOW_AVX512 __attribute__((target_clones("arch=x86-64-v3", "default")))

@@ -10,7 +10,8 @@
 
 namespace loralens {
 
-// Whether there are kernels that compute on x in this type: x on the CPU, and a level with kernels for the type.
+// Whether kernels can compute on x in this type: x is on the CPU, and the processor level in use has kernels for the
+// type.
 inline bool has_kernels(const at::Tensor& x, c10::ScalarType type) {
   if (!x.is_cpu()) return false;
   if (type == c10::ScalarType::BFloat16) return kernels<uint16_t>() != nullptr;

@@ -77,7 +77,7 @@ TEST(Linear, SeveralThreadsGiveTheSameBits) {
 
 TEST(Linear, ARowDoesNotDependOnTheOthers) {
   for (const auto type : {c10::ScalarType::Float, c10::ScalarType::BFloat16}) {
-    if (!has_kernels(at::empty({1}), type)) continue;  // LibTorch's products sum a row by the number of rows
+    if (!has_kernels(at::empty({1}), type)) continue;  // LibTorch's sums depend on the number of rows
     const Layer l = layer({40, 512, 64}, true, type, type);
     const Tensor all = linear(l.x, l.weight, l.bias);
     for (const int64_t row : {0, 17, 39})

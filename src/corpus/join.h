@@ -18,10 +18,13 @@ namespace loralens {
 // corpus in front ("emo-db/03"), because equal names in different corpora are different people; an extra column is
 // empty for tables that lack it. The speakers and sessions of a single table do not change. Labels are mapped
 // (apply_labels); `dropped`, if given, receives the number of dropped clips per label.
-// Error if a table is given twice or none is given; for an id that two tables have; for a corpus named by a table's
-// file name that is in another table too; for one name in two spellings (check_spellings); for a speaker or session in
-// two corpora of which one is named by a file name, as these may be one corpus in two files; and the errors of
-// read_clips and apply_labels.
+// Error, besides those of read_clips and apply_labels:
+//   - a table is given twice, or none is given;
+//   - an id occurs in two tables;
+//   - two tables hold a corpus of one name, and at least one of them takes it from its file name;
+//   - one name has two spellings (check_spellings);
+//   - a speaker or session is in two corpora, one of which is named by its file name only: the two files may be
+//     parts of one corpus.
 Clips read_corpora(std::span<const std::string> tables, const LabelMap& labels = {{}, false},
                    std::map<std::string, int64_t>* dropped = nullptr);
 

@@ -15,7 +15,7 @@ constexpr const char* letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTU
 struct NameColumn {
   const char* name;
   std::string Clip::* member;
-  bool of_corpus;  // whether equal names in different corpora are different, so that names are compared in a corpus
+  bool of_corpus;  // equal names in two corpora are different names, so spellings are compared within a corpus
 };
 
 constexpr std::array<NameColumn, 7> name_columns{{{"label", &Clip::label, false},

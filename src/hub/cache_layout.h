@@ -11,7 +11,8 @@
 
 namespace loralens {
 
-// The folder of the Hugging Face cache that holds the models (see find_model). Error if no variable or HOME gives it.
+// The folder of the Hugging Face cache that holds the models (see find_model). Error if neither its variables nor HOME
+// is set.
 Path hugging_face_cache();
 
 // "openai--whisper-base" for "openai/whisper-base".

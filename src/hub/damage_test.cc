@@ -53,14 +53,14 @@ TEST_F(HubTest, WhatCannotBeAFileOfAModelIsRefused) {
   for (const auto& [content, fault] : std::map<std::string, std::string>{
            {"", "is empty"}, {"\n<!DOCTYPE html><p>Sign in", "is a web page"}, {"<HTML>", "is a web page"}}) {
     hub.files["s1.safetensors"] = content;
-    EXPECT_THAT(complaint([&] { fetch(hub, folder_ / "to"); }), HasSubstr("what arrived " + fault));
+    EXPECT_THAT(complaint([&] { fetch(hub, folder_ / "to"); }), HasSubstr("the downloaded file " + fault));
     EXPECT_FALSE(fs::exists(folder_ / "to/s1.safetensors"));
     EXPECT_FALSE(fs::exists(folder_ / "to/config.json"));
   }
   hub.files["s1.safetensors"] = "one";
   for (const char* content : {"", "{\"a\":", "<html></html>"}) {
     hub.files["config.json"] = content;
-    EXPECT_THAT(complaint([&] { fetch(hub, folder_ / "to"); }), HasSubstr("what arrived is"));
+    EXPECT_THAT(complaint([&] { fetch(hub, folder_ / "to"); }), HasSubstr("the downloaded file is"));
     EXPECT_FALSE(fs::exists(folder_ / "to/config.json"));
   }
 }

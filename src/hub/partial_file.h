@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A resumable download: the file is <target>.incomplete, over several attempts or runs, until it is complete.
+// A resumable download: its bytes are kept in <target>.incomplete, over several attempts or runs, until it is complete.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +20,9 @@ class PartialFile {
 
   const Path& path() const { return part_; }
   int64_t size() const { return size_; }  // bytes downloaded so far
-  void append(std::string_view bytes);    // Error if the disk is full
-  void restart();                         // truncates the part to 0 bytes
-  void finish();                          // flushes to disk and renames to the target
+  void append(std::string_view bytes);  // Error if the disk is full
+  void restart();  // truncates the part to 0 bytes
+  void finish();  // flushes to disk and renames to the target
 
  private:
   Path target_, part_;

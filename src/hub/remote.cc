@@ -162,7 +162,7 @@ void RemoteModel::download(const RemoteFile& file, PartialFile& part) const {
   });
   if (const std::string fault = fault_of(part.path(), file); !fault.empty()) {
     part.restart();
-    fail("{}: what arrived {}: the part is deleted, fetch again", url, fault);
+    fail("{}: the downloaded file {}: the part is deleted, fetch again", url, fault);
   }
 }
 

@@ -13,8 +13,8 @@
 namespace loralens {
 
 // A model at HF_ENDPOINT (default https://huggingface.co), branch main. A request is tried four times if the server
-// cannot be reached, the connection breaks or the status is 5xx or 429. Then functions throw Unreachable; Error for
-// other faults.
+// cannot be reached, the connection breaks or the status is 5xx or 429. If all four tries fail, functions throw
+// Unreachable; other faults are an Error.
 class RemoteModel {
  public:
   RemoteModel(std::string repository, double first_wait_seconds);

@@ -46,15 +46,15 @@ class WindowMean {
   int64_t positions_ = 0;
 };
 
-// Error, with the clip, if a clip's values at the start of a batch (input of source.first_layer()) are not finite. To
-// find the cause when a training's loss is not finite.
+// Error, with the clip, if a clip's values at the start of a batch (input of source.first_layer()) are not finite.
+// Called to find the cause when a training's loss is not finite.
 void check_finite(const EmotionModel& model, ClipSource& source, std::span<const int64_t> clips);
 
 // Memory of this machine or, if smaller, the memory limit of the container: bytes.
 int64_t machine_memory();
 
-// Checks, before a training on the CPU, that the activations that each batch keeps for its backward pass fit into
-// `memory` bytes. Error that names the longest clip of a batch that does not fit.
+// Checks, before a training or an analysis on the CPU, that the activations that each batch keeps for its backward pass
+// fit into `memory` bytes. Error that names the longest clip of a batch that does not fit.
 void check_memory(const EmotionModel& model, ClipSource& source, std::span<const std::vector<int64_t>> batches,
                   int64_t memory);
 

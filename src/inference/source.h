@@ -45,7 +45,7 @@ class ClipSource {
   // Positions of each clip, read from the files' headers; used to make batches of similar length.
   const std::vector<int64_t>& positions();
 
-  // How many of the positions, from the first, are the clip's audio, without tail or padding.
+  // The number of leading positions of each clip that are its audio, without tail or padding.
   const std::vector<int64_t>& speech_positions();
 
   const Clip& clip(int64_t number) const { return clips_[number]; }
@@ -57,7 +57,7 @@ class ClipSource {
   // encoder: the encoder whose stem is trained, if first_layer is -1.
   Batch batch(std::span<const int64_t> clips, const Encoder* encoder = nullptr);
 
-  // The same of changed log-mels, for augmentation. Log-mels are cached before the change, rows are not cached.
+  // The batch of these clips with changed log-mels, for augmentation. The unchanged log-mels are cached, rows are not.
   Batch changed_batch(std::span<const int64_t> clips, const MelChange& change, const Encoder* encoder = nullptr);
 
   // Calls see() with batches of about `positions` positions of one clip's windows, each window as a clip of its own.

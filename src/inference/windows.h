@@ -15,10 +15,10 @@
 
 namespace loralens {
 
-// Gives a clip as one window, or as 30 s windows if it is longer; with InputOptions::cut only the first, and the rest
-// of the file is read only to find damage. ClipSource::measure computes the same lengths without decoding. The tail of
-// silence stays within the window with the clip's end. Keeps at most two windows of samples in memory. All errors name
-// the file.
+// Gives a clip of up to 30 s as one window, a longer one as windows of 30 s. With InputOptions::cut only the first
+// window is given, and the rest of the file is read only to find damage. ClipSource::measure computes the same lengths
+// without decoding. The tail of silence never needs a window of its own: it ends with the window that holds the end of
+// the clip. Keeps at most two windows of samples in memory. All errors name the file.
 class ClipWindows {
  public:
   // mel: must outlive it.

@@ -22,7 +22,7 @@ using Names = std::set<std::string>;
 
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
 
-// The corpora that trained the models which tested each corpus.
+// For each test corpus: the training corpora of the models that were tested on it.
 std::map<std::string, Names> trained_by_tested(const json& metrics) {
   std::map<std::string, Names> result;
   const json& folds = metrics.at("folds");
@@ -52,13 +52,13 @@ void score(CrossCell& cell, const json& metrics, bool only) {
   cell.high = score->at("high").is_null() ? none : score->at("high").get<double>();
 }
 
-// How many of an evaluation's clips trained the run; 0 for a run's own scores and where the number is unknown.
+// The number of an evaluation's clips on which the run was trained; 0 for a run's own scores and if it is unknown.
 int64_t trained_clips(const json& metrics) {
   const auto count = metrics.find("trained_clips");
   return count == metrics.end() || count->is_null() ? 0 : count->get<int64_t>();
 }
 
-// Whether an evaluation tested other clips of a corpus that trained the run; its name is then a training corpus too.
+// Whether an evaluation tested clips of a corpus that is also among the training corpora of the run.
 bool tests_training_corpus(const json& metrics) {
   return metrics.contains("run") && std::ranges::any_of(trained_by_tested(metrics), [](const auto& tested) {
            return tested.second.contains(tested.first);
@@ -220,9 +220,10 @@ std::string across_html(const std::vector<ScoredRun>& runs) {
         return r.metrics.contains("trained_clips") && r.metrics.at("trained_clips").is_null();
       }))
     html += sentences(
-        {"Of some evaluations it is unknown whether their clips trained the run (trained_clips is null)."}, "notes");
+        {"For some evaluations it is unknown whether the run was trained on their clips (trained_clips is null)."},
+        "notes");
   if (std::ranges::any_of(runs, [](const ScoredRun& r) { return tests_training_corpus(r.metrics); }))
-    html += sentences({"Evaluations on other clips of a corpus that trained the run are left out: the matrix holds the "
+    html += sentences({"Evaluations on other clips of a training corpus of the run are left out: the matrix holds the "
                        "out-of-fold scores of a run on its own corpora."},
                       "notes");
   return html + "<details class=\"table\"><summary>Table</summary>\n" +

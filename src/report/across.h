@@ -26,10 +26,10 @@ struct CrossCell {
   bool own() const;
 };
 
-// One cell per run or evaluation and test corpus. Its value is the UAR (mean over folds) if there is one test corpus,
-// else the UAR of the corpus's clips. A fold that leaves a corpus out counts as trained on the others. Metrics without
-// corpora (old files), evaluations on training clips, and those on other clips of a training corpus give no cell.
-// Duplicates are dropped.
+// One cell per run or evaluation and test corpus. Its value is the UAR of all clips together if there is one test
+// corpus, else the UAR of the corpus's clips (shown_score in scores.h). A fold that leaves a corpus out counts as
+// trained on the other corpora. There is no cell for metrics without corpora (old files), and for evaluations on
+// training clips or on other clips of a training corpus. Duplicates are dropped.
 std::vector<CrossCell> cross_cells(const std::vector<ScoredRun>& runs);
 
 // The matrix as a Vega-Lite heat map with its numbers, one panel per method. Null if all cells have a single training

@@ -58,14 +58,14 @@ TEST(Across, AnEvaluationOnOtherClipsOfATrainingCorpusIsNoOutOfFoldScore) {
   const auto cells = cross_cells(runs);
   ASSERT_EQ(cells.size(), 4u);
   EXPECT_EQ(cells.front().value, 0.9);
-  EXPECT_THAT(across_html(runs), HasSubstr("Evaluations on other clips of a corpus that trained the run"));
+  EXPECT_THAT(across_html(runs), HasSubstr("Evaluations on other clips of a training corpus of the run"));
 }
 
 TEST(Across, UnknownTrainingClipsAreTold) {
   auto runs = two_by_two();
   runs[2].metrics["trained_clips"] = nullptr;
   EXPECT_EQ(cross_cells(runs).size(), 4u);
-  EXPECT_THAT(across_html(runs), HasSubstr("unknown whether their clips trained the run"));
+  EXPECT_THAT(across_html(runs), HasSubstr("unknown whether the run was trained on their clips"));
 }
 
 TEST(Across, AFoldThatLeavesACorpusOutIsTrainedOnTheOthers) {

@@ -48,7 +48,7 @@ TEST(Scores, OfAllClipsTogetherGoBeforeTheMeanOfFolds) {
   const std::string html = scores_html(metrics);
   EXPECT_THAT(html, HasSubstr("<td>0.850</td><td>0.821 to 0.891</td><td>0.861 ± 0.031</td>"));
   EXPECT_THAT(html, HasSubstr("<td>none: too few &lt;speakers&gt;</td>"));
-  EXPECT_THAT(html, HasSubstr("one training, whose noise is not in the interval"));
+  EXPECT_THAT(html, HasSubstr("with one training it does not include the variation"));
   EXPECT_EQ(score_cell(metrics, "uar"), "0.850<br><small>0.821 to 0.891</small><br><small>folds 0.861 ± 0.031</small>");
 }
 

@@ -14,10 +14,10 @@ namespace {
 
 using nlohmann::json;
 
-struct Score {
+struct ScoreRow {
   const char *key, *name;
 };
-constexpr std::array scores = {Score{"uar", "UAR"}, Score{"war", "WAR"}, Score{"macro_f1", "Macro F1"}};
+constexpr std::array scores = {ScoreRow{"uar", "UAR"}, ScoreRow{"war", "WAR"}, ScoreRow{"macro_f1", "Macro F1"}};
 
 // "0.800 to 0.900"; "" if there is no interval.
 std::string interval_text(const json& score) {
@@ -73,7 +73,7 @@ std::string explanation(const json& metrics) {
   return scores + "The interval belongs to the score of all clips together" +
          (trainings == 1
               ? std::string(": a jackknife over speakers. It is about these trained models on new speakers: "
-                            "one training, whose noise is not in the interval.")
+                            "with one training it does not include the variation between trainings.")
               : fmt::format(", the mean over {} trainings: it covers new speakers and new trainings.", trainings)) +
          " The mean of the folds' scores is another quantity.</p>\n";
 }

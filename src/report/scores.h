@@ -11,9 +11,9 @@ namespace loralens {
 // or, in files of older versions, the mean over folds.
 double shown_score(const nlohmann::json& score);
 
-// UAR, WAR and macro F1 of all clips together with their intervals, and of the folds, the confusion matrix with the
-// recall of each class, calibration with the figure "reliability", scores by group (such as gender), the folds' scores.
-// Parts that an older file lacks are left out.
+// In this order: UAR, WAR and macro F1 of all clips together, with their intervals, and over folds; the confusion
+// matrix with the recall of each class; calibration with the figure "reliability"; scores by group (such as gender);
+// the scores of each fold. Parts that an older file lacks are left out.
 std::string scores_html(const nlohmann::json& metrics);
 
 // A score with its interval and the mean over folds below, or "" if metrics.json lacks the metric.

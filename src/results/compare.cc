@@ -18,7 +18,7 @@ using nlohmann::json;
 
 constexpr std::pair<const char*, const char*> scores[] = {{"uar", "UAR"}, {"war", "WAR"}, {"macro_f1", "macro F1"}};
 
-// The predictions with their folds counted from 0, in their order: the evaluation of a single fold has its number.
+// The predictions with folds renumbered 0, 1, ... in their order: the evaluation of a single fold keeps its number.
 std::vector<Prediction> with_counted_folds(std::span<const Prediction> predictions) {
   std::set<int64_t> folds;
   for (const Prediction& p : predictions) folds.insert(p.fold);

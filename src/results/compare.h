@@ -11,16 +11,22 @@
 
 namespace loralens {
 
-// Whether both have as many trainings, which predict the same clips, with the same labels, in the same folds. Folds are
-// paired by their order, since the evaluation of a single fold keeps its number.
+// Whether both have the same number of trainings, and these predict the same clips, with the same labels, in the same
+// folds. Folds are paired by their order, since the evaluation of a single fold keeps that fold's number.
 bool same_clips(std::span<const Prediction> first, std::span<const Prediction> second);
 
-// A JSON object: the numbers of "folds", "speakers" and "trainings" of a fold, and for "uar", "war", "macro_f1" the
-// comparison first - second: "estimand" ("pooled"), "difference" of the scores of all clips together, mean over
-// trainings, "low", "high" (95 %), "p" (sign flips of the speakers' contributions; from three trainings on Student's t)
-// and "detectable" of compare_pooled (statistics/significance/paired_comparison.h), null where it gives no result, with
-// "reason"; "equivalence" {"low", "high"}: the 90 % interval for two one-sided tests, or null; "fold_mean", "fold_std"
-// (ddof 1) of the difference by fold, and "p_folds" (corrected_t), both null for one fold. Error unless same_clips.
+// Compares two runs, first - second. Returns a JSON object with the numbers of "folds", "speakers" and "trainings" (of
+// each fold), and for each of "uar", "war" and "macro_f1":
+//   "estimand"     "pooled"
+//   "difference"   of the scores of all clips together, averaged over trainings
+//   "low", "high"  the 95 % interval of the difference
+//   "p"            sign flips of the speakers' contributions, or from three trainings on Student's t
+//   "detectable"   the smallest difference that the test would find (PairedComparison::detectable)
+//   "reason"       only where compare_pooled gives no result; low, high, p, detectable, equivalence are then null
+//   "equivalence"  "low" and "high" of the 90 % interval for two one-sided tests, or null
+//   "fold_mean"    the mean of the difference over folds; "fold_std" (ddof 1) and "p_folds" (corrected_t): null for
+//                  one fold
+// Error unless same_clips.
 nlohmann::json compare_results(std::span<const Prediction> first, std::span<const Prediction> second, int64_t classes,
                                uint64_t seed);
 
@@ -31,8 +37,8 @@ void adjust(std::vector<nlohmann::json>& comparisons);
 // Lines for a terminal: the scores of a comparison after adjust(), one of `comparisons` in its family.
 std::string describe_comparison(const nlohmann::json& comparison, size_t comparisons);
 
-// compare_results for the folders of two runs; null unless both hold predictions of the same clips in the same folds,
-// and for these classes.
+// compare_results for the folders of two runs; null unless both hold predictions for these classes, of the same clips
+// in the same folds.
 nlohmann::json difference_of_runs(const Path& run, const Path& against, const std::vector<std::string>& classes);
 
 }  // namespace loralens

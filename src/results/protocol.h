@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two protocols of training and analysis: how a careful reviewer would want the numbers to be made, and how the
-// published code (arXiv 2509.08454) makes them, defects included. The only list of them, and of what differs.
+// The two protocols of training and analysis: `strict` follows what a careful reviewer would ask for, `paper` repeats
+// the method of the published code (arXiv 2509.08454), defects included. This file alone lists them and their
+// differences.
 #pragma once
 
 #include <string>
@@ -17,8 +18,8 @@ enum class Frames {
 
 // Clips that an analysis may use besides the test clips (Part in analysis/analysis.h).
 enum class TrainingClips {
-  fit,  // training clips, to fit means, maps and heads on and to choose among them; results are of test clips
-  sample,  // some training clips per class: gradients, spectra, CKA and t-SNE are of these instead of test clips
+  fit,  // training clips serve to fit and choose means, maps and heads; all results are measured on test clips
+  sample,  // gradients, spectra, CKA and t-SNE are measured on some training clips per class, not on test clips
 };
 
 struct Protocol {
@@ -28,7 +29,7 @@ struct Protocol {
   std::string_view preset;  // value of --preset, if none is given
   std::string_view selection;  // value of --select, if it is `auto`: the part whose scores choose the epoch
   std::string_view read_out;  // value of --read-out, if it is `auto`: how the head of an untrained encoder is fitted
-  bool cut;  // a clip ends after 30 s; false: a longer clip is heard in windows of 30 s
+  bool cut;  // a clip is cut after 30 s; false: a longer clip is read in windows of 30 s
   int ddof;  // of the standard deviation over folds
   bool same_start;  // all folds of a run start from the same initial values
 

@@ -61,12 +61,18 @@ double pooled_score(std::span<const std::vector<Confusion>> trainings, Score sco
 // {"low", "high"}; null for bounds that are not finite.
 nlohmann::json json_of(const Interval& interval);
 
-// The content of metrics.json. "uar", "war", "macro_f1": "pooled", the score of all predictions of a training together
-// (mean over trainings), with the low and high of its 95 % interval (score_interval in scored.h), and mean and std over
-// folds (ddof); "folds": the scores of each fold, the mean over its trainings; "trainings": the seed and scores of each
-// training, all folds pooled; "recall" and "recall_intervals" of each class; "calibration" (calibration_of);
-// "confusion": rows are true classes; "classes"; the numbers of "clips", "predictions" (more than clips if several
-// folds or trainings test a clip) and "speakers". seed: of the draws of the calibrated model.
+// The content of metrics.json:
+//   "uar", "war", "macro_f1"  "pooled": the score of all predictions of a training together, averaged over trainings;
+//                             "low", "high": the 95 % interval of "pooled" (score_interval in scored.h);
+//                             "mean", "std": over folds (ddof)
+//   "folds"                   the scores of each fold, averaged over its trainings
+//   "trainings"               the seed and the scores of each training, all folds pooled
+//   "recall"                  of each class, with "recall_intervals"
+//   "calibration"             calibration_of; seed: of the draws of the calibrated model
+//   "confusion"               rows are true classes
+//   "classes"                 their names
+//   "clips", "predictions", "speakers": their numbers; predictions are more than clips if several folds or trainings
+//   test a clip
 nlohmann::json metrics_of(std::span<const Prediction> predictions, const std::vector<std::string>& classes, int ddof,
                           uint64_t seed);
 

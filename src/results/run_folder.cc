@@ -68,7 +68,8 @@ std::set<int64_t> folds_told_of(const Path& run) {
        run.string(), fold_name(differ.front()));
 }
 
-// The folders of a training's folds, which must be `expected`; empty: all numbers from 0 to the last.
+// The folders of a training's folds. Error unless their numbers are `expected` (if empty: all numbers from 0 to the
+// last).
 std::vector<Path> fold_folders(const Path& training, std::set<int64_t> expected) {
   const auto there = folds_in(training);
   if (expected.empty())

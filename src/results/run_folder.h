@@ -18,14 +18,14 @@ namespace loralens {
 std::string fold_name(int64_t number);
 // The folder of the training with this seed in a run whose first seed is `first`: the run's own, or its "seed-43".
 Path training_folder(const Path& run, uint64_t first, uint64_t seed);
-// The seed in the name of a training's folder under any path that leads there; nullopt for a folder of another name.
+// The seed in the name of a training's folder, by whatever path it is given; nullopt for a folder of another name.
 std::optional<uint64_t> training_seed(const Path& folder);
 // The folders of a run's trainings: the run itself, then its folders seed-<s>, ascending. Error unless they are those
 // of its metrics.json, if it has one.
 std::vector<Path> training_folders(const Path& run);
 
-// The number of the fold that a folder is by its name, under any path that leads there (.../fold-03/.); nullopt for a
-// folder of another name.
+// The number in the name of a fold's folder, by whatever path it is given (.../fold-03/.); nullopt for a folder of
+// another name.
 std::optional<int64_t> fold_number(const Path& folder);
 
 // The model folders of a run: fold-00, fold-01, ... of each of its trainings; or only `run`, if it is itself a model or

@@ -26,7 +26,7 @@ namespace {
 
 using at::Tensor;
 
-constexpr double absent_bias = -30;  // of a class without samples; the logits of the others sum to 0 at every x
+constexpr double absent_bias = -30;  // of a class without samples; the other logits sum to 0 at every x
 constexpr int most_steps = 200, most_products = 500, most_halvings = 40;
 
 double dot(const Tensor& a, const Tensor& b) { return (a * b).sum().item<double>(); }
@@ -66,7 +66,8 @@ class Loss {
   Tensor x_, truth_, share_, present_, penalty_, p_;
 };
 
-// Solves Hessian · step = -gradient by conjugate gradients, to a part of the gradient's norm that falls with it.
+// Solves Hessian · step = -gradient by conjugate gradients, until the residual's norm is a small fraction of the
+// gradient's norm; the fraction shrinks with that norm.
 Tensor newton_step(const Loss& loss, const Tensor& gradient) {
   Tensor step = at::zeros_like(gradient), residual = -gradient, direction = residual;
   double square = dot(residual, residual);

@@ -23,10 +23,10 @@ struct Separation {
   std::vector<double> without;  // one value per group; empty without groups
 };
 
-// (b - a) / max(a, b) of each point: a is its mean distance to the other points of its label, b the smallest mean
-// distance to those of another label; 0 for a point whose label no other point has. In [-1, 1], n values. As
-// scikit-learn's silhouette_samples. distances: n×n; labels: n numbers from 0, any of which may be unused.
-// Error if fewer than 2 labels are in use.
+// The silhouette (b - a) / max(a, b) of each point, in [-1, 1]: a is its mean distance to the other points of its
+// label, b the smallest of its mean distances to the points of another label. 0 for a point whose label no other point
+// has. n values, as scikit-learn's silhouette_samples. distances: n×n; labels: n numbers from 0, any of which may be
+// unused. Error if fewer than 2 labels are in use.
 std::vector<double> silhouettes(const at::Tensor& distances, std::span<const int64_t> labels);
 
 // The mean silhouette (silhouette_score). groups: n numbers 0..G-1, or empty. A value is NaN if fewer than 2 labels

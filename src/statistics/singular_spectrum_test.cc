@@ -40,12 +40,12 @@ Tensor orthonormal(int64_t rows, int64_t columns, uint64_t seed) {
 
 Tensor vector_of(const std::vector<double>& values) { return at::tensor(values, c10::TensorOptions(kDouble)); }
 
-double largest(const Tensor& x) { return x.abs().max().item<double>(); }
+double largest_entry(const Tensor& x) { return x.abs().max().item<double>(); }
 
 // Largest absolute difference, relative to the largest value of b.
 double difference(const Tensor& a, const Tensor& b) {
   EXPECT_EQ(a.sizes(), b.sizes());
-  return largest(a - b) / largest(b);
+  return largest_entry(a - b) / largest_entry(b);
 }
 
 TEST(Gram, HasTheSpectrumOfAllRowsAndOfTheCentredRows) {
@@ -71,7 +71,7 @@ TEST(Gram, OfFloat32RowsIsExact) {
   Gram gram;
   gram.add(x);
   const Tensor expected = at::linalg_svdvals(x.to(kDouble));
-  EXPECT_LT(largest(singular_values(gram.uncentred()) / expected - 1), 1e-3);
+  EXPECT_LT(largest_entry(singular_values(gram.uncentred()) / expected - 1), 1e-3);
 }
 
 TEST(Gram, RefusesOtherWidthsAndNoRows) {
@@ -205,8 +205,8 @@ TEST(BalancedGauge, LeavesOutWhatTheProductDoesNotHave) {
   const auto [change, balanced_b] = balanced_gauge(a, b);
   EXPECT_LT(difference(at::matmul(balanced_b, at::matmul(change, a)), at::matmul(b, a)), 1e-12);
   const auto none = balanced_gauge(a, at::zeros({6, 3}, kDouble));
-  EXPECT_EQ(largest(none.change), 0);
-  EXPECT_EQ(largest(none.b), 0);
+  EXPECT_EQ(largest_entry(none.change), 0);
+  EXPECT_EQ(largest_entry(none.b), 0);
 }
 
 }  // namespace

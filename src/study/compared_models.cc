@@ -52,8 +52,8 @@ Clips clips_of(const ComparisonRequest& a, const Path& run, const std::vector<st
   return clips;
 }
 
-// The folds of one of the run's trainings. Every clip is a test clip for a corpus other than the run's, and for a model
-// without a folds.csv, which needs a corpus of its own.
+// The folds of one of the run's trainings. If the clips are not those of the run's folds.csv, or if it has none (a
+// corpus must then be given), every clip is a test clip.
 std::vector<Fold> folds_of(const ComparisonRequest& a, const std::string& name, const Clips& clips) {
   const Path run = run_of(name), csv = run / "folds.csv";
   const size_t models = model_folders(name).size() / training_folders(name).size();
@@ -84,7 +84,7 @@ std::vector<Fold> folds_of(const ComparisonRequest& a, const std::string& name, 
 // The value of --folds that repeats the folds of a run, as a word of a command line.
 std::string folds_flag(const Path& run) { return shell_word(fmt::format("file:{}", (run / "folds.csv").string())); }
 
-// The flags that change the training of a fold, but the seed; empty for a run of an older version.
+// The recorded flags that change the training of a fold, except the seed; empty for a run of an older version.
 std::map<std::string, std::string> recorded_flags(const Path& run) {
   std::map<std::string, std::string> flags;
   const Path file = run / "inputs.json";
@@ -142,7 +142,7 @@ void add_run(const ComparisonRequest& a, const std::string& name, const InputOpt
   while (m.folds.size() < m.adapted.size()) m.folds.insert(m.folds.end(), folds.begin(), folds.end());
 }
 
-// The folds of the run or fold `against`, if its folds.csv is of these clips; else empty, and `reason` says why.
+// The folds of the run or fold `against`, if its folds.csv lists these clips; else empty, and `reason` says why.
 std::vector<Fold> folds_against(const std::string& against, const Clips& clips, std::string& reason) {
   const Path run = run_of(against), csv = run / "folds.csv";
   if (!fs::exists(csv)) {
@@ -169,8 +169,9 @@ std::string fitting_against(const ComparisonRequest& a, const ComparedModels& m)
                                                  : fmt::format("give {}", run);
 }
 
-// Error unless none of the clips on which the models of --against are compared trained them. Folds with the same test
-// clips need no look at the audio, and folds of a whole run must have the same test clips.
+// Error if the models of --against were trained on clips on which they are compared. Where the models are compared on
+// the folds of their training, equal test clips are enough, and a whole run must have them. In all other cases the
+// recordings decide (clips_trained_on).
 void check_against(const ComparisonRequest& a, ComparedModels& m, bool one) {
   const std::string& first = a.runs.front();
   const auto folds = std::span(m.folds).first(m.folds_of_a_run);
@@ -180,7 +181,7 @@ void check_against(const ComparisonRequest& a, ComparedModels& m, bool one) {
     const auto [own, other] = std::ranges::mismatch(folds, theirs, {}, &Fold::test, &Fold::test);
     if (own == folds.end() && other == theirs.end()) return;
     if (!one && theirs.empty())
-      fail("--against {}: it is unknown whether the test clips of {} trained it ({}): {}", a.against, first, reason,
+      fail("--against {}: it is unknown whether it was trained on test clips of {} ({}): {}", a.against, first, reason,
            fitting_against(a, m));
     if (!one)
       fail("--against {} was tested on other clips than {} in fold {}: {}", a.against, first, own - folds.begin(),
@@ -194,7 +195,7 @@ void check_against(const ComparisonRequest& a, ComparedModels& m, bool one) {
   const auto seen = clips_trained_on(a.against, clips, a.threads);
   m.against_known = seen.has_value();
   if (seen.value_or(0) == 0) return;
-  fail("--against {}: {} of the {} clips on which the models are compared trained it: {}", a.against, *seen,
+  fail("--against {}: it was trained on {} of the {} clips on which the models are compared: {}", a.against, *seen,
        tested.size(), fitting_against(a, m));
 }
 
@@ -204,7 +205,7 @@ bool same_tensors(const std::vector<Parameter>& first, const std::vector<Paramet
       &Parameter::tensor);
 }
 
-// The models of --against, or without it the analysed ones with the frozen encoder. Sets m.against_known.
+// The models of --against; without --against the analysed models without their adapters. Sets m.against_known.
 std::vector<EmotionModel> frozen_models(const ComparisonRequest& a, ComparedModels& m) {
   std::vector<EmotionModel> models;
   if (a.against.empty()) {  // the same heads on the base encoder without adapters
@@ -245,7 +246,7 @@ std::vector<EmotionModel> frozen_models(const ComparisonRequest& a, ComparedMode
   return models;
 }
 
-// Error for a training that is given twice, or as a copy: its first model has the parameters of another's.
+// Error for a training that is given twice or as a copy: the first models of two trainings have equal parameters.
 void check_distinct(const ComparedModels& m) {
   const size_t folds = m.folds_of_a_run;
   const auto name = [&](size_t training) {
@@ -258,12 +259,13 @@ void check_distinct(const ComparedModels& m) {
         fail("{} and {} are the same training: give runs of different seeds", name(j), name(i));
 }
 
-// Analyses compare states layer by layer, up to the last: a head that reads another layer gives way to the last one's.
+// Analyses compare states layer by layer up to the last one, so a head that reads a lower layer is replaced by the head
+// that was fitted to the last layer.
 void use_last_layer_head(EmotionModel& model) {
   if (model.last_layer_head) model.head = *std::exchange(model.last_layer_head, std::nullopt);
 }
 
-// Logs trainings that have the same seed, whose initial values and order of clips are the same.
+// Logs two trainings with the same seed: their initial values and order of clips are the same.
 void tell_of_same_seeds(const ComparedModels& m) {
   for (size_t i = 1; i < m.seeds.size(); ++i)
     for (size_t j = 0; j < i; ++j)
@@ -276,8 +278,8 @@ void tell_of_same_seeds(const ComparedModels& m) {
       }
 }
 
-// Loads the model of --untrained. Error for a trained one: loralens saves no others, and a bare PEFT folder may be a
-// copy of an analysed model's.
+// Loads the model of --untrained. Error if it is trained: every model that loralens saves is, and so is a bare PEFT
+// folder whose adapters equal those of an analysed model.
 EmotionModel untrained_model(const ComparisonRequest& a, const ComparedModels& m) {
   const EmotionModel& like = m.adapted.front();
   const char* advice = "give a PEFT folder that was saved before its training, or leave the flag out";

@@ -15,8 +15,9 @@ namespace loralens {
 
 struct ComparisonRequest {
   std::vector<std::string> runs;  // the first run, then repetitions of it with other random seeds
-  // A run of the frozen encoder on the same folds, of one training or as many as the runs together, or one model that
-  // none of the test clips trained; empty: each model without its adapters.
+  // The models to compare with: a run of the frozen encoder on the same folds, with one training or as many trainings
+  // as `runs` together; or one model that was trained on none of the test clips. Empty: each adapted model without its
+  // adapters.
   std::string against;
   std::vector<std::string> corpora;  // tables of clips; empty: the tables that the run was trained on
   std::string labels;  // map of the tables' labels (label_map_of); empty: the run's own --labels
@@ -31,7 +32,7 @@ struct ComparedModels {
   Base base;
   // One each for every fold of every training; all heads read the last layer.
   std::vector<EmotionModel> adapted, frozen;
-  // Whether it is known that none of the clips on which the models are compared trained those of `against`.
+  // Whether it is known that the models of `against` were trained on none of the clips on which they are compared.
   bool against_known = true;
   std::optional<EmotionModel> untrained;
   Clips clips;
@@ -45,9 +46,9 @@ struct ComparedModels {
 
 // first: the first run, opened with all its folds. bare_input: the input of further bare PEFT folders.
 // Error unless further runs repeat the first one on the same folds, and all compared models have its classes and input.
-// Error if clips on which the models of `against` are compared trained them, if these models are the analysed ones, or
-// if `untrained` is a trained model. The log says where further runs were trained with other flags than the first, or
-// with its seed.
+// Error if the models of `against` were trained on clips on which they are compared, if they are the analysed models,
+// or if `untrained` is a trained model. Logs which further runs were trained with the seed of the first, or with other
+// flags.
 ComparedModels open_compared(const ComparisonRequest& request, OpenedRun first, const InputOptions& bare_input);
 
 // "" if corresponding adapter matrices have the same shape in all models; else the first difference.

@@ -113,7 +113,7 @@ TEST_F(Compared, AFrozenRunServesEachFoldOfEachRun) {
   ASSERT_EQ(compared.frozen.size(), 4);
   for (size_t f = 0; f < 4; ++f) expect_same_parameters(compared.frozen[f], runs_.model(30 + f % 2, frozen));
   EXPECT_THAT(refused({.runs = {run_}, .against = path("frozen") + "/fold-01"}),
-              HasSubstr("4 of the 8 clips on which the models are compared trained it"));
+              HasSubstr("it was trained on 4 of the 8 clips on which the models are compared"));
   const ComparedModels one = open({.runs = {run_ + "/fold-01"}, .against = path("frozen") + "/fold-01"});
   for (const EmotionModel& model : one.frozen) expect_same_parameters(model, runs_.model(31, frozen));
 }

@@ -46,8 +46,8 @@ OpenedRun open_run(const RunRequest& request, const Compute& compute);
 // folds.csv, or for the folder of a training (seed-43); else the folder itself.
 Path run_of(const Path& folder);
 
-// The random seed of the training of a run's model (fold-00, final): that in the name of its training's folder, else of
-// the run's config.toml; nullopt if neither says it. Error for a seed that is no whole number.
+// The random seed with which a run's model (fold-00, final) was trained: the one in the name of its training's folder,
+// else the one in the run's config.toml; nullopt if both are missing. Error for a seed that is no whole number.
 std::optional<uint64_t> seed_of_model(const Path& folder);
 
 // The values of a flag (such as "corpus") in a run's config.toml, as text; empty if the flag or the file is missing.

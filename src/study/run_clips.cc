@@ -39,12 +39,13 @@ void check_classes(const Clips& clips, const std::vector<std::string>& classes) 
   }
 }
 
-// For a run without recordings.csv: how many of the clips have a file and segment that are in the run's tables. nullopt
-// if there are none in the tables that still exist, and others do not exist.
+// For a run without recordings.csv: the number of clips whose file and segment are in the run's tables. nullopt if some
+// of these tables do not exist any more and the others hold none of the clips.
 std::optional<int64_t> clips_of_its_tables(const Path& run, const Clips& clips) {
   const auto tables = recorded_flag(run, "corpus");
   if (tables.empty()) {
-    log_line(fmt::format("{} has no recordings.csv: it is unknown whether these clips trained it", run.string()));
+    log_line(
+        fmt::format("{} has no recordings.csv: it is unknown whether it was trained on these clips", run.string()));
     return std::nullopt;
   }
   log_line(
@@ -113,7 +114,7 @@ std::optional<int64_t> clips_trained_on(const Path& folder, const Clips& clips, 
   if (count > 0 || record.complete) return count;
   log_line(
       fmt::format("{} was trained from an adapter whose training clips are unknown, so it is unknown whether "
-                  "these clips trained it",
+                  "it was trained on these clips",
                   run.string()));
   return std::nullopt;
 }

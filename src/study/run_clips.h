@@ -18,15 +18,16 @@ namespace loralens {
 Clips clips_of_classes(const std::vector<std::string>& corpora, const std::string& labels,
                        const std::vector<std::string>& classes);
 
-// How many of these clips trained the model in `folder` (a run, one of its folds or a final model), or an adapter from
-// which its training started (train --from). Clips are compared by their audio (recordings.csv), whatever their names.
-// All clips of the run count if its folds.csv does not say which of them trained this model. Older runs without
-// recordings.csv are compared by audio file, if the tables of their config.toml still exist; the log says so. nullopt
-// if that leaves the number unknown, which the log says too.
+// The number of these clips on which the model in `folder` (a run, one of its folds or a final model) was trained, or
+// an adapter from which its training started (train --from). Clips are compared by their audio (recordings.csv),
+// whatever their names. All clips of the run count if its folds.csv does not say which of them belong to the training
+// of this model. Older runs without recordings.csv are compared by audio file, if the tables of their config.toml still
+// exist; the log says so. nullopt, with a log line, if the number remains unknown.
 std::optional<int64_t> clips_trained_on(const Path& folder, const Clips& clips, int64_t threads);
 
-// The clips that trained the model in `folder`, as clips_trained_on() takes them, and, if the model's training started
-// from another adapter (train --from), those that trained that one. Without a record: none, which are not all.
+// The clips on which the model in `folder` was trained, as clips_trained_on() takes them. If its training started from
+// another adapter (train --from), also that adapter's training clips. Without a recordings.csv: no clips, and not
+// complete.
 StartRecord trained_clips_of(const Path& folder);
 
 // Whether the clips, each of which is in the run's recordings.csv by its id, have the labels, speakers and audio that

@@ -20,7 +20,7 @@ class RunClips : public testing::Test {
     for (const size_t number : numbers) clips.clips.push_back(runs_.corpus().clips[number]);
     return clips;
   }
-  // How many clips of the corpus trained the model in `folder`.
+  // The number of clips of the corpus on which the model in `folder` was trained.
   std::optional<int64_t> trained_on(const Path& folder) const { return clips_trained_on(folder, runs_.corpus(), 1); }
 
   TestRuns runs_;

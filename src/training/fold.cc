@@ -16,6 +16,7 @@
 #include "training/checkpoint.h"
 #include "training/forward.h"
 #include "training/head_training.h"
+#include "training/objective/auxiliary_head.h"
 #include "training/objective/cross_entropy.h"
 #include "training/objective/factor_penalties.h"
 #include "training/one_thread.h"
@@ -45,19 +46,13 @@ Objective make_objective(const EmotionModel& model, const FoldTask& task) {
   };
   add_penalty("orthogonality", orthogonality, o.orthogonality, "--orthogonality");
   add_penalty("nuclear_norm", nuclear_norm, o.nuclear_norm, "--nuclear-norm");
+  if (const auto specialization = parse_specialization(o.specialize))
+    terms.push_back(std::make_unique<AuxiliaryHead>(*specialization, o.specialize_weight,
+                                                    loss_options(task, std::ssize(model.classes)), model, o.seed));
   return Objective(std::move(terms));
 }
 
-// The probes of a training, in the order of their columns in history.csv.
-std::vector<std::unique_ptr<StepProbe>> make_probes(const EmotionModel& model, const FoldTask& task,
-                                                    const std::vector<Parameter>& trained) {
-  std::vector<std::unique_ptr<StepProbe>> probes;
-  probes.push_back(std::make_unique<GradientNorms>(trained));
-  if (task.options.watch > 0 && !task.watch.empty() && !model.adapted.parameters.empty())
-    probes.push_back(std::make_unique<Watch>(model, task.options.watch, task.watch));
-  return probes;
-}
-
+// The model's trained parameters.
 std::vector<Parameter> trained_parameters(const EmotionModel& model, double layer_decay) {
   std::vector<Parameter> parameters = model.parameters();
   std::erase_if(parameters, [](const Parameter& p) { return !p.trained; });
@@ -65,6 +60,22 @@ std::vector<Parameter> trained_parameters(const EmotionModel& model, double laye
   for (Parameter& p : parameters)
     if (!p.in_head()) p.rate_factor *= std::pow(layer_decay, static_cast<double>(last - p.layer));
   return parameters;
+}
+
+// The probes of a training, in the order of their columns in history.csv.
+std::vector<std::unique_ptr<StepProbe>> make_probes(const EmotionModel& model, const FoldTask& task) {
+  std::vector<std::unique_ptr<StepProbe>> probes;
+  probes.push_back(std::make_unique<GradientNorms>(trained_parameters(model, task.options.layer_decay)));
+  if (task.options.watch > 0 && !task.watch.empty() && !model.adapted.parameters.empty())
+    probes.push_back(std::make_unique<Watch>(model, task.options.watch, task.watch));
+  return probes;
+}
+
+// The model's trained parameters, then those of the objective's terms.
+std::vector<Parameter> all_trained(std::vector<Parameter> of_model, const Objective& objective) {
+  for (const auto& term : objective.terms())
+    for (Parameter& p : term->parameters()) of_model.push_back(std::move(p));
+  return of_model;
 }
 
 class FoldTraining {
@@ -88,8 +99,8 @@ class FoldTraining {
   ClipSource& source_;
   const FoldTask& task_;
   const TrainOptions& options_;
-  std::vector<Parameter> trained_;
   Objective objective_;
+  std::vector<Parameter> trained_;
   std::vector<std::unique_ptr<StepProbe>> probes_;
   EpochBatches batches_;
   TrainingForward forward_;
@@ -105,9 +116,9 @@ FoldTraining::FoldTraining(EmotionModel& model, ClipSource& source, const FoldTa
       source_(source),
       task_(task),
       options_(task.options),
-      trained_(trained_parameters(model, task.options.layer_decay)),
       objective_(make_objective(model, task)),
-      probes_(make_probes(model, task, trained_)),
+      trained_(all_trained(trained_parameters(model, task.options.layer_decay), objective_)),
+      probes_(make_probes(model, task)),
       batches_(source, task),
       forward_(model, source, task),
       optimiser_(trained_, {.learning_rate = options_.learning_rate,
@@ -210,7 +221,9 @@ void FoldTraining::add_gradients(Epoch& epoch, size_t b, double share, const Tap
     for (size_t next = b; next < std::min(b + 3, epoch.batches.size()); ++next) source_.prefetch(epoch.batches[next]);
   const ObjectiveValue value = [&] {
     const Timed time(Phase::forward);
-    return objective_.evaluate(forward_.training(clips, epoch.number, taps.observers.empty() ? nullptr : &taps));
+    BatchOutputs outputs = forward_.training(clips, epoch.number, taps.observers.empty() ? nullptr : &taps);
+    outputs.progress = static_cast<double>(step_) / static_cast<double>(steps_in_all_);
+    return objective_.evaluate(outputs);
   }();
   const Timed time(Phase::backward);
   (value.sum * share).backward();

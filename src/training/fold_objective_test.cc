@@ -12,6 +12,13 @@ namespace {
 
 using testing::HasSubstr;
 
+// The columns that the objective and the probes add to a row.
+std::map<std::string, double> cells_of(const EpochRecord& record) {
+  std::map<std::string, double> cells;
+  for (const auto& [column, value] : record.measured) cells[column] = value;
+  return cells;
+}
+
 TEST_F(FoldTest, PenaltiesOnBAreTermsOfTheObjective) {
   options_.epochs = 12;
   const auto nuclear_norm = [](const EmotionModel& model) {
@@ -27,8 +34,7 @@ TEST_F(FoldTest, PenaltiesOnBAreTermsOfTheObjective) {
   const auto history = train(held);
   EXPECT_LT(nuclear_norm(held), 0.7 * nuclear_norm(free));
   for (const EpochRecord& record : history) {
-    std::map<std::string, double> cells;
-    for (const auto& [column, value] : record.measured) cells[column] = value;
+    const auto cells = cells_of(record);
     EXPECT_NEAR(
         cells.at("loss_cross_entropy") + 0.5 * cells.at("loss_orthogonality") + 2 * cells.at("loss_nuclear_norm"),
         record.loss, 1e-6);
@@ -36,6 +42,84 @@ TEST_F(FoldTest, PenaltiesOnBAreTermsOfTheObjective) {
   }
   EmotionModel frozen = new_model(tiny_adapter("frozen"));
   EXPECT_THAT(error_of([&] { train(frozen); }), HasSubstr("--orthogonality"));
+}
+
+TEST_F(FoldTest, AnAuxiliaryHeadDrawsTheEmotionIntoItsLayer) {
+  options_.epochs = 8;
+  options_.specialize = "early:0";
+  options_.specialize_weight = 2;
+  EmotionModel model = new_model(tiny_adapter("lora"));
+  const auto history = train(model);
+  for (const EpochRecord& record : history) {
+    const auto cells = cells_of(record);
+    EXPECT_NEAR(cells.at("loss_cross_entropy") + 2 * cells.at("loss_auxiliary"), record.loss, 1e-6);
+    EXPECT_FALSE(cells.contains("auxiliary_gate"));
+  }
+  EXPECT_LT(cells_of(history.back()).at("loss_auxiliary"), 0.5 * cells_of(history.front()).at("loss_auxiliary"));
+}
+
+TEST_F(FoldTest, GradientReversalKeepsTheEmotionOutOfALayer) {
+  options_.epochs = 12;
+  options_.specialize = "late:1";
+  const auto last = [&](double weight) {
+    options_.specialize_weight = weight;
+    EmotionModel model = new_model(tiny_adapter("lora"));
+    const auto history = train(model);
+    double lambda = -1;
+    for (const EpochRecord& record : history) {
+      const auto cells = cells_of(record);
+      EXPECT_NEAR(cells.at("loss_cross_entropy") + cells.at("loss_auxiliary"), record.loss, 1e-6);
+      EXPECT_GT(cells.at("auxiliary_lambda"), lambda);
+      lambda = cells.at("auxiliary_lambda");
+      EXPECT_LE(cells.at("auxiliary_gate"), 1);
+    }
+    EXPECT_LT(lambda, weight);
+    return cells_of(history.back());
+  };
+  const auto weak = last(1e-6), strong = last(20);
+  EXPECT_EQ(weak.at("auxiliary_gate"), 1);
+  EXPECT_LT(weak.at("loss_auxiliary"), 0.3);
+  EXPECT_GT(strong.at("loss_auxiliary"), weak.at("loss_auxiliary") + 0.2);
+}
+
+class Specialized : public FoldTest, public testing::WithParamInterface<std::string> {};
+
+TEST_P(Specialized, IsResumedAndRecomputedWithTheSameBits) {
+  options_.epochs = 3;
+  options_.batch = 2;
+  options_.average = 0.9;
+  options_.position_dropout = 0.3;
+  options_.specialize = "late:1";
+  const Path checkpoint = folder_.path() / "checkpoint.safetensors";
+  EmotionModel whole = new_model(tiny_adapter(GetParam(), 0.2));
+  const auto history = train(whole);
+  struct Stop {};
+  EmotionModel stopped = new_model(tiny_adapter(GetParam(), 0.2));
+  const auto stop = [](const TrainProgress& p) {
+    if (p.step >= 16) throw Stop();  // 6 steps an epoch: in the third
+  };
+  EXPECT_THROW(train(stopped, checkpoint, stop), Stop);
+  EmotionModel resumed = new_model(tiny_adapter(GetParam(), 0.2));
+  EXPECT_EQ(format_history(train(resumed, checkpoint)), format_history(history));
+  expect_same_parameters(resumed, whole);
+  options_.recompute = true;
+  EmotionModel again = new_model(tiny_adapter(GetParam(), 0.2));
+  EXPECT_EQ(format_history(train(again)), format_history(history));
+  expect_same_parameters(again, whole);
+  options_.specialize = "early:1";
+  EmotionModel other = new_model(tiny_adapter(GetParam(), 0.2));
+  EXPECT_THAT(error_of([&] { train(other, checkpoint); }), HasSubstr("checkpoint"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, Specialized,
+                         testing::Values("lora", "pissa", "dora", "vera", "ia3", "houlsby", "pfeiffer", "bitfit",
+                                         "full"),
+                         [](const auto& info) { return info.param; });
+
+TEST_F(FoldTest, AFrozenEncoderHasNoAuxiliaryHead) {
+  options_.specialize = "early:1";
+  EmotionModel frozen = new_model(tiny_adapter("frozen"));
+  EXPECT_THAT(error_of([&] { train(frozen); }), HasSubstr("--specialize early:1"));
 }
 
 TEST_F(FoldTest, LayerDecayLowersTheRatesOfLowerLayersAlone) {

@@ -27,8 +27,14 @@ BatchOutputs TrainingForward::training(const std::vector<int64_t>& clips, int64_
   batch.pass.dropout = {.active = true, .seed = options.seed, .epoch = number};
   batch.pass.taps = taps;
   batch.pass.recompute = options.recompute;
-  return {.logits = logits_from(network_of(model_, encoder), batch.x, source_.first_layer(), batch.pass),
-          .labels = labels_of(clips)};
+  std::optional<AuxiliaryState> auxiliary;
+  Taps with_auxiliary = taps ? *taps : Taps{};
+  if (specialization_) {
+    with_auxiliary.observers.push_back(&auxiliary.emplace(encoder, specialization_->layer));
+    batch.pass.taps = &with_auxiliary;
+  }
+  const Tensor logits = logits_from(network_of(model_, encoder), batch.x, source_.first_layer(), batch.pass);
+  return {.logits = logits, .labels = labels_of(clips), .auxiliary_state = auxiliary ? auxiliary->state() : Tensor()};
 }
 
 // SpecAugment's masks of this epoch, by hashes of (seed, epoch, clip, segment): a clip has the same in every batch.

@@ -200,6 +200,8 @@ TEST(TrainOptions, OutOfRangeAreErrorsWithTheirName) {
   EXPECT_THAT(error_with([](auto& o) { o.label_smoothing = 1; }), HasSubstr("--label-smoothing 1"));
   EXPECT_THAT(error_with([](auto& o) { o.layer_decay = 0; }), HasSubstr("--layer-decay 0 is out of range"));
   EXPECT_THAT(error_with([](auto& o) { o.orthogonality = -1; }), HasSubstr("--orthogonality -1"));
+  EXPECT_THAT(error_with([](auto& o) { o.specialize = "early"; }), HasSubstr("--specialize 'early'"));
+  EXPECT_THAT(error_with([](auto& o) { o.specialize_weight = 0; }), HasSubstr("--specialize-weight 0"));
   EXPECT_THAT(error_with([](auto& o) { o.nuclear_norm = NAN; }), HasSubstr("--nuclear-norm nan"));
   EXPECT_THAT(error_with([](auto& o) { o.patience = -1; }), HasSubstr("--patience -1"));
   EXPECT_THAT(error_with([](auto& o) { o.augment.time_masks = -1; }), HasSubstr("--time-masks -1"));

@@ -18,6 +18,7 @@
 #include "results/group_scores.h"
 #include "results/results.h"
 #include "training/fold.h"
+#include "training/objective/auxiliary_head.h"
 #include "training/read_out.h"
 
 namespace loralens {
@@ -82,8 +83,7 @@ class CrossValidation {
         corpora_(corpus_numbers(clips)),
         frozen_(method_named(options.adapter.method).leaves_encoder() &&
                 (options.head.logistic || !options.train.augment.active())),
-        source_(base.encoder, clips.clips, frozen_ ? 0 : new_model(options.train.seed).first_adapted_layer(),
-                source_options()) {}
+        source_(base.encoder, clips.clips, first_layer(), source_options()) {}
 
   // number: of the fold; count: number of folds.
   std::vector<Prediction> fold(const Fold& fold, int64_t number, int64_t count, uint64_t seed) {
@@ -169,6 +169,15 @@ class CrossValidation {
                                  : make_model(base_, o.adapter, o.head, classes_, seed);
     model.input = options_.source.input;
     return model;
+  }
+
+  // The layer whose input the source keeps. Error for a --specialize that the model cannot have.
+  int64_t first_layer() const {
+    const auto specialization = parse_specialization(options_.train.specialize);
+    if (frozen_ && !specialization) return 0;
+    const EmotionModel model = new_model(options_.train.seed);
+    if (specialization) check_specialization(*specialization, model);
+    return model.first_adapted_layer();
   }
 
   // With a frozen encoder each clip passes once, so there is nothing to cache.

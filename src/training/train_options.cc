@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "training/batches/balance.h"
+#include "training/objective/auxiliary_head.h"
 
 namespace loralens {
 
@@ -34,6 +35,8 @@ void TrainOptions::validate() const {
   expect(train_ranges::time_share, "time-share", augment.time_share);
   expect(train_ranges::mel_masks, "mel-masks", augment.mel_masks);
   expect(train_ranges::mel_width, "mel-width", augment.mel_width);
+  expect(train_ranges::specialize_weight, "specialize-weight", specialize_weight);
+  parse_specialization(specialize);
   const Balance balanced = parse_balance(balance);
   if (class_weights && (balanced == Balance::classes || balanced == Balance::corpora_and_classes))
     fail("--class-weights and --balance {} would make up for the classes' shares twice: choose one", balance);

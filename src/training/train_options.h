@@ -27,6 +27,7 @@ inline constexpr Range<int64_t> time_masks{0, 1000}, mel_masks{0, 128}, mel_widt
 inline constexpr Range<double> learning_rate{0, 10, Ends::none}, weight_decay{0, 1000}, time_share{0, 1};
 inline constexpr Range<double> clip_norm{0, 1e6, Ends::both, true}, average{0, 1, Ends::low, true};
 inline constexpr Range<double> layer_decay{0, 1, Ends::high}, penalty{0, 1e6, Ends::both, true};
+inline constexpr Range<double> specialize_weight{0, 1e6, Ends::high};
 inline constexpr Range<double> share{0, 1, Ends::low};  // warmup, position_dropout, label_smoothing
 }  // namespace train_ranges
 
@@ -51,10 +52,12 @@ struct TrainOptions {
   double label_smoothing = 0;
   double orthogonality = 0;  // weight of orthogonality(B) (factor_penalties.h) in the objective; 0: no such term
   double nuclear_norm = 0;  // weight of nuclear_norm(B)
+  std::string specialize = "none";  // an auxiliary head on a layer's output: see parse_specialization
+  double specialize_weight = 0.3;   // w of AuxiliaryHead
   int64_t patience = 0;  // early stopping: epochs without a better score; 0: none
   Selection selection = Selection::development;
   SpecAugmentOptions augment;
-  bool recompute = false;     // backward() computes activations again; not in steps that `watch` measures
+  bool recompute = false;     // backward() computes activations again
   int64_t watch = 20;  // interval of measurements in watch.csv, in steps; 0: none
   uint64_t seed = 42;  // random seed
 

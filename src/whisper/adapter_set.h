@@ -60,8 +60,9 @@ class SiteAdapter {
   // x: ΣT×width, the activation, which must not be changed in place. Returns the value with which the pass continues,
   // of the shape and type of x.
   virtual at::Tensor forward(const at::Tensor& x, const Site& site, const Pass& pass) const = 0;
-  // Gives the layer new weights with which it computes the same function without the adapter (and without dropout); the
-  // old tensors are shared and stay as they are. False, with the layer unchanged, if no weights do so.
+  // Replaces the layer's weights by new tensors with which it computes the same function without the adapter (and
+  // without dropout); the old tensors are shared with other models and do not change. Returns false, with the layer
+  // unchanged, if no such weights exist.
   virtual bool merge_into(EncoderLayer& layer, const Site& site) const = 0;
   virtual AdapterOperations operations() const = 0;
   // Overwrites the parameters with random values, as a never-trained baseline. key: random seed.

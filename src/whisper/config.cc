@@ -35,7 +35,7 @@ WhisperConfig parse_config(const nlohmann::json& json, const std::string& name) 
   config.mlp_width = object.whole("encoder_ffn_dim", {1, 65536});
   config.positions = object.whole("max_source_positions", {1, 1500});
   if (config.mels != 80 && config.mels != 128) fail("{}: {} mel bins; Whisper has 80 or 128", name, config.mels);
-  // The only other setting of transformers' encoder that changes its results; the default is "gelu" (exact).
+  // Besides the sizes, only this setting of transformers' encoder changes its results. The default is "gelu" (exact).
   if (object.text("activation_function", "gelu") != "gelu") object.refuse("activation_function", "\"gelu\"");
   check_heads(config, name);
   config.json = json;

@@ -10,9 +10,11 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/softmax.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 
+#include "base/enum.h"
 #include "base/error.h"
 #include "compute/attention.h"
 #include "compute/linear.h"
@@ -91,6 +93,39 @@ Residual run_layer(const Encoder& encoder, const AdapterSet& adapters, Residual 
   return residual;
 }
 
+// Whether the taps want a site of these layers before the layer's output.
+bool want_within_layers(const Taps& taps, LayerRange range) {
+  for (int64_t l = range.begin; l < range.end; ++l)
+    for (size_t kind = 0; kind < ordinal(SiteKind::residual_out); ++kind) {
+      const auto wanted = [&](Module module) { return taps.wanted({static_cast<SiteKind>(kind), l, module}); };
+      if (wanted(Module::none) || std::ranges::any_of(linear_modules, wanted)) return true;
+    }
+  return false;
+}
+
+// run() with recomputation, for taps that want the layers' outputs alone.
+Tensor run_recomputed(const Encoder& encoder, const AdapterSet& adapters, Tensor x, LayerRange range,
+                      const Pass& pass) {
+  struct Network {
+    Encoder encoder;
+    AdapterSet adapters;
+    Pass pass;
+  };
+  const auto network = std::make_shared<Network>(encoder, adapters, pass);
+  network->pass.taps = nullptr;
+  Residual residual{std::move(x), {}};
+  for (int64_t l = range.begin; l < range.end; ++l) {
+    const Site output{SiteKind::residual_out, l};
+    residual = recomputed(
+        [network, l](Residual in) {
+          return run_layer(network->encoder, network->adapters, std::move(in), l, network->pass);
+        },
+        residual);
+    if (pass.taps && pass.taps->wanted(output)) residual = {visit(pass, output, residual.sum()), {}};
+  }
+  return residual.sum();
+}
+
 }  // namespace
 
 Linear& Encoder::linear(int64_t layer, Module module) {
@@ -122,22 +157,9 @@ Tensor stem(const Encoder& encoder, const Tensor& mel) {
 }
 
 Tensor run(const Encoder& encoder, const AdapterSet& adapters, Tensor x, LayerRange range, const Pass& pass) {
+  if (pass.recompute && at::GradMode::is_enabled() && !(pass.taps && want_within_layers(*pass.taps, range)))
+    return run_recomputed(encoder, adapters, std::move(x), range, pass);
   Residual residual{std::move(x), {}};
-  if (pass.recompute && at::GradMode::is_enabled() && !pass.taps) {
-    struct Network {
-      Encoder encoder;
-      AdapterSet adapters;
-      Pass pass;
-    };
-    const auto network = std::make_shared<const Network>(encoder, adapters, pass);
-    for (int64_t l = range.begin; l < range.end; ++l)
-      residual = recomputed(
-          [network, l](Residual in) {
-            return run_layer(network->encoder, network->adapters, std::move(in), l, network->pass);
-          },
-          residual);
-    return residual.sum();
-  }
   for (int64_t l = range.begin; l < range.end; ++l)
     residual = run_layer(encoder, adapters, std::move(residual), l, pass);
   return residual.sum();

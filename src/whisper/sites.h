@@ -86,7 +86,7 @@ struct Pass {
   std::vector<int64_t> segments;  // number of segments of each clip; empty: one each. Further segments are padding
   DropoutState dropout;
   const Taps* taps = nullptr;
-  bool recompute = false;  // backward() runs each layer again (recomputed_layer.h); without effect on a pass with taps
+  bool recompute = false;  // backward() runs each layer again (recomputed_layer.h), unless taps see sites within layers
 
   int64_t rows() const;  // ΣT
   int64_t clips() const;  // B

@@ -24,7 +24,7 @@ struct ScaledSite : SiteAdapter {
   at::Tensor forward(const at::Tensor& x, const Site&, const Pass&) const override {
     return x * scale.to(x.scalar_type());
   }
-  // Scaled rows of v_proj, scaled columns of fc2; at other sites this toy does not know the weights.
+  // Scales the rows of v_proj or the columns of fc2. This test adapter cannot be merged at other sites.
   bool merge_into(EncoderLayer& layer, const Site& site) const override {
     if (site.kind == SiteKind::value)
       layer.v = {layer.v.weight * scale.unsqueeze(1), layer.v.bias * scale};

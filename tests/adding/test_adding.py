@@ -1,7 +1,8 @@
 """CONTRIBUTING.md, "A new ...", is true and complete: a toy analysis, method, reader and command are added to a copy of
 src/ as the lists say, are built with the library, and run.
 
-Only the new sources and the edited ones are compiled; their objects replace those of the static library."""
+Only the new sources are compiled and the translation units of the edited ones, whose objects replace those of the
+static library."""
 import concurrent.futures
 import csv
 import json
@@ -70,11 +71,24 @@ def add(kind, tree):
     return touched
 
 
+COMMANDS = json.loads((BUILD / "compile_commands.json").read_text())
+
+
+def translation_unit(source, tree):
+    """What to compile instead of a source of the copied tree: the file of a unity build that includes it, copied too."""
+    for entry in COMMANDS:
+        file = pathlib.Path(entry["file"])
+        if file.parent.name == "Unity" and f'"{ROOT}/{source}"' in file.read_text():
+            copy = tree / file.name
+            copy.write_text(file.read_text().replace(f"{ROOT}/", ""))
+            return copy.name
+    return source
+
+
 def compiled(source, tree):
     """The object of a source of the copied tree, compiled as the build compiles the program's main file."""
-    commands = json.loads((BUILD / "compile_commands.json").read_text())
-    command = next(entry for entry in commands if entry["file"] == str(ROOT / "src/cli/main.cc"))["command"]
-    flags = shlex.split(command.replace(f"{ROOT}/src", "src"))
+    command = next(entry for entry in COMMANDS if entry["file"] == str(ROOT / "src/cli/main.cc"))["command"]
+    flags = [*shlex.split(command.replace(f"{ROOT}/src", "src")), "-I."]
     target = source.replace("/", "-") + ".o"
     flags[flags.index("-o") + 1] = target
     flags[flags.index("-c") + 1] = source
@@ -101,7 +115,7 @@ def tree(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def program(tree, touched):
-    sources = [file for files in touched.values() for file in files if file.endswith(".cc")]
+    sources = sorted({translation_unit(file, tree) for files in touched.values() for file in files if file.endswith(".cc")})
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         objects = list(pool.map(lambda source: str(compiled(source, tree)), sources))
     commands = subprocess.run(["ninja", "-C", BUILD, "-t", "commands", "loralens"], capture_output=True, text=True)

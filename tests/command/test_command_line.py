@@ -55,6 +55,8 @@ USAGE_ERRORS = {
     "layer-decay": ([*TRAIN, "--layer-decay", "0"], ["--layer-decay", "at most 1"]),
     "orthogonality": ([*TRAIN, "--orthogonality", "-1"], ["--orthogonality", "0 (off)"]),
     "nuclear-norm": ([*TRAIN, "--nuclear-norm", "inf"], ["--nuclear-norm"]),
+    "specialize": ([*TRAIN, "--specialize", "early"], ["--specialize 'early'", "late:K"]),
+    "specialize-weight": ([*TRAIN, "--specialize-weight", "0"], ["--specialize-weight 0", "more than 0"]),
     "warmup": ([*TRAIN, "--warmup", "1.5"], ["--warmup", "less than 1"]),
     "method": ([*TRAIN, "--method", "magic"], ["--method", "magic", "lora"]),
     "schedule": ([*TRAIN, "--schedule", "steps"], ["--schedule", "steps", "cosine"]),

@@ -15,7 +15,7 @@ ALL = ["--targets", "q_proj,k_proj,v_proj,out_proj,fc1,fc2", "--weighted-layer-s
        "--average", 0.5, "--weight-decay", 0.1, "--label-smoothing", 0.1, "--class-weights", 1, "--time-masks", 1]
 TRAININGS = {"all": ALL, "full": ["--method", "full", "--learning-rate", 1e-4],
              "frozen": ["--method", "frozen", "--read-out", "gradient"], "logistic": ["--method", "frozen"],
-             "padded": ["--input", "padded"]} | {
+             "late": ["--specialize", "late:2", "--specialize-weight", 1], "padded": ["--input", "padded"]} | {
                  method: ["--method", method] for method in ("pissa", "dora", "vera", "ia3", "bitfit")}
 
 
@@ -67,7 +67,7 @@ def test_training_is_that_of_the_processor(on_gpu, quick, corpus, tmp_path, trai
 
 
 @slow
-@pytest.mark.parametrize("training", ["all", "full"])
+@pytest.mark.parametrize("training", ["all", "full", "late"])
 def test_no_step_waits_for_the_gpu(on_gpu, flags, tmp_path, training):
     """Epochs of two and of sixteen steps wait equally often. Progress is off (-q), since it reads the loss."""
     reports = []

@@ -34,8 +34,8 @@ def trained_run(request, flags, tmp_path_factory):
 
 def test_recomputed_activations_change_no_number(flags, tmp_path):
     for name, more in (("kept", []), ("recomputed", ["--recompute"])):
-        succeed("train", *flags, *FEW, "--dropout", 0.1, "--watch", 0, *more, "-o", tmp_path / name)
-    for file in ("predictions.csv", f"fold-00/{PEFT}"):
+        succeed("train", *flags, *FEW, "--dropout", 0.1, "--watch", 2, *more, "-o", tmp_path / name)
+    for file in ("predictions.csv", f"fold-00/{PEFT}", "fold-00/watch.csv"):
         assert (tmp_path / "kept" / file).read_bytes() == (tmp_path / "recomputed" / file).read_bytes(), file
     refused = run("train", *flags, "--recompute", "--weighted-layer-sum", "-o", tmp_path / "sum")
     assert refused.returncode == 2 and "--weighted-layer-sum" in refused.stderr
@@ -90,7 +90,7 @@ def test_its_models_are_saved_and_predict(trained_run, clips, corpus):
     header, _ = read_safetensors(folder / "final" / file)
     assert any(tensor in key for key in header)
     assert json.loads(succeed("predict", folder, clips[0]))["label"]
-    written = table_of(folder / "predictions.csv")[0]  # by the model in memory; here by the one read from its file
+    written = table_of(folder / "predictions.csv")[0]  # predicted by the model in memory; below by the model read from its file
     again = json.loads(succeed("predict", folder / f"fold-{int(written['fold']):02}", corpus.parent / written["id"]))
     for emotion, probability in again["probabilities"].items():
         assert probability == pytest.approx(float(written[f"p_{emotion}"]), abs=1e-5)

@@ -23,7 +23,7 @@ def final(flags, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def elsewhere(tmp_path_factory):
-    """The path of clips.csv of a corpus that trained no run: eight clips of noise by two speakers."""
+    """The path of clips.csv of a corpus on which no run is trained: eight clips of noise by two speakers."""
     folder = tmp_path_factory.mktemp("elsewhere")
     rows = []
     for number in range(8):
@@ -161,7 +161,8 @@ def test_unknown_training_clips_are_not_none(trained, elsewhere, clips, tmp_path
 
 
 def test_scores_are_those_of_the_analysed_clips(trained, corpus, tmp_path):
-    """Not of the training's labels or audio, if the clips of the same names have others, nor of clips outside a list."""
+    """An analysis shows the scores of its run only if it covers the same clips: with other audio or labels under the same
+    names, or with a list that leaves clips out, it has no scores."""
     out = tmp_path / "out"
     arguments = ["analyze", trained, *CHEAP, "--force", "-o", out]
     same = shutil.copytree(corpus.parent, tmp_path / "same") / "clips.csv"

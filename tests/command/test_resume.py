@@ -1,4 +1,4 @@
-"""Resuming killed runs, and two processes that want the same run."""
+"""Resuming killed runs, and two processes that write the same run."""
 import json
 import re
 import shutil

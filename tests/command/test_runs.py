@@ -221,7 +221,8 @@ def test_training_says_which_flags_have_no_effect(flags, tmp_path):
 
 
 def test_flags_of_another_method(flags, tmp_path):
-    """An error on the command line; without effect, and not recorded, from a configuration file that methods share."""
+    """A flag of another method is an error on the command line; in a configuration file, which methods may share, it has
+    no effect and is not recorded."""
     result = run("train", *flags, "--method", "frozen", "--rank", 8, "-o", tmp_path / "run")
     assert result.returncode == 2
     assert "--method frozen has no flag --rank: leave it out, or choose a method that has it (lora, pissa, dora, vera)" in result.stderr
@@ -235,7 +236,7 @@ def test_flags_of_another_method(flags, tmp_path):
     assert "method = 'frozen'" in recorded and "rank" not in recorded and "layers" not in recorded
 
 
-# Clips that trained a run
+# Clips on which a run was trained
 
 
 def test_copies_of_the_training_clips_are_recognised(many, corpus, tmp_path):

@@ -1,4 +1,4 @@
-"""Runs of several seeds: several trainings of each fold, which later commands take together."""
+"""Runs of several seeds: each fold is trained several times, and later commands combine these trainings."""
 import json
 
 import numpy

@@ -46,8 +46,8 @@ bool write_audio(const Path& file, int format, int rate, const std::vector<float
   return sf_close(out) == 0 && whole;
 }
 
-// A file of 0.2 s for each container with each encoding that it supports; so short that a run's time is mostly its
-// start.
+// A file of 0.2 s for each container with each encoding that it supports. The files are short, so that a run takes
+// little more time than its start.
 void write_formats(const Path& folder) {
   const auto count = [](int command) {
     int n = 0;

@@ -195,7 +195,7 @@ def strict_alignment(case: Case) -> Rows:
 
 def add_strengths(case: Case, fold: Fold, means: FoldMeans) -> None:
     """Alignment of each update with the covariances of its input and of the gradient at its output, the means over
-    places, and the CKA beside the second null, which is that in the balanced gauge."""
+    places, and the rows of the second null, whose CKA is that of the balanced gauge."""
     recordings = case.recordings(fold.number, "sample", "adapted", gradients=True)
     found = {"forward": [], "backward": []}
     for place, linear in whisper.adapters(fold.models["adapted"]).items():

@@ -10,6 +10,7 @@ from scipy.special import expit, logit
 FEWEST_SPEAKERS, FEWEST_CHANGED = 4, 10
 SHARES = {"accuracy", "overlap", "uar"}
 UNCOVERED = {"score"}  # and differences of accuracy_drop: no interval
+AMOUNTS = {"kl", "entropy"}  # 0 or more: their intervals end at 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +28,7 @@ def pooled(value: float, without: list[float], share: bool = False) -> Interval 
     pseudo = count * value - (count - 1) * numpy.asarray(without)
     error = scipy.stats.sem(pseudo)
     if error <= 1e-9 * (abs(value) + 1e-3):
-        return Interval()  # whether equal contributions are seen as equal depends on rounding: not compared
+        return Interval()  # rounding decides whether equal contributions count as equal: not compared
     half = scipy.stats.t.ppf(0.975, count - 1) * error
     if share:
         half /= value * (1 - value)
@@ -88,4 +89,7 @@ def of_curve(metric: str, model: str, values: list[float], speakers: list[str]) 
         return None
     if metric == "accuracy_drop":
         return of_change(values, speakers)
-    return of_mean(values, speakers, share=metric in SHARES and not difference)
+    interval = of_mean(values, speakers, share=metric in SHARES and not difference)
+    if interval and metric in AMOUNTS and not difference:
+        return dataclasses.replace(interval, low=max(interval.low, 0))
+    return interval

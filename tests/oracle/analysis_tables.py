@@ -241,8 +241,8 @@ def patched_uar(read: dict) -> Rows:
 
 
 def recovered(case: Case, shares: dict) -> Rows:
-    """Ratios of sums over all clips, with a jackknife over speakers; none where the gain has no interval or one that holds
-    0."""
+    """Ratios of sums over all clips, with a jackknife over speakers; none where the gain has no interval or one that
+    contains 0."""
     rows = {}
     for items, found in shares.items():
         speakers = sorted({speaker for speaker, *_ in found})
@@ -352,6 +352,7 @@ LEFT_OUT = (("spectrum", "paper", "dropout", "the masks of dropout are random"),
             ("alignment", "paper", "float32", "rounding noise"),
             ("logit-lens", "strict", "tuned", "the fitted map is not in arrays"),
             ("logit-lens", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
+            ("patching", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
             ("erasure", "strict", "resample-ablation", "which positions were drawn is not in arrays"),
             ("alignment", "strict", "cka_chance", "the random updates are not in arrays"),
             ("alignment", "strict", "strength_z", "the random updates are not in arrays"),

@@ -18,7 +18,7 @@ namespace {
 constexpr const char* begin_mark = "<!-- tables: begin -->\n";
 constexpr const char* end_mark = "<!-- tables: end -->\n";
 
-// Replaces what stands between the marks of a Markdown file.
+// Replaces the text between the marks of a Markdown file.
 void write_tables(const std::string& file, const std::string& tables) {
   std::ifstream in(file);
   std::stringstream buffer;

@@ -42,7 +42,7 @@ struct Family {
   std::vector<std::vector<double>> of_place;
 
   void add(double value, std::vector<double> drawn, Random& random) {
-    random.shuffle(drawn);  // places share their random directions, in an order of their own
+    random.shuffle(drawn);  // places share their random directions, each in another order
     values.push_back(value);
     of_place.push_back(std::move(drawn));
   }

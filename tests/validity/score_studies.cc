@@ -56,7 +56,7 @@ Classifiers classifiers_of(const Study& study, const std::vector<double>& offset
   return made;
 }
 
-// Effects of the runs of each classifier; and the truth that a statistic of these runs is about.
+// Draws the effects of each classifier's runs: [classifier][run].
 std::vector<std::vector<double>> draw_effects(const std::vector<Classifier>& classifiers, int64_t runs,
                                               Random& random) {
   std::vector<std::vector<double>> effects(classifiers.size());
@@ -190,7 +190,7 @@ Study paired_study(std::string title, std::string generator, double gap) {
         ++tallies[3].withheld;
       return;
     }
-    // The hypothesis that the difference is `truth`, which is not 0 for single runs with effects of their own.
+    // Tests the hypothesis that the difference equals `truth`; that is not 0 if single runs have effects of their own.
     for (double& value : first.whole) value -= truth;
     for (double& value : first.without) value -= truth;
     const auto shifted = compare_pooled(first, second, random.bits());
@@ -198,7 +198,7 @@ Study paired_study(std::string title, std::string generator, double gap) {
       tallies[3].add(shifted.value->p <= 0.05);
     else
       ++tallies[3].withheld;
-    // With one run these are the method above. Of 24 speakers the 10,000 random flips would take most of the time.
+    // With one run this method equals the one above. With 24 speakers its random flips would take most of the time.
     if (cell.runs > 1 && cell.set.speakers() <= 16)
       tallies[4].add(sign_flip_p(mean_contributions(difference(first, second)), 0) <= 0.05);
     tallies[5].add(corrected_t(fold_differences(cell.set, both, truth)).p <= 0.05);

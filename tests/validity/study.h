@@ -22,8 +22,8 @@ struct Method {
   bool used = false;  // the program uses it
 };
 
-// Simulations of one cell and method: how often the event happened (truth covered, hypothesis rejected), of how many
-// that gave a result, and how often there was none.
+// Counts of the simulations of one cell and method: those with the event (truth covered, hypothesis rejected), all that
+// gave a result, and those without a result.
 struct Tally {
   int64_t hits = 0, of = 0, withheld = 0;
 

@@ -31,7 +31,8 @@ std::string unsupported(const JsonObject& object, const json& config) {
     if (is_on(config, key)) return key;
   if (object.text("bias", "none") != "none") return "a trained bias (\"bias\" other than \"none\")";
   if (!keeps_the_base(config.value("init_lora_weights", json())))
-    return fmt::format("the initialisation {}, which changes the base weights,", shown(config.at("init_lora_weights")));
+    return fmt::format("the initialisation {}, which changes the base weights,",
+                       shown_json(config.at("init_lora_weights")));
   return unknown_layers_pattern(config);
 }
 

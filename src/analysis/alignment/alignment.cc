@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Similarity of representations by debiased CKA over clips (Kornblith et al., 2019; Nguyen et al., 2021): A x with B A
-// x and their gradients within a model, and the residual streams of the adapted with those of the frozen model.
+// Similarity of representations by debiased CKA over clips (Kornblith et al., 2019; Nguyen et al., 2021): of A x with B
+// A x and of their gradients, within one model; and of the residual streams of the adapted and the frozen model.
 //
-// B A x is a linear image of A x, and the gradient at A x is Bᵀ times that at B A x, so some alignment is built in: the
-// nulls and the gauge-free alignment are in update_alignment.h. A and B are not identifiable separately, so these
-// values are computed again in the balanced gauge.
+// B A x is a linear image of A x, and the gradient at A x is Bᵀ times that at B A x, so some alignment is built in.
+// update_alignment.h therefore has null distributions, and an alignment that does not depend on the gauge. A and B are
+// not identifiable separately, so their values are computed again in the balanced gauge.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/matmul.h>

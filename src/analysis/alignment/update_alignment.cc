@@ -23,8 +23,8 @@ namespace {
 using at::Tensor;
 
 constexpr int64_t draws_at_once = 37;  // a divisor of update_draws: bounds the memory of a block of draws
-constexpr int64_t widest = 2048;  // of a site whose covariance is held: 32 MB in float64
-constexpr double megabytes = 256;  // of clip means that are held for folds to share random updates
+constexpr int64_t widest = 2048;  // largest width of a site whose covariance is kept: 32 MB in float64
+constexpr double megabytes = 256;  // limit of the clip means that are kept so that folds share their random updates
 static_assert(update_draws % draws_at_once == 0);
 
 RowKey key_of(Role role, const Place& place, const char* component, const char* metric, const std::string& variant) {
@@ -204,9 +204,9 @@ std::vector<UpdateAlignment::Task> UpdateAlignment::tasks(int64_t fold, FoldCurv
   return tasks;
 }
 
-// Places of one shape share their random directions, in an order of their own, so that the draws of a place are
-// independent of those of the others. The folds of a run share most of their data: a place has the same random
-// directions in all of them.
+// Places of one shape share their random directions, but each place in another order, so that the draws of different
+// places are independent. A place has the same random directions in all folds of a run, because folds share most of
+// their data.
 void UpdateAlignment::draw() {
   std::map<std::tuple<int64_t, int64_t, int64_t>, std::vector<Task*>> by_shape;
   for (FoldTasks& of : waiting_)

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the alignment of A x with B A x and of their gradients says about training: their null distributions for random
-// updates, and an alignment that does not depend on how ΔW is factored.
+// Evidence that training aligned A x with B A x, or their gradients: null distributions for random updates, and an
+// alignment that does not depend on how ΔW is factored.
 //
-// Null of the CKA in the balanced gauge: ΔW' = U' Σ V'ᵀ with the trained update's Σ and uniformly distributed (Haar) U'
-// and V'; beside it V' from columns drawn from N(0, C), C the covariance of the module's input, which tells alignment
-// with the data from alignment with B. Gauge-free alignment: statistics/nulls/strength.h.
+// Null distributions of the CKA in the balanced gauge: ΔW' = U' Σ V'ᵀ with the trained update's Σ and uniformly
+// distributed (Haar) U' and V'. In a second null the columns of V' are drawn from N(0, C), with C the covariance of the
+// module's input, to separate alignment with the data from alignment with B. Gauge-free alignment:
+// statistics/nulls/strength.h.
 #pragma once
 
 #include <map>

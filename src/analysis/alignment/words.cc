@@ -162,7 +162,7 @@ std::vector<std::string> null_reading(const Setting& setting, const std::set<std
   return reading;
 }
 
-// What the prespecified contrast allows to say.
+// The conclusion that the prespecified contrast allows.
 std::string verdict_of(const Row& contrast, const Row* backward) {
   if (std::isnan(contrast.low))
     return fmt::format("whether the two differ cannot be told without an interval{}{}",

@@ -76,7 +76,8 @@ class StrictContribution : public Contribution {
   ClipCurves curves_;
 };
 
-// In which layers the interval of the change of a component's relative norm tells its sign; "" without intervals.
+// A sentence that names the layers in which the interval of the change of a component's relative norm excludes 0, so
+// that the sign of the change is known; "" without intervals.
 std::string told_changes(const Setting& setting, const std::vector<Row>& rows, size_t component) {
   std::vector<int64_t> untold;
   int64_t intervals = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Separation of clips by emotion and by speaker: t-SNE of the adapters' A x (arXiv 2509.08454, "embedding"), and, in
-// the full space, silhouettes and R-precision: the share of a clip's n - 1 nearest clips with its label, n the number
-// of clips with that label.
+// the full space, silhouettes and R-precision. R-precision of a clip is the share of its n - 1 nearest clips that have
+// its label, with n the number of clips of that label.
 //
 // A clip's vector is the mean over its speech frames, of A x and of each layer's output; memory holds one fold's clips,
 // since each fold's model has its own space. t-SNE is initialised with principal components, so it has no random seed.

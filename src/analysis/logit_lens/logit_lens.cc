@@ -3,8 +3,8 @@
 // residual stream, pooled over all positions of the clip like the last layer's. Also the tuned lens (tuned_lens.h).
 //
 // form.h lists how the strict and the published form differ. If the head reads a weighted sum of all layers, the strict
-// form reads each state as it enters that sum (all but the last without norm); the weighted mean of the lens logits is
-// then the model's own logits, and no single layer gives them.
+// form reads each state as it enters that sum (only the last state is normed). The weighted mean of these lens logits
+// is the model's own logits; no single layer gives them.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/equal.h>
@@ -24,9 +24,9 @@
 #include "analysis/analyses.h"
 #include "analysis/curves.h"
 #include "analysis/logit_lens/form.h"
-#include "analysis/logit_lens/refitted_head.h"
 #include "analysis/logit_lens/tuned_lens.h"
 #include "analysis/logit_lens/words.h"
+#include "analysis/refitted_head.h"
 #include "base/device.h"
 #include "base/random.h"
 #include "statistics/quantile.h"
@@ -74,7 +74,7 @@ class LogitLens : public Analysis {
     std::vector<std::vector<Tensor>> pooled;  // by state 0..N, then by batch: B×D, float64
     std::vector<int64_t> labels;  // by clip
   };
-  // Of one layer: fitted to the model's answers and to permuted ones.
+  // Tuned lenses of one layer: fitted to the model's answers, and to permuted answers (the control).
   struct Maps {
     TunedMap tuned, permuted;
   };
@@ -217,11 +217,11 @@ Tensor LogitLens::read(const BatchView& view, int64_t state, const std::string& 
       named.metric = metric;
       curves_.add(fold_, clip, named, value, kind);
     };
-    add("kl", kl[b].item<double>());
+    add("kl", kl[b].item<double>(), MeanOf::amounts);
     add("overlap", guess == answer[b].item<int64_t>(), MeanOf::shares);
     if (form_.underflows) count_underflow(key, logits[b], view.logits[b].cpu());
     if (form_.scores_too) confusions_.add(fold_, clip, key, guess);
-    if (form_.scores_too && variant.empty()) add("entropy", entropy[b].item<double>());
+    if (form_.scores_too && variant.empty()) add("entropy", entropy[b].item<double>(), MeanOf::amounts);
     if (variant.empty()) add_logits(view, key, clip, logits[b]);
   }
   return log_q;
@@ -321,7 +321,7 @@ Findings LogitLens::finish() {
   if (tuned_)
     findings.notes.push_back(fmt::format(
         "The tuned lens is fitted on at most {} evenly spaced positions of at most {} training clips of each "
-        "fold, its ridge chosen on the speakers of a third of them, which the map is not fitted on. It has "
+        "fold. Its ridge is chosen on a third of these clips, from speakers on whom the map is not fitted. The map has "
         "more parameters than clips: compare it with tuned-permuted, the same map fitted to the answers of "
         "other clips. The last layer needs no map.",
         sampled_positions, setting_.fit_clips));

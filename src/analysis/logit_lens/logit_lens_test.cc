@@ -6,8 +6,8 @@
 #include <ATen/ops/tensor.h>
 #include <gmock/gmock.h>
 
-#include "analysis/logit_lens/refitted_head.h"
 #include "analysis/logit_lens/tuned_lens.h"
+#include "analysis/refitted_head.h"
 #include "analysis/test_fold.h"
 
 namespace loralens {

@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
 #include <numeric>
 
 #include "base/device.h"
@@ -58,22 +57,6 @@ Tensor TunedMap::operator()(const Tensor& x) const { return x + at::matmul(x, u)
 double mean_kl(const LensHead& head, const LensSamples& samples, const TunedMap& map) {
   const at::NoGradGuard no_grad;
   return kl_of(head, map(samples.positions), samples.final).item<double>();
-}
-
-std::set<size_t> held_out_clips(const std::vector<std::string>& groups, uint64_t seed) {
-  std::map<std::string, std::vector<size_t>> clips;
-  for (size_t i = 0; i < groups.size(); ++i) clips[groups[i]].push_back(i);
-  std::vector<std::vector<size_t>> parts;
-  for (const auto& [name, numbers] : clips) parts.push_back(numbers);
-  if (parts.size() == 1) {
-    parts.clear();
-    for (size_t i = 0; i < groups.size(); ++i) parts.push_back({i});
-  }
-  Random(seed).shuffle(parts);
-  std::set<size_t> chosen;
-  for (size_t p = 0; p + 1 < parts.size() && 3 * chosen.size() < groups.size(); ++p)
-    chosen.insert(parts[p].begin(), parts[p].end());
-  return chosen;
 }
 
 TunedMap fit_map(const LensHead& head, const LensSamples& clips, double ridge, const TunedLensOptions& options) {

@@ -11,7 +11,6 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -52,10 +51,6 @@ struct TunedLensOptions {
 // Mean over clips of KL(final ‖ lens), nats.
 double mean_kl(const LensHead& head, const LensSamples& samples, const TunedMap& map);
 
-// The clips to choose the ridge on: of whole groups (speakers), drawn until they have a third of the clips, and never
-// of all groups; single clips if all are of one group. groups: the group of each clip. Empty for fewer than two clips.
-std::set<size_t> held_out_clips(const std::vector<std::string>& groups, uint64_t seed);
-
 // The map for one ridge, from clips. kl is NaN. Enables autograd itself.
 TunedMap fit_map(const LensHead& head, const LensSamples& clips, double ridge, const TunedLensOptions& options = {});
 
@@ -63,8 +58,8 @@ TunedMap fit_map(const LensHead& head, const LensSamples& clips, double ridge, c
 TunedMap fit_tuned_lens(const LensHead& head, const LensSamples& fit, const LensSamples& choose,
                         const TunedLensOptions& options = {});
 
-// The same map fitted to permuted answers: `fit` with the final log-probabilities of other clips, at the ridge of
-// `tuned`, or the largest one if that is the plain lens.
+// The control: a map fitted to permuted answers, that is, to `fit` with the final log-probabilities of other clips. Its
+// ridge is that of `tuned`, or the largest one if `tuned` is the plain lens.
 TunedMap fit_to_permuted(const LensHead& head, const LensSamples& fit, const TunedMap& tuned, uint64_t seed,
                          const TunedLensOptions& options = {});
 

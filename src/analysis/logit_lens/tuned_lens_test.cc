@@ -74,22 +74,6 @@ TEST(TunedLens, PermutedAnswersAtThePlainLensTakeTheLargestRidge) {
   EXPECT_EQ(fit_to_permuted(lens, fit, {.ridge = std::numeric_limits<double>::infinity()}, 5, {.steps = 1}).ridge, 1);
 }
 
-TEST(TunedLens, IsChosenOnWholeSpeakers) {
-  const std::vector<std::string> groups = {"a", "b", "a", "c", "b", "c", "d", "a", "d"};
-  for (uint64_t seed = 0; seed < 20; ++seed) {
-    const auto chosen = held_out_clips(groups, seed);
-    EXPECT_GE(3 * chosen.size(), groups.size());
-    EXPECT_LE(chosen.size(), 5u);
-    for (size_t i = 0; i < groups.size(); ++i)
-      for (size_t j = 0; j < groups.size(); ++j)
-        EXPECT_TRUE(groups[i] != groups[j] || chosen.contains(i) == chosen.contains(j));
-  }
-  EXPECT_EQ(held_out_clips({"a", "a", "a"}, 1).size(), 1u);
-  EXPECT_THAT(held_out_clips({"a"}, 1), testing::IsEmpty());
-  EXPECT_THAT(held_out_clips({}, 1), testing::IsEmpty());
-  EXPECT_EQ(held_out_clips({"a", "b"}, 1).size(), 1u);
-}
-
 TEST(TunedLens, StaysPlainWhereNothingIsToBeGained) {
   const LensHead lens = some_head();
   const Tensor clear = random_tensor({20, 16, width}, 9);

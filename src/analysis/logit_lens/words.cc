@@ -43,7 +43,8 @@ std::vector<Figure> figures_of(const LensForm& form, bool tuned) {
   return figures;
 }
 
-// The UAR of the last layer of both models under each head. A difference under refitted heads is one of the states.
+// The UAR of the last layer of both models under each head. Under refitted heads the models differ only in their
+// states.
 std::string heads_text(int64_t last, const std::vector<Row>& rows) {
   const auto score = [&](const char* model, const char* variant) {
     const Row* row = find_row(rows, {.model = model, .variant = variant, .layer = last, .metric = "uar"});
@@ -60,7 +61,7 @@ std::string heads_text(int64_t last, const std::vector<Row>& rows) {
   return text + ".";
 }
 
-// Where the labels are readable by a linear map, whatever the model's own head reads.
+// The layers at which a linear map can read the labels, whatever the model's own head reads.
 std::string refitted_text(int64_t first, int64_t last, const std::vector<Row>& rows) {
   std::string text;
   for (const char* model : {"adapted", "frozen"}) {

@@ -2,13 +2,17 @@
 // Activation patching between the adapted and the frozen model (Vig et al., 2020; Meng et al., 2022): the same clip
 // passes through both, and one layer's output in one of them is replaced by the other's.
 //
-// adapted-into-frozen: where adapted states suffice for the gain. frozen-into-adapted: where they are necessary. Both
-// models are read by one head: the adapted model's, and, where the frozen model has another one, also by that
-// (variants ...-head-frozen). With v the log-probability of the true class, summed over clips, the recovered share is
+// adapted-into-frozen shows the layers whose adapted states suffice for the gain, frozen-into-adapted those whose
+// states are necessary for it. One head reads both models: the adapted model's. If the frozen model has another head,
+// that one is used too (variants ...-head-frozen). A third head is refitted to the last layers of both models on
+// training clips, so that it favours neither (...-head-refitted). The recovered share R compares log-probabilities of
+// the true class in the three passes, summed over clips:
 //   R = Σ(patched - frozen) / Σ(adapted - frozen), in the other direction Σ(adapted - patched) / Σ(adapted - frozen).
-// Its interval is a jackknife over speakers; there is no R where the interval of Σ(adapted - frozen) holds 0.
+// Its interval is a jackknife over speakers (and runs). R is left out if the interval of Σ(adapted - frozen) holds 0.
+#include <ATen/ops/cat.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/log_softmax.h>
+#include <ATen/ops/tensor.h>
 
 #include <fmt/format.h>
 
@@ -20,6 +24,8 @@
 #include "analysis/analyses.h"
 #include "analysis/curves.h"
 #include "analysis/patching/words.h"
+#include "analysis/refitted_head.h"
+#include "base/random.h"
 #include "statistics/intervals/pooled_interval.h"
 
 namespace loralens {
@@ -59,7 +65,9 @@ class Patching : public Analysis {
  public:
   explicit Patching(const Setting& setting) : setting_(setting), curves_(setting), scores_(setting) {}
 
-  bool wants(Part part, Role role) const override { return part == Part::test && role != Role::untrained; }
+  bool wants(Part part, Role role) const override {
+    return (part == Part::test || part == Part::fit) && role != Role::untrained;
+  }
   bool wants_residuals(Part part, Role role) const override { return wants(part, role); }
   bool wants_models_together(Part part) const override { return part == Part::test; }
 
@@ -67,15 +75,25 @@ class Patching : public Analysis {
     heads_ = {{"", &fold.adapted.model.head}};
     if (!same_head(fold.adapted.model.head, fold.frozen.model.head))
       heads_.push_back({"-head-frozen", &fold.frozen.model.head});
+    samples_ = {};
   }
+  void end_batch(const BatchView& view) override;
+  void end_part(const FoldSubjects& fold, Part part) override;
   void end_models(const ModelViews& views) override;
   Findings finish() override;
 
  private:
-  // A head that reads both models, and the end of the variants' names.
+  // A head that reads both models, and the suffix of its variants' names.
   struct Reader {
     std::string suffix;
     const Head* head;
+  };
+
+  // What the refitted head is fitted to: the last layer of both models on training clips.
+  struct Samples {
+    std::vector<Tensor> states;  // B×D a batch, float64
+    std::vector<int64_t> labels;  // by clip, as below
+    std::vector<std::string> speakers;
   };
 
   void patch(const BatchView& source, const BatchView& target, const std::string& direction);
@@ -87,7 +105,38 @@ class Patching : public Analysis {
   ConfusionCurves scores_;
   std::map<RowKey, std::vector<Value>> values_;  // metric log_probability
   std::vector<Reader> heads_;
+  Samples samples_;
+  Head refitted_;  // defined once heads_ has it
+  std::vector<std::string> notes_;
 };
+
+void Patching::end_batch(const BatchView& view) {
+  if (view.part != Part::fit) return;
+  const Head last;  // reads the last layer's output
+  const Network network{view.subject.encoder, view.subject.model.adapted.adapters, last};
+  samples_.states.push_back(
+      head_states(network, view.residuals.back(), setting_.layers, view.pass).to(c10::ScalarType::Double).cpu());
+  for (const int64_t clip : view.clips) {
+    samples_.labels.push_back(setting_.labels[clip]);
+    samples_.speakers.push_back(setting_.group_of(clip));
+  }
+}
+
+void Patching::end_part(const FoldSubjects& fold, Part part) {
+  if (part != Part::fit) return;
+  const auto held_out =
+      held_out_clips(samples_.speakers, hash_of(setting_.seed, hash_of("patching"), static_cast<uint64_t>(fold.fold)));
+  if (held_out.empty()) {
+    notes_.push_back(
+        fmt::format("{}: no refitted head, as there are too few training clips.", setting_.folder_of(fold.fold)));
+    return;
+  }
+  const RefittedHead fitted = fit_refitted_head(
+      {at::cat(samples_.states), at::tensor(samples_.labels, c10::ScalarType::Long), {}, std::ssize(setting_.classes)},
+      held_out);
+  refitted_ = fitted.head(fold.adapted.model.head.projector.weight.options().requires_grad(false));
+  heads_.push_back({"-head-refitted", &refitted_});
+}
 
 void Patching::end_models(const ModelViews& views) {
   const BatchView &adapted = views.of(Role::adapted), &frozen = views.of(Role::frozen);
@@ -162,15 +211,16 @@ struct Sums {
   }
 };
 
-// Rows of R, the mean over runs. untold: receives the heads' suffixes under which the gain may be 0, so that there is
-// no R, and the reason.
+// Rows of R, averaged over runs. untold: receives each head (by its suffix) under which the gain may be 0, so that R is
+// left out, with the reason.
 std::vector<Row> Patching::recovered(std::map<std::string, std::string>& untold) const {
   using FoldClip = std::pair<int64_t, int64_t>;
   std::vector<Row> rows;
   for (const auto& [key, patched] : values_) {
     if (key.component == "none") continue;
     const bool into_frozen = key.variant.starts_with("adapted-into-frozen");
-    const std::string head = key.variant.ends_with("-head-frozen") ? "head-frozen" : "";
+    const size_t mark = key.variant.find("-head-");
+    const std::string head = mark == std::string::npos ? "" : key.variant.substr(mark + 1);
     std::map<FoldClip, double> adapted, frozen;
     for (const auto& [model, values] : {std::pair{"adapted", &adapted}, std::pair{"frozen", &frozen}})
       for (const Value& v :
@@ -210,12 +260,16 @@ Findings Patching::finish() {
     if (row.key.metric == "uar") findings.rows.push_back(std::move(row));
   std::map<std::string, std::string> untold;
   for (Row& row : recovered(untold)) findings.rows.push_back(std::move(row));
+  findings.notes = notes_;
   if (findings.rows.empty()) findings.notes.push_back("No test clip was seen, so nothing could be measured.");
   for (const auto& [head, reason] : untold)
     findings.notes.push_back(fmt::format(
-        "No recovered shares{}: what the adaptation adds to the log-probability of the true class cannot be "
-        "told from 0: {}.",
-        head.empty() ? "" : " under the frozen model's head", reason));
+        "No recovered shares under the {}: what the adaptation adds to the log-probability of the true class cannot be "
+        "distinguished from 0: {}.",
+        head.empty()            ? "adapted model's head"
+        : head == "head-frozen" ? "frozen model's head"
+                                : "refitted head",
+        reason));
   describe_patching(setting_, findings);
   return findings;
 }

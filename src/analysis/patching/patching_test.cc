@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <ATen/ops/layer_norm.h>
 #include <ATen/ops/log_softmax.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
 #include <gmock/gmock.h>
 
+#include "analysis/refitted_head.h"
 #include "analysis/test_fold.h"
+#include "base/random.h"
 #include "statistics/jackknife.h"
 
 namespace loralens {
@@ -126,11 +131,46 @@ TEST_F(PatchingTest, BothModelsAreReadByTheFrozenHeadToo) {
   fold_.subjects.frozen = make_subject(Role::frozen, frozen);
   findings_ = fold_.find(make_patching(fold_.setting));
   const int64_t last = fold_.setting.layers - 1;
-  // The adapted states of the last layer, read by the frozen model's head: the same in both directions' ends.
+  // With the last layer patched, the frozen model's head reads the adapted model's states.
   const double adapted = value_of(
       findings_, {.model = "adapted", .variant = "head-frozen", .component = "none", .metric = "log_probability"});
   EXPECT_NEAR(value("adapted-into-frozen-head-frozen", last, "residual", "log_probability"), adapted, 1e-12);
   EXPECT_NE(value("adapted-into-frozen", last, "residual", "log_probability"), adapted);
+}
+
+// The head is fitted to the last layer of both models on training clips; the penalty is chosen by speaker.
+TEST_F(PatchingTest, BothModelsAreReadByARefittedHead) {
+  const int64_t last = fold_.setting.layers - 1;
+  const auto state = [&](const Subject& subject, int64_t clip) {
+    const Norm& norm = subject.encoder.norm;
+    const Tensor x = fold_.see(subject, clip).sites.at({SiteKind::residual_out, last});
+    return at::layer_norm(x, {x.size(1)}, norm.weight, norm.bias, 1e-5).mean(0);
+  };
+  std::vector<Tensor> states;
+  std::vector<int64_t> labels;
+  std::vector<std::string> speakers;
+  for (const Subject* subject : {&fold_.subjects.adapted, &fold_.subjects.frozen})
+    for (const int64_t clip : fold_.subjects.fit) {
+      states.push_back(state(*subject, clip));
+      labels.push_back(fold_.label(clip));
+      speakers.push_back(fold_.clip(clip).speaker);
+    }
+  const RefittedHead head =
+      fit_refitted_head({at::stack(states), at::tensor(labels, c10::ScalarType::Long), {}, 3},
+                        held_out_clips(speakers, hash_of(fold_.setting.seed, hash_of("patching"), uint64_t{0})));
+  findings_ = fold_.find(make_patching(fold_.setting));
+  for (const Subject* subject : {&fold_.subjects.adapted, &fold_.subjects.frozen}) {
+    double sum = 0;
+    for (const int64_t clip : fold_.subjects.test) sum += log_p(head.logits(state(*subject, clip)), clip);
+    const double mean = sum / static_cast<double>(fold_.subjects.test.size());
+    EXPECT_NEAR(value_of(findings_, {.model = std::string(name_of(subject->role)),
+                                     .variant = "head-refitted",
+                                     .component = "none",
+                                     .metric = "log_probability"}),
+                mean, 1e-7);
+    const std::string into = subject->role == Role::adapted ? "adapted-into-frozen" : "frozen-into-adapted";
+    EXPECT_NEAR(value(into + "-head-refitted", last, "residual", "log_probability"), mean, 1e-7);
+  }
 }
 
 class PatchingOfALayerSum : public PatchingTest {

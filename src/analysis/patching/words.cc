@@ -9,17 +9,17 @@
 namespace loralens {
 namespace {
 
-const Row* share_row(const Findings& findings, const char* direction, int64_t layer) {
+const Row* share_row(const Findings& findings, const std::string& variant, int64_t layer) {
   return find_row(
       findings.rows,
-      {.model = "adapted", .variant = direction, .layer = layer, .component = "residual", .metric = "recovered"});
+      {.model = "adapted", .variant = variant, .layer = layer, .component = "residual", .metric = "recovered"});
 }
 
 // The first layer from which on all shares are at least one half; N if there is none.
-int64_t first_lasting_half(const Findings& findings, const char* direction, int64_t layers) {
+int64_t first_lasting_half(const Findings& findings, const std::string& variant, int64_t layers) {
   int64_t first = layers;
   for (int64_t layer = layers - 1; layer >= -1; --layer) {
-    const Row* row = share_row(findings, direction, layer);
+    const Row* row = share_row(findings, variant, layer);
     if (!row || row->value < 0.5) break;
     first = layer;
   }
@@ -28,37 +28,43 @@ int64_t first_lasting_half(const Findings& findings, const char* direction, int6
 
 std::string place_of(int64_t layer) { return layer < 0 ? "the embedding" : fmt::format("layer {}", layer); }
 
+struct Direction {
+  const char *name, *text;
+};
+constexpr std::array directions = {
+    Direction{"adapted-into-frozen", "The frozen model with the adapted residual stream after {} has"},
+    Direction{"frozen-into-adapted", "The adapted model with the frozen residual stream after {} loses"}};
+
 std::vector<std::string> reading_of(const Setting& setting, const Findings& findings) {
   std::vector<std::string> sentences;
-  for (const auto& [direction, text] :
-       {std::pair{"adapted-into-frozen",
-                  "The frozen model with the adapted residual stream after {} has {:.0f} %{} of what the adaptation "
-                  "adds to the log-probability of the true class; from there on at least one half."},
-        std::pair{"frozen-into-adapted",
-                  "The adapted model with the frozen residual stream after {} loses {:.0f} %{} of what the adaptation "
-                  "adds to the log-probability of the true class; from there on at least one half."}}) {
-    const int64_t layer = first_lasting_half(findings, direction, setting.layers);
-    const Row* row = share_row(findings, direction, layer);
-    if (!row) continue;
-    const std::string interval =
-        has_interval(*row) ? fmt::format(" (95 % interval {:.0f} to {:.0f} %)", 100 * row->low, 100 * row->high) : "";
-    sentences.push_back(fmt::format(fmt::runtime(text), place_of(layer), 100 * row->value, interval));
-    if (has_interval(*row) && !differs_from_zero(*row))
-      sentences.back() += " The interval includes 0: whether this patch moves anything cannot be told.";
-  }
+  for (const auto& [suffix, head] :
+       {std::pair{"", ""}, std::pair{"-head-refitted", "Under a head refitted to both models: "}})
+    for (const auto& [name, text] : directions) {
+      const std::string variant = std::string(name) + suffix;
+      const int64_t layer = first_lasting_half(findings, variant, setting.layers);
+      const Row* row = share_row(findings, variant, layer);
+      if (!row) continue;
+      const std::string interval =
+          has_interval(*row) ? fmt::format(" (95 % interval {:.0f} to {:.0f} %)", 100 * row->low, 100 * row->high) : "";
+      sentences.push_back(fmt::format(
+          "{}{} {:.0f} %{} of what the adaptation adds to the log-probability of the true class; from there on at "
+          "least one half.",
+          head, fmt::format(fmt::runtime(text), place_of(layer)), 100 * row->value, interval));
+      if (has_interval(*row) && !differs_from_zero(*row))
+        sentences.back() += " The interval includes 0: whether this patch moves anything cannot be told.";
+    }
   return sentences;
 }
 
 std::vector<Figure> figures_of() {
   std::vector<Figure> figures;
-  const std::vector<std::string> directions = {"adapted-into-frozen", "frozen-into-adapted"};
   for (const auto& [metric, name, title, y] :
        {std::array{"recovered", "patching-recovered", "Share of the adaptation's gain that one patch moves", "share"},
         std::array{"log_probability", "patching-log-probability", "Log-probability of the true class after a patch",
                    "nats"},
         std::array{"uar", "patching-uar", "UAR after a patch", "UAR"}}) {
     Figure f{.name = name, .title = title, .y_title = y};
-    f.where = {{"metric", {metric}}, {"variant", directions}};
+    f.where = {{"metric", {metric}}, {"variant", {directions[0].name, directions[1].name}}};
     f.color = "variant";
     f.facet = "component";
     figures.push_back(std::move(f));

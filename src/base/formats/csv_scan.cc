@@ -12,14 +12,14 @@
 namespace loralens {
 namespace {
 
-using Row = std::vector<std::string>;
+using Cells = std::vector<std::string>;
 
 constexpr size_t most_shown = 60;  // bytes of a cell in a message
 
 // The state of libcsv's callbacks: finished rows, and the row being read.
 struct Filling {
-  std::vector<Row> rows;
-  Row row;
+  std::vector<Cells> rows;
+  Cells row;
 };
 
 void end_field(void* text, size_t length, void* filling) {
@@ -33,7 +33,7 @@ void end_row(int, void* filling) {
 }
 
 // Error unless every cell is valid UTF-8 without a zero byte. `header`: empty for the header row itself.
-void check_encoding(const Row& row, size_t number, const Row& header, const std::string& name) {
+void check_encoding(const Cells& row, size_t number, const Cells& header, const std::string& name) {
   for (size_t i = 0; i < row.size(); ++i) {
     if (is_utf8(row[i]) && row[i].find('\0') == std::string::npos) continue;
     const std::string column = i < header.size() ? "'" + header[i] + "'" : std::to_string(i + 1);
@@ -42,7 +42,7 @@ void check_encoding(const Row& row, size_t number, const Row& header, const std:
   }
 }
 
-void check_header(const Row& header, const std::string& name) {
+void check_header(const Cells& header, const std::string& name) {
   std::set<std::string_view> seen;
   for (const auto& column : header)
     if (!seen.insert(column).second) fail("{}: the header names the column '{}' twice", name, column);
@@ -56,7 +56,7 @@ void scan_csv_text(std::string_view text, const std::string& name, char separato
   const std::string bytes = without_byte_order_mark(std::string(text));
   text = bytes;
   if (text.starts_with("\xef\xbb\xbf")) fail("{}: the file begins with two byte-order marks: take one off", name);
-  Row header;
+  Cells header;
   Filling filling;
   csv_parser parser;
   csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI);
@@ -64,7 +64,7 @@ void scan_csv_text(std::string_view text, const std::string& name, char separato
   csv_set_delim(&parser, static_cast<unsigned char>(separator));
   size_t number = 0;
   const auto hand_on = [&] {
-    for (Row& row : filling.rows) {
+    for (Cells& row : filling.rows) {
       check_encoding(row, ++number, header, name);
       if (number == 1) {
         check_header(row, name);

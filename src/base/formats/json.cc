@@ -36,7 +36,7 @@ class Builder {
     if constexpr (ordered) {
       if (!level.keys.insert(name).second) refuse_twice(name);
       auto& members = level.value->template get_ref<typename Json::object_t&>();
-      members.push_back({name, nullptr});  // its emplace would compare the name with all others
+      members.push_back({name, nullptr});  // ordered_json::emplace would compare the name with all others
       level.member = &members.back().second;
     } else {
       const auto [place, fresh] = level.value->emplace(name, nullptr);
@@ -134,7 +134,7 @@ nlohmann::json read_json_object(const Path& file) {
   return value;
 }
 
-std::string shown(const nlohmann::json& value) {
+std::string shown_json(const nlohmann::json& value) {
   return cut(value.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
 }
 
@@ -145,13 +145,13 @@ std::string quoted(const std::string& name) {
 int64_t whole_number(const nlohmann::json& value, const std::string& where, Range<int64_t> range) {
   const bool fits = value.is_number_integer() && !(value.is_number_unsigned() && value.get<uint64_t>() > INT64_MAX);
   if (!fits || !range.contains(value.get<int64_t>()))
-    fail("{} is {}: expected a whole number, {}", where, shown(value), range.text());
+    fail("{} is {}: expected a whole number, {}", where, shown_json(value), range.text());
   return value.get<int64_t>();
 }
 
 double finite_number(const nlohmann::json& value, const std::string& where, Range<double> range) {
   if (!value.is_number() || !range.contains(value.get<double>()))
-    fail("{} is {}: expected a number, {}", where, shown(value), range.text());
+    fail("{} is {}: expected a number, {}", where, shown_json(value), range.text());
   return value.get<double>();
 }
 
@@ -206,7 +206,7 @@ std::string JsonObject::text(const char* key, const std::string& otherwise) cons
 bool JsonObject::truth(const char* key, bool otherwise) const { return value_.contains(key) ? truth(key) : otherwise; }
 
 void JsonObject::refuse(const char* key, const std::string& expected) const {
-  fail("{}: \"{}\" is {}: expected {}", where_, key, shown(at(key)), expected);
+  fail("{}: \"{}\" is {}: expected {}", where_, key, shown_json(at(key)), expected);
 }
 
 }  // namespace loralens

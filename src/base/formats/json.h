@@ -30,7 +30,7 @@ extern template nlohmann::ordered_json parse_json(std::string_view, const std::s
 nlohmann::json read_json_object(const Path& file);
 
 // A value for a message: one line of ASCII, cut after 200 characters.
-std::string shown(const nlohmann::json& value);
+std::string shown_json(const nlohmann::json& value);
 // A name from a file for a message: as above, in quotes.
 std::string quoted(const std::string& name);
 

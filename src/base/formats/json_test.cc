@@ -125,7 +125,7 @@ TEST(JsonObject, WholeNumbersBeyondInt64AreRefused) {
 TEST(Json, TextsOfFilesAreShownInOneShortLine) {
   EXPECT_EQ(quoted("a\n\"b\xff"), "\"a\\n\\\"b\\ufffd\"");
   EXPECT_LT(quoted(std::string(10'000, 'x')).size(), 220u);
-  EXPECT_LT(shown(json(std::vector<int>(10'000))).size(), 220u);
+  EXPECT_LT(shown_json(json(std::vector<int>(10'000))).size(), 220u);
 }
 
 }  // namespace

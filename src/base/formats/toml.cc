@@ -109,7 +109,7 @@ Flags parse_flags(const std::string& text, const std::string& file) {
     std::vector<std::string> texts;
     const bool plain = append_texts(node, texts);
     texts.emplace_back(name.str());
-    for (const std::string& one : texts)  // a path or a name would end at this byte
+    for (const std::string& one : texts)  // a zero byte would end a path or a name
       if (one.find('\0') != std::string::npos) fail("{}: '{}' holds a zero byte: remove it", file, shown(one));
     texts.pop_back();
     flags[std::string(name.str())] = plain ? std::optional(std::move(texts)) : std::nullopt;

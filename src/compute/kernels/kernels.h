@@ -99,6 +99,10 @@ struct Kernels {
 // The kernels of the level in use; null if it has none for T.
 template <typename T>
 const Kernels<T>* kernels();
+template <>
+const Kernels<float>* kernels<float>();
+template <>
+const Kernels<uint16_t>* kernels<uint16_t>();
 
 // The kernels of each level, for kernels(). They are constants without initialisation at run time.
 #if defined(__x86_64__)

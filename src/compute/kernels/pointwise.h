@@ -77,7 +77,8 @@ void backward_rows(const NormRows& norm, const float* sum, const float* statisti
   }
 }
 
-// 1 / x. Without AVX-512, whose approximation has 14 bits, a quotient: its bits are the same on all processors.
+// 1 / x. With AVX-512: its approximation of 14 bits and a Newton step. Otherwise a division, whose bits are the same on
+// all processors.
 HWY_INLINE Vec inverse(Vec x) {
 #if HWY_TARGET == HWY_AVX3
   const Vec t = hn::ApproximateReciprocal(x);

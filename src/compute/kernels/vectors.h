@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Building blocks of the kernels, written with Highway for vectors of 4, 8 or 16 float32: loads, stores, e^x and tiles
-// of matrix products. Only avx2.cc, avx512.cc and neon.cc may include this header, through level.h, and no other header
-// with inline functions. All functions here have internal linkage: of an inline function in several
-// files the linker keeps one copy, and a copy compiled for AVX-512 would crash other callers on processors without
-// AVX-512.
+// of matrix products. Only avx2.cc, avx512.cc and neon.cc may include this header, through level.h; they must not
+// include any other header with inline functions. All functions here have internal linkage: the linker keeps only one
+// copy of an inline function that several files define, and a copy compiled for AVX-512 would crash on processors
+// without AVX-512.
 #pragma once
 
 #define HWY_COMPILE_ONLY_STATIC

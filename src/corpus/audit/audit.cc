@@ -11,6 +11,7 @@
 #include "corpus/audit/findings.h"
 #include "corpus/groups.h"
 #include "corpus/names.h"
+#include "statistics/quantile.h"
 
 namespace loralens {
 namespace {
@@ -258,7 +259,7 @@ class Audit {
     std::sort(lengths.begin(), lengths.end());
     return {{"total", total},
             {"shortest", lengths.front()},
-            {"median", lengths[lengths.size() / 2]},
+            {"median", quantile(lengths, 0.5)},
             {"longest", lengths.back()}};
   }
 

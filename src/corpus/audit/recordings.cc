@@ -76,7 +76,7 @@ Recording examine_clip(const Clip& clip) {
   return recording;
 }
 
-// The upper bits of a word of a clip's fingerprint. About one in ten survives re-encoding of speech.
+// The upper bits of a word of a clip's fingerprint. When speech is re-encoded, about one word in ten keeps these bits.
 struct Key {
   uint32_t bits;
   int32_t clip, place;

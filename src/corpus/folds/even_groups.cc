@@ -9,11 +9,11 @@
 namespace loralens {
 namespace {
 
-constexpr int64_t most_swapped = 500;  // most groups for swaps, which try all pairs
+constexpr int64_t most_swapped = 500;  // maximum number of groups for swaps, which try all pairs
 constexpr int most_passes = 50;
 constexpr int most_draws = 200;
-// Number of draws with all classes on both sides after which the search stops; small, so that folds hold out different
-// groups.
+// The search for a development part stops after this many draws that leave all classes in both parts. The number is
+// small, so that different folds hold out different groups.
 constexpr int enough_complete = 4;
 
 std::vector<int64_t> totals_of(const GroupCounts& counts, std::span<const int64_t> groups) {

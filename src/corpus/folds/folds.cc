@@ -69,7 +69,7 @@ Assignment shared_out(const Clips& clips, const std::string& column, int64_t fol
                                                     : fmt::format("{}:{}", column, groups.size()));
   Random random(options.seed);
   const auto fold_of = balanced_folds(counts_of(groups, classes_in(clips), all_clips(clips)), folds, random);
-  // Folds are numbered by their first group, so that as many folds as speakers are the same as leave-one-out.
+  // Folds are numbered in the order of their first group, so that with one fold per speaker they equal leave-one-out.
   std::vector<int64_t> number(folds, -1);
   int64_t next = 0;
   for (const int64_t fold : fold_of)

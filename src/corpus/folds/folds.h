@@ -45,9 +45,9 @@ std::string scheme_summary();
 // random:K and in tables without speakers, of the clips. With speaker-text it holds the clips of a quarter of the
 // speakers that say a quarter of the sentences, and training loses these speakers and sentences, so that both are
 // unseen as in the test part. The development part of a file or of published folds is kept in any case.
-// Error: a malformed scheme, more folds than speakers or clips, fewer than two groups, clips without the value that a
-// scheme needs, no training speaker left beside development, a part without clips, published folds for another corpus
-// than the table's, a speaker in two parts without allow_leaks.
+// Error: a malformed scheme; more folds than speakers or clips; fewer than two groups; clips without the value that the
+// scheme needs; no training speaker left beside the development part; a part without clips; published folds for another
+// corpus than the table's; a speaker in two parts without allow_leaks.
 std::vector<Fold> make_folds(const Clips& clips, const FoldOptions& options, bool development);
 
 // "" if no speaker is in two parts (training, development, test) of a fold; else one line that names the first such

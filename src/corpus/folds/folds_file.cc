@@ -16,7 +16,7 @@ namespace loralens {
 namespace {
 
 // The values of the column part; "unused" marks a clip that is in no part of the fold.
-constexpr std::array<std::string_view, 4> part_names = {"train", "development", "test", "unused"};
+constexpr std::array<std::string_view, 4> part_words = {"train", "development", "test", "unused"};
 constexpr int8_t unused = 3;
 constexpr int8_t no_part = -1;
 constexpr int64_t most_folds = 100000;
@@ -80,7 +80,7 @@ void write_folds(const Path& csv, const Clips& clips, const std::vector<Fold>& f
       for (const int64_t clip : part_of(fold, part)) parts[clip] = static_cast<int8_t>(part);
     for (size_t clip = 0; clip < parts.size(); ++clip)
       text += format_csv_row(
-          {clips.clips[clip].id, std::to_string(f), std::string(part_names[static_cast<uint8_t>(parts[clip])])});
+          {clips.clips[clip].id, std::to_string(f), std::string(part_words[static_cast<uint8_t>(parts[clip])])});
   }
   write_file(csv, text);
 }
@@ -102,15 +102,15 @@ std::vector<Fold> read_folds(const Path& csv, const Clips& clips) {
     const auto clip = numbers.find(id);
     if (clip == numbers.end())
       fail("{}: row {}: no clip of the corpus has the id {}{}", name, row, shown(id), spelled_otherwise(id, clips));
-    const auto found = std::find(part_names.begin(), part_names.end(), part);
-    if (found == part_names.end())
+    const auto found = std::find(part_words.begin(), part_words.end(), part);
+    if (found == part_words.end())
       fail("{}: row {}: '{}' is no part: write train, development, test or unused", name, row, part);
     const size_t f = fold_number(cells[columns.fold], name, row);
     while (parts.size() <= f) parts.emplace_back();
     if (parts[f].empty()) parts[f].assign(clips.clips.size(), no_part);
     auto& slot = parts[f][clip->second];
     if (slot != no_part) fail("{}: row {}: the clip {} is in fold {} already", name, row, id, f);
-    slot = static_cast<int8_t>(found - part_names.begin());
+    slot = static_cast<int8_t>(found - part_words.begin());
   });
   if (parts.empty()) fail("{}: there are no folds below the header", name);
   std::vector<Fold> folds;

@@ -40,7 +40,7 @@ std::vector<std::string> values_of(const PublishedFolds& published, const Clips&
 
 constexpr int develops = -1, trains = -2;  // instead of the number of the fold that tests a value
 
-// Folds of which only the test parts are published.
+// Makes an entry for folds of which only the test parts are published.
 PublishedFolds tests_of(std::string name, std::string corpus, std::string column, std::vector<Values> test,
                         std::string source) {
   return {std::move(name), std::move(corpus), std::move(column), std::move(test), {}, {}, std::move(source)};

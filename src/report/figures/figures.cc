@@ -24,7 +24,7 @@ constexpr std::array key_columns = {"model",  "variant",   "fold",   "step", "la
 bool is_number_column(const std::string& column) { return column == "layer" || column == "step" || column == "fold"; }
 
 // A cell's text or number in legends and on axes.
-json shown(const Row& row, const std::string& column) {
+json cell_value(const Row& row, const std::string& column) {
   std::string cell = key_cell(row, column);
   if (cell.empty()) return column == "variant" ? "plain" : "all";
   if (is_number_column(column)) return std::strtoll(cell.c_str(), nullptr, 10);
@@ -67,7 +67,7 @@ json values_of(const Figure& figure, const std::vector<Row>& rows) {
   json values = json::array();
   for (const Row* row : chosen) {
     json value = {{"value", rounded(row->value)}};
-    for (const auto& column : columns) value[column] = shown(*row, column);
+    for (const auto& column : columns) value[column] = cell_value(*row, column);
     if (std::isfinite(row->low)) value.update({{"low", rounded(row->low)}, {"high", rounded(row->high)}});
     if (row->n > 0) value["n"] = row->n;
     for (const auto& [column, number] : {std::pair{"p", row->p},

@@ -48,7 +48,7 @@ OrReason<Uncertainty> pooled_uncertainty(const PooledScores& scores) {
     return Result::none(fmt::format("{} runs are too few to estimate the variation between runs: {} are needed",
                                     scores.runs, fewest_runs));
   const VarianceComponents found = variance_components(scores);
-  // Equal contributions differ by rounding.
+  // Contributions that are equal in exact arithmetic can differ by rounding.
   if (std::sqrt(found.speakers) <= 1e-12 * (std::abs(scores.value()) + 1e-3))
     return Result::none("all speakers contribute the same, so the variation between speakers cannot be seen");
   const auto between_speakers = static_cast<double>(scores.speakers - 1);

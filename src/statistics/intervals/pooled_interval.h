@@ -13,9 +13,10 @@
 
 namespace loralens {
 
-// Fewest runs from which the variance between runs is estimated; two runs do not cover in the simulation.
+// Fewest runs from which the variance between runs is estimated. With two runs the intervals do not reach their nominal
+// coverage in the simulation (docs/validity.md).
 constexpr int64_t fewest_runs = 3;
-// Fewest speakers for which the simulation shows coverage.
+// Fewest speakers with which the intervals reach their nominal coverage in the simulation.
 constexpr int64_t fewest_speakers = 4;
 
 // Variances of the mean over R runs of a pooled score: by speakers (contributions averaged over runs), by runs, and by
@@ -28,7 +29,7 @@ struct VarianceComponents {
 VarianceComponents variance_components(const PooledScores& scores);
 
 struct Uncertainty {
-  double error = 0;    // standard error of the mean over runs of the pooled score, > 0
+  double error = 0;  // standard error of the mean over runs of the pooled score, > 0
   double degrees = 0;  // degrees of freedom of Student's t, >= 1
 };
 

@@ -28,9 +28,9 @@ struct PooledScores {
   std::vector<double> contributions() const;
 };
 
-// runs: R lists of S confusion matrices, one per speaker in the same order. No value, but a reason, if a class with
-// clips has none left without some speaker, because UAR and macro F1 would then average over other classes (for WAR the
-// classes may differ). Error if there are no runs, no speakers, no clips, or the runs differ in their speakers.
+// runs: R lists of S confusion matrices, one per speaker in the same order. No value, but a reason, if a class loses
+// all its clips when one speaker is left out, because UAR and macro F1 would then average over other classes (WAR does
+// not have this restriction). Error if there are no runs, no speakers, no clips, or the runs differ in their speakers.
 OrReason<PooledScores> pooled_scores(std::span<const std::vector<Confusion>> runs, Score score);
 
 // Pooled means over clips: sums (R×S) of a value over each speaker's clips, clips (S, each > 0). Error for other sizes.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Confidence interval of a small change of accuracy that few clips show, such as the erasure of a layer that hardly
-// matters. Intervals of the share of clips that become wrong and of the share that become right (Wilson's score
-// interval, JASA 22, 1927, with the effective number of clips of clustered data) are combined by the method of Zou and
-// Donner (Statistics in Medicine 27, 2008).
+// matters. It combines, by the method of Zou and Donner (Statistics in Medicine 27, 2008), the intervals of two shares:
+// of the clips that become wrong and of those that become right. These are Wilson's score intervals (JASA 22, 1927)
+// with the effective number of clips of clustered data.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@
 
 namespace loralens {
 
-// Clips of one speaker: right before the change and wrong after it; wrong before and right after; all. With several
-// runs summed over the runs.
+// One speaker's clips: those that are right before the change and wrong after it, those that are wrong before and right
+// after, and all. Several runs are summed.
 struct ChangedClips {
   int64_t lost = 0, gained = 0, clips = 0;
 };

@@ -17,8 +17,8 @@ double student_bound(double level, double degrees);
 // degrees of freedom. Degrees >= 1.
 double student_power(double shift, double degrees, double level);
 
-// The smallest true difference that a two-sided t test detects with this power, for a difference whose standard error
-// is `error` > 0 with `degrees` >= 1 of freedom. Error for other arguments, or power or level outside (0, 1).
+// The smallest true difference that a two-sided t test detects with this power. error: standard error of the
+// difference, > 0, with `degrees` >= 1 degrees of freedom. Error for other arguments, or power or level outside (0, 1).
 double detectable_difference(double error, double degrees, double power = 0.8, double level = 0.95);
 
 }  // namespace loralens

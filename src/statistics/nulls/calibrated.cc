@@ -60,7 +60,7 @@ CalibratedError calibrated_error(std::span<const double> confidence, const std::
     }
     errors.push_back(error);
   }
-  // The observed error is that of the same sums; a tie up to rounding counts as reached.
+  // The tolerance counts draws that equal the observed error up to rounding as at least as large.
   result.p = rank_p(observed.ece - 1e-12, errors);
   std::sort(errors.begin(), errors.end());
   result.high = errors[static_cast<size_t>(std::ceil(0.95 * static_cast<double>(draws))) - 1];

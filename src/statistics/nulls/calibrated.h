@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a calibration error means: the error that a perfectly calibrated model with the same confidences would show, and
-// two proper scores beside it. Null distribution by consistency resampling (Bröcker and Smith, Weather and Forecasting
-// 22, 2007).
+// How to judge a calibration error: the error that a perfectly calibrated model with the same confidences would show,
+// and two proper scoring rules beside it. Null distribution by consistency resampling (Bröcker and Smith, Weather and
+// Forecasting 22, 2007).
 #pragma once
 
 #include <cstdint>

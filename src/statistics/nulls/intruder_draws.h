@@ -20,9 +20,9 @@ struct IntruderNull {
 };
 
 // For each cosine: `draws` numbers of intruder dimensions. In the basis of W's singular vectors W is diagonal and the
-// random directions stay uniformly distributed, so only the singular values matter. The leading vectors come from
-// subspace iteration with 24 vectors, which start from those of W: three times a Chebyshev polynomial of degree 2 of
-// M Mᵀ (exact where min(out, in) <= 24).
+// random directions stay uniformly distributed, so only the singular values matter. The leading vectors of M = W + ΔW'
+// come from subspace iteration with 24 vectors that start at those of W; each of three rounds applies a Chebyshev
+// polynomial of degree 2 in M Mᵀ. The result is exact if min(out, in) <= 24.
 std::vector<std::vector<double>> intruder_draws(const IntruderNull& null, std::span<const double> cosines,
                                                 int64_t draws, Random& random);
 

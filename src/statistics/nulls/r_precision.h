@@ -17,9 +17,9 @@ struct RPrecision {
   std::vector<double> without;  // the value without each group; NaN if nothing is left to score
 };
 
-// distances: n×n, row-major; labels: n numbers. groups: n numbers 0..G-1, or empty. The ceiling is 1: all neighbours of
-// the clip's class. At equal distances the clip with the lower number is nearer. Error for other sizes, a distance that
-// is NaN, or no class with two clips.
+// distances: n×n, row-major; labels: n numbers. groups: n numbers 0..G-1, or empty. The largest possible value is 1:
+// all n - 1 neighbours have the clip's class. At equal distances the clip with the lower number is nearer. Error for
+// other sizes, a distance that is NaN, or no class with two clips.
 RPrecision r_precision(std::span<const double> distances, std::span<const int64_t> labels,
                        std::span<const int64_t> groups = {});
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gauge-free alignment of an update ΔW = Σ σ_i u_i v_iᵀ with a covariance: how far the update reads from strong
-// directions of its input (V with the covariance of the input), and how far it writes where the loss is sensitive (U
-// with the covariance of the loss's gradient at the output). Unlike A and B alone it does not depend on how ΔW is
-// factored.
+// Gauge-free alignment of an update ΔW = Σ σ_i u_i v_iᵀ with a covariance. With V and the covariance of the update's
+// input it shows how far the update reads from strong directions of its input. With U and the covariance of the loss's
+// gradient at its output it shows how far the update writes where the loss is sensitive. Unlike measures of A and B it
+// does not depend on how ΔW is factored.
 #pragma once
 
 #include <ATen/core/Tensor.h>

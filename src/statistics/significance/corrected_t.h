@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The corrected t test over folds (Nadeau and Bengio, Inference for the Generalization Error, Machine Learning 52,
-// 2003): the trainings of a cross-validation share clips, so that the variance of their mean is larger than that of K
+// 2003). The trainings of a cross-validation share clips, so the variance of their mean is larger than that of K
 // independent values.
 #pragma once
 

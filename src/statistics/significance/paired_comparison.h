@@ -27,8 +27,9 @@ struct PairedComparison {
   double detectable() const;
 };
 
-// The scores of two methods with the same R runs (each run of the first on the folds of the second's) and speakers. No
-// value where pooled_uncertainty of their difference has none. Error if they differ in runs or speakers.
+// first, second: the scores of two methods with the same speakers and the same R runs (run r of both methods uses the
+// same folds). No value where pooled_uncertainty of their difference has none. Error if they differ in runs or
+// speakers.
 OrReason<PairedComparison> compare_pooled(const PooledScores& first, const PooledScores& second, uint64_t seed);
 
 // Two one-sided tests at 0.05 (Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15, 1987): whether the

@@ -39,17 +39,21 @@ ObjectiveValue Objective::evaluate(const BatchOutputs& batch) const {
     result.terms.push_back(value.detach());
     const Tensor part = term->weight() == 1 ? value : value * term->weight();
     result.sum = result.sum.defined() ? result.sum + part : part;
+    for (Tensor& report : term->reports(batch)) result.reports.push_back(std::move(report));
   }
   return result;
 }
 
-EpochLoss::EpochLoss(const Objective& objective) : objective_(objective), term_sums_(objective.terms().size()) {}
+EpochLoss::EpochLoss(const Objective& objective) : objective_(objective), term_sums_(objective.terms().size()) {
+  for (const auto& term : objective.terms()) report_sums_.resize(report_sums_.size() + term->reported().size());
+}
 
 void EpochLoss::add(const ObjectiveValue& batch, int64_t clips) {
   batches_.push_back(batch.sum.detach());
   add_to(sum_, batches_.back(), clips);
   if (term_sums_.size() > 1)
     for (size_t t = 0; t < term_sums_.size(); ++t) add_to(term_sums_[t], batch.terms[t], clips);
+  for (size_t r = 0; r < report_sums_.size(); ++r) add_to(report_sums_[r], batch.reports[r], clips);
   clips_ += clips;
 }
 
@@ -61,6 +65,10 @@ std::vector<Measurement> EpochLoss::term_means() const {
     for (size_t t = 0; t < term_sums_.size(); ++t)
       means.push_back(
           {.column = "loss_" + std::string(objective_.terms()[t]->name()), .value = mean_of(term_sums_[t], clips_)});
+  auto sum = report_sums_.begin();
+  for (const auto& term : objective_.terms())
+    for (std::string& column : term->reported())
+      means.push_back({.column = std::move(column), .value = mean_of(*sum++, clips_)});
   return means;
 }
 

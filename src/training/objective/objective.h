@@ -6,9 +6,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "adapter/parameter.h"
 #include "training/history.h"
 
 namespace loralens {
@@ -17,6 +19,8 @@ namespace loralens {
 struct BatchOutputs {
   at::Tensor logits;  // B×C, with their graph
   at::Tensor labels;  // B class numbers, on the logits' device
+  at::Tensor auxiliary_state = {};  // B×D, what the auxiliary head reads (auxiliary_head.h); undefined without one
+  double progress = 0;  // share of the training's steps that are done, [0, 1)
 };
 
 class LossTerm {
@@ -31,12 +35,20 @@ class LossTerm {
   // of the parameters; a term whose gradient is another one returns an autograd function's value. Must not read a value
   // back from the device.
   virtual at::Tensor value(const BatchOutputs& batch) const = 0;
+  // Parameters of the term itself. They are trained, averaged and kept in checkpoints like the model's, and are not
+  // saved in the model's folder.
+  virtual std::vector<Parameter> parameters() const { return {}; }
+  // Further columns of history.csv, and their values for a batch: scalars without a graph, on its device. history.csv
+  // has their means over clips.
+  virtual std::vector<std::string> reported() const { return {}; }
+  virtual std::vector<at::Tensor> reports(const BatchOutputs& batch) const { return {}; }
 };
 
 // The objective's value for one batch.
 struct ObjectiveValue {
   at::Tensor sum;  // scalar with its graph: Σ weight · value over the terms
   std::vector<at::Tensor> terms;  // scalars without a graph: the values, unweighted, in the objective's order
+  std::vector<at::Tensor> reports;  // LossTerm::reports of all terms
 };
 
 class Objective {
@@ -60,7 +72,8 @@ class EpochLoss {
   void add(const ObjectiveValue& batch, int64_t clips);
 
   double mean() const;  // NaN before the first batch
-  // The mean of each term, unweighted, as "loss_<name>"; empty for an objective of one term, which is the loss itself.
+  // The mean of each term, unweighted, as "loss_<name>"; none for an objective of one term, which is the loss itself.
+  // Then the means of the terms' reports.
   std::vector<Measurement> term_means() const;
   // The number, from 0, of the first batch whose value is not finite; the last batch's if all are finite.
   size_t first_not_finite() const;
@@ -68,7 +81,7 @@ class EpochLoss {
  private:
   const Objective& objective_;
   at::Tensor sum_;
-  std::vector<at::Tensor> term_sums_;
+  std::vector<at::Tensor> term_sums_, report_sums_;
   std::vector<at::Tensor> batches_;  // the objective's value for each batch
   int64_t clips_ = 0;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "analysis/logit_lens/refitted_head.h"
+#include "analysis/refitted_head.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
@@ -50,6 +50,22 @@ TEST(RefittedHead, IsFittedOnAllClips) {
   EXPECT_EQ((head.fit.weight - all.weight).abs().max().item<double>(), 0);
   EXPECT_THROW(fit_refitted_head(clips, {}), Error);
   EXPECT_THROW(fit_refitted_head(clips, first(60)), Error);
+}
+
+TEST(RefittedHead, IsChosenOnWholeSpeakers) {
+  const std::vector<std::string> groups = {"a", "b", "a", "c", "b", "c", "d", "a", "d"};
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    const auto chosen = held_out_clips(groups, seed);
+    EXPECT_GE(3 * chosen.size(), groups.size());
+    EXPECT_LE(chosen.size(), 5u);
+    for (size_t i = 0; i < groups.size(); ++i)
+      for (size_t j = 0; j < groups.size(); ++j)
+        EXPECT_TRUE(groups[i] != groups[j] || chosen.contains(i) == chosen.contains(j));
+  }
+  EXPECT_EQ(held_out_clips({"a", "a", "a"}, 1).size(), 1u);
+  EXPECT_THAT(held_out_clips({"a"}, 1), testing::IsEmpty());
+  EXPECT_THAT(held_out_clips({}, 1), testing::IsEmpty());
+  EXPECT_EQ(held_out_clips({"a", "b"}, 1).size(), 1u);
 }
 
 }  // namespace

@@ -1,18 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "analysis/logit_lens/refitted_head.h"
+#include "analysis/refitted_head.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/eye.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 
 #include <limits>
+#include <map>
 
 #include "base/error.h"
+#include "base/random.h"
 
 namespace loralens {
 
 using at::Tensor;
+
+Head RefittedHead::head(const at::TensorOptions& type) const {
+  const int64_t classes = fit.weight.size(0);
+  return {.projector = {fit.weight.to(type), fit.bias.to(type)},
+          .classifier = {at::eye(classes, type), at::zeros({classes}, type)}};
+}
+
+std::set<size_t> held_out_clips(const std::vector<std::string>& groups, uint64_t seed) {
+  std::map<std::string, std::vector<size_t>> clips;
+  for (size_t i = 0; i < groups.size(); ++i) clips[groups[i]].push_back(i);
+  std::vector<std::vector<size_t>> parts;
+  for (const auto& [name, numbers] : clips) parts.push_back(numbers);
+  if (parts.size() == 1) {
+    parts.clear();
+    for (size_t i = 0; i < groups.size(); ++i) parts.push_back({i});
+  }
+  Random(seed).shuffle(parts);
+  std::set<size_t> chosen;
+  for (size_t p = 0; p + 1 < parts.size() && 3 * chosen.size() < groups.size(); ++p)
+    chosen.insert(parts[p].begin(), parts[p].end());
+  return chosen;
+}
 
 RefittedHead fit_refitted_head(const LogisticSamples& clips, const std::set<size_t>& held_out,
                                const std::vector<double>& l2) {
