@@ -8,7 +8,7 @@
 namespace loralens {
 namespace {
 
-constexpr const char* key = "loralens_base_precision";
+constexpr const char* config_key = "loralens_base_precision";
 
 }  // namespace
 
@@ -20,13 +20,13 @@ Base load_int8_base(const Path& folder, const std::string& name, Precision preci
   LoadedEncoder loaded = load_encoder(folder, precision, device, [&](const at::Tensor& values) {
     return stored ? in_int8(values) : dense(in_int8(values), precision.compute);
   });
-  loaded.encoder.config.json[key] = "int8";
+  loaded.encoder.config.json[config_key] = "int8";
   const auto refuse = [name]() -> Encoder { fail("{}: base weights in int8 cannot be trained", name); };
   return {std::move(loaded.encoder), precision, name, loaded.sha256, refuse};
 }
 
 bool has_int8_weights(const nlohmann::json& config) {
-  const auto found = config.find(key);
+  const auto found = config.find(config_key);
   return found != config.end() && *found == "int8";
 }
 
