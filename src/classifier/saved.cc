@@ -10,6 +10,7 @@
 #include "base/formats/json.h"
 #include "checkpoint/finite.h"
 #include "checkpoint/safetensors.h"
+#include "classifier/int8_base.h"
 #include "classifier/model.h"
 
 namespace loralens {
@@ -207,8 +208,15 @@ AdapterOptions saved_options(const Path& folder, const Description& description)
   return options;
 }
 
-// Error if the saved config and the base have different numbers of attention heads, which the weights do not show.
+// Error if the saved config and the base have different numbers of attention heads, which the weights do not show, or
+// if only one of them has weights in int8.
 void check_base(const Description& description, const Base& base) {
+  const bool own = has_int8_weights(description.config);
+  if (!description.own.empty() && own != has_int8_weights(base.encoder.config.json))
+    fail(
+        "{} was trained {} --base-precision int8, and the base model is opened {} it: models with different base "
+        "weights do not go together",
+        description.file.parent_path().string(), own ? "with" : "without", own ? "without" : "with");
   if (!description.config.contains("encoder_attention_heads")) return;
   const WhisperConfig saved = parse_config(description.config, description.file.string());
   if (saved.heads != base.encoder.config.heads)

@@ -4,7 +4,9 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/formats/json.h"
 #include "base/progress.h"
+#include "classifier/int8_base.h"
 #include "cli/config.h"
 #include "cli/module_flags.h"
 #include "results/run_folder.h"
@@ -28,6 +30,7 @@ void FromFlag::read(CLI::App& command, const std::set<std::string>& given) {
   std::map<std::string, std::string> values = {{"method", method}};
   if (const std::string base = base_name_of(folder_); !base.empty()) values["model"] = base;
   if (method_named(method).leaves_encoder()) values["read-out"] = "gradient";
+  if (!saved_.bare && has_int8_weights(read_json_object(folder_ / "config.json"))) values["base-precision"] = "int8";
   apply_preset(command, values);
   if (const auto asked = command.get_option("--method")->as<std::string>(); asked != method)
     throw_usage("--method {}: the adapter of --from has the method {}: leave --method out", asked, method);

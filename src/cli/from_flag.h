@@ -22,9 +22,9 @@ class FromFlag {
   // SHA-256 of the adapter's files.
   std::string sha256() const { return sha256_of_model(folder_); }
 
-  // Reads the adapter's settings and gives the flags --method, --model and --read-out its values unless they are set.
-  // Call it before the preset is applied. given: names of the flags on the command line or in the configuration file.
-  // Error of start_folder(); UsageError for another --method, and for --read-out logistic.
+  // Reads the adapter's settings and gives the flags --method, --model, --read-out and --base-precision its values
+  // unless they are set. Call it before the preset is applied. given: names of the flags on the command line or in the
+  // configuration file. Error of start_folder(); UsageError for another --method, and for --read-out logistic.
   void read(CLI::App& command, const std::set<std::string>& given);
 
   // The adapter's options, with the flags that its files do not record. Call it before the preset is applied. given:

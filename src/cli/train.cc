@@ -25,6 +25,7 @@
 #include "corpus/labels.h"
 #include "corpus/soft_labels.h"
 #include "results/results.h"
+#include "study/open_int8_base.h"
 #include "training/inputs.h"
 #include "training/presets.h"
 #include "training/run.h"
@@ -35,7 +36,7 @@ namespace {
 struct TrainArguments {
   std::vector<std::string> corpora;
   std::string model = "base", out, resume, labels, preset{strict_protocol.preset}, protocol{strict_protocol.name};
-  std::string select = "auto";
+  std::string select = "auto", base_precision = "auto";
   AdapterFlags adapter;
   FromFlag from;
   HeadFlags head;
@@ -84,6 +85,10 @@ void resolve(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   } catch (const Error& error) {
     throw_usage("{}", error.what());
   }
+  if (a.base_precision == "int8" &&
+      method_named(a.run.adapter.method).encoder_training(a.run.adapter) != EncoderTraining::none)
+    throw_usage("--base-precision int8 is for weights that are not trained: leave it out with --method {}",
+                a.run.adapter.method);
   if (a.run.train.recompute && a.run.head.weighted_layer_sum)
     throw_usage(
         "--recompute saves nothing with --weighted-layer-sum, whose head reads every layer: leave one of them out");
@@ -225,6 +230,12 @@ void tell_of_unused(const GivenFlags& given, const TrainArguments& a) {
   tell(o.augment.mel_masks == 0, "--mel-masks 0", {"--mel-width"});
 }
 
+Base opened_base(const TrainArguments& a) {
+  const Compute compute = compute_of(a.machine);
+  if (a.base_precision == "auto") return open_base(a.model, compute);
+  return open_int8_base(a.model, compute, Int8Weights::stored);
+}
+
 void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   resolve(command, a, given);
   const auto read = paths_of_flags(command);
@@ -241,7 +252,7 @@ void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   std::optional<TrainingInputs> before;
   if (a.resuming) before = recorded_inputs(inputs, a, out.path());
   const auto folds = make_folds(clips, a.folds, a.run.train.selection == Selection::development);
-  const Base base = open_base(a.model, compute_of(a.machine));
+  const Base base = opened_base(a);
   if (a.from.given())
     a.from.open(command, a.adapter, base, inputs.classes, a.run);
   else
@@ -328,6 +339,10 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
   command->add_flag("--recompute", a->run.train.recompute,
                     "keep each layer's input alone for the backward pass, which computes its activations again");
   add_number(*command, "--cache-megabytes", a->cache_megabytes, {0, 1 << 20}, "memory for encoded clips");
+  command
+      ->add_option("--base-precision", a->base_precision,
+                   "weights of the base model in memory: auto (in --precision), or int8 (not trained, on a CPU)")
+      ->check(CLI::IsMember({"auto", "int8"}));
   a->from.add(*command);
   a->adapter.add(*command);
   a->head.add(*command);

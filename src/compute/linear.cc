@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "compute/int8.h"
 #include "compute/kernel_tensors.h"
 #include "compute/processor.h"
 #include "compute/threads.h"
@@ -76,9 +77,30 @@ class Product : public torch::autograd::Function<Product> {
   }
 };
 
+// A product with a constant weight in int8, of which no copy in another type is kept for the backward pass.
+class Int8Product : public torch::autograd::Function<Int8Product> {
+ public:
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x, const Tensor& weight,
+                        const std::optional<Tensor>& bias) {
+    context->saved_data["weight"] = weight;
+    const Tensor values = dense(weight, x.scalar_type()), added = bias.value_or(Tensor());
+    return kernel_takes(x, weight.size(0), true) ? product(x, values, /*transposed=*/true, added)
+                                                 : at::linear(x, values, added);
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& gradients) {
+    const Tensor& d = gradients[0];
+    return {context->needs_input_grad(0) ? product(d, dense(context->saved_data["weight"].toTensor(), d.scalar_type()))
+                                         : Tensor(),
+            Tensor(), Tensor()};
+  }
+};
+
 }  // namespace
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  if (is_int8(weight)) return Int8Product::apply(x, weight, bias.defined() ? std::optional(bias) : std::nullopt);
   if (weight.scalar_type() != x.scalar_type() || !kernel_takes(x, weight.size(0), true))
     return at::linear(x, weight, bias);
   return Product::apply(x, weight, bias.defined() ? std::optional(bias) : std::nullopt);

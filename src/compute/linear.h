@@ -6,7 +6,8 @@
 
 namespace loralens {
 
-// y = x Wᵀ + b. x: n×in, weight: out×in, bias: out or undefined.
+// y = x Wᵀ + b. x: n×in, weight: out×in, of x's type or in int8 (compute/int8.h), bias: out or undefined. A weight in
+// int8 is dequantised to x's type for each product, forward and backward, and has no gradient.
 // If the processor level has kernels for the type (compute/kernels/kernels.h), they compute it, forward and backward.
 // All other cases use LibTorch, whose MKL uses AVX-512 on Intel processors only and whose oneDNN adds the bias in a
 // separate pass.

@@ -11,6 +11,7 @@
 #include "base/progress.h"
 #include "hub/hub.h"
 #include "results/run_folder.h"
+#include "study/open_int8_base.h"
 
 namespace loralens {
 namespace {
@@ -56,9 +57,15 @@ void rename_classes(std::vector<EmotionModel>& models, const std::vector<std::st
   for (EmotionModel& model : models) model.classes = names;
 }
 
-}  // namespace
+// The base of a saved model, with the same rounding of its weights as in training.
+Base base_of_model(const Path& folder, const std::string& name, const Compute& compute) {
+  const Path config = folder / "config.json";
+  if (!std::filesystem::exists(config) || !has_int8_weights(read_json_object(config))) return open_base(name, compute);
+  return open_int8_base(name, compute, Int8Weights::rounded);
+}
 
-Base open_base(const std::string& model, const Compute& compute) {
+// Finds the folder of a base model and loads it: load(folder, name).
+Base found_base(const std::string& model, const std::function<Base(const Path&, const std::string&)>& load) {
   if (model.find('\0') != std::string::npos) fail("the base model's name {} holds a zero byte", quoted(model));
   const Path folder = resolve_model(model);
   const std::string name = std::filesystem::exists(Path(model) / "config.json")
@@ -66,11 +73,25 @@ Base open_base(const std::string& model, const Compute& compute) {
                                : repository_of(model);
   const Timed time(Phase::load);
   try {
-    return load_base(folder, name, compute.precision, compute.device);
+    return load(folder, name);
   } catch (const Error& error) {
     if (folder == Path(model)) throw;
     fail("{}; if the file is damaged, 'loralens fetch {} --force' fetches it again", error.what(), model);
   }
+}
+
+}  // namespace
+
+Base open_base(const std::string& model, const Compute& compute) {
+  return found_base(model, [&](const Path& folder, const std::string& name) {
+    return load_base(folder, name, compute.precision, compute.device);
+  });
+}
+
+Base open_int8_base(const std::string& model, const Compute& compute, Int8Weights weights) {
+  return found_base(model, [&](const Path& folder, const std::string& name) {
+    return load_int8_base(folder, name, compute.precision, compute.device, weights);
+  });
 }
 
 OpenedRun open_run(const RunRequest& request, const Compute& compute) {
@@ -85,7 +106,7 @@ OpenedRun open_run(const RunRequest& request, const Compute& compute) {
   }
   const std::string own = base_name_of(folders[0]), name = request.model.empty() ? own : request.model;
   if (name.empty()) fail("{} does not name its base model: give it with --model", run.string());
-  OpenedRun opened{open_base(name, compute), {}, folders};
+  OpenedRun opened{base_of_model(folders[0], name, compute), {}, folders};
   const Timed time(Phase::load);
   for (const Path& folder : folders)
     opened.models.push_back(load_model(folder, opened.base, {request.classes, request.bare_input}));

@@ -31,7 +31,7 @@ void check_base_name(const Path& folder, const Base& base) {
 }  // namespace
 
 Path start_folder(const std::string& name) {
-  const Path given = name, final = given / "final";
+  Path given = name, final = given / "final";
   if (is_model_folder(given)) return given;
   if (!is_model_folder(final)) {
     if (is_model_folder(given / fold_name(0)))

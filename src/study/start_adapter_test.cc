@@ -15,8 +15,8 @@ using testing::HasSubstr;
 
 class StartAdapter : public testing::Test {
  protected:
-  StartAdapter() { set_quiet(true); }
-  ~StartAdapter() override { set_quiet(false); }
+  void SetUp() override { set_quiet(true); }
+  void TearDown() override { set_quiet(false); }
 
   std::shared_ptr<const TrainingStart> open(const Path& folder,
                                             const std::vector<std::string>& classes = {"high", "low"}) const {

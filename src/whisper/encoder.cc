@@ -59,7 +59,7 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads, 
 
 Residual run_layer(const Encoder& encoder, const AdapterSet& adapters, Residual residual, int64_t l, const Pass& pass) {
   const EncoderLayer& layer = encoder.layers[l];
-  const auto compute = layer.q.weight.scalar_type();
+  const auto compute = layer.q.bias.scalar_type();  // also beside a weight in int8
   const auto at_site = [&](SiteKind kind, Tensor value) {
     const SiteAdapter* adapter = adapters.at({kind, l});
     return visit(pass, {kind, l}, adapter ? adapter->forward(value, {kind, l}, pass) : std::move(value));

@@ -10,15 +10,19 @@
 #include "base/formats/json.h"
 #include "checkpoint/finite.h"
 #include "checkpoint/safetensors.h"
-#include "whisper/encoder.h"
+#include "whisper/load_encoder.h"
 
 namespace loralens {
 namespace {
 
-// The element type of a tensor: precision.compute for linear layers (self_attn, fc1, fc2), else precision.sums.
+// Whether a tensor is of a linear layer: self_attn, fc1, fc2.
+bool is_linear(const std::string& name) {
+  return name.find(".self_attn.") != std::string::npos || name.find(".fc") != std::string::npos;
+}
+
+// The element type of a tensor: precision.compute for linear layers, else precision.sums.
 c10::ScalarType type_of(const std::string& name, Precision precision) {
-  const bool linear = name.find(".self_attn.") != std::string::npos || name.find(".fc") != std::string::npos;
-  return linear ? precision.compute : precision.sums;
+  return is_linear(name) ? precision.compute : precision.sums;
 }
 
 void add_name(Sha256& digest, const std::string& name, at::IntArrayRef shape) {
@@ -100,6 +104,10 @@ void visit_tensors(const Encoder& encoder, const std::function<void(const std::s
 }
 
 LoadedEncoder load_encoder(const Path& folder, Precision precision, c10::Device device) {
+  return load_encoder(folder, precision, device, nullptr);
+}
+
+LoadedEncoder load_encoder(const Path& folder, Precision precision, c10::Device device, const WeightForm& form) {
   LoadedEncoder loaded;
   loaded.encoder.config = read_config(folder);
   const Checkpoint checkpoint(folder);
@@ -108,9 +116,10 @@ LoadedEncoder load_encoder(const Path& folder, Precision precision, c10::Device 
   visit_tensors(loaded.encoder, [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t> shape) {
     const std::string file_name = find_tensor(name, shape, checkpoint, folder);
     add_name(digest, name, shape);
-    tensor = at::empty(shape, type_of(name, precision));
+    const bool formed = form && is_linear(name) && shape.size() == 2;
+    tensor = at::empty(shape, formed ? c10::ScalarType::Float : type_of(name, precision));
     fill(tensor, file_name, checkpoint, folder, digest);
-    tensor = tensor.to(device);
+    tensor = (formed ? form(tensor) : tensor).to(device);
     used.insert(file_name);
   });
   expect_no_other(checkpoint, used, folder);

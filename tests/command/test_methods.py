@@ -1,10 +1,11 @@
 """Each adaptation method from training to analysis: a killed run ends with the same bits, the final model predicts,
 PEFT's files hold the method, and analyses that need two factors A and B say so."""
 import json
+import shutil
 
 import pytest
 
-from support import files_of, read_safetensors, run, slow, succeed, table_of
+from support import CLASSES, files_of, read_safetensors, run, slow, succeed, table_of
 from test_resume import FINAL, SECOND_FOLD, kill, train_until
 
 PEFT = "adapter_model.safetensors"
@@ -38,6 +39,35 @@ def test_recomputed_activations_change_no_number(flags, tmp_path):
         assert (tmp_path / "kept" / file).read_bytes() == (tmp_path / "recomputed" / file).read_bytes(), file
     refused = run("train", *flags, "--recompute", "--weighted-layer-sum", "-o", tmp_path / "sum")
     assert refused.returncode == 2 and "--weighted-layer-sum" in refused.stderr
+
+
+def test_base_weights_in_int8_belong_to_their_models(flags, corpus, tmp_path):
+    int8 = ["--base-precision", "int8"]
+    for name, more in (("kept", []), ("recomputed", ["--recompute"])):
+        succeed("train", *flags, *FEW, *int8, "--dropout", 0.1, "--watch", 0, *more, "-o", tmp_path / name)
+    for file in ("predictions.csv", f"fold-00/{PEFT}"):
+        assert (tmp_path / "kept" / file).read_bytes() == (tmp_path / "recomputed" / file).read_bytes(), file
+    fold = tmp_path / "kept" / "fold-00"
+    assert json.loads((fold / "config.json").read_text())["loralens_base_precision"] == "int8"
+    assert "base-precision = 'int8'\n" in (tmp_path / "kept" / "config.toml").read_text()
+
+    # Evaluation rounds the weights, too: the same answers; without config.json, others.
+    def answers(folder):
+        return {row["id"]: float(row["p_anger"]) for row in table_of(folder / "predictions.csv")}
+
+    succeed("evaluate", fold, "--corpus", corpus, "--threads", 1, "-o", tmp_path / "rounded")
+    written = {row["id"]: float(row["p_anger"]) for row in table_of(fold / "predictions.csv")}
+    rounded = answers(tmp_path / "rounded")
+    assert written == pytest.approx({key: rounded[key] for key in written}, abs=1e-6)
+    shutil.copytree(fold, tmp_path / "peft")
+    (tmp_path / "peft" / "config.json").unlink()
+    (tmp_path / "peft" / "history.csv").unlink()
+    succeed("evaluate", tmp_path / "peft", "--corpus", corpus, "--classes", ",".join(CLASSES), "--threads", 1, "-o", tmp_path / "plain")
+    plain = answers(tmp_path / "plain")
+    assert 0 < max(abs(plain[key] - value) for key, value in rounded.items()) < 0.2
+
+    refused = run("train", *flags, "--method", "bitfit", *int8, "-o", tmp_path / "bitfit")
+    assert refused.returncode == 2 and "--base-precision int8" in refused.stderr and "bitfit" in refused.stderr
 
 
 @slow

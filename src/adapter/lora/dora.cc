@@ -8,6 +8,7 @@
 
 #include "adapter/dropout.h"
 #include "adapter/lora/peft_config.h"
+#include "compute/int8.h"
 #include "compute/linear.h"
 
 namespace loralens {
@@ -32,12 +33,13 @@ class DoraMethod : public Method {
     Adapted adapted{std::move(base), {}, {}, false};
     const auto& own = options.own_as<LoraOptions>();
     const auto type = adapted.encoder.norm.weight.options();
+    const auto products = adapted.encoder.layers.front().q.bias.scalar_type();
     for (const LowRankPlace& low_rank : low_rank_places(adapted.encoder.config, options, own)) {
       const Place& place = low_rank.place;
       const Linear& linear = adapted.encoder.linear(place.layer, place.module);
       auto dora = std::make_shared<Dora>();
       start_lora(*dora, low_rank, linear, own.dropout, seed, type);
-      dora->magnitude = dora->norms(linear.weight).requires_grad_();
+      dora->magnitude = dora->norms(dense(linear.weight, products)).requires_grad_();
       add_factors(adapted, place, *dora);
       adapted.parameters.push_back({.name = path_of(place) + ".lora_magnitude_vector",
                                     .tensor = dora->magnitude,
@@ -69,7 +71,7 @@ Tensor Dora::forward(const Linear& base, const Tensor& x, int64_t layer, Module 
   const auto type = x.scalar_type();
   const bool drop = pass.dropout.active && dropout > 0;
   const double kept = drop ? 1 - dropout : 1;
-  const Tensor ratio = magnitude / norms(base.weight);  // out
+  const Tensor ratio = magnitude / norms(dense(base.weight, type));  // out
   const Tensor plain = linear(x, base.weight, {});
   const Tensor in = drop ? with_dropout(pass, layer, module, dropout, x) : x;
   const Tensor dropped = drop ? linear(in, base.weight, {}) : plain;

@@ -14,6 +14,7 @@
 #include "adapter/dropout.h"
 #include "adapter/lora/peft_config.h"
 #include "base/error.h"
+#include "compute/int8.h"
 #include "compute/linear.h"
 
 namespace loralens {
@@ -138,11 +139,12 @@ class PissaMethod : public Method {
   static Adapted attached(Encoder base, const AdapterOptions& options, Start start) {
     Adapted adapted{std::move(base), {}, {}, false};
     const auto type = adapted.encoder.norm.weight.options();
+    const auto products = adapted.encoder.layers.front().q.bias.scalar_type();
     for (const auto& [place, rank, scale] : places_of(adapted.encoder.config, options)) {
       auto pissa = std::make_shared<Pissa>();
       pissa->scale = scale;
       pissa->dropout = options.own_as<LoraOptions>().dropout;
-      start(*pissa, adapted.encoder.linear(place.layer, place.module).weight, rank);
+      start(*pissa, dense(adapted.encoder.linear(place.layer, place.module).weight, products), rank);
       pissa->start_a = pissa->start_a.to(type);
       pissa->start_b = pissa->start_b.to(type);
       pissa->a = pissa->start_a.clone().requires_grad_();
