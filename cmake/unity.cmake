@@ -19,7 +19,7 @@ function(unity target)
       list(APPEND together ${path})
     endif()
   endforeach()
-  execute_process(COMMAND ${Python3_EXECUTABLE} -B ${unity_script} 8 ${together}
+  execute_process(COMMAND ${Python3_EXECUTABLE} -B ${unity_script} ${CMAKE_SOURCE_DIR}/src 8 ${together}
     OUTPUT_VARIABLE units OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
   string(REPLACE ";" "@" units "${units}")
   string(REPLACE "\n" ";" units "${units}")
@@ -32,6 +32,8 @@ function(unity target)
   # GCC warns of types with members from anonymous namespaces in every file but the unit's own.
   target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
-  # The units follow from the names that the sources define.
-  set_property(DIRECTORY ${CMAKE_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${together} ${unity_script})
+  # The units follow from the names that the sources and their headers define.
+  file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*.h)
+  set_property(DIRECTORY ${CMAKE_SOURCE_DIR} APPEND PROPERTY
+    CMAKE_CONFIGURE_DEPENDS ${together} ${headers} ${unity_script})
 endfunction()

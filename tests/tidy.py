@@ -58,7 +58,7 @@ pending = sources()
 count = len(pending)
 for most in (60, 8, 1):
     again = {}
-    for members in units(pending, most):
+    for members in units(pending, most, root / "src"):
         flags = pending[members[0]]
         found = check(members, flags)
         clashes = {pathlib.Path(line.split(":")[0]) for line in found if "clang-diagnostic-error" in line}

@@ -105,7 +105,7 @@ Pairs pairs_of(const std::vector<NearPair>& near) {
   return pairs;
 }
 
-std::vector<std::string> paths_of(const Clips& clips) {
+std::vector<std::string> audio_paths(const Clips& clips) {
   std::vector<std::string> paths;
   for (const auto& clip : clips.clips) paths.push_back(clip.path.string());
   return paths;
@@ -121,7 +121,7 @@ class Audit {
         class_numbers_(class_numbers(clips, classes_)),
         speakers_(groups_of(group_values(clips, "speaker"))),
         texts_(groups_of(group_values(clips, "text"))),
-        files_(groups_of(paths_of(clips))),
+        files_(groups_of(audio_paths(clips))),
         identical_(repeated(by_digest(recordings))),
         near_(near_pairs(recordings)),
         segments_(overlapping_segments(clips)) {}
