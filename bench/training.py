@@ -33,16 +33,16 @@ def epoch_seconds(profile: Profile) -> float:
     return profile.seconds("forward", "backward", "optimiser") + profile.seconds("wait", "stem") / EPOCHS
 
 
-def lora_peer(place: Place, precision: str) -> dict:
+def step_peer(place: Place, precision: str, method: str = "lora") -> dict:
     rows = speech.read_table(clips_for_training(place))[:BATCH]
-    return peer(place, "lora_step", paths=[row["path"] for row in rows], labels=[row["label"] for row in rows],
-                precision=precision, batch=1 if place.quick else BATCH, steps=1 if place.quick else 2, frozen=False)
+    return peer(place, "step", paths=[row["path"] for row in rows], labels=[row["label"] for row in rows],
+                precision=precision, batch=1 if place.quick else BATCH, steps=1 if place.quick else 2, method=method)
 
 
-def steps(place: Place, precision: str) -> dict:
+def steps(place: Place, precision: str, *flags) -> dict:
     """Seconds per step on clips padded to 30 s, as the peer's are."""
     clips, batch = (2, 1) if place.quick else (3 * BATCH, BATCH)
-    profile = train(place, clips_for_training(place), clips, *lora_flags(precision, "padded"), "--batch", batch)
+    profile = train(place, clips_for_training(place), clips, *lora_flags(precision, "padded"), "--batch", batch, *flags)
     return {"seconds": epoch_seconds(profile) / profile.calls("optimiser"), "memory": profile.finished.memory}
 
 
@@ -78,8 +78,25 @@ def lora_row(place: Place, precision: str, targets: tuple[float, float, float]) 
         ]
 
     return Row(f"training-{precision}", f"LoRA step (padded) and epoch (speech length) in {precision}, against transformers + PEFT",
-               {"transformers + PEFT": lambda: lora_peer(place, precision), "padded": lambda: steps(place, precision),
+               {"transformers + PEFT": lambda: step_peer(place, precision), "padded": lambda: steps(place, precision),
                 "speech": lambda: epoch(place, precision)}, lines,
+               prepare=lambda: clips_for_training(place))
+
+
+# The methods of PEFT besides LoRA, and the flags that give ours the same adapters (v_proj of all layers, rank 32).
+METHODS = {"lora-fa": ["--freeze", "A"], "pissa": ["--method", "pissa"], "dora": ["--method", "dora"],
+           "vera": ["--method", "vera", "--rank", 256], "ia3": ["--method", "ia3", "--targets", "k_proj,v_proj,fc2"],
+           "full": ["--method", "full"]}
+
+
+def methods_row(place: Place) -> Row:
+    sides = {}
+    for name, flags in METHODS.items():
+        sides[name] = lambda flags=flags: steps(place, "bf16", *flags)
+        sides[f"{name}, peer"] = lambda name=name: step_peer(place, "bf16", name)
+    return Row("methods", "a step of each method that PEFT has too, padded, in bf16, against transformers + PEFT", sides,
+               lambda m: [compared(f"training step of {name}, padded, bf16", m[name]["seconds"], m[f"{name}, peer"]["seconds"], "s",
+                                   "transformers + PEFT" if name != "full" else "transformers", 1) for name in METHODS],
                prepare=lambda: clips_for_training(place))
 
 
@@ -94,8 +111,8 @@ def frozen_row(place: Place) -> Row:
 
     def theirs() -> dict:
         rows = speech.read_table(speech.joined(place, count))[:BATCH]
-        return peer(place, "lora_step", paths=[row["path"] for row in rows], labels=[row["label"] for row in rows],
-                    precision="bf16", batch=1 if place.quick else BATCH, steps=1 if place.quick else 3, frozen=True)
+        return peer(place, "step", paths=[row["path"] for row in rows], labels=[row["label"] for row in rows],
+                    precision="bf16", batch=1 if place.quick else BATCH, steps=1 if place.quick else 3, method="frozen")
 
     def logistic() -> dict:
         return peer(place, "logistic", clips=count, width=WIDTH, classes=4, folds=folds)
@@ -160,5 +177,5 @@ def large_row(place: Place) -> Row:
 
 
 def rows(place: Place) -> list[Row]:
-    return [lora_row(place, "fp32", (1.2, 11, 85)), lora_row(place, "bf16", (1.2, 10, 70)), frozen_row(place), layers_row(place),
+    return [lora_row(place, "fp32", (1.2, 11, 85)), lora_row(place, "bf16", (1.2, 10, 70)), methods_row(place), frozen_row(place), layers_row(place),
             large_row(place)]

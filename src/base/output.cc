@@ -117,13 +117,13 @@ void check_inputs_stay(const Path& output, const std::vector<Path>& inputs) {
   if (S_ISDIR(target->st_mode))
     for (const Path& entry : entries_below(output))
       if (const auto status = status_of(entry, /*follow=*/false); status && is_read(*status))
-        fail("{} holds {}, which this command reads: choose another output", output.string(),
+        fail("{} holds {}, an input of this command: choose another output", output.string(),
              entry.lexically_relative(output).string());
   std::error_code ignored;
   Path above = fs::canonical(output.has_parent_path() ? output.parent_path() : Path("."), ignored);
   for (; !ignored && above.has_relative_path(); above = above.parent_path())
     if (const auto status = status_of(above, /*follow=*/true); status && is_read(*status))
-      fail("{} lies in {}, which this command reads: choose another output", output.string(), above.string());
+      fail("{} lies in {}, an input of this command: choose another output", output.string(), above.string());
 }
 
 OutputFolder::OutputFolder(const Path& target, bool force, Complaint complaint, Build build)

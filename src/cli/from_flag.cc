@@ -86,6 +86,11 @@ void FromFlag::check_leaks(const Clips& clips, const std::vector<Fold>& folds, c
           "table, or allow it with --allow-leaks",
           name_, leak);
     log_line(fmt::format("--from {}: {}: their scores are no test", name_, leak));
+  } else if (const auto names = start_namesakes(record, clips, folds); !names.empty()) {
+    log_line(fmt::format(
+        "--from {}: {} speakers of test and development parts have names of speakers of another corpus who trained it "
+        "({}): if they are the same people, the scores are no test",
+        name_, names.size(), names.front()));
   }
   std::set<int64_t> tested;
   for (const Fold& fold : folds) tested.insert(fold.test.begin(), fold.test.end());

@@ -257,6 +257,11 @@ void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
     a.from.open(command, a.adapter, base, inputs.classes, a.run);
   else
     a.adapter.choose_layers(a.run.adapter, base.encoder.config);
+  if (a.run.start && before) {  // the record of the interrupted training: the adapter's own may have changed
+    auto start = std::make_shared<TrainingStart>(*a.run.start);
+    if (auto record = read_start(out.path())) start->record = *std::move(record);
+    a.run.start = start;
+  }
   if (a.run.start) inputs.start = a.run.start->record;
   inputs.folds = fold_letters(folds, clips.clips.size());
   inputs.base_sha256 = base.sha256;

@@ -13,6 +13,7 @@
 #include "classifier/model.h"
 #include "corpus/join.h"
 #include "corpus/labels.h"
+#include "results/protocol.h"
 #include "results/run_folder.h"
 #include "study/open_run.h"
 #include "training/inputs.h"
@@ -68,18 +69,26 @@ std::optional<int64_t> clips_of_its_tables(const Path& run, const Clips& clips) 
   return count > 0 || all ? std::optional(count) : std::nullopt;
 }
 
-// The ids in the training or development parts of the run's folds, or of the one fold that `folder` is. nullopt for a
-// final model, which was trained on all clips, and for a folder that is none of the folds.
+// Whether the epochs of the run's models were chosen on their test parts.
+bool chosen_on_test(const Path& run) {
+  const std::string select = recorded_value(run, "select");
+  return select == "test" || (select == "auto" && protocol_named(recorded_value(run, "protocol")).selection == "test");
+}
+
+// The ids in the training or development parts of the run's folds, or of the one fold that `folder` is; with the test
+// parts if they chose the epoch. nullopt for a final model, which was trained on all clips, and for a folder that is
+// none of the folds.
 std::optional<std::set<std::string>> training_ids(const Path& run, const Path& folder) {
   const auto number = fold_number(folder);
   const bool whole = fs::weakly_canonical(run) == fs::weakly_canonical(folder);
   if (!fs::exists(run / "folds.csv") || (!whole && !number)) return {};
   std::set<std::string> ids;
   bool known = false;
+  const bool test_too = chosen_on_test(run);
   scan_folds(run / "folds.csv", [&](const std::string& id, int64_t fold, const std::string& part) {
     if (!whole && fold != number) return;
     known = true;
-    if (part == "train" || part == "development") ids.insert(id);
+    if (part == "train" || part == "development" || (test_too && part == "test")) ids.insert(id);
   });
   return known ? std::optional(ids) : std::nullopt;
 }
@@ -113,15 +122,15 @@ std::optional<int64_t> clips_trained_on(const Path& folder, const Clips& clips, 
   const auto count = std::ssize(trained_among(record.clips, recordings));
   if (count > 0 || record.complete) return count;
   log_line(
-      fmt::format("{} was trained from an adapter whose training clips are unknown, so it is unknown whether "
-                  "it was trained on these clips",
-                  run.string()));
+      fmt::format("{}: not all clips that trained it are known, so it is unknown whether these clips are among them",
+                  folder.string()));
   return std::nullopt;
 }
 
 StartRecord trained_clips_of(const Path& folder) {
-  const Path run = run_of(folder);
-  if (!fs::exists(run / "recordings.csv")) return {};
+  const Path run = run_of(folder), canonical = fs::weakly_canonical(folder);
+  const bool of_run = fs::weakly_canonical(run) == canonical || fold_number(folder) || canonical.filename() == "final";
+  if (!of_run || !fs::exists(run / "recordings.csv")) return {};  // a copy in the folder of another run has no record
   StartRecord record{.clips = read_recordings(run / "recordings.csv"), .complete = true};
   if (const auto parts = training_ids(run, folder))
     std::erase_if(record.clips, [&](const TrainedClip& clip) { return !parts->contains(clip.id); });

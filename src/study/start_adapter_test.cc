@@ -52,6 +52,10 @@ TEST_F(StartAdapter, KeepsItsHeadForItsOwnClasses) {
 TEST_F(StartAdapter, RecordsTheClipsThatTrainedIt) {
   EXPECT_EQ(open(run_ / "fold-00")->record.clips.size(), 8u);
   EXPECT_TRUE(open(run_ / "fold-00")->record.complete);
+  fs::copy(run_ / "fold-00", run_ / "pretrained");
+  EXPECT_TRUE(open(run_ / "pretrained")->record.clips.empty()) << "no model of this run";
+  EXPECT_FALSE(open(run_ / "pretrained")->record.complete);
+  fs::remove_all(run_ / "pretrained");
   // A run that started from the model of another one: its record, and the other one's.
   TrainingInputs inputs;
   inputs.clips = read_recordings(run_ / "recordings.csv");
@@ -75,6 +79,17 @@ TEST_F(StartAdapter, RecordsTheClipsThatTrainedIt) {
   EXPECT_EQ(clips_trained_on(run_ / "fold-01", others, 1), std::nullopt);
   fs::remove(run_ / "from.csv");
   EXPECT_THAT(error_of([&] { open(run_ / "fold-01"); }), HasSubstr("from.csv"));
+}
+
+TEST_F(StartAdapter, WasTrainedOnTheTestPartThatChoseItsEpoch) {
+  const std::string config = read_file(run_ / "config.toml");
+  const size_t all = read_recordings(run_ / "recordings.csv").size();
+  for (const auto& [line, clips] : {std::pair{"select = \"test\"\n", all},
+                                    {"select = \"auto\"\nprotocol = \"paper\"\n", all},
+                                    {"select = \"auto\"\nprotocol = \"strict\"\n", size_t{8}}}) {
+    write_file(run_ / "config.toml", config + line);
+    EXPECT_EQ(open(run_ / "fold-00")->record.clips.size(), clips) << line;
+  }
 }
 
 TEST_F(StartAdapter, OfTheMethodFrozenNeedsItsClassesAndAHeadOfGradients) {

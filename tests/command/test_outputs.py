@@ -25,7 +25,7 @@ def synthetic(corpus, tmp_path):
 def expect_refused(folder, *arguments):
     """Asserts that the command with --force fails and that the files below `folder` are unchanged."""
     before = files_of(folder)
-    expect_error(run("-q", *arguments, "--force"), 1, "this command reads", "choose another")
+    expect_error(run("-q", *arguments, "--force"), 1, "an input of this command", "choose another")
     assert files_of(folder) == before
 
 

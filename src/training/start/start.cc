@@ -6,16 +6,18 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/text.h"
 
 namespace loralens {
 namespace {
 
 constexpr size_t most_names = 3;
 
-// A speaker by corpus and name. In a training on several corpora, the corpus stands in front of the name.
+// A speaker by corpus and name, both as folded_name() spells them. In a training on several corpora, the corpus stands
+// in front of the name.
 std::pair<std::string, std::string> person(const std::string& corpus, const std::string& speaker) {
   const std::string prefix = corpus + "/";
-  return {corpus, speaker.starts_with(prefix) ? speaker.substr(prefix.size()) : speaker};
+  return {folded_name(corpus), folded_name(speaker.starts_with(prefix) ? speaker.substr(prefix.size()) : speaker)};
 }
 
 // "a, b, c, ..."
@@ -68,19 +70,34 @@ std::string start_leak(const StartRecord& record, const Clips& clips, const std:
   for (const TrainedClip& clip : record.clips)
     if (!clip.speaker.empty()) known.insert(person(clip.corpus, clip.speaker));
   int64_t count = 0;
+  std::string corpus;  // of the first speaker
   for (const int64_t number : out) {
     const Clip& clip = clips.clips[number];
     const auto speaker = person(clip.corpus, clip.speaker);
     if (!known.contains(speaker)) continue;
-    if (found.insert(speaker).second) names.push_back(speaker.second);
-    if (place.empty()) place = place_of(number, folds);
-    ++count;
+    if (found.insert(speaker).second) names.push_back(clip.speaker);
+    if (count++ == 0) {
+      place = place_of(number, folds);
+      corpus = clip.corpus;
+    }
   }
   if (names.empty()) return "";
   return fmt::format(
       "other clips of the speakers of {} of the {} clips in test and development parts trained it "
       "(corpus {}, {} {}; {})",
-      count, out.size(), found.begin()->first, names.size() > 1 ? "speakers" : "speaker", first_of(names), place);
+      count, out.size(), corpus, names.size() > 1 ? "speakers" : "speaker", first_of(names), place);
+}
+
+std::vector<std::string> start_namesakes(const StartRecord& record, const Clips& clips,
+                                         const std::vector<Fold>& folds) {
+  std::set<std::string> known, found;
+  for (const TrainedClip& clip : record.clips)
+    if (!clip.speaker.empty()) known.insert(person(clip.corpus, clip.speaker).second);
+  for (const int64_t number : held_out(folds)) {
+    const Clip& clip = clips.clips[number];
+    if (!clip.speaker.empty() && known.contains(person(clip.corpus, clip.speaker).second)) found.insert(clip.speaker);
+  }
+  return {found.begin(), found.end()};
 }
 
 }  // namespace loralens

@@ -31,4 +31,8 @@ std::vector<int64_t> held_out(const std::vector<Fold>& folds);
 std::string start_leak(const StartRecord& record, const Clips& clips, const std::vector<Fold>& folds,
                        const std::vector<Recording>& recordings);
 
+// The names of speakers in test and development parts that are also names of speakers who trained the adapter, in
+// whatever corpus and spelling, ascending.
+std::vector<std::string> start_namesakes(const StartRecord& record, const Clips& clips, const std::vector<Fold>& folds);
+
 }  // namespace loralens

@@ -63,8 +63,12 @@ TEST(StartLeak, IsASpeakerWhoseOtherClipsTrainedTheAdapter) {
   EXPECT_THAT(corpus.leak(corpus.trained({1, 3}, "one/"), folds), HasSubstr("speakers s0, s1"))
       << "as a run on several corpora records them";
   StartRecord others = corpus.trained({1, 3});
+  for (TrainedClip& clip : others.clips) clip.corpus = "ONE", clip.speaker = " S0";
+  EXPECT_THAT(corpus.leak(others, folds), HasSubstr("speaker s0;")) << "in another spelling";
+  others = corpus.trained({1, 3});
   for (TrainedClip& clip : others.clips) clip.corpus = "two";
-  EXPECT_EQ(corpus.leak(others, folds), "") << "other people of the same names";
+  EXPECT_EQ(corpus.leak(others, folds), "") << "perhaps other people of the same names";
+  EXPECT_THAT(start_namesakes(others, corpus.clips, folds), testing::ElementsAre("s0", "s1"));
   for (TrainedClip& clip : others.clips) clip.corpus = "one", clip.speaker = "";
   EXPECT_EQ(corpus.leak(others, folds), "") << "unknown speakers";
 }
