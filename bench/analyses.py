@@ -7,7 +7,7 @@ from rows import Line, Row, compared
 from training import lora_flags
 
 SUITE = {"padded": "contribution,logit-lens,erasure,spectrum,alignment",
-         "speech": "contribution,logit-lens,erasure,spectrum"}  # no alignment: the published CKA needs clips of equal length
+         "speech": "contribution,logit-lens,erasure,spectrum"}  # the CKA of alignment needs clips of equal length
 
 
 def suite_row(place: Place) -> Row:

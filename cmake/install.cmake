@@ -15,7 +15,8 @@ else()
   set_target_properties(loralens PROPERTIES INSTALL_RPATH "$ORIGIN/../${torch_folder}")
   target_link_directories(libtorch INTERFACE $<INSTALL_INTERFACE:$<INSTALL_PREFIX>/${torch_folder}>)
   file(GLOB libraries CONFIGURE_DEPENDS ${LORALENS_TORCH}/lib/lib*.so*)
-  list(FILTER libraries EXCLUDE REGEX "/lib(torch_python|torch_global_deps|shm|aoti|[a-z_]*(test|backend))[^/]*$")  # only Python uses these
+  # Only Python uses these.
+  list(FILTER libraries EXCLUDE REGEX "/lib(torch_python|torch_global_deps|shm|aoti|[a-z_]*(test|backend))[^/]*$")
   foreach(component program development)
     install(FILES ${libraries} DESTINATION ${torch_folder} COMPONENT ${component})
   endforeach()

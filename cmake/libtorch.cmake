@@ -21,8 +21,8 @@ add_library(libtorch INTERFACE)
 target_include_directories(libtorch SYSTEM INTERFACE $<BUILD_INTERFACE:${torch_include}>)
 target_link_directories(libtorch INTERFACE $<BUILD_INTERFACE:${LORALENS_TORCH}/lib>)
 target_link_options(libtorch INTERFACE -Wl,--no-as-needed)
-# libstdc++ is linked first: libraries of the wheels export parts of another libstdc++, and a program that is linked with
-# those parts crashes (std::filesystem::remove_all of the CUDA wheel of 2.11).
+# libstdc++ is linked first: libraries of the wheels export parts of another libstdc++, and a program that is linked
+# with those parts crashes (std::filesystem::remove_all of the CUDA wheel of 2.11).
 target_link_libraries(libtorch INTERFACE stdc++ torch_cpu c10)
 if(EXISTS ${LORALENS_TORCH}/lib/libtorch_cuda.so)
   target_link_libraries(libtorch INTERFACE torch_cuda c10_cuda)

@@ -44,14 +44,15 @@ def declared_names(header):
 
 
 def units(sources, most, root):
-    """Lists of at most `most` sources that can be compiled together. sources: {path: key}; only equal keys share one."""
+    """Lists of at most `most` sources that can be compiled together. sources: {path: key}; a list has one key."""
     made = []
     for source, key in sources.items():
         hidden = hidden_names(source)
         seen = hidden.union(*map(declared_names, headers_of(source, root)))
         for unit in made:
             members, their_hidden, their_seen = unit
-            if sources[members[0]] == key and len(members) < most and not hidden & their_seen and not their_hidden & seen:
+            clash = hidden & their_seen or their_hidden & seen
+            if sources[members[0]] == key and len(members) < most and not clash:
                 break
         else:
             unit = [[], set(), set()]

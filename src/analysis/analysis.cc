@@ -2,8 +2,10 @@
 #include "analysis/analysis.h"
 
 #include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/empty.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "base/device.h"
@@ -62,15 +64,27 @@ Tensor BatchView::loss_of(const Tensor& logits) const {
   return at::cross_entropy_loss(logits, targets, {}, /*sum*/ 2);
 }
 
-Tensor BatchView::logits_from(int64_t layer, const Tensor& x, std::vector<Intervention*> interventions,
-                              const Head* head) const {
+Tensor BatchView::logits_from(int64_t layer, const Tensor& x, std::vector<Intervention*> interventions) const {
+  const Head* const own = &subject.model.head;
+  return logits_under({&own, 1}, layer, x, std::move(interventions)).front();
+}
+
+std::vector<Tensor> BatchView::logits_under(std::span<const Head* const> heads, int64_t layer, const Tensor& x,
+                                            std::vector<Intervention*> interventions) const {
   Taps taps;
   taps.interventions = std::move(interventions);
   Pass continued = pass;
   continued.taps = &taps;
-  const Network own = subject.network();
-  const Network network{own.encoder, own.adapters, head ? *head : own.head};
-  return loralens::logits_from(network, x, layer, continued, residuals);
+  Head reader = *heads.front();  // says which states to pool: the one that all heads read, or all of them
+  const bool alike = std::ranges::all_of(heads, [&](const Head* head) {
+    return !head->layer_weights.defined() && head->hidden_state == reader.hidden_state;
+  });
+  if (!alike) reader = {.layer_weights = at::empty({setting.layers + 1})};
+  const Network network{subject.encoder, subject.model.adapted.adapters, reader};
+  const Tensor states = head_states(network, x, layer, continued, residuals);
+  std::vector<Tensor> all;
+  for (const Head* head : heads) all.push_back(loralens::logits(*head, states, continued));
+  return all;
 }
 
 Tensor BatchView::value_at(const Site& site) const {

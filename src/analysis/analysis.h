@@ -104,9 +104,10 @@ struct BatchView {
   // same gradient as a batch of this clip alone. Differentiable if gradients are enabled.
   at::Tensor loss_of(const at::Tensor& logits) const;
   // Logits (B×C) of a forward pass that starts with residual stream x at the input of `layer` (N: of the final norm).
-  // head: used in place of the model's own head; null: the model's own.
-  at::Tensor logits_from(int64_t layer, const at::Tensor& x, std::vector<Intervention*> interventions = {},
-                         const Head* head = nullptr) const;
+  at::Tensor logits_from(int64_t layer, const at::Tensor& x, std::vector<Intervention*> interventions = {}) const;
+  // The logits of such a pass under each of these heads in place of the model's own. The layers run once.
+  std::vector<at::Tensor> logits_under(std::span<const Head* const> heads, int64_t layer, const at::Tensor& x,
+                                       std::vector<Intervention*> interventions = {}) const;
   // The value at a site inside a layer: runs this layer again from its residual stream. Only if residuals are kept.
   at::Tensor value_at(const Site& site) const;
 };

@@ -19,8 +19,8 @@ class NullDraws {
 
   explicit NullDraws(Tail tail) : tail_(tail) {}
 
-  // Adds a fold's value and m >= 2 draws of it under the null hypothesis. m is the same for all keys, and the draws b
-  // of all keys are one joint draw. Values or draws that are NaN are left out.
+  // Adds the value of one fold, and m >= 2 random values that it would have under the null hypothesis. m is the same
+  // for all keys. The values with the number b of all keys are one joint draw. NaN values are left out.
   void add(int64_t fold, const RowKey& key, double value, std::vector<double> draws);
 
   // Sets p, p_adjusted, null_low, null_high and null_draws of the rows with these keys: those of a fold by its value

@@ -24,10 +24,11 @@ struct AudioFacts {
   int64_t clipped = 0;         // clipped samples, before mixing: in runs of three or more at full scale
 };
 
-// A file, or only `segment` of it, decoded piece by piece in bounded memory. The format is detected from the bytes, at
-// sample rates from 1,000 to 768,000 Hz: WAV, RF64, W64, AIFF, AU, CAF and SPHERE (by libsndfile), FLAC (libFLAC), Ogg
-// Vorbis and Opus (libsndfile, after all pages were checked), MP3 (libmpg123). Mono is the mean of the channels; other
-// rates than 16 kHz are resampled (soxr, high quality). Segment ends are rounded to the nearest frame of the file.
+// Decodes an audio file, or one segment of it, piece by piece, so that memory does not grow with the file's length. The
+// file's bytes tell its format: WAV, RF64, W64, AIFF, AU, CAF and SPHERE (by libsndfile), FLAC (libFLAC), Ogg Vorbis
+// and Opus (libsndfile, after all pages were checked), MP3 (libmpg123). Sample rates are 1,000 to 768,000 Hz; other
+// rates than 16 kHz are resampled (soxr, high quality). Mono is the mean of the channels. Segment ends are rounded to
+// the nearest frame of the file.
 // Codecs that cannot seek exactly (Ogg, MP3) are decoded from the start of the file. Different streams may be read on
 // different threads.
 //

@@ -16,8 +16,8 @@ using LooseLanes = float __attribute__((vector_size(4 * lanes), aligned(4), may_
 }  // namespace loralens
 
 // Marks a function that x86 builds compile twice, for AVX2 (x86-64-v3) and for the baseline CPU; the version is chosen
-// at load time. On other processors GCC must not analyse calls of it (noipa): GCC 12 took such a call for one without
-// effect and removed it.
+// at load time. On other processors the function is noipa: GCC 12 otherwise concludes that a call has no effect, and
+// removes it.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define LORALENS_PER_PROCESSOR __attribute__((target_clones("arch=x86-64-v3", "default")))
 #elif defined(__GNUC__) && !defined(__clang__)

@@ -3,7 +3,6 @@
 
 #include "base/error.h"
 #include "compute/int8.h"
-#include "whisper/load_encoder.h"
 
 namespace loralens {
 namespace {

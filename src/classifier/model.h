@@ -95,6 +95,7 @@ struct SavedModel {
   AdapterOptions options;
   std::vector<std::string> classes;  // empty for a bare PEFT folder
   bool bare = false;  // whether it is a bare PEFT folder
+  bool int8_base = false;  // whether it was trained on base weights in int8 (classifier/int8_base.h)
 };
 // Error for a folder without a model, and for settings that are not supported.
 SavedModel saved_model(const Path& folder);

@@ -318,6 +318,7 @@ SavedModel saved_model(const Path& folder) {
   if (saved.bare) return saved;
   const json id2label = description.config.value("id2label", json());
   saved.classes = named_in(id2label, std::ssize(id2label), description.file.string());
+  saved.int8_base = has_int8_weights(description.config);
   return saved;
 }
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/from_flag.h"
 
+#include <algorithm>
 #include <set>
 
 #include "base/error.h"
-#include "base/formats/json.h"
 #include "base/progress.h"
-#include "classifier/int8_base.h"
 #include "cli/config.h"
 #include "cli/module_flags.h"
 #include "results/run_folder.h"
@@ -30,7 +29,7 @@ void FromFlag::read(CLI::App& command, const std::set<std::string>& given) {
   std::map<std::string, std::string> values = {{"method", method}};
   if (const std::string base = base_name_of(folder_); !base.empty()) values["model"] = base;
   if (method_named(method).leaves_encoder()) values["read-out"] = "gradient";
-  if (!saved_.bare && has_int8_weights(read_json_object(folder_ / "config.json"))) values["base-precision"] = "int8";
+  if (saved_.int8_base) values["base-precision"] = "int8";
   apply_preset(command, values);
   if (const auto asked = command.get_option("--method")->as<std::string>(); asked != method)
     throw_usage("--method {}: the adapter of --from has the method {}: leave --method out", asked, method);
@@ -79,7 +78,8 @@ void FromFlag::check_leaks(const Clips& clips, const std::vector<Fold>& folds, c
                            bool allow_leaks, RunOptions& run) const {
   if (!given()) return;
   const StartRecord& record = run.start->record;
-  if (const std::string leak = start_leak(record, clips, folds, recordings); !leak.empty()) {
+  const auto trained = trained_among(record.clips, recordings);
+  if (const std::string leak = start_leak(record, clips, folds, trained); !leak.empty()) {
     if (!allow_leaks)
       fail(
           "--from {}: {}: start from an adapter that was trained on other clips and speakers, take these out of the "
@@ -94,9 +94,7 @@ void FromFlag::check_leaks(const Clips& clips, const std::vector<Fold>& folds, c
   }
   std::set<int64_t> tested;
   for (const Fold& fold : folds) tested.insert(fold.test.begin(), fold.test.end());
-  std::vector<Recording> heard;
-  for (const int64_t clip : tested) heard.push_back(recordings.at(clip));
-  run.test_clips_of_start = std::ssize(trained_among(record.clips, heard));
+  run.test_clips_of_start = std::ranges::count_if(trained, [&](int64_t clip) { return tested.contains(clip); });
 }
 
 }  // namespace loralens

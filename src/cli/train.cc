@@ -25,7 +25,7 @@
 #include "corpus/labels.h"
 #include "corpus/soft_labels.h"
 #include "results/results.h"
-#include "study/open_int8_base.h"
+#include "study/open_run.h"
 #include "training/inputs.h"
 #include "training/presets.h"
 #include "training/run.h"

@@ -11,7 +11,6 @@
 #include "base/progress.h"
 #include "hub/hub.h"
 #include "results/run_folder.h"
-#include "study/open_int8_base.h"
 
 namespace loralens {
 namespace {
@@ -124,10 +123,10 @@ Path run_of(const Path& folder) {
   Path above = canonical.parent_path();
   if (!is_model_folder(folder))
     return training_seed(canonical) && std::filesystem::exists(above / "folds.csv") ? above : folder;
+  if (!fold_number(folder) && canonical.filename() != "final") return folder;
   if (training_seed(above)) above = above.parent_path();
-  const bool named = fold_number(folder) || canonical.filename() == "final";
   for (const char* file : {"folds.csv", "recordings.csv", "config.toml"})
-    if (std::filesystem::exists(above / file) && (named || file == std::string_view("folds.csv"))) return above;
+    if (std::filesystem::exists(above / file)) return above;
   return folder;
 }
 

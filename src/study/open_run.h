@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "classifier/int8_base.h"
 #include "classifier/model.h"
 
 namespace loralens {
@@ -22,6 +23,8 @@ struct Compute {
 
 // Loads a base encoder. model: its name, folder or Hugging Face id.
 Base open_base(const std::string& model, const Compute& compute);
+// The same with the weights of the linear layers in int8.
+Base open_int8_base(const std::string& model, const Compute& compute, Int8Weights weights);
 
 struct RunRequest {
   Path run;                          // a run, one of its folds, final/ or a bare PEFT folder
@@ -43,7 +46,7 @@ struct OpenedRun {
 OpenedRun open_run(const RunRequest& request, const Compute& compute);
 
 // The run's folder for a run, for one of its model folders (fold-00, final, seed-43/fold-00), also if the run has lost
-// folds.csv, or for the folder of a training (seed-43); else the folder itself.
+// folds.csv, or for the folder of a training (seed-43); else the folder itself, such as a model copied into a run.
 Path run_of(const Path& folder);
 
 // The random seed with which a run's model (fold-00, final) was trained: the one in the name of its training's folder,

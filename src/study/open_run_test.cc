@@ -95,6 +95,11 @@ TEST_F(OpenRun, AModelFolderBelongsToTheRunAboveIt) {
   EXPECT_EQ(run_of(run), run);
   EXPECT_EQ(run_of(run / "fold-01"), run);
   EXPECT_EQ(run_of(run / "fold-01/"), run);
+  runs_.write_model(run / "seed-43" / "fold-00", runs_.model(4));
+  EXPECT_EQ(run_of(run / "seed-43"), run);
+  EXPECT_EQ(run_of(run / "seed-43" / "fold-00"), run);
+  fs::copy(run / "fold-00", run / "copied");
+  EXPECT_EQ(run_of(run / "copied"), run / "copied");
   const Path alone = runs_.path() / "alone";
   fs::rename(run / "fold-01", alone);
   EXPECT_EQ(run_of(alone), alone);

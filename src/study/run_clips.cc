@@ -128,9 +128,8 @@ std::optional<int64_t> clips_trained_on(const Path& folder, const Clips& clips, 
 }
 
 StartRecord trained_clips_of(const Path& folder) {
-  const Path run = run_of(folder), canonical = fs::weakly_canonical(folder);
-  const bool of_run = fs::weakly_canonical(run) == canonical || fold_number(folder) || canonical.filename() == "final";
-  if (!of_run || !fs::exists(run / "recordings.csv")) return {};  // a copy in the folder of another run has no record
+  const Path run = run_of(folder);
+  if (!fs::exists(run / "recordings.csv")) return {};
   StartRecord record{.clips = read_recordings(run / "recordings.csv"), .complete = true};
   if (const auto parts = training_ids(run, folder))
     std::erase_if(record.clips, [&](const TrainedClip& clip) { return !parts->contains(clip.id); });

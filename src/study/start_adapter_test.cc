@@ -52,6 +52,11 @@ TEST_F(StartAdapter, KeepsItsHeadForItsOwnClasses) {
 TEST_F(StartAdapter, RecordsTheClipsThatTrainedIt) {
   EXPECT_EQ(open(run_ / "fold-00")->record.clips.size(), 8u);
   EXPECT_TRUE(open(run_ / "fold-00")->record.complete);
+  EXPECT_EQ(trained_clips_of(run_).clips.size(), 12u);
+  runs_.write_model(run_ / "seed-43" / "fold-00", runs_.model(4));
+  EXPECT_EQ(trained_clips_of(run_ / "seed-43").clips.size(), 12u);
+  EXPECT_EQ(trained_clips_of(run_ / "seed-43" / "fold-00").clips.size(), 8u);
+  fs::remove_all(run_ / "seed-43");
   fs::copy(run_ / "fold-00", run_ / "pretrained");
   EXPECT_TRUE(open(run_ / "pretrained")->record.clips.empty()) << "no model of this run";
   EXPECT_FALSE(open(run_ / "pretrained")->record.complete);

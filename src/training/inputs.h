@@ -29,10 +29,10 @@ std::string format_recordings(const std::vector<TrainedClip>& clips);
 // Error, with the row, for content that format_recordings does not write.
 std::vector<TrainedClip> read_recordings(const Path& csv);
 
-// What is known about the clips that trained the adapter from which a training starts (train --from).
+// The training clips of the adapter from which a training starts (train --from), as far as files record them.
 struct StartRecord {
-  std::vector<TrainedClip> clips;  // that trained it, or an adapter from which it started in turn
-  bool complete = false;  // whether these are all
+  std::vector<TrainedClip> clips;  // those of the adapter, and of the adapters from which it started itself
+  bool complete = false;  // whether the adapter has no other training clips
 };
 
 struct TrainingInputs {

@@ -57,6 +57,16 @@ class FoldTest : public testing::Test {
                        .targets = targets_});
   }
 
+  struct Stop {};
+  // Trains a new model and stops it at the progress call of this step, so that its checkpoint is left.
+  void train_until(int64_t step, const AdapterOptions& adapter, const Path& checkpoint) const {
+    EmotionModel stopped = new_model(adapter);
+    const auto stop = [&](const TrainProgress& p) {
+      if (p.step == step) throw Stop();
+    };
+    EXPECT_THROW(train(stopped, checkpoint, stop), Stop);
+  }
+
   std::vector<int64_t> everything() const {
     std::vector<int64_t> numbers(clips_.clips.size());
     std::iota(numbers.begin(), numbers.end(), 0);

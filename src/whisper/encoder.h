@@ -64,11 +64,16 @@ struct LoadedEncoder {
   std::string sha256;  // sha256_of() the weights in the file
 };
 
+// Makes a linear layer's weight from its values (out×in, float32, on the CPU).
+using WeightForm = std::function<at::Tensor(const at::Tensor& values)>;
+
 // Reads the encoder from a Hugging Face Whisper folder with any head (tensor names with "model.encoder." or
 // "encoder."), in the types that `convert` gives. It is read and rounded piece by piece, so that only the result is in
 // memory. Error for a missing tensor, a wrong shape, an encoder tensor that config.json does not describe, and NaN,
 // infinity or a number out of the range of the type.
-LoadedEncoder load_encoder(const Path& folder, Precision precision = {}, c10::Device device = c10::kCPU);
+// form: where given, the weights of linear layers are read in float32, one at a time, and become form(values).
+LoadedEncoder load_encoder(const Path& folder, Precision precision = {}, c10::Device device = c10::kCPU,
+                           const WeightForm& form = nullptr);
 
 // A copy of the encoder on `device`: linear layers in precision.compute, all other tensors in precision.sums.
 // Differentiable: leaf tensors that require a gradient receive it through the copy.

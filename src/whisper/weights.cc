@@ -10,7 +10,7 @@
 #include "base/formats/json.h"
 #include "checkpoint/finite.h"
 #include "checkpoint/safetensors.h"
-#include "whisper/load_encoder.h"
+#include "whisper/encoder.h"
 
 namespace loralens {
 namespace {
@@ -101,10 +101,6 @@ void visit_tensors(Encoder& encoder, const TensorVisitor& visit) {
 void visit_tensors(const Encoder& encoder, const std::function<void(const std::string&, const at::Tensor&)>& visit) {
   visit_tensors(const_cast<Encoder&>(encoder),
                 [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t>) { visit(name, tensor); });
-}
-
-LoadedEncoder load_encoder(const Path& folder, Precision precision, c10::Device device) {
-  return load_encoder(folder, precision, device, nullptr);
 }
 
 LoadedEncoder load_encoder(const Path& folder, Precision precision, c10::Device device, const WeightForm& form) {

@@ -75,7 +75,7 @@ COMMANDS = json.loads((BUILD / "compile_commands.json").read_text())
 
 
 def translation_unit(source, tree):
-    """What to compile instead of a source of the copied tree: the file of a unity build that includes it, copied too."""
+    """The file to compile for a source of the copied tree: itself, or a copy of the unity file that includes it."""
     for entry in COMMANDS:
         file = pathlib.Path(entry["file"])
         if file.parent.name == "Unity" and f'"{ROOT}/{source}"' in file.read_text():
@@ -115,7 +115,8 @@ def tree(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def program(tree, touched):
-    sources = sorted({translation_unit(file, tree) for files in touched.values() for file in files if file.endswith(".cc")})
+    edited = [file for files in touched.values() for file in files if file.endswith(".cc")]
+    sources = sorted({translation_unit(file, tree) for file in edited})
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         objects = list(pool.map(lambda source: str(compiled(source, tree)), sources))
     commands = subprocess.run(["ninja", "-C", BUILD, "-t", "commands", "loralens"], capture_output=True, text=True)

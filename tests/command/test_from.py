@@ -86,7 +86,8 @@ def table_with(trained, tmp_path):
     ids = {row["id"] for row in table_of(trained / "folds.csv") if row["fold"] == "1" and row["part"] != "test"}
     table = next(line for line in (trained / "config.toml").read_text().splitlines() if line.startswith("corpus"))
     corpus = table.split("'")[1]
-    rows = [(f"{corpus.rsplit('/', 1)[0]}/{r['path']}", r["label"], r["speaker"]) for r in table_of(corpus) if r["path"] in ids]
+    folder = corpus.rsplit("/", 1)[0]
+    rows = [(f"{folder}/{r['path']}", r["label"], r["speaker"]) for r in table_of(corpus) if r["path"] in ids]
     return write_table(tmp_path / "trained.csv", rows)
 
 
@@ -117,7 +118,8 @@ def test_a_peft_adapter_gets_a_new_head_and_its_clips_are_unknown(still, adapter
 
 def test_held_out_clips_that_trained_it_are_refused(still, corpus, trained, all_clips, known, tmp_path):
     arguments = ["train", *still, "--corpus", corpus, "--from", trained / "fold-00", "-o", tmp_path / "run"]
-    expect_refusal(run(*arguments), trained / "fold-00", "16 of the 32 clips", "trained it (", "part of fold", "--allow-leaks")
+    expect_refusal(run(*arguments), trained / "fold-00", "16 of the 32 clips", "trained it (", "part of fold",
+                   "--allow-leaks")
     assert not (tmp_path / "run").exists()
     result = run(*arguments, "--allow-leaks")
     assert result.returncode == 0 and "their scores are no test" in result.stderr
@@ -155,7 +157,8 @@ def test_flags_that_contradict_the_adapter_are_refused(still, trained, others, c
         for word in words:
             assert word in result.stderr.splitlines()[-1]
     expect_refusal(run("train", *still, "--corpus", others, "--from", trained, "-o", tmp_path / "run"), "no final/")
-    expect_error(run("train", *still, "--corpus", others, "--from", tmp_path, "-o", tmp_path / "run"), 1, "--from", tmp_path)
+    result = run("train", *still, "--corpus", others, "--from", tmp_path, "-o", tmp_path / "run")
+    expect_error(result, 1, "--from", tmp_path)
     config = json.loads((adapter / "adapter_config.json").read_text())
     config["base_model_name_or_path"] = "openai/whisper-tiny"
     (adapter / "adapter_config.json").write_text(json.dumps(config))

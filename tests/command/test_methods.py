@@ -62,7 +62,8 @@ def test_base_weights_in_int8_belong_to_their_models(flags, corpus, tmp_path):
     shutil.copytree(fold, tmp_path / "peft")
     (tmp_path / "peft" / "config.json").unlink()
     (tmp_path / "peft" / "history.csv").unlink()
-    succeed("evaluate", tmp_path / "peft", "--corpus", corpus, "--classes", ",".join(CLASSES), "--threads", 1, "-o", tmp_path / "plain")
+    succeed("evaluate", tmp_path / "peft", "--corpus", corpus, "--classes", ",".join(CLASSES), "--threads", 1,
+            "-o", tmp_path / "plain")
     plain = answers(tmp_path / "plain")
     assert 0 < max(abs(plain[key] - value) for key, value in rounded.items()) < 0.2
 
@@ -90,7 +91,8 @@ def test_its_models_are_saved_and_predict(trained_run, clips, corpus):
     header, _ = read_safetensors(folder / "final" / file)
     assert any(tensor in key for key in header)
     assert json.loads(succeed("predict", folder, clips[0]))["label"]
-    written = table_of(folder / "predictions.csv")[0]  # predicted by the model in memory; below by the model read from its file
+    # Predicted by the model in memory; below by the model read from its file.
+    written = table_of(folder / "predictions.csv")[0]
     again = json.loads(succeed("predict", folder / f"fold-{int(written['fold']):02}", corpus.parent / written["id"]))
     for emotion, probability in again["probabilities"].items():
         assert probability == pytest.approx(float(written[f"p_{emotion}"]), abs=1e-5)

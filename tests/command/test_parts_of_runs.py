@@ -161,8 +161,8 @@ def test_unknown_training_clips_are_not_none(trained, elsewhere, clips, tmp_path
 
 
 def test_scores_are_those_of_the_analysed_clips(trained, corpus, tmp_path):
-    """An analysis shows the scores of its run only if it covers the same clips: with other audio or labels under the same
-    names, or with a list that leaves clips out, it has no scores."""
+    """An analysis shows the scores of its run only if it covers the same clips: with other audio or labels under the
+    same names, or with a list that leaves clips out, it has no scores."""
     out = tmp_path / "out"
     arguments = ["analyze", trained, *CHEAP, "--force", "-o", out]
     same = shutil.copytree(corpus.parent, tmp_path / "same") / "clips.csv"

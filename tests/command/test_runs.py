@@ -221,8 +221,8 @@ def test_training_says_which_flags_have_no_effect(flags, tmp_path):
 
 
 def test_flags_of_another_method(flags, tmp_path):
-    """A flag of another method is an error on the command line; in a configuration file, which methods may share, it has
-    no effect and is not recorded."""
+    """A flag of another method is an error on the command line; in a configuration file, which methods may share, it
+    has no effect and is not recorded."""
     result = run("train", *flags, "--method", "frozen", "--rank", 8, "-o", tmp_path / "run")
     assert result.returncode == 2
     assert "--method frozen has no flag --rank: leave it out, or choose a method that has it (lora, pissa, dora, vera)" in result.stderr

@@ -36,12 +36,14 @@ def divided(label, i):
 
 def test_certain_votes_train_as_labels_do(voted, quick, tmp_path):
     table = voted(certain, "certain")
-    arguments = ["train", *quick, "--corpus", table, *FEW, "--precision", "fp32", "--label-smoothing", 0.1, "--class-weights", 1]
+    arguments = ["train", *quick, "--corpus", table, *FEW, "--precision", "fp32", "--label-smoothing", 0.1,
+                 "--class-weights", 1]
     succeed(*arguments, "-o", tmp_path / "labels")
     succeed(*arguments, "--soft-labels", COLUMNS, "-o", tmp_path / "votes")
     ours, theirs = (table_of(tmp_path / name / "predictions.csv") for name in ("votes", "labels"))
     for label in CLASSES:
-        numpy.testing.assert_allclose(*[[float(row[f"p_{label}"]) for row in rows] for rows in (ours, theirs)], atol=1e-3)
+        values = [[float(row[f"p_{label}"]) for row in rows] for rows in (ours, theirs)]
+        numpy.testing.assert_allclose(*values, atol=1e-3)
 
 
 def test_votes_change_the_target_and_not_the_scores(voted, quick, tmp_path):
@@ -83,7 +85,8 @@ def test_unusable_votes_are_refused(voted, quick, tmp_path, votes, words):
 def test_columns_and_classes_must_fit(voted, quick, tmp_path):
     table = voted(divided, "fit")
     for columns, word in [("ang=anger,hap=happiness,neutral", "'sadness' has no column"),
-                          (COLUMNS + ",votes=anger", "no column 'votes'"), (COLUMNS.replace("sad=sadness", "sad=sorrow"), "'sorrow'")]:
+                          (COLUMNS + ",votes=anger", "no column 'votes'"),
+                          (COLUMNS.replace("sad=sadness", "sad=sorrow"), "'sorrow'")]:
         result = run("train", *quick, "--corpus", table, "--soft-labels", columns, "-o", tmp_path / "run")
         expect_error(result, 1, "--soft-labels", word)
 

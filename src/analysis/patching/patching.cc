@@ -72,9 +72,10 @@ class Patching : public Analysis {
   bool wants_models_together(Part part) const override { return part == Part::test; }
 
   void begin_fold(const FoldSubjects& fold) override {
-    heads_ = {{"", &fold.adapted.model.head}};
-    if (!same_head(fold.adapted.model.head, fold.frozen.model.head))
-      heads_.push_back({"-head-frozen", &fold.frozen.model.head});
+    heads_.clear();
+    suffixes_.clear();
+    read_with("", fold.adapted.model.head);
+    if (!same_head(fold.adapted.model.head, fold.frozen.model.head)) read_with("-head-frozen", fold.frozen.model.head);
     samples_ = {};
   }
   void end_batch(const BatchView& view) override;
@@ -83,12 +84,6 @@ class Patching : public Analysis {
   Findings finish() override;
 
  private:
-  // A head that reads both models, and the suffix of its variants' names.
-  struct Reader {
-    std::string suffix;
-    const Head* head;
-  };
-
   // What the refitted head is fitted to: the last layer of both models on training clips.
   struct Samples {
     std::vector<Tensor> states;  // B×D a batch, float64
@@ -96,6 +91,10 @@ class Patching : public Analysis {
     std::vector<std::string> speakers;
   };
 
+  void read_with(const std::string& suffix, const Head& head) {
+    suffixes_.push_back(suffix);
+    heads_.push_back(&head);
+  }
   void patch(const BatchView& source, const BatchView& target, const std::string& direction);
   void add(const BatchView& view, const RowKey& key, const Tensor& logits);
   std::vector<Row> recovered(std::map<std::string, std::string>& untold) const;
@@ -104,7 +103,8 @@ class Patching : public Analysis {
   ClipCurves curves_;
   ConfusionCurves scores_;
   std::map<RowKey, std::vector<Value>> values_;  // metric log_probability
-  std::vector<Reader> heads_;
+  std::vector<const Head*> heads_;  // each reads both models
+  std::vector<std::string> suffixes_;  // of the heads' variants
   Samples samples_;
   Head refitted_;  // defined once heads_ has it
   std::vector<std::string> notes_;
@@ -135,18 +135,20 @@ void Patching::end_part(const FoldSubjects& fold, Part part) {
       {at::cat(samples_.states), at::tensor(samples_.labels, c10::ScalarType::Long), {}, std::ssize(setting_.classes)},
       held_out);
   refitted_ = fitted.head(fold.adapted.model.head.projector.weight.options().requires_grad(false));
-  heads_.push_back({"-head-refitted", &refitted_});
+  read_with("-head-refitted", refitted_);
 }
 
 void Patching::end_models(const ModelViews& views) {
   const BatchView &adapted = views.of(Role::adapted), &frozen = views.of(Role::frozen);
-  for (const BatchView* view : {&adapted, &frozen})
-    for (const auto& [suffix, head] : heads_)
+  for (const BatchView* view : {&adapted, &frozen}) {
+    const auto logits = view->logits_under(heads_, setting_.layers, view->residuals.back());
+    for (size_t h = 0; h < heads_.size(); ++h)
       add(*view,
           {.model = std::string(name_of(view->subject.role)),
-           .variant = suffix.empty() ? "" : suffix.substr(1),
+           .variant = suffixes_[h].empty() ? "" : suffixes_[h].substr(1),
            .component = "none"},
-          view->logits_from(setting_.layers, view->residuals.back(), {}, head));
+          logits[h]);
+  }
   patch(adapted, frozen, "adapted-into-frozen");
   patch(frozen, adapted, "frozen-into-adapted");
 }
@@ -155,10 +157,10 @@ void Patching::patch(const BatchView& source, const BatchView& target, const std
   for (int64_t layer = -1; layer < setting_.layers; ++layer) {
     const auto read = [&](const char* component, int64_t first, const Tensor& x,
                           const std::vector<Intervention*>& interventions) {
-      for (const auto& [suffix, head] : heads_)
-        add(target,
-            {.model = "adapted", .variant = direction + suffix, .layer = layer, .component = component, .metric = ""},
-            target.logits_from(first, x, interventions, head));
+      const auto logits = target.logits_under(heads_, first, x, interventions);
+      for (size_t h = 0; h < heads_.size(); ++h)
+        add(target, {.model = "adapted", .variant = direction + suffixes_[h], .layer = layer, .component = component},
+            logits[h]);
     };
     read("residual", layer + 1, source.residuals[layer + 1], {});
     if (layer < 0) continue;

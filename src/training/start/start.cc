@@ -2,6 +2,7 @@
 #include "training/start/start.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "base/digest.h"
@@ -13,11 +14,43 @@ namespace {
 
 constexpr size_t most_names = 3;
 
-// A speaker by corpus and name, both as folded_name() spells them. In a training on several corpora, the corpus stands
-// in front of the name.
+// A speaker as folded_name() spells corpus and name. In a training on several corpora, the corpus stands in front of
+// the name.
 std::pair<std::string, std::string> person(const std::string& corpus, const std::string& speaker) {
   const std::string prefix = corpus + "/";
   return {folded_name(corpus), folded_name(speaker.starts_with(prefix) ? speaker.substr(prefix.size()) : speaker)};
+}
+
+// The numbers of the clips in the test and development parts of the folds, ascending.
+std::vector<int64_t> held_out(const std::vector<Fold>& folds) {
+  std::set<int64_t> clips;
+  for (const Fold& fold : folds)
+    for (const auto* part : {&fold.test, &fold.development}) clips.insert(part->begin(), part->end());
+  return {clips.begin(), clips.end()};
+}
+
+// Those of `numbers` whose clips have a speaker who trained the adapter: in a corpus of the same name, or in any.
+std::vector<int64_t> of_known_speakers(const StartRecord& record, const Clips& clips,
+                                       const std::vector<int64_t>& numbers, bool same_corpus) {
+  const auto speaker = [&](const auto& clip) {
+    auto found = person(clip.corpus, clip.speaker);
+    if (!same_corpus) found.first.clear();
+    return found;
+  };
+  std::set<std::pair<std::string, std::string>> known;
+  for (const TrainedClip& clip : record.clips)
+    if (!clip.speaker.empty()) known.insert(speaker(clip));
+  std::vector<int64_t> found;
+  for (const int64_t number : numbers)
+    if (known.contains(speaker(clips.clips[number]))) found.push_back(number);
+  return found;
+}
+
+// The speakers of these clips, each once.
+std::vector<std::string> speakers_of(const Clips& clips, const std::vector<int64_t>& numbers) {
+  std::set<std::string> names;
+  for (const int64_t number : numbers) names.insert(clips.clips[number].speaker);
+  return {names.begin(), names.end()};
 }
 
 // "a, b, c, ..."
@@ -45,59 +78,30 @@ std::string sha256_of_model(const Path& folder) {
   return digest.hex();
 }
 
-std::vector<int64_t> held_out(const std::vector<Fold>& folds) {
-  std::set<int64_t> clips;
-  for (const Fold& fold : folds)
-    for (const auto* part : {&fold.test, &fold.development}) clips.insert(part->begin(), part->end());
-  return {clips.begin(), clips.end()};
-}
-
 std::string start_leak(const StartRecord& record, const Clips& clips, const std::vector<Fold>& folds,
-                       const std::vector<Recording>& recordings) {
+                       const std::vector<int64_t>& trained) {
   const auto out = held_out(folds);
-  std::vector<Recording> examined;
-  for (const int64_t clip : out) examined.push_back(recordings.at(clip));
-  std::vector<std::string> names;
-  std::string place;
-  for (const int64_t found : trained_among(record.clips, examined)) {
-    names.push_back(clips.clips[out[found]].id);
-    if (place.empty()) place = place_of(out[found], folds);
+  std::vector<int64_t> found;
+  std::ranges::set_intersection(out, trained, std::back_inserter(found));
+  if (!found.empty()) {
+    std::vector<std::string> names;
+    for (const int64_t clip : found) names.push_back(clips.clips[clip].id);
+    return fmt::format("{} of the {} clips in test and development parts trained it ({}; {})", found.size(), out.size(),
+                       first_of(names), place_of(found[0], folds));
   }
-  if (!names.empty())
-    return fmt::format("{} of the {} clips in test and development parts trained it ({}; {})", names.size(), out.size(),
-                       first_of(names), place);
-  std::set<std::pair<std::string, std::string>> known, found;
-  for (const TrainedClip& clip : record.clips)
-    if (!clip.speaker.empty()) known.insert(person(clip.corpus, clip.speaker));
-  int64_t count = 0;
-  std::string corpus;  // of the first speaker
-  for (const int64_t number : out) {
-    const Clip& clip = clips.clips[number];
-    const auto speaker = person(clip.corpus, clip.speaker);
-    if (!known.contains(speaker)) continue;
-    if (found.insert(speaker).second) names.push_back(clip.speaker);
-    if (count++ == 0) {
-      place = place_of(number, folds);
-      corpus = clip.corpus;
-    }
-  }
-  if (names.empty()) return "";
+  found = of_known_speakers(record, clips, out, /*same_corpus=*/true);
+  if (found.empty()) return "";
+  const auto names = speakers_of(clips, found);
   return fmt::format(
       "other clips of the speakers of {} of the {} clips in test and development parts trained it "
       "(corpus {}, {} {}; {})",
-      count, out.size(), corpus, names.size() > 1 ? "speakers" : "speaker", first_of(names), place);
+      found.size(), out.size(), clips.clips[found[0]].corpus, names.size() > 1 ? "speakers" : "speaker",
+      first_of(names), place_of(found[0], folds));
 }
 
 std::vector<std::string> start_namesakes(const StartRecord& record, const Clips& clips,
                                          const std::vector<Fold>& folds) {
-  std::set<std::string> known, found;
-  for (const TrainedClip& clip : record.clips)
-    if (!clip.speaker.empty()) known.insert(person(clip.corpus, clip.speaker).second);
-  for (const int64_t number : held_out(folds)) {
-    const Clip& clip = clips.clips[number];
-    if (!clip.speaker.empty() && known.contains(person(clip.corpus, clip.speaker).second)) found.insert(clip.speaker);
-  }
-  return {found.begin(), found.end()};
+  return speakers_of(clips, of_known_speakers(record, clips, held_out(folds), /*same_corpus=*/false));
 }
 
 }  // namespace loralens

@@ -22,14 +22,12 @@ struct TrainingStart {
 // and the tensors.
 std::string sha256_of_model(const Path& folder);
 
-// The numbers of the clips in the test and development parts of the folds, ascending.
-std::vector<int64_t> held_out(const std::vector<Fold>& folds);
-
-// Why held-out clips are no test of a model that started from a recorded adapter: some of them trained it, or their
-// speakers did (a speaker of equal name in a corpus of equal name). "" if there is no reason. The text says how many,
-// and names the first. recordings: those of all clips.
+// Why clips in test and development parts are no test of a model that started from a recorded adapter: some of them
+// trained it, or their speakers did (a speaker of equal name in a corpus of equal name, in whatever spelling). "" if
+// there is no reason. The text says how many, and names the first. trained: the numbers of the clips whose recordings
+// trained the adapter, ascending (trained_among).
 std::string start_leak(const StartRecord& record, const Clips& clips, const std::vector<Fold>& folds,
-                       const std::vector<Recording>& recordings);
+                       const std::vector<int64_t>& trained);
 
 // The names of speakers in test and development parts that are also names of speakers who trained the adapter, in
 // whatever corpus and spelling, ascending.

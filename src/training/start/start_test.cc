@@ -37,7 +37,7 @@ struct Corpus {
     return record;
   }
   std::string leak(const StartRecord& record, const std::vector<Fold>& folds) const {
-    return start_leak(record, clips, folds, recordings);
+    return start_leak(record, clips, folds, trained_among(record.clips, recordings));
   }
 };
 
