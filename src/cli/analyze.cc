@@ -91,9 +91,15 @@ void add_scores(const AnalyzeArguments& a, const ComparedModels& m, const std::v
   if (!difference.is_null()) about["comparison"] = difference;
 }
 
-// seen: number of the --corpus clips that trained one of the runs; nullopt: unknown. list: the clips of --clips.
+// How many of the --corpus clips, and of their speakers, trained the analysed runs.
+struct SeenInTraining {
+  std::optional<int64_t> clips;  // nullopt: unknown
+  int64_t speakers = 0;
+};
+
+// list: the clips of --clips.
 json about(const AnalyzeArguments& a, const ComparedModels& m, const AnalysesResult& analysed,
-           std::optional<int64_t> seen, const std::vector<int64_t>& list) {
+           const SeenInTraining& seen, const std::vector<int64_t>& list) {
   const EmotionModel& model = m.adapted.front();
   std::set<std::string> speakers, corpora;
   for (const int64_t clip : analysed.clips) {
@@ -115,7 +121,8 @@ json about(const AnalyzeArguments& a, const ComparedModels& m, const AnalysesRes
       {"precision", m.base.precision.compute == c10::ScalarType::Float ? "fp32" : "16 bit products"},
       {"device", m.base.encoder.device().str()},
       {"versions", {{"loralens", LORALENS_VERSION}, {"libtorch", TORCH_VERSION}}}};
-  if (seen != 0) result["trained_clips"] = seen ? json(*seen) : json();
+  if (seen.clips != 0) result["trained_clips"] = seen.clips ? json(*seen.clips) : json();
+  if (seen.speakers > 0) result["trained_speakers"] = seen.speakers;
   if (!m.against_known) result["against_trained_clips"] = nullptr;
   add_scores(a, m, list, result);
   return result;
@@ -135,10 +142,10 @@ void leave_out_unequal(const ComparedModels& m, std::vector<AnalysisEntry>& entr
   log_line(fmt::format("left out: {}, which needs adapters of equal shapes: {}", names, difference));
 }
 
-// Number of --corpus clips that trained a run (the largest number); 0 if the clips are those of the runs' own folds.
-// nullopt if it is unknown of one run, and none trained the others.
-std::optional<int64_t> trained_clips(const AnalyzeArguments& a, const ComparedModels& m) {
-  if (m.own_folds) return 0;
+// The largest number of --corpus clips that trained a run: 0 if the clips are those of the runs' own folds, nullopt if
+// it is unknown of one run and none trained the others. If none did, the largest number of speakers who trained a run.
+SeenInTraining seen_in_training(const AnalyzeArguments& a, const ComparedModels& m) {
+  if (m.own_folds) return {.clips = 0};
   int64_t most = 0;
   bool known = true;
   for (const std::string& run : a.runs) {
@@ -149,7 +156,10 @@ std::optional<int64_t> trained_clips(const AnalyzeArguments& a, const ComparedMo
       log_line(fmt::format("{} of these {} clips trained {}: their results are results on training clips", *seen,
                            m.clips.clips.size(), run));
   }
-  return known || most > 0 ? std::optional(most) : std::nullopt;
+  if (most > 0) return {.clips = most};
+  SeenInTraining none{.clips = known ? std::optional<int64_t>(0) : std::nullopt};
+  for (const std::string& run : a.runs) none.speakers = std::max(none.speakers, speakers_trained_on(run, m.clips));
+  return none;
 }
 
 // Whether the analysis looks at the clips of --gradient-clips, or of --clips.
@@ -202,7 +212,7 @@ void analyze(const CLI::App& command, AnalyzeArguments& a) {
   const Setting setting = setting_of(m, protocol, a.seed);
   leave_out_unequal(m, entries);
   tell_of_unused(a, setting, entries);
-  const auto seen = trained_clips(a, m);
+  const SeenInTraining seen = seen_in_training(a, m);
   AnalysesRequest request{.analyses = entries, .threads = thread_count(a.machine)};
   if (!a.clips.empty()) request.clips = read_clip_list(a.clips, m.clips);
   if (!a.gradient_clips.empty()) request.gradient_clips = read_clip_list(a.gradient_clips, m.clips);

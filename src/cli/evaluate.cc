@@ -120,6 +120,8 @@ nlohmann::json other_metrics(const EvaluateArguments& a, const OpenedRun& loaded
         std::filesystem::exists(run / "metrics.json")
             ? fmt::format("; `loralens evaluate {}` gives the scores on its own test folds", shell_word(run.string()))
             : ""));
+  else if (const int64_t speakers = speakers_trained_on(a.run, clips); speakers > 0)
+    metrics["trained_speakers"] = speakers;
   if (const auto unknown = std::ranges::count(clips.clips, "", &Clip::speaker); unknown > 0)
     log_line(
         fmt::format("{} of these {} clips have no speaker: each counts as a speaker of its own, so that intervals "

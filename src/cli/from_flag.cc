@@ -86,15 +86,17 @@ void FromFlag::check_leaks(const Clips& clips, const std::vector<Fold>& folds, c
           "table, or allow it with --allow-leaks",
           name_, leak);
     log_line(fmt::format("--from {}: {}: their scores are no test", name_, leak));
-  } else if (const auto names = start_namesakes(record, clips, folds); !names.empty()) {
+  } else if (const auto names = known_speakers(record, clips, held_out(folds), /*same_corpus=*/false); !names.empty()) {
     log_line(fmt::format(
         "--from {}: {} speakers of test and development parts have names of speakers of another corpus who trained it "
         "({}): if they are the same people, the scores are no test",
-        name_, names.size(), names.front()));
+        name_, names.size(), first_of(names)));
   }
   std::set<int64_t> tested;
   for (const Fold& fold : folds) tested.insert(fold.test.begin(), fold.test.end());
   run.test_clips_of_start = std::ranges::count_if(trained, [&](int64_t clip) { return tested.contains(clip); });
+  run.test_speakers_of_start =
+      std::ssize(known_speakers(record, clips, {tested.begin(), tested.end()}, /*same_corpus=*/true));
 }
 
 }  // namespace loralens

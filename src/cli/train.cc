@@ -89,9 +89,13 @@ void resolve(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
       method_named(a.run.adapter.method).encoder_training(a.run.adapter) != EncoderTraining::none)
     throw_usage("--base-precision int8 is for weights that are not trained: leave it out with --method {}",
                 a.run.adapter.method);
-  if (a.run.train.recompute && a.run.head.weighted_layer_sum)
-    throw_usage(
-        "--recompute saves nothing with --weighted-layer-sum, whose head reads every layer: leave one of them out");
+}
+
+// UsageError for a head, the adapter's of --from or a new one, that reads every layer.
+void check_recompute(const RunOptions& run) {
+  if (run.train.recompute && run.head.weighted_layer_sum)
+    throw_usage("--recompute saves nothing with a weighted layer sum ({}), whose head reads every layer: leave it out",
+                run.start ? "the head of --from" : "--weighted-layer-sum");
 }
 
 Clips load_clips(const TrainArguments& a) {
@@ -257,6 +261,7 @@ void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
     a.from.open(command, a.adapter, base, inputs.classes, a.run);
   else
     a.adapter.choose_layers(a.run.adapter, base.encoder.config);
+  check_recompute(a.run);
   if (a.run.start && before) {  // the record of the interrupted training: the adapter's own may have changed
     auto start = std::make_shared<TrainingStart>(*a.run.start);
     if (auto record = read_start(out.path())) start->record = *std::move(record);

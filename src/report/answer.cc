@@ -74,6 +74,9 @@ std::string how_sure(const json& about) {
                         trainings, speakers);
   if (const json seen = about.value("trained_clips", json()); !seen.is_null() && seen != 0)
     text += fmt::format(" {} of the clips trained a model, so the scores are no test.", seen.dump());
+  if (const json known = about.value("trained_speakers", json()); !known.is_null())
+    text +=
+        fmt::format(" {} of the speakers trained a model, so the scores say nothing about new speakers.", known.dump());
   return text;
 }
 

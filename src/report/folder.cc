@@ -53,6 +53,7 @@ json summary_of_scores(const Path& dir) {
   if (metrics.contains("run") && metrics.contains("trained_on")) about["trained_on"] = metrics.at("trained_on");
   if (metrics.contains("trained_clips") && metrics.at("trained_clips") != 0)
     about["trained_clips"] = metrics.at("trained_clips");
+  if (metrics.contains("trained_speakers")) about["trained_speakers"] = metrics.at("trained_speakers");
   return {{"about", std::move(about)}, {"analyses", json::array()}, {"explorer", {{"clips", json::array()}}}};
 }
 
@@ -92,8 +93,10 @@ std::vector<std::pair<std::string, std::string>> facts_of(const json& about) {
   for (const auto& [key, label] : known_facts)
     if (about.contains(key)) add(label, about.at(key));
   add_count("trained_clips", "Clips that trained the run");
+  add_count("trained_speakers", "Speakers who trained the run");
   add_count("against_trained_clips", "Clips that trained the compared run");
-  const std::set<std::string> others = {"metrics", "comparison", "versions", "trained_clips", "against_trained_clips"};
+  const std::set<std::string> others = {"metrics",       "comparison",       "versions",
+                                        "trained_clips", "trained_speakers", "against_trained_clips"};
   for (const auto& [key, value] : about.items()) {
     const bool known = std::ranges::any_of(known_facts, [&](const auto& fact) { return key == fact.first; });
     if (!known && !others.contains(key)) add(key, value);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <set>
 
@@ -17,6 +18,7 @@
 #include "results/run_folder.h"
 #include "study/open_run.h"
 #include "training/inputs.h"
+#include "training/start/start.h"
 
 namespace loralens {
 namespace {
@@ -125,6 +127,23 @@ std::optional<int64_t> clips_trained_on(const Path& folder, const Clips& clips, 
       fmt::format("{}: not all clips that trained it are known, so it is unknown whether these clips are among them",
                   folder.string()));
   return std::nullopt;
+}
+
+int64_t speakers_trained_on(const Path& folder, const Clips& clips) {
+  const StartRecord record = trained_clips_of(folder);
+  std::vector<int64_t> all(clips.clips.size());
+  std::iota(all.begin(), all.end(), 0);
+  const auto known = known_speakers(record, clips, all, /*same_corpus=*/true);
+  if (!known.empty()) {
+    log_line(fmt::format("{} of the speakers of these clips trained {} ({}): the scores say nothing about new speakers",
+                         known.size(), folder.string(), first_of(known)));
+  } else if (const auto named = known_speakers(record, clips, all, /*same_corpus=*/false); !named.empty()) {
+    log_line(
+        fmt::format("{} of the speakers of these clips have names of speakers of another corpus who trained {} "
+                    "({}): if they are the same people, the scores say nothing about new speakers",
+                    named.size(), folder.string(), first_of(named)));
+  }
+  return std::ssize(known);
 }
 
 StartRecord trained_clips_of(const Path& folder) {

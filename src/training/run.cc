@@ -72,7 +72,7 @@ at::Tensor target_probabilities(const Base& base, const Clips& clips, const std:
   return at::stack(rows).to(base.encoder.norm.weight.options());
 }
 
-// Adds the adapter from which the run started, and how many of the run's test clips trained it.
+// Adds the adapter from which the run started, and how many of the run's test clips and of their speakers trained it.
 void add_start(nlohmann::json& metrics, const RunOptions& options) {
   const TrainingStart& start = *options.start;
   metrics["from"] = {{"folder", start.folder}, {"sha256", start.sha256}};
@@ -80,6 +80,7 @@ void add_start(nlohmann::json& metrics, const RunOptions& options) {
     metrics["trained_clips"] = options.test_clips_of_start;
   else if (!start.record.complete)
     metrics["trained_clips"] = nullptr;
+  if (options.test_speakers_of_start > 0) metrics["trained_speakers"] = options.test_speakers_of_start;
 }
 
 class CrossValidation {

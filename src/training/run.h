@@ -28,7 +28,8 @@ struct RunOptions {
   bool final_model = false;  // also train on all clips, into final/
   // The adapter from which every fold starts, of the method and modules of `adapter`; null: new initial values.
   std::shared_ptr<const TrainingStart> start = {};
-  int64_t test_clips_of_start = 0;  // test clips that trained `start`, for metrics.json
+  int64_t test_clips_of_start = 0;     // test clips that trained `start`, for metrics.json
+  int64_t test_speakers_of_start = 0;  // speakers of test clips who trained `start`, for metrics.json
   Protocol protocol = strict_protocol;
 };
 

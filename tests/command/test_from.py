@@ -131,12 +131,21 @@ def test_held_out_clips_that_trained_it_are_refused(still, corpus, trained, all_
     table = write_table(tmp_path / "third.csv", rows, ("path", "label", "speaker", "corpus"))
     refused = run("train", *still, "--corpus", table, "--from", trained / "fold-00", "-o", tmp_path / "third")
     expect_refusal(refused, "other clips of the speakers of 8 of the 16 clips", "corpus synthetic", "--allow-leaks")
+    succeed("train", *still, "--corpus", table, "--from", trained / "fold-00", "--allow-leaks", "-o", tmp_path / "third")
+    metrics = json.loads((tmp_path / "third" / "metrics.json").read_text())
+    assert metrics["trained_speakers"] == 2 and "trained_clips" not in metrics
+    seen = run("evaluate", trained / "fold-00", "--corpus", table, "-o", tmp_path / "known")
+    assert f"2 of the speakers of these clips trained {trained / 'fold-00'}" in seen.stderr, seen.stderr
+    metrics = json.loads((tmp_path / "known" / "metrics.json").read_text())
+    assert metrics["trained_speakers"] == 2 and metrics["trained_clips"] == 0
+    succeed("report", tmp_path / "known")
+    assert "Speakers who trained the run" in (tmp_path / "known" / "report.html").read_text()
 
     # A run that started from it knows its clips, too.
     rows = [r for r in all_clips if r[2] not in known and r[0].name.endswith("_03.wav")]
     table = write_table(tmp_path / "new.csv", rows, ("path", "label", "speaker", "corpus"))
     succeed("train", *still, "--corpus", table, "--from", trained / "fold-00", "--final", "-o", tmp_path / "second")
-    refused = run("train", *still, "--corpus", corpus, "--from", tmp_path / "second", "-o", tmp_path / "third")
+    refused = run("train", *still, "--corpus", corpus, "--from", tmp_path / "second", "-o", tmp_path / "fourth")
     expect_refusal(refused, "16 of the 32 clips")
 
 

@@ -21,14 +21,6 @@ std::pair<std::string, std::string> person(const std::string& corpus, const std:
   return {folded_name(corpus), folded_name(speaker.starts_with(prefix) ? speaker.substr(prefix.size()) : speaker)};
 }
 
-// The numbers of the clips in the test and development parts of the folds, ascending.
-std::vector<int64_t> held_out(const std::vector<Fold>& folds) {
-  std::set<int64_t> clips;
-  for (const Fold& fold : folds)
-    for (const auto* part : {&fold.test, &fold.development}) clips.insert(part->begin(), part->end());
-  return {clips.begin(), clips.end()};
-}
-
 // Those of `numbers` whose clips have a speaker who trained the adapter: in a corpus of the same name, or in any.
 std::vector<int64_t> of_known_speakers(const StartRecord& record, const Clips& clips,
                                        const std::vector<int64_t>& numbers, bool same_corpus) {
@@ -46,26 +38,19 @@ std::vector<int64_t> of_known_speakers(const StartRecord& record, const Clips& c
   return found;
 }
 
-// The speakers of these clips, each once.
-std::vector<std::string> speakers_of(const Clips& clips, const std::vector<int64_t>& numbers) {
-  std::set<std::string> names;
-  for (const int64_t number : numbers) names.insert(clips.clips[number].speaker);
-  return {names.begin(), names.end()};
-}
-
-// "a, b, c, ..."
-std::string first_of(const std::vector<std::string>& names) {
-  const auto count = std::min(names.size(), most_names);
-  return fmt::format("{}{}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(count), ", "),
-                     names.size() > count ? ", ..." : "");
-}
-
 // "the first is in the test part of fold 1" for the first fold that holds out this clip.
 std::string place_of(int64_t clip, const std::vector<Fold>& folds) {
   for (size_t f = 0; f < folds.size(); ++f)
     for (const auto& [part, name] : {std::pair{&folds[f].test, "test"}, {&folds[f].development, "development"}})
       if (std::ranges::count(*part, clip) > 0) return fmt::format("the first is in the {} part of fold {}", name, f);
   return "";
+}
+
+// The speakers of these clips, ascending and each once.
+std::vector<std::string> speakers_of(const Clips& clips, const std::vector<int64_t>& numbers) {
+  std::set<std::string> names;
+  for (const int64_t number : numbers) names.insert(clips.clips[number].speaker);
+  return {names.begin(), names.end()};
 }
 
 }  // namespace
@@ -76,6 +61,19 @@ std::string sha256_of_model(const Path& folder) {
        {"config.json", "adapter_config.json", "adapter_model.safetensors", "head.safetensors", "model.safetensors"})
     if (std::filesystem::exists(folder / name)) digest.add(fmt::format("{} {}\n", name, sha256_of_file(folder / name)));
   return digest.hex();
+}
+
+std::vector<int64_t> held_out(const std::vector<Fold>& folds) {
+  std::set<int64_t> clips;
+  for (const Fold& fold : folds)
+    for (const auto* part : {&fold.test, &fold.development}) clips.insert(part->begin(), part->end());
+  return {clips.begin(), clips.end()};
+}
+
+std::string first_of(const std::vector<std::string>& names) {
+  const auto count = std::min(names.size(), most_names);
+  return fmt::format("{}{}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(count), ", "),
+                     names.size() > count ? ", ..." : "");
 }
 
 std::string start_leak(const StartRecord& record, const Clips& clips, const std::vector<Fold>& folds,
@@ -99,9 +97,9 @@ std::string start_leak(const StartRecord& record, const Clips& clips, const std:
       first_of(names), place_of(found[0], folds));
 }
 
-std::vector<std::string> start_namesakes(const StartRecord& record, const Clips& clips,
-                                         const std::vector<Fold>& folds) {
-  return speakers_of(clips, of_known_speakers(record, clips, held_out(folds), /*same_corpus=*/false));
+std::vector<std::string> known_speakers(const StartRecord& record, const Clips& clips,
+                                        const std::vector<int64_t>& numbers, bool same_corpus) {
+  return speakers_of(clips, of_known_speakers(record, clips, numbers, same_corpus));
 }
 
 }  // namespace loralens

@@ -29,8 +29,15 @@ std::string sha256_of_model(const Path& folder);
 std::string start_leak(const StartRecord& record, const Clips& clips, const std::vector<Fold>& folds,
                        const std::vector<int64_t>& trained);
 
-// The names of speakers in test and development parts that are also names of speakers who trained the adapter, in
-// whatever corpus and spelling, ascending.
-std::vector<std::string> start_namesakes(const StartRecord& record, const Clips& clips, const std::vector<Fold>& folds);
+// The numbers of the clips in the test and development parts of the folds, ascending.
+std::vector<int64_t> held_out(const std::vector<Fold>& folds);
+
+// The speakers of the clips with these numbers who trained a recorded model, ascending and each once: those of equal
+// name in a corpus of equal name, or in any corpus, whatever the spelling. A clip without a speaker has none.
+std::vector<std::string> known_speakers(const StartRecord& record, const Clips& clips,
+                                        const std::vector<int64_t>& numbers, bool same_corpus);
+
+// "a, b, c, ...": three names at most.
+std::string first_of(const std::vector<std::string>& names);
 
 }  // namespace loralens

@@ -68,7 +68,8 @@ TEST(StartLeak, IsASpeakerWhoseOtherClipsTrainedTheAdapter) {
   others = corpus.trained({1, 3});
   for (TrainedClip& clip : others.clips) clip.corpus = "two";
   EXPECT_EQ(corpus.leak(others, folds), "") << "perhaps other people of the same names";
-  EXPECT_THAT(start_namesakes(others, corpus.clips, folds), testing::ElementsAre("s0", "s1"));
+  EXPECT_THAT(known_speakers(others, corpus.clips, held_out(folds), /*same_corpus=*/false),
+              testing::ElementsAre("s0", "s1"));
   for (TrainedClip& clip : others.clips) clip.corpus = "one", clip.speaker = "";
   EXPECT_EQ(corpus.leak(others, folds), "") << "unknown speakers";
 }
