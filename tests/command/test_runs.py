@@ -74,7 +74,7 @@ def swap_classes(config):
 @pytest.mark.parametrize("change, word", [
     (swap_classes, "classes"),
     (lambda config: config["id2label"].update({"4": "joy"}), "5 names"),
-    (lambda config: config["id2label"].update({"1": "anger"}), "stands twice"),
+    (lambda config: config["id2label"].update({"1": "anger"}), "occurs twice"),
     (lambda config: config["loralens"].update(input="padded"), "input"),
     (lambda config: config["loralens"].update(tail_seconds=2), "tail"),
     (lambda config: config["loralens"].update(long_clips="cut"), "cut"),
