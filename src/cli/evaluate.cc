@@ -123,8 +123,8 @@ nlohmann::json other_metrics(const EvaluateArguments& a, const OpenedRun& loaded
             : ""));
   if (const auto unknown = std::ranges::count(clips.clips, "", &Clip::speaker); unknown > 0)
     log_line(
-        fmt::format("{} of these {} clips have no speaker: each counts as a separate speaker, so the intervals may be "
-                    "too narrow",
+        fmt::format("{} of these {} clips have no speaker: each counts as a speaker of its own, so that intervals "
+                    "leave out part of the variation between speakers",
                     unknown, clips.clips.size()));
   return metrics;
 }
@@ -139,7 +139,7 @@ void check_seeds(const std::string& run, const std::vector<Prediction>& predicti
        trainings);
 }
 
-// Error for a run that is compared with itself, or with another one twice.
+// UsageError if --against names the run itself, or another run twice.
 void check_others(const EvaluateArguments& a) {
   std::set<Path> folders = {std::filesystem::weakly_canonical(a.run)};
   for (const std::string& other : a.against)

@@ -14,8 +14,8 @@ struct Preset {
 };
 
 // Flags of some methods that replace those of every preset: the presets' targets, layers and ranks are meant for
-// low-rank updates. A rank more of VeRA adds only one trained scale per module, so its rank can be larger; 256 is
-// PEFT's default.
+// low-rank updates. Each rank of VeRA adds only one trained scale per module, so its rank can be larger; 256 is PEFT's
+// default.
 const std::map<std::string, Flags>& flags_of_methods() {
   static const std::map<std::string, Flags> all = {
       {"vera", {{"rank", "256"}}},

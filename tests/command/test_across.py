@@ -279,7 +279,8 @@ def test_an_evaluation_compares_runs_of_the_same_clips(runs, corpora, tmp_path):
     if len(p) == 2:  # Holm: the smaller p counts twice
         assert other["war"]["p_adjusted"] == pytest.approx(min(1, max(2 * min(p), other["war"]["p"])))
     succeed("evaluate", tmp_path / "out", "--json")
-    expect_error(run("evaluate", runs["lora-east"], "--against", runs["lora-west"]), 1, "--against", "did not test the same clips")
+    expect_error(run("evaluate", runs["lora-east"], "--against", runs["lora-west"]), 1, "--against",
+                 "its classes, folds, test clips and number of trainings must be those of")
     expect_error(run("evaluate", runs["lora-east"], "--against", runs["frozen-east"], "--corpus", corpora[1]), 2, "--against",
                  "evaluate both on the corpus")
 
