@@ -13,21 +13,22 @@
 
 namespace loralens {
 
-inline constexpr std::string_view paper_method = "lora";  // of arXiv 2509.08454
+inline constexpr std::string_view paper_method = "lora";  // the method of arXiv 2509.08454
 
 struct AdapterOptions {
   std::string method{paper_method};  // one of methods() (method.h)
 
-  // target_modules: a module is chosen if its name ("encoder.layers.3.self_attn.v_proj") equals one of these or ends
-  // in "." and one of these; target_pattern, when not empty: a regular expression that must match the whole name.
+  // targets (target_modules of PEFT): a module is adapted if its name, such as "encoder.layers.3.self_attn.v_proj",
+  // equals one of these or ends in a dot followed by one of these. A target_pattern that is not empty replaces them: a
+  // regular expression that must match the whole name.
   std::vector<std::string> targets = {"v_proj"};
   std::string target_pattern;
   std::vector<std::string> excluded;  // exclude_modules; matched like targets
-  std::vector<int64_t> layers;        // layers_to_transform; empty: all
+  std::vector<int64_t> layers;  // layers_to_transform, from 0; empty: all
 
-  OwnOptions own;  // of the method's own type; empty: its defaults
+  OwnOptions own;  // the method's own options, such as LoraOptions; empty: their defaults
 
-  // The method's own options. Error if they are of another type.
+  // The method's own options. Error if they belong to another method.
   template <typename T>
   const T& own_as() const {
     return own_or_defaults<T>(own);

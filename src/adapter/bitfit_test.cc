@@ -24,11 +24,11 @@ std::vector<std::string> trained_by(const AdapterOptions& options) {
 
 TEST(BitFit, TrainsTheBiasesAlone) {
   const auto names = trained_by(on_layers("bitfit", {}));
-  EXPECT_EQ(names.size(), 2u + 3 * 7 + 1);  // stem; 5 linear layers and 2 norms a layer; the final norm
+  EXPECT_EQ(names.size(), 2u + 3 * 7 + 1);  // stem; per layer 5 linear layers and 2 norms; the final norm
   for (const std::string& name : names) EXPECT_TRUE(name.ends_with(".bias")) << name;
 }
 
-TEST(BitFit, OfSomeLayersLeavesTheStemAndTheOtherLayers) {
+TEST(BitFit, WithSomeLayersTrainsNeitherTheStemNorOtherLayers) {
   EXPECT_THAT(trained_by(on_layers("bitfit", {0})),
               testing::AllOf(testing::SizeIs(7), testing::Each(testing::StartsWith("encoder.layers.0."))));
   EXPECT_THAT(trained_by(on_layers("full", {2})),

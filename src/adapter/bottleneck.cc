@@ -16,7 +16,7 @@ namespace {
 
 using at::Tensor;
 
-// A kind of place for bottlenecks, and its name in AdapterHub's files.
+// A site that gets a bottleneck in each adapted layer, and its name in AdapterHub's files.
 struct BottleneckSite {
   SiteKind kind;
   const char* name;
@@ -34,7 +34,7 @@ class BottleneckMethod : public Method {
   Targeting targeting() const override { return Targeting::layers; }
   std::span<const MethodOption> options() const override {
     static const MethodOption reduction = number_option("reduction", &BottleneckOptions::reduction, reductions,
-                                                        "width of the encoder over the width of the bottleneck");
+                                                        "encoder width divided by bottleneck width");
     return {&reduction, 1};
   }
   void check(const WhisperConfig& config, const AdapterOptions& options) const override {
@@ -105,13 +105,13 @@ void Bottleneck::randomise(uint64_t key) const {
 }
 
 const Method& houlsby_method() {
-  static const BottleneckMethod method("houlsby", "bottlenecks behind attention and MLP",
+  static const BottleneckMethod method("houlsby", "bottleneck adapters after attention and MLP",
                                        {behind_attention, behind_mlp});
   return method;
 }
 
 const Method& pfeiffer_method() {
-  static const BottleneckMethod method("pfeiffer", "bottlenecks behind the MLP", {behind_mlp});
+  static const BottleneckMethod method("pfeiffer", "bottleneck adapters after the MLP", {behind_mlp});
   return method;
 }
 

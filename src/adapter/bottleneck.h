@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bottleneck adapters: a narrow two-layer network behind attention and MLP (Houlsby et al., 2019) or behind the MLP
-// alone (Pfeiffer et al., 2021).
+// Bottleneck adapters: a narrow two-layer network after attention and after the MLP (Houlsby et al., 2019), or after
+// the MLP alone (Pfeiffer et al., 2021).
 #pragma once
 
 #include <cstdint>
@@ -23,10 +23,10 @@ struct Bottleneck : SiteAdapter {
   Linear up;    // D×(D/reduction)
 
   at::Tensor forward(const at::Tensor& x, const Site& site, const Pass& pass) const override;
-  // Never: the bottleneck is not linear.
+  // Returns false: a bottleneck is not linear, so no weights compute the same function.
   bool merge_into(EncoderLayer&, const Site&) const override { return false; }
   AdapterOperations operations() const override;
-  // Both weights ~ N(0, 0.02), both biases 0.
+  // Weights: normal, standard deviation 0.02. Biases: 0.
   void randomise(uint64_t key) const override;
 };
 

@@ -30,7 +30,7 @@ Adapted attached(const AdapterOptions& options) {
   return method_named(options.method).attach(tiny_encoder(in_double), options, 42);
 }
 
-// With random values, as after training.
+// Adapters with random values, so that they change the output.
 Adapted trained(const AdapterOptions& options) {
   Adapted adapted = attached(options);
   for (const Parameter& p : adapted.parameters)
@@ -49,7 +49,7 @@ TEST(Bottleneck, StartsAsTheBaseModel) {
   }
 }
 
-TEST(Bottleneck, StandsBehindAttentionAndMlpUnderTheNamesOfAdapterHub) {
+TEST(Bottleneck, FollowsAttentionAndMlpWithTheNamesOfAdapterHub) {
   std::vector<std::string> names;
   const Adapted adapted = attached(bottleneck("houlsby", 4, {1}));
   for (const Parameter& p : adapted.parameters) names.push_back(p.name);
@@ -108,7 +108,7 @@ TEST(Bottleneck, NeedsADivisorOfTheWidth) {
   EXPECT_THAT(error_with(4, {3}), HasSubstr("there is no layer 3"));
 }
 
-TEST(RecordedOptions, ComeBack) {
+TEST(RecordedOptions, AreReadBack) {
   const AdapterOptions options = bottleneck("houlsby", 8, {0, 2});
   const json recorded = recorded_options(options);
   EXPECT_EQ(recorded, json::parse(R"({"layers": [0, 2], "reduction": 8})"));
@@ -119,7 +119,7 @@ TEST(RecordedOptions, ComeBack) {
   EXPECT_EQ(recorded_options({.method = "frozen"}), json::object());
 }
 
-TEST(RecordedOptions, OfFilesAreChecked) {
+TEST(RecordedOptions, AreCheckedWhenRead) {
   const auto error_with = [](const char* text) {
     AdapterOptions options{.method = "houlsby"};
     return error_of([&] { read_recorded_options(json::parse(text), "config.json", options); });

@@ -26,7 +26,7 @@ Tensor mask_of(const Pass& pass, double rate, int64_t width = 16, at::ScalarType
   return with_dropout(pass, 2, Module::v_proj, rate, at::ones({pass.rows(), width}, type));
 }
 
-TEST(Dropout, LeavesOutItsShare) {
+TEST(Dropout, DropsTheGivenShareOfElements) {
   const Pass pass = training_pass({1000, 500});
   for (const double rate : {0.1, 0.5, 0.9}) {
     const Tensor mask = mask_of(pass, rate, 384);
@@ -42,11 +42,11 @@ TEST(Dropout, LeavesOutItsShare) {
   }
 }
 
-TEST(Dropout, OfNothingLeavesOutNothing) {
+TEST(Dropout, WithRateZeroDropsNothing) {
   EXPECT_TRUE(at::equal(mask_of(training_pass({100}), 0), at::ones({100, 16})));
 }
 
-TEST(Dropout, OfAClipIsTheSameInEveryBatch) {
+TEST(Dropout, HasTheSameMaskForAClipInEveryBatch) {
   const Tensor alone = mask_of(training_pass({30}, {7}), 0.5);
   const Tensor among = mask_of(training_pass({11, 30, 5}, {1, 7, 2}), 0.5);
   EXPECT_TRUE(same_bits(among.narrow(0, 11, 30), alone));
@@ -76,7 +76,7 @@ TEST(Dropout, DependsOnSeedEpochClipLayerAndModule) {
 }
 
 // float64 uses the tensor operations that devices other than the CPU use.
-TEST(Dropout, IsTheSameInEveryTypeAndOnEveryPath) {
+TEST(Dropout, HasTheSameMaskInEveryTypeAndImplementation) {
   const Pass pass = training_pass({33, 1, 70}, {~uint64_t{0}, 5, uint64_t{1} << 63});
   const Tensor expected = mask_of(pass, 0.3, 17, c10::ScalarType::Double);
   for (const auto type : {c10::ScalarType::Float, c10::ScalarType::BFloat16, c10::ScalarType::Half}) {
@@ -86,7 +86,7 @@ TEST(Dropout, IsTheSameInEveryTypeAndOnEveryPath) {
   }
 }
 
-TEST(Dropout, GradientsPassWhereElementsDo) {
+TEST(Dropout, GradientsHaveTheSameMask) {
   const Pass pass = training_pass({33, 7});
   for (const auto type : {c10::ScalarType::Float, c10::ScalarType::BFloat16, c10::ScalarType::Double}) {
     const Tensor x = random_tensor({40, 17}, 1).to(type).requires_grad_(), d = random_tensor({40, 17}, 2).to(type);
@@ -110,7 +110,7 @@ TEST(Dropout, NeedsAKeyForEachSegment) {
   EXPECT_THAT(error_of([&] { mask_of(pass, 0.5); }), HasSubstr("needs a key for each segment"));
 }
 
-// ---- In the adapter
+// ---- Dropout in a LoRA adapter
 
 Lora random_lora(double dropout) {
   Lora lora;
@@ -134,7 +134,7 @@ TEST(Dropout, ActsOnlyInTrainingAndOnlyOnTheUpdate) {
   EXPECT_LT(difference(forward(lora, pass), expected), 1e-14);
 }
 
-TEST(Dropout, KeepsTheExpectation) {
+TEST(Dropout, DoesNotChangeTheExpectedOutput) {
   const Linear base{random_tensor({16, 16}, 3) * 0, {}};
   const Tensor x = random_tensor({1, 16}, 5);
   const Lora lora = random_lora(0.4);

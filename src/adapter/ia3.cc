@@ -29,7 +29,7 @@ MethodOption feedforward_option() {
     return fmt::format("{}", fmt::join(own_or_defaults<Ia3Options>(own).feedforward, ","));
   };
   return {.name = "feedforward",
-          .help = "adapted modules whose input is scaled, not their output",
+          .help = "adapted modules that scale their input instead of their output",
           .kind = "TEXT",
           .default_value = text_of({}),
           .complaint = no_complaint,
@@ -38,12 +38,12 @@ MethodOption feedforward_option() {
           .text = text_of};
 }
 
-// As PEFT chooses feed-forward modules: by the end of the name, without regard to dots.
+// PEFT's rule for feed-forward modules: the module's name ends in one of `names`, with or without a dot before it.
 bool ends_in_any(const std::string& path, const std::vector<std::string>& names) {
   return std::ranges::any_of(names, [&](const std::string& name) { return path.ends_with(name); });
 }
 
-// The places among `places` that scale their input. Error for an invalid pattern.
+// The modules among `places` that scale their input. Error for an invalid pattern.
 std::vector<Place> feedforward_among(const std::vector<Place>& places, const Ia3Options& own) {
   std::vector<Place> found;
   const Pattern pattern(own.feedforward_pattern);
@@ -72,7 +72,8 @@ std::string pattern_of(const std::vector<Place>& places) {
   return pattern;
 }
 
-// The modules of an encoder with any number of layers that the list of layers chooses.
+// The modules that the options choose, given a list of layers. The config has just enough layers for this list, because
+// peft_config() does not know the encoder.
 std::vector<Place> places_in_layers(const AdapterOptions& options) {
   WhisperConfig config;
   config.layers = *std::ranges::max_element(options.layers) + 1;
@@ -120,8 +121,9 @@ class Ia3Method : public Method {
     return adapted;
   }
 
-  // PEFT's configuration has no list of layers, so a list of layers becomes regular expressions for the names. It takes
-  // a list of feed-forward modules only as a part of the list of targets.
+  // PEFT's configuration of (IA)³ has no list of layers, so a list of layers is written as regular expressions for the
+  // names of modules. A list of feed-forward modules must be a subset of the list of targets; otherwise it is written
+  // as a regular expression.
   std::optional<json> peft_config(const AdapterOptions& options) const override {
     const auto& own = options.own_as<Ia3Options>();
     json config = {{"peft_type", "IA3"}, {"fan_in_fan_out", false}, {"init_ia3_weights", true}};
@@ -162,7 +164,7 @@ class Ia3Method : public Method {
 
 }  // namespace
 
-// The products with float32 scales are float32 also where x is not, and are rounded once.
+// The scales are float32, so products with x in bf16 are float32 too and are rounded once.
 Tensor Ia3::forward(const Linear& base, const Tensor& x, int64_t, Module, const Pass&) const {
   const auto type = x.scalar_type();
   if (of_input) return linear((x * scale).to(type), base.weight, base.bias);

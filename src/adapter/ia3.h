@@ -11,21 +11,21 @@
 namespace loralens {
 
 struct Ia3Options {
-  // feedforward_modules of PEFT: adapted modules whose name ends so scale their input instead of their output.
+  // feedforward_modules of PEFT: an adapted module whose name ends in one of these scales its input, not its output.
   std::vector<std::string> feedforward = {"fc2"};
-  std::string feedforward_pattern;  // when not empty: a regular expression for their whole name, instead of the list
+  std::string feedforward_pattern;  // not empty: a regular expression for the whole name, instead of the list
 };
 
-// y = scale ⊙ (W x + b), or y = W (scale ⊙ x) + b.
+// y = scale ⊙ (W x + b), or, if of_input, y = W (scale ⊙ x) + b.
 struct Ia3 : LinearAdapter {
-  at::Tensor scale;  // out×1, or 1×in; 1 at the start
+  at::Tensor scale;  // out×1, or 1×in if of_input; initialised to 1
   bool of_input = false;
 
   at::Tensor forward(const Linear& base, const at::Tensor& x, int64_t layer, Module module,
                      const Pass& pass) const override;
   Linear merged(const Linear& base) const override;
   AdapterOperations operations() const override;
-  // 1 + N(0, 0.02).
+  // The scales become 1 plus normal values of standard deviation 0.02.
   void randomise(uint64_t key) const override;
 };
 

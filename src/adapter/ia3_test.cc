@@ -70,14 +70,15 @@ TEST(Ia3, AFeedforwardModuleThatIsNotAdaptedIsAnError) {
   EXPECT_THAT(error_with({.feedforward = {"fc1"}}), HasSubstr("'fc1' should scale its input"));
 }
 
-// The places and kinds of adapters must come back, whatever form the configuration gives the lists.
-TEST(Ia3, PeftConfigurationComesBack) {
+// A configuration that is written and read adapts the same modules in the same way, whether it holds lists or regular
+// expressions.
+TEST(Ia3, PeftConfigurationIsReadBack) {
   std::vector<AdapterOptions> cases(6, as_published());
   cases[1].layers = {0, 2};
   cases[2].layers = {1};
   cases[2].targets = {"0.fc2", "1.fc2", "self_attn.q_proj"};
   cases[2].excluded = {"1.fc2"};
-  cases[3].targets = {"encoder.layers.0.fc2", "encoder.layers.1.fc1", "k_proj"};  // fc2 is no target by this name
+  cases[3].targets = {"encoder.layers.0.fc2", "encoder.layers.1.fc1", "k_proj"};  // "fc2" equals none of these names
   cases[4].target_pattern = R"(.*layers\.[02]\.fc[12])";
   cases[5].targets = {"k_proj", "v_proj"};
   for (const AdapterOptions& options : cases) {

@@ -31,18 +31,18 @@ struct Adapted {
 // Which of the encoder's own weights a method trains.
 enum class EncoderTraining : uint8_t {
   none,
-  part,   // the model's file holds the trained tensors alone
+  part,   // the model's file holds only the trained tensors
   whole,  // the model's file holds the whole encoder
 };
 
-// The options of AdapterOptions, beside the method's own, that a method reads.
+// Which of the shared fields of AdapterOptions a method reads.
 enum class Targeting : uint8_t {
   none,
   layers,   // layers
   modules,  // targets, target_pattern, excluded, layers
 };
 
-// Reads the tensor `name` of a file into `target`, which has the shape that is expected. Error for any other shape.
+// Reads the tensor `name` of a file into `target`, which has the expected shape. Error for any other shape.
 using TensorReader = std::function<void(const std::string& name, const at::Tensor& target)>;
 
 class Method {
@@ -61,28 +61,28 @@ class Method {
   // Whether the encoder's hidden states stay those of the base model throughout training.
   virtual bool leaves_encoder() const { return false; }
 
-  // Attaches freshly initialised adapters (or none) to `base`, of the type Precision::sums and on its device.
-  // A method that trains the encoder trains the tensors of `base` in place: no other model may share them. The initial
-  // values depend only on (seed, layer, module).
+  // Attaches newly initialised adapters (or none) to `base`, in the type Precision::sums and on the device of `base`. A
+  // method that trains the encoder trains the tensors of `base` in place: no other model may share them. Random initial
+  // values depend only on the seed, the layer, the module and the tensor's shape.
   virtual Adapted attach(Encoder base, const AdapterOptions& options, uint64_t seed) const = 0;
 
-  // The same with any values in place of the initial ones, for load_tensors().
+  // Attaches adapters with arbitrary values, which load_tensors() then overwrites.
   virtual Adapted attach_to_load(Encoder base, const AdapterOptions& options) const {
     return attach(std::move(base), options, /*seed=*/0);
   }
 
   // The method's part of adapter_config.json; nullopt if PEFT has no such method.
   virtual std::optional<nlohmann::json> peft_config(const AdapterOptions&) const { return std::nullopt; }
-  // The options in an adapter_config.json; nullopt, without an error, if the file cannot be of this method. Error for
-  // settings of this method that are not supported.
+  // The options in an adapter_config.json; nullopt if the file is of another method. Error for settings of this method
+  // that are not supported.
   virtual std::optional<AdapterOptions> from_peft(const nlohmann::json&, const std::string& /*file*/) const {
     return std::nullopt;
   }
 
-  // The adapters' tensors as the saved file holds them. prefix: what the file puts before names of modules. By default
-  // the parameters under their names.
+  // The adapters' tensors by their names in the saved file. prefix: precedes the names of modules in the file. By
+  // default the parameters under their own names.
   virtual std::map<std::string, at::Tensor> tensors_to_save(const Adapted& adapted, const std::string& prefix) const;
-  // Fills the adapters from a saved file. By default the parameters by their names.
+  // Fills the adapters from a saved file. By default reads the parameters by their own names.
   virtual void load_tensors(const Adapted& adapted, const std::string& prefix, const TensorReader& read) const;
 };
 
@@ -98,8 +98,8 @@ std::set<std::string> option_names(const Method& method);
 // the first of methods() that supports the file. Error if that method does not support it, or if none does.
 AdapterOptions read_peft_config(const Path& file, const std::string& name = "");
 
-// Replaces the tensors of the trained encoder that require no gradient by those of the base, which its other models
-// share.
+// Replaces the tensors of the trained encoder that require no gradient by the base's tensors, so that all models share
+// them.
 void share_untrained(Adapted& adapted, const Encoder& base);
 
 // An encoder without adapters that computes the same function: each adapter is merged into the weights. Error for an

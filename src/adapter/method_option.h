@@ -23,11 +23,11 @@ const T& own_or_defaults(const OwnOptions& own) {
   static const T defaults;
   if (!own.has_value()) return defaults;
   const T* options = std::any_cast<T>(&own);
-  if (!options) fail("the options given to this method are those of another one");
+  if (!options) fail("these options belong to another adaptation method");
   return *options;
 }
 
-// The options to be changed, first filled with the defaults of T if they are empty.
+// The options as a mutable T; empty options are first set to the defaults of T.
 template <typename T>
 T& own_to_change(OwnOptions& own) {
   if (!own.has_value()) own = T{};
@@ -41,16 +41,16 @@ struct MethodOption {
   std::string default_value;  // as text; "" for none
   // Why a text on the command line is not valid: "is out of range: choose 1 to 4096"; "" if it is valid.
   std::function<std::string(const std::string& text)> complaint;
-  // The text as config.toml records it: "10" for "010". The text must be valid.
+  // The text as config.toml records it, such as "10" for "010". The text must be valid.
   std::function<std::string(const std::string& text)> normal;
   // Sets the option; a switch takes "true" or "false". Error, which begins "--NAME TEXT", if the text is not valid.
   std::function<void(OwnOptions& own, const std::string& text)> set;
   // The value as a text that set() reads.
   std::function<std::string(const OwnOptions& own)> text;
-  bool in_files = true;  // whether a model's files record it; false: it steers the training alone
+  bool in_files = true;  // whether a model's files record the option; false: it affects only training
 };
 
-// A number of this range, int64_t or double.
+// An option that takes a number in this range, int64_t or double.
 template <typename T, typename Number>
 MethodOption number_option(const std::string& name, Number T::* field, const Range<Number>& range,
                            const std::string& help) {
@@ -69,11 +69,12 @@ MethodOption number_option(const std::string& name, Number T::* field, const Ran
           .text = [=](const OwnOptions& own) { return fmt::format("{}", own_or_defaults<T>(own).*field); }};
 }
 
-// For options that take any text, or whose text is checked when it is set.
+// MethodOption::complaint for options that accept any text or whose set() checks it, and MethodOption::normal for
+// options that record the text unchanged.
 inline std::string no_complaint(const std::string&) { return ""; }
 inline std::string same_text(const std::string& text) { return text; }
 
-// One of the words, none by default.
+// An option that takes one of these words; empty by default.
 template <typename T>
 MethodOption choice_option(const std::string& name, std::string T::* field, const std::vector<std::string>& words,
                            const std::string& help) {
@@ -122,7 +123,7 @@ extern template std::map<std::string, int64_t> parse_numbers_by_module(const std
 extern template std::map<std::string, double> parse_numbers_by_module(const std::string&, const std::string&,
                                                                       const Range<double>&);
 
-// Numbers by module, none by default.
+// An option that takes numbers by module; empty by default.
 template <typename T, typename Number>
 MethodOption numbers_by_module_option(const std::string& name, std::map<std::string, Number> T::* field,
                                       const Range<Number>& range, const std::string& help) {

@@ -25,7 +25,7 @@ const MethodOption tied = switch_option("tied", &Toy::tied, "one toy for all lay
 const MethodOption slopes =
     numbers_by_module_option("slopes", &Toy::slopes, Range<double>{0, 1}, "slopes of some modules");
 
-TEST(MethodOption, TellsItsHelpAndItsDefault) {
+TEST(MethodOption, HasHelpWithRangeAndADefault) {
   EXPECT_EQ(width.help, "width of the toy (1 to 64)");
   EXPECT_EQ(width.kind, "INT");
   EXPECT_EQ(width.default_value, "16");
@@ -60,7 +60,7 @@ TEST(MethodOption, SetsItsField) {
   EXPECT_EQ(width.normal("010"), "10");
 }
 
-TEST(MethodOption, RefusesWhatIsNotInItsRange) {
+TEST(MethodOption, RefusesValuesOutOfRange) {
   OwnOptions own;
   EXPECT_EQ(width.complaint("64"), "");
   EXPECT_EQ(width.complaint("65"), "is out of range: choose 1 to 64");
@@ -76,8 +76,8 @@ TEST(MethodOption, RefusesWhatIsNotInItsRange) {
 
 TEST(MethodOption, OfAnotherMethodIsRefused) {
   OwnOptions own = 3;
-  EXPECT_THAT(error_of([&] { width.set(own, "32"); }), HasSubstr("those of another one"));
-  EXPECT_THAT(error_of([&] { own_or_defaults<Toy>(own); }), HasSubstr("those of another one"));
+  EXPECT_THAT(error_of([&] { width.set(own, "32"); }), HasSubstr("belong to another adaptation method"));
+  EXPECT_THAT(error_of([&] { own_or_defaults<Toy>(own); }), HasSubstr("belong to another adaptation method"));
 }
 
 }  // namespace

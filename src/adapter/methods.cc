@@ -61,8 +61,7 @@ AdapterOptions read_peft_config(const Path& file, const std::string& name) {
   const auto type = json.find("peft_type");
   const std::string found = type == json.end() ? "(missing peft_type)" : shown_json(*type);
   if (!name.empty())
-    fail("{}: adapters of the type {} are not those of the method {} that config.json names", file.string(), found,
-         name);
+    fail("{}: adapters of the type {} do not fit the method {} that config.json names", file.string(), found, name);
   fail("{}: adapters of the type {} are not supported", file.string(), found);
 }
 
@@ -82,8 +81,8 @@ Encoder merge(const Adapted& adapted) {
   }
   for (const auto& [site, adapter] : adapted.adapters.sites())
     if (!adapter->merge_into(encoder.layers.at(site.layer), site))
-      fail("the adapter at {} of layer {} cannot be merged into the weights: keep it beside them", name_of(site.kind),
-           site.layer);
+      fail("the adapter at {} of layer {} cannot be merged into the weights: use the model without merging",
+           name_of(site.kind), site.layer);
   return encoder;
 }
 

@@ -34,9 +34,10 @@ TEST(Methods, HaveTheirOwnOptions) {
   EXPECT_EQ(option_names(method_named("full")), Names{"layers"});
 }
 
-// A method must not refuse a file of another one: that one would never see it. "lora" and "pissa" share a format.
-TEST(Methods, LeaveOtherMethodsFilesToThem) {
-  std::vector<std::pair<std::string_view, json>> files;  // the method whose file it is, "" for none of them
+// For a file of another method from_peft() returns nullopt, not an error, so that the other method is asked. "lora" and
+// "pissa" share a format.
+TEST(Methods, DoNotRefuseFilesOfOtherMethods) {
+  std::vector<std::pair<std::string_view, json>> files;  // the method that writes this file; "" for none
   for (const char* config : {R"({"peft_type": "LOHA"})", R"({"peft_type": "ADALORA"})", R"({"peft_type": null})",
                              R"({"peft_type": 7})", "{}"})
     files.emplace_back("", json::parse(config));
@@ -52,7 +53,7 @@ TEST(Methods, LeaveOtherMethodsFilesToThem) {
           << method->name() << " " << file;
 }
 
-TEST(Merged, AdaptersAtSitesAreTheSameFunction) {
+TEST(Merged, WeightsEqualAdaptersAtSites) {
   Adapted adapted = method_named("lora").attach(tiny_encoder(in_double), {}, 42);
   for (const Parameter& p : adapted.parameters) p.tensor.detach().copy_(random_tensor(p.tensor.sizes().vec(), 3, 0.2));
   for (const Site& site : {Site{SiteKind::value, 1}, Site{SiteKind::mlp_hidden, 2}})
@@ -64,7 +65,7 @@ TEST(Merged, AdaptersAtSitesAreTheSameFunction) {
   EXPECT_LT(difference(run(adapted.encoder, adapted.adapters, x, {0, 3}, pass), with), 1e-15) << "base unchanged";
 }
 
-TEST(Merged, AnAdapterWithoutEqualWeightsIsRefused) {
+TEST(Merged, AdaptersThatCannotBeMergedAreRefused) {
   Adapted adapted = method_named("frozen").attach(tiny_encoder(), {}, 42);
   adapted.adapters.add({SiteKind::mlp_out, 1}, scaled_site(adapted.encoder, {SiteKind::mlp_out, 1}));
   EXPECT_THAT(error_of([&] { merge(adapted); }), HasSubstr("the adapter at mlp_out of layer 1 cannot be merged"));
@@ -74,10 +75,10 @@ TEST(Methods, OptionsOfAnotherMethodAreRefused) {
   AdapterOptions options;
   options.own = 3;
   EXPECT_THAT(error_of([&] { method_named("lora").attach(tiny_encoder(), options, 42); }),
-              HasSubstr("those of another one"));
+              HasSubstr("belong to another adaptation method"));
 }
 
-TEST(Methods, FrozenTrainsNothingAndFullWhatItIsGiven) {
+TEST(Methods, FrozenTrainsNothingAndFullTheWholeEncoder) {
   const Encoder encoder = tiny_encoder();
   const Adapted frozen = method_named("frozen").attach(encoder, {}, 42);
   EXPECT_EQ(method_named("frozen").encoder_training({}), EncoderTraining::none);

@@ -10,15 +10,17 @@
 
 namespace loralens {
 
-// Whether a key is present and switches a feature on: PEFT writes null, false or an empty value where it is off.
+// Whether a key is present and switches a feature on: for a feature that is off, PEFT writes null, false or an empty
+// value.
 bool is_on(const nlohmann::json& config, const char* key);
 
-// target_modules, exclude_modules and layers_to_transform of the options.
+// Write and read target_modules, exclude_modules and layers_to_transform. Error for a value that is not supported.
 void write_targets(nlohmann::json& config, const AdapterOptions& options);
 void read_targets(const JsonObject& config, AdapterOptions& options);
 
-// The first layers_pattern that an encoder does not have, for messages; "" if there is none. layers_pattern names the
-// module list that layers_to_transform indexes; an encoder has only "layers".
+// "layers_pattern NAME" for the first name in layers_pattern that an encoder does not have, for error messages; "" if
+// there is none, or if all layers are adapted. layers_pattern names the module list that layers_to_transform indexes;
+// an encoder has only "layers".
 std::string unknown_layers_pattern(const nlohmann::json& config);
 
 }  // namespace loralens

@@ -10,7 +10,7 @@ namespace {
 
 using nlohmann::json;
 
-// Numbers and switches are JSON's own, other values texts.
+// Numbers and switches become JSON numbers and booleans, other values strings.
 json json_of(const MethodOption& option, const std::string& text) {
   return option.kind == "TEXT" ? json(text) : json::parse(text);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The options of methods that PEFT lacks, in the config.json of a saved model.
+// Options of methods that PEFT does not have, as the config.json of a saved model records them.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -9,8 +9,9 @@
 
 namespace loralens {
 
-// The options that the method reads, by the names of their flags: "layers" (a list; empty: all), and its own.
-// An empty object for a method without options.
+// The options that the method reads, by the names of their flags: "layers" (a list; empty: all), "targets",
+// "target-pattern" and "exclude" as far as its Targeting includes them, and its own options. An empty object for a
+// method without options.
 nlohmann::json recorded_options(const AdapterOptions& options);
 
 // Reads what recorded_options() wrote into options, whose method is set; missing options keep their defaults. Error,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tensors of the encoder that a method trains in place, beside those that it shares with the base model.
+// For methods that train tensors of the encoder itself, such as full fine-tuning and BitFit.
 #pragma once
 
 #include <functional>
@@ -9,9 +9,9 @@
 
 namespace loralens {
 
-// An encoder whose tensors with chosen(name) are trained: those of options.layers, and of the final norm if the last
-// layer is among these; without a list of layers all, with the stem. Never the position embeddings, which are constant
-// in Whisper. Error of target_layers().
+// Makes the encoder's tensors for which chosen(name) is true trained parameters. A list options.layers limits them to
+// these layers, and to the final norm if the last layer is in the list; an empty list allows all layers, the final norm
+// and the stem. Position embeddings are never trained, since they are constant in Whisper. Error of target_layers().
 Adapted with_trained_tensors(Encoder encoder, const AdapterOptions& options,
                              const std::function<bool(const std::string& name)>& chosen);
 

@@ -26,8 +26,8 @@ using nlohmann::json;
 
 constexpr double start_of_lambda_d = 0.1;
 
-// The shared A and B, which the file has once, beside the model's tensors: "base_model.vera_A", where a name of a
-// module begins "base_model.model.".
+// Names of the shared A and B. The file holds each once, outside the model's modules: as "base_model.vera_A", whereas
+// names of modules begin with "base_model.model.".
 constexpr const char* shared_names[] = {"vera_A", "vera_B"};
 
 bool is_shared(const std::string& name) { return name == shared_names[0] || name == shared_names[1]; }
@@ -48,7 +48,8 @@ Tensor projection(int64_t rows, int64_t columns, uint64_t key) {
   return tensor;
 }
 
-// The first setting with which the adapter computes something else, or is not whole; "" if there is none.
+// The first setting that is not supported, because the adapter would compute another function or its file is
+// incomplete; "" if there is none.
 std::string unsupported(const JsonObject& object, const json& config) {
   if (is_on(config, "fan_in_fan_out")) return "fan_in_fan_out";
   if (object.text("bias", "none") != "none") return "a trained bias (\"bias\" other than \"none\")";
@@ -132,7 +133,7 @@ class VeraMethod : public Method {
   }
 
  private:
-  // The adapted layers. Error for numbers out of range, and for --exclude, which PEFT's configuration lacks.
+  // The adapted linear layers. Error for numbers out of range, and for --exclude, which PEFT's configuration lacks.
   static std::vector<Place> places_of(const WhisperConfig& config, const AdapterOptions& options) {
     const auto& own = options.own_as<VeraOptions>();
     if (!ranks.contains(own.rank)) fail("a rank of {} is out of range: choose {}", own.rank, ranks.text());

@@ -12,13 +12,13 @@ struct VeraOptions {
   double dropout = 0;  // on the adapter's input, in training only
 };
 
-// y = W x + b + λ_b ⊙ B (λ_d ⊙ A drop(x)). A and B are constant, and parts of two matrices that all adapters of a model
+// y = W x + b + λ_b ⊙ B (λ_d ⊙ A drop(x)). A and B are constant slices of two matrices that all adapters of a model
 // share: R×(largest in) and (largest out)×R.
 struct Vera : LinearAdapter {
   at::Tensor a;  // R×in, the first columns of the shared A
   at::Tensor b;  // out×R, the first rows of the shared B
-  at::Tensor lambda_d;  // R; 0.1 at the start
-  at::Tensor lambda_b;  // out; 0 at the start
+  at::Tensor lambda_d;  // R; initialised to 0.1
+  at::Tensor lambda_b;  // out; initialised to 0
   double dropout = 0;
 
   at::Tensor forward(const Linear& base, const at::Tensor& x, int64_t layer, Module module,
@@ -26,7 +26,7 @@ struct Vera : LinearAdapter {
   Linear merged(const Linear& base) const override;
   bool has_dropout() const override { return dropout > 0; }
   AdapterOperations operations() const override;
-  // λ_b ~ N(0, 0.02), λ_d = 0.1.
+  // λ_b: normal, standard deviation 0.02. λ_d = 0.1.
   void randomise(uint64_t key) const override;
 };
 

@@ -56,7 +56,7 @@ TEST(Vera, ItsTensorsHavePeftsNames) {
   EXPECT_TRUE(tensors.contains("base_model.model.encoder.layers.2.fc1.vera_lambda_b"));
 }
 
-TEST(Vera, PeftConfigurationComesBack) {
+TEST(Vera, PeftConfigurationIsReadBack) {
   AdapterOptions options = vera(0.25);
   options.layers = {0, 2};
   const json config = method_named("vera").peft_config(options).value();

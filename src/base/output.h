@@ -11,8 +11,8 @@
 
 namespace loralens {
 
-// Returns the reason why `--force` may not replace the file or folder at a path, such as "notes.txt in it is not of
-// loralens", or "" if it may.
+// Returns the reason why `--force` may not replace the file or folder at a path, such as "loralens did not
+// write notes.txt in it", or "" if it may.
 using Complaint = std::function<std::string(const Path&)>;
 
 // The name of an output folder without trailing slashes. Error if it is empty, "/", or ends in "." or "..".

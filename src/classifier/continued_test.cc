@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Models that start from the adapter of another one.
+// continued_model(): models that start from an existing adapter.
 #include "base/test_folder.h"
 #include "classifier/test_model.h"
 
@@ -17,7 +17,7 @@ class Continued : public testing::TestWithParam<std::string> {
     const Tensor x = random_tensor({21, 16}, 1).to(c10::ScalarType::Float);
     return logits_of(model, x, pass_of({21})).detach();
   }
-  // The state that the head would read.
+  // The residual stream after the last layer, 21×16.
   static Tensor state(const EmotionModel& model) {
     const Tensor x = random_tensor({21, 16}, 1).to(c10::ScalarType::Float);
     const int64_t layers = model.adapted.encoder.config.layers;
@@ -36,7 +36,7 @@ TEST_P(Continued, StartsWithTheOutputOfItsAdapter) {
   const EmotionModel model = continued_model(base_, start, start.options, {}, classes_, 7);
   EXPECT_LE((output(model) - output(trained)).abs().max().item<double>(), 1e-6);
   for (const Parameter& p : model.parameters())
-    if (p.trained) p.tensor.detach().add_(1);  // training changes it alone
+    if (p.trained) p.tensor.detach().add_(1);  // training must not change `start`
   expect_same_parameters(start, of_the_file());
   EXPECT_GT((output(model) - output(start)).abs().max().item<double>(), 1e-3);
 }
@@ -51,7 +51,7 @@ TEST_P(Continued, MayHaveAnotherHead) {
   EXPECT_EQ(model.head.classifier.weight.size(0), 2);
   EXPECT_LE((state(model) - state(trained)).abs().max().item<double>(), 1e-6);
   const EmotionModel other = continued_model(base_, start, start.options, {.projection = 5}, {"a", "b"}, 8);
-  EXPECT_FALSE(same_bits(model.head.classifier.weight, other.head.classifier.weight)) << "the seed is the head's";
+  EXPECT_FALSE(same_bits(model.head.classifier.weight, other.head.classifier.weight)) << "the new head's seed";
   EXPECT_TRUE(same_bits(state(model), state(other)));
 }
 

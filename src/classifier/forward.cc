@@ -15,7 +15,7 @@ namespace {
 
 using at::Tensor;
 
-// Pools the input of each layer, attached to the autograd graph.
+// Collects the input of each layer, averaged over each clip's positions, with its autograd graph.
 class LayerMeans : public Observer {
  public:
   bool wants(const Site& site) const override { return site.kind == SiteKind::residual_in; }
@@ -41,14 +41,14 @@ Network network_of(const EmotionModel& model, const Encoder& encoder) {
 Tensor head_states(const Network& network, const Tensor& x, int64_t first, const Pass& pass,
                    std::span<const Tensor> earlier) {
   const int64_t end = network.head.hidden_state.value_or(network.encoder.config.layers);
-  if (first > end) fail("a head that reads hidden state {} is given a pass that starts at layer {}", end, first);
+  if (first > end) fail("the head reads hidden state {}, but the pass starts at layer {}, above it", end, first);
   if (profiling()) count_pass(network.encoder, network.adapters, {first, end}, pass, x.requires_grad());
   if (network.head.hidden_state)
     return mean_over_clips(run(network.encoder, network.adapters, x, {first, end}, pass), pass);
   if (!network.head.layer_weights.defined()) return mean_over_clips(run_and_finish(network, x, first, pass), pass);
   if (std::ssize(earlier) < first)
-    fail("a weighted layer sum reads every layer's state, so its pass starts at layer 0 or is given the states below");
-  LayerMeans layers;  // as transformers' hidden_states: the embedding, layers 1..N-1, the normed last
+    fail("a weighted layer sum reads the states of all layers: its pass starts at layer 0, or lower states are given");
+  LayerMeans layers;  // as transformers' hidden_states: inputs of layers 0..N-1, final norm's output
   for (const Tensor& state : earlier.first(first)) layers.means.push_back(mean_over_clips(state, pass));
   Taps taps = pass.taps ? *pass.taps : Taps{};
   taps.observers.push_back(&layers);

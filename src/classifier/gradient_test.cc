@@ -17,8 +17,8 @@ namespace {
 
 using at::Tensor;
 
-// Checks `entries` random entries of each trained parameter's gradient of loss() against differences of `held`, the
-// same function with the quantities held fixed that have no gradient.
+// Compares `entries` random elements of the gradient of loss() for each trained parameter with central differences of
+// held(): the same loss, in which quantities that the backward pass treats as constants are fixed.
 void expect_gradients(const std::vector<Parameter>& parameters, const std::function<Tensor()>& loss,
                       const std::function<Tensor()>& held, int entries) {
   loss().backward();
@@ -53,7 +53,7 @@ void expect_gradients(const std::vector<Parameter>& parameters, const std::funct
   expect_gradients(parameters, loss, loss, entries);
 }
 
-// Three clips, the second of two segments, one pair of neighbours of equal length.
+// Three clips, of which the second has two segments; the first two segments have equal length.
 Pass three_clips() {
   Pass pass = pass_of({6, 6, 2, 9});
   pass.segments = {1, 2, 1};
@@ -186,7 +186,7 @@ TEST(Gradients, OfTheBiasesAndOfTheLastLayers) {
   }
 }
 
-TEST(Gradients, ReachOnlyWhatIsTrained) {
+TEST(Gradients, ReachOnlyTrainedParameters) {
   const Base base = tiny_base(in_double);
   const EmotionModel model = tiny_model(base, tiny_adapter("lora"));
   const Tensor x = random_tensor({23, 16}, 1).requires_grad_();

@@ -29,7 +29,8 @@ Tensor normal(at::IntArrayRef shape, double deviation, uint64_t seed, const at::
   return (normal_values(shape, seed) * deviation).to(options).requires_grad_();
 }
 
-// targets: B×C; weights: C, or undefined. For targets of 0 and 1 it equals the cross-entropy of class numbers.
+// targets: B×C probabilities; weights: C, or undefined. For one-hot targets it equals the cross-entropy of class
+// numbers.
 Tensor soft_cross_entropy(const Tensor& logits, const Tensor& targets, const Tensor& weights, double smoothing) {
   const Tensor smoothed = targets * (1 - smoothing) + smoothing / static_cast<double>(logits.size(1));
   const Tensor surprise = -at::log_softmax(logits, 1);
@@ -42,7 +43,7 @@ Tensor soft_cross_entropy(const Tensor& logits, const Tensor& targets, const Ten
 Head make_head(const Encoder& encoder, int64_t classes, const HeadOptions& options, uint64_t seed) {
   if (!projections.contains(options.projection))
     fail("the head's projection has a width of {}: choose {}", options.projection, projections.text());
-  if (!class_counts.contains(classes)) fail("a head of {} classes: it needs {}", classes, class_counts.text());
+  if (!class_counts.contains(classes)) fail("a head of {} classes: choose {}", classes, class_counts.text());
   const auto type = encoder.norm.weight.options().requires_grad(false);
   const uint64_t key = hash_of(seed, hash_of("head"));
   Head head;

@@ -60,7 +60,7 @@ TEST(Head, ALongClipHasItsWindowsPooledTogether) {
   EXPECT_LT(difference(both[1], apart[2]), 1e-13);
 }
 
-TEST(Head, ProjectsBeforeOrAfterTheMeanAlike) {
+TEST(Head, GivesTheSameIfProjectedBeforeOrAfterTheMean) {
   const Base base = tiny_base(in_double);
   const EmotionModel model = tiny_model(base, tiny_adapter("lora"));
   const Pass pass = pass_of({9, 14});
@@ -99,7 +99,7 @@ TEST(Head, AWeightedSumReadsTheEmbeddingAndEveryLayer) {
               HasSubstr("starts at layer 0"));
 }
 
-TEST(Head, ItsSitesAreSeenAndReplaced) {
+TEST(Head, ItsSitesCanBeObservedAndReplaced) {
   struct Everywhere : Observer, Intervention {
     bool wants(const Site&) const override { return true; }
     void see(const Pass&, const Site& site, const Tensor& value, int64_t) override {
@@ -129,7 +129,7 @@ TEST(Head, ItsSitesAreSeenAndReplaced) {
   EXPECT_TRUE(same_bits(without[0], without[1]));
 }
 
-TEST(Head, TheFirstAdaptedLayerIsWhereCachesEnd) {
+TEST(Head, PassesCanStartAtTheFirstAdaptedLayer) {
   const Base base = tiny_base();
   AdapterOptions upper = tiny_adapter("lora");
   upper.layers = {1, 2};
@@ -168,7 +168,7 @@ double by_hand(const Tensor& logits, const std::vector<int64_t>& labels, const s
   return sum / total;
 }
 
-TEST(Loss, IsTheCrossEntropyByHand) {
+TEST(Loss, MatchesTheNaiveCrossEntropy) {
   const Tensor x = random_tensor({7, 3}, 1, 2);
   const std::vector<int64_t> labels = {0, 2, 1, 1, 2, 0, 2};
   for (const std::vector<double>& weights : {std::vector<double>{}, {1.0, 1.0, 1.0}, {0.5, 2.0, 1.25}, {0.0, 1.0, 3.0}})

@@ -7,14 +7,14 @@
 namespace loralens {
 
 enum class Int8Weights : uint8_t {
-  stored,   // in memory in int8; each product dequantises its weight. On the CPU
-  rounded,  // the same values in the type of the products
+  stored,   // int8 in memory; each product dequantises its weight; CPU only
+  rounded,  // the same rounded values, stored in the type of the products
 };
 
-// load_base() with the weights of linear layers in int8; norms, biases, stem and positions as they are in `precision`.
-// Weights are rounded from their values in the file, one at a time, so that the rounding does not depend on
-// `precision`, and no copy of the whole encoder in another type is in memory. The encoder's config records the
-// rounding. Errors of load_encoder; error for Int8Weights::stored on a GPU. copy_to_train is an error.
+// load_base() with the weights of linear layers in int8; norms, biases, stem and position embeddings have the types of
+// `precision`. Weights are rounded one tensor at a time from their values in the file: the rounding does not depend on
+// `precision`, and the whole encoder is never in memory in another type. The encoder's config records the rounding.
+// Errors of load_encoder; error for Int8Weights::stored on a GPU. copy_to_train is an error.
 Base load_int8_base(const Path& folder, const std::string& name, Precision precision, c10::Device device,
                     Int8Weights weights);
 

@@ -85,7 +85,7 @@ TEST(Int8Bases, NeedAByteForEachWeight) {
 TEST(Int8Bases, BelongToTheModelsThatWereTrainedOnThem) {
   const Base plain = plain_base(), rounded = rounded_base({}, Int8Weights::rounded),
              stored = rounded_base({}, Int8Weights::stored);
-  const TestFolder folder;  // after the bases, whose folders have the same name
+  const TestFolder folder;  // made after the bases, whose test folders had the same name
   save_model(folder.path(), tiny_model(stored, tiny_adapter("lora")));
   EXPECT_NO_THROW(load_model(folder.path(), rounded));
   EXPECT_NE(error_of([&] { load_model(folder.path(), plain); }).find("trained with --base-precision int8"),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Final states with base weights in int8, on real weights, against transformers' in float32.
+// Compares final hidden states of real models with base weights in int8 with those of transformers in float32.
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 

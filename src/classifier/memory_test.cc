@@ -44,7 +44,7 @@ TEST(Memory, OfABaseIsOneCopyInThePrecisionOfItsPasses) {
     const AllocatedBytes bytes;
     const Base base = load_base(folder.path(), "tiny", precision, c10::kCPU);
     EXPECT_EQ(bytes.now(), expected);
-    EXPECT_LE(bytes.most(), expected + 2 * largest_tensor) << "a piece of the file, and what its digest is made of";
+    EXPECT_LE(bytes.most(), expected + 2 * largest_tensor) << "room for pieces of the file and for their digest";
   }
 }
 
@@ -133,7 +133,7 @@ TEST(FullFineTuning, StartsFromUnroundedValuesOfItsOwn) {
     EXPECT_EQ(base.sha256, sha256_of(tiny_encoder()));
     EXPECT_TRUE(same_bits(first.adapted.encoder.layers[2].fc1.weight, tiny_encoder().layers[2].fc1.weight));
     for (const Parameter& p : first.parameters()) p.tensor.detach().add_(1);
-    EXPECT_EQ(sha256_of(base.encoder), rounded) << "the base stays as it is";
+    EXPECT_EQ(sha256_of(base.encoder), rounded) << "the base must not change";
     const EmotionModel second = make_model(base, tiny_adapter("full"), {}, three_classes, 1);
     EXPECT_EQ(sha256_of(second.adapted.encoder), base.sha256);
   }

@@ -50,7 +50,7 @@ Base make_base(const Encoder& encoder, const std::string& name, Precision precis
 
 namespace {
 
-// A model with the adapters that `attach` makes, and with this head.
+// A model with this head and the adapters that `attach` makes.
 EmotionModel model_with(const Base& base, const AdapterOptions& options, Head head,
                         const std::vector<std::string>& classes, const std::function<Adapted(Encoder)>& attach) {
   EmotionModel model;
@@ -66,7 +66,7 @@ EmotionModel model_with(const Base& base, const AdapterOptions& options, Head he
   return model;
 }
 
-// Gives the parameters the values of those of `others`, which has each of their names.
+// Copies values from `others` to the parameters of the same names. Error if a name is missing or a shape differs.
 void copy_parameters(const std::vector<Parameter>& others, const std::vector<Parameter>& parameters) {
   std::map<std::string, Tensor> values;
   for (const Parameter& p : others) values[p.name] = p.tensor.detach();

@@ -15,9 +15,9 @@ namespace loralens {
 
 inline constexpr Range<double> tails{0, 10};  // seconds
 
-// How a clip's audio becomes the encoder's input.
+// How a clip's audio is padded and cut before the encoder.
 struct InputOptions {
-  bool padded = false;  // pad with silence to 30 s, as Whisper was trained; false: the clip's own length and a tail
+  bool padded = false;  // pad with silence to 30 s, as in Whisper's training; false: add only the tail
   double tail = 0.5;    // seconds of silence after a clip that is not padded
   bool cut = false;     // truncate clips over 30 s; false: split them into windows of 30 s and pool over all
 };
@@ -25,9 +25,9 @@ struct InputOptions {
 struct EmotionModel {
   Adapted adapted;  // encoder (in the precision of the pass, unless it is trained) and adapters
   Head head;
-  // Beside a head that reads another hidden state: the one for the last, which analyses use.
+  // If `head` reads a hidden state below the last: a second head, for the last hidden state, which analyses use.
   std::optional<Head> last_layer_head = {};
-  // What config.json records about the choice of a logistic head (training/read_out.h); null for other heads.
+  // The record in config.json of how a logistic head was chosen (training/read_out.h); null for other heads.
   nlohmann::json read_out = nullptr;
   Precision precision;
   std::vector<std::string> classes;
@@ -38,7 +38,7 @@ struct EmotionModel {
 
   // The method's parameters, then the head's.
   std::vector<Parameter> parameters() const;
-  // The encoder in the precision of a pass; a differentiable conversion of the encoder's tensors that are trained.
+  // The encoder in the precision of a pass. Trained tensors of the encoder are converted differentiably.
   Encoder compute_encoder() const;
   // The lowest adapted or trained layer, or the hidden state that the head reads if it is lower; N if there is neither.
   // Its input is the same as in the base model, so it can be cached. 0 for a weighted layer sum, which reads every
@@ -46,7 +46,7 @@ struct EmotionModel {
   int64_t first_adapted_layer() const;
 };
 
-// A base encoder that many models can share: its tensors exist once in memory.
+// A base encoder whose tensors are in memory once and shared by many models.
 struct Base {
   Encoder encoder;  // in the precision of the passes
   Precision precision;
@@ -58,16 +58,16 @@ struct Base {
 // Loads a base from a folder. copy_to_train reads the folder again. Errors of load_encoder; and, in copy_to_train, an
 // error if the folder then holds other weights.
 Base load_base(const Path& folder, const std::string& name, Precision precision, c10::Device device);
-// Makes a base of an encoder in memory, which copy_to_train keeps in memory.
+// Makes a base of an encoder in memory; copy_to_train keeps the unrounded encoder in memory.
 Base make_base(const Encoder& encoder, const std::string& name, Precision precision, c10::Device device);
 
 // A new model: freshly initialised adapters (method.h) and head, on the base's device.
 EmotionModel make_model(const Base& base, const AdapterOptions& options, const HeadOptions& head,
                         const std::vector<std::string>& classes, uint64_t seed);
 
-// A new model whose adapters, or trained tensors of the encoder, have the values of those of `start`, a model of the
-// same base and method whose parameters are on the same modules. Its head has the values of start's head if that one is
-// defined; else it is a new one, as in make_model(). It shares no trained tensor with `start`.
+// A new model with copies of the adapters, or trained encoder tensors, of `start`: a model of the same base and method,
+// with parameters on the same modules. If start's head is defined, it is copied too; else the head is newly initialised
+// as in make_model(). Error if a parameter of the new model is missing in `start` or has another shape there.
 EmotionModel continued_model(const Base& base, const EmotionModel& start, const AdapterOptions& options,
                              const HeadOptions& head, const std::vector<std::string>& classes, uint64_t seed);
 
@@ -75,22 +75,22 @@ EmotionModel continued_model(const Base& base, const EmotionModel& start, const 
 // method, base, sha256, input), and
 //   adapter_config.json, adapter_model.safetensors   for methods of PEFT; layer weights go to head.safetensors
 //   model.safetensors                                for full fine-tuning, with transformers' names
-//   head.safetensors                                 for other methods, with the trained tensors of the encoder; the
-//                                                    head is the last layer's, and one for another hidden state has
-//                                                    the prefix "read_out."
+//   head.safetensors                                 for other methods: head, adapters, trained tensors of the encoder.
+//                                                    The head is that for the last hidden state; one for another hidden
+//                                                    state has the prefix "read_out."
 void save_model(const Path& folder, const EmotionModel& model);
 
 // Settings of load_model for folders that do not record them.
 struct LoadOptions {
   std::vector<std::string>
-      classes;  // names in order, unless loralens saved them; empty: config.json's, else "0", "1", ...
+      classes;  // in order, for folders that loralens did not save; empty: those of config.json, else "0", "1", ...
   InputOptions input;  // for a bare PEFT folder
   bool head = true;  // false: the model has no head (undefined tensors) and no classes, and the folder needs none
 };
 
 // Whether a folder holds a saved model or a bare PEFT adapter (one that another program saved).
 bool is_model_folder(const Path& folder);
-// What a model's folder says beside its tensors.
+// The description of a saved model, without its tensors.
 struct SavedModel {
   AdapterOptions options;
   std::vector<std::string> classes;  // empty for a bare PEFT folder

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Logits against transformers' WhisperForAudioClassification and PEFT: their saved folders are loaded here, and ours
-// there.
+// Compares logits with transformers' WhisperForAudioClassification and PEFT: this test loads folders that they saved,
+// and tests/oracle/model_check.py loads folders that this test saves.
 #include "classifier/model.h"
 
 #include <ATen/core/grad_mode.h>
@@ -93,7 +93,7 @@ TEST_F(ModelParity, FoldersThatPeftWrote) {
   }
 }
 
-// Moves tensors away from their initial values by noise of this standard deviation; 0: of 0.05 times the tensor's own.
+// Adds normal noise to the tensors. deviation: its standard deviation; 0: 0.05 times that of each tensor.
 void disturb(const std::vector<Parameter>& tensors, double deviation, uint64_t seed) {
   const at::NoGradGuard no_grad;
   for (const Parameter& p : tensors) {
@@ -158,7 +158,7 @@ TEST_F(ModelParity, WritesFoldersForPeft) {
   const Base base = base_named("tiny.en");
   for (const auto& [name, options, weighted] : written_cases()) {
     const EmotionModel model = make_model(base, options, {32, weighted}, {"anger", "joy", "none"}, 5);
-    disturb(model.adapted.parameters, model.adapted.encoder_trained ? 0 : 0.05, 1);  // constants too: all are saved
+    disturb(model.adapted.parameters, model.adapted.encoder_trained ? 0 : 0.05, 1);  // also constants: all are saved
     disturb(parameters_of(model.head), 0.1, 2);
     const Path folder = oracle_folder / "written" / name;
     std::filesystem::remove_all(folder);
@@ -170,7 +170,7 @@ TEST_F(ModelParity, WritesFoldersForPeft) {
     if (name == "frozen") continue;
     EmotionModel bare = model;
     bare.adapted = {base.encoder, {}, {}, false};
-    EXPECT_GT(largest_difference(logits_of(bare, mels_), found), 0.01) << name << ": what was trained changes nothing";
+    EXPECT_GT(largest_difference(logits_of(bare, mels_), found), 0.01) << name << ": parameters have no effect";
   }
 }
 

@@ -52,7 +52,7 @@ class LayerBackward {
   LayerBackward(const Encoder& encoder, const AdapterSet& adapters, int64_t layer, Sums sums)
       : encoder_(encoder), config_(encoder.config), adapters_(adapters), layer_(layer), sums_(sums) {}
 
-  // gradient: whether the layer's input needs a gradient; becomes whether its output does.
+  // gradient, in: whether the layer's input needs a gradient; out: whether its output does.
   double operations(bool& gradient) {
     total_ = 0;
     const bool below = gradient;
@@ -79,8 +79,8 @@ class LayerBackward {
     return weight.requires_grad() || (bias.defined() && bias.requires_grad());
   }
 
-  // Adds the operations for the gradients of a linear layer's adapter, of its weight, if that is trained, and, if its
-  // input needs a gradient, of the input. Returns whether its output needs a gradient.
+  // Adds the operations for the gradients of a linear layer: of its adapter's parameters, of its weight if that is
+  // trained, and of its input if that needs one (`input`). Returns whether its output needs a gradient.
   bool linear(Module module, bool input) {
     const AdapterOperations adapter = adapter_operations(adapters_, layer_, module);
     const Linear& base = encoder_.linear(layer_, module);
@@ -131,9 +131,9 @@ double forward_operations(const WhisperConfig& config, const AdapterSet& adapter
 double backward_operations(const Encoder& encoder, const AdapterSet& adapters, LayerRange range,
                            std::span<const int64_t> lengths, bool input_gradient) {
   const WhisperConfig& config = encoder.config;
-  if (encoder.conv1.weight
-          .requires_grad())  // inputs and weights; attention has four products to the forward pass's two
-    return 2 * forward_operations(config, adapters, range, lengths);
+  // Gradients of inputs and of weights cost one forward pass each. Attention has four products instead of the forward
+  // pass's two.
+  if (encoder.conv1.weight.requires_grad()) return 2 * forward_operations(config, adapters, range, lengths);
   double total = 0;
   bool gradient =
       input_gradient || encoder.conv1.bias.requires_grad() || adapters.lowest_layer().value_or(range.end) < range.begin;

@@ -13,14 +13,12 @@ namespace loralens {
 double stem_operations(const WhisperConfig& config, int64_t positions);
 
 // Forward pass of segments of these lengths T through layers range.begin..end-1: for each layer 2 (4 D² + 2 D F) ΣT in
-// the linear layers and 4 D ΣT² in attention; of the adapters as they
-// state them (for each LoRA 2 R (in + out) ΣT).
+// the linear layers and 4 D ΣT² in attention; for adapters what operations() returns (LoRA: 2 R (in + out) ΣT each).
 double forward_operations(const WhisperConfig& config, const AdapterSet& adapters, LayerRange range,
                           std::span<const int64_t> lengths);
 
-// Backward pass for the gradients that training needs: of the adapters, and of activations down to the lowest adapted
-// layer or, with input_gradient, down to the input of range.begin. For an encoder whose weights require a gradient also
-// of its weights.
+// Backward pass for the gradients that training needs: of the adapters, of encoder weights that require one, and of
+// activations down to the lowest trained layer or, with input_gradient, down to the input of layer range.begin.
 double backward_operations(const Encoder& encoder, const AdapterSet& adapters, LayerRange range,
                            std::span<const int64_t> lengths, bool input_gradient);
 

@@ -17,7 +17,7 @@ using at::Tensor;
 
 struct Passed {
   Tensor logits;
-  std::vector<Tensor> gradients;  // of the trained parameters; undefined without one
+  std::vector<Tensor> gradients;  // of the trained parameters; undefined for one without a gradient
   int64_t kept = 0;  // bytes that the forward pass leaves allocated
 };
 

@@ -20,7 +20,7 @@ using at::Tensor;
 using nlohmann::json;
 
 constexpr const char* peft_prefix = "base_model.model.";
-constexpr const char* read_out_prefix = "read_out.";  // of a head beside the last layer's
+constexpr const char* read_out_prefix = "read_out.";  // for a head that reads another hidden state
 
 void write_json(const Path& file, const json& value) { write_file(file, value.dump(2) + "\n"); }
 
@@ -81,11 +81,11 @@ class Source {
 
   const std::string& prefix() const { return prefix_; }
 
-  // Reads the tensor `name`, without the prefix, into `target`; see fill_whole.
+  // fill_whole() for a name without the prefix.
   void fill(const std::string& name, const Tensor& target) { fill_whole(prefix_ + name, target); }
 
-  // Reads the tensor of this whole name into `target`, keeping target's type and device. Error for another shape, and
-  // for a number that is not finite in target's type or in the type of the passes.
+  // Reads the tensor of this full name into `target`, converted to target's type and device. Error for another shape,
+  // and for a number that is not finite in target's type or in the type of the passes.
   void fill_whole(const std::string& name, const Tensor& target) {
     const auto found = shape_of(name);
     if (target.sizes() != found)
@@ -99,7 +99,7 @@ class Source {
     used_.insert(name);
   }
 
-  // Leaves out the tensors of heads.
+  // Counts the tensors of heads as used, so that expect_all_used() accepts them.
   void ignore_heads() {
     for (const char* under : {"", read_out_prefix})
       for (const char* name :
@@ -109,7 +109,7 @@ class Source {
 
   void expect_all_used() const {
     for (const std::string& name : file_.names())
-      if (!used_.contains(name)) fail("{}: nothing in this model is called {}", path_.string(), quoted(name));
+      if (!used_.contains(name)) fail("{}: this model has no tensor {}", path_.string(), quoted(name));
   }
 
  private:
@@ -133,7 +133,8 @@ struct Description {
 
   JsonObject in(const json& object) const { return {object, file.string()}; }
   std::string text(const char* key, const char* otherwise = "") const { return in(own).text(key, otherwise); }
-  // Whether the value of `key` is `word` and not `default_word`, which counts if the key is missing.
+  // Whether the value of `key` is `word`. Error unless it is `word` or `default_word`; a missing key means
+  // `default_word`.
   bool chooses(const char* key, const char* word, const char* default_word) const {
     const std::string chosen = text(key, default_word);
     if (chosen != word && chosen != default_word)
@@ -178,12 +179,13 @@ std::vector<std::string> class_names(const json& config, const std::vector<std::
   std::set<std::string> seen;
   for (const std::string& name : names)
     if (name.empty() || !seen.insert(name).second)
-      fail("{}: the class name {} is empty or stands twice: each class needs a name of its own", folder.string(),
+      fail("{}: the class name {} is empty or occurs twice: give each class its own name", folder.string(),
            quoted(name));
   return names;
 }
 
-// Error for a model of a run that has lost its config.json: it would pass for a bare PEFT folder, without class names.
+// Error for a model of a run whose config.json is missing: it would be taken for a bare PEFT folder, without class
+// names.
 void check_config(const Path& folder) {
   const Path file = folder / "config.json", run = std::filesystem::weakly_canonical(folder).parent_path();
   if (std::filesystem::exists(file)) return;
@@ -208,14 +210,14 @@ AdapterOptions saved_options(const Path& folder, const Description& description)
   return options;
 }
 
-// Error if the saved config and the base have different numbers of attention heads, which the weights do not show, or
-// if only one of them has weights in int8.
+// Error if the saved config and the base have different numbers of attention heads, which shapes of weights do not
+// reveal, or if only one of them has weights in int8.
 void check_base(const Description& description, const Base& base) {
   const bool own = has_int8_weights(description.config);
   if (!description.own.empty() && own != has_int8_weights(base.encoder.config.json))
     fail(
-        "{} was trained {} --base-precision int8, and the base model is opened {} it: models with different base "
-        "weights do not go together",
+        "{} was trained {} --base-precision int8, but the base model is opened {} it: models with "
+        "different base weights cannot be used together",
         description.file.parent_path().string(), own ? "with" : "without", own ? "without" : "with");
   if (!description.config.contains("encoder_attention_heads")) return;
   const WhisperConfig saved = parse_config(description.config, description.file.string());
@@ -224,7 +226,7 @@ void check_base(const Description& description, const Base& base) {
          base.encoder.config.heads);
 }
 
-// An uninitialised encoder with the same shapes, in Precision::sums, to be filled from a file.
+// An uninitialised encoder of the same shapes, in the type Precision::sums, to be filled from a file.
 Encoder unfilled(const Encoder& base) {
   Encoder encoder;
   encoder.config = base.config;
@@ -234,8 +236,8 @@ Encoder unfilled(const Encoder& base) {
   return encoder;
 }
 
-// The head's shapes come from its tensors, so a bare PEFT folder needs no config.json. under: what its tensors' names
-// begin with.
+// Loads a head. Its shapes come from its tensors, so a bare PEFT folder needs no config.json. under: prefix of its
+// tensors' names.
 Head load_head(const Encoder& encoder, Source& source, Source* layer_weights, const std::string& under = "") {
   const auto projector = source.shape(under + "projector.weight"),
              classifier = source.shape(under + "classifier.weight");
@@ -253,8 +255,8 @@ Head load_head(const Encoder& encoder, Source& source, Source* layer_weights, co
   return head;
 }
 
-// Loads the head for another hidden state than the last, if config.json records one; the head that was loaded before
-// is then the last layer's.
+// If config.json records a head for a hidden state below the last, loads it as model.head; the head that was loaded
+// before becomes model.last_layer_head.
 void load_read_out(EmotionModel& model, const Description& description, Source& source) {
   const JsonObject own = description.in(description.own);
   if (!own.has("read_out")) return;
@@ -325,7 +327,7 @@ SavedModel saved_model(const Path& folder) {
 EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions& options) {
   const Description description = describe_model(folder);
   if (const std::string sha256 = description.text("encoder_sha256"); !sha256.empty() && sha256 != base.sha256)
-    fail("{} was trained on another base encoder than {}: give the right one with --model (it says {})",
+    fail("{} was trained on another base encoder than {}: give the right one with --model (config.json names {})",
          folder.string(), base.name, description.text("base", "no name"));
 
   check_base(description, base);
@@ -340,7 +342,7 @@ EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions&
     model.adapted =
         method.attach_to_load(training == EncoderTraining::none ? base.encoder : unfilled(base.encoder), model.options);
     if (training == EncoderTraining::part) share_untrained(model.adapted, base.encoder);
-  } catch (const Error& error) {  // an error of the options, which does not name the file
+  } catch (const Error& error) {  // an error in the options; its message does not name the file
     fail("{}: {}", (folder / (peft ? "adapter_config.json" : "config.json")).string(), error.what());
   }
 

@@ -28,7 +28,7 @@ struct Saved {
 
 class SavedModels : public testing::TestWithParam<Saved> {};
 
-TEST_P(SavedModels, ComeBackBitForBit) {
+TEST_P(SavedModels, AreLoadedBitForBit) {
   const auto [method, weighted] = GetParam();
   const Base base = tiny_base();
   EmotionModel model = tiny_model(base, tiny_adapter(method, 0.1), weighted);
@@ -80,7 +80,7 @@ EmotionModel read_out_model(const Base& base) {
   return model;
 }
 
-TEST(SavedModel, OfAReadOutHasTheHeadForTheLastLayerUnderTransformersNames) {
+TEST(SavedModel, OfALogisticHeadHasTheLastLayersHeadUnderTransformersNames) {
   const Base base = tiny_base();
   const EmotionModel model = read_out_model(base);
   const TestFolder folder;
@@ -105,7 +105,7 @@ TEST(SavedModel, OfAReadOutHasTheHeadForTheLastLayerUnderTransformersNames) {
     return error_of([&] { load_model(folder.path(), base); });
   };
   EXPECT_THAT(error_with("\"hidden_state\": 1", "\"hidden_state\": 4"), HasSubstr("hidden_state"));
-  EXPECT_THAT(error_with("\"hidden_state\": 1", "\"hidden_state\": 3"), HasSubstr("nothing in this model is called"));
+  EXPECT_THAT(error_with("\"hidden_state\": 1", "\"hidden_state\": 3"), HasSubstr("this model has no tensor"));
   EXPECT_THAT(error_with("\"hidden_state\": 1", "\"state\": 1"), HasSubstr("hidden_state"));
   write_file(folder.path() / "config.json", config);
   write_safetensors(folder.path() / "head.safetensors", {{"projector.weight", tensors.at("projector.weight")},
@@ -193,9 +193,9 @@ TEST(SavedModel, MissingSurplusOrMisshapenTensorsAreErrors) {
     EXPECT_THAT(error_with([&](Tensors& t) { t[prefix + own] = at::zeros({4, 24}); }),
                 testing::AllOf(HasSubstr(prefix + own + " has the shape [4, 24]"), HasSubstr("another model size")));
     EXPECT_THAT(error_with([&](Tensors& t) { t[prefix + "encoder.layers.3.fc1.lora_A.weight"] = at::zeros({4, 16}); }),
-                HasSubstr("nothing in this model is called \"" + prefix + "encoder.layers.3.fc1.lora_A.weight\""));
+                HasSubstr("this model has no tensor \"" + prefix + "encoder.layers.3.fc1.lora_A.weight\""));
     EXPECT_THAT(error_with([&](Tensors& t) { t["layer_weights"] = at::zeros({4}); }),
-                HasSubstr("nothing in this model is called"));
+                HasSubstr("this model has no tensor"));
   }
   EXPECT_THAT(error_after("lora", true, "head.safetensors", [](Tensors& t) { t = {{"other", at::zeros({4})}}; }),
               HasSubstr("the tensor layer_weights is missing"));
@@ -207,13 +207,12 @@ TEST(SavedModel, OfAnotherBaseIsRefused) {
   const TestFolder folder;
   for (const char* method : {"lora", "frozen", "full"}) {
     save_model(folder.path(), tiny_model(tiny_base(), tiny_adapter(method)));
-    EXPECT_THAT(
-        error_of([&] { load_model(folder.path(), tiny_base({}, 2)); }),
-        HasSubstr("was trained on another base encoder than tiny: give the right one with --model (it says tiny)"));
+    EXPECT_THAT(error_of([&] { load_model(folder.path(), tiny_base({}, 2)); }),
+                HasSubstr("another base encoder than tiny: give the right one with --model (config.json names tiny)"));
   }
 }
 
-TEST(SavedModel, ClassesAreThoseOfItsConfigAndNamedWhereThereIsNone) {
+TEST(SavedModel, ClassesAreThoseOfItsConfigOrElseThoseGiven) {
   const Base base = tiny_base();
   const TestFolder folder;
   save_model(folder.path(), tiny_model(base, tiny_adapter("lora")));
@@ -235,7 +234,7 @@ TEST(SavedModel, ClassesAreThoseOfItsConfigAndNamedWhereThereIsNone) {
   EXPECT_EQ(error_with({{"0", "a"}, {"1", "b"}, {"2", "c"}}), "");
   EXPECT_THAT(error_with({{"0", "a"}, {"1", "b"}, {"2", "c"}, {"3", "d"}}), HasSubstr("4 names, the head 3 classes"));
   EXPECT_THAT(error_with({{"0", "a"}, {"1", "b"}, {"2", "a"}}),
-              HasSubstr("the class name \"a\" is empty or stands twice"));
+              HasSubstr("the class name \"a\" is empty or occurs twice"));
   EXPECT_THAT(error_with({{"0", "a"}, {"1", ""}, {"2", "c"}}), HasSubstr("the class name \"\" is empty"));
   EXPECT_THAT(error_with({{"0", "a"}, {"1", 1}, {"2", "c"}}), HasSubstr("no name for class 1"));
   EXPECT_THAT(error_with({"a", "b", "c"}), HasSubstr("\"id2label\" is [\"a\",\"b\",\"c\"], not an object"));

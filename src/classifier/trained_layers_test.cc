@@ -22,7 +22,7 @@ TEST(TrainedLayers, ShareTheOtherTensorsWithTheBase) {
   const Tensor x = random_tensor({21, 16}, 1).to(c10::ScalarType::Float);
   EXPECT_TRUE(same_bits(run(model.compute_encoder(), {}, x, {0, 3}, pass_of({21})).detach(),
                         run(base.encoder, {}, x, {0, 3}, pass_of({21}))))
-      << "the start is the base model";
+      << "an untrained model equals the base model";
   EXPECT_EQ(make_model(base, on_layers("bitfit", {}), {}, {"a", "b"}, 1).first_adapted_layer(), -1);
   EXPECT_EQ(make_model(base, on_layers("bitfit", {1, 2}), {}, {"a", "b"}, 1).first_adapted_layer(), 1);
   EXPECT_EQ(make_model(base, on_layers("bitfit", {1, 2}), {8, true}, {"a", "b"}, 1).first_adapted_layer(), 0);

@@ -10,7 +10,7 @@ namespace {
 
 constexpr const char* group = "Adapter";
 
-// An option as one method declares it.
+// A method and its declaration of an option.
 struct Declaration {
   const Method* method;
   const MethodOption* option;
@@ -25,14 +25,14 @@ std::vector<Declaration> declarations_of(const std::string& name) {
   return all;
 }
 
-// The help line with the default before the range in brackets, with which it ends.
+// The help line with the default inserted before the range in brackets at its end.
 std::string with_default(const MethodOption& option) {
   if (option.default_value.empty()) return option.help;
   const size_t range = std::min(option.help.rfind(" ("), option.help.size());
   return fmt::format("{}, default {}{}", option.help.substr(0, range), option.default_value, option.help.substr(range));
 }
 
-// The first method's help line, and those of the methods whose help or default is another one.
+// The first method's help line, and those of the methods whose help or default differs from it.
 std::string help_of(const std::vector<Declaration>& declarations) {
   const MethodOption& first = *declarations.front().option;
   std::string help = first.help;
@@ -80,7 +80,7 @@ void AdapterFlags::add(CLI::App& command) {
       ->check(pattern_error)
       ->group(group);
   command.add_option("--exclude", excluded_, "modules to exclude from adaptation")->group(group);
-  command.add_option("--layers", layers_, "all, upper (half), or such as 0-2,5")->group(group);
+  command.add_option("--layers", layers_, "adapted layers: all, upper (half), or a list such as 0-2,5")->group(group);
   for (const Method* method : methods())
     for (const MethodOption& option : method->options()) {
       const std::string flag = "--" + option.name;
@@ -115,7 +115,7 @@ AdapterOptions AdapterFlags::options(CLI::App& command, const std::set<std::stri
       if (flag->count() > 0)
         option.set(options.own, is_switch ? (switches_.at(option.name) ? "true" : "false") : texts_.at(option.name));
       else if (!is_switch)
-        flag->default_str(option.default_value);  // of this method, for config.toml
+        flag->default_str(option.default_value);  // the default of this method, for config.toml
     }
   } catch (const Error& error) {
     throw_usage("{}", error.what());
@@ -149,7 +149,7 @@ void AdapterFlags::check_same(CLI::App& command, const std::set<std::string>& gi
   try {
     same = method.targeting() == Targeting::modules ? target_modules(config, chosen) == target_modules(config, saved)
                                                     : target_layers(config, chosen) == target_layers(config, saved);
-  } catch (const Error&) {  // a list of layers beside the pattern of the adapter, or no module: another choice
+  } catch (const Error&) {  // such as --layers with an adapter that has a target pattern, or no matching module
   }
   if (!same)
     throw_usage("{}: the adapter of --from is on other modules or layers: leave {} out", fmt::join(flags, ", "),

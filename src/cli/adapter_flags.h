@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The flags of adaptation methods: those that methods share (targets, layers), and each method's own, which follow from
-// its declarations (adapter/method_option.h). Which of them a command line may have depends on --method.
+// its declarations (adapter/method_option.h). --method decides which of them the command line may contain.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -19,15 +19,15 @@ class AdapterFlags {
   // Adds the flags to a command. This object must outlive the parsing of the command line.
   void add(CLI::App& command);
 
-  // The options that the parsed flags give, without the layers. given: names of the flags on the command line itself.
-  // UsageError for a flag among these that the method does not have, and for a value that is not valid. A flag of a
-  // preset or a configuration file that the method does not have has no effect.
+  // The options that the parsed flags give, without the layers (see choose_layers). given: names of the flags on the
+  // command line, such as "--rank". UsageError for a flag among these that the method does not have, and for a value
+  // that is not valid. Flags of a preset or configuration file that the method does not have are ignored.
   AdapterOptions options(CLI::App& command, const std::set<std::string>& given) const;
 
-  const std::string& method() const { return method_; }  // the name
+  const std::string& method() const { return method_; }  // the value of --method
 
   // UsageError if one of the given flags has another value than `saved`, the options of an existing adapter; flags that
-  // choose modules may have any form that chooses the same ones. given: names of flags, as "--rank".
+  // choose modules may have any form that chooses the same ones. given: names of the given flags, such as "--rank".
   void check_same(CLI::App& command, const std::set<std::string>& given, const AdapterOptions& saved,
                   const WhisperConfig& config) const;
 
@@ -40,7 +40,7 @@ class AdapterFlags {
   std::map<std::string, bool> switches_;
 };
 
-// The names of the flags of other methods, which this method does not have.
+// The names of other methods' flags that this method does not have, without dashes.
 std::vector<std::string> foreign_flags(const std::string& method);
 
 }  // namespace loralens

@@ -66,8 +66,8 @@ bool leaves_out_test_clips(const ComparedModels& m, const std::vector<int64_t>& 
   });
 }
 
-// Adds the run's scores and their difference from those of --against, if they are the scores of the analysed models on
-// the clips of the analysis. list: the clips of --clips.
+// Adds the run's scores and their difference from those of --against, but only if they are scores of the analysed
+// models on the analysed clips. list: the clips of --clips.
 void add_scores(const AnalyzeArguments& a, const ComparedModels& m, const std::vector<int64_t>& list, json& about) {
   const Path file = m.run / "metrics.json";
   if (a.runs.size() > 1 || !m.own_folds || !fs::exists(file)) return;
@@ -81,8 +81,8 @@ void add_scores(const AnalyzeArguments& a, const ComparedModels& m, const std::v
                            ? "these clips have other labels, speakers or audio than its test clips"
                            : nullptr;
   if (reason) {
-    log_line(fmt::format("left out: the scores of {}, as {}: `loralens evaluate {}` shows them", m.run.string(), reason,
-                         shell_word(m.run.string())));
+    log_line(fmt::format("left out: the scores of {}, because {}: `loralens evaluate {}` prints them", m.run.string(),
+                         reason, shell_word(m.run.string())));
     return;
   }
   about["metrics"] = metrics;
@@ -153,8 +153,8 @@ SeenInTraining seen_in_training(const AnalyzeArguments& a, const ComparedModels&
     known = known && seen;
     most = std::max(most, seen.value_or(0));
     if (seen.value_or(0) > 0)
-      log_line(fmt::format("{} of these {} clips trained {}: their results are results on training clips", *seen,
-                           m.clips.clips.size(), run));
+      log_line(fmt::format("{} was trained on {} of these {} clips: their results are results on training clips", run,
+                           *seen, m.clips.clips.size()));
   }
   if (most > 0) return {.clips = most};
   SeenInTraining none{.clips = known ? std::optional<int64_t>(0) : std::nullopt};
@@ -162,7 +162,7 @@ SeenInTraining seen_in_training(const AnalyzeArguments& a, const ComparedModels&
   return none;
 }
 
-// Whether the analysis looks at the clips of --gradient-clips, or of --clips.
+// Whether the analysis uses the clips of --gradient-clips, or, for gradient_clips false, those of --clips.
 bool takes(const AnalyzeArguments& a, const Setting& setting, const AnalysisEntry& entry, bool gradient_clips) {
   const auto analysis = entry.make(setting);
   if (setting.protocol.training_clips == TrainingClips::sample)
@@ -170,7 +170,7 @@ bool takes(const AnalyzeArguments& a, const Setting& setting, const AnalysisEntr
   return looks_at(*analysis, Part::test) && gradient_clips == (entry.gradient_clips && !a.gradient_clips.empty());
 }
 
-// Logs a list or an untrained model that none of the chosen analyses uses.
+// Logs the flags --gradient-clips, --clips and --untrained if none of the chosen analyses uses them.
 void tell_of_unused(const AnalyzeArguments& a, const Setting& setting, const std::vector<AnalysisEntry>& entries) {
   const auto unused = [&](bool gradient_clips) {
     return std::ranges::none_of(entries, [&](const auto& entry) { return takes(a, setting, entry, gradient_clips); });
@@ -179,10 +179,10 @@ void tell_of_unused(const AnalyzeArguments& a, const Setting& setting, const std
     std::string names;
     for (const AnalysisEntry& entry : analyses())
       if (takes(a, setting, entry, true)) names += fmt::format("{}{}", names.empty() ? "" : ", ", entry.name);
-    log_line(fmt::format("without effect: --gradient-clips, which only {} take", names));
+    log_line(fmt::format("without effect: --gradient-clips, which only {} use", names));
   }
   if (!a.clips.empty() && unused(false))
-    log_line("without effect: --clips, at which none of the chosen analyses looks");
+    log_line("without effect: --clips, as none of the chosen analyses uses these clips");
   const auto looks = [&](const AnalysisEntry& entry) { return looks_at(*entry.make(setting), Role::untrained); };
   if (!a.untrained.empty() && std::ranges::none_of(entries, looks))
     log_line("without effect: --untrained, as none of the chosen analyses uses an untrained model");
@@ -260,10 +260,10 @@ void add_analyze(CLI::App& app) {
       ->required();
   command->add_option("-o,--output", a->out, "folder for tables, arrays, figures and report.html")->required();
   command->add_option("--against", a->against,
-                      "frozen-encoder run on the same folds to compare with; if not given: the adapter off");
+                      "frozen run on the same folds to compare with; default: the same models without adapters");
   command->add_option(
       "--only", a->only,
-      "list of analyses, such as contribution,logit-lens; if not given: all; with --protocol paper those of the paper");
+      "list of analyses, such as contribution,logit-lens; if not given: all, or those of the paper (--protocol paper)");
   command
       ->add_option("--protocol", a->protocol,
                    "strict; paper: like the published code, defects included, first fold only")
@@ -277,10 +277,10 @@ void add_analyze(CLI::App& app) {
                    "file that lists the clips for spectrum, alignment, gradients and embedding")
       ->check(CLI::ExistingFile);
   command->add_option("--untrained", a->untrained,
-                      "PEFT folder that was saved before its training, as the untrained model");
+                      "PEFT folder of an adapter saved before its training, used as the untrained model");
   command->add_option("--model", a->model, "base model, if the run names none");
   command->add_option("--classes", a->classes, "class names of a bare PEFT folder, in order");
-  add_number(*command, "--seed", a->seed, {0, INT64_MAX}, "random seed of baselines and of drawn clips");
+  add_number(*command, "--seed", a->seed, {0, INT64_MAX}, "random seed of baselines, null distributions and samples");
   command->add_flag("--force", a->force, "replace the output folder if loralens wrote it");
   add_input_options(*command, a->input);
   add_machine_options(*command, a->machine, /*gradients=*/true);

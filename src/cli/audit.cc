@@ -80,7 +80,7 @@ void add_audit(CLI::App& app) {
   command->add_flag("--no-development", a->no_development,
                     "folds without development parts, as train --select last makes them");
   command->add_flag("--no-audio", a->no_audio, "do not read the audio");
-  command->add_option("-o,--output", a->out, "file for all numbers, as JSON");
+  command->add_option("-o,--output", a->out, "JSON file for all numbers");
   command->add_flag("--force", a->force, "replace that file if loralens wrote it");
   add_number(*command, "--threads", a->machine.threads, {0, 1024},
              "threads that read audio; 0: as many as there are cores");

@@ -117,7 +117,7 @@ int run_command_line(int argc, char** argv) {
     return fail_with(fmt::format("LibTorch failed: {}", error.what_without_backtrace()), 1);
   } catch (const std::bad_alloc&) {
     return fail_with("out of memory: use smaller batches or a smaller model", 1);
-  } catch (const std::filesystem::filesystem_error& error) {  // such as links in a circle
+  } catch (const std::filesystem::filesystem_error& error) {  // such as a loop of symbolic links
     return fail_with(fmt::format("{}: {}", error.path1().string(), error.code().message()), 1);
   } catch (const std::exception& error) {
     return fail_with(error.what(), 1);

@@ -9,7 +9,7 @@
 namespace loralens {
 namespace {
 
-// Gives the options without a value those of the file.
+// Sets the options that are not given yet to the values in the file.
 void apply_flags(CLI::App& command, const std::string& file) {
   const Flags flags = read_flags(file);
   for (const auto& [key, value] : flags) {

@@ -16,7 +16,8 @@ struct CorpusArguments {
 };
 
 void write_corpus(const Reader& reader, const CorpusArguments& a) {
-  // If root is a folder, the table may replace a file in it: readers do not read it. If root is a file, it must stay.
+  // If root is a folder, the table may replace a table in it, which readers do not read. If root is a file, it must not
+  // be replaced.
   if (a.force && std::filesystem::is_regular_file(a.root)) check_inputs_stay(a.out, {a.root});
   check_output_file(a.out, a.force, complaint_about_table);
   const ReadCorpus corpus = read_corpus(reader.name(), a.root, a.options);

@@ -35,7 +35,8 @@ struct EvaluateArguments {
   bool json = false, force = false;
 };
 
-// The predictions of each of the run's models for all clips; a fold's models of several trainings differ in their seed.
+// Predictions of all clips by each model of the run. If the run has several trainings, the seeds of predictions
+// distinguish a fold's models.
 std::vector<Prediction> predict_all(const Path& run, const OpenedRun& loaded, const Clips& clips,
                                     const MachineOptions& machine) {
   const std::vector<int64_t> numbers = all_clips(clips);
@@ -60,11 +61,11 @@ std::vector<Prediction> predict_all(const Path& run, const OpenedRun& loaded, co
   return predictions;
 }
 
-// Reads the predictions on the run's own test parts and their scores, which training wrote.
+// Reads the scores and predictions on the run's own test parts, as written by training.
 Scores own_scores(const Path& run) {
   if (const Path whole = run_of(run); whole != run && std::filesystem::exists(whole / "metrics.json"))
     fail(
-        "{} has no scores of its own: `loralens evaluate {}` gives them beside those of the other folds; or give other "
+        "{} is a part of a run: `loralens evaluate {}` prints its scores with those of the other folds; or give other "
         "clips with --corpus",
         run.string(), shell_word(whole.string()));
   if (!std::filesystem::exists(run / "metrics.json"))
@@ -72,7 +73,7 @@ Scores own_scores(const Path& run) {
   return read_scores(run);
 }
 
-// Logs or rejects flags that have no use without --corpus, because nothing is computed then.
+// Without --corpus no model is run: logs or rejects the flags that then have no effect.
 void check_unused(const CLI::App& command) {
   const auto given = flags_given(command);
   for (const char* flag : {"--device", "--precision", "--threads"})
@@ -80,12 +81,12 @@ void check_unused(const CLI::App& command) {
   for (const char* flag : {"--labels", "--model", "--classes", "--input", "--tail", "--profile"})
     if (given.contains(flag))
       throw UsageError(fmt::format(
-          "{}: without --corpus nothing is computed, and the run's own scores are shown: leave the flag out, or give a "
+          "{}: without --corpus no model is run, and the run's own scores are printed: leave the flag out, or give a "
           "table with --corpus",
           flag));
 }
 
-// The corpora that trained the run or, if `folder` is one of its folds, that fold's model; empty if the run's
+// The training corpora of the run or, if `folder` is one of its folds, of that fold's model; empty if the run's
 // metrics.json does not name them.
 nlohmann::json trained_on(const Path& run, const Path& folder) {
   const Path file = run / "metrics.json";
@@ -97,10 +98,10 @@ nlohmann::json trained_on(const Path& run, const Path& folder) {
   return metrics.value("trained_on", metrics.value("corpus", nlohmann::json::array()));
 }
 
-// Metrics of the folds' models on other corpora, with the fields that a report needs to compare runs.
+// Metrics of the run's models on other corpora, with the fields that a report needs to compare runs.
 nlohmann::json other_metrics(const EvaluateArguments& a, const OpenedRun& loaded, const Clips& clips,
                              const std::vector<Prediction>& predictions) {
-  constexpr uint64_t seed = 42;  // of the draws of a calibrated model
+  constexpr uint64_t seed = 42;  // of the labels simulated for a calibrated model
   const EmotionModel& model = loaded.models.front();
   const Path run = run_of(a.run);
   nlohmann::json metrics = metrics_of(predictions, model.classes, /*ddof=*/1, seed);
@@ -116,7 +117,7 @@ nlohmann::json other_metrics(const EvaluateArguments& a, const OpenedRun& loaded
   metrics["trained_clips"] = seen ? nlohmann::json(*seen) : nlohmann::json();
   if (seen.value_or(0) > 0)
     log_line(fmt::format(
-        "{} of these {} clips trained the run: that is no test of it{}", *seen, clips.clips.size(),
+        "the run was trained on {} of these {} clips, so these are not test scores{}", *seen, clips.clips.size(),
         std::filesystem::exists(run / "metrics.json")
             ? fmt::format("; `loralens evaluate {}` gives the scores on its own test folds", shell_word(run.string()))
             : ""));
@@ -136,27 +137,27 @@ void check_seeds(const std::string& run, const std::vector<Prediction>& predicti
   if (trainings == 1) return;
   if (seeds == trainings && std::ranges::all_of(predictions, [](const Prediction& p) { return p.seed.has_value(); }))
     return;
-  fail("{} has {} trainings, and its config.toml does not tell the seed of the first: copy the whole run", run,
+  fail("{} has {} trainings, and its config.toml does not record the seed of the first: copy the whole run", run,
        trainings);
 }
 
-// Error for a run that is compared with itself, or with another one twice.
+// UsageError if --against names the run itself, or another run twice.
 void check_others(const EvaluateArguments& a) {
   std::set<Path> folders = {std::filesystem::weakly_canonical(a.run)};
   for (const std::string& other : a.against)
     if (!folders.insert(std::filesystem::weakly_canonical(other)).second)
       throw UsageError(
-          fmt::format("--against {}: it is the run itself, or given twice: give each other run once", other));
+          fmt::format("--against {}: this is the run itself, or a repetition: give each other run once", other));
 }
 
-// Compares the run with the others, which must have tested the same clips; adds "comparisons" to its metrics.
+// Compares the run with the others, which must have the same test clips; adds "comparisons" to its metrics. Returns the
+// text to print.
 std::string compare(const EvaluateArguments& a, nlohmann::json& metrics) {
   std::vector<nlohmann::json> comparisons;
   for (const std::string& other : a.against) {
     auto found = difference_of_runs(a.run, other, metrics.at("classes"));
     if (found.is_null())
-      fail("--against {}: it did not test the same clips of the same classes in the same folds, as often, as {}", other,
-           a.run);
+      fail("--against {}: its classes, folds, test clips and number of trainings must be those of {}", other, a.run);
     found["against"] = std::filesystem::weakly_canonical(other).string();
     comparisons.push_back(std::move(found));
   }

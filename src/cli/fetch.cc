@@ -22,8 +22,9 @@ void add_fetch(CLI::App& app) {
   command
       ->add_option("model", arguments->model, "tiny base small medium large-v2 large-v3 (+ .en), or a Hugging Face id")
       ->required();
-  command->add_option("--to", arguments->to, "folder to put the files in, instead of the Hugging Face cache");
-  command->add_flag("--force", arguments->force, "fetch every file again, and into --to even if it holds a model");
+  command->add_option("--to", arguments->to, "folder for the files, instead of the Hugging Face cache");
+  command->add_flag("--force", arguments->force,
+                    "download every file again; with --to also into a folder that holds a model");
   command->callback([arguments] {
     FetchOptions options;
     if (!arguments->to.empty()) options.to = arguments->to;

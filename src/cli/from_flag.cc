@@ -34,7 +34,7 @@ void FromFlag::read(CLI::App& command, const std::set<std::string>& given) {
   if (const auto asked = command.get_option("--method")->as<std::string>(); asked != method)
     throw_usage("--method {}: the adapter of --from has the method {}: leave --method out", asked, method);
   if (command.get_option("--read-out")->as<std::string>() == "logistic")
-    throw_usage("--read-out logistic fits a head that has no initial values: leave it out with --from");
+    throw_usage("--read-out logistic fits a new head, so it cannot start from an adapter: leave it out with --from");
 }
 
 AdapterOptions FromFlag::options(CLI::App& command, const AdapterFlags& flags,
@@ -61,7 +61,7 @@ void FromFlag::open(CLI::App& command, const AdapterFlags& flags, const Base& ba
   flags.check_same(command, given_, saved_.options, base.encoder.config);
   run.start = open_start(folder_, base, classes);
   if (!saved_.bare && !same_input(run.start->model.input, run.source.input))
-    log_line(fmt::format("the input (--input, --tail, clips over 30 s) is another one than that of {}", name_));
+    log_line(fmt::format("the input options (--input, --tail, clips over 30 s) differ from those of {}", name_));
   if (!keeps_head(classes)) return;
   const Head& head = run.start->model.head;
   const int64_t projection = head.projector.weight.size(0);

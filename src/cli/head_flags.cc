@@ -17,7 +17,9 @@ void HeadFlags::add(CLI::App& command) {
       ->check(CLI::IsMember({"auto", "logistic", "gradient"}))
       ->group(group);
   add_number(command, "--projection", head_.projection, projections, "width of the head's projector")->group(group);
-  command.add_flag("--weighted-layer-sum", head_.weighted_layer_sum, "the head reads a learned mean of all layers")
+  command
+      .add_flag("--weighted-layer-sum", head_.weighted_layer_sum,
+                "the head reads a learned weighted mean of all layers")
       ->group(group);
 }
 
@@ -29,7 +31,7 @@ HeadOptions HeadFlags::options(const std::string& method, const Protocol& protoc
   if (read_out_ == "logistic" && !options.logistic && given.contains("--read-out"))
     throw_usage("--read-out logistic is for an encoder that is not trained: choose --method frozen");
   if (options.logistic && selection == Selection::test)
-    throw_usage("--read-out logistic is not chosen on the test part: give another --select, or --read-out gradient");
+    throw_usage("--read-out logistic is not chosen on the test part: choose another --select, or --read-out gradient");
   return options;
 }
 

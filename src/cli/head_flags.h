@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The flags of the emotion head of `loralens train`: what it reads, its size, and how it is fitted.
+// The flags of `loralens train` for the emotion head: the hidden states that it reads, its size, and how it is fitted.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -20,8 +20,8 @@ class HeadFlags {
   void add(CLI::App& command);
 
   // The options that the parsed flags give. given: names of the flags on the command line itself. UsageError for
-  // --read-out logistic on the command line with a method that trains the encoder, and with a selection on the test
-  // part.
+  // --read-out logistic on the command line with a method that trains the encoder, and for a logistic head with a
+  // selection on the test part.
   HeadOptions options(const std::string& method, const Protocol& protocol, Selection selection,
                       const std::set<std::string>& given) const;
 

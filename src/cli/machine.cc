@@ -96,7 +96,7 @@ void add_machine_options(CLI::App& command, MachineOptions& options, bool gradie
       ->group("Machine");
   command
       .add_flag("--profile", options.profile,
-                "print the time of each phase; --profile=FILE writes it as JSON, over an earlier profile only")
+                "print the time of each phase; --profile=FILE writes it as JSON and replaces only an earlier profile")
       ->group("Machine");
 }
 
@@ -115,7 +115,7 @@ void add_input_options(CLI::App& command, InputOptions& options) {
   command
       .add_option_function<std::string>(
           "--input", [&options](const std::string& input) { options.padded = input == "padded"; },
-          "speech: the clip's own length and a tail; padded: 30 s, as Whisper was trained")
+          "speech: the clip's own length plus --tail; padded: silence up to 30 s, as Whisper was trained")
       ->default_str("speech")
       ->check(CLI::IsMember({"speech", "padded"}))
       ->group("Input");

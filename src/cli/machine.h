@@ -19,8 +19,8 @@ struct MachineOptions {
   std::string profile;  // "": none; "true": print it; else the JSON file to write
 };
 
-// gradients: whether the command computes gradients; fp16 is not offered then, because gradients of well-fitted clips
-// underflow in fp16 (smallest number: 6e-8).
+// gradients: whether the command computes gradients. If so, fp16 is not offered: gradients of well-fitted clips
+// underflow in fp16, whose smallest positive number is 6e-8.
 void add_machine_options(CLI::App& command, MachineOptions& options, bool gradients);
 
 // Device, precision and threads that the options select; error for a device that does not exist. auto: the first GPU if
@@ -33,8 +33,8 @@ int thread_count(const MachineOptions& options);
 // --input speech|padded and --tail.
 void add_input_options(CLI::App& command, InputOptions& options);
 
-// Opens a run (open_run). --classes, --input and --tail of the command supply what a bare PEFT folder does not say.
-// UsageError if --input or --tail contradict the run.
+// Opens a run (open_run). --classes, --input and --tail supply what a bare PEFT folder does not record. UsageError if
+// --input or --tail contradict the run.
 OpenedRun open_run_of(const CLI::App& command, const RunRequest& request, const MachineOptions& machine);
 
 }  // namespace loralens

@@ -48,7 +48,7 @@ TEST(Numbers, EveryNumericOptionOfEveryCommandHasARange) {
   EXPECT_GE(visited, 35);
 }
 
-TEST(Numbers, AreDecimalAndInRange) {
+TEST(Numbers, MustBeDecimalAndInRange) {
   CLI::App app;
   int64_t whole = 7;
   double share = 0.5;

@@ -20,10 +20,10 @@ constexpr const char* page_text = "loralens-theme";  // localStorage key of the 
 // Contents of one command's output folder. Patterns are fnmatch's with FNM_PATHNAME and FNM_EXTMATCH, for paths
 // relative to the folder.
 struct Kind {
-  std::vector<std::string> needed;  // files that it always has
-  std::string told_by, text;        // one of these files, and a text in it that other programs' files lack
+  std::vector<std::string> needed;  // files that it always contains
+  std::string told_by, text;        // one of these files, and a text in it that other programs do not write
   std::vector<std::string> others;  // patterns of other files that it may have
-  std::string absent = {};          // a text that the file `told_by` must not have
+  std::string absent = {};          // a text that the file `told_by` must not contain
 };
 
 std::vector<Kind> kinds() {
@@ -73,7 +73,7 @@ bool matches(const std::string& name, const Kind& kind) {
   return std::ranges::find(kind.needed, name) != kind.needed.end() || std::ranges::any_of(kind.others, fits);
 }
 
-// The first entry that does not belong to this kind of folder; "" if there is none.
+// The first file or folder that does not belong to this kind of folder; "" if there is none.
 std::string stranger_in(const Path& folder, const Kind& kind) {
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
     const std::string name = entry.path().lexically_relative(folder).generic_string();
@@ -104,18 +104,18 @@ std::string complaint_about_folder(const Path& folder) {
     if (found.empty()) return "";
     if (stranger.empty()) stranger = found;
   }
-  if (stranger.empty()) return "it is no folder that loralens wrote";
-  return fmt::format("{} in it is not of loralens", stranger);
+  if (stranger.empty()) return "loralens did not write it";
+  return fmt::format("loralens did not write {} in it", stranger);
 }
 
 std::string complaint_about_table(const Path& file) {
   std::string text = read_file(file);
   const bool own = text.starts_with("path,label,speaker") && text.find_first_of(",\r\n", 18) == 18;
-  return own ? "" : "it is no table of clips that `loralens corpus` wrote";
+  return own ? "" : "it is not a table of clips that `loralens corpus` wrote";
 }
 
 std::string complaint_about_audit(const Path& file) {
-  return complaint_about_file(file, {"\"scheme\": ", "\"table\": "}, "what `loralens audit` wrote");
+  return complaint_about_file(file, {"\"scheme\": ", "\"table\": "}, "an output of `loralens audit`");
 }
 
 std::string complaint_about_page(const Path& file) {

@@ -53,10 +53,10 @@ void print(const FilePrediction& file, const std::vector<std::string>& classes) 
 void tell_of(const std::vector<FilePrediction>& long_files, bool cut) {
   if (long_files.empty()) return;
   const size_t more = long_files.size() - 1;
-  log_line(fmt::format("{} ({:.1f} s){}: {}", long_files[0].path, long_files[0].seconds,
-                       more ? fmt::format(" and {} more are longer than 30 s", more) : " is longer than 30 s",
-                       cut ? "only the first 30 s were used, as in training"
-                           : "the answer is one for windows of 30 s, pooled over all"));
+  log_line(
+      fmt::format("{} ({:.1f} s){}: {}", long_files[0].path, long_files[0].seconds,
+                  more ? fmt::format(" and {} more are longer than 30 s", more) : " is longer than 30 s",
+                  cut ? "only the first 30 s were used, as in training" : "the prediction pools all windows of 30 s"));
 }
 
 void predict(const CLI::App& command, const PredictArguments& a) {

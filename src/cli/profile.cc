@@ -29,7 +29,7 @@ struct Asked {
 };
 std::optional<Asked> asked;  // the profile requested on the command line of this process
 
-// Waits until a GPU has finished its queued work.
+// Waits until the GPU, if the device is one, has finished its queued work.
 void settle(c10::Device device) {
   if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
 }
@@ -60,7 +60,7 @@ ordered_json as_json(const std::vector<PhaseTotals>& totals, double seconds) {
 
 void print(const std::vector<PhaseTotals>& totals, double seconds) {
   std::string text =
-      fmt::format("profile: {:.2f} s on {} threads, {:.1f} GB at most; {} products reach {:.0f} GFLOP/s here\n",
+      fmt::format("profile: {:.2f} s on {} threads, at most {:.1f} GB of memory; peak of {} products {:.0f} GFLOP/s\n",
                   seconds, at::get_num_threads(), peak_memory() / 1e9, name_of_type(asked->type), asked->peak / 1e9);
   text += fmt::format("  {:10} {:>9} {:>6} {:>8} {:>8} {:>8}\n", "phase", "seconds", "share", "calls", "GFLOP/s",
                       "of peak");

@@ -20,7 +20,8 @@ struct ReportArguments {
 void report(const ReportArguments& a) try {
   Path out = a.out;
   if (out.empty()) {
-    if (a.dirs.size() > 1) throw UsageError("a page on several folders needs an output file: -o comparison.html");
+    if (a.dirs.size() > 1)
+      throw UsageError("a page that compares several folders needs an output file, such as -o comparison.html");
     out = Path(a.dirs.front()) / "report.html";  // replaces the folder's own page
   } else if (std::filesystem::is_directory(out)) {
     fail("{} is a folder: -o names the page's file, such as {}", out.string(), (out / "report.html").string());
@@ -54,7 +55,7 @@ void add_report(CLI::App& app) {
       "  loralens report lora frozen dora -o comparison.html\n"
       "  loralens report emo-db ravdess emo-db-on-ravdess ravdess-on-emo-db -o across.html");
   command->add_option("dir", a->dirs, "folders that `loralens analyze`, `train` or `evaluate -o` wrote")->required();
-  command->add_option("-o,--output", a->out, "file of the page; default for one folder: DIR/report.html");
+  command->add_option("-o,--output", a->out, "HTML file to write; default for one folder: DIR/report.html");
   command->add_flag("--force", a->force, "replace the file if it is a page of loralens");
   command->callback([a] { report(*a); });
 }

@@ -17,7 +17,7 @@ void add_synth(CLI::App& app) {
   };
   auto arguments = std::make_shared<Arguments>();
   auto* command = app.add_subcommand("synth",
-                                     "Makes a small SYNTHETIC emotional corpus with espeak-ng: for trying the program, "
+                                     "Makes a small SYNTHETIC emotional corpus with espeak-ng: to try the program, "
                                      "not for results.\n\nExample: loralens synth -o synthetic");
   command->add_option("-o,--output", arguments->out, "folder to write: audio/ and clips.csv")->required();
   add_number(*command, "--seed", arguments->options.seed, {0, INT64_MAX}, "random seed");

@@ -110,7 +110,8 @@ Clips load_clips(const TrainArguments& a) {
   return clips;
 }
 
-// Reads the recordings of all clips. Error if a recording is on two sides of a fold, under whatever name.
+// Reads the recordings of all clips. Error if a recording is in two parts of a fold, whatever its names, unless leaks
+// are allowed.
 std::vector<Recording> checked_audio(const Clips& clips, const std::vector<Fold>& folds, const TrainArguments& a) {
   Progress progress("checking audio", std::ssize(clips.clips));
   auto recordings = examine(clips, thread_count(a.machine), [&](int64_t done) { progress.step(done); });
@@ -148,7 +149,7 @@ std::string digest_of_soft_labels(const Clips& clips, const std::vector<std::str
   return digest.hex();
 }
 
-// The flags and the contents of tables that the training's results depend on.
+// The flags and the contents of tables on which the training's results depend.
 TrainingInputs inputs_of(const std::string& config, const Clips& clips, const TrainArguments& a) {
   TrainingInputs inputs{.version = LORALENS_VERSION, .flags = flags_of(config)};
   for (const char* name : neutral_flags) inputs.flags.erase(name);
@@ -166,17 +167,17 @@ TrainingInputs inputs_of(const std::string& config, const Clips& clips, const Tr
 void check_resumed(const TrainingInputs& before, const TrainingInputs& now, const std::string& run) {
   if (const auto difference = difference_of(before, now); !difference.empty())
     fail(
-        "{} cannot go on, as its training was begun with something else: {}. Put it back as it was, or start again "
-        "with -o {} --force",
+        "{} cannot be resumed, because its inputs have changed: {}. Restore the inputs, or start again with -o {} "
+        "--force",
         run, difference, shell_word(run));
 }
 
-// The recorded inputs of a training to resume. Error unless its flags and clips are the current ones; checked before
-// the folds are made, which other clips may not allow.
+// The recorded inputs of a training to resume. Error unless its flags and clips are the current ones. Call it before
+// the folds are made, which may fail for other clips.
 TrainingInputs recorded_inputs(TrainingInputs now, const TrainArguments& a, const Path& folder) {
   TrainingInputs before = read_inputs(folder, a.out);
   for (const std::string& flag : foreign_flags(a.run.adapter.method))
-    before.flags.erase(flag);  // older versions have them
+    before.flags.erase(flag);  // older versions recorded them
   now.folds = before.folds;
   now.base_sha256 = before.base_sha256;
   now.precision = before.precision;
@@ -262,7 +263,7 @@ void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   else
     a.adapter.choose_layers(a.run.adapter, base.encoder.config);
   check_recompute(a.run);
-  if (a.run.start && before) {  // the record of the interrupted training: the adapter's own may have changed
+  if (a.run.start && before) {  // use the interrupted training's record, since the adapter's may have changed
     auto start = std::make_shared<TrainingStart>(*a.run.start);
     if (auto record = read_start(out.path())) start->record = *std::move(record);
     a.run.start = start;
@@ -297,18 +298,18 @@ void resume(const std::string& run) {
   const Path config = Path(target.string() + ".partial") / "config.toml";
   if (std::filesystem::exists(target)) fail("{} is finished: there is nothing to resume", target.string());
   if (!std::filesystem::exists(config))
-    fail("{}: no interrupted run is there (no {}): start it with -o {} (--force)", target.string(), config.string(),
+    fail("{}: there is no interrupted run (no {}): start one with -o {} (--force)", target.string(), config.string(),
          shell_word(target.string()));
   auto arguments = std::make_shared<TrainArguments>();
   arguments->resuming = true;
   CLI::App app;
   add_train_command(app, arguments);
   std::vector<std::string> words = {target.string(), "-o", config.string(), "--config",
-                                    "train"};  // CLI11 wants them reversed
+                                    "train"};  // CLI11 expects them in reverse order
   app.parse(words);
 }
 
-// config.toml must mean the same from any folder: relative paths become absolute.
+// Relative paths become absolute, so that config.toml is valid in any working directory.
 std::string absolute(const std::string& path) { return std::filesystem::absolute(path).lexically_normal().string(); }
 std::string absolute_model(const std::string& name) {
   return std::filesystem::exists(Path(name) / "config.json") ? absolute(name) : name;
@@ -341,17 +342,18 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
   command->add_option("--labels", a->labels, "four, seven, or a list such as ang=anger,exc=happiness; all if not given")
       ->transform(absolute_labels);
   command->add_option("--folds", a->folds.scheme, scheme_summary())->check(scheme_error)->transform(absolute_folds);
-  command->add_flag("--allow-leaks", a->folds.allow_leaks, "allow a speaker or a recording on both sides of a fold");
+  command->add_flag("--allow-leaks", a->folds.allow_leaks, "allow a speaker or a recording in two parts of a fold");
   command->add_flag("--final", a->run.final_model, "also train on all clips, into final/");
   command->add_option("--protocol", a->protocol, "strict; paper: like the published code, defects included")
       ->check(CLI::IsMember(protocol_names()));
   command->add_option("--preset", a->preset, preset_summary())->check(CLI::IsMember(preset_names()));
   command->add_flag("--recompute", a->run.train.recompute,
-                    "keep each layer's input alone for the backward pass, which computes its activations again");
-  add_number(*command, "--cache-megabytes", a->cache_megabytes, {0, 1 << 20}, "memory for encoded clips");
+                    "gradient checkpointing: keep each layer's input, recompute activations in the backward pass");
+  add_number(*command, "--cache-megabytes", a->cache_megabytes, {0, 1 << 20},
+             "cache for hidden states of clips, in MiB");
   command
       ->add_option("--base-precision", a->base_precision,
-                   "weights of the base model in memory: auto (in --precision), or int8 (not trained, on a CPU)")
+                   "storage of the base weights: auto (as --precision), or int8 (only frozen weights on a CPU)")
       ->check(CLI::IsMember({"auto", "int8"}));
   a->from.add(*command);
   a->adapter.add(*command);
@@ -360,7 +362,7 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
   add_input_options(*command, a->run.source.input);
   add_machine_options(*command, a->machine, /*gradients=*/true);
   add_config_option(*command);
-  for (const auto& [name, value] : preset_named(a->preset, a->adapter.method()))  // what --help shows
+  for (const auto& [name, value] : preset_named(a->preset, a->adapter.method()))  // so that --help shows them
     command->get_option("--" + name)->default_str(value);
   command->callback([a, command] {
     if (!a->resume.empty()) {

@@ -18,14 +18,15 @@ void add_objective_flags(CLI::App& command, TrainOptions& o) {
              "label smoothing: share of the target that is spread evenly over all classes")
       ->group(group);
   add_number(command, "--orthogonality", o.orthogonality, train_ranges::penalty,
-             "weight of a penalty on products of different columns of B; 0: none")
+             "weight of a penalty on inner products of different columns of B; 0: none")
       ->group(group);
   add_number(command, "--nuclear-norm", o.nuclear_norm, train_ranges::penalty,
              "weight of a penalty on the singular values of B; 0: none")
       ->group(group);
   command
       .add_option("--specialize", o.specialize,
-                  "early:K: layer K's output must tell the emotion; late:K: must not (gradient reversal); or none")
+                  "auxiliary head on the output of layer K: early:K trains the layers up to K to predict the emotion, "
+                  "late:K to hide it (gradient reversal); or none")
       ->group(group);
   add_number(command, "--specialize-weight", o.specialize_weight, train_ranges::specialize_weight,
              "weight of the auxiliary loss of --specialize")
@@ -45,14 +46,14 @@ void add_training_flags(CLI::App& command, RunOptions& run, std::string& select)
          "passes that train the head alone, before the epochs");
   number("--batch", o.batch, train_ranges::batch, "clips in a batch");
   number("--batch-frames", o.batch_frames, train_ranges::batch_frames,
-         "fill batches by positions (50 per second), instead of --batch");
+         "maximum positions in a batch (50 per second), instead of --batch");
   command.add_option("--by-length", o.by_length, "make batches of clips of similar length")->group(group);
   number("--accumulate", o.accumulate, train_ranges::accumulate, "batches per optimiser step");
   number("--learning-rate", o.learning_rate, train_ranges::learning_rate, "learning rate of the adapters");
   number("--head-learning-rate", o.head_learning_rate, train_ranges::learning_rate,
          "learning rate of the emotion head");
   number("--layer-decay", o.layer_decay, train_ranges::layer_decay,
-         "factor of the learning rate from each layer to the one below it");
+         "learning rate of a layer, as a factor of the rate of the layer above");
   command.add_option("--schedule", o.schedule, "linear, cosine or constant")
       ->check(CLI::IsMember({"linear", "cosine", "constant"}))
       ->group(group);
@@ -63,7 +64,7 @@ void add_training_flags(CLI::App& command, RunOptions& run, std::string& select)
   number("--position-dropout", o.position_dropout, train_ranges::share,
          "share of a clip's positions dropped in each step");
   number("--average", o.average, train_ranges::average,
-         "decay of a running mean of the weights, kept instead of the weights; 0: none");
+         "decay of an exponential moving average of the weights, which is scored and saved instead; 0: none");
   command
       .add_option("--balance", o.balance,
                   "groups that an epoch draws equally often: none, corpora, classes, or corpora,classes")
@@ -73,11 +74,11 @@ void add_training_flags(CLI::App& command, RunOptions& run, std::string& select)
          "early stopping: epochs without improvement before training stops; 0: never");
   command
       .add_option("--select", select,
-                  "epoch kept: last, or the best on development or test (as published, not fair); auto: the protocol's")
+                  "epoch to keep: last, or best on development or test (published, optimistic); auto: the protocol's")
       ->check(CLI::IsMember({"auto", "last", "development", "test"}))
       ->group(group);
   number("--watch", o.watch, train_ranges::watch,
-         "steps between the lines of watch.csv (gradients, adapters, lens); 0: none");
+         "interval in steps of the measurements in watch.csv (gradients, adapters, logit lens); 0: none");
   number("--time-masks", o.augment.time_masks, train_ranges::time_masks, "SpecAugment: masks over time");
   number("--time-share", o.augment.time_share, train_ranges::time_share,
          "SpecAugment: longest time mask, as a share of the clip");
@@ -85,7 +86,7 @@ void add_training_flags(CLI::App& command, RunOptions& run, std::string& select)
   number("--mel-width", o.augment.mel_width, train_ranges::mel_width, "SpecAugment: widest mel mask, in bins");
   number("--seed", o.seed, train_ranges::seed, "random seed of initial values, folds, clip order and dropout");
   number("--seeds", run.seeds, train_ranges::seeds,
-         "trainings of each fold, with the seeds S, S+1, ... from --seed on");
+         "trainings of each fold, with the random seeds S, S+1, ..., where S is --seed");
   command
       .add_flag("--same-start", run.same_start,
                 "all folds start from the same initial values (as with --protocol paper)")

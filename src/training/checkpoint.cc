@@ -18,7 +18,7 @@ namespace {
 using at::Tensor;
 using nlohmann::json;
 
-// JSON for a double: the number if it is finite, else null.
+// A double in JSON: NaN and infinities are null, and null is read as NaN.
 json number(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
 double number(const json& value) {
   return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
@@ -38,11 +38,11 @@ Tensors part_of(const Safetensors& file, const std::string& name, const std::str
   }
   for (const auto& key : file.names())
     if (key.starts_with(prefix) && !like.contains(key.substr(prefix.size())))
-      fail("{}: nothing in this model is called {}", name, key);
+      fail("{}: this model has no tensor {}", name, key);
   return part;
 }
 
-// A cell of a history's row as JSON, and back.
+// Converts a cell of the history to JSON and back.
 json cell(int64_t value) { return value; }
 json cell(bool value) { return value; }
 json cell(double value) { return number(value); }
@@ -50,7 +50,7 @@ void set(int64_t& value, const json& cell) { value = cell.get<int64_t>(); }
 void set(bool& value, const json& cell) { value = cell.get<bool>(); }
 void set(double& value, const json& cell) { value = number(cell); }
 
-// The columns of the history in checkpoints that do not name them.
+// The columns of the history in checkpoints of loralens 0.1.0, which do not name them.
 constexpr const char* unnamed_columns[] = {"epoch",
                                            "steps",
                                            "loss",
@@ -64,8 +64,8 @@ constexpr const char* unnamed_columns[] = {"epoch",
                                            "selection_war",
                                            "kept"};
 
-// The record of one row; columns that EpochRecord does not have itself were measured. Throws if one of its own is
-// missing, or if a cell is.
+// Reads a row of the history. Columns that are not fields of EpochRecord become `measured`. Throws if the column of a
+// field or a cell is missing.
 EpochRecord record_of(const std::vector<std::string>& columns, const json& row) {
   EpochRecord record;
   const std::vector<std::string> own = columns_of(record);
@@ -102,7 +102,8 @@ json scalars_of(const TrainingState& state) {
           {"history", rows}};
 }
 
-// Whether the history counts its epochs from 0 with rising steps, keeps at most one, and ends at the state's step.
+// Whether the history numbers its epochs from 0, its steps increase and end at state.step, and at most one epoch is
+// kept.
 bool is_consistent(const TrainingState& state) {
   int64_t steps = 0, kept = 0;
   for (size_t i = 0; i < state.history.size(); ++i) {
@@ -131,11 +132,10 @@ TrainingState read_state(const Path& path, const std::vector<Parameter>& trained
   try {
     read_scalars(parse_json(file.metadata().at("state"), name), state);
   } catch (const std::exception&) {  // invalid JSON, a missing value, or a value of a wrong type
-    fail("{}: no state of a training: delete the file to train this fold from its start", name);
+    fail("{}: not a valid checkpoint: delete the file to train this fold from its start", name);
   }
   if (!is_consistent(state))
-    fail("{}: the state's epochs and steps contradict each other: delete the file to train this fold from its start",
-         name);
+    fail("{}: its epochs and steps contradict each other: delete the file to train this fold from its start", name);
   Tensors like;
   for (const Parameter& p : trained) like[p.name] = p.tensor;
   const auto has = [&](const std::string& prefix) {

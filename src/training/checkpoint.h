@@ -24,8 +24,8 @@ struct TrainingState {
 void write_state(const Path& file, const TrainingState& state);
 
 // trained: the model's trained parameters; optimiser: AdamW::state for them. The result's tensors are on their devices.
-// Error, with the file, for a damaged checkpoint or one of another model: its tensors must have the same names, shapes
-// and types as these, and hold finite numbers.
+// Error, with the file, for a damaged checkpoint or one of another model: its tensors must have the names, shapes and
+// types of `trained` and `optimiser`, and hold finite numbers.
 TrainingState read_state(const Path& file, const std::vector<Parameter>& trained, const Tensors& optimiser);
 
 }  // namespace loralens

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The loop over epochs and steps.
+// Training of one fold: the loop over epochs and steps.
 #include "training/fold.h"
 
 #include <ATen/TensorOperators.h>
@@ -29,14 +29,14 @@
 namespace loralens {
 namespace {
 
-// An epoch that is being trained.
+// The state of the current epoch.
 struct Epoch {
   int64_t number;
   std::vector<std::vector<int64_t>> batches;  // clip numbers of each batch
   EpochLoss loss;  // of the batches so far
 };
 
-// The terms of a training's objective.
+// The objective with the terms that the options choose.
 Objective make_objective(const EmotionModel& model, const FoldTask& task) {
   std::vector<std::unique_ptr<LossTerm>> terms;
   terms.push_back(std::make_unique<CrossEntropy>(loss_options(task, std::ssize(model.classes))));
@@ -52,7 +52,7 @@ Objective make_objective(const EmotionModel& model, const FoldTask& task) {
   return Objective(std::move(terms));
 }
 
-// The model's trained parameters.
+// The model's trained parameters, with the rate factors of --layer-decay.
 std::vector<Parameter> trained_parameters(const EmotionModel& model, double layer_decay) {
   std::vector<Parameter> parameters = model.parameters();
   std::erase_if(parameters, [](const Parameter& p) { return !p.trained; });
@@ -154,7 +154,7 @@ std::vector<EpochRecord> FoldTraining::run() {
   return history_;
 }
 
-// Error if a batch of any epoch does not fit into memory.
+// Sets steps_in_all_. Error if a batch of any epoch does not fit into memory.
 void FoldTraining::count_steps() {
   steps_in_all_ = 0;
   for (int64_t epoch = 0; epoch < options_.epochs; ++epoch) {
@@ -195,8 +195,8 @@ void FoldTraining::take_step(Epoch& epoch, size_t first, size_t end, double fact
   const Taps taps = begin_step(epoch.number);
   for (size_t b = first; b < end; ++b)
     add_gradients(epoch, b, static_cast<double>(epoch.batches[b].size()) / static_cast<double>(clips), taps);
-  // The gradients are complete, and nothing has read them: the one place at which they may be reduced over processes or
-  // changed (docs/architecture.md, "A training step").
+  // The step's gradients are complete, and no code has read them. Code that changes gradients or sums them over
+  // processes belongs here (docs/architecture.md, "A training step").
   {
     const Timed time(Phase::optimiser);
     for (const auto& probe : probes_) probe->see_gradients();
@@ -238,13 +238,13 @@ std::vector<Measurement> FoldTraining::measurements(const EpochLoss& loss) {
   return measured;
 }
 
-// Error that names the cause of a loss that is not finite: a clip, or else diverged weights.
+// Fails because the loss is not finite, and names the cause: a clip, or else a diverged training.
 void FoldTraining::fail_not_finite(const Epoch& epoch) {
   const size_t b = epoch.loss.first_not_finite();
   check_finite(model_, source_, epoch.batches[b]);
   std::string names;
   for (const int64_t clip : epoch.batches[b]) names += (names.empty() ? "" : ", ") + source_.clip(clip).id;
-  fail("epoch {}: the loss is no finite number from batch {} on ({}), whose clips are sound: lower the learning rate",
+  fail("epoch {}: the loss is not finite from batch {} on ({}), although its clips are valid: lower the learning rate",
        epoch.number + 1, b + 1, names);
 }
 

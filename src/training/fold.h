@@ -11,8 +11,9 @@
 
 namespace loralens {
 
-// Trains the model in place; it ends with the chosen epoch's weights. A training that resumes from its checkpoint ends
-// with the same bits as one that was never interrupted. Error if the loss becomes infinite or NaN.
+// Trains the model in place and leaves the chosen epoch's weights in it. Returns a record for each epoch. A training
+// that resumes from its checkpoint ends with the same bits as one that was never interrupted. Error if the loss becomes
+// infinite or NaN.
 std::vector<EpochRecord> train_fold(EmotionModel& model, ClipSource& source, const FoldTask& task);
 
 }  // namespace loralens

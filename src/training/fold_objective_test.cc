@@ -16,7 +16,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// The columns that the objective and the probes add to a row.
+// The cells that the objective and the probes add to a row.
 std::map<std::string, double> cells_of(const EpochRecord& record) {
   std::map<std::string, double> cells;
   for (const auto& [column, value] : record.measured) cells[column] = value;
@@ -48,7 +48,7 @@ TEST_F(FoldTest, PenaltiesOnBAreTermsOfTheObjective) {
   EXPECT_THAT(error_of([&] { train(frozen); }), HasSubstr("--orthogonality"));
 }
 
-TEST_F(FoldTest, SoftLabelsAreTheTargetOfTrainingAlone) {
+TEST_F(FoldTest, SoftLabelsAreTheTargetOfTrainingButNotOfScores) {
   options_.epochs = 1;
   options_.batch = 12;
   options_.learning_rate = options_.head_learning_rate = 1e-30;
@@ -82,7 +82,7 @@ TEST_F(FoldTest, CertainSoftLabelsTrainAsLabelsDo) {
   }
 }
 
-TEST_F(FoldTest, AnAuxiliaryHeadDrawsTheEmotionIntoItsLayer) {
+TEST_F(FoldTest, AnEarlyAuxiliaryHeadLearnsTheEmotion) {
   options_.epochs = 8;
   options_.specialize = "early:0";
   options_.specialize_weight = 2;
@@ -96,7 +96,7 @@ TEST_F(FoldTest, AnAuxiliaryHeadDrawsTheEmotionIntoItsLayer) {
   EXPECT_LT(cells_of(history.back()).at("loss_auxiliary"), 0.5 * cells_of(history.front()).at("loss_auxiliary"));
 }
 
-TEST_F(FoldTest, GradientReversalKeepsTheEmotionOutOfALayer) {
+TEST_F(FoldTest, GradientReversalRemovesTheEmotionFromALayer) {
   options_.epochs = 12;
   options_.specialize = "late:1";
   const auto last = [&](double weight) {
@@ -131,7 +131,7 @@ TEST_P(Specialized, IsResumedAndRecomputedWithTheSameBits) {
   const Path checkpoint = folder_.path() / "checkpoint.safetensors";
   EmotionModel whole = new_model(tiny_adapter(GetParam(), 0.2));
   const auto history = train(whole);
-  train_until(16, tiny_adapter(GetParam(), 0.2), checkpoint);  // 6 steps an epoch: in the third
+  train_until(16, tiny_adapter(GetParam(), 0.2), checkpoint);  // 6 steps an epoch: stops in the third epoch
   EmotionModel resumed = new_model(tiny_adapter(GetParam(), 0.2));
   EXPECT_EQ(format_history(train(resumed, checkpoint)), format_history(history));
   expect_same_parameters(resumed, whole);
@@ -157,7 +157,7 @@ TEST_F(FoldTest, AFrozenEncoderHasNoAuxiliaryHead) {
 
 TEST_F(FoldTest, LayerDecayLowersTheRatesOfLowerLayersAlone) {
   options_.epochs = 1;
-  options_.batch = 12;  // one step, so that all gradients are those of the start
+  options_.batch = 12;  // one step, so that all gradients are those at the initial values
   EmotionModel equal = new_model(tiny_adapter("lora")), decayed = new_model(tiny_adapter("lora"));
   train(equal);
   options_.layer_decay = 0.1;
@@ -167,7 +167,7 @@ TEST_F(FoldTest, LayerDecayLowersTheRatesOfLowerLayersAlone) {
   int64_t lower = 0;
   const int64_t last = equal.adapted.encoder.config.layers - 1;
   for (size_t i = 0; i < one.size(); ++i) {
-    if (one[i].role == ParameterRole::factor_a) continue;  // at the start without a gradient, as B is 0
+    if (one[i].role == ParameterRole::factor_a) continue;  // its first gradient is 0, since B is 0
     const double factor = one[i].in_head() ? 1 : std::pow(0.1, static_cast<double>(last - one[i].layer));
     lower += factor < 1;
     if (one[i].role == ParameterRole::factor_b) {

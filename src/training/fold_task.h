@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a training of one fold is given: clips, labels, options and the files that it writes.
+// The inputs of one fold's training: clips, labels, options and the paths of its output files.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -25,13 +25,13 @@ struct FoldTask {
   const Fold& fold;
   const std::vector<int64_t>& labels;  // class number of every clip of the table
   const TrainOptions& options;
-  // Pooled states of the initial encoder (clip_states) for every clip of the table. Needed for head_epochs and for a
-  // frozen encoder; else undefined.
+  // Pooled hidden states of the initial encoder for every clip of the table, from clip_states() or, for a logistic
+  // head, all_hidden_states(). Needed for head_epochs and for a frozen encoder; else undefined.
   at::Tensor start_states = {};
-  bool frozen = false;  // whether start_states hold in every epoch (frozen encoder, no augmentation)
+  bool frozen = false;  // whether start_states are valid in every epoch (frozen encoder, no augmentation)
   Path checkpoint = {};  // written after every epoch; training resumes from it if the file exists; empty: none
   std::function<void(const TrainProgress&)> progress = {};
-  Path watch = {};  // watch.csv, written after every epoch; continued on resume; empty: none
+  Path watch = {};  // watch.csv, written after every epoch; continued by a resumed training; empty: none
   // Soft labels: target probabilities of every clip of the table (n×C, on the model's device), which training uses in
   // place of the labels; scores use the labels. Undefined: none.
   at::Tensor targets = {};

@@ -29,7 +29,7 @@ TEST_F(FoldTest, EveryMethodLearns) {
     EXPECT_EQ(std::isfinite(gradient_norm(history[0], "B")), lora);
     EXPECT_EQ(std::isfinite(gradient_norm(history[0], "encoder")), model.options.method == "full");
     EXPECT_GT(gradient_norm(history[0], "head"), 0);
-    EXPECT_EQ(sha256_of(base_.encoder), base_.sha256) << "the base stays as it is";
+    EXPECT_EQ(sha256_of(base_.encoder), base_.sha256) << "the base must not change";
   }
 }
 
@@ -51,18 +51,18 @@ TEST_F(FoldTest, AWeightedLayerSumAndAllOptionsLearn) {
 
 TEST_F(FoldTest, HeadEpochsTrainTheHeadAlone) {
   options_.epochs = 1;
-  options_.learning_rate = options_.head_learning_rate = 1e-30;  // the epoch itself changes nothing
+  options_.learning_rate = options_.head_learning_rate = 1e-30;  // too low to change weights in the epoch
   EmotionModel without = new_model(tiny_adapter("lora")), with = new_model(tiny_adapter("lora"));
   const double loss = train(without)[0].loss;
   EXPECT_GT(loss, 0.6);  // an untrained head for two classes: ln 2
   options_.head_epochs = 30;
   options_.head_learning_rate = 0.01;
   const auto history = train(with);
-  EXPECT_LT(history[0].loss, 0.7 * loss) << "the first epoch meets a trained head";
+  EXPECT_LT(history[0].loss, 0.7 * loss) << "the first epoch starts with a trained head";
   EXPECT_GT(difference(with.head.classifier.weight, without.head.classifier.weight), 0.1);
   for (const Parameter& p : with.adapted.parameters)
     EXPECT_EQ(p.role == ParameterRole::factor_b, largest(p.tensor.detach()) < 1e-20)
-        << p.name << ": adapters stay as they start";
+        << p.name << ": head epochs must not train adapters";
 }
 
 // Accumulating two batches gives the same gradients as one batch of all their clips: the mean over the step's clips.
@@ -126,7 +126,7 @@ TEST_F(FoldTest, ClassWeightsAreInverseShares) {
 
 // ---- Reproducibility: the same bits after a repetition and after a resume
 
-// Options that switch on all randomness and all state.
+// Options with every source of random numbers and every part of a checkpoint.
 TrainOptions everything_on(TrainOptions options) {
   options.epochs = 4;
   options.batch = 1;
@@ -159,7 +159,7 @@ TEST_P(Resumed, EndsWithTheBitsOfAnUninterruptedRun) {
   const Path checkpoint = folder_.path() / "checkpoint.safetensors";
   EmotionModel whole = new_model(tiny_adapter(GetParam(), 0.2));
   const auto history = train(whole);
-  train_until(32, tiny_adapter(GetParam(), 0.2), checkpoint);  // 12 steps an epoch: in the middle of the third
+  train_until(32, tiny_adapter(GetParam(), 0.2), checkpoint);  // 12 steps an epoch: stops in the third epoch
   EXPECT_TRUE(std::filesystem::exists(checkpoint));
   EmotionModel resumed = new_model(tiny_adapter(GetParam(), 0.2));
   std::vector<int64_t> epochs;
@@ -167,7 +167,7 @@ TEST_P(Resumed, EndsWithTheBitsOfAnUninterruptedRun) {
   EXPECT_EQ(epochs.front(), 2) << "whole epochs are not trained again";
   EXPECT_EQ(format_history(rest), format_history(history));
   expect_same_parameters(resumed, whole);
-  // A finished training has no step left.
+  // A finished training takes no further step.
   EmotionModel again = new_model(tiny_adapter(GetParam(), 0.2));
   EXPECT_EQ(format_history(train(again, checkpoint, [](const TrainProgress&) { throw Stop(); })),
             format_history(history));
@@ -180,7 +180,7 @@ INSTANTIATE_TEST_SUITE_P(Methods, Resumed, testing::Values("lora", "frozen", "fu
 // ---- Selection of the epoch
 
 // Clips 0 to 9 are from one corpus, 10 and 11 from another: each epoch draws six of each, in three batches of four.
-TEST_F(FoldTest, ABalancedEpochDrawsCorporaEquallyOftenAndGoesOnTheSame) {
+TEST_F(FoldTest, ABalancedEpochDrawsCorporaEquallyOftenAndResumesWithTheSameBits) {
   std::vector<int64_t> corpora(20, 0);
   corpora[10] = corpora[11] = 1;
   options_.balance = "corpora";
@@ -220,13 +220,13 @@ int64_t kept_epoch(const std::vector<EpochRecord>& history) {
   int64_t kept = -1;
   for (const auto& record : history) {
     if (!record.kept) continue;
-    EXPECT_EQ(kept, -1) << "only one is kept";
+    EXPECT_EQ(kept, -1) << "more than one epoch is kept";
     kept = record.epoch;
   }
   return kept;
 }
 
-TEST_F(FoldTest, DevelopmentKeepsTheBestUarThenTheLeastLoss) {
+TEST_F(FoldTest, DevelopmentKeepsTheBestUarThenTheLowestLoss) {
   options_.selection = Selection::development;
   options_.epochs = 8;
   options_.schedule = "constant";
@@ -250,7 +250,7 @@ TEST_F(FoldTest, DevelopmentKeepsTheBestUarThenTheLeastLoss) {
     EXPECT_EQ(cross_entropy(answers(model, numbers), at::tensor(truth), {}).item<double>(), best->selection.loss);
     EXPECT_EQ(uar_of(model, numbers), best->selection.uar);
   }
-  EXPECT_TRUE(loss_decided) << "no case of equal UAR was seen";
+  EXPECT_TRUE(loss_decided) << "no seed had epochs of equal UAR";
 }
 
 TEST_F(FoldTest, TestKeepsTheFirstOfTheBestAccuracies) {
@@ -261,11 +261,11 @@ TEST_F(FoldTest, TestKeepsTheFirstOfTheBestAccuracies) {
   const auto best = std::max_element(history.begin(), history.end(),
                                      [](auto& a, auto& b) { return a.selection.war < b.selection.war; });
   EXPECT_EQ(kept_epoch(history), best->epoch);
-  EXPECT_LT(best->epoch, 7) << "the last is not the only best";
+  EXPECT_LT(best->epoch, 7) << "the test needs a best epoch before the last";
   EXPECT_EQ(uar_of(model, fold_.test), best->selection.uar);
 }
 
-TEST_F(FoldTest, LastKeepsTheLastAndScoresNothing) {
+TEST_F(FoldTest, LastKeepsTheLastEpochWithoutScores) {
   fold_.development.clear();
   EmotionModel model = new_model(tiny_adapter("lora"));
   const auto history = train(model);
@@ -286,7 +286,7 @@ TEST_F(FoldTest, TrainingStopsWhenPatienceEnds) {
   EXPECT_EQ(std::ssize(history), kept_epoch(history) + 1 + 3);
 }
 
-// The running mean starts at the end of the first epoch. One step an epoch, so that the test sees every step.
+// The moving average starts at the end of the first epoch. One step an epoch, so that the test sees every step.
 TEST_F(FoldTest, AnAverageOfTheWeightsIsKept) {
   options_.epochs = 5;
   options_.batch = 12;
@@ -307,8 +307,8 @@ TEST_F(FoldTest, ALossThatIsNotFiniteIsAnError) {
   EmotionModel model = new_model(tiny_adapter("lora"));
   model.head.classifier.bias.detach().fill_(NAN);
   EXPECT_THAT(error_of([&] { train(model); }),
-              AllOf(HasSubstr("epoch 1: the loss is no finite number from batch 1 on ("), HasSubstr(".wav"),
-                    HasSubstr("whose clips are sound: lower the learning rate")));
+              AllOf(HasSubstr("epoch 1: the loss is not finite from batch 1 on ("), HasSubstr(".wav"),
+                    HasSubstr("although its clips are valid: lower the learning rate")));
 }
 
 }  // namespace

@@ -37,7 +37,8 @@ BatchOutputs TrainingForward::training(const std::vector<int64_t>& clips, int64_
   return {.logits = logits, .labels = labels_of(clips), .auxiliary_state = auxiliary ? auxiliary->state() : Tensor()};
 }
 
-// SpecAugment's masks of this epoch, by hashes of (seed, epoch, clip, segment): a clip has the same in every batch.
+// SpecAugment's masks in this epoch. They are hashes of (seed, epoch, clip, segment), so a clip has the same masks in
+// every batch.
 MelChange TrainingForward::masks(int64_t epoch) const {
   return [this, epoch](int64_t clip, int64_t segment, const Tensor& mel) {
     const TrainOptions& options = task_.options;

@@ -15,17 +15,17 @@ namespace loralens {
 
 class TrainingForward {
  public:
-  // All must outlive it.
+  // All arguments must outlive this object.
   TrainingForward(const EmotionModel& model, ClipSource& source, const FoldTask& task)
       : model_(model), source_(source), task_(task), specialization_(parse_specialization(task.options.specialize)) {}
 
-  // A batch of a training step: with the augmentation, position dropout and dropout of this epoch, and with `taps` (may
-  // be null) on its pass. A frozen encoder's states are cached, so no layer runs and the taps see no site.
-  // BatchOutputs::progress is left to the caller.
+  // Forward pass of a batch in a training step, with the augmentation, position dropout and dropout of this epoch.
+  // taps: observers and interventions of the pass; may be null. If FoldTask::frozen, no layer runs, so the taps see no
+  // site. The caller sets BatchOutputs::progress.
   BatchOutputs training(const std::vector<int64_t>& clips, int64_t epoch, const Taps* taps);
-  // The head on the states of the initial encoder.
+  // Applies the head to the hidden states of the initial encoder (FoldTask::start_states).
   BatchOutputs from_start(const std::vector<int64_t>& clips) const;
-  // The logits (B×C) of the model with its present weights, without dropout and without gradients.
+  // The logits (B×C) with the current weights, without dropout and without gradients.
   at::Tensor logits_of(const std::vector<int64_t>& clips);
 
   // The class numbers of clips.

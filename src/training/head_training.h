@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Training of the head alone, on the states of the initial encoder, so that the adapters start with useful gradients.
+// Training of the head alone on the hidden states of the initial encoder, so that the adapters' first gradients come
+// from a trained head.
 #pragma once
 
 #include "classifier/model.h"
@@ -9,7 +10,7 @@
 
 namespace loralens {
 
-// Trains the model's head for TrainOptions::head_epochs epochs, whose numbers are negative, with the cross-entropy.
+// Trains the model's head with the cross-entropy alone for n = TrainOptions::head_epochs epochs, numbered -n to -1.
 void train_head(const EmotionModel& model, const TrainingForward& forward, const EpochBatches& batches,
                 const FoldTask& task);
 

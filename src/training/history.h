@@ -27,11 +27,11 @@ struct SelectionScores {
 struct EpochRecord {
   int64_t epoch = 0;  // from 0
   int64_t steps = 0;  // updates in all epochs so far
-  double loss = 0;  // the objective, mean over the epoch's clips
+  double loss = 0;  // the objective's mean over the epoch's clips
   double learning_rate = 0;  // of the last step, for adapters and encoder
   std::vector<Measurement> measured;  // the same columns in every epoch of a training
   SelectionScores selection;
-  bool kept = false;  // whether this epoch is the chosen one, whose weights are kept
+  bool kept = false;  // whether this is the chosen epoch, whose weights are kept
 };
 
 // Calls visit(column, value) for each cell of a row, in the order of the columns. value refers to the record's int64_t,

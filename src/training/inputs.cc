@@ -38,9 +38,9 @@ Fingerprint words_of(const std::string& text, const std::string& where) {
   Fingerprint words(text.size() / 8);
   for (size_t i = 0; i < words.size(); ++i) {
     const char *begin = text.data() + 8 * i, *end = begin + 8;
-    if (std::from_chars(begin, end, words[i], 16).ptr != end) fail("{}: no fingerprint", where);
+    if (std::from_chars(begin, end, words[i], 16).ptr != end) fail("{}: not a fingerprint", where);
   }
-  if (text.size() % 8 != 0) fail("{}: no fingerprint", where);
+  if (text.size() % 8 != 0) fail("{}: not a fingerprint", where);
   return words;
 }
 
@@ -103,9 +103,9 @@ std::string clip_difference(const TrainingInputs& before, const TrainingInputs& 
   for (const TrainedClip& clip : now.clips) is.insert(clip.id);
   const std::string source = source_change(before, now, "corpus") + source_change(before, now, "labels");
   for (const TrainedClip& clip : before.clips)
-    if (!is.contains(clip.id)) return fmt::format("the clip {} is missing now{}", clip.id, source);
+    if (!is.contains(clip.id)) return fmt::format("the clip {} is missing{}", clip.id, source);
   for (const TrainedClip& clip : now.clips)
-    if (!was.contains(clip.id)) return fmt::format("the clip {} was not there before{}", clip.id, source);
+    if (!was.contains(clip.id)) return fmt::format("the clip {} is new{}", clip.id, source);
   for (size_t i = 0; i < before.clips.size(); ++i) {
     const TrainedClip &a = before.clips[i], &b = now.clips[i];
     if (a.id != b.id)
@@ -113,7 +113,7 @@ std::string clip_difference(const TrainingInputs& before, const TrainingInputs& 
     for (const auto& [name, value] : fields) {
       if (a.*value == b.*value) continue;
       if (value == &TrainedClip::sha256) {
-        if (!b.sha256.empty()) return fmt::format("the audio of the clip {} was another one", a.id);
+        if (!b.sha256.empty()) return fmt::format("the audio of the clip {} has changed", a.id);
       } else {
         return fmt::format("the {} of the clip {} was '{}', is '{}'{}", name, a.id, a.*value, b.*value, source);
       }
@@ -181,7 +181,7 @@ std::vector<TrainedClip> read_recordings(const Path& csv) {
     for (size_t f = 0; f < std::size(fields); ++f) clip.*fields[f].value = table.rows[i][places[f]];
     const std::string where = fmt::format("{}, row {}", csv.string(), i + 2);
     if (clip.sha256.size() != 64 || clip.sha256.find_first_not_of("0123456789abcdef") != std::string::npos)
-      fail("{}, column sha256: '{}' is no SHA-256", where, clip.sha256);
+      fail("{}, column sha256: '{}' is not a SHA-256", where, clip.sha256);
     clip.fingerprint = words_of(table.rows[i][fingerprint], where + ", column fingerprint");
   }
   return clips;
@@ -253,12 +253,12 @@ std::string difference_of(const TrainingInputs& before, const TrainingInputs& ch
   TrainingInputs now = parsed(parse_json(text_of(changed, ""), "inputs"));
   now.clips = changed.clips;
   if (before.version != now.version)
-    return fmt::format("it was begun by loralens {}, this is {}", before.version, now.version);
+    return fmt::format("it was started with loralens {}, this is {}", before.version, now.version);
   if (const std::string flag = flag_difference(before.flags, now.flags); !flag.empty()) return flag;
   if (before.base_sha256 != now.base_sha256)
     return "the base model's weights differ" + source_change(before, now, "model");
   if (before.precision != now.precision)
-    return fmt::format("the precision was {0}, is {1} (precision = \"{0}\" in config.toml asks for it)",
+    return fmt::format("the precision was {0}, is {1} (to keep it, set precision = \"{0}\" in config.toml)",
                        before.precision, now.precision);
   if (const std::string clip = clip_difference(before, now); !clip.empty()) return clip;
   if (before.soft_labels_sha256 != now.soft_labels_sha256) return "the votes of --soft-labels differ";

@@ -58,7 +58,7 @@ class RecordedInputs : public testing::Test {
   TestFolder folder_;
 };
 
-TEST_F(RecordedInputs, ComeBackFromTheirFiles) {
+TEST_F(RecordedInputs, AreReadBack) {
   const TrainingInputs before = recorded();
   EXPECT_EQ(difference_of(before, some_inputs()), "");
   EXPECT_EQ(before.clips[1].id, "b, c.wav");
@@ -67,7 +67,7 @@ TEST_F(RecordedInputs, ComeBackFromTheirFiles) {
   EXPECT_EQ(before.clips[1].fingerprint, two_recordings()[1].fingerprint);
 }
 
-TEST_F(RecordedInputs, DifferByWhatIsNamed) {
+TEST_F(RecordedInputs, DifferencesAreNamed) {
   const TrainingInputs before = recorded();
   const auto difference = [&](const std::function<void(TrainingInputs&)>& change) {
     TrainingInputs now = some_inputs();
@@ -77,7 +77,7 @@ TEST_F(RecordedInputs, DifferByWhatIsNamed) {
   EXPECT_EQ(difference([](auto& now) { now.flags["rank"] = "4"; }), "--rank was '8', is '4'");
   EXPECT_EQ(difference([](auto& now) { now.flags["new"] = "1"; }), "--new was not set, is '1'");
   EXPECT_EQ(difference([](auto& now) { now.flags.erase("seed"); }), "--seed was '42', is not set");
-  EXPECT_EQ(difference([](auto& now) { now.sources["model"] = "elsewhere"; }), "") << "the weights count";
+  EXPECT_EQ(difference([](auto& now) { now.sources["model"] = "elsewhere"; }), "") << "only the weights are compared";
   EXPECT_EQ(difference([](auto& now) { now.base_sha256 = "ee", now.sources["model"] = "tiny"; }),
             "the base model's weights differ (--model was 'base', is 'tiny')");
   EXPECT_THAT(difference([](auto& now) { now.precision = "bf16"; }), HasSubstr("the precision was fp32, is bf16"));
@@ -85,9 +85,9 @@ TEST_F(RecordedInputs, DifferByWhatIsNamed) {
             "the speaker of the clip b, c.wav was 's1', is 's2'");
   EXPECT_EQ(difference([](auto& now) { now.clips[0].text = ""; }), "the text of the clip a.wav was '\"so\"', is ''");
   EXPECT_EQ(difference([](auto& now) { now.clips[0].sha256 = std::string(64, 'c'); }),
-            "the audio of the clip a.wav was another one");
-  EXPECT_EQ(difference([](auto& now) { now.clips.pop_back(); }), "the clip b, c.wav is missing now");
-  EXPECT_EQ(difference([](auto& now) { now.clips.push_back({.id = "d"}); }), "the clip d was not there before");
+            "the audio of the clip a.wav has changed");
+  EXPECT_EQ(difference([](auto& now) { now.clips.pop_back(); }), "the clip b, c.wav is missing");
+  EXPECT_EQ(difference([](auto& now) { now.clips.push_back({.id = "d"}); }), "the clip d is new");
   EXPECT_THAT(difference([](auto& now) { std::swap(now.clips[0], now.clips[1]); }), HasSubstr("another order"));
   EXPECT_EQ(difference([](auto& now) { now.soft_labels_sha256 = "aa"; }), "the votes of --soft-labels differ");
   EXPECT_EQ(difference([](auto& now) { now.folds[1] = "eu"; }),
@@ -119,7 +119,7 @@ TEST(FoldLetters, NameThePartOfEachClip) {
   EXPECT_THAT(fold_letters({{{0, 2}, {3}, {1}}, {{1}, {}, {2}}}, 4), testing::ElementsAre("tetd", "uteu"));
 }
 
-TEST(TrainedClips, AreKnownByTheirSamplesOrTheirFingerprint) {
+TEST(TrainedClips, AreRecognisedBySamplesOrFingerprint) {
   std::vector<TrainedClip> trained;
   const auto known = two_recordings();
   for (const Recording& recording : known)

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Limits LibTorch to one thread: for head training, whose small products are slower on several threads.
+// Limits LibTorch to one thread for the training of a head, whose small products are slower on several threads.
 #pragma once
 
 #include <ATen/Parallel.h>
 
 namespace loralens {
 
-// One thread while it lives, if `wanted`.
+// Sets LibTorch's number of threads to 1 if `wanted`; the destructor restores the former number.
 class OneThread {
  public:
   explicit OneThread(bool wanted) : before_(at::get_num_threads()), wanted_(wanted) {

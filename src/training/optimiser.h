@@ -21,8 +21,8 @@ struct AdamWOptions {
   double clip_norm = 0;  // gradient clipping: maximum norm over all parameters together; 0: no clipping
 };
 
-// The factor on the learning rate in step `step` (0-based) of `steps`: a linear rise over the first warmup·steps, then
-// "linear" or "cosine" decay to 0, or "constant". Error for another name.
+// The factor on the learning rate in step `step` (from 0) of `steps`: linear warm-up over the first warmup·steps, then
+// "linear" or "cosine" decay to 0, or "constant". warmup: [0, 1). Error for another schedule.
 double schedule_factor(std::string_view schedule, double warmup, int64_t step, int64_t steps);
 
 class AdamW {

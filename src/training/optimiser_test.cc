@@ -85,7 +85,7 @@ std::vector<Parameter> parameters(at::ScalarType type) {
 
 class AdamWSteps : public testing::TestWithParam<double> {};  // the parameter: clip_norm
 
-TEST_P(AdamWSteps, AreThoseOfTheLoops) {
+TEST_P(AdamWSteps, MatchTheNaiveLoops) {
   const AdamWOptions options{
       .learning_rate = 0.01, .head_learning_rate = 0.03, .weight_decay = 0.1, .clip_norm = GetParam()};
   const auto all = parameters(c10::ScalarType::Double);
@@ -121,7 +121,7 @@ TEST_P(AdamWSteps, AreThoseOfTheLoops) {
 
 INSTANTIATE_TEST_SUITE_P(ClipNorms, AdamWSteps, testing::Values(0.0, 1.0, 1e6));
 
-TEST(AdamW, GoesOnFromItsState) {
+TEST(AdamW, ContinuesFromItsState) {
   const AdamWOptions options{.weight_decay = 0.1, .clip_norm = 1};
   const auto whole = parameters(c10::ScalarType::Float), parts = parameters(c10::ScalarType::Float);
   const auto step = [](AdamW& optimiser, const std::vector<Parameter>& all, uint64_t s) {

@@ -14,7 +14,8 @@ struct Preset {
 };
 
 // Flags of some methods that replace those of every preset: the presets' targets, layers and ranks are meant for
-// low-rank updates. The rank of VeRA's shared projections costs no trained matrix; 256 is PEFT's default.
+// low-rank updates. Each rank of VeRA adds only one trained scale per module, so its rank can be larger; 256 is PEFT's
+// default.
 const std::map<std::string, Flags>& flags_of_methods() {
   static const std::map<std::string, Flags> all = {
       {"vera", {{"rank", "256"}}},
@@ -27,7 +28,7 @@ const std::map<std::string, Flags>& flags_of_methods() {
 const std::map<std::string, Preset>& presets() {
   static const std::map<std::string, Preset> all = {
       {"small",
-       {.summary = "for corpora of some hundred clips",
+       {.summary = "for corpora of a few hundred clips",
         .flags = {{"targets", "q_proj,k_proj,v_proj,out_proj,fc1,fc2"},
                   {"layers", "upper"},
                   {"rank", "16"},

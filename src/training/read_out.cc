@@ -26,7 +26,7 @@ namespace {
 
 using at::Tensor;
 
-constexpr double scoring_tolerance = 1e-4;  // scikit-learn's default; the chosen candidate is fitted more closely
+constexpr double scoring_tolerance = 1e-4;  // scikit-learn's default; the final fit has a smaller tolerance
 
 // A pair of a hidden state and a penalty, and its scores on clips that it was not fitted on.
 struct Candidate {
@@ -37,7 +37,7 @@ struct Candidate {
 
 Tensor index_of(const std::vector<int64_t>& numbers) { return at::tensor(numbers, c10::ScalarType::Long); }
 
-// Fits of one fold's training part.
+// Hidden states, labels and weights of one fold's clips, for fitting.
 class Fits {
  public:
   Fits(const FoldTask& task, int64_t classes)
@@ -59,7 +59,7 @@ class Fits {
   }
 
  private:
-  // The weight of each clip, by its class and by how often a balanced epoch draws it.
+  // The weight of each clip: class weight times the mean number of draws in an epoch of balanced sampling.
   Tensor weights(const std::vector<int64_t>& clips) const {
     std::vector<double> of_clip(task_.labels.size(), 1), chosen;
     const Balance balance = parse_balance(task_.options.balance);
@@ -83,7 +83,7 @@ class Fits {
 // The parts on which candidates are fitted (train) and scored (test).
 struct Choice {
   std::vector<Fold> folds;
-  std::string by;  // for config.json
+  std::string by;  // how the folds were made, for config.json
 };
 
 // The clips of the training and development part, ascending.
@@ -105,7 +105,7 @@ Choice choice_for(const Clips& clips, const std::vector<int64_t>& numbers, uint6
   const bool known = std::ranges::none_of(speakers, [](const auto& name) { return name.second.empty(); });
   const bool by_speaker = known && speakers.size() > 1;
   const int64_t count = std::min(most_folds, by_speaker ? std::ssize(speakers) : std::ssize(numbers));
-  if (count < 2) fail("a training part of one clip leaves none to choose a read-out on: use more clips");
+  if (count < 2) fail("choosing a read-out needs at least 2 training and development clips: use more clips");
   const std::string scheme = fmt::format("{}:{}", by_speaker ? "speaker" : "random", count);
   Choice choice{
       make_folds(part, {.scheme = scheme, .seed = seed, .allow_leaks = true}, false),
@@ -133,12 +133,12 @@ std::vector<Candidate> candidates_of(int64_t state, const Fits& fits, const Choi
   return candidates;
 }
 
-// A part of few clips leaves many candidates with the same UAR; the cross-entropy distinguishes them.
+// The candidate of lowest cross-entropy. With few clips many candidates have the same UAR.
 const Candidate& best_of(std::span<const Candidate> candidates) {
   return *std::ranges::min_element(candidates, {}, [](const Candidate& c) { return c.scores.loss; });
 }
 
-// Fits the candidate on these clips; `head` has the shapes of the result.
+// Fits the candidate on these clips into `head`, a logistic head of make_head().
 void fill(Head& head, const Candidate& candidate, const Fits& fits, const std::vector<int64_t>& clips) {
   const Tensor x = fits.state(candidate.hidden_state, clips);
   const LogisticFit fit = fit_standardised_logistic(fits.samples(x, clips), candidate.l2);

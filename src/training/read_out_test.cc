@@ -24,8 +24,8 @@ namespace {
 using at::Tensor;
 using testing::HasSubstr;
 
-// 48 clips of four speakers and three classes on a tiny encoder (N 3, D 16). Hidden state 1 tells the class of a clip,
-// the others are noise.
+// 48 clips of four speakers and three classes on a tiny encoder (N 3, D 16). Hidden state 1 depends on the clip's
+// class, the others are noise.
 class ReadOut : public testing::Test {
  protected:
   static constexpr int64_t clips = 48, states = 4, width = 16;
@@ -85,7 +85,7 @@ class ReadOut : public testing::Test {
   Tensor states_ = random_tensor({clips, states, width}, 7).to(c10::ScalarType::Float) + 3;
 };
 
-TEST_F(ReadOut, ChoosesTheStateThatTellsTheClassAndIsTheRegressionOfAllClipsBesideTheTestPart) {
+TEST_F(ReadOut, ChoosesTheInformativeStateAndFitsAllClipsOutsideTheTestPart) {
   const EmotionModel model = fitted();
   EXPECT_EQ(model.head.hidden_state, 1);
   EXPECT_EQ(model.first_adapted_layer(), 1);
@@ -100,7 +100,7 @@ TEST_F(ReadOut, ChoosesTheStateThatTellsTheClassAndIsTheRegressionOfAllClipsBesi
   for (const int64_t clip : fold_.test) EXPECT_EQ(guess[clip].item<int64_t>(), labels_[clip]);
 }
 
-TEST_F(ReadOut, OfTheLastStateIsOneHead) {
+TEST_F(ReadOut, OnTheLastStateHasOneHead) {
   states_ = states_.index_select(1, at::tensor(std::vector<int64_t>{0, 2, 3, 1}));
   const EmotionModel model = fitted();
   EXPECT_TRUE(model.head.reads_last_layer());
@@ -110,7 +110,7 @@ TEST_F(ReadOut, OfTheLastStateIsOneHead) {
   expect_head(model.head, expected(3, fitted_on(), model.read_out.at("l2")));
 }
 
-// The UAR and cross-entropy of each candidate, computed again: three speakers make three folds.
+// Recomputes the UAR and cross-entropy of each candidate. The three speakers outside the test part make three folds.
 TEST_F(ReadOut, RecordsTheScoresOfAllCandidates) {
   states_.select(1, 1) += 3 * random_tensor({clips, width}, 9).to(c10::ScalarType::Float);
   const EmotionModel model = fitted({.l2 = {10, 0.1}});
@@ -141,7 +141,7 @@ TEST_F(ReadOut, RecordsTheScoresOfAllCandidates) {
   EXPECT_EQ(chosen, lowest);
 }
 
-TEST_F(ReadOut, IsChosenByClipWhereSpeakersAreUnknown) {
+TEST_F(ReadOut, IsChosenByClipIfSpeakersAreUnknown) {
   for (Clip& clip : table_.clips) clip.speaker.clear();
   EXPECT_EQ(fitted().read_out.at("chosen_on"), "5 folds by clip of the training and development part");
 }
@@ -175,7 +175,7 @@ TEST_F(ReadOut, HasTheSameBitsOnAnyNumberOfThreads) {
   EXPECT_EQ(one.read_out, three.read_out);
 }
 
-// A class with half as many training clips, weighted, has the boundary of equal classes: as if its clips came twice.
+// Class weights raise the probability of a class with half as many training clips, as balanced sampling does.
 TEST_F(ReadOut, WeightsClasses) {
   fold_.train = fitted_on();
   fold_.development.clear();

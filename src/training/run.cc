@@ -42,8 +42,8 @@ std::vector<int64_t> corpus_numbers(const Clips& clips) {
   return numbers;
 }
 
-// Adds the names of the corpora that trained and tested the run and each fold; they differ with --folds corpus. `start`
-// (null: none) trained on its own corpora before.
+// Adds the names of the training and test corpora of the run and of each fold, which differ with --folds corpus. The
+// corpora of `start`, the adapter from which the run started (null: none), count as training corpora.
 void add_corpora(nlohmann::json& metrics, const Clips& clips, const std::vector<Fold>& folds,
                  const TrainingStart* start) {
   std::set<std::string> trained, tested, before;
@@ -104,7 +104,7 @@ class CrossValidation {
                             .title = title_of(fmt::format("fold {}/{}", number + 1, count), seed),
                             .seed = options_.same_start ? seed : hash_of(seed, hash_of("fold"), number)};
     if (fs::exists(training.folder)) {
-      log_line(fmt::format("{}: done before", training.title));
+      log_line(fmt::format("{}: already trained", training.title));
       return done_before(training.folder, fold, number, seed);
     }
     const EmotionModel model = train(fold, training, options_.train.selection);
@@ -119,7 +119,7 @@ class CrossValidation {
     return predictions;
   }
 
-  // Trains on all clips. No clips are left to choose the epoch, so the last one is kept.
+  // Trains on all clips. No clips remain for the choice of an epoch, so the last one is kept.
   void final_model(uint64_t seed) {
     const Training training{.folder = folder_of(seed) / "final", .title = title_of("final model", seed), .seed = seed};
     if (fs::exists(training.folder)) {
@@ -158,8 +158,8 @@ class CrossValidation {
     const Path csv = done / "predictions.csv";
     auto predictions = read_predictions(csv, classes_);
     const auto refuse = [&](const std::string& id) {
-      fail("{}: '{}' is not what fold {} tests: delete {} to train the fold again", csv.string(), id, number,
-           done.string());
+      fail("{}: '{}' does not match the test clips of fold {}: delete {} to train the fold again", csv.string(), id,
+           number, done.string());
     };
     for (size_t i = 0; i < predictions.size(); ++i) {
       const Prediction& p = predictions[i];
@@ -184,7 +184,7 @@ class CrossValidation {
     return model;
   }
 
-  // The layer whose input the source keeps. Error for a --specialize that the model cannot have.
+  // The layer whose input the source caches. Error if --specialize does not fit the model.
   int64_t first_layer() const {
     const auto specialization = parse_specialization(options_.train.specialize);
     if (frozen_ && !specialization) return 0;
@@ -256,12 +256,12 @@ class CrossValidation {
   std::vector<std::string> classes_;
   std::vector<int64_t> labels_, corpora_;
   at::Tensor targets_;  // FoldTask::targets
-  bool frozen_;  // whether the encoder gives a clip the same states in every fold and epoch
+  bool frozen_;  // whether a clip has the same hidden states in every fold and epoch
   ClipSource source_;
   at::Tensor start_states_;
 };
 
-// Error for a folder of a fold or seed that this run does not have: later commands would take it for one of the run's.
+// Error for the folder of a fold or seed that this run does not have: later commands would read it as part of the run.
 void refuse_others(const Path& folder, int64_t folds, const std::vector<uint64_t>& seeds) {
   for (const uint64_t seed : seeds) {
     const Path training = training_folder(folder, seeds.front(), seed);
@@ -284,7 +284,7 @@ nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::v
                               const RunOptions& options, const Path& folder) {
   options.train.validate();
   if (options.head.logistic && !method_named(options.adapter.method).leaves_encoder())
-    fail("the method {} trains the encoder, which a head by logistic regression leaves as it is",
+    fail("the method {} trains the encoder, but a logistic head needs a frozen one: choose the method frozen",
          options.adapter.method);
   if (classes_of(clips).size() < 2)
     fail("all clips have the label '{}': at least two classes are needed", clips.clips.front().label);

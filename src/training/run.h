@@ -23,10 +23,10 @@ struct RunOptions {
   SourceOptions source;  // including the input options
   TrainOptions train;
   int64_t seeds = 1;  // R: trainings of each fold, with the seeds train.seed, train.seed + 1, ...
-  // All folds start from the same initial values and use the same random numbers; false: each fold has its own.
+  // true: all folds have the same initial values and random numbers; false: each fold has its own.
   bool same_start = false;
   bool final_model = false;  // also train on all clips, into final/
-  // The adapter from which every fold starts, of the method and modules of `adapter`; null: new initial values.
+  // The adapter from which every fold starts, with the method and modules of `adapter`; null: random initial values.
   std::shared_ptr<const TrainingStart> start = {};
   int64_t test_clips_of_start = 0;     // test clips that trained `start`, for metrics.json
   int64_t test_speakers_of_start = 0;  // speakers of test clips who trained `start`, for metrics.json
@@ -34,9 +34,9 @@ struct RunOptions {
 };
 
 // Trains and tests every fold inside `folder`: fold-00/ (the model, history.csv, watch.csv, initial.safetensors,
-// predictions.csv; a logistic head has no history.csv), ..., for further seeds inside seed-<s>/, and writes folds.csv,
-// predictions.csv and metrics.json. On resume, finished folds are not trained again and an interrupted fold continues
-// from its last checkpoint. Returns the content of metrics.json.
+// predictions.csv; a logistic head has no history.csv), ...; with final_model also final/; for further seeds inside
+// seed-<s>/. Writes folds.csv, predictions.csv and metrics.json. On resume, finished folds are not trained again and an
+// interrupted fold continues from its last checkpoint. Returns the content of metrics.json.
 nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::vector<Fold>& folds,
                               const RunOptions& options, const Path& folder);
 

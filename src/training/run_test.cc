@@ -70,7 +70,7 @@ TEST_P(Runs, HoldAModelAFoldAndPredictionsForEveryClip) {
   for (size_t f = 0; f < 2; ++f) EXPECT_EQ(folds[f].test, folds_[f].test);
 }
 
-TEST_P(Runs, GoOnWithTheFoldThatIsMissing) {
+TEST_P(Runs, ResumeWithTheMissingFold) {
   const Path whole = folder_.path() / "whole", parts = folder_.path() / "parts";
   const auto metrics = run(whole);
   run(parts);
@@ -108,7 +108,7 @@ TEST_P(Runs, OfSeveralSeedsHoldTheTrainingsOfEach) {
   EXPECT_EQ(read_scores(both).predictions.back().seed, 43u);
 }
 
-TEST_P(Runs, OfSeveralSeedsGoOnWithTheTrainingThatIsMissing) {
+TEST_P(Runs, OfSeveralSeedsResumeWithTheMissingFold) {
   const Path folder = folder_.path() / "run";
   options_.seeds = 2;
   const auto metrics = run(folder);
@@ -123,7 +123,7 @@ TEST_P(Runs, OfSeveralSeedsGoOnWithTheTrainingThatIsMissing) {
   EXPECT_THAT(error_of([&] { run(folder); }), HasSubstr("seed-44: the run has no training with this seed"));
 }
 
-TEST_P(Runs, StartEachFoldFromOtherValuesUnlessTheyShallBeTheSame) {
+TEST_P(Runs, HaveDifferentInitialValuesPerFoldUnlessSameStart) {
   if (GetParam() != "lora") GTEST_SKIP() << "has no adapters";
   const auto start = [&](const char* name, const char* fold) {
     return read_file(folder_.path() / name / fold / "initial.safetensors");
@@ -136,7 +136,7 @@ TEST_P(Runs, StartEachFoldFromOtherValuesUnlessTheyShallBeTheSame) {
 }
 
 // Speakers s0 and s1 form one corpus, s2 and s3 another; each corpus is tested with the model trained on the other.
-TEST_P(Runs, SayWhichCorporaTrainedAndTestedThem) {
+TEST_P(Runs, RecordTheirTrainingAndTestCorpora) {
   for (Clip& clip : clips_.clips) clip.corpus = clip.speaker < "s2" ? "east" : "west";
   folds_ = make_folds(clips_, {.scheme = "column:corpus"}, true);
   options_.train.balance = "classes";
@@ -187,24 +187,24 @@ class BrokenRun : public testing::Test {
   Path run_ = folder_.path() / "run";
 };
 
-TEST_F(BrokenRun, IsWholeBefore) {
+TEST_F(BrokenRun, IsCompleteAtFirst) {
   EXPECT_EQ(model_folders(run_).size(), 4u);
   EXPECT_EQ(read_scores(run_).predictions.size(), 16u);
 }
 
-TEST_F(BrokenRun, NamesTheFoldThatIsMissing) {
+TEST_F(BrokenRun, NamesTheMissingFold) {
   fs::rename(run_ / "fold-01", folder_.path() / "away");
   EXPECT_THAT(error_of_folders(), HasSubstr("has no fold-01: 3 of its 4 folds"));
   fs::rename(folder_.path() / "away", run_ / "fold-01");
   fs::rename(run_ / "fold-03", run_ / "fold-03.bak");
   EXPECT_THAT(error_of_folders(), HasSubstr("has no fold-03"));
   for (const char* file : {"folds.csv", "metrics.json"}) fs::remove(run_ / file);
-  EXPECT_EQ(error_of_folders(), "") << "folders that somebody put together";
+  EXPECT_EQ(error_of_folders(), "") << "without folds.csv and metrics.json only gaps are errors";
   fs::remove_all(run_ / "fold-01");
   EXPECT_THAT(error_of_folders(), HasSubstr("has no fold-01"));
 }
 
-TEST_F(BrokenRun, NamesTheFoldThatIsNotItsOwn) {
+TEST_F(BrokenRun, NamesAForeignFold) {
   fs::copy(run_ / "fold-00", run_ / "fold-7", fs::copy_options::recursive);
   write_file(run_ / "fold-05", "a file");
   EXPECT_EQ(error_of_folders(), "");
@@ -216,26 +216,26 @@ TEST_F(BrokenRun, NamesTheFoldThatIsNotItsOwn) {
   EXPECT_THAT(error_of([&] { read_scores(run_); }), HasSubstr("fold-02/predictions.csv"));
 }
 
-TEST_F(BrokenRun, HoldsFoldsAndScoresToTheSameFolds) {
+TEST_F(BrokenRun, RefusesFoldersAndMetricsOfDifferentFolds) {
   auto metrics = read_metrics(run_ / "metrics.json");
   metrics["folds"].erase(3);
   write_file(run_ / "metrics.json", metrics.dump());
   EXPECT_THAT(error_of_folders(), HasSubstr("fold-03 is in one of them alone"));
 }
 
-TEST_F(BrokenRun, HasTestClipsOfFoldsCsvAlone) {
+TEST_F(BrokenRun, RefusesPredictionsThatAreNotTestClipsInFoldsCsv) {
   const std::string id = clips_.clips[folds_[1].test.front()].id;
   replace("folds.csv", id + ",1,test", id + ",1,train");
   EXPECT_THAT(error_of([&] { read_scores(run_); }), HasSubstr(fmt::format("'{}' is in fold 1 of predictions.csv", id)));
 }
 
-TEST_F(BrokenRun, DoesNotGoOnWithAFoldOfOtherClips) {
+TEST_F(BrokenRun, DoesNotResumeWithAFoldOfOtherClips) {
   const auto again = [&] { return error_of([&] { cross_validate(base_, clips_, folds_, options_, run_); }); };
   EXPECT_EQ(again(), "");
   const std::string predictions = read_file(run_ / "fold-01" / "predictions.csv");
   write_file(run_ / "fold-01" / "predictions.csv",
              predictions.substr(0, predictions.rfind('\n', predictions.size() - 2) + 1));
-  EXPECT_THAT(again(), HasSubstr("is not what fold 1 tests"));
+  EXPECT_THAT(again(), HasSubstr("does not match the test clips of fold 1"));
   write_file(run_ / "fold-01" / "predictions.csv", predictions);
   own_to_change<LoraOptions>(options_.adapter.own).rank = 2;
   EXPECT_THAT(again(), HasSubstr("fold-00"));

@@ -20,7 +20,7 @@ SelectionScores scores_of(const at::Tensor& logits, const std::vector<int64_t>& 
 
 // The best epoch so far.
 struct BestEpoch {
-  double value = -1;  // the score that is compared: UAR, or WAR for Selection::test; -1 before the first epoch
+  double value = -1;  // the score for the choice: UAR, or WAR for Selection::test; -1 before the first epoch
   double loss = std::numeric_limits<double>::quiet_NaN();  // its SelectionScores
   double uar = std::numeric_limits<double>::quiet_NaN();
   Tensors weights;  // values of the trained parameters, by name; empty before the first epoch
@@ -32,10 +32,11 @@ class EpochSelection {
   EpochSelection(const TrainOptions& options, std::vector<Parameter> trained)
       : options_(options), trained_(std::move(trained)) {}
 
-  // Decides, from its scores, whether an epoch is the best so far: sets `kept` in its record, clears it in those of
-  // earlier epochs, and copies the weights.
+  // Decides from the record's scores whether its epoch is the best so far. If so, sets `kept` in the record, clears it
+  // in those of earlier epochs, and copies the weights.
   void consider(EpochRecord& record, std::span<EpochRecord> earlier);
-  // Whether the last epochs were no better than an earlier one, as many as TrainOptions::patience.
+  // Early stopping: whether TrainOptions::patience epochs have passed since the best one. Never with patience 0 or
+  // Selection::last.
   bool stops_early(std::span<const EpochRecord> history) const;
 
   const BestEpoch& best() const { return best_; }

@@ -58,7 +58,7 @@ class FoldTest : public testing::Test {
   }
 
   struct Stop {};
-  // Trains a new model and stops it at the progress call of this step, so that its checkpoint is left.
+  // Trains a new model and stops at the progress call of this step, so that its checkpoint remains.
   void train_until(int64_t step, const AdapterOptions& adapter, const Path& checkpoint) const {
     EmotionModel stopped = new_model(adapter);
     const auto stop = [&](const TrainProgress& p) {

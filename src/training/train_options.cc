@@ -41,7 +41,7 @@ void TrainOptions::validate() const {
   if (!soft_labels.empty()) parse_vote_columns(soft_labels);
   const Balance balanced = parse_balance(balance);
   if (class_weights && (balanced == Balance::classes || balanced == Balance::corpora_and_classes))
-    fail("--class-weights and --balance {} would make up for the classes' shares twice: choose one", balance);
+    fail("--class-weights and --balance {} would correct the class imbalance twice: choose one", balance);
   if (schedule != "linear" && schedule != "cosine" && schedule != "constant")
     fail("there is no schedule '{}': choose linear, cosine or constant", schedule);
 }

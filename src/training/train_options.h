@@ -33,7 +33,7 @@ inline constexpr Range<double> share{0, 1, Ends::low};  // warmup, position_drop
 
 struct TrainOptions {
   int64_t epochs = 12;
-  int64_t head_epochs = 0;    // epochs of head-only training before these, on the unadapted encoder's states
+  int64_t head_epochs = 0;    // epochs of head-only training before these, on the initial encoder's states
   int64_t batch = 8;          // clips in a batch
   int64_t batch_frames = 0;   // > 0: maximum positions in a batch, instead of `batch`
   bool by_length = true;      // batches of clips of similar length
@@ -42,13 +42,13 @@ struct TrainOptions {
   double head_learning_rate = 1e-3;
   double layer_decay = 1;  // learning rate of layer l of N times layer_decay^(N-1-l); the stem's times layer_decay^N
   std::string schedule = "cosine";  // linear, cosine, constant
-  double warmup = 0.1;  // share of the steps with a rising learning rate
+  double warmup = 0.1;  // share of the steps in which the learning rate rises
   double weight_decay = 0;
   double clip_norm = 1;  // gradient clipping; 0: none
   double position_dropout = 0;  // share of each clip's positions dropped in a training step
   double average = 0;  // > 0: keep an exponential moving average of the weights, with this decay
   std::string balance = "none";  // balanced sampling: see parse_balance
-  bool class_weights = false;  // weights the loss by the inverse of each class's share
+  bool class_weights = false;  // weight the loss by the inverse of each class's share
   double label_smoothing = 0;
   std::string soft_labels;  // columns of votes whose distribution is the target: see parse_vote_columns; empty: none
   double orthogonality = 0;  // weight of orthogonality(B) (factor_penalties.h) in the objective; 0: no such term
@@ -58,7 +58,7 @@ struct TrainOptions {
   int64_t patience = 0;  // early stopping: epochs without a better score; 0: none
   Selection selection = Selection::development;
   SpecAugmentOptions augment;
-  bool recompute = false;     // backward() computes activations again
+  bool recompute = false;     // gradient checkpointing: backward() recomputes activations
   int64_t watch = 20;  // interval of measurements in watch.csv, in steps; 0: none
   uint64_t seed = 42;  // random seed
 

@@ -12,14 +12,14 @@ namespace loralens {
 
 // Copies of the parameters' values, by name.
 Tensors copy_values(std::span<const Parameter> parameters);
-// Gives the parameters these values, which hold the name of each.
+// Sets the parameters to these values. values: has the name of each parameter.
 void set_values(std::span<const Parameter> parameters, const Tensors& values);
 
-// An exponential moving average of the weights over steps. It starts after the first epoch, when the weights have moved
-// away from their initial values: until then it equals them.
+// An exponential moving average of the weights over steps. During the first epoch it equals the weights, so that it
+// does not include their initial values.
 class WeightAverage {
  public:
-  // decay: the average's factor in each update, in (0, 1).
+  // decay: factor of the old average in each update, (0, 1).
   WeightAverage(std::vector<Parameter> trained, double decay) : trained_(std::move(trained)), decay_(decay) {}
 
   // Call after each update of the weights.

@@ -112,8 +112,8 @@ def test_every_kind_of_good_audio(trained, tmp_path):
     lengths = [good_audio(name, path) for name, path in zip(GOOD, paths)]
     result, lines = predict(trained, *paths)
     assert result.returncode == 0
-    assert result.stderr.splitlines() == [f"{paths[-1]} (40.0 s) is longer than 30 s: the answer is one for windows of "
-                                          "30 s, pooled over all"]
+    assert result.stderr.splitlines() == [f"{paths[-1]} (40.0 s) is longer than 30 s: the prediction pools all windows "
+                                          "of 30 s"]
     assert [line["path"] for line in lines] == [str(path) for path in paths]
     assert [line["seconds"] for line in lines] == pytest.approx(lengths, abs=1e-3)
     for line in lines:

@@ -91,7 +91,7 @@ DAMAGED = {
     "wrong-shape": ["lora_A.weight", "shape", "another model size"],
     "missing-key": ["lora_A.weight", "missing"],
     "missing-head": [HEAD, "missing"],
-    "surplus-key": ["nothing in this model is called", "base_model.model.more"],
+    "surplus-key": ["this model has no tensor", "base_model.model.more"],
 }
 
 

@@ -213,7 +213,7 @@ def test_an_existing_table_is_replaced_only_by_force(emo_db, tmp_path):
     out.write_text("mine")
     expect_error(run("corpus", "emo-db", emo_db, "-o", out), 1, out, "exists already", "--force")
     assert out.read_text() == "mine"
-    expect_error(run("corpus", "emo-db", emo_db, "-o", out, "--force"), 1, out, "no table of clips")
+    expect_error(run("corpus", "emo-db", emo_db, "-o", out, "--force"), 1, out, "not a table of clips")
     assert out.read_text() == "mine"
     out.write_text("path,label,speaker\na.wav,anger,1\n")
     succeed("corpus", "emo-db", emo_db, "-o", out, "--force")

@@ -76,7 +76,7 @@ def test_it_starts_with_the_answers_of_a_fold(still, trained, others, tmp_path):
 
     # Its own clips and those that trained the fold are known as training clips; the file reproduces the run.
     said = run("evaluate", tmp_path / "run", "--corpus", table_with(trained, tmp_path), "--threads", 1).stderr
-    assert "16 of these 16 clips trained the run" in said
+    assert "the run was trained on 16 of these 16 clips" in said
     succeed("train", "--config", tmp_path / "run" / "config.toml", "-o", tmp_path / "again")
     assert probabilities(tmp_path / "again") == probabilities(tmp_path / "run")
 
@@ -113,13 +113,13 @@ def test_a_peft_adapter_gets_a_new_head_and_its_clips_are_unknown(still, adapter
     succeed("report", tmp_path / "run")
     assert "Clips that trained the run" in (tmp_path / "run" / "report.html").read_text()
     said = run("evaluate", tmp_path / "run", "--corpus", others, "--threads", 1)
-    assert "trained the run" in said.stderr
+    assert "the run was trained on" in said.stderr
 
 
 def test_held_out_clips_that_trained_it_are_refused(still, corpus, trained, all_clips, known, tmp_path):
     arguments = ["train", *still, "--corpus", corpus, "--from", trained / "fold-00", "-o", tmp_path / "run"]
-    expect_refusal(run(*arguments), trained / "fold-00", "16 of the 32 clips", "trained it (", "part of fold",
-                   "--allow-leaks")
+    expect_refusal(run(*arguments), trained / "fold-00", "the adapter was trained on 16 of the 32 clips",
+                   "part of fold", "--allow-leaks")
     assert not (tmp_path / "run").exists()
     result = run(*arguments, "--allow-leaks")
     assert result.returncode == 0 and "their scores are no test" in result.stderr

@@ -70,8 +70,8 @@ def test_force_replaces_only_what_the_program_wrote(copy, synthetic, trained, fl
     before = files_of(tmp_path)
     for command in (["evaluate", trained], ["train", *flags], ["analyze", trained, *ANALYSIS], ["synth"]):
         expect_error(run("-q", *command, "-o", copy, "--force"), 1, copy, "notes.txt")
-    for target, words in (("synthetic", "notes.txt"), ("foreign", "no folder that loralens"), ("link", "symbolic link"),
-                          ("fifo", "FIFO"), ("foreign/config.toml", "is a file")):
+    for target, words in (("synthetic", "notes.txt"), ("foreign", "loralens did not write it"),
+                          ("link", "symbolic link"), ("fifo", "FIFO"), ("foreign/config.toml", "is a file")):
         expect_error(run("-q", "evaluate", trained, "-o", tmp_path / target, "--force"), 1, target, words)
     for command in (["corpus", "table", corpus], ["audit", corpus, "--no-audio"], ["report", trained]):
         for target, words in (("foreign/config.toml", "it is no"), ("fifo", "FIFO")):

@@ -141,7 +141,7 @@ def test_a_run_without_folds_is_not_analysed_on_its_training_clips(trained, corp
     expect_no_trace(tmp_path / "no")
     for part in (".", "fold-01"):
         result = run("analyze", lost / part, "--corpus", corpus, *CHEAP, "-o", tmp_path / "out", "--force")
-        assert result.returncode == 0 and "32 of these 32 clips trained" in result.stderr
+        assert result.returncode == 0 and "was trained on 32 of these 32 clips" in result.stderr
 
 
 def test_unknown_training_clips_are_not_none(trained, elsewhere, clips, tmp_path):

@@ -215,8 +215,8 @@ def other_clip(folder):
 DIFFERENT = {
     "speaker": (edit_table(lambda lines: [*lines[:-1], lines[-1].rsplit(",", 1)[0] + ",someone"]), ["the speaker of the clip", "is 'someone'"]),
     "label": (edit_table(lambda lines: [lines[0], *[line.replace(",anger,", ",rage,") for line in lines[1:]]]), ["the label of the clip", "was 'anger', is 'rage'"]),
-    "fewer": (edit_table(lambda lines: lines[:-1]), ["is missing now"]),
-    "more": (other_clip, ["the clip clips/new.wav was not there before"]),
+    "fewer": (edit_table(lambda lines: lines[:-1]), ["the clip ", " is missing"]),
+    "more": (other_clip, ["the clip clips/new.wav is new"]),
     "order": (edit_table(lambda lines: [lines[0], *lines[:0:-1]]), ["another order"]),
     "audio": (other_audio, ["the audio of the clip"]),
     "rank": (set_flag("rank", 8), ["--rank was '16', is '8'"]),

@@ -74,7 +74,7 @@ def swap_classes(config):
 @pytest.mark.parametrize("change, word", [
     (swap_classes, "classes"),
     (lambda config: config["id2label"].update({"4": "joy"}), "5 names"),
-    (lambda config: config["id2label"].update({"1": "anger"}), "stands twice"),
+    (lambda config: config["id2label"].update({"1": "anger"}), "occurs twice"),
     (lambda config: config["loralens"].update(input="padded"), "input"),
     (lambda config: config["loralens"].update(tail_seconds=2), "tail"),
     (lambda config: config["loralens"].update(long_clips="cut"), "cut"),
@@ -252,12 +252,13 @@ def test_copies_of_the_training_clips_are_recognised(many, corpus, tmp_path):
         rows.append([target.name, row["label"], row["speaker"]])
     other = write_table(tmp_path / "other.csv", rows)
     result = run("evaluate", many, "--corpus", other, "--json")
-    assert json.loads(result.stdout)["trained_clips"] == 32 and "32 of these 32 clips trained the run" in result.stderr
+    assert json.loads(result.stdout)["trained_clips"] == 32
+    assert "the run was trained on 32 of these 32 clips" in result.stderr
     tested = [row["id"] for row in table_of(many / "folds.csv") if (row["fold"], row["part"]) == ("1", "test")]
     result = run("evaluate", many / "fold-01", "--corpus", other, "--json")
     assert json.loads(result.stdout)["trained_clips"] == 32 - len(tested)
     result = run("analyze", many, "--corpus", other, "--only", "contribution", "-o", tmp_path / "out")
-    assert "32 of these 32 clips trained" in result.stderr
+    assert "was trained on 32 of these 32 clips" in result.stderr
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["about"]["trained_clips"] == 32
 
 

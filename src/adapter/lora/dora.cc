@@ -19,7 +19,7 @@ using at::Tensor;
 class DoraMethod : public Method {
  public:
   std::string_view name() const override { return "dora"; }
-  std::string_view summary() const override { return "low-rank updates and a magnitude for each output"; }
+  std::string_view summary() const override { return "low-rank updates and a trained magnitude for each output"; }
   Targeting targeting() const override { return Targeting::modules; }
   std::span<const MethodOption> options() const override {
     static const std::vector<MethodOption> all = low_rank_options();
@@ -76,8 +76,8 @@ Tensor Dora::forward(const Linear& base, const Tensor& x, int64_t layer, Module 
   const Tensor in = drop ? with_dropout(pass, layer, module, dropout, x) : x;
   const Tensor dropped = drop ? linear(in, base.weight, {}) : plain;
   const Tensor up = update(in, layer, module, pass);
-  // The products with float32 vectors are float32 also where x is not, and the sum is rounded once: a magnitude that
-  // changed by less than bf16's rounding still has an effect.
+  // The factors of the products are float32, so the sum is float32 even if x is bf16, and it is rounded once. Otherwise
+  // a change of the magnitude below bf16's resolution would have no effect.
   Tensor y = plain + dropped * ((ratio - 1) / kept) + up * (ratio * (scale / kept));
   if (base.bias.defined()) y = y + base.bias;
   return y.to(type);

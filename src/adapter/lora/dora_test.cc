@@ -45,7 +45,7 @@ TEST(Dora, UnderDropoutTheBaseTermIsDroppedToo) {
   const Adapted adapted = trained_adapters(encoder, dora(0.5));
   const auto& adapter = *adapted.adapters.linear.at({0, Module::q_proj});
   const auto& found = dynamic_cast<const Dora&>(adapter);
-  found.a.detach().zero_();  // only the magnitude acts
+  found.a.detach().zero_();  // so that only the magnitude has an effect
   Pass pass = pass_of({9});
   pass.dropout = {true, 42, 5};
   const Tensor x = random_tensor({9, 16}, 1);
@@ -53,7 +53,7 @@ TEST(Dora, UnderDropoutTheBaseTermIsDroppedToo) {
   EXPECT_GT(difference(dropped, adapter.forward(encoder.layers[0].q, x, 0, Module::q_proj, pass_of({9}))), 1e-2);
 }
 
-TEST(Dora, PeftConfigurationComesBack) {
+TEST(Dora, PeftConfigurationIsReadBack) {
   const json config = method_named("dora").peft_config(dora(0.25)).value();
   EXPECT_EQ(config.at("peft_type"), "LORA");
   EXPECT_EQ(config.at("use_dora"), true);

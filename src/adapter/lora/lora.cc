@@ -23,12 +23,12 @@ using at::Tensor;
 std::vector<MethodOption> declared_options() {
   auto all = low_rank_options();
   all.push_back(choice_option("freeze", &LoraOptions::freeze, {"A", "B"},
-                              "a factor that stays at its start: A (LoRA-FA), or B, with A = 0 at the start"));
+                              "factor that keeps its initial values: A (LoRA-FA), or B, with A initialised to 0"));
   all.back().in_files = false;
   return all;
 }
 
-// The shape's values, uniform in ±bound. CPU, float64.
+// A tensor of this shape with uniform values in ±bound. CPU, float64.
 Tensor uniform_values(at::IntArrayRef shape, double bound, uint64_t key) {
   Tensor tensor = at::empty(shape, c10::ScalarType::Double);
   Random random(key);
@@ -75,7 +75,7 @@ class LoraMethod : public Method {
   }
 
  private:
-  // Makes one factor of a fresh adapter constant. A constant B is uniform in ±1/√R, and A starts at 0.
+  // Makes one factor of a new adapter constant. A constant B is uniform in ±1/√R, and A starts at 0.
   static void freeze_factor(Lora& lora, const std::string& factor, uint64_t key) {
     if (factor == "A") lora.a.requires_grad_(false);
     if (factor != "B") return;

@@ -21,11 +21,11 @@ inline constexpr Range<double> dropouts{0, 1, Ends::low};
 struct LoraOptions {
   int64_t rank = 32;     // R
   double alpha = 64;     // the update is scaled by alpha / rank
-  bool rslora = false;   // ... by alpha / sqrt(rank) (Kalajdzievski, 2023)
+  bool rslora = false;   // rsLoRA: scaled by alpha / sqrt(rank) instead (Kalajdzievski, 2023)
   double dropout = 0.1;  // on the adapter's input, in training only
   std::map<std::string, int64_t> rank_pattern;  // regular expression for the end of a module name -> its rank
   std::map<std::string, double> alpha_pattern;  // the same for alpha
-  // "A": A stays at its start (LoRA-FA, Zhang et al., 2023); "B": B stays at its start; "": both are trained
+  // "A": A keeps its initial values (LoRA-FA, Zhang et al., 2023); "B": B keeps its; "": both are trained.
   std::string freeze;
 };
 
@@ -45,7 +45,7 @@ struct Lora : LinearAdapter {
   void randomise(uint64_t key) const override;
 
  protected:
-  // B A x, unscaled, through the adapter's two sites. x: ΣT×in, after dropout.
+  // B A x (ΣT×out), not scaled; visits the sites adapter_down and adapter_up. x: ΣT×in, after dropout.
   at::Tensor update(const at::Tensor& x, int64_t layer, Module module, const Pass& pass) const;
 };
 
@@ -61,14 +61,14 @@ struct LowRankPlace {
 std::vector<LowRankPlace> low_rank_places(const WhisperConfig& config, const AdapterOptions& options,
                                           const LoraOptions& lora);
 
-// Error if a key of rank_pattern or alpha_pattern matches no adapted module. Same errors as low_rank_places().
+// Error if a key of rank_pattern or alpha_pattern matches no adapted module. Errors of low_rank_places().
 void check_patterns(const WhisperConfig& config, const AdapterOptions& options, const LoraOptions& lora);
 
 // The options that all low-rank methods have: rank, alpha, dropout, rslora, rank-pattern, alpha-pattern.
 std::vector<MethodOption> low_rank_options();
 
-// Fills scale, dropout, A and B of a new adapter of this layer, of the type and device of `type`. As PEFT starts them:
-// A uniform in ±1/√in, B = 0; both are trained.
+// Sets scale and dropout of a new adapter of the linear layer `base`, and initialises A and B as PEFT does: A uniform
+// in ±1/√in, B = 0, both trained. A and B have the type and device of `type`.
 void start_lora(Lora& lora, const LowRankPlace& low_rank, const Linear& base, double dropout, uint64_t seed,
                 const at::TensorOptions& type);
 

@@ -56,7 +56,7 @@ TEST(LoraStart, IsTheBaseModel) {
   EXPECT_EQ(adapted.parameters[0].name, "encoder.layers.0.self_attn.q_proj.lora_A.weight");
 }
 
-TEST(LoraStart, IsUniformWithinOneOverTheRootOfTheInputs) {
+TEST(LoraStart, IsUniformWithinOneOverTheRootOfTheInputWidth) {
   const Adapted adapted = method_named("lora").attach(tiny_encoder(in_double), everywhere(4096), 42);
   for (const Module module : linear_modules) {
     const Tensor a = lora_at(adapted, 1, module).a.detach();
@@ -97,7 +97,7 @@ TEST(Lora, MergedIsTheSameFunction) {
     const Pass pass = pass_of({8, 13});
     const Tensor with = run(encoder, adapted.adapters, x, all_layers, pass);
     EXPECT_LT(difference(run(merged, {}, x, all_layers, pass), with), 1e-13);
-    EXPECT_GT(difference(run(encoder, {}, x, all_layers, pass), with), 1e-3) << "the adapters do something";
+    EXPECT_GT(difference(run(encoder, {}, x, all_layers, pass), with), 1e-3) << "the adapters must change the output";
   }
 }
 
@@ -150,7 +150,7 @@ TEST(Lora, ItsSitesHoldADownAndAnUpProjection) {
   }
 }
 
-TEST(Lora, ZeroAtItsSiteIsTheAdapterOff) {
+TEST(Lora, ZeroAtItsSiteEqualsNoAdapter) {
   struct Off : Intervention {
     bool wants(const Site& site) const override { return site.kind == kind && site.module == Module::v_proj; }
     Tensor replace(const Pass&, const Site&, const Tensor& value, int64_t) override { return value * 0; }
@@ -215,7 +215,7 @@ AdapterOptions through_json(const AdapterOptions& options) {
   return method_named("lora").from_peft(json::parse(config.dump()), "adapter_config.json").value();
 }
 
-TEST(PeftConfig, ComesBack) {
+TEST(PeftConfig, IsReadBack) {
   AdapterOptions options;
   options.targets = {"fc1", "encoder.layers.0.self_attn.q_proj"};
   options.excluded = {"2.fc1"};
@@ -245,7 +245,7 @@ TEST(PeftConfig, ComesBack) {
   EXPECT_EQ(through_json(by_pattern).target_pattern, ".*fc1");
 }
 
-TEST(PeftConfig, MayLeaveOutOrShorten) {
+TEST(PeftConfig, MayOmitOrAbbreviateSettings) {
   const auto read = [](json config) { return method_named("lora").from_peft(config, "adapter_config.json").value(); };
   const AdapterOptions least =
       read({{"peft_type", "LORA"}, {"r", 4}, {"lora_alpha", 8}, {"target_modules", {"v_proj"}}});
@@ -264,7 +264,7 @@ TEST(PeftConfig, MayLeaveOutOrShorten) {
   EXPECT_EQ(target_modules(tiny_config(), all).size(), 5u);
 }
 
-TEST(PeftConfig, WhatIsNotSupportedIsRefused) {
+TEST(PeftConfig, RefusesUnsupportedSettings) {
   const auto error_with = [](const std::string& key, json value) {
     json config = {{"peft_type", "LORA"}, {"r", 4}, {"lora_alpha", 8}, {"target_modules", {"v_proj"}}};
     if (value.is_null())
@@ -328,7 +328,7 @@ TEST(PeftConfig, WhatIsNotSupportedIsRefused) {
   EXPECT_THAT(error_of([&] { read_peft_config(folder.write("a.json", "[1")); }), HasSubstr("a.json: no valid JSON"));
 }
 
-TEST(PeftConfig, LayersAreCountedInTheListThatAnEncoderHas) {
+TEST(PeftConfig, LayersPatternMustNameTheEncodersLayers) {
   const auto error_with = [](json pattern, json layers) {
     const json config = {{"peft_type", "LORA"},
                          {"r", 4},
@@ -344,7 +344,7 @@ TEST(PeftConfig, LayersAreCountedInTheListThatAnEncoderHas) {
     EXPECT_THAT(error_with("h", layers), HasSubstr("layers_pattern \"h\" is not supported"));
     EXPECT_THAT(error_with(json::array({"layers", "h"}), layers), HasSubstr("layers_pattern \"h\""));
   }
-  EXPECT_EQ(error_with("h", nullptr), "") << "all layers: there is nothing to count";
+  EXPECT_EQ(error_with("h", nullptr), "") << "layers_pattern has no effect without layers_to_transform";
 }
 
 }  // namespace

@@ -21,13 +21,13 @@ using Patterns = std::vector<std::pair<Pattern, T>>;
 template <typename T>
 Patterns<T> compiled(const std::map<std::string, T>& patterns) {
   if (patterns.size() > most_patterns)
-    fail("{} patterns of ranks or alphas: at most {} are read", patterns.size(), most_patterns);
+    fail("{} patterns of ranks or alphas: at most {} are allowed", patterns.size(), most_patterns);
   Patterns<T> all;
   for (const auto& [pattern, value] : patterns) all.emplace_back(end_pattern(pattern), value);
   return all;
 }
 
-// As PEFT's get_pattern_key: the value of the first pattern that matches; `otherwise` if none does.
+// The value of the first pattern that matches the name, as in PEFT's get_pattern_key; `otherwise` if none does.
 template <typename T>
 T by_pattern(const Patterns<T>& patterns, const std::string& path, T otherwise) {
   for (const auto& [pattern, value] : patterns)

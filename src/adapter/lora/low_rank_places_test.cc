@@ -43,7 +43,7 @@ TEST(LowRankPlaces, HaveRankAndScaleOfTheirOwnByPattern) {
   EXPECT_EQ(at_place(all, "encoder.layers.2.fc1").scale, 16.0 / 4);
 }
 
-TEST(LowRankPlaces, EachPatternIsOfSomeModule) {
+TEST(LowRankPlaces, EachPatternMustMatchAModule) {
   AdapterOptions options = targets({"v_proj", "fc1"});
   lora_of(options).rank_pattern = {{"fc1", 4}, {R"(1\..*)", 5}};
   lora_of(options).alpha_pattern = {{"self_attn.v_proj", 6}};

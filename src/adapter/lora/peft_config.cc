@@ -12,9 +12,8 @@ namespace {
 
 using nlohmann::json;
 
-// Whether this initialisation (init_lora_weights) leaves the base weights unchanged. The other ones (pissa, olora,
-// corda, loftq, lora_ga) move a part of the base weights into the adapter; the adapter file does not hold the changed
-// base.
+// Whether this initialisation (init_lora_weights) leaves the base weights unchanged. The others (pissa, olora, corda,
+// loftq, lora_ga) move a part of the base weights into the adapter; the adapter file does not hold the changed base.
 bool keeps_the_base(const json& start) {
   if (!start.is_string()) return true;
   const std::string name = start;

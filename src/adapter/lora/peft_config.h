@@ -10,11 +10,12 @@
 
 namespace loralens {
 
-// The configuration of plain LoRA.
+// PEFT's configuration of plain LoRA (use_dora false) with these options.
 nlohmann::json lora_peft_config(const AdapterOptions& options);
 
-// The options, of this low-rank method (use_dora: "dora", otherwise "lora" or "pissa"), in an adapter_config.json;
-// nullopt if it is of another method. Error, which begins with `file`, for settings that are not supported.
+// Reads the options of a low-rank method from an adapter_config.json. method: "dora" for files with use_dora; "lora" or
+// "pissa" for files without. Returns nullopt for a file of another method. Error, which begins with `file`, for
+// settings that are not supported.
 std::optional<AdapterOptions> lora_from_peft(const nlohmann::json& config, const std::string& file,
                                              const std::string& method = "lora");
 

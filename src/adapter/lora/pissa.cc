@@ -23,10 +23,10 @@ namespace {
 using at::Tensor;
 using nlohmann::json;
 
-// The file holds twice the rank and an alpha with which the scale stays the same.
+// The saved file is a LoRA of rank 2 R. Its alpha is larger by this factor, so that the scale is the same.
 double alpha_factor(const LoraOptions& lora) { return lora.rslora ? std::numbers::sqrt2 : 2; }
 
-// The nearest number of 12 digits, which undoes the rounding of alpha·√2.
+// Rounds to 12 significant digits, which undoes the rounding error of alpha·√2.
 double of_12_digits(double value) {
   const std::string text = fmt::format("{:.12g}", value);
   std::from_chars(text.data(), text.data() + text.size(), value);
@@ -36,7 +36,9 @@ double of_12_digits(double value) {
 class PissaMethod : public Method {
  public:
   std::string_view name() const override { return "pissa"; }
-  std::string_view summary() const override { return "low-rank updates that start at the main directions of W"; }
+  std::string_view summary() const override {
+    return "low-rank updates, initialised from the largest singular vectors of W";
+  }
   Targeting targeting() const override { return Targeting::modules; }
   std::span<const MethodOption> options() const override {
     static const std::vector<MethodOption> all = low_rank_options();
@@ -68,8 +70,7 @@ class PissaMethod : public Method {
     if (!options) return options;
     LoraOptions& lora = own_to_change<LoraOptions>(options->own);
     const auto halve = [&](int64_t& rank) {
-      if (rank % 2 != 0)
-        fail("{}: a rank of {} is odd: the file of a model of the method pissa has even ranks", file, rank);
+      if (rank % 2 != 0) fail("{}: a rank of {} is odd, but files of the method pissa have even ranks", file, rank);
       rank /= 2;
     };
     halve(lora.rank);
@@ -120,7 +121,8 @@ class PissaMethod : public Method {
     pissa.start_b = at::zeros({weight.size(0), rank}, c10::ScalarType::Double);
   }
 
-  // The adapted layers. Error for options that the file cannot hold, and for a rank above that of W.
+  // The adapted linear layers. Error for options that the file cannot hold, and for a rank above the number of singular
+  // values of W.
   static std::vector<LowRankPlace> places_of(const WhisperConfig& config, const AdapterOptions& options) {
     const auto& own = options.own_as<LoraOptions>();
     if (own.rslora && !(own.rank_pattern.empty() && own.alpha_pattern.empty()))

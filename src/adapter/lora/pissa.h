@@ -7,7 +7,7 @@
 namespace loralens {
 
 // y = W x + b + scale·(B A drop(x) - B₀ A₀ x). A and B start at A₀ = √(S_R/scale) V_Rᵀ and B₀ = U_R √(S_R/scale), from
-// the R largest singular values of W = U S Vᵀ. PEFT subtracts scale·B₀ A₀ from W instead; here W stays as it is.
+// the R largest singular values of W = U S Vᵀ. PEFT subtracts scale·B₀ A₀ from W instead; here W is unchanged.
 struct Pissa : Lora {
   at::Tensor start_a;  // A₀: R×in
   at::Tensor start_b;  // B₀: out×R
@@ -16,7 +16,7 @@ struct Pissa : Lora {
                      const Pass& pass) const override;
   Linear merged(const Linear& base) const override;
   AdapterOperations operations() const override;
-  // A, B ~ N(0, 0.02) beside the base weights: A₀ and B₀ become 0.
+  // A and B: normal, standard deviation 0.02. A₀ and B₀ become 0, so that the update is scale·B A.
   void randomise(uint64_t key) const override;
 };
 

@@ -19,10 +19,10 @@ AdapterOptions pissa(LoraOptions own = {.rank = 4, .alpha = 6, .dropout = 0}) {
   return on_every_module("pissa", std::move(own));
 }
 
-TEST(Pissa, StartsAtTheMainDirectionsOfTheWeights) {
+TEST(Pissa, StartsAtTheLargestSingularVectorsOfTheWeights) {
   expect_base_at_start(pissa());
   const Adapted fresh = method_named("pissa").attach(tiny_encoder(in_double), pissa(), 42);
-  EXPECT_EQ(fresh.parameters.size(), 72u);  // A, B and their starts
+  EXPECT_EQ(fresh.parameters.size(), 72u);  // A, B, A₀ and B₀
   for (const auto& [place, adapter] : fresh.adapters.linear) {
     const auto& one = dynamic_cast<const Pissa&>(*adapter);
     const Tensor& weight = fresh.encoder.linear(place.layer, place.module).weight;
@@ -30,7 +30,7 @@ TEST(Pissa, StartsAtTheMainDirectionsOfTheWeights) {
     const Tensor best = at::matmul(u.narrow(1, 0, 4) * s.narrow(0, 0, 4), vt.narrow(0, 0, 4));  // of rank 4
     EXPECT_LT(difference(at::matmul(one.b, one.a).detach() * one.scale, best), 1e-12) << path_of(place);
     EXPECT_LT(difference(at::matmul(one.a, one.a.t()).detach(), at::matmul(one.b.t(), one.b).detach()), 1e-12)
-        << "√S on each side";
+        << "A and B each have the factor √S";
   }
 }
 
@@ -38,7 +38,7 @@ TEST(Pissa, IsMerged) { expect_merged(pissa({.rank = 3, .alpha = 6, .rslora = tr
 
 TEST(Pissa, ComputesInBf16) { expect_near_in_bf16(pissa()); }
 
-TEST(Pissa, ASmallChangeHasItsEffectInBf16) {
+TEST(Pissa, ASmallChangeOfAHasAnEffectInBf16) {
   const Precision bf16{c10::ScalarType::BFloat16, c10::ScalarType::Float};
   const Encoder half = tiny_encoder(bf16), single = convert(half, in_float, c10::kCPU);
   const auto change = [&](const Encoder& encoder) {
@@ -72,7 +72,7 @@ TEST(Pissa, ItsFileIsPlainLoraOfTwiceTheRank) {
   EXPECT_LT(difference(output_of(encoder, plain.adapters), output_of(encoder, adapted.adapters)), 1e-12);
 }
 
-TEST(Pissa, PeftConfigurationComesBack) {
+TEST(Pissa, PeftConfigurationIsReadBack) {
   for (const double alpha : {64.0, 7.3, 0.1, 1e5 / 3}) {
     const AdapterOptions back = through_peft(pissa({.rank = 5, .alpha = alpha, .rslora = true}));
     EXPECT_EQ(back.method, "pissa");

@@ -7,8 +7,8 @@
 
 namespace loralens {
 
-// Drops each position with probability `rate` ([0, 1)), by a hash of (seed, epoch, segment key, position): a clip loses
-// the same positions in whatever batch it is. At least one position of each segment is kept.
+// Drops each position with probability `rate` ([0, 1)), by a hash of (seed, epoch, segment key, position), so a clip
+// loses the same positions in every batch. At least one position of each segment is kept.
 Batch drop_positions(const Batch& batch, double rate, uint64_t seed, uint64_t epoch);
 
 }  // namespace loralens

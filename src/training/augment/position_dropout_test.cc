@@ -20,7 +20,7 @@ Batch numbered(std::vector<int64_t> lengths, std::vector<uint64_t> keys) {
   return batch;
 }
 
-TEST(PositionDropout, LeavesOutItsShareInOrder) {
+TEST(PositionDropout, KeepsTheOrderAndDropsTheGivenShare) {
   const Batch batch = numbered({5000, 3000}, {1, 2});
   for (const double rate : {0.1, 0.5, 0.9}) {
     const Batch thinned = drop_positions(batch, rate, 42, 0);
@@ -36,7 +36,7 @@ TEST(PositionDropout, LeavesOutItsShareInOrder) {
   EXPECT_TRUE(same_bits(drop_positions(batch, 0, 42, 0).x, batch.x));
 }
 
-TEST(PositionDropout, OfAClipIsTheSameInEveryBatch) {
+TEST(PositionDropout, DropsTheSamePositionsOfAClipInEveryBatch) {
   const Tensor alone = drop_positions(numbered({100}, {7}), 0.5, 42, 3).x;
   const Batch among = drop_positions(numbered({40, 100, 30}, {1, 7, 2}), 0.5, 42, 3);
   EXPECT_TRUE(same_bits(among.x.narrow(0, among.pass.lengths[0], among.pass.lengths[1]) - 40, alone));

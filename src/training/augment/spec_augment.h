@@ -10,7 +10,7 @@ namespace loralens {
 
 struct SpecAugmentOptions {
   int64_t time_masks = 0;  // number of masks
-  double time_share = 0.1;  // longest mask, as a share of the clip
+  double time_share = 0.1;  // longest mask, as a share of the clip's frames
   int64_t mel_masks = 0;
   int64_t mel_width = 15;  // widest mask, in mel bins
   bool active() const { return time_masks > 0 || mel_masks > 0; }

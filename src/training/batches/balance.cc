@@ -12,8 +12,8 @@ namespace {
 
 int64_t rounded_up(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
 
-// The shuffled copy `number` of a cell's clips.
-std::vector<int64_t> deck(const SampleCell& cell, uint64_t seed, size_t place, int64_t number) {
+// The cell's clips in the shuffled order of pass `number` over them. place: index of the cell.
+std::vector<int64_t> shuffled_clips(const SampleCell& cell, uint64_t seed, size_t place, int64_t number) {
   std::vector<int64_t> clips = cell.clips;
   Random random(hash_of(seed, hash_of("balance"), place, number));
   random.shuffle(clips);
@@ -38,7 +38,7 @@ std::vector<SampleCell> sample_cells(std::span<const int64_t> clips, std::span<c
   std::map<int64_t, std::map<int64_t, SampleCell>> corpora;  // corpus -> class -> cell; key 0 if not balanced by it
   for (const int64_t clip : clips)
     corpora[by_corpus ? corpus_of[clip] : 0][by_class ? class_of[clip] : 0].clips.push_back(clip);
-  // The draws of each corpus must be a multiple of its number of classes, so they are a multiple of all these numbers.
+  // All corpora get the same number of draws, which must be a multiple of the number of classes of each.
   int64_t step = 1;
   for (const auto& [corpus, cells] : corpora) step = std::lcm(step, std::ssize(cells));
   const int64_t count = std::ssize(corpora);
@@ -59,9 +59,9 @@ std::vector<int64_t> draw_epoch(std::span<const SampleCell> cells, uint64_t seed
     const int64_t size = std::ssize(cell.clips);
     std::vector<int64_t> clips;
     for (int64_t draw = epoch * cell.draws; draw < (epoch + 1) * cell.draws; ++draw) {
-      const int64_t card = ((draw % size) + size) % size;  // draws before epoch 0 have negative numbers
-      if (clips.empty() || card == 0) clips = deck(cell, seed, place, (draw - card) / size);
-      drawn.push_back(clips[card]);
+      const int64_t index = ((draw % size) + size) % size;  // draws before epoch 0 have negative numbers
+      if (clips.empty() || index == 0) clips = shuffled_clips(cell, seed, place, (draw - index) / size);
+      drawn.push_back(clips[index]);
     }
   }
   return drawn;

@@ -33,9 +33,9 @@ struct SampleCell {
 std::vector<SampleCell> sample_cells(std::span<const int64_t> clips, std::span<const int64_t> corpus_of,
                                      std::span<const int64_t> class_of, Balance balance);
 
-// The clips drawn in one epoch, cell by cell. Each cell draws without replacement: it goes through one shuffled copy of
-// its clips after the other, across epochs, so that after any number of epochs the draws of its clips differ by at most
-// one. The result depends only on the arguments; epochs may be negative.
+// The clips drawn in one epoch, cell by cell. Each cell draws without replacement, across epochs: it reshuffles its
+// clips after all have been drawn, so that the numbers of draws of its clips never differ by more than one. The result
+// depends only on the arguments; epochs may be negative.
 std::vector<int64_t> draw_epoch(std::span<const SampleCell> cells, uint64_t seed, int64_t epoch);
 
 }  // namespace loralens

@@ -25,7 +25,7 @@ struct Unequal {
         }
   }
   std::vector<SampleCell> cells(Balance balance) const { return sample_cells(clips, corpora, classes, balance); }
-  // How often an epoch draws each value of `of`.
+  // The number of draws in an epoch for each group. of: the group of each clip, such as its class.
   std::map<int64_t, int64_t> drawn(Balance balance, const std::vector<int64_t>& of, int64_t epoch = 0) const {
     std::map<int64_t, int64_t> counts;
     for (const int64_t clip : draw_epoch(cells(balance), 42, epoch)) ++counts[of[clip]];
@@ -33,7 +33,7 @@ struct Unequal {
   }
 };
 
-TEST(Sampling, DrawsWhatIsBalancedEquallyOften) {
+TEST(Sampling, DrawsBalancedGroupsEquallyOften) {
   const Unequal data;
   using Counts = std::map<int64_t, int64_t>;
   EXPECT_EQ(data.drawn(Balance::corpora, data.corpora), (Counts{{0, 20}, {1, 20}}));
@@ -74,7 +74,7 @@ TEST(Sampling, DependsOnSeedAndEpochOnly) {
   EXPECT_NE(draw_epoch(cells, 1, 7), draw_epoch(cells, 2, 7));
 }
 
-TEST(Sampling, KnowsItsNames) {
+TEST(Sampling, ParsesItsNames) {
   EXPECT_EQ(parse_balance("corpora,classes"), Balance::corpora_and_classes);
   EXPECT_THROW(parse_balance("speakers"), Error);
   EXPECT_THROW(sample_cells({}, {}, {}, Balance::classes), Error);

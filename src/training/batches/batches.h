@@ -11,7 +11,7 @@ namespace loralens {
 
 struct BatchOptions {
   int64_t clips = 8;      // clips in a batch, > 0; ignored if `frames` > 0
-  int64_t frames = 0;     // > 0: maximum positions in a batch, which holds at least one clip
+  int64_t frames = 0;     // > 0: maximum positions in a batch; a longer clip is a batch of its own
   uint64_t seed = 42;
   bool by_length = true;  // false: plain shuffle
 };

@@ -49,7 +49,7 @@ int64_t spread(const Epoch& epoch, const std::vector<std::vector<int64_t>>& batc
   return sum;
 }
 
-TEST(Batches, AreAPermutationInBatchesOfTheAskedSize) {
+TEST(Batches, AreAPermutationInBatchesOfTheGivenSize) {
   for (const size_t count : {0u, 1u, 7u, 8u, 9u, 128u, 129u, 700u})
     for (const bool by_length : {false, true}) {
       const auto epoch = epoch_of(count, count);
@@ -60,7 +60,7 @@ TEST(Batches, AreAPermutationInBatchesOfTheAskedSize) {
     }
 }
 
-TEST(Batches, FilledByFramesKeepToThem) {
+TEST(Batches, FilledByPositionsKeepTheLimit) {
   const auto epoch = epoch_of(500, 3);
   const auto batches = make_batches(epoch.clips, epoch.lengths, {.frames = 480}, 2);
   EXPECT_EQ(sorted_clips(batches), epoch.clips);

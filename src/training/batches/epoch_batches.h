@@ -13,7 +13,7 @@ namespace loralens {
 
 class EpochBatches {
  public:
-  // Both must outlive it.
+  // Both arguments must outlive this object.
   EpochBatches(ClipSource& source, const FoldTask& task);
 
   // Clip numbers of each batch. The result depends only on the task and the epoch, which may be negative.

@@ -61,7 +61,7 @@ AuxiliaryHead::AuxiliaryHead(const Specialization& specialization, double weight
 }
 
 Tensor AuxiliaryHead::value(const BatchOutputs& batch) const {
-  // The hook is on a tensor that this head alone reads.
+  // The hook below is on an alias that only this head reads, so it scales no other gradient.
   const Tensor state = late_ ? at::alias(batch.auxiliary_state) : batch.auxiliary_state;
   const Tensor value = cross_entropy(logits(head_, state, Pass{}), batch.labels, loss_);
   if (late_ && state.requires_grad())

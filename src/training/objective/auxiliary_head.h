@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// An auxiliary emotion head on the output of one layer (train --specialize). It makes the layers up to this one carry
-// the emotion (early; deep supervision, Lee et al., 2015), or keeps the emotion out of them (late; gradient reversal,
-// Ganin et al., Domain-Adversarial Training of Neural Networks, 2016).
+// An auxiliary emotion head on the output of one layer (train --specialize). early: the layers up to this one are
+// trained to predict the emotion (deep supervision, Lee et al., 2015). late: they are trained to make it unpredictable
+// (gradient reversal, Ganin et al., Domain-Adversarial Training of Neural Networks, 2016).
 #pragma once
 
 #include <optional>
@@ -45,14 +45,15 @@ class AuxiliaryState : public Observer {
   at::Tensor state_;
 };
 
-// The cross-entropy of the auxiliary head, with the class weights and label smoothing of the main one's.
+// The cross-entropy of the auxiliary head, with the class weights and label smoothing of the main head's cross-entropy.
 //   early: the head and the encoder get w times its gradient.
-//   late: the head gets its gradient, the encoder that gradient times -reversal_factor(w, p), or times 0 if the batch's
-//   cross-entropy, without weights and smoothing, is above log C, that of equal probabilities: the head has then no
-//   information left to remove, and the encoder could increase its cross-entropy without bound.
+//   late: the head gets its gradient, the encoder that gradient times -reversal_factor(w, p). The encoder gets none if
+//   the batch's cross-entropy, without class weights and smoothing, is above log C, the value for equal probabilities:
+//   then the head finds no emotion that could be removed, and the encoder could increase the cross-entropy without
+//   bound.
 class AuxiliaryHead : public LossTerm {
  public:
-  // weight: w. seed: of the head's initial values. Errors of check_specialization.
+  // weight: w. seed: for the head's initial values. Errors of check_specialization().
   AuxiliaryHead(const Specialization& specialization, double weight, LossOptions loss, const EmotionModel& model,
                 uint64_t seed);
   std::string_view name() const override { return "auxiliary"; }

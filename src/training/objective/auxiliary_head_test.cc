@@ -30,7 +30,7 @@ TEST(Specialization, IsParsed) {
     EXPECT_THAT(error_of([&] { parse_specialization(text); }), HasSubstr("choose none, early:K or late:K")) << text;
 }
 
-TEST(Specialization, NeedsATrainedLayerUpToItsOwn) {
+TEST(Specialization, NeedsATrainedLayerUpToK) {
   const Base base = tiny_base();
   const auto error_with = [&](const char* method, std::vector<int64_t> layers, int64_t layer, bool weighted = false) {
     AdapterOptions options = tiny_adapter(method);
@@ -82,8 +82,8 @@ class Auxiliary : public testing::Test {
     return batch;
   }
 
-  // The gradient of weight() · value at some elements of a parameter, over central differences of value: NaN where the
-  // differences vanish with the gradient.
+  // At some elements of a parameter, the gradient of weight() · value divided by central differences of value; NaN
+  // where both are 0.
   std::vector<double> ratios(const AuxiliaryHead& term, Labels labels, const Tensor& parameter) {
     const Tensor gradient = parameter.grad().defined() ? parameter.grad().flatten() : at::zeros(parameter.numel());
     const at::NoGradGuard no_grad;
@@ -150,7 +150,7 @@ TEST_F(Auxiliary, LateReversesTheEncodersGradientAlone) {
   expect_gradients(true, Labels::easy, -lambda, 1);
 }
 
-TEST_F(Auxiliary, LateGivesTheEncoderNothingAboveLogC) { expect_gradients(true, Labels::hard, 0, 1); }
+TEST_F(Auxiliary, LateGivesTheEncoderNoGradientAboveLogC) { expect_gradients(true, Labels::hard, 0, 1); }
 
 TEST_F(Auxiliary, LateReportsTheFactorAndTheGate) {
   const AuxiliaryHead late = term_of(true);

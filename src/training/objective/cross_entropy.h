@@ -8,9 +8,9 @@
 
 namespace loralens {
 
-// The cross-entropy's options in a training of this fold. Class weights are the inverse of each class's share among the
-// training clips (of their target probability with soft labels), with mean 1 over these clips; 0 for a class without
-// clips. classes: C.
+// The cross-entropy's options in a training of this fold. Class weights are proportional to the inverse of each class's
+// number of training clips (with soft labels: of its summed target probability), with mean 1 over the clips; 0 for a
+// class without clips. classes: C.
 LossOptions loss_options(const FoldTask& task, int64_t classes);
 
 class CrossEntropy : public LossTerm {

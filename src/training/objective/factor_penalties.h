@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Penalties on the trained factors B of low-rank updates B A: they push where the update writes to.
+// Penalties on the trained factors B of low-rank updates B A. The columns of B are the directions of the update's
+// output.
 #pragma once
 
 #include <string_view>
@@ -14,8 +15,8 @@ namespace loralens {
 // whatever their norms.
 at::Tensor orthogonality(const at::Tensor& b);
 
-// The sum of the singular values of B; as a penalty it favours few directions. The gradient is U Vᵀ over the singular
-// values that are not 0 (the subgradient of the least norm), so that of B = 0 is 0.
+// The sum of the singular values of B (out×R); as a penalty it favours a low rank. The gradient is U Vᵀ over the
+// singular values above 1e-6 of the largest: the subgradient of least norm, which is 0 for B = 0.
 at::Tensor nuclear_norm(const at::Tensor& b);
 
 // The mean of a penalty over the trained factors B of a model.
@@ -23,7 +24,7 @@ class FactorPenalty : public LossTerm {
  public:
   using Penalty = at::Tensor (*)(const at::Tensor& b);
 
-  // name: as LossTerm::name(). flag: the penalty's flag; error, which names it, if no factor B is trained.
+  // name: LossTerm::name(). flag: the penalty's flag, for the error if no factor B is trained.
   FactorPenalty(std::string_view name, Penalty penalty, double weight, const std::vector<Parameter>& parameters,
                 std::string_view flag);
   std::string_view name() const override { return name_; }

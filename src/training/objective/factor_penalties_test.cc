@@ -64,7 +64,7 @@ TEST(FactorPenalties, HaveTheirValuesAndGradients) {
   EXPECT_EQ(nuclear.weight(), 0.5);
 }
 
-TEST(FactorPenalties, OfTheStartAreZeroWithoutAGradient) {
+TEST(FactorPenalties, OfZeroBAreZeroWithoutAGradient) {
   const Tensor b = at::zeros({6, 2}).requires_grad_();
   const FactorPenalty products = penalty_of(orthogonality, {b});
   const FactorPenalty nuclear = penalty_of(nuclear_norm, {b});

@@ -15,11 +15,11 @@
 
 namespace loralens {
 
-// What loss terms are computed from: the forward pass of one batch.
+// Outputs of the forward pass of one batch, from which loss terms are computed.
 struct BatchOutputs {
   at::Tensor logits;  // B×C, with their graph
   at::Tensor labels;  // B class numbers, or B×C target probabilities, on the logits' device
-  at::Tensor auxiliary_state = {};  // B×D, what the auxiliary head reads (auxiliary_head.h); undefined without one
+  at::Tensor auxiliary_state = {};  // B×D, input of the auxiliary head (auxiliary_head.h); undefined without one
   double progress = 0;  // share of the training's steps that are done, [0, 1)
 };
 
@@ -32,14 +32,14 @@ class LossTerm {
   // The term's factor in the objective.
   virtual double weight() const = 0;
   // A scalar, averaged over the batch's clips. The term adds weight() times the gradient of this value to the gradients
-  // of the parameters; a term whose gradient is another one returns an autograd function's value. Must not read a value
-  // back from the device.
+  // of the parameters; a term that needs another gradient changes it with an autograd function or hook. Must not copy a
+  // value from the device to the CPU, which would wait for a GPU.
   virtual at::Tensor value(const BatchOutputs& batch) const = 0;
-  // Parameters of the term itself. They are trained, averaged and kept in checkpoints like the model's, and are not
-  // saved in the model's folder.
+  // The term's own parameters. They are trained, averaged and kept in checkpoints like the model's, but not saved in
+  // the model's folder.
   virtual std::vector<Parameter> parameters() const { return {}; }
-  // Further columns of history.csv, and their values for a batch: scalars without a graph, on its device. history.csv
-  // has their means over clips.
+  // Further columns of history.csv, and their values for a batch: scalars without a graph, on the batch's device.
+  // history.csv holds their means over clips.
   virtual std::vector<std::string> reported() const { return {}; }
   virtual std::vector<at::Tensor> reports(const BatchOutputs& batch) const { return {}; }
 };
@@ -68,12 +68,12 @@ class EpochLoss {
  public:
   explicit EpochLoss(const Objective& objective);  // must outlive the EpochLoss
 
-  // clips: how many the batch holds.
+  // clips: number of clips in the batch.
   void add(const ObjectiveValue& batch, int64_t clips);
 
   double mean() const;  // NaN before the first batch
-  // The mean of each term, unweighted, as "loss_<name>"; none for an objective of one term, which is the loss itself.
-  // Then the means of the terms' reports.
+  // The mean of each term, unweighted, as "loss_<name>", then the means of the terms' reports. An objective of one term
+  // has no "loss_<name>": the term equals the loss.
   std::vector<Measurement> term_means() const;
   // The number, from 0, of the first batch whose value is not finite; the last batch's if all are finite.
   size_t first_not_finite() const;

@@ -23,7 +23,7 @@ std::string_view column_of(ParameterRole role) {
     case ParameterRole::encoder: return "gradient_norm_encoder";
     case ParameterRole::head:
     case ParameterRole::layer_weights: return "gradient_norm_head";
-    case ParameterRole::probe: break;  // trained by analyses alone
+    case ParameterRole::probe: break;  // only analyses train probes
   }
   return "";
 }
@@ -32,7 +32,7 @@ std::string_view column_of(ParameterRole role) {
 
 GradientNorms::GradientNorms(const std::vector<Parameter>& trained) {
   using enum ParameterRole;
-  for (const ParameterRole role : {factor_a, factor_b, encoder, head}) {  // one role of each column
+  for (const ParameterRole role : {factor_a, factor_b, encoder, head}) {  // one role for each column
     Kind& kind = kinds_.emplace_back(Kind{.column = column_of(role)});
     for (const Parameter& p : trained)
       if (column_of(p.role) == kind.column) kind.parameters.push_back(p.tensor);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The gradients' norms in history.csv, for each kind of parameter.
+// Gradient norms in history.csv, for each kind of parameter.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -12,9 +12,10 @@
 
 namespace loralens {
 
-// Columns gradient_norm_A, gradient_norm_B (the factors of adapters), gradient_norm_encoder (the encoder's own weights)
-// and gradient_norm_head: the L2 norm over all trained parameters of the kind, mean over the epoch's steps; NaN if the
-// model trains none. Norms stay on the device until end_epoch(), which synchronises.
+// Columns gradient_norm_A and gradient_norm_B (factors of low-rank adapters), gradient_norm_encoder (weights of the
+// encoder, and parameters of adapters other than A and B) and gradient_norm_head: the L2 norm over all trained
+// parameters of the kind, mean over the epoch's steps; NaN if the model trains none. Norms stay on the device until
+// end_epoch(), which synchronises.
 class GradientNorms : public StepProbe {
  public:
   explicit GradientNorms(const std::vector<Parameter>& trained);

@@ -50,7 +50,7 @@ TEST(GradientNormsOfTraining, AreMeansOverTheStepsOfAnEpochByKind) {
   EXPECT_NEAR(measured[1].value, b, 1e-12);
   EXPECT_TRUE(std::isnan(measured[2].value)) << "no weight of the encoder is trained";
   EXPECT_NEAR(measured[3].value, head, 1e-12);
-  for (const auto& [column, value] : probe.end_epoch()) EXPECT_TRUE(std::isnan(value)) << column << ": a new epoch";
+  for (const auto& [column, value] : probe.end_epoch()) EXPECT_TRUE(std::isnan(value)) << column << ": reset";
 }
 
 }  // namespace

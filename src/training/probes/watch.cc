@@ -80,7 +80,8 @@ std::vector<WatchRow> read_watch(const Path& csv) {
     if (!rows.empty() && row.step < rows.back().step)
       fail("{}: step {} comes after step {}", where, row.step, rows.back().step);
     cells.pop_back();
-    if (!seen.insert(std::move(cells)).second) fail("{}: the same as an earlier row, but for its value", where);
+    if (!seen.insert(std::move(cells)).second)
+      fail("{}: an earlier row has the same step, layer, module, component and metric", where);
     rows.push_back(std::move(row));
   }
   return rows;
@@ -154,9 +155,8 @@ void Watch::add_adapter(int64_t layer, Module module, const LinearAdapter& adapt
   const auto add_matrix = [&](const char* component, const Tensor& triangle, double scale) {
     if (!at::isfinite(triangle).all().item<bool>())
       fail(
-          "{} of {} in layer {} is too large or not a finite number in step {}: lower the learning rate, or, after "
-          "--resume, train "
-          "again from the start",
+          "{} of {} in layer {} is too large or not finite in step {}: lower the learning rate, or, after "
+          "--resume, train again from the start",
           component, name_of(module), layer, step_);
     const Tensor values = at::linalg_svdvals(triangle) * scale;
     const SpectrumMeasures measures = measures_of(values);
@@ -188,7 +188,7 @@ void Watch::write() const {
 
 void Watch::resume(int64_t step) {
   if (!std::filesystem::exists(csv_)) {
-    log_line(fmt::format("{} is missing: its rows will start at step {}", csv_.string(), step));
+    log_line(fmt::format("{} is missing: the new file starts at step {}", csv_.string(), step));
     return;
   }
   rows_ = read_watch(csv_);

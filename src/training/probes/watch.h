@@ -22,7 +22,7 @@ namespace loralens {
 //   BA            norm (of the update s·B A), sv90, effective_rank
 //   residual      gradient_norm (at the layer's output), kl (logit lens: KL(final ‖ layer) in nats, mean over the
 //                 step's clips; a layer's prediction applies final norm, mean over positions and head to its output)
-//   logits        gradient_norm, without a layer: ‖p - y‖ divided by the number of the step's clips, for the plain loss
+//   logits        gradient_norm, with an empty layer; ‖p - y‖ / (number of the step's clips) for plain cross-entropy
 // sv90 and effective_rank (statistics/singular_spectrum.h) are left out if all singular values are 0.
 struct WatchRow {
   int64_t step = 0, epoch = 0;  // step: updates so far in all epochs; both count from 0
@@ -31,12 +31,12 @@ struct WatchRow {
   double value = 0;
 };
 
-// Reads a watch.csv, its columns by name. Error, with the row, for a missing or extra column, a step, epoch or layer
-// below 0, a value that is not finite, steps that decrease, or a repeated row.
+// Reads a watch.csv. Columns are found by name. Error, with the row, for a missing or extra column, a step, epoch or
+// layer below 0, a value that is not finite, steps that decrease, or a repeated row.
 std::vector<WatchRow> read_watch(const Path& csv);
 
-// Measures every n-th step of a training without changing a bit of its results. Layers below the first adapted one are
-// not computed during training, so they have no rows.
+// Measures every n-th step of a training. Layers below the first adapted one are not computed during training, so they
+// have no rows.
 class Watch : public StepProbe, public Observer {
  public:
   // model: the model being trained; must outlive the Watch. every: interval of measurements in steps, > 0. csv: the
@@ -48,7 +48,7 @@ class Watch : public StepProbe, public Observer {
   Observer* begin_step(int64_t step, int64_t epoch) override;
   void see_gradients() override;
   void write() const override;
-  // Reads the file's rows of steps before `step`. Without a file the rows start at `step`, as the log then says.
+  // Reads the file's rows of steps before `step`. If the file is missing, logs that the rows start at `step`.
   void resume(int64_t step) override;
 
   bool wants(const Site& site) const override;

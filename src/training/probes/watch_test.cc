@@ -66,7 +66,7 @@ class Seen : public testing::Test {
     double value = NAN;
     for (const auto& row : rows)
       if (row.layer == layer && row.module == module && row.component == component && row.metric == metric) {
-        EXPECT_TRUE(std::isnan(value)) << "twice";
+        EXPECT_TRUE(std::isnan(value)) << "the row occurs twice";
         value = row.value;
       }
     return value;
@@ -148,7 +148,7 @@ TEST_F(Seen, AdaptersAndTheirGradients) {
 }
 
 // Infinite weights, as after steps with a far too high learning rate.
-TEST_F(Seen, AnAdapterBeyondAllNumbersIsNamed) {
+TEST_F(Seen, AnInfiniteAdapterIsNamed) {
   for (const Parameter& p : model_.adapted.parameters)
     if (p.role == ParameterRole::factor_b && p.layer == 1 && p.name.find(".fc1.") != std::string::npos)
       p.tensor.detach().fill_(std::numeric_limits<float>::infinity());
@@ -167,7 +167,7 @@ TEST_F(Seen, AnAdapterThatIsZeroHasANormButNoRank) {
   EXPECT_TRUE(std::isnan(value(rows, 1, "fc1", "BA", "effective_rank")));
 }
 
-TEST(WatchFile, OfAnotherKindIsRefused) {
+TEST(WatchFile, IsRefusedWithOtherColumnsOrCells) {
   const TestFolder folder;
   const auto error = [&](const std::string& text) {
     return error_of([&] { read_watch(folder.write("watch.csv", text)); });
@@ -237,7 +237,7 @@ TEST_F(Watched, TrainingHasTheSameBits) {
   }
 }
 
-TEST_F(Watched, LooksAtEveryNthStepOfAllEpochs) {
+TEST_F(Watched, MeasuresEveryNthStepOfAllEpochs) {
   train("lora", folder_.path() / "run");
   std::set<std::pair<int64_t, int64_t>> seen;
   for (const WatchRow& row : read_watch(folder_.path() / "run" / "watch.csv")) seen.insert({row.step, row.epoch});
@@ -264,7 +264,7 @@ TEST_F(Watched, AResumedTrainingEndsWithTheSameFile) {
   expect_same_parameters(resumed.model, whole.model);
 }
 
-TEST(WatchFile, IsReadByNameAndRefusesWhatTrainingDoesNotWrite) {
+TEST(WatchFile, IsReadByColumnNameAndChecked) {
   const TestFolder folder;
   const std::string header = "step,epoch,layer,module,component,metric,value\n";
   const auto read = [&](const std::string& text) { return read_watch(folder.write("watch.csv", text)); };
@@ -277,7 +277,7 @@ TEST(WatchFile, IsReadByNameAndRefusesWhatTrainingDoesNotWrite) {
   const std::pair<const char*, const char*> faults[] = {
       {"0,0,0,v_proj,A,norm,nan\n", "row 2: the value 'nan' is not finite"},
       {"0,0,-1,v_proj,A,norm,1\n", "row 2: the layer '-1' is below 0"},
-      {"0,0,0,v_proj,A,norm,1\n0,0,0,v_proj,A,norm,2\n", "row 3: the same as an earlier row"},
+      {"0,0,0,v_proj,A,norm,1\n0,0,0,v_proj,A,norm,2\n", "row 3: an earlier row has the same step"},
       {"20,0,0,v_proj,A,norm,1\n0,0,0,v_proj,A,norm,1\n", "row 3: step 0 comes after step 20"},
       {"first,0,0,v_proj,A,norm,1\n", "'first' is not a number"}};
   for (const auto& [text, words] : faults) EXPECT_THAT(error_of([&] { read(header + text); }), HasSubstr(words));

@@ -14,8 +14,8 @@ namespace {
 
 constexpr size_t most_names = 3;
 
-// A speaker as folded_name() spells corpus and name. In a training on several corpora, the corpus stands in front of
-// the name.
+// A speaker's corpus and name, normalised by folded_name(). In a training on several corpora, names begin with
+// "<corpus>/", which is removed.
 std::pair<std::string, std::string> person(const std::string& corpus, const std::string& speaker) {
   const std::string prefix = corpus + "/";
   return {folded_name(corpus), folded_name(speaker.starts_with(prefix) ? speaker.substr(prefix.size()) : speaker)};
@@ -84,14 +84,14 @@ std::string start_leak(const StartRecord& record, const Clips& clips, const std:
   if (!found.empty()) {
     std::vector<std::string> names;
     for (const int64_t clip : found) names.push_back(clips.clips[clip].id);
-    return fmt::format("{} of the {} clips in test and development parts trained it ({}; {})", found.size(), out.size(),
-                       first_of(names), place_of(found[0], folds));
+    return fmt::format("the adapter was trained on {} of the {} clips in test and development parts ({}; {})",
+                       found.size(), out.size(), first_of(names), place_of(found[0], folds));
   }
   found = of_known_speakers(record, clips, out, /*same_corpus=*/true);
   if (found.empty()) return "";
   const auto names = speakers_of(clips, found);
   return fmt::format(
-      "other clips of the speakers of {} of the {} clips in test and development parts trained it "
+      "the adapter was trained on other clips of the speakers of {} of the {} clips in test and development parts "
       "(corpus {}, {} {}; {})",
       found.size(), out.size(), clips.clips[found[0]].corpus, names.size() > 1 ? "speakers" : "speaker",
       first_of(names), place_of(found[0], folds));

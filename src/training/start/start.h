@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The adapter from which a training starts (train --from), and the check that none of the training's test or
-// development clips trained it.
+// The adapter from which a training starts (train --from), and the check that it was trained on none of the training's
+// test and development clips.
 #pragma once
 
 #include <string>
@@ -13,8 +13,8 @@ namespace loralens {
 
 struct TrainingStart {
   std::string folder;
-  std::string sha256;  // of its files: sha256_of_model()
-  EmotionModel model;  // its head is undefined if the training starts with a new one
+  std::string sha256;  // of the adapter's files: sha256_of_model()
+  EmotionModel model;  // without a head if the training starts with a new one
   StartRecord record;
 };
 
@@ -22,10 +22,10 @@ struct TrainingStart {
 // and the tensors.
 std::string sha256_of_model(const Path& folder);
 
-// Why clips in test and development parts are no test of a model that started from a recorded adapter: some of them
-// trained it, or their speakers did (a speaker of equal name in a corpus of equal name, in whatever spelling). "" if
-// there is no reason. The text says how many, and names the first. trained: the numbers of the clips whose recordings
-// trained the adapter, ascending (trained_among).
+// The leak from an adapter's training clips into test and development parts, as an error message: the adapter was
+// trained on some of their clips, or on other clips of their speakers (speakers are the same if name and corpus are
+// equal in any spelling). The message has the number of clips and the first names; "" if there is no leak. trained: the
+// numbers, ascending, of the clips on which the adapter was trained (trained_among).
 std::string start_leak(const StartRecord& record, const Clips& clips, const std::vector<Fold>& folds,
                        const std::vector<int64_t>& trained);
 

@@ -46,11 +46,11 @@ TEST(StartLeak, IsAHeldOutClipThatTrainedTheAdapter) {
   const std::vector<Fold> folds = {{{4, 5}, {}, {0, 1}}, {{4, 5}, {0}, {2, 3}}};
   EXPECT_EQ(corpus.leak(corpus.trained({4, 5}), folds), "") << "no fold holds them out";
   EXPECT_EQ(corpus.leak(corpus.trained({3, 4}), folds),
-            "1 of the 4 clips in test and development parts trained it (3.wav; the first is in the test part of fold "
-            "1)");
+            "the adapter was trained on 1 of the 4 clips in test and development parts (3.wav; the first is in the "
+            "test part of fold 1)");
   EXPECT_EQ(corpus.leak(corpus.trained({0, 1, 2, 3}), folds),
-            "4 of the 4 clips in test and development parts trained it (0.wav, 1.wav, 2.wav, ...; the first is in the "
-            "test part of fold 0)");
+            "the adapter was trained on 4 of the 4 clips in test and development parts (0.wav, 1.wav, 2.wav, ...; the "
+            "first is in the test part of fold 0)");
   EXPECT_THAT(corpus.leak(corpus.trained({0}), {{{4, 5}, {0}, {2, 3}}}), HasSubstr("the development part of fold 0"));
 }
 
@@ -58,16 +58,16 @@ TEST(StartLeak, IsASpeakerWhoseOtherClipsTrainedTheAdapter) {
   const Corpus corpus;
   const std::vector<Fold> folds = {{{4}, {}, {0, 2}}};
   EXPECT_EQ(corpus.leak(corpus.trained({1, 4}), folds),
-            "other clips of the speakers of 1 of the 2 clips in test and development parts trained it (corpus one, "
-            "speaker s0; the first is in the test part of fold 0)");
+            "the adapter was trained on other clips of the speakers of 1 of the 2 clips in test and development parts "
+            "(corpus one, speaker s0; the first is in the test part of fold 0)");
   EXPECT_THAT(corpus.leak(corpus.trained({1, 3}, "one/"), folds), HasSubstr("speakers s0, s1"))
-      << "as a run on several corpora records them";
+      << "speakers as recorded in a run on several corpora";
   StartRecord others = corpus.trained({1, 3});
   for (TrainedClip& clip : others.clips) clip.corpus = "ONE", clip.speaker = " S0";
   EXPECT_THAT(corpus.leak(others, folds), HasSubstr("speaker s0;")) << "in another spelling";
   others = corpus.trained({1, 3});
   for (TrainedClip& clip : others.clips) clip.corpus = "two";
-  EXPECT_EQ(corpus.leak(others, folds), "") << "perhaps other people of the same names";
+  EXPECT_EQ(corpus.leak(others, folds), "") << "same names in another corpus";
   EXPECT_THAT(known_speakers(others, corpus.clips, held_out(folds), /*same_corpus=*/false),
               testing::ElementsAre("s0", "s1"));
   for (TrainedClip& clip : others.clips) clip.corpus = "one", clip.speaker = "";
