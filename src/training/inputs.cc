@@ -10,7 +10,6 @@
 #include "base/error.h"
 #include "base/formats/csv.h"
 #include "base/formats/json.h"
-#include "base/shell.h"
 
 namespace loralens {
 namespace {
@@ -209,8 +208,8 @@ TrainingInputs read_inputs(const Path& folder, const std::string& run) {
   const auto refuse = [&](const std::string& why) {
     fail(
         "{}: {}, so it is unknown whether a resumed training would have the same clips, folds and flags: start it "
-        "again with -o {} --force",
-        run, why, shell_word(run));
+        "again with --force",
+        run, why);
   };
   for (const Path& path : {file, table})
     if (!std::filesystem::exists(path))

@@ -278,16 +278,21 @@ void refuse_others(const Path& folder, int64_t folds, const std::vector<uint64_t
   }
 }
 
-}  // namespace
-
-nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::vector<Fold>& folds,
-                              const RunOptions& options, const Path& folder) {
+// Error for options or classes with which no fold can be trained.
+void check(const RunOptions& options, const Clips& clips) {
   options.train.validate();
   if (options.head.logistic && !method_named(options.adapter.method).leaves_encoder())
     fail("the method {} trains the encoder, but a logistic head needs a frozen one: choose the method frozen",
          options.adapter.method);
   if (classes_of(clips).size() < 2)
     fail("all clips have the label '{}': at least two classes are needed", clips.clips.front().label);
+}
+
+}  // namespace
+
+nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::vector<Fold>& folds,
+                              const RunOptions& options, const Path& folder) {
+  check(options, clips);
   std::vector<uint64_t> seeds;
   for (int64_t r = 0; r < options.seeds; ++r) seeds.push_back(options.train.seed + static_cast<uint64_t>(r));
   refuse_others(folder, std::ssize(folds), seeds);
@@ -310,6 +315,18 @@ nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::v
   if (options.start) add_start(metrics, options);
   write_file(folder / "metrics.json", metrics.dump(2) + "\n");
   return metrics;
+}
+
+void train_part(const Base& base, const Clips& clips, const std::vector<Fold>& folds, const RunOptions& options,
+                const TrainingPart& part, const Path& folder) {
+  check(options, clips);
+  const auto count = std::ssize(folds);
+  CrossValidation run(base, clips, options, folder);
+  write_folds(folder / "folds.csv", clips, folds);
+  if (part.fold)
+    run.fold(folds.at(*part.fold), *part.fold, count, part.seed);
+  else
+    run.final_model(part.seed);
 }
 
 }  // namespace loralens

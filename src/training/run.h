@@ -12,6 +12,7 @@
 #include "corpus/folds/folds.h"
 #include "inference/source.h"
 #include "results/protocol.h"
+#include "training/parts/parts.h"
 #include "training/start/start.h"
 #include "training/train_options.h"
 
@@ -39,5 +40,9 @@ struct RunOptions {
 // interrupted fold continues from its last checkpoint. Returns the content of metrics.json.
 nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::vector<Fold>& folds,
                               const RunOptions& options, const Path& folder);
+
+// Trains and tests one part of such a run alone inside `folder`, with the same bits, and writes folds.csv.
+void train_part(const Base& base, const Clips& clips, const std::vector<Fold>& folds, const RunOptions& options,
+                const TrainingPart& part, const Path& folder);
 
 }  // namespace loralens

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/adapter_flags.h"
+#include "cli/train/adapter_flags.h"
 #include "training/run.h"
 
 namespace loralens {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/module_flags.h"
+#include "cli/train/module_flags.h"
 
 #include <set>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/training_flags.h"
+#include "cli/train/training_flags.h"
 
 #include "cli/numbers.h"
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/adapter_flags.h"
+#include "cli/train/adapter_flags.h"
 
 #include "base/error.h"
 #include "base/text.h"
-#include "cli/module_flags.h"
+#include "cli/train/module_flags.h"
 
 namespace loralens {
 namespace {

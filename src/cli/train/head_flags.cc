@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/head_flags.h"
+#include "cli/train/head_flags.h"
 
 #include "adapter/method.h"
 #include "base/error.h"
-#include "cli/module_flags.h"
 #include "cli/numbers.h"
+#include "cli/train/module_flags.h"
 
 namespace loralens {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/from_flag.h"
+#include "cli/train/from_flag.h"
 
 #include <algorithm>
 #include <set>
@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/progress.h"
 #include "cli/config.h"
-#include "cli/module_flags.h"
+#include "cli/train/module_flags.h"
 #include "results/run_folder.h"
 #include "study/start_adapter.h"
 

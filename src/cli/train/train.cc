@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+// loralens train: cross-validation of one adaptation method on one or several corpora.
+#include "base/error.h"
+#include "base/output.h"
+#include "base/progress.h"
+#include "base/shell.h"
+#include "cli/clips.h"
+#include "cli/commands.h"
+#include "cli/config.h"
+#include "cli/numbers.h"
+#include "cli/own_files.h"
+#include "cli/reads.h"
+#include "cli/train/arguments.h"
+#include "cli/train/record.h"
+#include "cli/train/training_flags.h"
+#include "corpus/join.h"
+#include "corpus/labels.h"
+#include "results/results.h"
+#include "training/presets.h"
+
+namespace loralens {
+namespace {
+
+// A resumed run, or one that is made of its parts, uses the flags that it was started with, so that no other flags may
+// be given. flag: --resume or --merge.
+void check_alone(const CLI::App& command, const std::string& flag) {
+  for (const CLI::Option* option : command.get_options())
+    if (option->count() > 0 && option->get_name() != flag)
+      throw_usage("{} uses the flags in the run's own config.toml: leave out {}", flag, option->get_name());
+}
+
+Clips load_clips(const TrainArguments& a) {
+  std::map<std::string, int64_t> dropped;
+  Clips clips = read_corpora(a.corpora, label_map_of(a.labels.empty() ? "*" : a.labels), &dropped);
+  for (const auto& [label, count] : dropped) log_line(fmt::format("left out: {} clips labelled {}", count, label));
+  if (const std::string missing = check_files(clips); !missing.empty()) fail("{}", missing);
+  const auto corpora = counts_by(clips, "corpus");
+  if (a.run.train.balance.starts_with("corpora") && corpora.size() < 2)
+    fail("--balance {}: all clips are of the corpus '{}': give a second one with --corpus", a.run.train.balance,
+         corpora.begin()->first);
+  return clips;
+}
+
+// Whether an interrupted run has a checkpoint, a history or a head to resume from.
+bool has_progress(const Path& partial) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(partial))
+    for (const char* file : {"checkpoint.safetensors", "history.csv", "head.safetensors"})
+      if (entry.path().filename() == file) return true;
+  return false;
+}
+
+Base opened_base(const TrainArguments& a) {
+  const Compute compute = compute_of(a.machine);
+  if (a.base_precision == "auto") return open_base(a.model, compute);
+  return open_int8_base(a.model, compute, Int8Weights::stored);
+}
+
+void resume(const std::string& run, bool force = false);
+
+void merge(const std::string& run, bool force) {
+  join_parts(run, force);
+  resume(run, force);
+  remove_parts(run);
+}
+
+// Trains the folds and seeds of the run in several processes.
+void train_in_jobs(const CLI::App& command, const TrainArguments& a) {
+  if (!a.machine.profile.empty()) throw_usage("--profile measures one process: leave it out with --jobs");
+  if (!a.resuming) make_parts_folder(a.out, a.force);
+  const Clips clips = load_clips(a);
+  const auto folds = make_folds(clips, a.folds, a.run.train.selection == Selection::development);
+  const Path parts = parts_folder(a.out);
+  write_file(parts / "config.toml", config_of(command, a, clips) + fmt::format("jobs = {}\n", a.parts.jobs()));
+  const int64_t threads = std::max<int64_t>(1, thread_count(a.machine) / a.parts.jobs());
+  train_parts(a.out, parts_of_run(std::ssize(folds), a.run.train.seed, a.run.seeds, a.run.final_model), a.parts.jobs(),
+              threads);
+  merge(a.out, a.force);
+}
+
+// Turns the training into that of one part, in the part's folder. It goes on if it was interrupted.
+void enter_part(TrainArguments& a, const TrainingPart& part) {
+  a.out = part_folder(a.out, part).string();
+  const Path partial = a.out + ".partial";
+  a.resuming = !a.force && std::filesystem::exists(partial / "inputs.json");
+  if (!a.resuming && std::filesystem::exists(partial)) a.force = true;  // it was killed before it trained
+}
+
+void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
+  const auto part = a.parts.part(command, given.command_line);
+  resolve(command, a, given);
+  if (a.parts.jobs() > 1) return train_in_jobs(command, a);
+  if (part) enter_part(a, *part);
+  const auto read = paths_of_flags(command);
+  if (a.force)
+    for (const char* ending : {"", ".partial"}) check_inputs_stay(output_name(a.out) + ending, read);
+  std::optional<OutputFolder> made;
+  const bool done = part && !a.force && std::filesystem::exists(a.out);
+  if (!done) made.emplace(a.out, a.force, complaint_about_folder, a.resuming ? Build::resume : Build::resumable);
+  const Clips clips = load_clips(a);
+  const std::string config = config_of(command, a, clips);
+  TrainingInputs inputs = inputs_of(config, clips, a);
+  if (done) {
+    recorded_inputs(inputs, a, a.out);
+    return log_line(fmt::format("{}: already trained", a.out));
+  }
+  OutputFolder& out = *made;
+  check_inputs_stay(a.out, paths_of(clips));
+  std::optional<TrainingInputs> before;
+  if (a.resuming) before = recorded_inputs(inputs, a, out.path());
+  const auto folds = make_folds(clips, a.folds, a.run.train.selection == Selection::development);
+  if (part && part->fold.value_or(0) >= std::ssize(folds))
+    fail("--fold {}: the folds are 0 to {}", *part->fold, folds.size() - 1);
+  const Base base = opened_base(a);
+  if (a.from.given())
+    a.from.open(command, a.adapter, base, inputs.classes, a.run);
+  else
+    a.adapter.choose_layers(a.run.adapter, base.encoder.config);
+  check_recompute(a.run);
+  if (a.run.start && before) {  // use the interrupted training's record, since the adapter's may have changed
+    auto start = std::make_shared<TrainingStart>(*a.run.start);
+    if (auto record = read_start(out.path())) start->record = *std::move(record);
+    a.run.start = start;
+  }
+  if (a.run.start) inputs.start = a.run.start->record;
+  inputs.folds = fold_letters(folds, clips.clips.size());
+  inputs.base_sha256 = base.sha256;
+  inputs.precision = base.precision.compute == c10::ScalarType::BFloat16 ? "bf16" : "fp32";
+  record_inputs(inputs, before, clips, folds, a, out.path());
+  write_file(out.path() / "config.toml", config);
+  tell_of_unused(given, a);
+  log_line(fmt::format("{} clips, {} folds{}, {} on {}, {}", clips.clips.size(), folds.size(),
+                       a.run.seeds > 1 ? fmt::format(", {} seeds", a.run.seeds) : "", a.run.adapter.method, base.name,
+                       inputs.precision));
+  std::string results;
+  try {
+    if (part)
+      train_part(base, clips, folds, a.run, *part, out.path());
+    else
+      results = describe_metrics(cross_validate(base, clips, folds, a.run, out.path()));
+    out.commit();
+  } catch (...) {
+    if (has_progress(out.path())) out.keep();
+    throw;
+  }
+  fmt::print("{}", results);
+}
+
+void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a);
+
+// Resumes an interrupted run: runs `train` with the configuration in the run's folder, or in that of its parts.
+void resume(const std::string& run, bool force) {
+  const Path target(output_name(run));
+  Path config = Path(target.string() + ".partial") / "config.toml";
+  if (std::filesystem::exists(target) && !force) fail("{} is finished: there is nothing to resume", target.string());
+  if (const Path of_parts = parts_folder(target) / "config.toml";
+      !std::filesystem::exists(config) && std::filesystem::exists(of_parts))
+    config = of_parts;
+  if (!std::filesystem::exists(config))
+    fail("{}: there is no interrupted run (no {}): start one with -o {} (--force)", target.string(), config.string(),
+         shell_word(target.string()));
+  auto arguments = std::make_shared<TrainArguments>();
+  arguments->resuming = true;
+  CLI::App app;
+  add_train_command(app, arguments);
+  std::vector<std::string> words = {target.string(), "-o", config.string(), "--config",
+                                    "train"};  // CLI11 expects them in reverse order
+  if (force) words.insert(words.begin(), "--force");
+  app.parse(words);
+}
+
+// Relative paths become absolute, so that config.toml is valid in any working directory.
+std::string absolute(const std::string& path) { return std::filesystem::absolute(path).lexically_normal().string(); }
+std::string absolute_model(const std::string& name) {
+  return std::filesystem::exists(Path(name) / "config.json") ? absolute(name) : name;
+}
+std::string absolute_labels(const std::string& labels) {
+  return std::filesystem::is_regular_file(labels) ? absolute(labels) : labels;
+}
+std::string absolute_folds(const std::string& scheme) {
+  return scheme.starts_with("file:") ? "file:" + absolute(scheme.substr(5)) : scheme;
+}
+
+void add_inputs_and_outputs(CLI::App& command, TrainArguments& a) {
+  command.add_option("--model", a.model, "a name (tiny base small medium large-v3 ...), folder or Hugging Face id")
+      ->transform(absolute_model);
+  add_corpus_option(command, a.corpora,
+                    "table of clips: path,label,speaker[,...]; may be given several times: trains on all")
+      ->transform(absolute);
+  command.add_option("-o,--output", a.out, "folder of the run");
+  command.add_option("--resume", a.resume, "resume this interrupted run")->configurable(false);
+  command.add_option("--merge", a.merge, "make this run of its parts, which --fold trained")->configurable(false);
+  command.add_flag("--force", a.force, "replace the output folder if loralens wrote it");
+  command.add_option("--labels", a.labels, "four, seven, or a list such as ang=anger,exc=happiness; all if not given")
+      ->transform(absolute_labels);
+  command.add_option("--folds", a.folds.scheme, scheme_summary())->check(scheme_error)->transform(absolute_folds);
+}
+
+void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
+  auto* command =
+      app.add_subcommand("train",
+                         "Adapts a Whisper encoder to the emotions of a corpus, over folds of speakers.\n\n"
+                         "Examples:\n"
+                         "  loralens train --model base --corpus clips.csv --folds speaker:10 -o run\n"
+                         "  loralens train --model base --corpus clips.csv --method frozen -o frozen\n"
+                         "  loralens train --corpus emo-db.csv --corpus ravdess.csv --balance corpora -o joint\n"
+                         "  loralens train --resume run");
+  command->option_defaults()->always_capture_default();
+  add_inputs_and_outputs(*command, *a);
+  command->add_flag("--allow-leaks", a->folds.allow_leaks, "allow a speaker or a recording in two parts of a fold");
+  command->add_flag("--final", a->run.final_model, "also train on all clips, into final/");
+  command->add_option("--protocol", a->protocol, "strict; paper: like the published code, defects included")
+      ->check(CLI::IsMember(protocol_names()));
+  command->add_option("--preset", a->preset, preset_summary())->check(CLI::IsMember(preset_names()));
+  command->add_flag("--recompute", a->run.train.recompute,
+                    "gradient checkpointing: keep each layer's input, recompute activations in the backward pass");
+  add_number(*command, "--cache-megabytes", a->cache_megabytes, {0, 1 << 20},
+             "cache for hidden states of clips, in MiB");
+  command
+      ->add_option("--base-precision", a->base_precision,
+                   "storage of the base weights: auto (as --precision), or int8 (only frozen weights on a CPU)")
+      ->check(CLI::IsMember({"auto", "int8"}));
+  a->parts.add(*command);
+  a->from.add(*command);
+  a->adapter.add(*command);
+  a->head.add(*command);
+  add_training_flags(*command, a->run, a->select);
+  add_input_options(*command, a->run.source.input);
+  add_machine_options(*command, a->machine, /*gradients=*/true);
+  add_config_option(*command);
+  for (const auto& [name, value] : preset_named(a->preset, a->adapter.method()))  // so that --help shows them
+    command->get_option("--" + name)->default_str(value);
+  command->callback([a, command] {
+    if (!a->resume.empty()) {
+      check_alone(*command, "--resume");
+      return resume(a->resume);
+    }
+    if (!a->merge.empty()) {
+      check_alone(*command, "--merge");
+      return merge(a->merge, /*force=*/false);
+    }
+    GivenFlags given{.command_line = flags_given(*command), .anywhere = {}};
+    apply_config(*command);
+    given.anywhere = flags_given(*command);
+    if (a->corpora.empty()) throw CLI::RequiredError("--corpus");
+    if (a->out.empty()) throw CLI::RequiredError("--output");
+    train(*command, *a, given);
+  });
+}
+
+}  // namespace
+
+void add_train(CLI::App& app) { add_train_command(app, std::make_shared<TrainArguments>()); }
+
+}  // namespace loralens
