@@ -21,12 +21,18 @@ def whole_model(name: str) -> WhisperForConditionalGeneration:
     return WhisperForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
 
 
-def transcripts(model: WhisperForConditionalGeneration, mel: torch.Tensor, most: int | None = None) -> list[Transcript]:
-    """Greedy transcripts of clips padded to 30 s. mel: (clips, mels, 3000); most: new tokens, None: the model's own."""
+def transcripts(model: WhisperForConditionalGeneration, mel: torch.Tensor, most: int | None = None,
+                endless: bool = False) -> list[Transcript]:
+    """Greedy transcripts of clips padded to 30 s.
+
+    mel: (clips, mels, 3000). most: new tokens; None: up to the model's own limit. endless: without <|endoftext|>.
+    """
     options = {} if most is None else {"max_new_tokens": most}
+    end = model.generation_config.eos_token_id
+    if endless:
+        options["suppress_tokens"] = [*model.generation_config.suppress_tokens, end]
     with torch.no_grad():
         out = model.generate(mel, return_dict_in_generate=True, output_scores=True, **options)
-    end = model.generation_config.eos_token_id
     best = torch.stack(out.scores, 1).topk(2).values  # clips, steps, 2
     found = []
     for sequence, pair in zip(out.sequences.tolist(), best):
