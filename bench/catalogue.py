@@ -12,12 +12,14 @@ import processors
 import program
 import speech
 import training
+import transcription
 from measure import ROOT, Place
 from rows import Row
 
 
 def all_rows(place: Place) -> list[Row]:
-    return [row for module in (program, encoder, kernel_rows, processors, training, analyses, growth) for row in module.rows(place)]
+    modules = (program, encoder, transcription, kernel_rows, processors, training, analyses, growth)
+    return [row for module in modules for row in module.rows(place)]
 
 
 def listed() -> str:

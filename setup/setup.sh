@@ -106,16 +106,19 @@ build() {  # PRESET [TARGET...]
   cmake --build "$root/build/$preset" -j"$(nproc)" ${1:+--target "$@"} >&2
 }
 
-# Downloads real Whisper weights into the user's cache, unless this machine has them. Needs the built program.
+# Downloads real Whisper weights into the user's cache, unless this machine has them, with the tokens of the decoder's
+# prompt (generation_config.json, which folders of older versions lack). Needs the built program.
 weights() {  # NAME, SHA-256 of the CTranslate2 file
-  local target=$models/openai--whisper-$1 python=$root/.venv/bin/python
-  [[ -f $target/config.json && -f $target/model.safetensors ]] && return
-  HF_HUB_OFFLINE=1 "$program" fetch "$1" >/dev/null 2>&1 && return
+  local target=$models/openai--whisper-$1 python=$root/.venv/bin/python whole=false
+  [[ -f $target/config.json && -f $target/model.safetensors ]] && whole=true
+  $whole && [[ -f $target/generation_config.json ]] && return
+  if ! $whole && HF_HUB_OFFLINE=1 "$program" fetch "$1" >/dev/null 2>&1; then return; fi
   say "Fetching the weights of Whisper $1"
   [[ -x $root/.venv/bin/pip ]] || python3 -m venv "$root/.venv"
   mkdir -p "$models"
-  "$root/setup/fetch-weights" "$python" "$program" "$root/setup/weights-$1.txt" "$2" "$target" ||
-    die "the weights of Whisper $1 could not be fetched; on a machine with internet '$program fetch $1' does it too"
+  "$root/setup/fetch-weights" "$python" "$program" "$root/setup/weights-$1.txt" "$2" "$target" && return
+  $whole || die "the weights of Whisper $1 could not be fetched; on a machine with internet '$program fetch $1' does it too"
+  say "$target stays as it is: all commands but 'transcribe' can use it"
 }
 
 all_weights() {

@@ -28,8 +28,8 @@ Counter& counter(Phase phase) { return counters[ordinal(phase)]; }
 }  // namespace
 
 std::string_view name_of(Phase phase) {
-  constexpr std::string_view names[] = {"load",      "decode",  "mel",      "wait",      "stem",
-                                        "inference", "forward", "backward", "optimiser", "analyses"};
+  constexpr std::string_view names[] = {"load",    "decode",   "mel",       "wait",    "stem",    "inference",
+                                        "forward", "backward", "optimiser", "decoder", "analyses"};
   return names[ordinal(phase)];
 }
 

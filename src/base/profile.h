@@ -22,11 +22,12 @@ enum class Phase : uint8_t {
   forward,  // forward passes of training and of analyses
   backward,
   optimiser,
+  decoder,  // writing the text of a transcript
   analyses,  // computations of analyses on recorded activations and gradients
 };
 inline constexpr Phase phases[] = {Phase::load,      Phase::decode,    Phase::mel,     Phase::wait,
                                    Phase::stem,      Phase::inference, Phase::forward, Phase::backward,
-                                   Phase::optimiser, Phase::analyses};
+                                   Phase::optimiser, Phase::decoder,   Phase::analyses};
 std::string_view name_of(Phase phase);
 
 // Whether this phase runs on background threads, so that its seconds are not part of the wall-clock time.

@@ -54,6 +54,17 @@ std::string with_single_spaces(std::string_view text) {
   return result;
 }
 
+// The length of the invalid sequence that `text` begins with.
+size_t invalid_utf8_bytes(std::string_view text) {
+  const auto first = static_cast<unsigned char>(text[0]);
+  const size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;  // of the character that this byte begins
+  for (size_t part = std::min(length - 1, text.size()); part > 1; --part) {
+    const std::string completed = std::string(text.substr(0, part)) + std::string(length - part, '\x80');
+    if (valid_utf8_bytes(completed) == length) return part;
+  }
+  return 1;
+}
+
 bool is_digits(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
@@ -76,6 +87,18 @@ size_t valid_utf8_bytes(std::string_view text) {
 }
 
 bool is_utf8(std::string_view text) { return valid_utf8_bytes(text) == text.size(); }
+
+std::string repaired_utf8(std::string_view text) {
+  std::string repaired;
+  while (true) {
+    const size_t valid = valid_utf8_bytes(text);
+    repaired += text.substr(0, valid);
+    text.remove_prefix(valid);
+    if (text.empty()) return repaired;
+    repaired += "\ufffd";
+    text.remove_prefix(invalid_utf8_bytes(text));
+  }
+}
 
 std::string converted_to_utf8(std::string_view bytes, const char* encoding) {
   const iconv_t conversion = iconv_open("UTF-8", encoding);

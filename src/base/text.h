@@ -14,6 +14,10 @@ namespace loralens {
 size_t valid_utf8_bytes(std::string_view text);
 bool is_utf8(std::string_view text);
 
+// `text` with U+FFFD in place of each invalid sequence: the longest that begins a character but does not complete one,
+// else a byte (Unicode's "substitution of maximal subparts").
+std::string repaired_utf8(std::string_view text);
+
 // Converts `bytes` from `encoding` (a name that iconv knows) to UTF-8. Each invalid unit becomes the byte 0xff, which
 // is never valid in UTF-8. Error if the system does not know the encoding.
 std::string converted_to_utf8(std::string_view bytes, const char* encoding);

@@ -40,6 +40,17 @@ TEST(Text, ReadsByteOrderMarks) {
   EXPECT_EQ(without_byte_order_mark("a\xfc"), "a\xfc");
 }
 
+// Expected texts are those of Rust's String::from_utf8_lossy and of Python's bytes.decode("utf-8", "replace").
+TEST(Text, ReplacesInvalidUtf8ByMaximalParts) {
+  EXPECT_EQ(repaired_utf8("a\u20acb"), "a\u20acb");
+  EXPECT_EQ(repaired_utf8("\xe2\x82"), "\ufffd");
+  EXPECT_EQ(repaired_utf8("\xe2\x82z\x80\x80"), "\ufffdz\ufffd\ufffd");
+  EXPECT_EQ(repaired_utf8("\xf0\x9f\x98\xf0\x9f\x98\x80"), "\ufffd\U0001f600");
+  EXPECT_EQ(repaired_utf8("\xe0\x80\x80"), "\ufffd\ufffd\ufffd");  // overlong
+  EXPECT_EQ(repaired_utf8("\xed\xa0\x80"), "\ufffd\ufffd\ufffd");  // a surrogate
+  EXPECT_EQ(repaired_utf8("\xf4\x90\x80\x80\xff"), "\ufffd\ufffd\ufffd\ufffd\ufffd");  // beyond U+10FFFF
+}
+
 TEST(Text, FilesThatAreNotUtf8NameTheLine) {
   const TestFolder folder;
   EXPECT_EQ(read_text(folder.write("good",

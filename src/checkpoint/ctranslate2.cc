@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/formats/json.h"
 #include "checkpoint/ctranslate2_file.h"
+#include "checkpoint/ctranslate2_generation.h"
 #include "checkpoint/safetensors.h"
 
 namespace loralens {
@@ -176,6 +177,8 @@ void check_attributes(const CTranslate2File& file) {
     fail("{}: the output projection is not tied to the token embedding, unlike in Whisper", where);
 }
 
+constexpr int64_t english_tokens = 51864;  // in the vocabulary of an English-only model
+
 // The special tokens of OpenAI's three vocabularies, as in openai/whisper-*.
 nlohmann::ordered_json token_ids(const CTranslate2File& file, int64_t vocabulary) {
   const auto ids = [](int end, int padding, int start) -> nlohmann::ordered_json {
@@ -183,7 +186,7 @@ nlohmann::ordered_json token_ids(const CTranslate2File& file, int64_t vocabulary
         {"bos_token_id", 50257}, {"eos_token_id", end}, {"pad_token_id", padding}, {"decoder_start_token_id", start}};
   };
   switch (vocabulary) {
-    case 51864: return ids(50256, 50256, 50257);  // English only
+    case english_tokens: return ids(50256, 50256, 50257);
     case 51865: return ids(50257, 50257, 50258);  // multilingual
     case 51866: return ids(50257, 50256, 50258);  // with Cantonese (large-v3)
     default:
@@ -249,11 +252,19 @@ void import_ctranslate2(const Path& source, const Path& target) {
   rename_all(names, sizes);
   const auto config = config_of(file, sizes);
 
+  std::string tokenizer;
+  nlohmann::ordered_json generation;
+  if (const Path folder = model.parent_path(); std::filesystem::exists(folder / "tokenizer.json")) {
+    tokenizer = read_file(folder / "tokenizer.json");
+    generation = generation_config_of(folder, token_ids(file, sizes.vocabulary), sizes.vocabulary != english_tokens,
+                                      sizes.decoder_positions);
+  }
+
   write_safetensors(target / "model.safetensors", names.finish());
   write_file(target / "config.json", config.dump(2) + "\n");
   write_file(target / "preprocessor_config.json", feature_extractor_of(sizes.mels).dump(2) + "\n");
-  if (const Path tokenizer = model.parent_path() / "tokenizer.json"; std::filesystem::exists(tokenizer))
-    write_file(target / "tokenizer.json", read_file(tokenizer));
+  if (!tokenizer.empty()) write_file(target / "tokenizer.json", tokenizer);
+  if (!generation.is_null()) write_file(target / "generation_config.json", generation.dump(2) + "\n");
 }
 
 }  // namespace loralens

@@ -8,11 +8,12 @@
 namespace loralens {
 
 // Writes a folder that transformers' WhisperForConditionalGeneration.from_pretrained() loads: model.safetensors with
-// the source's own element type (float16 or float32), config.json, preprocessor_config.json, and tokenizer.json if
-// there is one beside the source. Tensors are converted one at a time.
+// the source's own element type (float16 or float32), config.json, preprocessor_config.json and, if there is a
+// tokenizer.json beside the source, that file and generation_config.json (ctranslate2_generation.h). Tensors are
+// converted one at a time.
 // `source`: a folder that holds model.bin, or that file. `target`: an existing folder.
 // Error, with the file and the variable, if the file is truncated, malformed, quantized to integers, or no Whisper
-// model.
+// model, and if tokenizer.json is that of another model.
 void import_ctranslate2(const Path& source, const Path& target);
 
 }  // namespace loralens

@@ -52,7 +52,10 @@ class CTranslate2Test : public testing::Test {
 
 TEST_F(CTranslate2Test, BecomesAHuggingFaceFolder) {
   const Model model = tiny_model();
-  std::ofstream(folder_ / "tokenizer.json") << "{}";
+  const std::string tokenizer =
+      R"({"model": {"vocab": {"Ġ": 220}}, "added_tokens": [{"id": 50256, "content": "<|endoftext|>"},
+          {"id": 50257, "content": "<|startoftranscript|>"}, {"id": 50362, "content": "<|notimestamps|>"}]})";
+  std::ofstream(folder_ / "tokenizer.json") << tokenizer;
   ASSERT_EQ(complaint(model), "");
   const Tensors out = read_safetensors(folder_ / "out" / "model.safetensors");
   EXPECT_EQ(out.size(), 5u + 2 + 15 + 2 + 24 + 2);  // stem, encoder norm and layer; embeddings, decoder layer and norm
@@ -80,7 +83,10 @@ TEST_F(CTranslate2Test, BecomesAHuggingFaceFolder) {
   EXPECT_EQ(config["decoder_ffn_dim"], 128);
   EXPECT_EQ(config["decoder_start_token_id"], 50257);
   EXPECT_EQ(nlohmann::json::parse(read_file(folder_ / "out" / "preprocessor_config.json"))["feature_size"], 80);
-  EXPECT_EQ(read_file(folder_ / "out" / "tokenizer.json"), "{}");
+  EXPECT_EQ(read_file(folder_ / "out" / "tokenizer.json"), tokenizer);
+  const auto generation = nlohmann::json::parse(read_file(folder_ / "out" / "generation_config.json"));
+  EXPECT_EQ(generation["forced_decoder_ids"], nlohmann::json::parse("[[1, 50362]]"));
+  EXPECT_EQ(generation["max_length"], 6);
 }
 
 TEST_F(CTranslate2Test, WhatIsNoFloatWhisperSaysSo) {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/clips.h"
 
+#include <iostream>
+
 #include "base/error.h"
+#include "base/text.h"
 #include "corpus/folds/folds.h"
 
 namespace loralens {
@@ -17,6 +20,29 @@ std::string scheme_error(const std::string& scheme) {
   } catch (const Error& error) {
     return error.what();
   }
+}
+
+std::vector<std::string> audio_paths(const std::vector<std::string>& arguments) {
+  std::vector<std::string> paths;
+  for (const std::string& file : arguments) {
+    if (file != "-") {
+      paths.push_back(file);
+      continue;
+    }
+    for (std::string line; std::getline(std::cin, line);)
+      if (!line.empty()) paths.push_back(line);
+  }
+  return paths;
+}
+
+void print_file(const std::string& path, const std::string& error, const nlohmann::ordered_json& values) {
+  nlohmann::ordered_json line = {{"path", is_utf8(path) ? path : shown(path)}};
+  if (error.empty())
+    line.update(values);
+  else
+    line["error"] = error;
+  std::cout << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n' << std::flush;
+  if (!std::cout) fail("cannot write to standard output");
 }
 
 }  // namespace loralens

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Command-line options of commands that read tables of clips.
+// Command-line options of commands that read tables of clips; arguments and printed lines of commands that read audio
+// files.
 #pragma once
 
 #include <CLI/CLI.hpp>
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -14,5 +16,11 @@ CLI::Option* add_corpus_option(CLI::App& command, std::vector<std::string>& tabl
 
 // CLI11 check of a scheme of folds (check_scheme): "" if it is valid, else the error message.
 std::string scheme_error(const std::string& scheme);
+
+// The paths given as arguments; "-" stands for the lines of standard input.
+std::vector<std::string> audio_paths(const std::vector<std::string>& arguments);
+
+// Prints the JSON line of a file on standard output: its path, and `values`, or `error` if that is not empty.
+void print_file(const std::string& path, const std::string& error, const nlohmann::ordered_json& values);
 
 }  // namespace loralens

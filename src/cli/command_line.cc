@@ -56,7 +56,7 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error) {
 }
 
 // Error unless all arguments and the current folder's path are UTF-8, because they are written to JSON, CSV and TOML
-// files. `predict` checks its audio files itself, one by one.
+// files. `predict` and `transcribe` check their audio files themselves, one by one.
 void check_encoding(const CLI::App& app) {
   for (const CLI::App* command = &app;; command = command->get_subcommands().front()) {
     for (const CLI::Option* option : command->get_options())
@@ -86,6 +86,7 @@ int run(int argc, char** argv) {
   add_train(app);
   add_evaluate(app);
   add_predict(app);
+  add_transcribe(app);
   add_analyze(app);
   add_report(app);
   app.parse_complete_callback([&app] { check_encoding(app); });

@@ -16,6 +16,7 @@ void add_synth(CLI::App& app);
 void add_train(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_predict(CLI::App& app);
+void add_transcribe(CLI::App& app);
 void add_analyze(CLI::App& app);
 void add_report(CLI::App& app);
 

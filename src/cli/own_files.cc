@@ -57,7 +57,7 @@ std::vector<Kind> kinds() {
           {{"config.json", "model.safetensors", "preprocessor_config.json"},
            "config.json",
            "WhisperForConditionalGeneration",
-           {"tokenizer.json"},
+           {"tokenizer.json", "generation_config.json"},
            "transformers_version"}};
 }
 

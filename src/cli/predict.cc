@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // loralens predict: predicts the emotion of audio files; prints one JSON line per file.
-#include <csignal>
-#include <iostream>
+#include <algorithm>
 
 #include "base/error.h"
 #include "base/progress.h"
 #include "base/text.h"
+#include "cli/clips.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/machine.h"
@@ -21,32 +21,16 @@ struct PredictArguments {
   MachineOptions machine;
 };
 
-std::vector<std::string> paths_of(const std::vector<std::string>& files) {
-  std::vector<std::string> paths;
-  for (const std::string& file : files) {
-    if (file != "-") {
-      paths.push_back(file);
-      continue;
-    }
-    for (std::string line; std::getline(std::cin, line);)
-      if (!line.empty()) paths.push_back(line);
-  }
-  return paths;
-}
-
 void print(const FilePrediction& file, const std::vector<std::string>& classes) {
-  nlohmann::ordered_json line = {{"path", is_utf8(file.path) ? file.path : shown(file.path)}};
-  if (!file.error.empty()) {
-    line["error"] = file.error;
-  } else {
+  nlohmann::ordered_json values;
+  if (file.error.empty()) {
     const auto best =
         std::max_element(file.probabilities.begin(), file.probabilities.end()) - file.probabilities.begin();
-    line["label"] = classes[best];
-    for (size_t c = 0; c < classes.size(); ++c) line["probabilities"][classes[c]] = file.probabilities[c];
-    line["seconds"] = file.seconds;
+    values["label"] = classes[best];
+    for (size_t c = 0; c < classes.size(); ++c) values["probabilities"][classes[c]] = file.probabilities[c];
+    values["seconds"] = file.seconds;
   }
-  std::cout << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n' << std::flush;
-  if (!std::cout) fail("cannot write to standard output");
+  print_file(file.path, file.error, values);
 }
 
 // Logs how files longer than Whisper's 30 s were predicted.
@@ -61,7 +45,7 @@ void tell_of(const std::vector<FilePrediction>& long_files, bool cut) {
 
 void predict(const CLI::App& command, const PredictArguments& a) {
   const OpenedRun run = open_run_of(command, {a.run, a.model, split(a.classes), a.input, /*folds=*/false}, a.machine);
-  const auto paths = paths_of(a.files);
+  const auto paths = audio_paths(a.files);
   size_t failed = 0;
   std::vector<FilePrediction> long_files;
   predict_files(run.models, paths, thread_count(a.machine), [&](const FilePrediction& file) {

@@ -8,14 +8,12 @@
 #include <vector>
 
 #include "classifier/model.h"
+#include "inference/decoded_files.h"
 
 namespace loralens {
 
-struct FilePrediction {
-  std::string path;
-  std::string error;                  // why the file could not be read; empty if it could
+struct FilePrediction : FileResult {
   std::vector<double> probabilities;  // C, the mean over the models
-  double seconds = 0;                 // length of the clip
 };
 
 // Predicts each file and calls give() for it, in the order given. Decodes on `threads` threads while the models

@@ -56,13 +56,6 @@ void rename_classes(std::vector<EmotionModel>& models, const std::vector<std::st
   for (EmotionModel& model : models) model.classes = names;
 }
 
-// The base of a saved model, with the same rounding of its weights as in training.
-Base base_of_model(const Path& folder, const std::string& name, const Compute& compute) {
-  const Path config = folder / "config.json";
-  if (!std::filesystem::exists(config) || !has_int8_weights(read_json_object(config))) return open_base(name, compute);
-  return open_int8_base(name, compute, Int8Weights::rounded);
-}
-
 // Finds the folder of a base model and loads it: load(folder, name).
 Base found_base(const std::string& model, const std::function<Base(const Path&, const std::string&)>& load) {
   if (model.find('\0') != std::string::npos) fail("the base model's name {} holds a zero byte", quoted(model));
@@ -93,6 +86,12 @@ Base open_int8_base(const std::string& model, const Compute& compute, Int8Weight
   });
 }
 
+Base open_base_of(const Path& folder, const std::string& model, const Compute& compute) {
+  const Path config = folder / "config.json";
+  if (!std::filesystem::exists(config) || !has_int8_weights(read_json_object(config))) return open_base(model, compute);
+  return open_int8_base(model, compute, Int8Weights::rounded);
+}
+
 OpenedRun open_run(const RunRequest& request, const Compute& compute) {
   const Path& run = request.run;
   if (!std::filesystem::exists(run)) fail("{} does not exist: give a run that `loralens train` wrote", run.string());
@@ -105,7 +104,7 @@ OpenedRun open_run(const RunRequest& request, const Compute& compute) {
   }
   const std::string own = base_name_of(folders[0]), name = request.model.empty() ? own : request.model;
   if (name.empty()) fail("{} does not name its base model: give it with --model", run.string());
-  OpenedRun opened{base_of_model(folders[0], name, compute), {}, folders};
+  OpenedRun opened{open_base_of(folders[0], name, compute), {}, folders};
   const Timed time(Phase::load);
   for (const Path& folder : folders)
     opened.models.push_back(load_model(folder, opened.base, {request.classes, request.bare_input}));

@@ -26,6 +26,9 @@ Base open_base(const std::string& model, const Compute& compute);
 // The same with the weights of the linear layers in int8.
 Base open_int8_base(const std::string& model, const Compute& compute, Int8Weights weights);
 
+// The same for the saved model or adapter in `folder`: its weights are rounded as in its training.
+Base open_base_of(const Path& folder, const std::string& model, const Compute& compute);
+
 struct RunRequest {
   Path run;                          // a run, one of its folds, final/ or a bare PEFT folder
   std::string model;  // the base encoder; empty: the one that the run names

@@ -10,10 +10,6 @@
 
 namespace loralens {
 
-// The model folder that a value of train --from names: the folder itself, or the final model of a run. Error for a run
-// without a final model or with several trainings, and for any other folder.
-Path start_folder(const std::string& name);
-
 // Loads the adapter in a model folder. It keeps its head if loralens saved it with exactly these classes. Logs which
 // head the training starts with, and whether the adapter's training clips are unknown.
 // Error if the adapter belongs to another base model (by hash, heads or shapes, for a PEFT adapter also by Hugging Face

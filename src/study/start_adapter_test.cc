@@ -5,6 +5,7 @@
 
 #include "base/progress.h"
 #include "study/run_clips.h"
+#include "study/single_model.h"
 #include "study/test_run.h"
 
 namespace loralens {
@@ -29,13 +30,13 @@ class StartAdapter : public testing::Test {
 };
 
 TEST_F(StartAdapter, IsAModelOrTheFinalModelOfARun) {
-  EXPECT_EQ(start_folder((run_ / "fold-01").string()), run_ / "fold-01");
-  EXPECT_THAT(error_of([&] { start_folder(run_.string()); }), HasSubstr("give one of them, such as"));
+  EXPECT_EQ(single_model("--from", (run_ / "fold-01").string()), run_ / "fold-01");
+  EXPECT_THAT(error_of([&] { single_model("--from", run_.string()); }), HasSubstr("give one of them, such as"));
   runs_.write_model(run_ / "final", runs_.model(3));
-  EXPECT_EQ(start_folder(run_.string()), run_ / "final");
+  EXPECT_EQ(single_model("--from", run_.string()), run_ / "final");
   runs_.write_model(run_ / "seed-43" / "fold-00", runs_.model(4));
-  EXPECT_THAT(error_of([&] { start_folder(run_.string()); }), HasSubstr("several trainings"));
-  EXPECT_THAT(error_of([&] { start_folder(runs_.path().string()); }), HasSubstr("neither a model"));
+  EXPECT_THAT(error_of([&] { single_model("--from", run_.string()); }), HasSubstr("several trainings"));
+  EXPECT_THAT(error_of([&] { single_model("--from", runs_.path().string()); }), HasSubstr("neither a model"));
 }
 
 TEST_F(StartAdapter, KeepsItsHeadForItsOwnClasses) {

@@ -13,14 +13,6 @@ namespace {
 // would compute something else.
 constexpr int64_t published_widths[] = {384, 512, 768, 1024, 1280};
 
-void check_heads(const WhisperConfig& config, const std::string& name) {
-  if (config.width % config.heads != 0)
-    fail("{}: a width of {} cannot be split over {} heads", name, config.width, config.heads);
-  if (std::ranges::find(published_widths, config.width) != std::end(published_widths) && config.head_width() != 64)
-    fail("{}: \"encoder_attention_heads\" is {}: a Whisper model of width {} has {}", name, config.heads, config.width,
-         config.width / 64);
-}
-
 }  // namespace
 
 WhisperConfig parse_config(const nlohmann::json& json, const std::string& name) {
@@ -37,9 +29,15 @@ WhisperConfig parse_config(const nlohmann::json& json, const std::string& name) 
   if (config.mels != 80 && config.mels != 128) fail("{}: {} mel bins; Whisper has 80 or 128", name, config.mels);
   // Besides the sizes, only this setting of transformers' encoder changes its results. The default is "gelu" (exact).
   if (object.text("activation_function", "gelu") != "gelu") object.refuse("activation_function", "\"gelu\"");
-  check_heads(config, name);
+  check_heads(config.width, config.heads, "encoder_attention_heads", name);
   config.json = json;
   return config;
+}
+
+void check_heads(int64_t width, int64_t heads, const char* key, const std::string& name) {
+  if (width % heads != 0) fail("{}: a width of {} cannot be split over {} heads", name, width, heads);
+  if (std::ranges::find(published_widths, width) != std::end(published_widths) && width / heads != 64)
+    fail("{}: \"{}\" is {}: a Whisper model of width {} has {}", name, key, heads, width, width / 64);
 }
 
 WhisperConfig read_config(const Path& folder) {

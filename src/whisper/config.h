@@ -29,4 +29,8 @@ WhisperConfig read_config(const Path& folder);
 // The same from the parsed JSON; `name` is the file name in messages.
 WhisperConfig parse_config(const nlohmann::json& json, const std::string& name);
 
+// Error if the width cannot be split over these heads, or if a published model of this width has another number of
+// heads. key: the key of the number in config.json; name: the file name in messages.
+void check_heads(int64_t width, int64_t heads, const char* key, const std::string& name);
+
 }  // namespace loralens

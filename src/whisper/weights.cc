@@ -1,15 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Loading, hashing and casting of an encoder's tensors, all through visit_tensors().
-#include <ATen/ops/empty.h>
-
-#include <algorithm>
-#include <set>
-
 #include "base/digest.h"
 #include "base/error.h"
-#include "base/formats/json.h"
-#include "checkpoint/finite.h"
-#include "checkpoint/safetensors.h"
+#include "whisper/checkpoint_reader.h"
 #include "whisper/encoder.h"
 
 namespace loralens {
@@ -32,43 +25,6 @@ void add_name(Sha256& digest, const std::string& name, at::IntArrayRef shape) {
 void add_values(Sha256& digest, const at::Tensor& values) {
   const at::Tensor half = values.detach().cpu().to(c10::ScalarType::Half).contiguous();
   digest.add({static_cast<const char*>(half.const_data_ptr()), half.nbytes()});
-}
-
-// The name of a registry tensor in this checkpoint. Error if it is missing or has another shape.
-std::string find_tensor(const std::string& name, const std::vector<int64_t>& shape, const Checkpoint& checkpoint,
-                        const Path& folder) {
-  const std::string file_name = checkpoint.contains("model." + name) ? "model." + name : name;
-  if (!checkpoint.contains(file_name))
-    fail("{}: the tensor {} is missing; is this a whole Whisper checkpoint?", folder.string(), name);
-  if (checkpoint.shape(file_name) != shape)
-    fail("{}: {} has the shape [{}], config.json asks for [{}]", folder.string(), file_name,
-         fmt::join(checkpoint.shape(file_name), ", "), fmt::join(shape, ", "));
-  return file_name;
-}
-
-// Reads a tensor of the checkpoint into `tensor`, converted to its type, and adds it to the digest. It is read in
-// pieces, since temporary copies of whole tensors would increase the process's memory permanently.
-void fill(const at::Tensor& tensor, const std::string& file_name, const Checkpoint& checkpoint, const Path& folder,
-          Sha256& digest) {
-  constexpr int64_t piece = 1 << 18;
-  const at::Tensor flat = tensor.view({-1});
-  for (int64_t first = 0; first < flat.numel(); first += piece) {
-    const at::Tensor values = checkpoint.read(file_name, first, std::min(piece, flat.numel() - first));
-    if (!values.is_floating_point()) fail("{}: {} holds no floating-point numbers", folder.string(), file_name);
-    add_values(digest, values);
-    const at::Tensor part = flat.narrow(0, first, values.numel());
-    part.copy_(values);
-    if (!all_finite(part))
-      fail("{}: {} holds a number beyond the range of {}: choose --precision fp32, or another checkpoint",
-           folder.string(), file_name, c10::toString(tensor.scalar_type()));
-  }
-}
-
-// Error if the checkpoint has an encoder layer or tensor that config.json does not describe: it would be ignored.
-void expect_no_other(const Checkpoint& checkpoint, const std::set<std::string>& used, const Path& folder) {
-  for (const std::string& name : checkpoint.names())
-    if ((name.starts_with("model.encoder.") || name.starts_with("encoder.")) && !used.contains(name))
-      fail("{}: the encoder that config.json describes has no tensor {}", folder.string(), quoted(name));
 }
 
 }  // namespace
@@ -106,19 +62,16 @@ void visit_tensors(const Encoder& encoder, const std::function<void(const std::s
 LoadedEncoder load_encoder(const Path& folder, Precision precision, c10::Device device, const WeightForm& form) {
   LoadedEncoder loaded;
   loaded.encoder.config = read_config(folder);
-  const Checkpoint checkpoint(folder);
+  CheckpointReader reader(folder);
   Sha256 digest;
-  std::set<std::string> used;
   visit_tensors(loaded.encoder, [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t> shape) {
-    const std::string file_name = find_tensor(name, shape, checkpoint, folder);
     add_name(digest, name, shape);
     const bool formed = form && is_linear(name) && shape.size() == 2;
-    tensor = at::empty(shape, formed ? c10::ScalarType::Float : type_of(name, precision));
-    fill(tensor, file_name, checkpoint, folder, digest);
+    tensor = reader.read(name, shape, formed ? c10::ScalarType::Float : type_of(name, precision),
+                         [&](const at::Tensor& values) { add_values(digest, values); });
     tensor = (formed ? form(tensor) : tensor).to(device);
-    used.insert(file_name);
   });
-  expect_no_other(checkpoint, used, folder);
+  reader.expect_all_used("encoder.");
   loaded.sha256 = digest.hex();
   return loaded;
 }

@@ -1,6 +1,7 @@
 """`--device cuda`, on a simulated GPU (tests/gpu/gpu.cc) or, if LibTorch is built for CUDA, on a real one."""
 import json
 import os
+from pathlib import Path
 
 import numpy
 import pytest
@@ -112,6 +113,18 @@ def test_predictions_in_half_precision(on_gpu, trained, clips, precision):
     for one, other in zip(exact, found, strict=True):
         for name, value in one["probabilities"].items():
             assert other["probabilities"][name] == pytest.approx(value, abs=0.01)
+
+
+@slow
+def test_transcripts_are_those_of_the_processor(on_gpu, model, trained, clips):
+    folder = Path(succeed("fetch", model).strip())
+    if not (folder / "generation_config.json").exists():
+        pytest.skip(f"{folder} has no generation_config.json; ./run-tests puts it there")
+    command = ["transcribe", folder, *clips[:3], "--adapter", trained / "fold-00"]
+    exact = succeed(*command, "--precision", "fp32", "--threads", 1)
+    assert on_gpu(*command, "--precision", "fp32")[0] == exact
+    halves = [json.loads(line) for line in on_gpu(*command, "--precision", "fp16")[0].splitlines()]
+    assert all(line["tokens"] for line in halves)
 
 
 @slow

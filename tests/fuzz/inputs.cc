@@ -15,7 +15,7 @@
 #include "checkpoint/safetensors.h"
 #include "checkpoint/test_ctranslate2.h"
 #include "fuzz/process.h"
-#include "whisper/test_encoder.h"
+#include "whisper/decoder/test_decoder.h"
 
 namespace loralens::fuzz {
 namespace {
@@ -105,27 +105,35 @@ void write_base(const Path& folder) {
   const Path whole = folder / "base", sharded = folder / "sharded";
   fs::create_directory(whole);
   fs::create_directory(sharded);
-  const Encoder encoder = tiny_encoder();
   Tensors all, shards[2];
   nlohmann::json map;
-  visit_tensors(encoder, [&](const std::string& name, const at::Tensor& tensor) {
+  const auto put = [&](const std::string& name, const at::Tensor& tensor) {
     const size_t shard = all.size() % 2;
     shards[shard]["model." + name] = all["model." + name] = tensor;
     map["model." + name] = fmt::format("model-{:05}-of-00002.safetensors", shard + 1);
-  });
+  };
+  visit_tensors(tiny_encoder(), put);
+  Decoder decoder = tiny_decoder();
+  visit_tensors(decoder, [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t>) { put(name, tensor); });
   write_safetensors(whole / "model.safetensors", all);
   for (size_t i = 0; i < 2; ++i)
     write_safetensors(sharded / fmt::format("model-{:05}-of-00002.safetensors", i + 1), shards[i]);
   write_file(sharded / "model.safetensors.index.json",
              nlohmann::json{{"metadata", {{"total_size", 1}}}, {"weight_map", map}}.dump(2));
-  nlohmann::json config = encoder.config.json;
+  nlohmann::json config = tiny_whisper_json();
   config["activation_function"] = "gelu";
   for (const Path& model : {whole, sharded}) write_file(model / "config.json", config.dump(2));
+  write_file(whole / "generation_config.json", tiny_generation_json().dump(2));
+  write_file(whole / "tokenizer.json", tiny_tokenizer_json().dump(2));
 }
 
 void write_ctranslate2(const Path& folder) {
   fs::create_directory(folder / "ct2");
   write_file(folder / "ct2" / "model.bin", tiny_ctranslate2::tiny_model().bytes());
+  write_file(folder / "ct2" / "tokenizer.json",
+             R"({"model": {"vocab": {"Ġ": 220}}, "added_tokens": [{"id": 50256, "content": "<|endoftext|>"},
+                 {"id": 50257, "content": "<|startoftranscript|>"}, {"id": 50362, "content": "<|notimestamps|>"}]})");
+  write_file(folder / "ct2" / "config.json", R"({"suppress_ids": [1, 2], "suppress_ids_begin": [220, 50256]})");
   tiny_ctranslate2::Model small;  // for the parser's fuzz target only
   small.norm("encoder/layer_norm");
   small.variables["encoder/num_heads"] = at::tensor(1, at::kShort);

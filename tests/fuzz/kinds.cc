@@ -49,7 +49,16 @@ std::vector<Kind> all_kinds() {
                 "predict adapter audio/0.wav --model base --threads 1 --precision bf16\n"
                 "evaluate adapter --model base --classes anger,sadness --corpus tiny.csv %\n" +
                 train + "--model base --corpus tiny.csv")},
-      {"base-config", 6, {"base/config.json"}, commands("predict adapter audio/0.wav --model base %")},
+      {"base-config",
+       6,
+       {"base/config.json"},
+       commands("predict adapter audio/0.wav --model base %\ntranscribe base audio/0.wav %")},
+      {"decoder",
+       6,
+       {"base/model.safetensors", "base/generation_config.json", "base/tokenizer.json"},
+       commands("transcribe base audio/0.wav audio/3.wav#0.05-0.25 %\n"
+                "transcribe base audio/0.wav --language de --adapter run %\n"
+                "transcribe base audio/0.wav --threads 1 --precision bf16")},
       {"index", 4, {"sharded/model.safetensors.index.json"}, commands("predict adapter audio/0.wav --model sharded %")},
       {"shard", 3, {"sharded"}, commands("predict adapter audio/0.wav --model sharded %")},
       {"adapter",
@@ -114,13 +123,16 @@ std::vector<Kind> all_kinds() {
                 "--json\n"
                 "analyze run --against frozen --only dynamics,contribution -o out %")},
       {"analysis", 4, {"analysis"}, commands("report analysis -o page.html")},
-      {"ctranslate2", 3, {"ct2/model.bin"}, commands("import ct2 --to out\nimport ct2/model.bin --to out")},
+      {"ctranslate2",
+       3,
+       {"ct2/model.bin", "ct2/tokenizer.json", "ct2/config.json"},
+       commands("import ct2 --to out\nimport ct2/model.bin --to out")},
       {"arguments",
        6,
        {},
        commands(
            train + "--model base --corpus tiny.csv\n" +
-           "predict run audio/0.wav %\nevaluate run --corpus tiny.csv %\n"
+           "predict run audio/0.wav %\ntranscribe base audio/0.wav %\nevaluate run --corpus tiny.csv %\n"
            "analyze run --only contribution -o out %\naudit clips.csv --folds speaker:2 --no-development -o out.json\n"
            "corpus table clips.csv -o out.csv\nreport run -o page.html\nsynth --voices 1 --sentences 1 -o out")},
   };
@@ -213,6 +225,7 @@ void damage(Words& command, Random& random) {
   add_train(app);
   add_evaluate(app);
   add_predict(app);
+  add_transcribe(app);
   add_analyze(app);
   add_report(app);
   const CLI::App* of = app.get_subcommand(command[1]);

@@ -9,6 +9,7 @@
 #include "cli/config.h"
 #include "cli/train/module_flags.h"
 #include "results/run_folder.h"
+#include "study/single_model.h"
 #include "study/start_adapter.h"
 
 namespace loralens {
@@ -22,7 +23,7 @@ void FromFlag::add(CLI::App& command) {
 }
 
 void FromFlag::read(CLI::App& command, const std::set<std::string>& given) {
-  folder_ = start_folder(name_);
+  folder_ = single_model("--from", name_);
   saved_ = saved_model(folder_);
   given_ = given;
   const std::string& method = saved_.options.method;

@@ -24,7 +24,7 @@ class FromFlag {
 
   // Reads the adapter's settings and sets the flags --method, --model, --read-out and --base-precision to them unless
   // they are given. Call it before the preset is applied. given: names of the flags on the command line or in the
-  // configuration file. Error of start_folder(); UsageError for another --method, and for --read-out logistic.
+  // configuration file. Error of single_model(); UsageError for another --method, and for --read-out logistic.
   void read(CLI::App& command, const std::set<std::string>& given);
 
   // The adapter's options, with the flags for options that its files do not record. Call it before the preset is

@@ -10,6 +10,8 @@ static_assert(HWY_STATIC_TARGET == HWY_AVX3, "CMakeLists.txt sets the flags of t
 
 constinit const Kernels<float> avx512_kernels = kernels_of_level<float>;
 constinit const Kernels<uint16_t> avx512_bf16_kernels = kernels_of_level<uint16_t>;
+constinit const DecodingKernels<float> avx512_decoding_kernels = decoding_kernels_of_level<float>;
+constinit const DecodingKernels<uint16_t> avx512_bf16_decoding_kernels = decoding_kernels_of_level<uint16_t>;
 
 }  // namespace loralens
 #endif

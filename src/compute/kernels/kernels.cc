@@ -28,4 +28,32 @@ const Kernels<uint16_t>* kernels<uint16_t>() {
   return nullptr;
 }
 
+template <>
+const DecodingKernels<float>* decoding_kernels<float>() {
+  switch (processor_level()) {
+#if defined(__x86_64__)
+    case ProcessorLevel::avx2: return &avx2_decoding_kernels;
+    case ProcessorLevel::avx512:
+    case ProcessorLevel::avx512_bf16: return &avx512_decoding_kernels;
+#elif defined(__aarch64__)
+    case ProcessorLevel::neon: return &neon_decoding_kernels;
+#endif
+    default: return nullptr;
+  }
+}
+
+template <>
+const DecodingKernels<uint16_t>* decoding_kernels<uint16_t>() {
+  switch (processor_level()) {
+#if defined(__x86_64__)
+    case ProcessorLevel::avx2: return &avx2_bf16_decoding_kernels;
+    case ProcessorLevel::avx512:
+    case ProcessorLevel::avx512_bf16: return &avx512_bf16_decoding_kernels;
+#elif defined(__aarch64__)
+    case ProcessorLevel::neon: return &neon_bf16_decoding_kernels;
+#endif
+    default: return nullptr;
+  }
+}
+
 }  // namespace loralens

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CPU's kernels for float32 and bfloat16 (as bit patterns): matrix products, attention of one head, norms, GELU.
-// Their source (product.h, attention.h, pointwise.h) is written with Highway and is compiled once for each
-// processor level (compute/processor.h), by avx2.cc, avx512.cc and neon.cc. The interface has plain pointers only,
-// because no other code may be compiled for these levels.
+// The CPU's kernels for float32 and bfloat16 (as bit patterns): matrix products, attention of one head, norms, GELU,
+// and those of decoding. Their source (product.h, attention.h, pointwise.h, few_rows.h) is written with Highway and is
+// compiled once for each processor level (compute/processor.h), by avx2.cc, avx512.cc and neon.cc. The interface has
+// plain pointers only, because no other code may be compiled for these levels.
 #pragma once
 
 #include <cstddef>
@@ -96,6 +96,37 @@ struct Kernels {
   void (*gelu_backward)(int64_t count, const T* x, const T* d_y, T* d_x);
 };
 
+// ---- Decoding, one position at a time: products of few rows, and attention of one query. Both are limited by the
+// bandwidth of memory, so weights, keys and values are read once, in their own layout. They are float32, or bfloat16 as
+// bit patterns; all other values and sums are float32, so that no level needs instructions for bfloat16.
+
+template <typename T>
+struct FewRows {
+  const float* x;  // rows×K
+  int64_t rows, inner, columns;  // K, N
+  const T* weight;  // N×K
+  const T* bias;  // N, or null
+  float* out;  // rows×N
+};
+
+template <typename T>
+struct DecodingKernels {
+  // Columns begin..end-1 of out = x weightᵀ + bias. K must be a multiple of 16. A row's result does not depend on the
+  // other rows.
+  void (*multiply)(const FewRows<T>& product, int64_t begin, int64_t end);
+  // out = softmax(q kᵀ / 8) v. q, out: 64; k, v: positions×64, contiguous; scores: scratch memory for `positions`
+  // values, rounded up to a multiple of 16.
+  void (*attend)(int64_t positions, const float* q, const T* k, const T* v, float* out, float* scores);
+};
+
+// The kernels of decoding of the level in use; null for the level generic.
+template <typename T>
+const DecodingKernels<T>* decoding_kernels();
+template <>
+const DecodingKernels<float>* decoding_kernels<float>();
+template <>
+const DecodingKernels<uint16_t>* decoding_kernels<uint16_t>();
+
 // The kernels of the level in use; null if it has none for T.
 template <typename T>
 const Kernels<T>* kernels();
@@ -108,8 +139,12 @@ const Kernels<uint16_t>* kernels<uint16_t>();
 #if defined(__x86_64__)
 extern const Kernels<float> avx2_kernels, avx512_kernels;
 extern const Kernels<uint16_t> avx512_bf16_kernels;
+extern const DecodingKernels<float> avx2_decoding_kernels, avx512_decoding_kernels;
+extern const DecodingKernels<uint16_t> avx2_bf16_decoding_kernels, avx512_bf16_decoding_kernels;
 #elif defined(__aarch64__)
 extern const Kernels<float> neon_kernels;
+extern const DecodingKernels<float> neon_decoding_kernels;
+extern const DecodingKernels<uint16_t> neon_bf16_decoding_kernels;
 #endif
 
 }  // namespace loralens

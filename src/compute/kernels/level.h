@@ -3,6 +3,7 @@
 #pragma once
 
 #include "compute/kernels/attention.h"
+#include "compute/kernels/few_rows.h"
 #include "compute/kernels/pointwise.h"
 #include "compute/kernels/product.h"
 
@@ -21,6 +22,12 @@ constexpr Kernels<T> kernels_of_level{
     .add_and_norm_backward = backward_rows<T>,
     .gelu = gelu_forward<T>,
     .gelu_backward = gelu_gradient<T>,
+};
+
+template <typename T>
+constexpr DecodingKernels<T> decoding_kernels_of_level{
+    .multiply = multiply_few_rows<T>,
+    .attend = attend_one_query<T>,
 };
 
 }  // namespace

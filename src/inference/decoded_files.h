@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Decodes audio files ahead of use, in the order given, into the log-mel windows of the encoder's input. A file that
+// cannot be read gets an error; the others go on.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <future>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "inference/windows.h"
+
+namespace loralens {
+
+// What every command prints of a file.
+struct FileResult {
+  std::string path;
+  std::string error;   // why the file could not be read; empty if it could
+  double seconds = 0;  // length of the clip
+};
+
+struct DecodedFile {
+  FileResult result;  // seconds: once all windows are decoded
+  std::vector<at::Tensor> mels;       // M×frames: all windows; of a long file, those of the first pass
+  std::unique_ptr<ClipWindows> rest;  // the other windows of a long file; null for others
+
+  int64_t positions() const;  // of `mels`
+};
+
+// The log-mels of the next windows, until they have at least `positions` positions.
+std::vector<at::Tensor> next_windows(ClipWindows& windows, int64_t positions);
+
+// The error's message, preceded by the file's id unless the message already names the file.
+std::string message_of(const std::string& id, const std::exception& error);
+
+// Decodes on `threads` threads, one chunk of files ahead of use. A chunk has at most 32 files, and few long ones, so
+// that its log-mels take little more than 64 MB.
+class FileDecoder {
+ public:
+  // paths: files, or ids of segments. positions: most positions of a file's first pass. The arguments must outlive it.
+  FileDecoder(const std::vector<std::string>& paths, const LogMel& mel, const InputOptions& input, int64_t positions,
+              int64_t threads);
+
+  // The next files; empty at the end. The chunk after it is decoded meanwhile.
+  std::vector<DecodedFile> next();
+
+ private:
+  std::vector<DecodedFile> decode(size_t begin, size_t count) const;
+  void start();  // starts to decode the next chunk, if there is one
+
+  const std::vector<std::string>& paths_;
+  const LogMel& mel_;
+  const InputOptions& input_;
+  int64_t positions_, threads_;
+  size_t begin_ = 0;  // of the next chunk
+  std::future<std::vector<DecodedFile>> ahead_;
+};
+
+}  // namespace loralens

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opens a Whisper model for transcription, with its encoder as it is or with an adapter.
+#pragma once
+
+#include <string>
+
+#include "inference/transcribe_files.h"
+#include "study/open_run.h"
+
+namespace loralens {
+
+struct TranscriptionRequest {
+  std::string model;     // a whole Whisper checkpoint: name, folder or Hugging Face id
+  std::string adapter;   // model's folder, PEFT folder, or run with one final model; empty: none
+  std::string language;  // code such as "de"; empty: see read_generation
+};
+
+// Error for a model without decoder, tokenizer.json or generation_config.json, and for an adapter of another base model
+// or that names no single model (single_model). The adapter's emotion head is not loaded. UsageError for a language
+// that the model does not know.
+Transcriber open_transcriber(const TranscriptionRequest& request, const Compute& compute);
+
+}  // namespace loralens
