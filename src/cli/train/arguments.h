@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The arguments of `loralens train`, and their resolution: protocol, preset, the adapter of --from and method decide the
-// values that are not given.
+// The arguments of `loralens train`, and their resolution: protocol, preset, the adapter of --from and method decide
+// the values that are not given.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -17,8 +17,8 @@ struct Job {
 };
 
 // Runs all jobs, at most `most` at once, in their order. done(n): called after each job that succeeds, n jobs so far.
-// If a job fails, stops the running ones and throws an Error with the last line of its log. The jobs end if this process
-// is killed.
+// If a job fails, stops the running ones and throws an Error with the last line of its log. The jobs end if this
+// process is killed.
 void run_jobs(const std::vector<Job>& jobs, int64_t most, const std::function<void(int64_t)>& done);
 
 }  // namespace loralens

@@ -8,6 +8,7 @@
 #include "cli/numbers.h"
 #include "cli/own_files.h"
 #include "cli/train/jobs.h"
+#include "cli/train/module_flags.h"
 #include "training/train_options.h"
 
 namespace loralens {

@@ -17,9 +17,9 @@ class PartFlags {
  public:
   void add(CLI::App& command);
 
-  // The part of --fold; nullopt without this flag. --seed is then the seed of the part; afterwards it is the run's first
-  // one, as in the whole run, and --seeds is 1. given: names of the flags on the command line itself. UsageError for
-  // flags that contradict --fold.
+  // The part of --fold; nullopt without this flag. --seed is then the seed of the part; afterwards it is the run's
+  // first one, as in the whole run, and --seeds is 1. given: names of the flags on the command line itself. UsageError
+  // for flags that contradict --fold.
   std::optional<TrainingPart> part(CLI::App& command, const std::set<std::string>& given) const;
 
   // Number of processes; 1 with --fold.

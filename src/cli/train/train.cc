@@ -11,6 +11,7 @@
 #include "cli/own_files.h"
 #include "cli/reads.h"
 #include "cli/train/arguments.h"
+#include "cli/train/module_flags.h"
 #include "cli/train/record.h"
 #include "cli/train/training_flags.h"
 #include "corpus/join.h"
