@@ -32,7 +32,7 @@ def agreement(ours: list[list[int]], theirs: list[dict]) -> dict:
 
 
 def rows(place: Place) -> list[Row]:
-    timed, compared_clips = (2, 4) if place.quick else (64, 240)
+    timed, compared_clips = (2, 4) if place.quick else (64, 208)
     models = ("tiny.en", "base")
     once = {}
 

@@ -54,9 +54,9 @@ void add_transcribe(CLI::App& app) {
   auto* command = app.add_subcommand(
       "transcribe",
       "Prints a JSON line per audio file: text, language, tokens, length. Decodes greedily, without timestamps; the\n"
-      "encoder is that of the model, or adapted by --adapter, to hear what an adaptation does to recognition. Audio\n"
-      "over 30 s is cut into windows of 30 s, whose texts are joined; a word at a cut may be lost. A file that cannot\n"
-      "be read gets an \"error\" and the exit status is 1; the other files are still transcribed.\n\n"
+      "encoder is that of the model, or adapted by --adapter, to compare the texts before and after an adaptation.\n"
+      "Audio over 30 s is cut into windows of 30 s, whose texts are joined; a word at a cut may be lost. A file that\n"
+      "cannot be read gets an \"error\" and the exit status is 1; the other files are still transcribed.\n\n"
       "Examples:\n"
       "  loralens transcribe base a.wav b.flac\n"
       "  loralens transcribe base a.wav --adapter run/fold-00\n"
