@@ -11,7 +11,8 @@ from support import expect_error, run, start, succeed
 @pytest.fixture(scope="module")
 def small(flags):
     """Flags of a run of two folds and two seeds, with one thread."""
-    return [*flags, "--seeds", 2, "--final", "--threads", 1]
+    place = flags.index("--threads")
+    return [*flags[:place], *flags[place + 2:], "--seeds", 2, "--final", "--threads", 1]
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +49,8 @@ def test_jobs_make_the_run_of_one_process(small, serial, tmp_path):
 
 def test_parts_are_joined_when_all_are_trained(small, serial, tmp_path):
     folder = tmp_path / "run"
-    flags = [word for word in small if word not in ("--seeds",)]
-    flags.remove(2)
-    part = ["train", *flags, "--first-seed", 42, "-o", folder]
+    place = small.index("--seeds")
+    part = ["train", *small[:place], *small[place + 2:], "--first-seed", 42, "-o", folder]
     everything = [(fold, seed) for seed in (42, 43) for fold in (0, 1, "final")]
     for fold, seed in everything[:-1]:
         succeed(*part, "--fold", fold, "--seed", seed)
@@ -58,7 +58,7 @@ def test_parts_are_joined_when_all_are_trained(small, serial, tmp_path):
     expect_error(run("train", "--merge", folder), 1, "1 of the 6 parts", "--fold final --seed 43")
     again = run(*part, "--fold", 1, "--seed", 43)
     assert again.returncode == 0 and "already trained" in again.stderr
-    expect_error(run(*part, "--fold", 1, "--seed", 43, "--epochs", 2), 1, "--epochs was")
+    expect_error(run(*part, "--fold", 1, "--seed", 43, "--weight-decay", 0.5), 1, "--weight-decay was")
     succeed(*part, "--fold", "final", "--seed", 43)
     succeed("train", "--merge", folder)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
