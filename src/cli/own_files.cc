@@ -41,24 +41,26 @@ std::vector<Kind> kinds() {
       seed + "/" + model + of_model};
   std::string names;
   for (const AnalysisEntry& entry : analyses()) names += (names.empty() ? "" : "|") + std::string(entry.name);
-  return {{{"config.toml", "folds.csv", "metrics.json", "predictions.csv"}, "metrics.json", "\"uar\"", of_run},
-          {{".lock"}, ".lock", "loralens", of_run},  // interrupted run
-          {{"metrics.json", "predictions.csv"}, "metrics.json", "\"uar\"", {"report.html"}},
-          {{"summary.json", "clips.txt"},
-           "summary.json",
-           "\"analyses\"",
-           {"report.html", "@(tables|arrays|figures)", "tables/@(" + names + ").csv", "arrays/@(" + names + ").npz",
-            "figures/*.vl.json"}},
-          {{"README.md", "clips.csv"},
-           "README.md",
-           "# Synthetic emotional speech",
-           {"audio", "audio/synthetic-*", "audio/synthetic-*/synthetic-*_*.wav"}},
-          // An imported model. In folders that transformers wrote, config.json names transformers_version.
-          {{"config.json", "model.safetensors", "preprocessor_config.json"},
-           "config.json",
-           "WhisperForConditionalGeneration",
-           {"tokenizer.json", "generation_config.json"},
-           "transformers_version"}};
+  return {
+      {{"config.toml", "folds.csv", "metrics.json", "predictions.csv"}, "metrics.json", "\"uar\"", of_run},
+      {{".lock"}, ".lock", "loralens", of_run},  // interrupted run
+      {{"config.toml", "folds.csv", "inputs.json"}, "inputs.json", "\"recordings_sha256\"", of_run},  // part of a run
+      {{"metrics.json", "predictions.csv"}, "metrics.json", "\"uar\"", {"report.html"}},
+      {{"summary.json", "clips.txt"},
+       "summary.json",
+       "\"analyses\"",
+       {"report.html", "@(tables|arrays|figures)", "tables/@(" + names + ").csv", "arrays/@(" + names + ").npz",
+        "figures/*.vl.json"}},
+      {{"README.md", "clips.csv"},
+       "README.md",
+       "# Synthetic emotional speech",
+       {"audio", "audio/synthetic-*", "audio/synthetic-*/synthetic-*_*.wav"}},
+      // An imported model. In folders that transformers wrote, config.json names transformers_version.
+      {{"config.json", "model.safetensors", "preprocessor_config.json"},
+       "config.json",
+       "WhisperForConditionalGeneration",
+       {"tokenizer.json", "generation_config.json"},
+       "transformers_version"}};
 }
 
 bool holds(const Path& file, const std::string& text) {

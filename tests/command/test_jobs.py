@@ -117,6 +117,32 @@ def test_flags_that_contradict_are_refused(flags, more, words, tmp_path):
     expect_error(run("train", *flags, *more, "-o", tmp_path / "run"), 2, *words)
 
 
+def test_a_part_is_trained_again_with_force(flags, tmp_path):
+    part = ["train", *flags, "--method", "frozen", "--fold", 0, "-o", tmp_path / "run"]
+    succeed(*part)
+    expect_error(run(*part, "--weight-decay", 0.5), 1, "--weight-decay was", "--force")
+    succeed(*part, "--weight-decay", 0.5, "--force")
+    notes = tmp_path / "run.parts" / "fold-00-seed-42" / "notes.txt"
+    notes.write_text("mine")
+    expect_error(run(*part, "--force"), 1, "notes.txt")
+    succeed(*part[:-4], "--fold", 1, "--weight-decay", 0.5, "-o", tmp_path / "run")
+    succeed("train", "--merge", tmp_path / "run")
+    assert notes.exists()
+
+
+def test_a_damaged_part_stops_the_merge_and_nothing_else(flags, tmp_path):
+    for fold in (0, 1):
+        succeed("train", *flags, "--method", "frozen", "--fold", fold, "-o", tmp_path / "run")
+    predictions = tmp_path / "run.parts" / "fold-01-seed-42" / "fold-01" / "predictions.csv"
+    whole = predictions.read_text()
+    predictions.write_text(whole.rsplit("\n", 2)[0] + "\n")
+    failed = run("train", "--merge", tmp_path / "run")
+    assert failed.returncode == 1 and "predictions.csv" in failed.stderr.splitlines()[-1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.parts"]
+    predictions.write_text(whole)
+    succeed("train", "--merge", tmp_path / "run")
+
+
 def test_a_fold_that_does_not_exist_is_refused(flags, tmp_path):
     expect_error(run("train", *flags, "--fold", 2, "-o", tmp_path / "run"), 1, "--fold 2: the folds are 0 to 1")
     assert not list((tmp_path / "run.parts").glob("fold*"))

@@ -58,10 +58,16 @@ Base opened_base(const TrainArguments& a) {
 
 void resume(const std::string& run, bool force = false);
 
+// Makes a run of its parts. If they do not fit, they stay as they are and RUN.partial is removed.
 void merge(const std::string& run, bool force) {
   join_parts(run, force);
-  resume(run, force);
-  remove_parts(run);
+  try {
+    resume(run, force);
+  } catch (...) {
+    OutputFolder(run, /*force=*/true, complaint_about_folder, Build::resumable);  // discards RUN.partial
+    throw;
+  }
+  remove_parts(run, complaint_about_folder);
 }
 
 // Trains the folds and seeds of the run in several processes.

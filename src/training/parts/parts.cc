@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/output.h"
 #include "base/range.h"
 #include "base/shell.h"
 #include "results/run_folder.h"
@@ -162,10 +161,11 @@ void merge_parts(const Path& run, const Path& folder) {
 
 std::vector<TrainingPart> unfinished_parts(const Path& run) { return parts_with(run, ".partial"); }
 
-void remove_parts(const Path& run) {
+void remove_parts(const Path& run, const Complaint& complaint) {
   const Path folder = parts_folder(run);
   std::error_code ignored;
-  for (const TrainingPart& part : parts_with(run, "")) fs::remove_all(part_folder(run, part), ignored);
+  for (const TrainingPart& part : parts_with(run, ""))
+    if (complaint(part_folder(run, part)).empty()) fs::remove_all(part_folder(run, part), ignored);
   for (const TrainingPart& part : parts_with(run, ".log"))
     fs::remove(part_folder(run, part).string() + ".log", ignored);
   fs::remove(folder / "config.toml", ignored);

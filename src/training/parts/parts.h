@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "base/files.h"
+#include "base/output.h"
 
 namespace loralens {
 
@@ -41,7 +41,8 @@ void merge_parts(const Path& run, const Path& folder);
 // The parts of a run whose training was interrupted, or goes on in another process.
 std::vector<TrainingPart> unfinished_parts(const Path& run);
 
-// Removes the finished parts of a run and the logs of all, and RUN.parts if nothing else is in it.
-void remove_parts(const Path& run);
+// Removes the finished parts of a run about which there is no complaint, and the logs of all parts; and RUN.parts if
+// nothing else is in it.
+void remove_parts(const Path& run, const Complaint& complaint);
 
 }  // namespace loralens

@@ -38,6 +38,8 @@ class Parts : public testing::Test {
     return error_of([&] { merge_parts(run_, merged_); });
   }
 
+  static std::string nothing(const Path&) { return ""; }
+
   TestFolder folder_;
   Path run_ = folder_.path() / "run", merged_ = folder_.path() / "merged";
   std::string final_ = "false";
@@ -60,7 +62,7 @@ TEST_F(Parts, BecomeAnInterruptedRun) {
   const TrainingInputs inputs = read_inputs(merged_, "merged");
   EXPECT_EQ(inputs.flags.at("seeds"), "2");
   EXPECT_EQ(inputs.clips.size(), 1u);
-  remove_parts(run_);
+  remove_parts(run_, nothing);
   EXPECT_FALSE(fs::exists(parts_folder(run_)));
   EXPECT_TRUE(fs::exists(merged_ / "fold-01/head.safetensors"));
 }
@@ -103,9 +105,10 @@ TEST_F(Parts, OfOtherRunsAreRefused) {
 
 TEST_F(Parts, AreRemovedWithoutOtherFiles) {
   write_file(parts_folder(run_) / "notes.txt", "mine");
-  remove_parts(run_);
+  remove_parts(run_, [&](const Path& folder) { return folder == part_folder(run_, {1, 43}) ? "not ours" : ""; });
   EXPECT_TRUE(fs::exists(parts_folder(run_) / "notes.txt"));
   EXPECT_FALSE(fs::exists(part_folder(run_, {0, 42})));
+  EXPECT_TRUE(fs::exists(part_folder(run_, {1, 43})));
 }
 
 }  // namespace
