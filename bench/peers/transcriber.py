@@ -1,4 +1,4 @@
-"""transformers' greedy transcripts of clips in batches of 8, in float32: seconds per clip, or tokens and their margins."""
+"""transformers' greedy transcripts of clips in batches of 8, in float32: seconds per clip, or tokens and margins."""
 import torch
 from models import answer, arguments, extractor_of, read, seconds_of
 from transcripts import transcripts, whole_model

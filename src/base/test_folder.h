@@ -49,15 +49,4 @@ inline Path given_folder(const char* variable, const char* otherwise) {
 // The folder of real speech; it need not exist.
 inline Path shared_folder() { return given_folder("LORALENS_SHARED", "../shared"); }
 
-// The message of the Error that work() throws, or "" if it throws none.
-template <typename Work>
-std::string error_of(Work&& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
 }  // namespace loralens

@@ -91,12 +91,6 @@ void add_scores(const AnalyzeArguments& a, const ComparedModels& m, const std::v
   if (!difference.is_null()) about["comparison"] = difference;
 }
 
-// How many of the --corpus clips, and of their speakers, trained the analysed runs.
-struct SeenInTraining {
-  std::optional<int64_t> clips;  // nullopt: unknown
-  int64_t speakers = 0;
-};
-
 // list: the clips of --clips.
 json about(const AnalyzeArguments& a, const ComparedModels& m, const AnalysesResult& analysed,
            const SeenInTraining& seen, const std::vector<int64_t>& list) {
@@ -144,22 +138,22 @@ void leave_out_unequal(const ComparedModels& m, std::vector<AnalysisEntry>& entr
 
 // The largest number of --corpus clips that trained a run: 0 if the clips are those of the runs' own folds, nullopt if
 // it is unknown of one run and none trained the others. If none did, the largest number of speakers who trained a run.
-SeenInTraining seen_in_training(const AnalyzeArguments& a, const ComparedModels& m) {
-  if (m.own_folds) return {.clips = 0};
-  int64_t most = 0;
+SeenInTraining seen_by_any(const AnalyzeArguments& a, const ComparedModels& m) {
+  SeenInTraining most{.clips = 0};
+  if (m.own_folds) return most;
   bool known = true;
   for (const std::string& run : a.runs) {
-    const auto seen = clips_trained_on(run, m.clips, thread_count(a.machine));
-    known = known && seen;
-    most = std::max(most, seen.value_or(0));
-    if (seen.value_or(0) > 0)
+    const SeenInTraining seen = seen_in_training(run, m.clips, thread_count(a.machine));
+    known = known && seen.clips;
+    most.clips = std::max(*most.clips, seen.clips.value_or(0));
+    most.speakers = std::max(most.speakers, seen.speakers);
+    if (seen.clips.value_or(0) > 0)
       log_line(fmt::format("{} was trained on {} of these {} clips: their results are results on training clips", run,
-                           *seen, m.clips.clips.size()));
+                           *seen.clips, m.clips.clips.size()));
   }
-  if (most > 0) return {.clips = most};
-  SeenInTraining none{.clips = known ? std::optional<int64_t>(0) : std::nullopt};
-  for (const std::string& run : a.runs) none.speakers = std::max(none.speakers, speakers_trained_on(run, m.clips));
-  return none;
+  if (most.clips > 0) most.speakers = 0;
+  if (most.clips == 0 && !known) most.clips.reset();
+  return most;
 }
 
 // Whether the analysis uses the clips of --gradient-clips, or, for gradient_clips false, those of --clips.
@@ -212,7 +206,7 @@ void analyze(const CLI::App& command, AnalyzeArguments& a) {
   const Setting setting = setting_of(m, protocol, a.seed);
   leave_out_unequal(m, entries);
   tell_of_unused(a, setting, entries);
-  const SeenInTraining seen = seen_in_training(a, m);
+  const SeenInTraining seen = seen_by_any(a, m);
   AnalysesRequest request{.analyses = entries, .threads = thread_count(a.machine)};
   if (!a.clips.empty()) request.clips = read_clip_list(a.clips, m.clips);
   if (!a.gradient_clips.empty()) request.gradient_clips = read_clip_list(a.gradient_clips, m.clips);

@@ -14,12 +14,7 @@ CLI::Option* add_corpus_option(CLI::App& command, std::vector<std::string>& tabl
 }
 
 std::string scheme_error(const std::string& scheme) {
-  try {
-    check_scheme(scheme);
-    return "";
-  } catch (const Error& error) {
-    return error.what();
-  }
+  return error_of([&] { check_scheme(scheme); });
 }
 
 std::vector<std::string> audio_paths(const std::vector<std::string>& arguments) {

@@ -26,12 +26,9 @@ void write_corpus(const Reader& reader, const CorpusArguments& a) {
 }
 
 std::string complaint_about_labels(const std::string& labels) {
-  try {
+  return error_of([&] {
     if (labels != "default") label_map_of(labels);
-    return "";
-  } catch (const Error& error) {
-    return error.what();
-  }
+  });
 }
 
 void add_reader_option(CLI::App& command, const ReaderOption& option, ReaderOptions& options) {

@@ -113,16 +113,15 @@ nlohmann::json other_metrics(const EvaluateArguments& a, const OpenedRun& loaded
   metrics["run"] = std::filesystem::weakly_canonical(a.run).string();
   metrics["method"] = model.options.method;
   metrics["base"] = model.base;
-  const auto seen = clips_trained_on(a.run, clips, thread_count(a.machine));
-  metrics["trained_clips"] = seen ? nlohmann::json(*seen) : nlohmann::json();
-  if (seen.value_or(0) > 0)
+  const SeenInTraining seen = seen_in_training(a.run, clips, thread_count(a.machine));
+  metrics["trained_clips"] = seen.clips ? nlohmann::json(*seen.clips) : nlohmann::json();
+  if (seen.speakers > 0) metrics["trained_speakers"] = seen.speakers;
+  if (seen.clips.value_or(0) > 0)
     log_line(fmt::format(
-        "the run was trained on {} of these {} clips, so these are not test scores{}", *seen, clips.clips.size(),
+        "the run was trained on {} of these {} clips, so these are not test scores{}", *seen.clips, clips.clips.size(),
         std::filesystem::exists(run / "metrics.json")
             ? fmt::format("; `loralens evaluate {}` gives the scores on its own test folds", shell_word(run.string()))
             : ""));
-  else if (const int64_t speakers = speakers_trained_on(a.run, clips); speakers > 0)
-    metrics["trained_speakers"] = speakers;
   if (const auto unknown = std::ranges::count(clips.clips, "", &Clip::speaker); unknown > 0)
     log_line(
         fmt::format("{} of these {} clips have no speaker: each counts as a speaker of its own, so that intervals "

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// loralens transcribe: writes down the speech of audio files; prints one JSON line per file.
+// loralens transcribe: transcribes audio files by greedy decoding; prints one JSON line per file.
 #include "base/error.h"
 #include "base/progress.h"
 #include "cli/clips.h"

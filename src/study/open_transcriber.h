@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opens a Whisper model for transcription, with its encoder as it is or with an adapter.
+// Opens a Whisper model for transcription: its decoder, and its own encoder or the encoder with an adapter.
 #pragma once
 
 #include <string>

@@ -95,6 +95,38 @@ std::optional<std::set<std::string>> training_ids(const Path& run, const Path& f
   return known ? std::optional(ids) : std::nullopt;
 }
 
+// The number of these clips that `record`, trained_clips_of(folder), holds. nullopt, with a log line, if it is unknown.
+std::optional<int64_t> clips_in(const StartRecord& record, const Path& folder, const Clips& clips, int64_t threads) {
+  const Path run = run_of(folder);
+  if (!fs::exists(run / "recordings.csv")) return clips_of_its_tables(run, clips);
+  Progress progress("comparing audio", std::ssize(clips.clips));
+  const auto recordings = examine(clips, threads, [&](int64_t done) { progress.step(done); });
+  const auto count = std::ssize(trained_among(record.clips, recordings));
+  if (count > 0 || record.complete) return count;
+  log_line(
+      fmt::format("{}: not all clips that trained it are known, so it is unknown whether these clips are among them",
+                  folder.string()));
+  return std::nullopt;
+}
+
+// The number of speakers of these clips who are in the record of the model in `folder`. Logs them, and otherwise those
+// who have the name of a speaker of another training corpus.
+int64_t speakers_in(const StartRecord& record, const Path& folder, const Clips& clips) {
+  std::vector<int64_t> all(clips.clips.size());
+  std::iota(all.begin(), all.end(), 0);
+  const auto known = known_speakers(record, clips, all, /*same_corpus=*/true);
+  if (!known.empty()) {
+    log_line(fmt::format("{} of the speakers of these clips trained {} ({}): the scores say nothing about new speakers",
+                         known.size(), folder.string(), first_of(known)));
+  } else if (const auto named = known_speakers(record, clips, all, /*same_corpus=*/false); !named.empty()) {
+    log_line(
+        fmt::format("{} of the speakers of these clips have names of speakers of another corpus who trained {} "
+                    "({}): if they are the same people, the scores say nothing about new speakers",
+                    named.size(), folder.string(), first_of(named)));
+  }
+  return std::ssize(known);
+}
+
 }  // namespace
 
 Clips clips_of_classes(const std::vector<std::string>& corpora, const std::string& labels,
@@ -116,34 +148,14 @@ Clips clips_of_classes(const std::vector<std::string>& corpora, const std::strin
 }
 
 std::optional<int64_t> clips_trained_on(const Path& folder, const Clips& clips, int64_t threads) {
-  const Path run = run_of(folder);
-  if (!fs::exists(run / "recordings.csv")) return clips_of_its_tables(run, clips);
-  const StartRecord record = trained_clips_of(folder);
-  Progress progress("comparing audio", std::ssize(clips.clips));
-  const auto recordings = examine(clips, threads, [&](int64_t done) { progress.step(done); });
-  const auto count = std::ssize(trained_among(record.clips, recordings));
-  if (count > 0 || record.complete) return count;
-  log_line(
-      fmt::format("{}: not all clips that trained it are known, so it is unknown whether these clips are among them",
-                  folder.string()));
-  return std::nullopt;
+  return clips_in(trained_clips_of(folder), folder, clips, threads);
 }
 
-int64_t speakers_trained_on(const Path& folder, const Clips& clips) {
+SeenInTraining seen_in_training(const Path& folder, const Clips& clips, int64_t threads) {
   const StartRecord record = trained_clips_of(folder);
-  std::vector<int64_t> all(clips.clips.size());
-  std::iota(all.begin(), all.end(), 0);
-  const auto known = known_speakers(record, clips, all, /*same_corpus=*/true);
-  if (!known.empty()) {
-    log_line(fmt::format("{} of the speakers of these clips trained {} ({}): the scores say nothing about new speakers",
-                         known.size(), folder.string(), first_of(known)));
-  } else if (const auto named = known_speakers(record, clips, all, /*same_corpus=*/false); !named.empty()) {
-    log_line(
-        fmt::format("{} of the speakers of these clips have names of speakers of another corpus who trained {} "
-                    "({}): if they are the same people, the scores say nothing about new speakers",
-                    named.size(), folder.string(), first_of(named)));
-  }
-  return std::ssize(known);
+  SeenInTraining seen{.clips = clips_in(record, folder, clips, threads)};
+  if (seen.clips.value_or(0) == 0) seen.speakers = speakers_in(record, folder, clips);
+  return seen;
 }
 
 StartRecord trained_clips_of(const Path& folder) {

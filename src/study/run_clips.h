@@ -25,10 +25,15 @@ Clips clips_of_classes(const std::vector<std::string>& corpora, const std::strin
 // exist; the log says so. nullopt, with a log line, if the number remains unknown.
 std::optional<int64_t> clips_trained_on(const Path& folder, const Clips& clips, int64_t threads);
 
-// The number of speakers of these clips who trained the model in `folder`, with whatever clips: those of equal name in
-// a corpus of equal name. Logs them, and otherwise those who have the name of a speaker of another training corpus. 0
-// without a recordings.csv.
-int64_t speakers_trained_on(const Path& folder, const Clips& clips);
+// How many clips, and speakers of clips, a model was trained on.
+struct SeenInTraining {
+  std::optional<int64_t> clips;  // nullopt: unknown
+  int64_t speakers = 0;  // who trained it with other clips: equal names in corpora of equal name
+};
+
+// clips_trained_on() and, if none of the clips trained the model, its speakers. Logs these speakers, or otherwise those
+// who have the name of a speaker of another training corpus. Without a recordings.csv no speaker is known.
+SeenInTraining seen_in_training(const Path& folder, const Clips& clips, int64_t threads);
 
 // The clips on which the model in `folder` was trained, as clips_trained_on() takes them. If its training started from
 // another adapter (train --from), also that adapter's training clips. Without a recordings.csv: no clips, and not

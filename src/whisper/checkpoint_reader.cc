@@ -21,6 +21,14 @@ bool begins_with(std::string_view name, std::string_view prefix) {
 
 }  // namespace
 
+bool is_linear(std::string_view name) {
+  return name.find("_attn.") != std::string_view::npos || name.find(".fc") != std::string_view::npos;
+}
+
+c10::ScalarType kept_type(std::string_view name, Precision precision) {
+  return is_linear(name) ? precision.compute : precision.sums;
+}
+
 bool CheckpointReader::has_any(std::string_view prefix) const {
   return std::ranges::any_of(checkpoint_.names(), [&](const auto& name) { return begins_with(name, prefix); });
 }

@@ -11,8 +11,14 @@
 #include <vector>
 
 #include "checkpoint/safetensors.h"
+#include "whisper/encoder.h"
 
 namespace loralens {
+
+// Whether a tensor belongs to a linear layer of a transformer layer (self_attn, encoder_attn, fc1, fc2).
+bool is_linear(std::string_view name);
+// The element type in which a tensor is kept: precision.compute for linear layers, else precision.sums.
+c10::ScalarType kept_type(std::string_view name, Precision precision);
 
 // Tensors are named as in transformers' models without head: "encoder.conv1.weight"; in the file "model." may precede
 // the name.

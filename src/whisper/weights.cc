@@ -8,16 +8,6 @@
 namespace loralens {
 namespace {
 
-// Whether a tensor is of a linear layer: self_attn, fc1, fc2.
-bool is_linear(const std::string& name) {
-  return name.find(".self_attn.") != std::string::npos || name.find(".fc") != std::string::npos;
-}
-
-// The element type of a tensor: precision.compute for linear layers, else precision.sums.
-c10::ScalarType type_of(const std::string& name, Precision precision) {
-  return is_linear(name) ? precision.compute : precision.sums;
-}
-
 void add_name(Sha256& digest, const std::string& name, at::IntArrayRef shape) {
   digest.add(fmt::format("{}[{}]", name, fmt::join(shape, ",")));
 }
@@ -67,7 +57,7 @@ LoadedEncoder load_encoder(const Path& folder, Precision precision, c10::Device 
   visit_tensors(loaded.encoder, [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t> shape) {
     add_name(digest, name, shape);
     const bool formed = form && is_linear(name) && shape.size() == 2;
-    tensor = reader.read(name, shape, formed ? c10::ScalarType::Float : type_of(name, precision),
+    tensor = reader.read(name, shape, formed ? c10::ScalarType::Float : kept_type(name, precision),
                          [&](const at::Tensor& values) { add_values(digest, values); });
     tensor = (formed ? form(tensor) : tensor).to(device);
   });
@@ -88,7 +78,7 @@ std::string sha256_of(const Encoder& encoder) {
 Encoder convert(const Encoder& encoder, Precision precision, c10::Device device) {
   Encoder converted = encoder;
   visit_tensors(converted, [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t>) {
-    tensor = tensor.to(device, type_of(name, precision));
+    tensor = tensor.to(device, kept_type(name, precision));
   });
   return converted;
 }

@@ -131,7 +131,8 @@ def test_held_out_clips_that_trained_it_are_refused(still, corpus, trained, all_
     table = write_table(tmp_path / "third.csv", rows, ("path", "label", "speaker", "corpus"))
     refused = run("train", *still, "--corpus", table, "--from", trained / "fold-00", "-o", tmp_path / "third")
     expect_refusal(refused, "other clips of the speakers of 8 of the 16 clips", "corpus synthetic", "--allow-leaks")
-    succeed("train", *still, "--corpus", table, "--from", trained / "fold-00", "--allow-leaks", "-o", tmp_path / "third")
+    succeed("train", *still, "--corpus", table, "--from", trained / "fold-00", "--allow-leaks",
+            "-o", tmp_path / "third")
     metrics = json.loads((tmp_path / "third" / "metrics.json").read_text())
     assert metrics["trained_speakers"] == 2 and "trained_clips" not in metrics
     seen = run("evaluate", trained / "fold-00", "--corpus", table, "-o", tmp_path / "known")

@@ -31,12 +31,7 @@ std::vector<int64_t> parse_layers(const std::string& text, int64_t count) {
 }
 
 std::string pattern_error(const std::string& text) {
-  try {
-    const Pattern checked(text);
-    return "";
-  } catch (const Error& error) {
-    return error.what();
-  }
+  return error_of([&] { Pattern{text}; });
 }
 
 }  // namespace loralens

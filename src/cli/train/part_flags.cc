@@ -24,12 +24,7 @@ void set(CLI::App& command, const std::string& flag, const std::string& value) {
 }
 
 std::string fold_error(const std::string& text) {
-  try {
-    parse_part_fold(text);
-    return "";
-  } catch (const Error& error) {
-    return error.what();
-  }
+  return error_of([&] { parse_part_fold(text); });
 }
 
 }  // namespace
@@ -86,19 +81,14 @@ void train_parts(const Path& run, const std::vector<TrainingPart>& parts, int64_
 }
 
 void make_parts_folder(const Path& run, bool force) {
-  const Path parts = parts_folder(run), partial = output_name(run.string()) + ".partial";
-  if (fs::exists(run) && !force)
-    fail("{} exists already: choose another output folder, or give --force to replace it", run.string());
-  if (fs::exists(run) && !complaint_about_folder(run).empty())
-    fail("{}: {}, and only what loralens wrote is replaced: choose another output folder", run.string(),
-         complaint_about_folder(run));
-  for (const Path& folder : {partial, parts})
-    if (fs::exists(folder) && !force)
-      fail("{} was interrupted: resume with --resume {}, or give --force to start again", run.string(),
-           shell_word(run.string()));
+  OutputFolder(run, force, complaint_about_folder, Build::resumable);  // checks the run and discards RUN.partial
+  const Path parts = parts_folder(run);
+  if (fs::exists(parts) && !force)
+    fail("{} was interrupted: resume with --resume {}, or give --force to start again", run.string(),
+         shell_word(run.string()));
   for (const TrainingPart& part : unfinished_parts(run))  // discards it, unless another process is training it
     OutputFolder(part_folder(run, part), /*force=*/true, complaint_about_folder, Build::resumable);
-  remove_parts(run);
+  remove_parts(run, complaint_about_folder);
   fs::create_directories(parts);
 }
 

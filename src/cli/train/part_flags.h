@@ -33,8 +33,8 @@ class PartFlags {
 // Trains these parts in `jobs` processes at once, with the flags in RUN.parts/config.toml. threads: of each process.
 void train_parts(const Path& run, const std::vector<TrainingPart>& parts, int64_t jobs, int64_t threads);
 
-// Makes RUN.parts for new parts. Error if the run, or one that was interrupted, exists; with `force` removes the parts
-// of the interrupted one.
+// Makes RUN.parts for new parts. Error if the run, or one that was interrupted, exists; with `force` removes
+// RUN.partial and the parts of the interrupted one, unless another process writes them.
 void make_parts_folder(const Path& run, bool force);
 
 // Makes RUN.partial of the parts of a run (merge_parts), as an interrupted run that has trained all folds. Error if the

@@ -6,15 +6,6 @@
 #include "whisper/decoder/decoder.h"
 
 namespace loralens {
-namespace {
-
-// The element type of a tensor: precision.compute for linear layers, else precision.sums.
-c10::ScalarType type_of(const std::string& name, Precision precision) {
-  const bool linear = name.find("_attn.") != std::string::npos || name.find(".fc") != std::string::npos;
-  return linear ? precision.compute : precision.sums;
-}
-
-}  // namespace
 
 DecoderConfig decoder_config(const nlohmann::json& json, const std::string& name) {
   const JsonObject object(json, name);
@@ -72,7 +63,7 @@ Decoder load_decoder(const Path& folder, Precision precision, c10::Device device
         "import')",
         folder.string());
   visit_tensors(decoder, [&](const std::string& name, at::Tensor& tensor, std::vector<int64_t> shape) {
-    tensor = reader.read(name, shape, type_of(name, precision)).to(device);
+    tensor = reader.read(name, shape, kept_type(name, precision)).to(device);
   });
   reader.expect_all_used("decoder.");
   return decoder;

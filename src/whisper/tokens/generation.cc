@@ -16,7 +16,7 @@ namespace {
 
 using nlohmann::json;
 
-// The prompt as far as it is known; nullopt stands for a token that the file leaves open.
+// The tokens of the prompt; nullopt for a language token that generation_config.json does not choose.
 using Prompt = std::vector<std::optional<int64_t>>;
 
 class GenerationFile {
@@ -72,7 +72,7 @@ class GenerationFile {
   Range<int64_t> ids_;
 };
 
-// "de" for "<|de|>"; a name of another form as it is.
+// "de" for the token "<|de|>". Returns a name without these marks unchanged.
 std::string code_of(const std::string& name) {
   const bool marked = name.size() > 4 && name.starts_with("<|") && name.ends_with("|>");
   return marked ? name.substr(2, name.size() - 4) : name;
