@@ -1,9 +1,13 @@
 """Helpers of the command tests: running the program, checking its errors, and making audio and tables."""
+import array
 import csv
 import json
 import os
+import signal
+import socket
 import struct
 import subprocess
+import tempfile
 import wave
 from pathlib import Path
 
@@ -24,15 +28,69 @@ slow = pytest.mark.skipif(SANITIZED, reason="too slow with sanitizers")
 ENVIRONMENT = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 
 
+class Server:
+    """The program with LibTorch loaded, which forks for each command (tests/command/server.cc)."""
+
+    def __init__(self):
+        self.socket, theirs = socket.socketpair()
+        self.process = subprocess.Popen([os.environ["LORALENS_SERVER"], "--serve"], stdin=theirs, env=ENVIRONMENT,
+                                        start_new_session=True)
+        theirs.close()
+
+    def run(self, arguments, folder, streams):
+        """Runs a command; returns its exit status, negative for a signal."""
+        words = [PROGRAM, *arguments]
+        texts = [str(folder), *words, *(f"{name}={value}" for name, value in ENVIRONMENT.items())]
+        content = b"".join(os.fsencode(text) + b"\0" for text in texts)
+        descriptors = array.array("i", [stream.fileno() for stream in streams])
+        self.socket.sendmsg([struct.pack("=II", len(content), len(words))],
+                            [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)])
+        self.socket.settimeout(600)
+        self.socket.sendall(content)
+        answer = self.socket.recv(4)
+        if len(answer) != 4:
+            raise ConnectionError("the server of commands has crashed")
+        return os.waitstatus_to_exitcode(struct.unpack("=i", answer)[0])
+
+    def stop(self):
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.socket.close()
+
+
+server = None
+
+
 def start(*arguments, **options):
     """Starts the program; returns its process without waiting."""
     options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
     return subprocess.Popen([PROGRAM, *map(str, arguments)], text=True, env=ENVIRONMENT, **options)
 
 
-def run(*arguments, input="", **options):
+def serve(arguments, folder, input):
+    """Runs a command of the server; one that needs 600 s fails, as do those after a crash of the server."""
+    global server
+    server = server or Server()
+    with (tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile("w+", encoding="utf-8") as stdout,
+          tempfile.TemporaryFile("w+", encoding="utf-8") as stderr):
+        stdin.write(input.encode())
+        stdin.seek(0)
+        try:
+            status = server.run([*map(str, arguments)], folder, [stdin, stdout, stderr])
+        except OSError:
+            server.stop()
+            server = None
+            raise
+        stdout.seek(0)
+        stderr.seek(0)
+        return subprocess.CompletedProcess([PROGRAM, *arguments], status, stdout.read(), stderr.read())
+
+
+def run(*arguments, input="", cwd=None, **options):
     """Runs the program until it ends."""
-    process = start(*arguments, **options)
+    if PROGRAM == os.environ.get("LORALENS") and os.environ.get("LORALENS_SERVER") and not options:
+        return serve(arguments, cwd or os.getcwd(), input)
+    process = start(*arguments, cwd=cwd, **options)
     stdout, stderr = process.communicate(input, timeout=600)
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
