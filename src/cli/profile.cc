@@ -9,6 +9,8 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <algorithm>
+#include <limits>
 #include <optional>
 
 #include "base/error.h"
@@ -81,16 +83,20 @@ void print(const std::vector<PhaseTotals>& totals, double seconds) {
 
 double matmul_peak(c10::ScalarType type, c10::Device device) {
   const at::NoGradGuard no_grad;
-  const int64_t size = device.is_cpu() ? 1536 : 8192;
-  const at::Tensor a = at::ones({size, size}, at::TensorOptions(type).device(device)), b = a.clone();
-  double best = 0, spent = 0;
-  for (int i = 0; i < 3 || (i < 50 && spent < 0.5); ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    at::matmul(a, b);
-    settle(device);
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    best = std::max(best, 2 * static_cast<double>(size * size * size) / seconds);
-    spent += seconds;
+  double best = 0;
+  for (int64_t size = 768; size <= 12288; size *= 2) {
+    const at::Tensor a = at::ones({size, size}, at::TensorOptions(type).device(device)), b = a.clone();
+    double shortest = std::numeric_limits<double>::infinity(), spent = 0;
+    for (int i = 0; i < 3 || (i < 50 && spent < 0.25); ++i) {
+      const auto start = std::chrono::steady_clock::now();
+      at::matmul(a, b);
+      settle(device);
+      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      shortest = std::min(shortest, seconds);
+      spent += seconds;
+    }
+    best = std::max(best, 2 * static_cast<double>(size * size * size) / shortest);
+    if (shortest > 0.005) break;  // long beside the start of a product: larger matrices would not be faster
   }
   return best;
 }
