@@ -73,9 +73,12 @@ void compare_logits(const std::string& name, Precision precision, double bound) 
   }
 }
 
-TEST(DecoderParity, LogitsOfTinyEnEqualTransformers) { compare_logits("tiny.en", {}, 1e-5); }
+// transformers' own logits in fp32 are up to 5e-6 from those in float64; ours up to 2e-5, by the processor's kernels.
+constexpr double rounding = 4e-5;
 
-TEST(DecoderParity, LogitsOfBaseEqualTransformers) { compare_logits("base", {}, 1e-5); }
+TEST(DecoderParity, LogitsOfTinyEnEqualTransformers) { compare_logits("tiny.en", {}, rounding); }
+
+TEST(DecoderParity, LogitsOfBaseEqualTransformers) { compare_logits("base", {}, rounding); }
 
 TEST(DecoderParity, LogitsInBf16AreClose) {
   compare_logits("tiny.en", {c10::ScalarType::BFloat16, c10::ScalarType::Float}, 0.03);
@@ -106,7 +109,7 @@ TEST(DecoderParity, TranscriptsOfBaseEqualTransformers) { compare_transcripts("b
 
 TEST(TokenizerParity, TextsEqualThoseOfTokenizers) {
   for (const char* name : {"tiny.en", "base"}) {
-    const Tokenizer tokenizer(resolve_model(name) / "tokenizer.json");
+    const Tokenizer tokenizer(resolve_model(name) / "tokenizer.json", 50256);
     const auto rows = nlohmann::json::parse(read_file(oracle_folder / fmt::format("texts-{}.json", name)));
     ASSERT_EQ(rows.size(), 800u);
     for (const auto& row : rows)

@@ -31,7 +31,7 @@ class Transcribe : public testing::Test {
       .adapters = {},
       .decoder = tiny_decoder(),
       .generation = generation_of(tiny_generation_json(), decoder_config(tiny_whisper_json(), "tiny"), "", "g.json"),
-      .tokenizer = Tokenizer(tiny_tokenizer_json(), "t.json"),
+      .tokenizer = Tokenizer(tiny_tokenizer_json(), tiny_words, "t.json"),
       .precision = {}};
 };
 

@@ -35,11 +35,12 @@ Transcriber open_transcriber(const TranscriptionRequest& request, const Compute&
   const Timed time(Phase::load);
   Decoder decoder = load_decoder(folder, compute.precision, compute.device);
   Generation generation = read_generation(folder, decoder.config, request.language);
+  Tokenizer tokenizer(folder / "tokenizer.json", generation.end);
   Transcriber opened{.encoder = {},
                      .adapters = {},
                      .decoder = std::move(decoder),
                      .generation = std::move(generation),
-                     .tokenizer = Tokenizer(folder / "tokenizer.json"),
+                     .tokenizer = std::move(tokenizer),
                      .precision = compute.precision};
   open_encoder(request, compute, opened);
   return opened;

@@ -5,8 +5,10 @@
 Writes, for NAME tiny.en and base, FOLDER/decoder-NAME.safetensors: for clip i `i.mel` (mels x 3000), `i.states` (1500 x
 width, the encoder's output), `i.prompt`, `i.tokens`, `i.margins` (tests/oracle/transcripts.py), `i.endless.tokens` and
 `i.endless.margins` (the same if the text must not end), `i.logits` (steps x vocabulary, after each token of the prompt
-and of the first tokens, without suppression); and FOLDER/texts-NAME.json: random lists `tokens`, and their `text`.
+and of the first tokens, without suppression, computed in float64); and FOLDER/texts-NAME.json: random lists `tokens`,
+and their `text`.
 """
+import copy
 import json
 import pathlib
 import random
@@ -38,12 +40,13 @@ def main() -> None:
         tensors = {}
         with torch.no_grad():
             states = model.model.encoder(mel).last_hidden_state
+        exact = copy.deepcopy(model).double()
         endless = transcripts.transcripts(model, mel, MOST, endless=True)
         for i, found in enumerate(transcripts.transcripts(model, mel, MOST)):
             fed = torch.tensor([(found.prompt + found.tokens)[:STEPS]])
             with torch.no_grad():
-                logits = model(encoder_outputs=(states[i:i + 1],), decoder_input_ids=fed, use_cache=False).logits[0]
-            tensors |= {f"{i}.mel": mel[i], f"{i}.states": states[i], f"{i}.logits": logits,
+                logits = exact(encoder_outputs=(states[i:i + 1].double(),), decoder_input_ids=fed, use_cache=False).logits[0]
+            tensors |= {f"{i}.mel": mel[i], f"{i}.states": states[i], f"{i}.logits": logits.float(),
                         f"{i}.prompt": found.prompt, f"{i}.tokens": found.tokens, f"{i}.margins": found.margins,
                         f"{i}.endless.tokens": endless[i].tokens, f"{i}.endless.margins": endless[i].margins}
         reference.save(tensors, folder / f"decoder-{name}.safetensors")

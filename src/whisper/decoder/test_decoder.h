@@ -45,6 +45,7 @@ inline Decoder tiny_decoder(Precision precision = {}, uint64_t seed = 1) {
 
 // Tokens 0 to 31 are letters; the others are special: 32 the end, 33 the start, 34 and 35 the languages de and en, 36
 // and 37 the tasks transcribe and translate, 38 no timestamps, 39 a timestamp.
+constexpr int64_t tiny_words = 32;
 inline nlohmann::json tiny_generation_json() {
   return {{"decoder_start_token_id", 33},
           {"eos_token_id", 32},

@@ -57,7 +57,7 @@ bool is_timestamp(std::string_view token) {
 
 }  // namespace
 
-Tokenizer::Tokenizer(const Path& file)
+Tokenizer::Tokenizer(const Path& file, int64_t words)
     : Tokenizer(
           [&] {
             if (!std::filesystem::exists(file))
@@ -67,9 +67,9 @@ Tokenizer::Tokenizer(const Path& file)
                   file.string());
             return read_json_object(file);
           }(),
-          file.string()) {}
+          words, file.string()) {}
 
-Tokenizer::Tokenizer(const json& value, const std::string& name) {
+Tokenizer::Tokenizer(const json& value, int64_t words, const std::string& name) {
   const JsonObject object(value, name), model(object.at("model"), name), decoder(object.at("decoder"), name);
   if (model.text("type", "BPE") != "BPE") model.refuse("type", "\"BPE\", the model of Whisper's tokenizer");
   if (decoder.text("type") != "ByteLevel") decoder.refuse("type", "\"ByteLevel\", the decoder of Whisper's tokenizer");
@@ -90,14 +90,19 @@ Tokenizer::Tokenizer(const json& value, const std::string& name) {
   if (!vocabulary.is_object()) model.refuse("vocab", "an object of tokens and their ids");
   const auto letters = byte_letters();
   for (const auto& [token, id] : vocabulary.get_ref<const json::object_t&>()) put(token, id, bytes_of(token, letters));
-  if (!object.has("added_tokens")) return;
-  if (!object.at("added_tokens").is_array()) object.refuse("added_tokens", "a list of tokens");
-  for (const json& one : object.at("added_tokens")) {
+  const json none = json::array();
+  const json& added_tokens = object.has("added_tokens") ? object.at("added_tokens") : none;
+  if (!added_tokens.is_array()) object.refuse("added_tokens", "a list of tokens");
+  for (const json& one : added_tokens) {
     const JsonObject added(one, name + ": a token of \"added_tokens\"");
     if (!added.at("content").is_string()) added.refuse("content", "a text");
     const auto& token = added.at("content").get_ref<const std::string&>();
     put(token, added.at("id"), added.truth("special", false) || is_timestamp(token) ? "" : token);
   }
+  names.resize(std::max(names.size(), static_cast<size_t>(words)));
+  if (const auto lost = std::ranges::find(names, nullptr) - names.begin(); lost < words)
+    fail("{} has no token of the id {}, but the model's ids 0 to {} are words: it belongs to another model", name, lost,
+         words - 1);
 }
 
 std::string Tokenizer::text(std::span<const int64_t> tokens) const {

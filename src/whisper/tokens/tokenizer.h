@@ -15,11 +15,12 @@ namespace loralens {
 
 class Tokenizer {
  public:
-  // Reads a tokenizer.json. Error if it is missing, no tokenizer of byte-level BPE, or gives an id twice or out of
-  // 0..999,999.
-  explicit Tokenizer(const Path& file);
+  // Reads a tokenizer.json. words: the ids 0..words-1 are the model's tokens with a text, in Whisper those before
+  // <|endoftext|>. Error if the file is missing, no tokenizer of byte-level BPE, gives an id twice or out of
+  // 0..999,999, or gives no token for a word.
+  Tokenizer(const Path& file, int64_t words);
   // The same from the parsed JSON; `name`: the file name in messages.
-  Tokenizer(const nlohmann::json& json, const std::string& name);
+  Tokenizer(const nlohmann::json& json, int64_t words, const std::string& name);
 
   // The text of these tokens, UTF-8: bytes that form no character become U+FFFD. Special tokens and timestamps have no
   // text, nor have ids that tokenizer.json does not name (timestamps are missing in some files).

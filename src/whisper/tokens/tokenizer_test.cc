@@ -14,12 +14,14 @@ namespace {
 using nlohmann::json;
 using testing::HasSubstr;
 
-std::string text(std::vector<int64_t> tokens) { return Tokenizer(tiny_tokenizer_json(), "t.json").text(tokens); }
+std::string text(std::vector<int64_t> tokens) {
+  return Tokenizer(tiny_tokenizer_json(), tiny_words, "t.json").text(tokens);
+}
 
 std::string complaint(const std::function<void(json&)>& change) {
   json changed = tiny_tokenizer_json();
   change(changed);
-  return error_of([&] { Tokenizer(changed, "t.json"); });
+  return error_of([&] { Tokenizer(changed, tiny_words, "t.json"); });
 }
 
 TEST(TokenizerTest, TokensAreBytesOfUtf8) {
@@ -35,7 +37,7 @@ TEST(TokenizerTest, SpecialTokensAndTimestampsHaveNoText) {
 TEST(TokenizerTest, OtherAddedTokensStandForThemselves) {
   json value = tiny_tokenizer_json();
   value["added_tokens"].push_back({{"id", 40}, {"content", "Ġ€"}, {"special", false}});
-  EXPECT_EQ(Tokenizer(value, "t.json").text(std::vector<int64_t>{1, 40}), "aĠ€");
+  EXPECT_EQ(Tokenizer(value, tiny_words, "t.json").text(std::vector<int64_t>{1, 40}), "aĠ€");
 }
 
 TEST(TokenizerTest, BytesThatFormNoCharacterAreReplaced) {
@@ -67,7 +69,7 @@ TEST(TokenizerTest, EveryByteHasALetter) {
   value["added_tokens"] = json::array();
   std::vector<int64_t> all(128);
   for (int64_t i = 0; i < 128; ++i) all[i] = i;
-  EXPECT_EQ(Tokenizer(value, "t.json").text(all), expected);
+  EXPECT_EQ(Tokenizer(value, tiny_words, "t.json").text(all), expected);
 }
 
 TEST(TokenizerTest, ErrorsNameTheToken) {
@@ -80,9 +82,12 @@ TEST(TokenizerTest, ErrorsNameTheToken) {
   EXPECT_THAT(complaint([](json& t) { t["added_tokens"][0]["content"] = 7; }), HasSubstr("content"));
   EXPECT_THAT(complaint([](json& t) { t["added_tokens"][0]["id"] = 1; }), HasSubstr("both"));
   EXPECT_THAT(complaint([](json& t) { t.erase("model"); }), HasSubstr("model"));
+  EXPECT_THAT(complaint([](json& t) { t["model"]["vocab"].erase("b"); }), HasSubstr("no token of the id 2,"));
+  EXPECT_THAT(complaint([](json& t) { t = {{"model", {{"vocab", json::object()}}}, {"decoder", t["decoder"]}}; }),
+              HasSubstr("no token of the id 0,"));
   const TestFolder folder;
-  EXPECT_THAT(error_of([&] { Tokenizer(folder.path() / "tokenizer.json"); }), HasSubstr("is missing"));
-  EXPECT_THAT(error_of([&] { Tokenizer(folder.write("tokenizer.json", "[[")); }), HasSubstr("no valid JSON"));
+  EXPECT_THAT(error_of([&] { Tokenizer(folder.path() / "tokenizer.json", 0); }), HasSubstr("is missing"));
+  EXPECT_THAT(error_of([&] { Tokenizer(folder.write("tokenizer.json", "[["), 0); }), HasSubstr("no valid JSON"));
 }
 
 }  // namespace
