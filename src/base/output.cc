@@ -211,6 +211,10 @@ OutputFolder::~OutputFolder() {
   if (lock_ >= 0) ::close(lock_);
 }
 
+void discard_partial(const Path& target, bool force, Complaint complaint) {
+  const OutputFolder discarded(target, force, std::move(complaint), Build::resumable);  // its destructor removes it
+}
+
 void OutputFolder::commit() {
   try {
     if (status_of(target_, /*follow=*/false)) {

@@ -65,4 +65,7 @@ class OutputFolder {
   int lock_ = -1;
 };
 
+// Removes `<target>.partial`, if there is one. Errors are those of an OutputFolder that is `resumable`.
+void discard_partial(const Path& target, bool force, Complaint complaint);
+
 }  // namespace loralens

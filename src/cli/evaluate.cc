@@ -142,11 +142,13 @@ void check_seeds(const std::string& run, const std::vector<Prediction>& predicti
 
 // UsageError if --against names the run itself, or another run twice.
 void check_others(const EvaluateArguments& a) {
-  std::set<Path> folders = {std::filesystem::weakly_canonical(a.run)};
-  for (const std::string& other : a.against)
-    if (!folders.insert(std::filesystem::weakly_canonical(other)).second)
-      throw UsageError(
-          fmt::format("--against {}: this is the run itself, or a repetition: give each other run once", other));
+  const Path run = std::filesystem::weakly_canonical(a.run);
+  std::set<Path> folders;
+  for (const std::string& other : a.against) {
+    const Path folder = std::filesystem::weakly_canonical(other);
+    if (folder == run) throw UsageError(fmt::format("--against {}: this is the run itself: give another run", other));
+    if (!folders.insert(folder).second) throw UsageError(fmt::format("--against {}: this run is given twice", other));
+  }
 }
 
 // Compares the run with the others, which must have the same test clips; adds "comparisons" to its metrics. Returns the

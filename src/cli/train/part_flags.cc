@@ -81,13 +81,13 @@ void train_parts(const Path& run, const std::vector<TrainingPart>& parts, int64_
 }
 
 void make_parts_folder(const Path& run, bool force) {
-  OutputFolder(run, force, complaint_about_folder, Build::resumable);  // checks the run and discards RUN.partial
+  discard_partial(run, force, complaint_about_folder);
   const Path parts = parts_folder(run);
   if (fs::exists(parts) && !force)
     fail("{} was interrupted: resume with --resume {}, or give --force to start again", run.string(),
          shell_word(run.string()));
-  for (const TrainingPart& part : unfinished_parts(run))  // discards it, unless another process is training it
-    OutputFolder(part_folder(run, part), /*force=*/true, complaint_about_folder, Build::resumable);
+  for (const TrainingPart& part : unfinished_parts(run))  // an error if another process is training it
+    discard_partial(part_folder(run, part), /*force=*/true, complaint_about_folder);
   remove_parts(run, complaint_about_folder);
   fs::create_directories(parts);
 }

@@ -64,7 +64,7 @@ void merge(const std::string& run, bool force) {
   try {
     resume(run, force);
   } catch (...) {
-    OutputFolder(run, /*force=*/true, complaint_about_folder, Build::resumable);  // discards RUN.partial
+    discard_partial(run, /*force=*/true, complaint_about_folder);
     throw;
   }
   remove_parts(run, complaint_about_folder);
