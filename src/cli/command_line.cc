@@ -2,6 +2,7 @@
 #include "cli/command_line.h"
 
 #include <c10/util/Exception.h>
+#include <fmt/ranges.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -9,6 +10,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/nearest.h"
 #include "base/progress.h"
 #include "base/text.h"
 #include "cli/commands.h"
@@ -36,23 +38,31 @@ int fail_with(std::string_view message, int status) {
   return status;
 }
 
-std::string names_of_commands(const CLI::App& app) {
-  std::string names;
+std::vector<std::string> names_of_commands(const CLI::App& app) {
+  std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
-    names += " " + command->get_name();
+    names.push_back(command->get_name());
   return names;
 }
 
-// CLI11's message about a command line that it cannot parse; lists the commands or readers if one is missing or
-// unknown.
+// CLI11's message about a command line that it cannot parse; names the nearest flag, and lists the commands or readers
+// if one is missing or unknown.
 std::string explain(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App* last = &app;
   while (!last->get_subcommands().empty()) last = last->get_subcommands().front();
   const auto names = names_of_commands(*last);
   const auto unknown = app.remaining(/*recurse=*/true);
+  if (!unknown.empty() && unknown[0].starts_with("--")) {
+    const std::string flag = unknown[0].substr(2, unknown[0].find('=') - 2), near = nearest(flag, flag_names(*last));
+    return fmt::format("{} has no flag --{}{}", last->get_name(), flag,
+                       near.empty() ? "" : fmt::format(": did you mean --{}?", near));
+  }
   if (names.empty() || (!unknown.empty() && unknown[0].starts_with('-'))) return error.what();
-  if (unknown.empty()) return fmt::format("{}: choose among{}", error.what(), names);
-  return fmt::format("there is no {} '{}': choose among{}", last == &app ? "command" : "reader", unknown[0], names);
+  const std::string list = fmt::format("choose among {}", fmt::join(names, " "));
+  if (unknown.empty()) return fmt::format("{}: {}", error.what(), list);
+  const std::string name = nearest(unknown[0], names);
+  return fmt::format("there is no {} '{}': {}{}", last == &app ? "command" : "reader", unknown[0],
+                     name.empty() ? "" : fmt::format("did you mean {}? Or ", name), list);
 }
 
 // Error unless all arguments and the current folder's path are UTF-8, because they are written to JSON, CSV and TOML

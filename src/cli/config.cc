@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/formats/toml.h"
+#include "base/nearest.h"
 
 namespace loralens {
 namespace {
@@ -14,7 +15,11 @@ void apply_flags(CLI::App& command, const std::string& file) {
   const Flags flags = read_flags(file);
   for (const auto& [key, value] : flags) {
     CLI::Option* option = command.get_option_no_throw("--" + key);
-    if (!option) fail("{}: '{}' is no flag of this command", file, key);
+    if (!option) {
+      const std::string near = nearest(key, flag_names(command));
+      fail("{}: '{}' is no flag of this command{}", file, key,
+           near.empty() ? "" : fmt::format(": did you mean '{}'?", near));
+    }
     if (!option->get_configurable())
       fail("{}: '{}' has no effect in a file: give --{} on the command line", file, key, key);
     if (option->count() > 0) continue;
@@ -51,6 +56,13 @@ std::set<std::string> flags_given(const CLI::App& command) {
   std::set<std::string> names;
   for (const CLI::Option* option : command.get_options())
     if (option->count() > 0) names.insert(option->get_name());
+  return names;
+}
+
+std::vector<std::string> flag_names(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options())
+    names.insert(names.end(), option->get_lnames().begin(), option->get_lnames().end());
   return names;
 }
 

@@ -20,6 +20,9 @@ void add_config_option(CLI::App& command);
 // Names of the options given so far, such as "--rank".
 std::set<std::string> flags_given(const CLI::App& command);
 
+// Long names of all options of the command, such as "rank".
+std::vector<std::string> flag_names(const CLI::App& command);
+
 // Sets the options from the file of --config, if given; options of the command line take precedence. Call it first in
 // the command's callback. CLI::ConfigError for a file that is not TOML, a flag that the command does not have or that
 // is not configurable(), or a value that the flag does not accept.

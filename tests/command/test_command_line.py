@@ -37,8 +37,10 @@ def test_help_lists_the_commands():
 TRAIN = ["train", "--corpus", "clips.csv", "-o", "run"]
 USAGE_ERRORS = {
     "no-command": ([], ["subcommand", "--help"]),
-    "unknown-command": (["trian", "--model", "base"], ["'trian'", "train", "predict"]),
-    "unknown-flag": ([*TRAIN, "--ranc", "4"], ["--ranc"]),
+    "unknown-command": (["trian", "--model", "base"], ["'trian'", "did you mean train? Or choose among", "predict"]),
+    "unknown-flag": ([*TRAIN, "--colour", "red"], ["train has no flag --colour (see"]),
+    "misspelt-flag": ([*TRAIN, "--ranc", "4"], ["train has no flag --ranc: did you mean --rank?"]),
+    "misspelt-flag-with-value": ([*TRAIN, "--epoch=3"], ["train has no flag --epoch: did you mean --epochs?"]),
     "unknown-global-flag": (["--bogus", *TRAIN], ["--bogus"]),
     "missing-value": ([*TRAIN, "--rank"], ["--rank"]),
     "flag-twice": ([*TRAIN, "--rank", "4", "--rank", "8"], ["--rank"]),
@@ -130,7 +132,7 @@ BAD_CONFIGURATIONS = {
     "no-toml": ("epochs = \n", ["line 1"]),
     "unclosed-text": ('\nmethod = "lora\n', ["line 2"]),
     "key-twice": ("epochs = 1\nepochs = 2\n", ["line 2"]),
-    "unknown-key": ("epocs = 3\n", ["'epocs'", "no flag"]),
+    "unknown-key": ("epocs = 3\n", ["'epocs' is no flag of this command: did you mean 'epochs'?"]),
     "section": ("[train]\nepochs = 3\n", ["'train'", "no flag"]),
     "other-type": ('epochs = "many"\n', ["'epochs'", "many"]),
     "date": ("epochs = 2020-01-01\n", ["'epochs'"]),

@@ -1,6 +1,7 @@
 """Resuming killed runs, and two processes that write the same run."""
 import json
 import re
+import shlex
 import shutil
 import signal
 import time
@@ -110,6 +111,19 @@ def test_a_killed_run_is_resumed_from_its_last_epoch(longer, tmp_path):
     assert process.returncode == 0
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     expect_error(run("train", "--resume", f"{target}/"), 1, target, "finished")
+
+
+@slow
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_training_says_how_to_go_on(flags, trained, tmp_path, by):
+    target = tmp_path / "my run"
+    process = train_until([*flags, "-o", target], tmp_path / "my run.partial" / FIRST_FOLD)
+    process.send_signal(by)
+    last = process.communicate()[1].splitlines()[-1]
+    assert process.returncode == -by and "interrupted: go on with" in last
+    command, *arguments = shlex.split(re.search(r"with '(loralens .*)'$", last).group(1))
+    succeed(*arguments)
+    assert table_of(target / "predictions.csv") == table_of(trained / "predictions.csv")
 
 
 @slow

@@ -7,6 +7,7 @@
 #include "cli/clips.h"
 #include "cli/commands.h"
 #include "cli/config.h"
+#include "cli/interrupt.h"
 #include "cli/numbers.h"
 #include "cli/own_files.h"
 #include "cli/reads.h"
@@ -56,6 +57,10 @@ Base opened_base(const TrainArguments& a) {
   return open_int8_base(a.model, compute, Int8Weights::stored);
 }
 
+std::string advice_to_resume(const TrainArguments& a) {
+  return fmt::format("interrupted: go on with 'loralens train --resume {}'", shell_word(output_name(a.out)));
+}
+
 void resume(const std::string& run, bool force = false);
 
 // Makes a run of its parts. If they do not fit, they stay as they are and RUN.partial is removed.
@@ -78,6 +83,7 @@ void train_in_jobs(const CLI::App& command, const TrainArguments& a) {
   const auto folds = make_folds(clips, a.folds, a.run.train.selection == Selection::development);
   const Path parts = parts_folder(a.out);
   write_file(parts / "config.toml", config_of(command, a, clips) + fmt::format("jobs = {}\n", a.parts.jobs()));
+  const InterruptMessage message(advice_to_resume(a));
   const int64_t threads = std::max<int64_t>(1, thread_count(a.machine) / a.parts.jobs());
   train_parts(a.out, parts_of_run(std::ssize(folds), a.run.train.seed, a.run.seeds, a.run.final_model), a.parts.jobs(),
               threads);
@@ -139,6 +145,7 @@ void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
                        a.run.seeds > 1 ? fmt::format(", {} seeds", a.run.seeds) : "", a.run.adapter.method, base.name,
                        inputs.precision));
   std::string results;
+  const InterruptMessage message(part ? "interrupted: go on with the same command" : advice_to_resume(a));
   try {
     if (part)
       train_part(base, clips, folds, a.run, *part, out.path());
