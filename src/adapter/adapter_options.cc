@@ -15,7 +15,13 @@ bool matches_any(const std::string& path, const std::vector<std::string>& names)
                      [&](const std::string& name) { return path == name || path.ends_with("." + name); });
 }
 
+constexpr std::string_view classifier_encoder = "encoder.";
+
 }  // namespace
+
+std::string AdapterOptions::name_in_peft(const std::string& path) const {
+  return encoder_name + path.substr(classifier_encoder.size());
+}
 
 std::vector<int64_t> target_layers(const WhisperConfig& config, const AdapterOptions& options) {
   std::set<int64_t> layers(options.layers.begin(), options.layers.end());
@@ -32,19 +38,34 @@ std::vector<Place> target_modules(const WhisperConfig& config, const AdapterOpti
     fail("a list of layers goes with target names, not with the pattern '{}': name the layers in the pattern",
          options.target_pattern);
   const bool by_regex = !options.target_pattern.empty();
-  const Pattern pattern(options.target_pattern);
+  const Pattern pattern(options.target_pattern), excluded(options.excluded_pattern);
   std::vector<Place> found;
   for (const int64_t layer : layers)
     for (const Module module : linear_modules) {
       const Place place{layer, module};
-      const std::string path = path_of(place);
+      const std::string path = options.name_in_peft(path_of(place));
       if (by_regex ? !pattern.match(path) : !matches_any(path, options.targets)) continue;
-      if (!matches_any(path, options.excluded)) found.push_back(place);
+      const bool left_out =
+          options.excluded_pattern.empty() ? matches_any(path, options.excluded) : excluded.match(path).has_value();
+      if (!left_out) found.push_back(place);
     }
   if (found.empty())
     fail("no module of the encoder matches the targets '{}': choose among q_proj k_proj v_proj out_proj fc1 fc2",
          by_regex ? options.target_pattern : fmt::format("{}", fmt::join(options.targets, " ")));
   return found;
+}
+
+AdapterOptions for_classifier(const WhisperConfig& config, const AdapterOptions& options) {
+  if (options.encoder_name == classifier_encoder) return options;
+  AdapterOptions named = options;
+  named.targets.clear();
+  for (const Place& place : target_modules(config, options)) named.targets.push_back(path_of(place));
+  named.target_pattern.clear();
+  named.excluded.clear();
+  named.excluded_pattern.clear();
+  named.layers.clear();
+  named.encoder_name = classifier_encoder;
+  return named;
 }
 
 }  // namespace loralens

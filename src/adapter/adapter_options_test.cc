@@ -61,6 +61,25 @@ TEST(Targets, CanBeExcludedAndLimitedToLayers) {
   EXPECT_THAT(error_of([&] { places(options); }), HasSubstr("no module of the encoder matches"));
 }
 
+TEST(Targets, AnExcludedPatternMatchesTheWholeName) {
+  AdapterOptions options = targets({"fc1", "fc2"});
+  options.excluded_pattern = R"(.*\.[02]\.fc\d)";
+  EXPECT_THAT(places(options), ElementsAre("encoder.layers.1.fc1", "encoder.layers.1.fc2"));
+  options.excluded_pattern = "fc1";
+  EXPECT_EQ(places(options).size(), 6u);
+}
+
+TEST(Targets, AreMatchedWithTheNamesOfTheModelThatPeftAdapted) {
+  AdapterOptions options = pattern(R"(model\.encoder\.layers\.1\..*fc1)");
+  EXPECT_THAT(error_of([&] { places(options); }), HasSubstr("no module"));
+  options.encoder_name = "model.encoder.";
+  EXPECT_THAT(places(options), ElementsAre("encoder.layers.1.fc1"));
+  const AdapterOptions named = for_classifier(tiny_config(), options);
+  EXPECT_EQ(named.encoder_name, "encoder.");
+  EXPECT_THAT(named.targets, ElementsAre("encoder.layers.1.fc1"));
+  EXPECT_THAT(places(named), ElementsAre("encoder.layers.1.fc1"));
+}
+
 TEST(Targets, APatternTakesBoundedTime) {
   EXPECT_THAT(error_of([] { places(pattern("((\\w|\\.)+)+[!?]")); }), HasSubstr("takes too many steps"));
   EXPECT_THAT(error_of([] { places(pattern(std::string(200'000, 'a'))); }), HasSubstr("200000 letters"));

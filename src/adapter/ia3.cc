@@ -43,13 +43,14 @@ bool ends_in_any(const std::string& path, const std::vector<std::string>& names)
   return std::ranges::any_of(names, [&](const std::string& name) { return path.ends_with(name); });
 }
 
-// The modules among `places` that scale their input. Error for an invalid pattern.
-std::vector<Place> feedforward_among(const std::vector<Place>& places, const Ia3Options& own) {
+// The modules among `places` that scale their input. options: for the names in PEFT. Error for an invalid pattern.
+std::vector<Place> feedforward_among(const std::vector<Place>& places, const AdapterOptions& options,
+                                     const Ia3Options& own) {
   std::vector<Place> found;
   const Pattern pattern(own.feedforward_pattern);
   for (const Place& place : places)
-    if (own.feedforward_pattern.empty() ? ends_in_any(path_of(place), own.feedforward)
-                                        : pattern.match(path_of(place)).has_value())
+    if (const std::string name = options.name_in_peft(path_of(place));
+        own.feedforward_pattern.empty() ? ends_in_any(name, own.feedforward) : pattern.match(name).has_value())
       found.push_back(place);
   return found;
 }
@@ -96,14 +97,14 @@ class Ia3Method : public Method {
     const auto& names = options.own_as<Ia3Options>().feedforward;
     if (names == Ia3Options().feedforward) return;
     for (const std::string& name : names)
-      if (feedforward_among(places, {.feedforward = {name}}).empty())
+      if (feedforward_among(places, options, {.feedforward = {name}}).empty())
         fail("'{}' should scale its input (--feedforward), but no adapted module has this name", name);
   }
 
   Adapted attach(Encoder base, const AdapterOptions& options, uint64_t) const override {
     Adapted adapted{std::move(base), {}, {}, false};
     const auto places = target_modules(adapted.encoder.config, options);
-    const auto feedforward = feedforward_among(places, options.own_as<Ia3Options>());
+    const auto feedforward = feedforward_among(places, options, options.own_as<Ia3Options>());
     const auto type = adapted.encoder.norm.weight.options();
     for (const Place& place : places) {
       const Tensor& weight = adapted.encoder.linear(place.layer, place.module).weight;
@@ -131,7 +132,7 @@ class Ia3Method : public Method {
     config.erase("layers_to_transform");
     const auto in_targets = [&](const std::string& name) { return std::ranges::count(options.targets, name) > 0; };
     if (!options.layers.empty()) {
-      const auto places = places_in_layers(options), feedforward = feedforward_among(places, own);
+      const auto places = places_in_layers(options), feedforward = feedforward_among(places, options, own);
       config["target_modules"] = pattern_of(places);
       config["exclude_modules"] = nullptr;
       config["feedforward_modules"] = feedforward.empty() ? json::array() : json(pattern_of(feedforward));

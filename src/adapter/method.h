@@ -84,6 +84,11 @@ class Method {
   virtual std::map<std::string, at::Tensor> tensors_to_save(const Adapted& adapted, const std::string& prefix) const;
   // Fills the adapters from a saved file. By default reads the parameters by their own names.
   virtual void load_tensors(const Adapted& adapted, const std::string& prefix, const TensorReader& read) const;
+  // A linear layer outside the encoder (`name`: "projector") with the file's adapter merged into its weights, for
+  // methods whose adapters may be on such layers. prefix: precedes the names of modules in the file. Error for other
+  // methods.
+  virtual Linear merged_module(const Linear& base, const std::string& name, const AdapterOptions& options,
+                               const std::string& prefix, const TensorReader& read) const;
 };
 
 std::span<const Method* const> methods();

@@ -27,6 +27,11 @@ void Method::load_tensors(const Adapted& adapted, const std::string& prefix, con
   for (const Parameter& p : adapted.parameters) read(prefix + p.name, p.tensor);
 }
 
+Linear Method::merged_module(const Linear&, const std::string& name, const AdapterOptions&, const std::string&,
+                             const TensorReader&) const {
+  fail("an adapter of the method {} on {}, outside the encoder, is not supported", this->name(), name);
+}
+
 std::span<const Method* const> methods() {
   static const Method* const all[] = {
       &lora_method(),    &pissa_method(),    &dora_method(),   &vera_method(),   &ia3_method(),

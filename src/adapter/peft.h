@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "adapter/adapter_options.h"
 #include "base/formats/json.h"
@@ -17,6 +18,14 @@ bool is_on(const nlohmann::json& config, const char* key);
 // Write and read target_modules, exclude_modules and layers_to_transform. Error for a value that is not supported.
 void write_targets(nlohmann::json& config, const AdapterOptions& options);
 void read_targets(const JsonObject& config, AdapterOptions& options);
+
+// The biases that "bias" names. of_adapted: its word for those of the adapted modules, "lora_only". Error for another
+// value.
+TrainedBiases biases_of(const JsonObject& config, const std::string& of_adapted);
+
+// The keys of an adapter_config.json that no version of PEFT up to 0.21 writes. They may change what the adapter
+// computes.
+std::vector<std::string> unknown_keys(const nlohmann::json& config);
 
 // "layers_pattern NAME" for the first name in layers_pattern that an encoder does not have, for error messages; "" if
 // there is none, or if all layers are adapted. layers_pattern names the module list that layers_to_transform indexes;

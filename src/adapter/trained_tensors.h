@@ -15,4 +15,7 @@ namespace loralens {
 Adapted with_trained_tensors(Encoder encoder, const AdapterOptions& options,
                              const std::function<bool(const std::string& name)>& chosen);
 
+// The encoder layer of a tensor of the encoder, for the final norm the last one; -1 in the stem.
+int64_t layer_of_tensor(std::string_view name, const WhisperConfig& config);
+
 }  // namespace loralens

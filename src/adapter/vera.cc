@@ -52,7 +52,6 @@ Tensor projection(int64_t rows, int64_t columns, uint64_t key) {
 // incomplete; "" if there is none.
 std::string unsupported(const JsonObject& object, const json& config) {
   if (is_on(config, "fan_in_fan_out")) return "fan_in_fan_out";
-  if (object.text("bias", "none") != "none") return "a trained bias (\"bias\" other than \"none\")";
   if (!object.truth("save_projection", true))
     return "save_projection false, with which the file lacks vera_A and vera_B (save it with true in PEFT),";
   return unknown_layers_pattern(config);
@@ -120,6 +119,7 @@ class VeraMethod : public Method {
     options.own = VeraOptions{.rank = whole_number(object.at("r"), file + ": the rank r", ranks),
                               .dropout = object.number("vera_dropout", dropouts, 0)};
     read_targets(object, options);
+    options.biases = biases_of(object, "vera_only");
     return options;
   }
 
@@ -139,7 +139,7 @@ class VeraMethod : public Method {
     if (!ranks.contains(own.rank)) fail("a rank of {} is out of range: choose {}", own.rank, ranks.text());
     if (!dropouts.contains(own.dropout))
       fail("a dropout of {} is out of range: choose {}", own.dropout, dropouts.text());
-    if (!options.excluded.empty())
+    if (!options.excluded.empty() || !options.excluded_pattern.empty())
       fail("PEFT's configuration of VeRA has no --exclude: choose the modules with --target-pattern");
     return target_modules(config, options);
   }

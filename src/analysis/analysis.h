@@ -43,6 +43,7 @@ struct Setting {
   std::vector<std::string> classes;
   std::vector<int64_t> labels;  // class number of each clip of the table
   int64_t layers = 0, width = 0;  // N, D
+  bool has_head = true;  // false: the models have no head, so there are no logits and no gradients of the loss
   int64_t folds = 1;  // models to analyse: all folds of the first run, then of the second, ...
   int64_t runs = 1;  // runs trained on the same folds with different seeds
   // Linear layers that the adapted model has a LinearAdapter on, ascending.
@@ -91,7 +92,7 @@ struct BatchView {
   // Number of leading rows of each clip that Protocol::frames selects.
   std::vector<int64_t> speech_rows;
   // After the forward pass (in end_batch):
-  at::Tensor logits;  // B×C
+  at::Tensor logits;  // B×C; undefined without a head
   // N+1 of ΣT×D: the input of layers 0..N-1, then the last layer's output; empty if not wanted
   std::vector<at::Tensor> residuals;
   // In a backward pass: false for the gradient of the loss, true for a random cotangent at the logits (a random unit
@@ -164,6 +165,8 @@ struct AnalysisEntry {
   bool gradient_clips = false;
   // Whether the analysis averages singular values of A and B over folds and runs, so that all must have the same rank.
   bool equal_factors = false;
+  // Whether all that it measures needs the emotion head. Other analyses leave out gradients of the loss without a head.
+  bool needs_head = false;
   // Whether the paper has such an analysis. `--protocol paper` runs the others only if --only names them.
   bool in_paper = true;
 };

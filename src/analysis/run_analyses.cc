@@ -116,6 +116,7 @@ Setting setting_of(const ComparedModels& models, const Protocol& protocol, uint6
   setting.labels = models.labels;
   setting.layers = models.base.encoder.config.layers;
   setting.width = models.base.encoder.config.width;
+  setting.has_head = model.no_head.empty();
   setting.folds = std::ssize(models.folds);
   setting.runs = setting.folds / static_cast<int64_t>(models.folds_of_a_run);
   setting.model_folders = models.folders;

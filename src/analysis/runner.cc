@@ -94,7 +94,7 @@ Wishes wishes_of(const std::vector<Analysis*>& analyses, const BatchView& view) 
     wishes.residuals |= analysis->wants_residuals(part, role);
     wishes.random_cotangent |= analysis->wants_random_cotangent(part, role);
     for (const Site& site : sites)
-      if (analysis->wants_gradient(part, role, site)) {
+      if (view.setting.has_head && analysis->wants_gradient(part, role, site)) {
         wishes.gradients = true;
         wishes.stream_gradients |= site.module == Module::none;
       }
@@ -161,9 +161,11 @@ Subject make_subject(Role role, EmotionModel model) {
 }
 
 EmotionModel untrained_like(const EmotionModel& model, const Base& base, uint64_t seed) {
-  EmotionModel fresh =
-      make_model(base, model.options, {model.head.projector.weight.size(0), model.head.layer_weights.defined()},
-                 model.classes, hash_of(seed, hash_of("untrained")));
+  const bool headless = !model.head.projector.weight.defined();
+  const HeadOptions head =
+      headless ? HeadOptions() : HeadOptions{model.head.projector.weight.size(0), model.head.layer_weights.defined()};
+  EmotionModel fresh = make_model(base, model.options, head, model.classes, hash_of(seed, hash_of("untrained")));
+  if (headless) fresh.head = {};
   fresh.input = model.input;
   for (const auto& [place, adapter] : fresh.adapted.adapters.linear)
     adapter->randomise(hash_of(seed, hash_of("untrained"), place.layer, static_cast<uint64_t>(place.module)));
@@ -270,11 +272,16 @@ void AnalysisRunner::pass(ModelPass& model_pass, const Tensor& start) {
     const Timed time(Phase::forward);
     const at::AutoGradMode enabled(gradients);
     const Tensor x = stream ? start.detach().requires_grad_() : start;
-    graph = logits_from(view.subject.network(), x, 0, passing);
+    if (setting_.has_head)
+      graph = logits_from(view.subject.network(), x, 0, passing);
+    else
+      head_states(view.subject.network(), x, 0, passing);  // for the sites alone
   }
   passing.taps = nullptr;
-  view.logits = graph.detach();
-  check_finite(view);
+  if (setting_.has_head) {
+    view.logits = graph.detach();
+    check_finite(view);
+  }
   {
     const Timed time(Phase::analyses);
     for (Analysis* analysis : here) analysis->end_batch(view);

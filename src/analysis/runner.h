@@ -15,8 +15,8 @@ namespace loralens {
 Subject make_subject(Role role, EmotionModel model);
 
 // The untrained baseline of a model: the same adaptation method and head shape with fresh weights. A and B of LoRA and
-// the head's weights are drawn from N(0, 0.02), the head's biases are 0, as in the published code. Depends on the seed
-// alone.
+// the head's weights are drawn from N(0, 0.02), the head's biases are 0, as in the published code. A model without a
+// head gets none. Depends on the seed alone.
 EmotionModel untrained_like(const EmotionModel& model, const Base& base, uint64_t seed);
 
 struct ModelPass;

@@ -138,9 +138,9 @@ at::Tensor LogMel::operator()(std::span<const float> samples) const {
   return result;
 }
 
-std::vector<float> padded_samples(std::span<const float> samples) {
-  std::vector<float> padded(samples.begin(), samples.begin() + std::min<ptrdiff_t>(samples.size(), padded_length));
-  padded.resize(padded_length);
+std::vector<float> padded_samples(std::span<const float> samples, int64_t length) {
+  std::vector<float> padded(samples.begin(), samples.begin() + std::min<ptrdiff_t>(samples.size(), length));
+  padded.resize(length);
   return padded;
 }
 

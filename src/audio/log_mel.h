@@ -41,8 +41,8 @@ class LogMel {
   std::vector<float> weights_;
 };
 
-// Exactly 480,000 samples: zeros added at the end, or the end cut off (the `padded` input).
-std::vector<float> padded_samples(std::span<const float> samples);
+// Exactly `length` samples: zeros added at the end, or the end cut off (the `padded` input).
+std::vector<float> padded_samples(std::span<const float> samples, int64_t length = padded_length);
 
 // The samples and `tail` seconds (0 to 3600) of zeros, padded with zeros to a multiple of 320 samples, a whole number
 // of encoder positions (the `speech` input). Cut after `longest` samples.

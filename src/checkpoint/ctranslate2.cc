@@ -12,15 +12,10 @@
 #include "checkpoint/ctranslate2_file.h"
 #include "checkpoint/ctranslate2_generation.h"
 #include "checkpoint/safetensors.h"
+#include "checkpoint/whisper_folder.h"
 
 namespace loralens {
 namespace {
-
-// The model's sizes, from the shapes in the file.
-struct Sizes {
-  int64_t width, mels, encoder_positions, decoder_positions, vocabulary;
-  int64_t encoder_layers = 0, decoder_layers = 0, encoder_heads, decoder_heads, encoder_mlp, decoder_mlp;
-};
 
 int64_t size_of(const CTranslate2File& file, const std::string& name, size_t rank, size_t dimension) {
   const auto& shape = file.variable(name).shape;
@@ -44,8 +39,8 @@ int64_t heads_of(const CTranslate2File& file, const std::string& side, int64_t w
   return width / 64;
 }
 
-Sizes sizes_of(const CTranslate2File& file) {
-  Sizes sizes;
+WhisperSizes sizes_of(const CTranslate2File& file) {
+  WhisperSizes sizes;
   sizes.width = size_of(file, "encoder/conv1/weight", 3, 0);
   sizes.mels = size_of(file, "encoder/conv1/weight", 3, 1);
   sizes.encoder_positions = size_of(file, "encoder/position_encodings/encodings", 2, 0);
@@ -148,7 +143,7 @@ void rename_layers(Renaming& names, const std::string& side, int64_t layers, int
   names.norm(side + "/layer_norm", fmt::format("model.{}.layer_norm", side), width);
 }
 
-void rename_all(Renaming& names, const Sizes& s) {
+void rename_all(Renaming& names, const WhisperSizes& s) {
   names.rename("encoder/conv1/weight", "model.encoder.conv1.weight", {s.width, s.mels, 3});
   names.rename("encoder/conv1/bias", "model.encoder.conv1.bias", {s.width});
   names.rename("encoder/conv2/weight", "model.encoder.conv2.weight", {s.width, s.width, 3});
@@ -177,68 +172,6 @@ void check_attributes(const CTranslate2File& file) {
     fail("{}: the output projection is not tied to the token embedding, unlike in Whisper", where);
 }
 
-constexpr int64_t english_tokens = 51864;  // in the vocabulary of an English-only model
-
-// The special tokens of OpenAI's three vocabularies, as in openai/whisper-*.
-nlohmann::ordered_json token_ids(const CTranslate2File& file, int64_t vocabulary) {
-  const auto ids = [](int end, int padding, int start) -> nlohmann::ordered_json {
-    return {
-        {"bos_token_id", 50257}, {"eos_token_id", end}, {"pad_token_id", padding}, {"decoder_start_token_id", start}};
-  };
-  switch (vocabulary) {
-    case english_tokens: return ids(50256, 50256, 50257);
-    case 51865: return ids(50257, 50257, 50258);  // multilingual
-    case 51866: return ids(50257, 50256, 50258);  // with Cantonese (large-v3)
-    default:
-      fail("{}: a vocabulary of {} tokens is none of Whisper's (51864, 51865, 51866)", file.path().string(),
-           vocabulary);
-  }
-}
-
-nlohmann::ordered_json config_of(const CTranslate2File& file, const Sizes& s) {
-  const bool half = file.variable("encoder/conv1/weight").type == at::kHalf;
-  nlohmann::ordered_json config = {
-      {"architectures", {"WhisperForConditionalGeneration"}},
-      {"model_type", "whisper"},
-      {"d_model", s.width},
-      {"num_mel_bins", s.mels},
-      {"max_source_positions", s.encoder_positions},
-      {"max_target_positions", s.decoder_positions},
-      {"vocab_size", s.vocabulary},
-      {"encoder_layers", s.encoder_layers},
-      {"encoder_attention_heads", s.encoder_heads},
-      {"encoder_ffn_dim", s.encoder_mlp},
-      {"decoder_layers", s.decoder_layers},
-      {"decoder_attention_heads", s.decoder_heads},
-      {"decoder_ffn_dim", s.decoder_mlp},
-      {"num_hidden_layers", s.encoder_layers},
-      {"activation_function", "gelu"},
-      {"is_encoder_decoder", true},
-      {"scale_embedding", false},
-      {"tie_word_embeddings", true},
-      {"torch_dtype", half ? "float16" : "float32"},
-  };
-  config.update(token_ids(file, s.vocabulary));
-  return config;
-}
-
-nlohmann::ordered_json feature_extractor_of(int64_t mels) {
-  return {
-      {"feature_extractor_type", "WhisperFeatureExtractor"},
-      {"processor_class", "WhisperProcessor"},
-      {"feature_size", mels},
-      {"sampling_rate", 16000},
-      {"n_fft", 400},
-      {"hop_length", 160},
-      {"chunk_length", 30},
-      {"n_samples", 480000},
-      {"nb_max_frames", 3000},
-      {"padding_side", "right"},
-      {"padding_value", 0.0},
-      {"return_attention_mask", false},
-  };
-}
-
 }  // namespace
 
 void import_ctranslate2(const Path& source, const Path& target) {
@@ -247,22 +180,21 @@ void import_ctranslate2(const Path& source, const Path& target) {
     fail("{} is missing: give a folder with CTranslate2's model.bin, or that file", model.string());
   const CTranslate2File file(model);
   check_attributes(file);
-  const Sizes sizes = sizes_of(file);
+  const WhisperSizes sizes = sizes_of(file);
   Renaming names(file);
   rename_all(names, sizes);
-  const auto config = config_of(file, sizes);
+  const auto config = whisper_config(sizes, file.variable("encoder/conv1/weight").type, model);
 
   std::string tokenizer;
   nlohmann::ordered_json generation;
   if (const Path folder = model.parent_path(); std::filesystem::exists(folder / "tokenizer.json")) {
     tokenizer = read_file(folder / "tokenizer.json");
-    generation = generation_config_of(folder, token_ids(file, sizes.vocabulary), sizes.vocabulary != english_tokens,
+    generation = generation_config_of(folder, token_ids(sizes.vocabulary, model), sizes.vocabulary != english_tokens,
                                       sizes.decoder_positions);
   }
 
   write_safetensors(target / "model.safetensors", names.finish());
-  write_file(target / "config.json", config.dump(2) + "\n");
-  write_file(target / "preprocessor_config.json", feature_extractor_of(sizes.mels).dump(2) + "\n");
+  write_whisper_configs(target, config, sizes.mels);
   if (!tokenizer.empty()) write_file(target / "tokenizer.json", tokenizer);
   if (!generation.is_null()) write_file(target / "generation_config.json", generation.dump(2) + "\n");
 }

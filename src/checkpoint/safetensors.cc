@@ -16,7 +16,6 @@
 #include "base/formats/json.h"
 #include "checkpoint/binary_file.h"
 #include "checkpoint/element_types.h"
-#include "checkpoint/finite.h"
 
 namespace loralens {
 namespace {
@@ -66,6 +65,7 @@ void Safetensors::parse(const std::string& header) {
   const json root = parse_json(header, path);
   for (const auto& [name, value] : root.items()) {
     const std::string where = fmt::format("{}: tensor {}", path, quoted(name));
+    if (name == "__metadata__" && value.is_null()) continue;  // the reference library reads it as none
     if (!value.is_object()) fail("{}: its description is no JSON object", where);
     if (name == "__metadata__") {
       for (const auto& [key, text] : value.items()) {
@@ -111,6 +111,8 @@ void Safetensors::check_layout(uint64_t data_bytes) const {
   if (position != data_bytes) fail("{}: {} bytes at the end belong to no tensor", path, data_bytes - position);
 }
 
+const Path& Safetensors::path() const { return file_->path(); }
+
 std::vector<std::string> Safetensors::names() const {
   std::vector<std::string> names;
   for (const auto& [name, entry] : entries_) names.push_back(name);
@@ -127,11 +129,6 @@ const Safetensors::Entry& Safetensors::entry(const std::string& name) const {
 
 std::vector<int64_t> Safetensors::shape(const std::string& name) const { return entry(name).shape; }
 
-at::Tensor Safetensors::read(const std::string& name) const {
-  const auto& shape = entry(name).shape;
-  return read(name, 0, c10::multiply_integers(shape)).view(shape);
-}
-
 at::Tensor Safetensors::read(const std::string& name, int64_t first, int64_t count) const {
   const Entry& wanted = entry(name);
   const int64_t has = c10::multiply_integers(wanted.shape);
@@ -141,14 +138,7 @@ at::Tensor Safetensors::read(const std::string& name, int64_t first, int64_t cou
   at::Tensor tensor = at::empty({count}, at::TensorOptions().dtype(wanted.type));
   file_->read(data_start_ + wanted.begin + static_cast<uint64_t>(first) * tensor.element_size(), tensor.data_ptr(),
               tensor.nbytes());
-  if (wanted.type == at::kBool) {  // a bool whose byte is neither 0 nor 1 is undefined behaviour
-    const auto* bytes = static_cast<const uint8_t*>(tensor.data_ptr());
-    if (std::any_of(bytes, bytes + tensor.numel(), [](uint8_t byte) { return byte > 1; }))
-      fail("{}: tensor {}: a BOOL that is neither 0 nor 1", file_->path().string(), quoted(name));
-  }
-  if (!all_finite(tensor))
-    fail("{}: tensor {} holds a NaN or an infinity: fetch or copy the file again, or train again",
-         file_->path().string(), quoted(name));
+  check_values(tensor, file_->path(), name);
   return tensor;
 }
 
@@ -159,18 +149,22 @@ Tensors read_safetensors(const Path& path) {
   return tensors;
 }
 
-Checkpoint::Checkpoint(const Path& folder) : folder_(folder) {
-  const Path single = folder / "model.safetensors", index = folder / "model.safetensors.index.json";
+Checkpoint::Checkpoint(const Path& folder, WeightFormat format) : folder_(folder) {
+  const bool torch = format == WeightFormat::torch;
+  const std::string name = torch ? "pytorch_model.bin" : "model.safetensors";
+  const Path single = folder / name, index = folder / (name + ".index.json");
   if (std::filesystem::exists(single)) {
-    const auto file = std::make_shared<const Safetensors>(single);
-    for (const auto& name : file->names()) files_.emplace(name, file);
+    const auto file = open_tensor_file(single);
+    for (const auto& tensor : file->names()) files_.emplace(tensor, file);
   } else if (std::filesystem::exists(index)) {
     open_shards(index);
+  } else if (!torch && (std::filesystem::exists(folder / "pytorch_model.bin") ||
+                        std::filesystem::exists(folder / "pytorch_model.bin.index.json"))) {
+    fail("{} holds its weights as a pickle (pytorch_model.bin): convert it with 'loralens import {} --to DIR'",
+         folder.string(), folder.string());
   } else {
-    fail(
-        "{} has neither model.safetensors nor model.safetensors.index.json: fetch the model again, or save it in "
-        "Python with save_pretrained()",
-        folder.string());
+    fail("{} has neither {} nor {}.index.json: fetch the model again, or save it in Python with save_pretrained()",
+         folder.string(), name, name);
   }
 }
 
@@ -183,13 +177,13 @@ void Checkpoint::open_shards(const Path& index) {
   for (const auto& value : *map)
     if (value.is_string()) names.insert(value.get<std::string>());
   if (names.size() > most_shards) fail("{}: {} shards; the limit is {}", where, names.size(), most_shards);
-  std::map<std::string, std::shared_ptr<const Safetensors>> shards;
+  std::map<std::string, std::shared_ptr<const TensorFile>> shards;
   for (const auto& [name, value] : map->items()) {
     const std::string shard = value.is_string() ? value.get<std::string>() : "";
     if (shard.empty() || shard.starts_with('.') || shard.find_first_of(std::string_view("/\\\0", 3)) != shard.npos)
       fail("{}: the shard of tensor {} is no plain file name", where, quoted(name));
     auto& file = shards[shard];
-    if (!file) file = std::make_shared<const Safetensors>(folder_ / shard);
+    if (!file) file = open_tensor_file(folder_ / shard);
     if (!file->contains(name)) fail("{}: tensor {} is not in {}", where, quoted(name), quoted(shard));
     files_.emplace(name, file);
   }
@@ -201,20 +195,10 @@ std::vector<std::string> Checkpoint::names() const {
   return names;
 }
 
-bool Checkpoint::contains(const std::string& name) const { return files_.contains(name); }
-
-const Safetensors& Checkpoint::file_of(const std::string& name) const {
+const TensorFile& Checkpoint::file_of(const std::string& name) const {
   const auto found = files_.find(name);
   if (found == files_.end()) fail("{} has no tensor {}", folder_.string(), quoted(name));
   return *found->second;
-}
-
-std::vector<int64_t> Checkpoint::shape(const std::string& name) const { return file_of(name).shape(name); }
-
-at::Tensor Checkpoint::read(const std::string& name) const { return file_of(name).read(name); }
-
-at::Tensor Checkpoint::read(const std::string& name, int64_t first, int64_t count) const {
-  return file_of(name).read(name, first, count);
 }
 
 }  // namespace loralens

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "base/files.h"
+#include "checkpoint/tensor_file.h"
 
 namespace loralens {
 
@@ -21,20 +21,19 @@ using Tensors = std::map<std::string, at::Tensor>;
 
 // A safetensors file. The constructor reads and checks the whole header; tensors are read on request.
 // Element types: F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL.
-class Safetensors {
+class Safetensors final : public TensorFile {
  public:
   // Error, with the path and the tensor's name, unless the header is valid and the tensors fill the file exactly.
   explicit Safetensors(const Path& path);
 
-  std::vector<std::string> names() const;  // sorted
-  bool contains(const std::string& name) const;
-  // Error if there is no tensor of this name.
-  std::vector<int64_t> shape(const std::string& name) const;
-  // The tensor on the CPU, in the file's element type. Error, with the name, if it holds a NaN or an infinity.
-  at::Tensor read(const std::string& name) const;
-  // `count` elements from element `first` on, in row-major order, as a vector; for converting a large tensor in pieces.
-  // Error if the tensor is too small.
-  at::Tensor read(const std::string& name, int64_t first, int64_t count) const;
+  const Path& path() const override;
+  std::vector<std::string> names() const override;
+  bool contains(const std::string& name) const override;
+  std::vector<int64_t> shape(const std::string& name) const override;
+  at::ScalarType type(const std::string& name) const override { return entry(name).type; }
+  using TensorFile::read;
+  at::Tensor read(const std::string& name, int64_t first, int64_t count) const override;
+
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
  private:
@@ -53,25 +52,35 @@ class Safetensors {
   std::map<std::string, std::string> metadata_;
 };
 
-// A Hugging Face model folder: model.safetensors, or model.safetensors.index.json with its shards.
-class Checkpoint {
- public:
-  // Error if the folder has no such file, or if the index names a missing shard or tensor, or more than 500 shards.
-  explicit Checkpoint(const Path& folder);
+enum class WeightFormat : uint8_t {
+  safetensors,  // model.safetensors
+  torch,        // pytorch_model.bin
+};
 
-  std::vector<std::string> names() const;  // sorted
-  bool contains(const std::string& name) const;
-  // Error if there is no tensor of this name.
-  std::vector<int64_t> shape(const std::string& name) const;
-  at::Tensor read(const std::string& name) const;
-  at::Tensor read(const std::string& name, int64_t first, int64_t count) const;  // as in Safetensors
+// A Hugging Face model folder: model.safetensors, or model.safetensors.index.json with its shards; with
+// WeightFormat::torch pytorch_model.bin, or pytorch_model.bin.index.json with its shards.
+class Checkpoint final : public TensorFile {
+ public:
+  // Error if the folder has no such file, or if the index names a missing shard or tensor, more than 500 shards, or a
+  // shard outside the folder.
+  explicit Checkpoint(const Path& folder, WeightFormat format = WeightFormat::safetensors);
+
+  const Path& path() const override { return folder_; }
+  std::vector<std::string> names() const override;
+  bool contains(const std::string& name) const override { return files_.contains(name); }
+  std::vector<int64_t> shape(const std::string& name) const override { return file_of(name).shape(name); }
+  at::ScalarType type(const std::string& name) const override { return file_of(name).type(name); }
+  using TensorFile::read;
+  at::Tensor read(const std::string& name, int64_t first, int64_t count) const override {
+    return file_of(name).read(name, first, count);
+  }
 
  private:
-  const Safetensors& file_of(const std::string& name) const;
+  const TensorFile& file_of(const std::string& name) const;
   void open_shards(const Path& index);
 
   Path folder_;
-  std::map<std::string, std::shared_ptr<const Safetensors>> files_;  // by tensor name
+  std::map<std::string, std::shared_ptr<const TensorFile>> files_;  // by tensor name
 };
 
 // Reads all tensors of a file.

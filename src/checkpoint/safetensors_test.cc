@@ -81,6 +81,14 @@ Tensors reference_tensors() {
           {"empty", at::zeros({0, 3})}};
 }
 
+TEST_F(SafetensorsTest, NullIsNoMetadata) {
+  const Safetensors file(
+      put("x",
+          file_of(R"({"__metadata__":null,"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", std::string(4, 0))));
+  EXPECT_TRUE(file.metadata().empty());
+  EXPECT_EQ(file.names(), std::vector<std::string>{"w"});
+}
+
 TEST_F(SafetensorsTest, ReadsTheReferenceLibrarysFile) {
   const Safetensors file(put("x", reference_file()));
   const Tensors expected = reference_tensors();

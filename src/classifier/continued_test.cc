@@ -11,7 +11,8 @@ using at::Tensor;
 class Continued : public testing::TestWithParam<std::string> {
  protected:
   EmotionModel of_the_file(bool head = true) const {
-    return load_model(folder_.path(), base_, {.classes = {}, .input = {}, .head = head});
+    return load_model(folder_.path(), base_,
+                      {.classes = {}, .input = {}, .head = head ? HeadUse::needed : HeadUse::none});
   }
   static Tensor output(const EmotionModel& model) {
     const Tensor x = random_tensor({21, 16}, 1).to(c10::ScalarType::Float);

@@ -12,6 +12,7 @@ using at::Tensor;
 
 std::vector<Parameter> EmotionModel::parameters() const {
   std::vector<Parameter> all = adapted.parameters;
+  if (!head.projector.weight.defined()) return all;
   for (auto& parameter : parameters_of(head)) all.push_back(std::move(parameter));
   return all;
 }
@@ -35,7 +36,7 @@ Base load_base(const Path& folder, const std::string& name, Precision precision,
     if (copy.sha256 != sha256) fail("{} holds other weights than when it was first read: start again", folder.string());
     return std::move(copy.encoder);
   };
-  return {std::move(loaded.encoder), precision, name, loaded.sha256, again};
+  return {std::move(loaded.encoder), precision, name, loaded.sha256, again, folder};
 }
 
 Base make_base(const Encoder& encoder, const std::string& name, Precision precision, c10::Device device) {

@@ -33,10 +33,11 @@ struct EmotionModel {
   std::vector<std::string> classes;
   AdapterOptions options;
   InputOptions input;
+  std::string no_head;  // why there is no head (undefined tensors) although one was wanted; "" if there is one
   std::string base;         // name of the base model: a Hugging Face id such as "openai/whisper-base", or a folder
   std::string base_sha256;  // sha256_of the base encoder
 
-  // The method's parameters, then the head's.
+  // The method's parameters, then the head's, if there is one.
   std::vector<Parameter> parameters() const;
   // The encoder in the precision of a pass. Trained tensors of the encoder are converted differentiably.
   Encoder compute_encoder() const;
@@ -54,6 +55,7 @@ struct Base {
   std::string sha256;  // sha256_of the encoder before its conversion
   // A separate copy of the unrounded encoder in precision.sums: the initial weights of full fine-tuning.
   std::function<Encoder()> copy_to_train;
+  Path folder = {};  // of its checkpoint; empty for a base that was made in memory
 };
 // Loads a base from a folder. copy_to_train reads the folder again. Errors of load_encoder; and, in copy_to_train, an
 // error if the folder then holds other weights.
@@ -80,21 +82,34 @@ EmotionModel continued_model(const Base& base, const EmotionModel& start, const 
 //                                                    state has the prefix "read_out."
 void save_model(const Path& folder, const EmotionModel& model);
 
+enum class HeadUse : uint8_t {
+  needed,  // error if the folder has no head that can be read
+  if_any,  // else the model has no head (undefined tensors, EmotionModel::no_head); its classes are the given ones
+  none,  // the model has no head and no classes
+};
+
 // Settings of load_model for folders that do not record them.
 struct LoadOptions {
   std::vector<std::string>
       classes;  // in order, for folders that loralens did not save; empty: those of config.json, else "0", "1", ...
-  InputOptions input;  // for a bare PEFT folder
-  bool head = true;  // false: the model has no head (undefined tensors) and no classes, and the folder needs none
+  InputOptions input;  // for a folder that loralens did not save
+  HeadUse head = HeadUse::needed;
 };
 
-// Whether a folder holds a saved model or a bare PEFT adapter (one that another program saved).
+// Whether a folder holds a saved model, a bare PEFT adapter or a classifier of transformers
+// (WhisperForAudioClassification), both of which another program saved.
 bool is_model_folder(const Path& folder);
+// Whether it holds a classifier of transformers. It names no base model: its encoder is whole.
+bool is_classifier_folder(const Path& folder);
+// "; FOLDER is a PEFT adapter: give that folder", for messages about a folder without a model: the first adapter one
+// folder below it, where PEFT saves an adapter that has a name. "" if there is none.
+std::string adapter_below(const Path& folder);
+
 // The description of a saved model, without its tensors.
 struct SavedModel {
   AdapterOptions options;
   std::vector<std::string> classes;  // empty for a bare PEFT folder
-  bool bare = false;  // whether it is a bare PEFT folder
+  bool bare = false;  // whether another program saved it
   bool int8_base = false;  // whether it was trained on base weights in int8 (classifier/int8_base.h)
 };
 // Error for a folder without a model, and for settings that are not supported.
@@ -102,7 +117,9 @@ SavedModel saved_model(const Path& folder);
 // The base model's name in config.json or adapter_config.json; empty if none is given.
 std::string base_name_of(const Path& folder);
 
-// Loads a folder that save_model wrote, or a bare PEFT folder (adapter_config.json, adapter_model.safetensors).
+// Loads a folder that save_model wrote, a bare PEFT folder (adapter_config.json, and adapter_model.safetensors or
+// adapter_model.bin) or a classifier of transformers. Logs what of a PEFT folder is not used: adapters of a decoder,
+// unknown keys of its configuration.
 // Error for a tensor that is missing (the head is never initialised at random), unused, of a wrong shape or not finite;
 // for a base encoder other than the saved one; if there is not one name for each class.
 EmotionModel load_model(const Path& folder, const Base& base, const LoadOptions& options = {});

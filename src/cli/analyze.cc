@@ -136,6 +136,22 @@ void leave_out_unequal(const ComparedModels& m, std::vector<AnalysisEntry>& entr
   log_line(fmt::format("left out: {}, which needs adapters of equal shapes: {}", names, difference));
 }
 
+// Removes the analyses that need an emotion head if the models have none.
+void leave_out_headless(const ComparedModels& m, std::vector<AnalysisEntry>& entries) {
+  const std::string& why = m.adapted.front().no_head;
+  if (why.empty()) return;
+  std::string names;
+  std::erase_if(entries, [&](const AnalysisEntry& entry) {
+    if (entry.needs_head) names += fmt::format("{}, ", entry.name);
+    return entry.needs_head;
+  });
+  const std::string run = m.folders.front().string();
+  if (entries.empty())
+    fail("{}: {}: without a head there is no {}; choose contribution, spectrum, alignment or embedding with --only",
+         run, why, names.substr(0, names.size() - 2));
+  log_line(fmt::format("{}: {}: left out: {}gradients of the loss", run, why, names));
+}
+
 // The largest number of --corpus clips that trained a run: 0 if the clips are those of the runs' own folds, nullopt if
 // it is unknown of one run and none trained the others. If none did, the largest number of speakers who trained a run.
 SeenInTraining seen_by_any(const AnalyzeArguments& a, const ComparedModels& m) {
@@ -200,10 +216,18 @@ void analyze(const CLI::App& command, AnalyzeArguments& a) {
     throw UsageError(fmt::format("--protocol {}: the published analyses use one fold of one run", a.protocol));
   if (a.force) check_inputs_stay(a.out, paths_of_flags(command));
   OutputFolder out(a.out, a.force, complaint_about_folder);
-  OpenedRun first = open_run_of(command, {a.runs.front(), a.model, split(a.classes), a.input}, a.machine);
+  OpenedRun first = open_run_of(command,
+                                {.run = a.runs.front(),
+                                 .model = a.model,
+                                 .classes = split(a.classes),
+                                 .bare_input = a.input,
+                                 .head = HeadUse::if_any,
+                                 .compared = true},
+                                a.machine);
   const ComparedModels m = open_compared(comparison_of(a), std::move(first), a.input);
   check_inputs_stay(a.out, paths_of(m.clips, m.base.name));
   const Setting setting = setting_of(m, protocol, a.seed);
+  leave_out_headless(m, entries);
   leave_out_unequal(m, entries);
   tell_of_unused(a, setting, entries);
   const SeenInTraining seen = seen_by_any(a, m);

@@ -10,6 +10,7 @@
 #include "cli/config.h"
 #include "cli/machine.h"
 #include "inference/predict_files.h"
+#include "inference/windows.h"
 
 namespace loralens {
 namespace {
@@ -33,27 +34,31 @@ void print(const FilePrediction& file, const std::vector<std::string>& classes) 
   print_file(file.path, file.error, values);
 }
 
-// Logs how files longer than Whisper's 30 s were predicted.
-void tell_of(const std::vector<FilePrediction>& long_files, bool cut) {
+// Logs how files longer than a window of the model (30 s in published ones) were predicted. window: in seconds.
+void tell_of(const std::vector<FilePrediction>& long_files, double window, bool cut) {
   if (long_files.empty()) return;
   const size_t more = long_files.size() - 1;
-  log_line(
-      fmt::format("{} ({:.1f} s){}: {}", long_files[0].path, long_files[0].seconds,
-                  more ? fmt::format(" and {} more are longer than 30 s", more) : " is longer than 30 s",
-                  cut ? "only the first 30 s were used, as in training" : "the prediction pools all windows of 30 s"));
+  log_line(fmt::format("{} ({:.1f} s){}: {}", long_files[0].path, long_files[0].seconds,
+                       more ? fmt::format(" and {} more are longer than {} s", more, window)
+                            : fmt::format(" is longer than {} s", window),
+                       cut ? fmt::format("only the first {} s were used, as in training", window)
+                           : fmt::format("the prediction pools all windows of {} s", window)));
 }
 
 void predict(const CLI::App& command, const PredictArguments& a) {
-  const OpenedRun run = open_run_of(command, {a.run, a.model, split(a.classes), a.input, /*folds=*/false}, a.machine);
+  const OpenedRun run = open_run_of(
+      command, {.run = a.run, .model = a.model, .classes = split(a.classes), .bare_input = a.input, .folds = false},
+      a.machine);
   const auto paths = audio_paths(a.files);
+  const double window = static_cast<double>(window_samples(run.base.encoder.config)) / sample_rate;
   size_t failed = 0;
   std::vector<FilePrediction> long_files;
   predict_files(run.models, paths, thread_count(a.machine), [&](const FilePrediction& file) {
     failed += !file.error.empty();
-    if (file.seconds > 30) long_files.push_back(file);
+    if (file.seconds > window) long_files.push_back(file);
     print(file, run.models.front().classes);
   });
-  tell_of(long_files, run.models.front().input.cut);
+  tell_of(long_files, window, run.models.front().input.cut);
   if (failed > 0) fail("{} of {} files could not be read: \"error\" in their lines says why", failed, paths.size());
 }
 

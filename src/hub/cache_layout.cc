@@ -14,17 +14,29 @@ bool only(std::string_view text, std::string_view letters) {
   return text.find_first_not_of(letters) == std::string_view::npos;
 }
 
+// The value of an environment variable; nullptr if it is not set or empty.
+const char* variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value && *value ? value : nullptr;
+}
+
 }  // namespace
 
+std::pair<std::string, std::string> split_revision(const std::string& id) {
+  const size_t at = std::min(id.find('@'), id.size());
+  return {id.substr(0, at), id.substr(std::min(at + 1, id.size()))};
+}
+
+std::optional<Path> hugging_face_home() {
+  if (const char* home = variable("HF_HOME")) return home;
+  if (const char* cache = variable("XDG_CACHE_HOME")) return Path(cache) / "huggingface";
+  if (const char* home = variable("HOME")) return Path(home) / ".cache" / "huggingface";
+  return std::nullopt;
+}
+
 Path hugging_face_cache() {
-  const auto set = [](const char* name) {
-    const char* value = std::getenv(name);
-    return value && *value ? value : nullptr;
-  };
-  if (const char* hub = set("HF_HUB_CACHE")) return hub;
-  if (const char* home = set("HF_HOME")) return Path(home) / "hub";
-  if (const char* cache = set("XDG_CACHE_HOME")) return Path(cache) / "huggingface" / "hub";
-  if (const char* home = set("HOME")) return Path(home) / ".cache" / "huggingface" / "hub";
+  if (const char* hub = variable("HF_HUB_CACHE")) return hub;
+  if (const auto home = hugging_face_home()) return *home / "hub";
   fail("neither HF_HOME nor HOME is set: set one of them to place the Hugging Face cache");
 }
 

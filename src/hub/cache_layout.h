@@ -3,9 +3,11 @@
 // (links to blobs) and refs/main (the commit).
 #pragma once
 
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/files.h"
 
@@ -14,6 +16,13 @@ namespace loralens {
 // The folder of the Hugging Face cache that holds the models (see find_model). Error if neither its variables nor HOME
 // is set.
 Path hugging_face_cache();
+
+// The name and the revision of "openai/whisper-base@v1"; the revision is empty without "@".
+std::pair<std::string, std::string> split_revision(const std::string& id);
+
+// The folder of Hugging Face's own files: $HF_HOME, $XDG_CACHE_HOME/huggingface or ~/.cache/huggingface; nullopt if
+// none of their variables is set.
+std::optional<Path> hugging_face_home();
 
 // "openai--whisper-base" for "openai/whisper-base".
 std::string folder_name(std::string repository);

@@ -10,6 +10,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/formats/json.h"
 #include "base/progress.h"
 #include "hub/cache_layout.h"
 #include "hub/hub.h"
@@ -46,8 +47,11 @@ struct Destination {
 // The Hugging Face cache, in the layout of Python's huggingface_hub.
 class Cache : public Destination {
  public:
-  Cache(const std::string& repository, const std::string& commit, bool force)
-      : root_(hugging_face_cache() / ("models--" + folder_name(repository))), commit_(commit), force_(force) {
+  Cache(const std::string& id, const std::string& commit, bool force)
+      : root_(hugging_face_cache() / ("models--" + folder_name(split_revision(id).first))),
+        revision_(split_revision(id).second),
+        commit_(commit),
+        force_(force) {
     make_folder(root_ / "blobs");
     make_folder(folder());
   }
@@ -62,11 +66,12 @@ class Cache : public Destination {
     if (!fs::equivalent(link, blob, code)) make_link(link, Path("../../blobs") / file.etag);
   }
   void finish() override {
-    const Path main = root_ / "refs" / "main";
+    if (is_commit(revision_)) return;
+    const Path ref = root_ / "refs" / (revision_.empty() ? "main" : revision_);
     std::error_code code;
-    if (fs::exists(main, code) && read_file(main) == commit_) return;  // no write: the cache may be read-only
-    make_folder(main.parent_path());
-    write_file(main, commit_);
+    if (fs::exists(ref, code) && read_file(ref) == commit_) return;  // no write: the cache may be read-only
+    make_folder(ref.parent_path());
+    write_file(ref, commit_);
   }
 
  private:
@@ -83,7 +88,7 @@ class Cache : public Destination {
   }
 
   Path root_;
-  std::string commit_;
+  std::string revision_, commit_;
   bool force_;
 };
 
@@ -91,8 +96,8 @@ class Cache : public Destination {
 class PlainFolder : public Destination {
  public:
   PlainFolder(const Path& folder, bool force) : folder_(folder), force_(force) {
-    // config.json is downloaded last, so a folder that has it holds a complete model.
-    if (!force && fs::exists(folder / "config.json"))
+    // The configuration is downloaded last, so a folder that has it holds a complete model or adapter.
+    if (!force && (fs::exists(folder / "config.json") || fs::exists(folder / "adapter_config.json")))
       fail("{} holds a model already: choose another folder, or give --force to replace it", folder.string());
     make_folder(folder);
   }
@@ -126,21 +131,51 @@ void take_weights(const RemoteModel& model, const std::string& repository, Desti
   const std::string single = "model.safetensors", index = "model.safetensors.index.json";
   if (model.has(single)) return destination.take(model, model.look_up(single));
   if (!model.has(index))
-    fail("{} has no {}: convert it in Python with from_pretrained() and save_pretrained(DIR), and use DIR", repository,
-         single);
+    fail(
+        "{} has no {}: if it has pytorch_model.bin, download that and config.json into a folder, and convert it with "
+        "'loralens import FOLDER --to DIR'",
+        repository, single);
   destination.take(model, model.look_up(index));
   for (const auto& shard : shards_of(read_file(destination.folder() / index), repository + "/" + index))
     destination.take(model, model.look_up(shard));
 }
 
+// Takes the files of an adapter of PEFT, and logs what they are.
+void take_adapter(const RemoteModel& model, const std::string& repository, Destination& destination) {
+  const std::string settings = "adapter_config.json";
+  const bool safe = model.has("adapter_model.safetensors");
+  if (!safe && !model.has("adapter_model.bin"))
+    fail("{} has an {} and no weights of an adapter (adapter_model.safetensors, adapter_model.bin)", repository,
+         settings);
+  destination.take(model, model.look_up(safe ? "adapter_model.safetensors" : "adapter_model.bin"));
+  for (const char* file : {"head.safetensors", "config.json"})  // of an adapter that loralens trained
+    if (model.has(file)) destination.take(model, model.look_up(file));
+  destination.take(model, model.look_up(settings));
+  const auto config = read_json_object(destination.folder() / settings);
+  const auto base = config.find("base_model_name_or_path");
+  const std::string name = base != config.end() && base->is_string() ? shown_json(*base) : "(which it does not name)";
+  log_line(
+      fmt::format("{} is a PEFT adapter of the base model {}: 'predict', 'analyze' and 'train --from' take its "
+                  "folder, with the base model as --model",
+                  repository, name));
+}
+
 Path fetch_from_hub(const std::string& repository, const FetchOptions& options) {
   const RemoteModel model(repository, options.first_wait_seconds);
-  if (!model.has("config.json")) fail("{} has no config.json, so it is no model for transformers", repository);
+  const bool adapter =
+      model.has("adapter_config.json") && !model.has("model.safetensors") && !model.has("model.safetensors.index.json");
+  if (!adapter && !model.has("config.json"))
+    fail("{} has no config.json, so it is no model for transformers", repository);
   std::unique_ptr<Destination> destination;
   if (options.to)
     destination = std::make_unique<PlainFolder>(*options.to, options.force);
   else
     destination = std::make_unique<Cache>(repository, model.commit(), options.force);
+  if (adapter) {
+    take_adapter(model, repository, *destination);
+    destination->finish();
+    return destination->folder();
+  }
   for (const char* file : {"preprocessor_config.json", "generation_config.json", "tokenizer.json"})
     if (model.has(file)) destination->take(model, model.look_up(file));
   take_weights(model, repository, *destination);

@@ -133,6 +133,16 @@ HttpReply http_request(const HttpRequest& request) {
   return std::move(transfer.reply);
 }
 
+bool is_private(const std::string& text) {
+  const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> url(curl_url(), curl_url_cleanup);
+  if (curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0) != CURLUE_OK) return false;
+  if (part_of(url.get(), CURLUPART_SCHEME) == "https") return true;
+  const std::string host = part_of(url.get(), CURLUPART_HOST);
+  if (part_of(url.get(), CURLUPART_SCHEME) != "http") return false;
+  const bool numbers = host.find_first_not_of("0123456789.") == std::string::npos;
+  return host == "localhost" || host == "[::1]" || (numbers && host.starts_with("127."));
+}
+
 bool same_origin(const std::string& a, const std::string& b) { return origin_of(a) == origin_of(b); }
 
 }  // namespace loralens

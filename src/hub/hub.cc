@@ -4,7 +4,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <set>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "hub/cache_layout.h"
@@ -14,6 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr uint64_t most_bytes_of_ref = 1000;
 constexpr std::string_view whisper_names[] = {"tiny",   "tiny.en",   "base",  "base.en",  "small",    "small.en",
                                               "medium", "medium.en", "large", "large-v2", "large-v3", "large-v3-turbo"};
 
@@ -22,12 +25,15 @@ bool is_whisper_name(const std::string& name) {
 }
 
 // The Hugging Face id, or nullopt if `name` cannot be a model name.
-std::optional<std::string> known_repository(const std::string& name) {
-  if (is_whisper_name(name)) return "openai/whisper-" + name;
+std::optional<std::string> known_repository(const std::string& given) {
+  const auto [name, revision] = split_revision(given);
+  if (name.size() < given.size() && !is_plain_name(revision)) return std::nullopt;
+  const std::string ending = given.substr(name.size());
+  if (is_whisper_name(name)) return "openai/whisper-" + name + ending;
   const auto slash = name.find('/');
   if (slash == std::string::npos || !is_plain_name(name.substr(0, slash)) || !is_plain_name(name.substr(slash + 1)))
     return std::nullopt;
-  return name;
+  return given;
 }
 
 bool is_there(const Path& path) {
@@ -49,17 +55,42 @@ bool is_complete(const Path& folder) {
   }
 }
 
-std::optional<Path> find_snapshot(const std::string& repository) {
-  const Path folder = hugging_face_cache() / ("models--" + folder_name(repository));
-  if (!is_there(folder / "refs" / "main")) return std::nullopt;
-  std::string commit = read_file(folder / "refs" / "main");
-  while (!commit.empty() && (commit.back() == '\n' || commit.back() == ' ')) commit.pop_back();
+Path folder_in_cache(const std::string& id) {
+  return hugging_face_cache() / ("models--" + folder_name(split_revision(id).first));
+}
+
+// The complete snapshots in the cache, whatever their revision.
+std::vector<Path> snapshots_of(const std::string& id) {
+  std::set<Path> found;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder_in_cache(id) / "snapshots", ignored))
+    if (is_commit(entry.path().filename().string()) && is_complete(entry.path())) found.insert(entry.path());
+  return {found.begin(), found.end()};
+}
+
+// Whether the cache has several snapshots of a model without a revision, and no record of the branch main.
+bool is_ambiguous(const std::string& id) {
+  return split_revision(id).second.empty() && !is_there(folder_in_cache(id) / "refs" / "main") &&
+         snapshots_of(id).size() > 1;
+}
+
+std::optional<Path> find_snapshot(const std::string& id) {
+  const std::string given = split_revision(id).second, revision = given.empty() ? "main" : given;
+  const Path folder = folder_in_cache(id);
+  std::string commit = revision;
+  if (const Path ref = folder / "refs" / revision; is_there(ref)) {
+    commit = read_file(ref, most_bytes_of_ref);
+    while (!commit.empty() && (commit.back() == '\n' || commit.back() == ' ')) commit.pop_back();
+  } else if (given.empty()) {
+    const auto snapshots = snapshots_of(id);
+    return snapshots.size() == 1 ? std::optional(snapshots.front()) : std::nullopt;
+  }
   if (!is_commit(commit)) return std::nullopt;
   const Path snapshot = folder / "snapshots" / commit;
   return is_complete(snapshot) ? std::optional(snapshot) : std::nullopt;
 }
 
-Path own_folder(const std::string& repository) { return cache_folder() / "models" / folder_name(repository); }
+Path own_folder(const std::string& id) { return cache_folder() / "models" / folder_name(id); }
 
 bool looks_like_a_path(const std::string& name) {
   return name.starts_with('/') || name.starts_with('.') || name.starts_with('~') ||
@@ -68,10 +99,14 @@ bool looks_like_a_path(const std::string& name) {
 
 }  // namespace
 
+std::string without_revision(const std::string& id) { return split_revision(id).first; }
+
 std::string repository_of(const std::string& name) {
   if (const auto repository = known_repository(name)) return *repository;
-  fail("'{}' is no model: give one of {}, a Hugging Face id (organisation/name), or a folder with config.json", name,
-       fmt::join(whisper_names, ", "));
+  fail(
+      "'{}' is no model: give one of {}, a Hugging Face id (organisation/name, also with @REVISION), or a folder with "
+      "config.json",
+      name, fmt::join(whisper_names, ", "));
 }
 
 std::optional<Path> find_model(const std::string& name) {
@@ -79,7 +114,7 @@ std::optional<Path> find_model(const std::string& name) {
   const auto repository = known_repository(name);
   if (!repository) return std::nullopt;
   if (const auto snapshot = find_snapshot(*repository)) return snapshot;
-  const Path own = own_folder(*repository);
+  const Path own = own_folder(*repository);  // does not exist for a revision
   return is_complete(own) ? std::optional(own) : std::nullopt;
 }
 
@@ -92,8 +127,15 @@ Path resolve_model(const std::string& name) {
         name);
   if (looks_like_a_path(name)) fail("there is no folder {}", name);
   const std::string repository = repository_of(name);
+  if (is_ambiguous(repository)) {
+    const auto snapshots = snapshots_of(repository);
+    std::vector<std::string> folders;
+    for (const Path& snapshot : snapshots) folders.push_back(snapshot.string());
+    fail("{} has {} snapshots of {} and no refs/main: give the folder of one, as with --model: {}",
+         folder_in_cache(repository).string(), folders.size(), repository, fmt::join(folders, ", "));
+  }
   fail("the model {} is not on this machine (looked in {} and {}): run 'loralens fetch {}'", repository,
-       (hugging_face_cache() / ("models--" + folder_name(repository))).string(), own_folder(repository).string(), name);
+       folder_in_cache(repository).string(), own_folder(repository).string(), name);
 }
 
 }  // namespace loralens

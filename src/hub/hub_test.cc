@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hub/hub.h"
 
+#include "hub/http.h"
 #include "hub/test_hub.h"
 
 namespace loralens {
 namespace {
+
+using testing::AllOf;
 
 TEST_F(HubTest, NamesBecomeRepositories) {
   EXPECT_EQ(repository_of("base"), "openai/whisper-base");
   EXPECT_EQ(repository_of("tiny.en"), "openai/whisper-tiny.en");
   EXPECT_EQ(repository_of("large-v3-turbo"), "openai/whisper-large-v3-turbo");
   EXPECT_EQ(repository_of("org/name-1.0"), "org/name-1.0");
-  for (const char* bad :
-       {"huge", "large.en", "", "../name", "org/../name", "org/na me", "a/b/c", "org/", "/name", "a/.."})
+  EXPECT_EQ(repository_of("base@v1"), "openai/whisper-base@v1");
+  EXPECT_EQ(repository_of("org/name@" + commit), "org/name@" + commit);
+  EXPECT_EQ(without_revision("org/name@v1"), "org/name");
+  for (const char* bad : {"huge", "large.en", "", "base@", "base@a/b", "base@..", "org/name@a@b", "@v1", "../name",
+                          "org/../name", "org/na me", "a/b/c", "org/", "/name", "a/.."})
     EXPECT_THROW(repository_of(bad), Error) << bad;
 }
 
@@ -35,6 +41,82 @@ TEST_F(HubTest, FoldersComeBeforeCaches) {
   EXPECT_EQ(find_model("org/model"), folder_ / snapshot);
   put(model_ / "refs/main", "../../../plain");
   EXPECT_EQ(find_model("org/model"), folder_ / ".cache/loralens/models/org--model");
+}
+
+TEST_F(HubTest, SnapshotsWithoutARecordOfTheBranch) {
+  const auto add = [&](const std::string& of) {
+    put(model_ / "snapshots" / of / "config.json", "{}");
+    put(model_ / "snapshots" / of / "model.safetensors", "");
+    return folder_ / model_ / "snapshots" / of;
+  };
+  const Path first = add(commit);
+  EXPECT_EQ(find_model("org/model"), first);
+  EXPECT_EQ(find_model("org/model@" + commit), first);
+  const std::string other(40, 'd');
+  const Path second = add(other);
+  EXPECT_EQ(find_model("org/model"), std::nullopt);
+  EXPECT_THAT(complaint([] { resolve_model("org/model"); }),
+              AllOf(HasSubstr("2 snapshots"), HasSubstr(first.string()), HasSubstr(second.string())));
+  EXPECT_EQ(find_model("org/model@" + other), second);
+  put(model_ / "refs/v1", other);
+  EXPECT_EQ(find_model("org/model@v1"), second);
+  EXPECT_EQ(find_model("org/model@v2"), std::nullopt);
+  put(model_ / "refs/main", commit);
+  EXPECT_EQ(find_model("org/model"), first);
+}
+
+TEST_F(HubTest, ARevisionIsFetched) {
+  FakeHub hub;
+  hub.revision = "v1";
+  set("HF_ENDPOINT", hub.hub.url());
+  const Path snapshot = fetch_model("org/model@v1", {.first_wait_seconds = 0.001});
+  EXPECT_EQ(snapshot, folder_ / model_ / "snapshots" / commit);
+  EXPECT_EQ(read_file(folder_ / model_ / "refs/v1"), commit);
+  EXPECT_FALSE(fs::exists(folder_ / model_ / "refs/main"));
+  EXPECT_EQ(find_model("org/model@v1"), snapshot);
+}
+
+TEST_F(HubTest, AnAdapterIsFetched) {
+  FakeHub hub;
+  hub.files = {{"adapter_config.json", R"({"base_model_name_or_path": "openai/whisper-base"})"},
+               {"adapter_model.safetensors", "weights"},
+               {"readme.md", "no"}};
+  fetch(hub, folder_ / "to");
+  EXPECT_EQ(everything(), (std::vector<std::string>{"to/adapter_config.json", "to/adapter_model.safetensors"}));
+  EXPECT_EQ(fetch(hub), folder_ / model_ / "snapshots" / commit);
+  hub.files.erase("adapter_model.safetensors");
+  EXPECT_THAT(complaint([&] { fetch(hub); }), HasSubstr("no weights of an adapter"));
+}
+
+TEST_F(HubTest, TheTokenComesFromTheEnvironmentOrAFile) {
+  FakeHub hub;
+  const auto token = [&] {
+    fetch(hub);
+    const std::string head = hub.hub.requests().back().head;
+    const auto at = head.find("Bearer ");
+    return at == std::string::npos ? "" : head.substr(at + 7, head.find("\r\n", at) - at - 7);
+  };
+  EXPECT_EQ(token(), "");
+  put(".cache/huggingface/token", "hf_own\n");
+  EXPECT_EQ(token(), "hf_own");
+  put("home/token", "hf_home\n");
+  set("HF_HOME", (folder_ / "home").string());
+  EXPECT_EQ(token(), "hf_home");
+  set("HF_TOKEN_PATH", put("elsewhere", " hf_path \n").string());
+  EXPECT_EQ(token(), "hf_path");
+  set("HF_TOKEN", "hf_variable");
+  EXPECT_EQ(token(), "hf_variable");
+  unset("HF_TOKEN");
+  put("elsewhere", "two words");
+  EXPECT_THAT(complaint([&] { fetch(hub); }), HasSubstr((folder_ / "elsewhere").string()));
+}
+
+TEST_F(HubTest, ATokenIsForEncryptedConnectionsAndThisMachine) {
+  for (const char* url : {"https://example.org", "http://localhost:80", "http://127.1.2.3:8", "http://[::1]:9/a"})
+    EXPECT_TRUE(is_private(url)) << url;
+  for (const char* url : {"http://example.org", "http://127.0.0.1.example.org", "http://localhost.example.org",
+                          "http://10.0.0.1", "ftp://localhost", "http://127.0.0.1@example.org", "not a url"})
+    EXPECT_FALSE(is_private(url)) << url;
 }
 
 TEST_F(HubTest, TheCacheIsWhereTheEnvironmentSays) {

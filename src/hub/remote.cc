@@ -3,6 +3,7 @@
 #include "hub/remote.h"
 
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <cstdlib>
 #include <thread>
@@ -17,6 +18,7 @@ namespace {
 
 constexpr int tries = 4;
 constexpr int most_redirects = 5;
+constexpr uint64_t longest_token = 10'000;  // bytes of its file
 constexpr size_t largest_listing = 64 << 20;  // bytes of the JSON list of a model's files
 
 std::string environment(const char* name, const char* otherwise) {
@@ -31,6 +33,24 @@ std::string bare_tag(std::string tag) {
   return tag;
 }
 
+// The user's token, and in `source` where it comes from; "" if there is none.
+std::string token_of_user(std::string& source) {
+  source = "HF_TOKEN";
+  std::string token = environment("HF_TOKEN", "");
+  if (token.empty()) {
+    const auto home = hugging_face_home();
+    const Path file = environment("HF_TOKEN_PATH", home ? (*home / "token").c_str() : "");
+    std::error_code ignored;
+    if (file.empty() || !std::filesystem::exists(file, ignored)) return "";
+    source = file.string();
+    token = read_file(file, longest_token);
+  }
+  const auto is_space = [](unsigned char c) { return std::isspace(c) != 0; };
+  while (!token.empty() && is_space(token.back())) token.pop_back();
+  while (!token.empty() && is_space(token.front())) token.erase(0, 1);
+  return token;
+}
+
 // Parses a number of bytes from a header; -1 if it is missing or malformed.
 int64_t bytes_in(const std::string& text) {
   if (text.empty() || text.size() > 18 || text.find_first_not_of("0123456789") != std::string::npos) return -1;
@@ -39,17 +59,25 @@ int64_t bytes_in(const std::string& text) {
 
 }  // namespace
 
-RemoteModel::RemoteModel(std::string repository, double first_wait_seconds)
-    : repository_(std::move(repository)),
+RemoteModel::RemoteModel(const std::string& id, double first_wait_seconds)
+    : repository_(split_revision(id).first),
+      revision_(split_revision(id).second),
       endpoint_(environment("HF_ENDPOINT", "https://huggingface.co")),
-      token_(environment("HF_TOKEN", "")),
       first_wait_seconds_(first_wait_seconds) {
+  if (revision_.empty()) revision_ = "main";
   while (endpoint_.ends_with('/')) endpoint_.pop_back();
   if (!endpoint_.starts_with("https://") && !endpoint_.starts_with("http://"))
     fail("HF_ENDPOINT is '{}': it must begin with https:// or http://", without_secrets(endpoint_));
+  std::string source;
+  token_ = token_of_user(source);
   const auto printable = [](char c) { return c > ' ' && c < 127; };
   if (!std::all_of(token_.begin(), token_.end(), printable))
-    fail("HF_TOKEN holds a space, a line break or a control character: set it to the token alone");
+    fail("{} holds a space, a line break or a control character within: it must be the token alone", source);
+  if (!token_.empty() && !is_private(endpoint_)) {
+    log_line(
+        fmt::format("the token of {} is not sent to {}, which is not encrypted", source, without_secrets(endpoint_)));
+    token_.clear();
+  }
   list();
 }
 
@@ -58,7 +86,7 @@ std::string RemoteModel::url_of(const std::string& file) const {
 }
 
 void RemoteModel::list() {
-  const std::string url = endpoint_ + "/api/models/" + repository_ + "/revision/main";
+  const std::string url = endpoint_ + "/api/models/" + repository_ + "/revision/" + revision_;
   std::string text;
   with_retries([&] {
     text.clear();
@@ -114,7 +142,7 @@ void RemoteModel::check_status(const HttpReply& reply, const std::string& addres
   if (reply.status == 401 || reply.status == 403)
     fail(
         "{} (HTTP {}): {} does not exist, or is private or gated: check the name, or accept its terms at {}/{} and "
-        "set HF_TOKEN to a token that may read it",
+        "set HF_TOKEN to a token that may read it (or log in with 'hf auth login')",
         url, reply.status, repository_, without_secrets(endpoint_), repository_);
   if (reply.status == 404) fail("{} (HTTP 404): there is no such model or file: check the name {}", url, repository_);
   if (reply.status >= 500 || reply.status == 429) throw Unreachable(fmt::format("{} (HTTP {})", url, reply.status));

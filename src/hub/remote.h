@@ -12,12 +12,12 @@
 
 namespace loralens {
 
-// A model at HF_ENDPOINT (default https://huggingface.co), branch main. A request is tried four times if the server
-// cannot be reached, the connection breaks or the status is 5xx or 429. If all four tries fail, functions throw
-// Unreachable; other faults are an Error.
+// A model at HF_ENDPOINT (default https://huggingface.co), at the id's revision or the branch main. A request is tried
+// four times if the server cannot be reached, the connection breaks or the status is 5xx or 429. If all four tries
+// fail, functions throw Unreachable; other faults are an Error.
 class RemoteModel {
  public:
-  RemoteModel(std::string repository, double first_wait_seconds);
+  RemoteModel(const std::string& id, double first_wait_seconds);  // id: of repository_of()
 
   const std::string& commit() const { return commit_; }
   bool has(const std::string& file) const { return files_.contains(file); }
@@ -32,7 +32,7 @@ class RemoteModel {
   void with_retries(const std::function<void()>& attempt) const;
   std::string url_of(const std::string& file) const;
 
-  std::string repository_, endpoint_, token_, commit_;
+  std::string repository_, revision_, endpoint_, token_, commit_;
   double first_wait_seconds_;
   std::set<std::string> files_;
 };

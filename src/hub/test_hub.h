@@ -116,6 +116,7 @@ inline std::string sha256(const std::string& bytes) {
 struct FakeHub {
   std::map<std::string, std::string> files{{"config.json", "{}"}, {"tokenizer.json", "{\"a\":1}"}, {"readme.md", "no"}};
   std::string weights = std::string(200000, 'w'), announced = sha256(std::string(200000, 'w')), head = commit;
+  std::string revision = "main";  // the only one
   size_t cut_after = 0;  // the storage cuts its first reply after so many bytes; 0: never
   std::string status;    // if not empty: the status of every answer of the hub
   bool honours_range = true;
@@ -130,10 +131,11 @@ struct FakeHub {
     };
     if (!status.empty()) return reply(status, "", "", 0);
     if (unavailable > 0 && unavailable-- > 0) return reply("503 Busy", "", "", 0);
-    if (request.path == "/api/models/org/model/revision/main") {
+    if (request.path == "/api/models/org/model/revision/" + revision) {
       std::string list;
       for (const auto& [name, text] : files) list += R"({"rfilename":")" + name + "\"},";
-      if (!files.count("model.safetensors.index.json")) list += R"({"rfilename":"model.safetensors"},)";
+      if (!files.count("model.safetensors.index.json") && !files.count("adapter_config.json"))
+        list += R"({"rfilename":"model.safetensors"},)";
       return send("", R"({"sha":")" + head + R"(","siblings":[)" + list + R"({"rfilename":"../../evil"}]})");
     }
     const std::string start = "/org/model/resolve/" + commit + "/";
@@ -166,7 +168,7 @@ class HubTest : public testing::Test {
     std::string name = testing::TempDir() + "hub.XXXXXX";
     folder_ = mkdtemp(name.data());
     for (const char* variable :
-         {"HF_HUB_CACHE", "HF_HOME", "HF_ENDPOINT", "HF_TOKEN", "HF_HUB_OFFLINE", "XDG_CACHE_HOME"})
+         {"HF_HUB_CACHE", "HF_HOME", "HF_ENDPOINT", "HF_TOKEN", "HF_TOKEN_PATH", "HF_HUB_OFFLINE", "XDG_CACHE_HOME"})
       unset(variable);
     set("HOME", folder_.string());
     set("no_proxy", "127.0.0.1");

@@ -17,12 +17,12 @@ namespace {
 constexpr size_t files_in_chunk = 32;  // the first chunk is smaller, for a quick start
 constexpr int64_t bytes_in_chunk = int64_t{64} << 20;  // limit of log-mels in a chunk, so it holds fewer long files
 
-void decode_file(DecodedFile& file, const LogMel& mel, const InputOptions& input, int64_t positions) {
+void decode_file(DecodedFile& file, const LogMel& mel, const InputOptions& input, int64_t window, int64_t positions) {
   FileResult& result = file.result;
   try {
     if (!is_utf8(result.path)) fail("the path is not UTF-8, which JSON needs: rename the file or its folder");
     if (result.path.find('\0') != std::string::npos) fail("the path holds a zero byte, which no file's name has");
-    auto windows = std::make_unique<ClipWindows>(clip_of_id(result.path), mel, input);
+    auto windows = std::make_unique<ClipWindows>(clip_of_id(result.path), mel, input, window);
     file.mels = next_windows(*windows, positions);
     if (windows->done())
       result.seconds = windows->seconds();
@@ -55,8 +55,8 @@ std::string message_of(const std::string& id, const std::exception& error) {
 }
 
 FileDecoder::FileDecoder(const std::vector<std::string>& paths, const LogMel& mel, const InputOptions& input,
-                         int64_t positions, int64_t threads)
-    : paths_(paths), mel_(mel), input_(input), positions_(positions), threads_(threads) {
+                         int64_t window, int64_t positions, int64_t threads)
+    : paths_(paths), mel_(mel), input_(input), window_(window), positions_(positions), threads_(threads) {
   start();
 }
 
@@ -69,7 +69,7 @@ std::vector<DecodedFile> FileDecoder::decode(size_t begin, size_t count) const {
     if (i > 0 && bytes > bytes_in_chunk) return;
     started[i] = true;
     chunk[i].result.path = paths_[begin + i];
-    decode_file(chunk[i], mel_, input_, positions_);
+    decode_file(chunk[i], mel_, input_, window_, positions_);
     for (const auto& part : chunk[i].mels) bytes += static_cast<int64_t>(part.nbytes());
   });
   chunk.erase(chunk.begin() + (std::ranges::find(started, false) - started.begin()), chunk.end());

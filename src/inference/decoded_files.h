@@ -40,9 +40,10 @@ std::string message_of(const std::string& id, const std::exception& error);
 // that its log-mels take little more than 64 MB.
 class FileDecoder {
  public:
-  // paths: files, or ids of segments. positions: most positions of a file's first pass. The arguments must outlive it.
-  FileDecoder(const std::vector<std::string>& paths, const LogMel& mel, const InputOptions& input, int64_t positions,
-              int64_t threads);
+  // paths: files, or ids of segments. window: samples of a window (window_samples). positions: most positions of a
+  // file's first pass. The arguments must outlive it.
+  FileDecoder(const std::vector<std::string>& paths, const LogMel& mel, const InputOptions& input, int64_t window,
+              int64_t positions, int64_t threads);
 
   // The next files; empty at the end. The chunk after it is decoded meanwhile.
   std::vector<DecodedFile> next();
@@ -54,7 +55,7 @@ class FileDecoder {
   const std::vector<std::string>& paths_;
   const LogMel& mel_;
   const InputOptions& input_;
-  int64_t positions_, threads_;
+  int64_t window_, positions_, threads_;
   size_t begin_ = 0;  // of the next chunk
   std::future<std::vector<DecodedFile>> ahead_;
 };

@@ -110,7 +110,8 @@ RowName names_of(const ClipSource& source, std::span<const int64_t> clips) {
 }
 
 int64_t positions_in_pass(const WhisperConfig& config) {
-  constexpr int64_t bytes = int64_t{256} << 20, window = padded_length / position_samples;
+  constexpr int64_t bytes = int64_t{256} << 20;
+  const int64_t window = config.positions;
   const int64_t values = config.mlp_width + 6 * config.width;  // values per position that are in memory together
   return std::max<int64_t>(2, bytes / (values * static_cast<int64_t>(sizeof(float))) / window) * window;
 }

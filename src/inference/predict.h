@@ -28,7 +28,7 @@ at::Tensor probabilities(const EmotionModel& model, const at::Tensor& states, co
 // Names row i by the id of clips[i].
 RowName names_of(const ClipSource& source, std::span<const int64_t> clips);
 
-// The most positions in one pass of a long clip: as many 30 s windows, at least two, as need about 256 MB for the
+// The most positions in one pass of a long clip: as many windows, at least two, as need about 256 MB for the
 // activations of a layer. A clip of more positions needs several passes.
 int64_t positions_in_pass(const WhisperConfig& config);
 

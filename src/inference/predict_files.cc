@@ -135,7 +135,8 @@ void predict_files(const std::vector<EmotionModel>& models, const std::vector<st
     if (model.classes != models.front().classes)
       fail("models with different classes cannot be averaged: load folds of one run");
   const Recogniser recognise(models);
-  FileDecoder decoder(paths, mel, models.front().input, positions_in_pass(recognise.config()), threads);
+  FileDecoder decoder(paths, mel, models.front().input, window_samples(recognise.config()),
+                      positions_in_pass(recognise.config()), threads);
   for (auto files = decoder.next(); !files.empty(); files = decoder.next()) {
     std::vector<Recognised> chunk;
     for (DecodedFile& file : files) chunk.push_back({std::move(file), {}});

@@ -232,7 +232,7 @@ TEST_F(LooseFiles, AClipWithoutSamplesIsAnErrorAloneAndBesideOthers) {
 TEST_F(LooseFiles, LongOnesArePooledOverTheirWindows) {
   const Clip clip = tone_clip(folder_, "long", 400, 31, 1);
   const EmotionModel model = tiny_model(base_, tiny_adapter("lora"));
-  const auto mels = mel_segments(clip, LogMel(80), {});
+  const auto mels = mel_segments(clip, LogMel(80), {}, padded_length);
   ASSERT_EQ(mels.size(), 2u);
   std::vector<Tensor> states;
   for (const Tensor& mel : mels) {

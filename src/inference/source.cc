@@ -24,8 +24,8 @@ constexpr int64_t most_ahead = int64_t{256} << 20;  // limit of log-mels decoded
 
 // The limit of a clip's input in samples: the end of the window that holds the clip's last sample, so that no window
 // consists of the tail alone.
-int64_t input_end(int64_t samples, const InputOptions& input) {
-  return input.cut ? padded_length : (samples + padded_length - 1) / padded_length * padded_length;
+int64_t input_end(int64_t samples, const InputOptions& input, int64_t window) {
+  return input.cut ? window : (samples + window - 1) / window * window;
 }
 
 }  // namespace
@@ -53,11 +53,12 @@ void ClipSource::measure() {
     return (samples + unit - 1) / unit * (unit / position_samples);
   };
   const InputOptions& input = options_.input;
+  const int64_t window = window_samples(encoder_.config);
   for (const Clip& clip : clips_) {
     const int64_t speech = std::llround(audio_seconds(clip.path, {clip.start, clip.end}) * sample_rate);
     const int64_t longest = input.padded ? speech : speech + std::llround(input.tail * sample_rate);
-    const int64_t samples = std::min(longest, input_end(speech, input));
-    positions_.push_back(in_units(samples, input.padded ? padded_length : position_samples));
+    const int64_t samples = std::min(longest, input_end(speech, input, window));
+    positions_.push_back(in_units(samples, input.padded ? window : position_samples));
     speech_positions_.push_back(std::min(in_units(speech, position_samples), positions_.back()));
   }
 }
@@ -78,7 +79,7 @@ void ClipSource::prefetch(std::span<const int64_t> clips) {
     if (bytes > most_ahead) return;
     ahead_[clip] = std::async(std::launch::async, [this, clip] {
       const at::NoGradGuard no_grad;
-      return mel_segments(clips_[clip], mel_, options_.input);
+      return mel_segments(clips_[clip], mel_, options_.input, window_samples(encoder_.config));
     });
   }
 }
@@ -91,12 +92,12 @@ ClipSource::Segments ClipSource::mels(int64_t clip) {
     ahead_.erase(task);
     return segments;
   }
-  return mel_segments(clips_[clip], mel_, options_.input);
+  return mel_segments(clips_[clip], mel_, options_.input, window_samples(encoder_.config));
 }
 
 void ClipSource::pass_windows(int64_t clip, int64_t positions, const Encoder* encoder,
                               const std::function<void(const Batch&)>& see) {
-  ClipWindows windows(clips_[clip], mel_, options_.input);
+  ClipWindows windows(clips_[clip], mel_, options_.input, window_samples(encoder_.config));
   while (!windows.done()) {
     std::vector<Segments> parts;
     for (int64_t filled = 0; filled < positions && !windows.done(); filled += parts.back()[0].size(0)) {

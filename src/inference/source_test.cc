@@ -60,7 +60,7 @@ TEST_F(Source, RoundRowsChangeNoClip) {
 }
 
 TEST_F(Source, StopsAtTheFirstAdaptedLayer) {
-  const auto mels = mel_segments(clips_[0], LogMel(80), {});
+  const auto mels = mel_segments(clips_[0], LogMel(80), {}, padded_length);
   ASSERT_EQ(mels.size(), 1u);
   const Tensor embedding = stem(encoder_, mels[0]);
   ClipSource source(encoder_, clips_, 2, {});
@@ -131,7 +131,7 @@ TEST_P(InputLengths, AreThoseOfTheOptions) {
   const std::vector<Clip> clips = {tone_clip(folder, "clip", 400, seconds, 1)};
   double read = 0;
   std::vector<int64_t> lengths;
-  for (const Tensor& mel : mel_segments(clips[0], LogMel(80), input, &read)) {
+  for (const Tensor& mel : mel_segments(clips[0], LogMel(80), input, padded_length, &read)) {
     EXPECT_EQ(mel.size(0), 80);
     lengths.push_back(mel.size(1) / 2);
   }
@@ -159,13 +159,34 @@ INSTANTIATE_TEST_SUITE_P(Inputs, InputLengths,
                                          Lengths{"padded_cut", 31.0, {.padded = true, .cut = true}, {1500}}),
                          [](const auto& info) { return info.param.name; });
 
+// An encoder with fewer positions reads windows of its own length.
+TEST(Inputs, WindowsAreThoseOfTheEncoder) {
+  const TestFolder folder;
+  const std::vector<Clip> clips = {tone_clip(folder, "clip", 400, 40, 1)};
+  Encoder encoder = tiny_encoder();
+  encoder.config.positions = 750;
+  EXPECT_EQ(window_samples(encoder.config), 240'000);
+  for (const auto& [input, positions] : {std::pair{InputOptions{}, int64_t{2025}},
+                                         {InputOptions{.padded = true}, 2250},
+                                         {InputOptions{.cut = true}, 750}}) {
+    ClipSource source(encoder, clips, 0, {.input = input});
+    EXPECT_THAT(source.positions(), ElementsAre(positions));
+    int64_t read = 0;
+    for (const Tensor& mel : mel_segments(clips[0], LogMel(80), input, 240'000)) {
+      EXPECT_LE(mel.size(1), 1500);
+      read += mel.size(1) / 2;
+    }
+    EXPECT_EQ(read, positions);
+  }
+}
+
 TEST(Inputs, ASegmentOfAFileIsAClip) {
   const TestFolder folder;
   Clip clip = tone_clip(folder, "long", 400, 3, 1);
   clip.start = 1;
   clip.end = 1.5;
   double seconds = 0;
-  EXPECT_EQ(mel_segments(clip, LogMel(80), {}, &seconds)[0].size(1), 100);
+  EXPECT_EQ(mel_segments(clip, LogMel(80), {}, padded_length, &seconds)[0].size(1), 100);
   EXPECT_EQ(seconds, 0.5);
 }
 

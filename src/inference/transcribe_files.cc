@@ -138,7 +138,8 @@ void transcribe_files(const Transcriber& model, const std::vector<std::string>& 
   const LogMel mel(model.encoder.config.mels);
   const InputOptions input{.padded = true};
   const WindowTranscriber transcribe_windows(model);
-  FileDecoder decoder(paths, mel, input, positions_in_pass(model.encoder.config), threads);
+  FileDecoder decoder(paths, mel, input, window_samples(model.encoder.config), positions_in_pass(model.encoder.config),
+                      threads);
   for (auto files = decoder.next(); !files.empty(); files = decoder.next()) {
     std::vector<Transcribed> chunk;
     for (DecodedFile& file : files) chunk.push_back({std::move(file)});

@@ -11,8 +11,6 @@
 namespace loralens {
 namespace {
 
-constexpr size_t window_samples = padded_length;
-
 // Calls `work`; turns every exception into an Error that names the file.
 template <typename Work>
 auto naming(const Path& path, Work&& work) {
@@ -25,9 +23,9 @@ auto naming(const Path& path, Work&& work) {
   }
 }
 
-std::vector<float> read_window(AudioStream& stream) {
+std::vector<float> read_window(AudioStream& stream, int64_t samples) {
   const Timed time(Phase::decode);
-  return stream.read(window_samples);
+  return stream.read(samples);
 }
 
 }  // namespace
@@ -42,28 +40,32 @@ std::string reason_of(const std::exception& error) {
   return error.what();
 }
 
-ClipWindows::ClipWindows(const Clip& clip, const LogMel& mel, const InputOptions& input)
+int64_t window_samples(const WhisperConfig& config) { return config.positions * position_samples; }
+
+ClipWindows::ClipWindows(const Clip& clip, const LogMel& mel, const InputOptions& input, int64_t window)
     : path_(clip.path),
       mel_(mel),
       input_(input),
+      window_samples_(window),
       stream_(naming(clip.path, [&] { return AudioStream(clip.path, {clip.start, clip.end}); })) {
-  window_ = naming(path_, [&] { return read_window(stream_); });
+  window_ = naming(path_, [&] { return read_window(stream_, window_samples_); });
 }
 
 at::Tensor ClipWindows::next() {
   return naming(path_, [&] {
     const std::vector<float> window = std::move(window_);
-    window_ = window.size() == window_samples ? read_window(stream_) : std::vector<float>();
+    window_ = std::ssize(window) == window_samples_ ? read_window(stream_, window_samples_) : std::vector<float>();
     if (input_.cut)  // decodes the unused rest too, so that a damaged file is an error
-      while (!window_.empty()) window_ = read_window(stream_);
+      while (!window_.empty()) window_ = read_window(stream_, window_samples_);
     const Timed time(Phase::mel);
-    if (input_.padded) return mel_(padded_samples(window));
-    return done() ? mel_(speech_samples(window, input_.tail, padded_length)) : mel_(window);
+    if (input_.padded) return mel_(padded_samples(window, window_samples_));
+    return done() ? mel_(speech_samples(window, input_.tail, window_samples_)) : mel_(window);
   });
 }
 
-std::vector<at::Tensor> mel_segments(const Clip& clip, const LogMel& mel, const InputOptions& input, double* seconds) {
-  ClipWindows windows(clip, mel, input);
+std::vector<at::Tensor> mel_segments(const Clip& clip, const LogMel& mel, const InputOptions& input, int64_t window,
+                                     double* seconds) {
+  ClipWindows windows(clip, mel, input, window);
   std::vector<at::Tensor> segments;
   while (!windows.done()) segments.push_back(windows.next());
   if (seconds) *seconds = windows.seconds();

@@ -15,14 +15,17 @@
 
 namespace loralens {
 
-// Gives a clip of up to 30 s as one window, a longer one as windows of 30 s. With InputOptions::cut only the first
-// window is given, and the rest of the file is read only to find damage. ClipSource::measure computes the same lengths
-// without decoding. The tail of silence never needs a window of its own: it ends with the window that holds the end of
-// the clip. Keeps at most two windows of samples in memory. All errors name the file.
+// Samples of the longest input of an encoder: 480,000 (30 s) for published models.
+int64_t window_samples(const WhisperConfig& config);
+
+// Gives a clip of up to one window (window_samples) as one, a longer one as several. With InputOptions::cut only the
+// first window is given, and the rest of the file is read only to find damage. ClipSource::measure computes the same
+// lengths without decoding. The tail of silence never needs a window of its own: it ends with the window that holds the
+// end of the clip. Keeps at most two windows of samples in memory. All errors name the file.
 class ClipWindows {
  public:
-  // mel: must outlive it.
-  ClipWindows(const Clip& clip, const LogMel& mel, const InputOptions& input);
+  // mel: must outlive it. window: samples of a window.
+  ClipWindows(const Clip& clip, const LogMel& mel, const InputOptions& input, int64_t window);
 
   bool done() const { return window_.empty(); }
   at::Tensor next();  // M×frames; only while not done()
@@ -32,12 +35,13 @@ class ClipWindows {
   Path path_;
   const LogMel& mel_;
   InputOptions input_;
+  int64_t window_samples_;
   AudioStream stream_;
   std::vector<float> window_;  // the samples of the next window; empty at the end
 };
 
 // All windows of a clip (M×frames each). seconds: receives the clip's length.
-std::vector<at::Tensor> mel_segments(const Clip& clip, const LogMel& mel, const InputOptions& input,
+std::vector<at::Tensor> mel_segments(const Clip& clip, const LogMel& mel, const InputOptions& input, int64_t window,
                                      double* seconds = nullptr);
 
 // A message of one line for any exception: only the first line of LibTorch's messages, and advice if memory ran out.

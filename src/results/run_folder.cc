@@ -171,8 +171,8 @@ std::vector<Path> model_folders(const Path& run) {
   if (folds_in(run).empty())
     fail(
         "{} is neither a run (no fold-00) nor a model folder (no adapter_config.json and no config.json "
-        "that loralens wrote)",
-        run.string());
+        "that loralens wrote or that is a classifier's){}",
+        run.string(), adapter_below(run));
   const auto expected = folds_told_of(run);
   std::vector<Path> folders;
   for (const Path& training : training_folders(run))

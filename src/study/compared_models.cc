@@ -126,10 +126,11 @@ void add_run(const ComparisonRequest& a, const std::string& name, const InputOpt
   const auto folders = model_folders(name);
   std::vector<EmotionModel> models;
   for (size_t f = 0; f < folders.size(); ++f) {
-    models.push_back(load_model(folders[f], m.base, {like.classes, bare_input}));
+    models.push_back(load_model(folders[f], m.base, {like.classes, bare_input, HeadUse::if_any}));
     const EmotionModel& model = models.back();
     if (model.classes != like.classes || !same_input(model.input, like.input) ||
-        model.options.method != like.options.method || !same_places(model.adapted.adapters, like.adapted.adapters))
+        model.no_head.empty() != like.no_head.empty() || model.options.method != like.options.method ||
+        !same_places(model.adapted.adapters, like.adapted.adapters))
       fail(
           "{} is no repetition of {}: classes, input, method and adapted modules must be the same (loralens report "
           "compares different runs)",
@@ -286,13 +287,21 @@ EmotionModel untrained_model(const ComparisonRequest& a, const ComparedModels& m
   if (const Path config = Path(a.untrained) / "config.json";
       fs::exists(config) && read_json_object(config).contains("loralens"))
     fail("--untrained {} is a model that loralens trained: {}", a.untrained, advice);
-  EmotionModel untrained = load_model(a.untrained, m.base, {like.classes, like.input});
+  const HeadUse head = like.no_head.empty() ? HeadUse::needed : HeadUse::none;
+  EmotionModel untrained = load_model(a.untrained, m.base, {like.classes, like.input, head});
   const auto& adapters = untrained.adapted.parameters;
   for (size_t f = 0; f < m.adapted.size() && !adapters.empty(); ++f)
     if (same_tensors(adapters, m.adapted[f].adapted.parameters))
       fail("--untrained {} has the trained adapters of {}: {}", a.untrained, m.folders[f].string(), advice);
   use_last_layer_head(untrained);
   return untrained;
+}
+
+// Sets the classes of models without a head: the labels of the clips.
+void use_labels_as_classes(ComparedModels& m) {
+  std::set<std::string> labels;
+  for (const Clip& clip : m.clips.clips) labels.insert(clip.label);
+  for (EmotionModel& model : m.adapted) model.classes.assign(labels.begin(), labels.end());
 }
 
 }  // namespace
@@ -305,6 +314,7 @@ ComparedModels open_compared(const ComparisonRequest& a, OpenedRun first_run, co
   m.base = std::move(first_run.base);
   m.adapted = std::move(first_run.models);
   m.clips = clips_of(a, m.run, m.adapted.front().classes);
+  if (m.adapted.front().classes.empty()) use_labels_as_classes(m);
   m.labels = class_numbers(m.clips, m.adapted.front().classes);
   m.folds = folds_of(a, first, m.clips);
   const std::vector<Fold> folds = m.folds;

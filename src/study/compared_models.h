@@ -30,7 +30,8 @@ struct ComparedModels {
   Path run;  // the first run's folder with config.toml and folds.csv; may be the parent of the model's folder
   std::vector<Path> folders;  // of each model: the folds of the first training, of the second, ...
   Base base;
-  // One each for every fold of every training; all heads read the last layer.
+  // One each for every fold of every training; all heads read the last layer. Adapters of PEFT may have no head
+  // (EmotionModel::no_head); their classes are then those of --classes, else the labels of the clips.
   std::vector<EmotionModel> adapted, frozen;
   // Whether it is known that the models of `against` were trained on none of the clips on which they are compared.
   bool against_known = true;

@@ -9,6 +9,7 @@
 #include "base/formats/toml.h"
 #include "base/profile.h"
 #include "base/progress.h"
+#include "checkpoint/torch_import.h"
 #include "hub/hub.h"
 #include "results/run_folder.h"
 
@@ -47,7 +48,7 @@ void refuse_lost_final(const Path& run) {
 // Renames the models' classes as --classes says. UsageError unless it gives one distinct name for each class.
 void rename_classes(std::vector<EmotionModel>& models, const std::vector<std::string>& names, const Path& run) {
   const std::vector<std::string> own = models.front().classes;
-  if (names.empty() || names == own) return;
+  if (names.empty() || names == own || !models.front().no_head.empty()) return;
   if (names.size() != own.size() || std::set(names.begin(), names.end()).size() != names.size())
     throw UsageError(fmt::format("--classes {}: {} has {} classes ({}), and each needs a name of its own",
                                  fmt::join(names, ","), run.string(), own.size(), fmt::join(own, ",")));
@@ -59,6 +60,7 @@ void rename_classes(std::vector<EmotionModel>& models, const std::vector<std::st
 // Finds the folder of a base model and loads it: load(folder, name).
 Base found_base(const std::string& model, const std::function<Base(const Path&, const std::string&)>& load) {
   if (model.find('\0') != std::string::npos) fail("the base model's name {} holds a zero byte", quoted(model));
+  refuse_model_file(model);
   const Path folder = resolve_model(model);
   const std::string name = std::filesystem::exists(Path(model) / "config.json")
                                ? std::filesystem::absolute(model).lexically_normal().string()
@@ -102,12 +104,19 @@ OpenedRun open_run(const RunRequest& request, const Compute& compute) {
     folders = model_folders(run);
     if (!request.folds) refuse_lost_final(run);
   }
-  const std::string own = base_name_of(folders[0]), name = request.model.empty() ? own : request.model;
+  const std::string own = base_name_of(folders[0]);
+  std::string name = request.model.empty() ? own : request.model;
+  if (name.empty() && is_classifier_folder(folders[0])) {
+    if (request.compared)
+      fail("{} is a whole classifier, which does not name the model that it was trained from: give that with --model",
+           run.string());
+    name = folders[0].string();
+  }
   if (name.empty()) fail("{} does not name its base model: give it with --model", run.string());
   OpenedRun opened{open_base_of(folders[0], name, compute), {}, folders};
   const Timed time(Phase::load);
   for (const Path& folder : folders)
-    opened.models.push_back(load_model(folder, opened.base, {request.classes, request.bare_input}));
+    opened.models.push_back(load_model(folder, opened.base, {request.classes, request.bare_input, request.head}));
   check_alike(opened.models, folders);
   if (!own.empty() && own != opened.base.name)
     log_line(

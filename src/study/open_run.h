@@ -30,10 +30,14 @@ Base open_int8_base(const std::string& model, const Compute& compute, Int8Weight
 Base open_base_of(const Path& folder, const std::string& model, const Compute& compute);
 
 struct RunRequest {
-  Path run;                          // a run, one of its folds, final/ or a bare PEFT folder
+  Path run;  // a run, one of its folds, final/, a bare PEFT folder or a classifier of transformers
   std::string model;  // the base encoder; empty: the one that the run names
   std::vector<std::string> classes;  // class names; empty: the run's own names
-  InputOptions bare_input;  // input options for a bare PEFT folder, which does not record them
+  InputOptions bare_input;  // input options for a folder that another program saved, which does not record them
+  HeadUse head = HeadUse::needed;  // whether an adapter without an emotion head is opened
+  // Whether the models are compared with their base. A classifier of transformers names none, so `model` must; else its
+  // own encoder serves as the base.
+  bool compared = false;
   bool folds = true;  // true: the models of the folds; false: the final model of each training, if there is one
 };
 
@@ -43,9 +47,9 @@ struct OpenedRun {
   std::vector<Path> folders;  // folder of each model
 };
 
-// Error if the run names no base model, if its models do not belong to one run (check_alike), or if the final model is
-// needed and missing although the run was trained with --final. UsageError if `classes` repeats a name or does not have
-// one name for each class.
+// Error if the run names no base model (and is no classifier whose own encoder serves), if its models do not belong to
+// one run (check_alike), or if the final model is needed and missing although the run was trained with --final.
+// UsageError if `classes` repeats a name or does not have one name for each class.
 OpenedRun open_run(const RunRequest& request, const Compute& compute);
 
 // The run's folder for a run, for one of its model folders (fold-00, final, seed-43/fold-00), also if the run has lost

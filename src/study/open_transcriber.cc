@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/profile.h"
+#include "checkpoint/torch_import.h"
 #include "hub/hub.h"
 #include "study/single_model.h"
 
@@ -20,7 +21,7 @@ void open_encoder(const TranscriptionRequest& request, const Compute& compute, T
   const Path folder = single_model(flag, request.adapter);
   const Base base = open_base_of(folder, request.model, compute);
   if (saved_model(folder).bare) check_base_name(flag, folder, base);
-  const EmotionModel model = load_model(folder, base, {.classes = {}, .input = {}, .head = false});
+  const EmotionModel model = load_model(folder, base, {.classes = {}, .input = {}, .head = HeadUse::none});
   opened.encoder = model.compute_encoder();
   opened.adapters = model.adapted.adapters;
 }
@@ -28,6 +29,7 @@ void open_encoder(const TranscriptionRequest& request, const Compute& compute, T
 }  // namespace
 
 Transcriber open_transcriber(const TranscriptionRequest& request, const Compute& compute) {
+  refuse_model_file(request.model);
   const Path folder = resolve_model(request.model);
   if (is_model_folder(folder))
     fail("{} is an adapted model, without decoder: give its base model, and this folder with {}", folder.string(),

@@ -127,11 +127,18 @@ int64_t speakers_in(const StartRecord& record, const Path& folder, const Clips& 
   return std::ssize(known);
 }
 
+// Error if an audio file is missing.
+Clips checked(Clips clips) {
+  if (const std::string missing = check_files(clips); !missing.empty()) fail("{}", missing);
+  return clips;
+}
+
 }  // namespace
 
 Clips clips_of_classes(const std::vector<std::string>& corpora, const std::string& labels,
                        const std::vector<std::string>& classes) {
   Clips clips = read_corpora(corpora, label_map_of(labels.empty() ? "*" : labels));
+  if (classes.empty()) return checked(std::move(clips));
   check_classes(clips, classes);
   std::map<std::string, int64_t> other;
   std::erase_if(clips.clips, [&](const Clip& clip) {
@@ -143,8 +150,7 @@ Clips clips_of_classes(const std::vector<std::string>& corpora, const std::strin
     log_line(fmt::format("left out: {} clips labelled {}, which is no class of the run", count, label));
   if (clips.clips.empty())
     fail("{}: no clip has a label among {}: map them with --labels", fmt::join(corpora, ", "), fmt::join(classes, " "));
-  if (const std::string missing = check_files(clips); !missing.empty()) fail("{}", missing);
-  return clips;
+  return checked(std::move(clips));
 }
 
 std::optional<int64_t> clips_trained_on(const Path& folder, const Clips& clips, int64_t threads) {

@@ -14,7 +14,8 @@
 namespace loralens {
 
 // Reads tables (read_corpora), maps their labels (label_map_of; empty: no mapping) and keeps the clips whose label is
-// one of the classes; logs how many others are left out. Error if no clip is left, or if an audio file is missing.
+// one of the classes (empty: all clips); logs how many others are left out. Error if no clip is left, or if an audio
+// file is missing.
 Clips clips_of_classes(const std::vector<std::string>& corpora, const std::string& labels,
                        const std::vector<std::string>& classes);
 

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/progress.h"
+#include "hub/hub.h"
 #include "results/run_folder.h"
 
 namespace loralens {
@@ -26,7 +27,8 @@ Path single_model(const std::string& flag, const std::string& name) {
     if (is_model_folder(given / fold_name(0)))
       fail("{} {}: this run has several models and no final/: give one of them, such as {}", flag, name,
            (given / fold_name(0)).string());
-    fail("{} {}: neither a model that loralens saved nor a PEFT adapter (no adapter_config.json)", flag, name);
+    fail("{} {}: neither a model that loralens saved nor a PEFT adapter (no adapter_config.json){}", flag, name,
+         adapter_below(given));
   }
   if (training_folders(given).size() > 1)
     fail("{} {}: this run has several trainings: give a model of one of them, such as {}", flag, name, final.string());
@@ -35,7 +37,7 @@ Path single_model(const std::string& flag, const std::string& name) {
 
 void check_base_name(const std::string& flag, const Path& folder, const Base& base) {
   const std::string name = base_name_of(folder);
-  if (name.empty() || name == base.name) return;
+  if (name.empty() || without_revision(name) == without_revision(base.name)) return;
   if (is_repository(name) && is_repository(base.name))
     fail("{} {}: it is an adapter of the base model {}, and not of {}: give that one", flag, folder.string(), name,
          base.name);

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/test_ctranslate2.h"
+#include "checkpoint/test_torch.h"
 #include "fuzz/process.h"
 #include "whisper/decoder/test_decoder.h"
 
@@ -140,6 +141,49 @@ void write_ctranslate2(const Path& folder) {
   write_file(folder / "ct2" / "small.bin", small.bytes());
 }
 
+// The adapter as a pickle of PyTorch, its pickle alone (for the parser's fuzz target), and a file of OpenAI's Whisper
+// with an encoder of one layer.
+void write_pickles(const Path& folder) {
+  fs::create_directory(folder / "pickled");
+  fs::copy(folder / "adapter" / "adapter_config.json", folder / "pickled" / "adapter_config.json");
+  const Tensors adapter = read_safetensors(folder / "adapter" / "adapter_model.safetensors");
+  write_file(folder / "pickled" / "adapter_model.bin", test_torch::state_file(adapter));
+  std::map<std::string, std::string> storages;
+  write_file(folder / "pickled" / "data.pkl", test_torch::pickle(test_torch::state_dict(adapter, storages)));
+
+  constexpr int64_t width = 8;
+  Tensors state = {{"encoder.positional_embedding", at::ones({6, width})},
+                   {"encoder.conv1.weight", at::ones({width, 80, 3})},
+                   {"encoder.conv2.weight", at::ones({width, width, 3})},
+                   {"encoder.blocks.0.mlp.0.weight", at::ones({4 * width, width})},
+                   {"encoder.blocks.0.mlp.0.bias", at::ones({4 * width})},
+                   {"encoder.blocks.0.mlp.2.weight", at::ones({width, 4 * width})}};
+  for (const char* name : {"attn.query", "attn.key", "attn.value", "attn.out"})
+    state[fmt::format("encoder.blocks.0.{}.weight", name)] = at::ones({width, width});
+  for (const char* name : {"conv1", "conv2", "ln_post", "blocks.0.attn.query", "blocks.0.attn.value",
+                           "blocks.0.attn.out", "blocks.0.attn_ln", "blocks.0.mlp_ln", "blocks.0.mlp.2"})
+    state[fmt::format("encoder.{}.bias", name)] = at::ones({width});
+  for (const char* name : {"ln_post", "blocks.0.attn_ln", "blocks.0.mlp_ln"})
+    state[fmt::format("encoder.{}.weight", name)] = at::ones({width});
+  storages.clear();
+  const std::string opcodes = test_torch::state_dict(state, storages);
+  std::string dims = "}(";
+  for (const auto& [name, size] : std::map<std::string, int32_t>{{"n_mels", 80},
+                                                                 {"n_vocab", 51864},
+                                                                 {"n_audio_ctx", 6},
+                                                                 {"n_audio_state", width},
+                                                                 {"n_audio_head", 2},
+                                                                 {"n_audio_layer", 1},
+                                                                 {"n_text_ctx", 4},
+                                                                 {"n_text_state", width},
+                                                                 {"n_text_head", 2},
+                                                                 {"n_text_layer", 1}})
+    dims += test_torch::text(name) + test_torch::integer(size);
+  const std::string body =
+      "}(" + test_torch::text("dims") + dims + "u" + test_torch::text("model_state_dict") + opcodes + "u";
+  write_file(folder / "pickled" / "openai.pt", test_torch::file(body, storages));
+}
+
 // Runs work() in a child process. Work with tensors starts threads, and this process must stay without them to fork.
 void aside(const std::function<void()>& work) {
   const pid_t child = ::fork();
@@ -209,6 +253,7 @@ void make_inputs(const Path& folder) {
   fs::create_directory(folder / "adapter");  // as PEFT writes it
   for (const char* file : {"adapter_config.json", "adapter_model.safetensors"})
     fs::copy(folder / "run" / "fold-00" / file, folder / "adapter" / file);
+  aside([&] { write_pickles(folder); });
   fs::copy(folder / "run" / "folds.csv", folder / "folds.csv");
   fs::copy(folder / "run" / "config.toml", folder / "train.toml");
   succeed(folder, {"-q", "evaluate", "run", "--corpus", "tiny.csv", "-o", "evaluation", "--threads", "1", "--precision",

@@ -14,6 +14,7 @@ namespace loralens::fuzz {
 //   unfinished.partial             a run that was killed after an epoch
 //   evaluation analysis            of `run`
 //   clips.csv tiny.csv table.tsv table.jsonl folds.csv labels.txt list.txt train.toml      and audio/, of 0.3 s a clip
+//   pickled                        the adapter as a pickle of PyTorch, and a tiny file of OpenAI's Whisper
 //   ct2                            a tiny model.bin
 //   formats                        a file of each container and encoding that libsndfile writes here, and a table for
 //   each

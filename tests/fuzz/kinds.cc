@@ -67,6 +67,8 @@ std::vector<Kind> all_kinds() {
        commands("predict adapter audio/0.wav --model base %\n"
                 "evaluate adapter --model base --classes anger,sadness --corpus tiny.csv %\n"
                 "analyze adapter --model base --classes anger,sadness --corpus tiny.csv --only contribution -o out %")},
+      {"pickled", 6, {"pickled/adapter_model.bin"}, commands("predict pickled audio/0.wav --model base %")},
+      {"openai", 4, {"pickled/openai.pt"}, commands("import pickled/openai.pt --to out")},
       {"adapter-config", 6, {"adapter/adapter_config.json"}, commands("predict adapter audio/0.wav --model base %")},
       {"run",
        8,

@@ -58,6 +58,17 @@ class DoraMethod : public Method {
   std::optional<AdapterOptions> from_peft(const nlohmann::json& config, const std::string& file) const override {
     return lora_from_peft(config, file, "dora");
   }
+
+  Linear merged_module(const Linear& base, const std::string& name, const AdapterOptions& options,
+                       const std::string& prefix, const TensorReader& read) const override {
+    Dora dora;
+    start_lora(dora, low_rank_of(name, options.own_as<LoraOptions>()), base, /*dropout=*/0, /*seed=*/0,
+               base.weight.options());
+    load_factors(dora, name, prefix, read);
+    dora.magnitude = dora.norms(base.weight);
+    read(prefix + name + ".lora_magnitude_vector", dora.magnitude);
+    return dora.merged(base);
+  }
 };
 
 }  // namespace

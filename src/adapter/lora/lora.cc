@@ -74,6 +74,15 @@ class LoraMethod : public Method {
     return lora_from_peft(config, file);
   }
 
+  Linear merged_module(const Linear& base, const std::string& name, const AdapterOptions& options,
+                       const std::string& prefix, const TensorReader& read) const override {
+    Lora lora;
+    start_lora(lora, low_rank_of(name, options.own_as<LoraOptions>()), base, /*dropout=*/0, /*seed=*/0,
+               base.weight.options());
+    load_factors(lora, name, prefix, read);
+    return lora.merged(base);
+  }
+
  private:
   // Makes one factor of a new adapter constant. A constant B is uniform in ±1/√R, and A starts at 0.
   static void freeze_factor(Lora& lora, const std::string& factor, uint64_t key) {
@@ -136,6 +145,11 @@ void start_lora(Lora& lora, const LowRankPlace& low_rank, const Linear& base, do
   lora.dropout = dropout;
   lora.a = uniform_values({rank, in}, bound, key).to(type).requires_grad_();
   lora.b = at::zeros({base.weight.size(0), rank}, type).requires_grad_();
+}
+
+void load_factors(Lora& lora, const std::string& name, const std::string& prefix, const TensorReader& read) {
+  read(prefix + name + ".lora_A.weight", lora.a);
+  read(prefix + name + ".lora_B.weight", lora.b);
 }
 
 void add_factors(Adapted& adapted, const Place& place, const Lora& lora) {

@@ -61,6 +61,10 @@ struct LowRankPlace {
 std::vector<LowRankPlace> low_rank_places(const WhisperConfig& config, const AdapterOptions& options,
                                           const LoraOptions& lora);
 
+// Rank and scale of the module that PEFT calls `name`, also of one outside the encoder ("projector"); `place` is left
+// empty. Errors for numbers and patterns as above.
+LowRankPlace low_rank_of(const std::string& name, const LoraOptions& lora);
+
 // Error if a key of rank_pattern or alpha_pattern matches no adapted module. Errors of low_rank_places().
 void check_patterns(const WhisperConfig& config, const AdapterOptions& options, const LoraOptions& lora);
 
@@ -71,6 +75,10 @@ std::vector<MethodOption> low_rank_options();
 // in ±1/√in, B = 0, both trained. A and B have the type and device of `type`.
 void start_lora(Lora& lora, const LowRankPlace& low_rank, const Linear& base, double dropout, uint64_t seed,
                 const at::TensorOptions& type);
+
+// Fills the factors of an adapter of a module outside the encoder from a file's tensors NAME.lora_A.weight and
+// NAME.lora_B.weight. prefix: of the names in the file.
+void load_factors(Lora& lora, const std::string& name, const std::string& prefix, const TensorReader& read);
 
 // Adds A and B to the method's parameters under PEFT's names. A factor that requires no gradient is not trained.
 void add_factors(Adapted& adapted, const Place& place, const Lora& lora);

@@ -35,34 +35,52 @@ T by_pattern(const Patterns<T>& patterns, const std::string& path, T otherwise) 
   return otherwise;
 }
 
+// rank_pattern and alpha_pattern of `lora`.
+class CompiledPatterns {
+ public:
+  explicit CompiledPatterns(const LoraOptions& lora)
+      : lora_(lora), ranks_(compiled(lora.rank_pattern)), alphas_(compiled(lora.alpha_pattern)) {}
+
+  LowRankPlace of(const std::string& name) const {
+    const int64_t rank = by_pattern(ranks_, name, lora_.rank);
+    const double alpha = by_pattern(alphas_, name, lora_.alpha);
+    if (!ranks.contains(rank)) fail("a rank of {} is out of range: choose {}", rank, ranks.text());
+    if (!alphas.contains(alpha)) fail("alpha is {}: choose {}", alpha, alphas.text());
+    const double divisor = lora_.rslora ? std::sqrt(static_cast<double>(rank)) : static_cast<double>(rank);
+    return {{}, rank, alpha / divisor};
+  }
+
+ private:
+  const LoraOptions& lora_;
+  Patterns<int64_t> ranks_;
+  Patterns<double> alphas_;
+};
+
 }  // namespace
 
 std::vector<LowRankPlace> low_rank_places(const WhisperConfig& config, const AdapterOptions& options,
                                           const LoraOptions& lora) {
   if (!dropouts.contains(lora.dropout))
     fail("a dropout of {} is out of range: choose {}", lora.dropout, dropouts.text());
-  const auto ranks_of_patterns = compiled(lora.rank_pattern);
-  const auto alphas_of_patterns = compiled(lora.alpha_pattern);
+  const CompiledPatterns patterns(lora);
   std::vector<LowRankPlace> places;
   for (const Place& place : target_modules(config, options)) {
-    const std::string path = path_of(place);
-    const int64_t rank = by_pattern(ranks_of_patterns, path, lora.rank);
-    const double alpha = by_pattern(alphas_of_patterns, path, lora.alpha);
-    if (!ranks.contains(rank)) fail("a rank of {} is out of range: choose {}", rank, ranks.text());
-    if (!alphas.contains(alpha)) fail("alpha is {}: choose {}", alpha, alphas.text());
-    const double divisor = lora.rslora ? std::sqrt(static_cast<double>(rank)) : static_cast<double>(rank);
-    places.push_back({place, rank, alpha / divisor});
+    places.push_back(patterns.of(options.name_in_peft(path_of(place))));
+    places.back().place = place;
   }
   return places;
 }
+
+LowRankPlace low_rank_of(const std::string& name, const LoraOptions& lora) { return CompiledPatterns(lora).of(name); }
 
 void check_patterns(const WhisperConfig& config, const AdapterOptions& options, const LoraOptions& lora) {
   const auto places = low_rank_places(config, options, lora);
   const auto check = [&](const auto& patterns) {
     for (const auto& [text, value] : patterns) {
       const Pattern pattern = end_pattern(text);
-      if (std::ranges::none_of(
-              places, [&](const LowRankPlace& low_rank) { return pattern.match(path_of(low_rank.place)).has_value(); }))
+      if (std::ranges::none_of(places, [&](const LowRankPlace& low_rank) {
+            return pattern.match(options.name_in_peft(path_of(low_rank.place))).has_value();
+          }))
         fail("'{}' has its own rank or alpha, but no adapted module has this name", text);
     }
   };

@@ -23,12 +23,11 @@ bool keeps_the_base(const json& start) {
 // The first setting of a LoRA configuration (PEFT 0.21) with which the adapter computes (or, for velora,
 // differentiates) something other than y = W x + b + s B A x; "" if there is none. Other keys (runtime, Megatron,
 // sub-configurations of initialisation, weight tying) do not affect a trained adapter.
-std::string unsupported(const JsonObject& object, const json& config) {
+std::string unsupported(const json& config) {
   for (const char* key : {"fan_in_fan_out", "lora_bias", "target_parameters", "layer_replication",
                           "trainable_token_indices", "alora_invocation_tokens", "use_qalora", "use_bdlora",
                           "arrow_config", "kasa_config", "monteclora_config", "velora_config"})
     if (is_on(config, key)) return key;
-  if (object.text("bias", "none") != "none") return "a trained bias (\"bias\" other than \"none\")";
   if (!keeps_the_base(config.value("init_lora_weights", json())))
     return fmt::format("the initialisation {}, which changes the base weights,",
                        shown_json(config.at("init_lora_weights")));
@@ -70,7 +69,7 @@ std::optional<AdapterOptions> lora_from_peft(const json& config, const std::stri
   const JsonObject object(config, file);
   if (!object.has("peft_type") || object.at("peft_type") != "LORA") return std::nullopt;
   if (is_on(config, "use_dora") != (method == "dora")) return std::nullopt;
-  if (const std::string key = unsupported(object, config); !key.empty()) fail("{}: {} is not supported", file, key);
+  if (const std::string key = unsupported(config); !key.empty()) fail("{}: {} is not supported", file, key);
 
   LoraOptions lora;
   lora.rank = whole_number(object.at("r"), file + ": the rank r", ranks);
@@ -79,6 +78,7 @@ std::optional<AdapterOptions> lora_from_peft(const json& config, const std::stri
   lora.rslora = object.truth("use_rslora", false);
   AdapterOptions options{.method = method};
   read_targets(object, options);
+  options.biases = biases_of(object, "lora_only");
   const auto rank_of = [](const json& value, const std::string& where) { return whole_number(value, where, ranks); };
   const auto alpha_of = [](const json& value, const std::string& where) { return finite_number(value, where, alphas); };
   lora.rank_pattern = patterns_of<int64_t>(object, "rank_pattern", rank_of);

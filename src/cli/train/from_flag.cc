@@ -60,6 +60,7 @@ std::vector<std::string> FromFlag::replaced_flags(const std::vector<std::string>
 void FromFlag::open(CLI::App& command, const AdapterFlags& flags, const Base& base,
                     const std::vector<std::string>& classes, RunOptions& run) const {
   flags.check_same(command, given_, saved_.options, base.encoder.config);
+  run.adapter = for_classifier(base.encoder.config, run.adapter);
   run.start = open_start(folder_, base, classes);
   if (!saved_.bare && !same_input(run.start->model.input, run.source.input))
     log_line(fmt::format("the input options (--input, --tail, clips over 30 s) differ from those of {}", name_));

@@ -46,7 +46,7 @@ class FromFlag {
                    bool allow_leaks, RunOptions& run) const;
 
  private:
-  bool keeps_head(const std::vector<std::string>& classes) const { return !saved_.bare && saved_.classes == classes; }
+  bool keeps_head(const std::vector<std::string>& classes) const { return saved_.classes == classes; }
 
   std::string name_;
   Path folder_;

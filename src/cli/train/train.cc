@@ -165,6 +165,9 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a);
 void resume(const std::string& run, bool force) {
   const Path target(output_name(run));
   Path config = Path(target.string() + ".partial") / "config.toml";
+  if (is_model_folder(target))
+    fail("{} is a model and no interrupted run: '--from {}' starts a training from it", target.string(),
+         shell_word(target.string()));
   if (std::filesystem::exists(target) && !force) fail("{} is finished: there is nothing to resume", target.string());
   if (const Path of_parts = parts_folder(target) / "config.toml";
       !std::filesystem::exists(config) && std::filesystem::exists(of_parts))
@@ -201,7 +204,9 @@ void add_inputs_and_outputs(CLI::App& command, TrainArguments& a) {
                     "table of clips: path,label,speaker[,...]; may be given several times: trains on all")
       ->transform(absolute);
   command.add_option("-o,--output", a.out, "folder of the run");
-  command.add_option("--resume", a.resume, "resume this interrupted run")->configurable(false);
+  command
+      .add_option("--resume", a.resume, "resume this interrupted run; a training starts from an adapter with --from")
+      ->configurable(false);
   command.add_option("--merge", a.merge, "make this run of its parts, which --fold trained")->configurable(false);
   command.add_flag("--force", a.force, "replace the output folder if loralens wrote it");
   command.add_option("--labels", a.labels, "four, seven, or a list such as ang=anger,exc=happiness; all if not given")

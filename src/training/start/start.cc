@@ -57,8 +57,8 @@ std::vector<std::string> speakers_of(const Clips& clips, const std::vector<int64
 
 std::string sha256_of_model(const Path& folder) {
   Sha256 digest;
-  for (const char* name :
-       {"config.json", "adapter_config.json", "adapter_model.safetensors", "head.safetensors", "model.safetensors"})
+  for (const char* name : {"config.json", "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin",
+                           "head.safetensors", "model.safetensors"})
     if (std::filesystem::exists(folder / name)) digest.add(fmt::format("{} {}\n", name, sha256_of_file(folder / name)));
   return digest.hex();
 }

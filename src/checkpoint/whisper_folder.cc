@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "checkpoint/whisper_folder.h"
+
+#include "base/error.h"
+
+namespace loralens {
+namespace {
+
+nlohmann::ordered_json feature_extractor_of(int64_t mels) {
+  return {
+      {"feature_extractor_type", "WhisperFeatureExtractor"},
+      {"processor_class", "WhisperProcessor"},
+      {"feature_size", mels},
+      {"sampling_rate", 16000},
+      {"n_fft", 400},
+      {"hop_length", 160},
+      {"chunk_length", 30},
+      {"n_samples", 480000},
+      {"nb_max_frames", 3000},
+      {"padding_side", "right"},
+      {"padding_value", 0.0},
+      {"return_attention_mask", false},
+  };
+}
+
+}  // namespace
+
+nlohmann::ordered_json token_ids(int64_t vocabulary, const Path& source) {
+  const auto ids = [](int end, int padding, int start) -> nlohmann::ordered_json {
+    return {
+        {"bos_token_id", 50257}, {"eos_token_id", end}, {"pad_token_id", padding}, {"decoder_start_token_id", start}};
+  };
+  switch (vocabulary) {
+    case english_tokens: return ids(50256, 50256, 50257);
+    case 51865: return ids(50257, 50257, 50258);  // multilingual
+    case 51866: return ids(50257, 50256, 50258);  // with Cantonese (large-v3)
+    default:
+      fail("{}: a vocabulary of {} tokens is none of Whisper's (51864, 51865, 51866)", source.string(), vocabulary);
+  }
+}
+
+nlohmann::ordered_json whisper_config(const WhisperSizes& s, c10::ScalarType type, const Path& source) {
+  nlohmann::ordered_json config = {
+      {"architectures", {"WhisperForConditionalGeneration"}},
+      {"model_type", "whisper"},
+      {"d_model", s.width},
+      {"num_mel_bins", s.mels},
+      {"max_source_positions", s.encoder_positions},
+      {"max_target_positions", s.decoder_positions},
+      {"vocab_size", s.vocabulary},
+      {"encoder_layers", s.encoder_layers},
+      {"encoder_attention_heads", s.encoder_heads},
+      {"encoder_ffn_dim", s.encoder_mlp},
+      {"decoder_layers", s.decoder_layers},
+      {"decoder_attention_heads", s.decoder_heads},
+      {"decoder_ffn_dim", s.decoder_mlp},
+      {"num_hidden_layers", s.encoder_layers},
+      {"activation_function", "gelu"},
+      {"is_encoder_decoder", true},
+      {"scale_embedding", false},
+      {"tie_word_embeddings", true},
+      {"torch_dtype", type == c10::ScalarType::Half ? "float16" : "float32"},
+  };
+  config.update(token_ids(s.vocabulary, source));
+  return config;
+}
+
+void write_whisper_configs(const Path& folder, const nlohmann::ordered_json& config, int64_t mels) {
+  write_file(folder / "config.json", config.dump(2) + "\n");
+  write_file(folder / "preprocessor_config.json", feature_extractor_of(mels).dump(2) + "\n");
+}
+
+}  // namespace loralens
