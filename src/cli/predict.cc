@@ -30,7 +30,7 @@ void print(const FilePrediction& file, const std::vector<std::string>& classes) 
     for (size_t c = 0; c < classes.size(); ++c) values["probabilities"][classes[c]] = file.probabilities[c];
     values["seconds"] = file.seconds;
   }
-  print_file(file.path, file.error, values);
+  print_file(file, values);
 }
 
 // Logs how files longer than Whisper's 30 s were predicted.
