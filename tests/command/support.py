@@ -26,8 +26,8 @@ ENVIRONMENT = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 
 def start(*arguments, **options):
     """Starts the program; returns its process without waiting."""
-    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-    return subprocess.Popen([PROGRAM, *map(str, arguments)], text=True, env=ENVIRONMENT, **options)
+    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": ENVIRONMENT} | options
+    return subprocess.Popen([PROGRAM, *map(str, arguments)], text=True, **options)
 
 
 def run(*arguments, input="", **options):
