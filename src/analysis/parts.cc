@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <map>
 #include <set>
-#include <sstream>
 
 #include "base/error.h"
 #include "base/random.h"
@@ -66,13 +65,11 @@ std::vector<int64_t> read_clip_list(const Path& list, const Clips& clips) {
     const Clip& clip = clips.clips[i];
     numbers[clip.id] = numbers[clip.path.string() + segment_suffix(clip)] = static_cast<int64_t>(i);
   }
-  std::istringstream in(read_text(list));
   std::vector<int64_t> chosen;
   std::set<int64_t> seen;
   int64_t number = 0;
-  for (std::string line; std::getline(in, line);) {
+  for (const std::string& line : lines_of(read_text(list))) {
     ++number;
-    if (!line.empty() && line.back() == '\r') line.pop_back();
     if (line.empty()) continue;
     const auto found = numbers.find(line);
     if (found == numbers.end())

@@ -9,11 +9,12 @@
 
 namespace loralens {
 
-enum class ContainerKind { chunks, flac, ogg, mp3 };  // chunks: uncompressed containers such as WAV
+// chunks: uncompressed containers such as WAV; foreign: formats of audio/ffmpeg.h
+enum class ContainerKind { chunks, flac, ogg, mp3, foreign };
 
 struct Container {
   ContainerKind kind = ContainerKind::chunks;
-  uint64_t begin = 0;  // offset of the audio stream, after an ID3v2 tag (FLAC, MP3)
+  uint64_t begin = 0;  // offset of the audio stream, after an ID3v2 tag (FLAC, MP3, foreign formats)
   // Missing bytes: how much shorter the file is than its header says (WAV, RF64, W64, AIFF, AU, CAF, SPHERE only). 0 if
   // the file is complete. Also 0 if its writer streamed it without knowing the length; the header then gives the size
   // as 0, 0xFFFFFFFF, or a value from 0x7FFFF000 to 0x80000000 (SoX and arecord).
@@ -24,7 +25,7 @@ struct Container {
   int64_t frames = -1;  // number of frames in the header (AIFF, SPHERE); -1: none
 };
 
-// Error for a file of another format, with the command to convert it, and for a header that contradicts itself.
+// Error for a file of an unknown format, and for a header that contradicts itself.
 Container read_container(const Bytes& file);
 
 // The offset behind the ID3v2 tag at `at`; `at` itself if there is no tag.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <span>
 
@@ -116,7 +117,52 @@ class ClipCount {
   int64_t count_ = 0;
 };
 
+// The smallest and largest sample of each channel and of the mono mix.
+class Levels {
+ public:
+  explicit Levels(size_t channels) : channels_(channels) {}
+
+  void add(std::span<const float> interleaved, std::span<const float> mono) {
+    for (size_t i = 0; i < interleaved.size(); ++i) channels_[i % channels_.size()].add(interleaved[i]);
+    for (const float sample : mono) mono_.add(sample);
+  }
+
+  void write(AudioFacts& facts) const {
+    if (mono_.low > mono_.high) return;  // nothing was added
+    facts.low = mono_.low;
+    facts.high = mono_.high;
+    for (const Extremes& channel : channels_)
+      facts.channel_swing += (static_cast<double>(channel.high) - channel.low) / static_cast<double>(channels_.size());
+  }
+
+ private:
+  struct Extremes {
+    float low = std::numeric_limits<float>::max(), high = std::numeric_limits<float>::lowest();
+
+    void add(float sample) {
+      low = std::min(low, sample);
+      high = std::max(high, sample);
+    }
+  };
+
+  std::vector<Extremes> channels_;
+  Extremes mono_;
+};
+
 }  // namespace
+
+std::string soundless(const AudioFacts& facts) {
+  constexpr double silent = 2e-3;     // swing of samples at -60 dB of full scale
+  constexpr double cancelled = 0.1;   // share of the channels' swing that is left in their mean
+  const double swing = static_cast<double>(facts.high) - facts.low;
+  if (facts.channels > 1 && facts.channel_swing > silent && swing < cancelled * facts.channel_swing)
+    return "its channels cancel each other (opposite polarity), so that little is left in their mean: keep one channel "
+           "(ffmpeg -i IN -af 'pan=mono|c0=c0' OUT)";
+  if (swing >= silent) return "";
+  if (std::abs(facts.high + facts.low) / 2 < silent)
+    return "silence, nothing in it is louder than -60 dB of full scale";
+  return fmt::format("a constant value ({:.3f}) and no sound", (facts.high + facts.low) / 2);
+}
 
 struct AudioStream::State {
   Path path;
@@ -125,6 +171,7 @@ struct AudioStream::State {
   int64_t at;  // next frame of the file to decode
   Resampler resampler;
   ClipCount clips;
+  Levels levels;
   std::vector<float> interleaved, mono;  // one decoded block
   std::vector<float> ready;              // 16 kHz samples that read() has not returned yet
   int64_t given = 0;
@@ -137,6 +184,7 @@ struct AudioStream::State {
         at(frames.begin),
         resampler(file->rate, path),
         clips(file->channels),
+        levels(file->channels),
         mono(std::max<int64_t>(1, block_values / file->channels)) {
     interleaved.resize(mono.size() * file->channels);
     if (frames.begin > 0 && !file->seek(frames.begin)) skip();
@@ -161,7 +209,9 @@ struct AudioStream::State {
     if (const size_t good = mix(interleaved, file->channels, mixed); good < mixed.size())
       fail("{}: the sample at {:.6f} s is not a finite number near full scale, 1: repair the file or leave it out",
            path.string(), seconds_at(at + static_cast<int64_t>(good)));
-    clips.add(std::span(interleaved).first(mixed.size() * file->channels));
+    const std::span decoded = std::span<const float>(interleaved).first(mixed.size() * file->channels);
+    clips.add(decoded);
+    levels.add(decoded, mixed);
     resampler.add(mixed, ready);
     at += got;
   }
@@ -214,7 +264,10 @@ std::vector<float> AudioStream::read(size_t count) {
 
 AudioFacts AudioStream::facts() const {
   const State& state = *state_;
-  return {state.seconds_at(state.at - state.frames.begin), state.file->rate, state.file->channels, state.clips.count()};
+  AudioFacts facts{state.seconds_at(state.at - state.frames.begin), state.file->rate, state.file->channels,
+                   state.clips.count()};
+  state.levels.write(facts);
+  return facts;
 }
 
 Audio load_audio(const Path& path, Segment segment) {

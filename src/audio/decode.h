@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/files.h"
@@ -22,11 +23,18 @@ struct AudioFacts {
   double seconds = 0;          // length of the frames read so far, at the sampling rate of the file
   int rate = 0, channels = 0;  // of the file; rate in Hz
   int64_t clipped = 0;         // clipped samples, before mixing: in runs of three or more at full scale
+  float low = 0, high = 0;     // smallest and largest sample of the mono mix, at the sampling rate of the file
+  double channel_swing = 0;    // largest minus smallest sample of a channel, mean over the channels
 };
+
+// Why the audio is no sound that a model could hear, for a message that names the file: silence, a constant value, or
+// channels of opposite polarity, which cancel each other in the mono mix; "" if it is none of these.
+std::string soundless(const AudioFacts& facts);
 
 // Decodes an audio file, or one segment of it, piece by piece, so that memory does not grow with the file's length. The
 // file's bytes tell its format: WAV, RF64, W64, AIFF, AU, CAF and SPHERE (by libsndfile), FLAC (libFLAC), Ogg Vorbis
-// and Opus (libsndfile, after all pages were checked), MP3 (libmpg123). Sample rates are 1,000 to 768,000 Hz; other
+// and Opus (libsndfile, after all pages were checked), MP3 (libmpg123); others by the program ffmpeg, where it is
+// installed (audio/ffmpeg.h). Sample rates are 1,000 to 768,000 Hz; other
 // rates than 16 kHz are resampled (soxr, high quality). Mono is the mean of the channels. Segment ends are rounded to
 // the nearest frame of the file.
 // Codecs that cannot seek exactly (Ogg, MP3) are decoded from the start of the file. Different streams may be read on

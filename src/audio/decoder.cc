@@ -7,6 +7,7 @@
 #include <array>
 
 #include "audio/container.h"
+#include "audio/ffmpeg.h"
 #include "audio/ogg_pages.h"
 #include "base/error.h"
 
@@ -52,6 +53,11 @@ constexpr std::array codings = {SF_FORMAT_PCM_S8,  SF_FORMAT_PCM_U8,    SF_FORMA
                                 SF_FORMAT_ALAC_16, SF_FORMAT_IMA_ADPCM, SF_FORMAT_MS_ADPCM, SF_FORMAT_ALAC_20,
                                 SF_FORMAT_ALAC_24, SF_FORMAT_ALAC_32};
 
+// A file whose container is known and whose coding libsndfile does not read.
+struct RareCoding : Error {
+  using Error::Error;
+};
+
 class SoundFile : public Decoder {
  public:
   SoundFile(std::unique_ptr<Bytes> file, const Container& container)
@@ -86,10 +92,12 @@ class SoundFile : public Decoder {
     handle_.reset(sf_open_virtual(&calls, SFM_READ, &info_, &view_));
     const std::string path = file_->path().string();
     if (!handle_)
-      fail("{}: not audio that can be read, its header is damaged or of a rare kind: copy the file again, or {}", path,
-           how_to_convert(path));
+      throw RareCoding(fmt::format(
+          "{}: not audio that can be read, its header is damaged or of a rare kind: copy the file again, or {}", path,
+          how_to_convert(path)));
     if (std::find(codings.begin(), codings.end(), info_.format & SF_FORMAT_SUBMASK) == codings.end())
-      fail("{}: not audio that can be read, its samples are coded in a rare way: {}", path, how_to_convert(path));
+      throw RareCoding(fmt::format("{}: not audio that can be read, its samples are coded in a rare way: {}", path,
+                                   how_to_convert(path)));
   }
 
   std::unique_ptr<Bytes> file_;
@@ -105,8 +113,17 @@ std::unique_ptr<Decoder> open_kind(std::unique_ptr<Bytes> file) {
          container.missing);
   if (container.kind == ContainerKind::flac) return open_flac(std::move(file), container.begin);
   if (container.kind == ContainerKind::mp3) return open_mp3(std::move(file), container.begin);
+  if (container.kind == ContainerKind::foreign)
+    return open_by_ffmpeg(file->path(), *foreign_format(file->read(container.begin, foreign_bytes)));
   if (container.kind == ContainerKind::ogg) check_ogg(*file);
-  return std::make_unique<SoundFile>(std::move(file), container);
+  const Path path = file->path();
+  const auto rare = container_of_rare_coding(file->read(0, 4));
+  try {
+    return std::make_unique<SoundFile>(std::move(file), container);
+  } catch (const RareCoding&) {
+    if (!rare || !find_ffmpeg()) throw;
+  }
+  return open_by_ffmpeg(path, *rare);
 }
 
 }  // namespace

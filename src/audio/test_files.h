@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <numbers>
 #include <string>
 #include <vector>
@@ -18,9 +19,16 @@ namespace loralens {
 
 class AudioFiles : public testing::Test {
  protected:
-  AudioFiles() { std::filesystem::create_directories(folder_); }
-  ~AudioFiles() override { std::filesystem::remove_all(folder_); }
+  AudioFiles() {
+    std::filesystem::create_directories(folder_);
+    ::setenv("PATH", "", 1);  // the program ffmpeg is not found, installed or not
+  }
+  ~AudioFiles() override {
+    ::setenv("PATH", programs_.c_str(), 1);
+    std::filesystem::remove_all(folder_);
+  }
 
+  std::string programs_ = std::getenv("PATH") ? std::getenv("PATH") : "";
   Path folder_ = Path(testing::TempDir()) / fmt::format("loralens-audio-{}-{}", ::getpid(),
                                                         testing::UnitTest::GetInstance()->current_test_info()->name());
 

@@ -47,6 +47,9 @@ std::string folded(std::string_view text);
 // folded(), but "03", "3" and "3.0" are also equal.
 std::string folded_name(std::string_view name);
 
+// The lines of a text without their ends, which are LF, CRLF or CR. Empty lines are kept.
+std::vector<std::string> lines_of(std::string_view text);
+
 // "a,b,c" as a list; empty parts are left out.
 std::vector<std::string> split(const std::string& text, char separator = ',');
 

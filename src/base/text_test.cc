@@ -66,6 +66,12 @@ TEST(Text, FilesThatAreNotUtf8NameTheLine) {
   }
 }
 
+TEST(Text, LinesEndWithLfCrlfOrCr) {
+  EXPECT_EQ(lines_of("a\r\n\nb\rc"), (std::vector<std::string>{"a", "", "b", "c"}));
+  EXPECT_EQ(lines_of("a\n"), (std::vector<std::string>{"a"}));
+  EXPECT_EQ(lines_of(""), std::vector<std::string>());
+}
+
 TEST(Text, IsShownWithoutWhatATerminalWouldObey) {
   EXPECT_EQ(shown("T\xfcr, Tür"), "T\\xfcr, Tür");
   EXPECT_EQ(shown("a\x1b[1m\n"), "a\\x1b[1m\\x0a");

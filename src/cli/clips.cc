@@ -2,8 +2,10 @@
 #include "cli/clips.h"
 
 #include <iostream>
+#include <iterator>
 
 #include "base/error.h"
+#include "base/progress.h"
 #include "base/text.h"
 #include "corpus/folds/folds.h"
 
@@ -24,20 +26,24 @@ std::vector<std::string> audio_paths(const std::vector<std::string>& arguments) 
       paths.push_back(file);
       continue;
     }
-    for (std::string line; std::getline(std::cin, line);)
-      if (!line.empty()) paths.push_back(line);
+    const std::string list(std::istreambuf_iterator<char>(std::cin), {});
+    for (std::string& line : lines_of(without_byte_order_mark(list)))
+      if (!line.empty()) paths.push_back(std::move(line));
   }
   return paths;
 }
 
-void print_file(const std::string& path, const std::string& error, const nlohmann::ordered_json& values) {
-  nlohmann::ordered_json line = {{"path", is_utf8(path) ? path : shown(path)}};
-  if (error.empty())
+void print_file(const FileResult& file, const nlohmann::ordered_json& values) {
+  const std::string path = is_utf8(file.path) ? file.path : shown(file.path);
+  nlohmann::ordered_json line = {{"path", path}};
+  if (file.error.empty())
     line.update(values);
   else
-    line["error"] = error;
+    line["error"] = file.error;
   std::cout << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n' << std::flush;
   if (!std::cout) fail("cannot write to standard output");
+  if (!file.soundless.empty())
+    log_line(fmt::format("{}: {}: the answer says nothing about speech", path, file.soundless));
 }
 
 }  // namespace loralens

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "inference/decoded_files.h"
+
 namespace loralens {
 
 // --corpus TABLE, which may be given several times.
@@ -17,10 +19,12 @@ CLI::Option* add_corpus_option(CLI::App& command, std::vector<std::string>& tabl
 // CLI11 check of a scheme of folds (check_scheme): "" if it is valid, else the error message.
 std::string scheme_error(const std::string& scheme);
 
-// The paths given as arguments; "-" stands for the lines of standard input.
+// The paths given as arguments; "-" stands for the lines of standard input, in UTF-8 or UTF-16, which end with LF, CRLF
+// or CR.
 std::vector<std::string> audio_paths(const std::vector<std::string>& arguments);
 
-// Prints the JSON line of a file on standard output: its path, and `values`, or `error` if that is not empty.
-void print_file(const std::string& path, const std::string& error, const nlohmann::ordered_json& values);
+// Prints the JSON line of a file on standard output: its path, and `values`, or its error if it has one. Logs a line
+// for a file without sound.
+void print_file(const FileResult& file, const nlohmann::ordered_json& values);
 
 }  // namespace loralens

@@ -32,7 +32,7 @@ std::vector<Kind> kinds() {
       "/@(config.json|adapter_config.json|adapter_model.safetensors|head.safetensors|model.safetensors|"
       "initial.safetensors|checkpoint.safetensors|history.csv|watch.csv|predictions.csv)";
   const std::vector<std::string> of_run = {
-      "@(config.toml|folds.csv|metrics.json|predictions.csv|inputs.json|recordings.csv|from.csv|.lock)",
+      "@(config.toml|folds.csv|metrics.json|predictions.csv|inputs.json|recordings.csv|from.csv|skipped.csv|.lock)",
       "report.html",
       model,
       model + of_model,

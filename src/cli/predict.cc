@@ -31,7 +31,7 @@ void print(const FilePrediction& file, const std::vector<std::string>& classes) 
     for (size_t c = 0; c < classes.size(); ++c) values["probabilities"][classes[c]] = file.probabilities[c];
     values["seconds"] = file.seconds;
   }
-  print_file(file.path, file.error, values);
+  print_file(file, values);
 }
 
 // Logs how files longer than a window of the model (30 s in published ones) were predicted. window: in seconds.

@@ -21,7 +21,7 @@ struct TranscribeArguments {
 };
 
 void print(const FileTranscript& file) {
-  print_file(file.path, file.error,
+  print_file(file,
              {{"text", file.text}, {"language", file.language}, {"tokens", file.tokens}, {"seconds", file.seconds}});
 }
 

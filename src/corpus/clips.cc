@@ -10,8 +10,11 @@
 
 #include "audio/decode.h"
 #include "base/error.h"
+#include "base/formats/user_table.h"
 #include "base/pattern.h"
+#include "base/progress.h"
 #include "base/text.h"
+#include "corpus/columns.h"
 #include "corpus/names.h"
 
 namespace loralens {
@@ -73,8 +76,8 @@ void check_ids(const Clips& clips, const std::string& name) {
   for (size_t i = 0; i < clips.clips.size(); ++i) {
     const auto [first, fresh] = seen.emplace(clips.clips[i].id, i);
     if (!fresh)
-      fail("{}: row {}: the clip '{}' is in row {} already: remove one, or give them start and end", name, i + 2,
-           clips.clips[i].id, first->second + 2);
+      fail("{}: row {}: the clip '{}' is in row {} already: remove one, or give them start and end", name,
+           clips.clips[i].row, clips.clips[i].id, clips.clips[first->second].row);
   }
 }
 
@@ -108,9 +111,9 @@ void check_header(const Table& table, const std::string& name) {
     const bool known = text_field(meant) || meant == "path" || meant == "start" || meant == "end";
     if (known && meant != column)
       fail(
-          "{}: the header's column '{}' is not written '{}': rename it, or give it another name if it is something "
-          "else",
-          name, column, meant);
+          "{}: the header's column '{}' is not written '{}': give it another name if it is something else, else rename "
+          "it or run: {}",
+          name, column, meant, conversion_command(table.header, name));
   }
 }
 
@@ -118,7 +121,10 @@ Layout layout_of(const Table& table, const std::string& name) {
   check_header(table, name);
   for (const char* needed : {"path", "label", "speaker"})
     if (table.column(needed) < 0)
-      fail("{}: there is no column '{}': a table of clips begins with path,label,speaker", name, needed);
+      fail(
+          "{}: there is no column '{}' (its columns: {}): a table of clips begins with path,label,speaker; to convert "
+          "this one, run: {}",
+          name, needed, shown(fmt::format("{}", fmt::join(table.header, " "))), conversion_command(table.header, name));
   Layout layout{table.column("path"), table.column("start"), table.column("end"), {}, {}};
   if ((layout.start < 0) != (layout.end < 0))
     fail("{}: the columns start and end stand together: add the other one", name);
@@ -147,22 +153,28 @@ Clips clips_of_table(const Table& table, const std::string& name, const Path& fo
   clips.clips.reserve(table.rows.size());
   for (size_t i = 0; i < table.rows.size(); ++i) {
     const auto cell = [&](int column) -> const std::string& { return table.rows[i][column]; };
+    const size_t row = table.number(i);
     Clip clip;
+    clip.row = row;
     for (const auto& [column, member] : layout.texts) clip.*member = cell(column);
-    if (cell(layout.path).empty()) fail("{}: row {}: the path is empty", name, i + 2);
-    if (clip.label.empty()) fail("{}: row {}: the label is empty", name, i + 2);
-    if (layout.start >= 0) read_segment(clip, cell(layout.start), cell(layout.end), name, i + 2);
+    if (cell(layout.path).empty()) fail("{}: row {}: the path is empty", name, row);
+    if (clip.label.empty()) fail("{}: row {}: the label is empty", name, row);
+    if (layout.start >= 0) read_segment(clip, cell(layout.start), cell(layout.end), name, row);
     clip.path = relative_to(folder, cell(layout.path));
     clip.id = cell(layout.path) + segment_suffix(clip);
     for (const int column : layout.extra) clip.extra.push_back(cell(column));
     clips.clips.push_back(std::move(clip));
   }
-  check_cells(clips, [&](size_t clip) { return fmt::format("{}: row {}", name, clip + 2); });
+  check_cells(clips, [&](size_t clip) { return fmt::format("{}: row {}", name, clips.clips[clip].row); });
   check_ids(clips, name);
   return clips;
 }
 
-Clips read_clips(const Path& csv) { return clips_of_table(read_csv(csv), csv.string(), csv.parent_path()); }
+Clips read_clips(const Path& csv) {
+  const UserTable read = read_user_table(csv);
+  for (const std::string& note : read.notes) log_line(fmt::format("{}: {}", csv.string(), note));
+  return clips_of_table(read.table, csv.string(), csv.parent_path());
+}
 
 void write_clips(const Path& csv, const Clips& clips) {
   const Path folder = fs::absolute(csv).lexically_normal().parent_path();
@@ -191,7 +203,7 @@ void write_clips(const Path& csv, const Clips& clips) {
 }
 
 std::string check_files(const Clips& clips) {
-  constexpr size_t named = 3;
+  constexpr size_t named = 20;
   std::set<Path> missing;
   std::set<Path> looked_at;
   std::error_code code;
@@ -205,7 +217,7 @@ std::string check_files(const Clips& clips) {
     list += (list.empty() ? "" : ", ") + path.string();
   }
   return fmt::format("{} of {} audio files are missing: {}{}", missing.size(), looked_at.size(), list,
-                     missing.size() > named ? ", ..." : "");
+                     missing.size() > named ? fmt::format(" and {} more", missing.size() - named) : "");
 }
 
 std::string check_segments(const Clips& clips) {

@@ -19,6 +19,7 @@ struct Clip {
   std::string label, speaker;
   std::string session, text, corpus, language, gender, intensity;  // empty where unknown
   double start = 0, end = -1;      // s in the file; end < 0: the whole file
+  size_t row = 0;                  // in its table, whose header is row 1
   std::vector<std::string> extra;  // values of Clips::extra_columns
 
   bool is_segment() const { return end >= 0; }
@@ -33,7 +34,8 @@ struct Clips {
 // Reads a table: header path,label,speaker and optional session,text,start,end,corpus,language,gender,intensity; other
 // columns become extra columns. Does not check that the audio files exist (see check_files). A speaker may be empty.
 // Error, with the row: a missing column or one in another spelling, an empty path or label, a repeated id, an invalid
-// start or end, only one of them, start < 0, end <= start, no rows, and the errors of check_cells.
+// start or end, only one of them, start < 0, end <= start, no rows, and the errors of check_cells and read_user_table,
+// whose notes are logged. If a column is missing, the error gives the command that converts the table.
 Clips read_clips(const Path& csv);
 // The same from a table in memory. `name`: the table's name in errors.
 Clips clips_of_table(const Table& table, const std::string& name, const Path& folder);
@@ -42,7 +44,7 @@ Clips clips_of_table(const Table& table, const std::string& name, const Path& fo
 // csv's folder, or as absolute paths if they share no folder with it; the ids in the written table follow these paths.
 void write_clips(const Path& csv, const Clips& clips);
 
-// "" if every audio file exists, else one line: how many are missing, and the first few.
+// "" if every audio file exists, else one line: how many are missing, and their paths (of more than 20, the first 20).
 std::string check_files(const Clips& clips);
 
 // "" if every segment lies inside its file, else one line: how many do not, and the reason for the first. Missing and

@@ -94,7 +94,30 @@ TEST(Clips, FilesInAnotherTreeKeepTheirWholePath) {
   EXPECT_EQ(read_file(folder.path() / "clips.csv"), "path,label,speaker\n/elsewhere/a.wav,x,s\n");
 }
 
-TEST(Clips, MissingFilesAreCountedAndTheFirstNamed) {
+TEST(Clips, TablesOfSpreadsheetsAreReadAndRowsKeepTheirNumbers) {
+  const TestFolder folder;
+  const auto clips =
+      read_clips(folder.write("t.csv", "sep=;\r\npath;label;speaker;;\r\n;;;;\r\na;x;s;;\r\nb;y;t;;\r\n"));
+  ASSERT_EQ(clips.clips.size(), 2u);
+  EXPECT_EQ(clips.clips[1].label, "y");
+  EXPECT_EQ(clips.clips[1].row, 5u);
+  EXPECT_TRUE(clips.extra_columns.empty());
+  EXPECT_THAT(error_of([&] { read_clips(folder.write("t.csv", "path,label,speaker\n,,\na,x,s\na,x,s\n")); }),
+              HasSubstr("row 4: the clip 'a' is in row 3 already"));
+}
+
+TEST(Clips, AnotherHeaderIsListedWithTheCommandThatConvertsIt) {
+  const auto message = [](const char* text) { return error_of([&] { parse(text); }); };
+  EXPECT_EQ(
+      message("file,emotion,speaker_id\n1,2,3\n"),
+      "t.csv: there is no column 'path' (its columns: file emotion speaker_id): a table of clips begins with "
+      "path,label,speaker; to convert this one, run: loralens corpus table t.csv --path-column file --label-column "
+      "emotion --speaker-column speaker_id -o t-clips.csv");
+  EXPECT_THAT(message("Path,Label,speaker\n1,2,3\n"),
+              HasSubstr("rename it or run: loralens corpus table t.csv --path-column Path --label-column Label -o"));
+}
+
+TEST(Clips, MissingFilesAreCountedAndNamed) {
   const TestFolder folder;
   folder.write("a.wav", "");
   auto clips = clips_of_table(parse_csv("path,label,speaker\na.wav,x,s\n", "t"), "t", folder.path());
@@ -106,7 +129,12 @@ TEST(Clips, MissingFilesAreCountedAndTheFirstNamed) {
   const auto message = check_files(clips);
   EXPECT_THAT(message, testing::StartsWith("4 of 5 audio files are missing: "));
   EXPECT_THAT(message, testing::EndsWith("/b, " + (folder.path() / "c").string() + ", " +
-                                         (folder.path() / "d").string() + ", ..."));
+                                         (folder.path() / "d").string() + ", " + (folder.path() / "e").string()));
+  for (int i = 0; i < 30; ++i) {
+    clips.clips.push_back(clips.clips[0]);
+    clips.clips.back().path = folder.path() / fmt::format("f{}", i);
+  }
+  EXPECT_THAT(check_files(clips), testing::EndsWith(" and 14 more"));
 }
 
 TEST(Clips, SegmentsBeyondTheEndAreCountedAndTheFirstNamed) {

@@ -35,7 +35,7 @@ struct Everyone {
       for (size_t i = 0; i < table.clips.clips.size(); ++i) {
         clips.push_back(&table.clips.clips[i]);
         named_by_file.push_back(table.named_by_file[i]);
-        rows.emplace_back(&table.name, i + 2);
+        rows.emplace_back(&table.name, table.clips.clips[i].row);
       }
   }
   std::string place(size_t clip) const { return fmt::format("{}: row {}", *rows[clip].first, rows[clip].second); }

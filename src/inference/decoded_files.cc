@@ -25,7 +25,7 @@ void decode_file(DecodedFile& file, const LogMel& mel, const InputOptions& input
     auto windows = std::make_unique<ClipWindows>(clip_of_id(result.path), mel, input, window);
     file.mels = next_windows(*windows, positions);
     if (windows->done())
-      result.seconds = windows->seconds();
+      finish(result, *windows);
     else
       file.rest = std::move(windows);
   } catch (const std::exception& error) {
@@ -40,6 +40,11 @@ int64_t DecodedFile::positions() const {
   int64_t sum = 0;
   for (const auto& mel : mels) sum += mel.size(1) / 2;
   return sum;
+}
+
+void finish(FileResult& result, const ClipWindows& windows) {
+  result.seconds = windows.seconds();
+  result.soundless = soundless(windows.facts());
 }
 
 std::vector<at::Tensor> next_windows(ClipWindows& windows, int64_t positions) {

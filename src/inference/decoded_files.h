@@ -20,15 +20,19 @@ struct FileResult {
   std::string path;
   std::string error;   // why the file could not be read; empty if it could
   double seconds = 0;  // length of the clip
+  std::string soundless;  // why there is no sound in it; empty if there is
 };
 
 struct DecodedFile {
-  FileResult result;  // seconds: once all windows are decoded
+  FileResult result;  // seconds, soundless: once all windows are decoded
   std::vector<at::Tensor> mels;       // M×frames: all windows; of a long file, those of the first pass
   std::unique_ptr<ClipWindows> rest;  // the other windows of a long file; null for others
 
   int64_t positions() const;  // of `mels`
 };
+
+// Sets what is known of a file once all its windows are decoded.
+void finish(FileResult& result, const ClipWindows& windows);
 
 // The log-mels of the next windows, until they have at least `positions` positions.
 std::vector<at::Tensor> next_windows(ClipWindows& windows, int64_t positions);

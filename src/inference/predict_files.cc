@@ -108,7 +108,7 @@ class Recogniser {
     std::vector<Probabilities> sums(1);
     const auto name = [&](int64_t) { return file.result.path; };
     for (size_t m = 0; m < models_.size(); ++m) add(m, means[m].mean(), name, sums);
-    file.result.seconds = file.rest->seconds();
+    finish(file.result, *file.rest);
     return sums;
   }
 

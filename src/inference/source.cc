@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "classifier/operations.h"
 #include "compute/linear.h"
+#include "corpus/unreadable.h"
 
 namespace loralens {
 namespace {
@@ -54,13 +55,22 @@ void ClipSource::measure() {
   };
   const InputOptions& input = options_.input;
   const int64_t window = window_samples(encoder_.config);
+  std::vector<std::string> errors;
   for (const Clip& clip : clips_) {
-    const int64_t speech = std::llround(audio_seconds(clip.path, {clip.start, clip.end}) * sample_rate);
+    int64_t speech = 0;
+    const auto measured = [&] {
+      speech = std::llround(audio_seconds(clip.path, {clip.start, clip.end}) * sample_rate);
+    };
+    if (auto error = error_of(measured); !error.empty()) errors.push_back(std::move(error));
     const int64_t longest = input.padded ? speech : speech + std::llround(input.tail * sample_rate);
     const int64_t samples = std::min(longest, input_end(speech, input, window));
     positions_.push_back(in_units(samples, input.padded ? window : position_samples));
     speech_positions_.push_back(std::min(in_units(speech, position_samples), positions_.back()));
   }
+  if (errors.empty()) return;
+  positions_.clear();
+  speech_positions_.clear();
+  refuse_unreadable(errors, clips_.size(), "");
 }
 
 int64_t ClipSource::mel_bytes(int64_t clip) const {

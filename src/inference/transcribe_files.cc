@@ -93,7 +93,7 @@ class WindowTranscriber {
       if (!file.rest) return;
       mels = next_windows(*file.rest, batch_ * model_.encoder.config.positions);
       if (!mels.empty()) continue;
-      file.result.seconds = file.rest->seconds();
+      finish(file.result, *file.rest);
       file.rest.reset();
     }
   }

@@ -47,7 +47,13 @@ void check_unchanged(const Path& run, const Clips& clips) {
 Clips clips_of(const ComparisonRequest& a, const Path& run, const std::vector<std::string>& classes) {
   const auto corpora = a.corpora.empty() ? recorded_flag(run, "corpus") : a.corpora;
   if (corpora.empty()) fail("{} does not name its corpus: give the table with --corpus", run.string());
-  Clips clips = clips_of_classes(corpora, a.labels.empty() ? recorded_value(run, "labels") : a.labels, classes);
+  if (a.corpora.empty())
+    for (const std::string& table : corpora)
+      if (!fs::exists(table))
+        fail("{}: its table of clips {} is not there any more: name it where it is now with --corpus", run.string(),
+             table);
+  Clips clips = clips_of_classes(corpora, a.labels.empty() ? recorded_value(run, "labels") : a.labels, classes,
+                                 a.corpora.empty() ? skipped_clips(run) : std::set<std::string>());
   if (a.corpora.empty() && a.labels.empty()) check_unchanged(run, clips);
   return clips;
 }

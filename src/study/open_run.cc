@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "study/open_run.h"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 
@@ -55,6 +56,12 @@ void rename_classes(std::vector<EmotionModel>& models, const std::vector<std::st
   log_line(fmt::format("the classes {} of {} are called {}, as --classes says", fmt::join(own, ","), run.string(),
                        fmt::join(names, ",")));
   for (EmotionModel& model : models) model.classes = names;
+}
+
+// Whether the tables of clips that a run's config.toml names still exist.
+bool tables_are_there(const Path& run) {
+  return std::ranges::all_of(recorded_flag(run, "corpus"),
+                             [](const auto& table) { return std::filesystem::exists(table); });
 }
 
 // Finds the folder of a base model and loads it: load(folder, name).
@@ -113,6 +120,9 @@ OpenedRun open_run(const RunRequest& request, const Compute& compute) {
     name = folders[0].string();
   }
   if (name.empty()) fail("{} does not name its base model: give it with --model", run.string());
+  if (request.model.empty() && Path(name).is_absolute() && !std::filesystem::exists(Path(name) / "config.json"))
+    fail("{}: its base model {} is not there any more: name its folder where it is now with --model{}", run.string(),
+         name, tables_are_there(run_of(run)) ? "" : ", and for evaluate and analyze its table of clips with --corpus");
   OpenedRun opened{open_base_of(folders[0], name, compute), {}, folders};
   const Timed time(Phase::load);
   for (const Path& folder : folders)

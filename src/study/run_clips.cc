@@ -42,14 +42,27 @@ void check_classes(const Clips& clips, const std::vector<std::string>& classes) 
   }
 }
 
-// For a run without recordings.csv: the number of clips whose file and segment are in the run's tables. nullopt if some
-// of these tables do not exist any more and the others hold none of the clips.
+// The number of clips whose ids are in the run's folds.csv, with a log line; nullopt if there are none.
+std::optional<int64_t> clips_of_its_folds(const Path& run, const Clips& clips) {
+  const Path csv = run / "folds.csv";
+  if (!fs::exists(csv)) return std::nullopt;
+  std::set<std::string> ids;
+  scan_folds(csv, [&](const std::string& id, int64_t, const std::string&) { ids.insert(id); });
+  const int64_t count = std::ranges::count_if(clips.clips, [&](const Clip& clip) { return ids.contains(clip.id); });
+  if (count == 0) return std::nullopt;
+  log_line(fmt::format("{} of these clips have ids of {}: they count as its training clips", count, csv.string()));
+  return count;
+}
+
+// For a run without recordings.csv: the number of clips whose file and segment are in the run's tables. If some of
+// these tables do not exist any more and the others hold none of the clips, those whose ids are in the run's folds.csv
+// count; nullopt if there are none.
 std::optional<int64_t> clips_of_its_tables(const Path& run, const Clips& clips) {
   const auto tables = recorded_flag(run, "corpus");
   if (tables.empty()) {
     log_line(
         fmt::format("{} has no recordings.csv: it is unknown whether it was trained on these clips", run.string()));
-    return std::nullopt;
+    return clips_of_its_folds(run, clips);
   }
   log_line(
       fmt::format("{} has no recordings.csv, because an older version trained it: its training clips are recognised "
@@ -68,7 +81,8 @@ std::optional<int64_t> clips_of_its_tables(const Path& run, const Clips& clips) 
   }
   const int64_t count =
       std::ranges::count_if(clips.clips, [&](const Clip& clip) { return trained.contains(audio_of(clip)); });
-  return count > 0 || all ? std::optional(count) : std::nullopt;
+  if (count > 0 || all) return count;
+  return clips_of_its_folds(run, clips);
 }
 
 // Whether the epochs of the run's models were chosen on their test parts.
@@ -136,8 +150,9 @@ Clips checked(Clips clips) {
 }  // namespace
 
 Clips clips_of_classes(const std::vector<std::string>& corpora, const std::string& labels,
-                       const std::vector<std::string>& classes) {
+                       const std::vector<std::string>& classes, const std::set<std::string>& skipped) {
   Clips clips = read_corpora(corpora, label_map_of(labels.empty() ? "*" : labels));
+  std::erase_if(clips.clips, [&](const Clip& clip) { return skipped.contains(clip.id); });
   if (classes.empty()) return checked(std::move(clips));
   check_classes(clips, classes);
   std::map<std::string, int64_t> other;
@@ -151,6 +166,17 @@ Clips clips_of_classes(const std::vector<std::string>& corpora, const std::strin
   if (clips.clips.empty())
     fail("{}: no clip has a label among {}: map them with --labels", fmt::join(corpora, ", "), fmt::join(classes, " "));
   return checked(std::move(clips));
+}
+
+std::set<std::string> skipped_clips(const Path& run) {
+  const Path csv = run / "skipped.csv";
+  if (!fs::exists(csv)) return {};
+  const Table table = read_csv(csv);
+  const int column = table.column("id");
+  if (column < 0) fail("{}: there is no column 'id': copy the run again", csv.string());
+  std::set<std::string> ids;
+  for (const auto& row : table.rows) ids.insert(row[column]);
+  return ids;
 }
 
 std::optional<int64_t> clips_trained_on(const Path& folder, const Clips& clips, int64_t threads) {

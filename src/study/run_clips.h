@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,10 +15,13 @@
 namespace loralens {
 
 // Reads tables (read_corpora), maps their labels (label_map_of; empty: no mapping) and keeps the clips whose label is
-// one of the classes (empty: all clips); logs how many others are left out. Error if no clip is left, or if an audio
-// file is missing.
+// one of the classes (empty: all clips); logs how many others are left out. skipped: ids of clips that are left out
+// too. Error if no clip is left, or if an audio file is missing.
 Clips clips_of_classes(const std::vector<std::string>& corpora, const std::string& labels,
-                       const std::vector<std::string>& classes);
+                       const std::vector<std::string>& classes, const std::set<std::string>& skipped = {});
+
+// The ids in the run's skipped.csv (train --skip-unreadable).
+std::set<std::string> skipped_clips(const Path& run);
 
 // The number of these clips on which the model in `folder` (a run, one of its folds or a final model) was trained, or
 // an adapter from which its training started (train --from). Clips are compared by their audio (recordings.csv),

@@ -313,6 +313,7 @@ nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::v
   metrics["groups"] = group_scores(predictions, run.classes(), clips);
   add_corpora(metrics, clips, folds, options.start.get());
   if (options.start) add_start(metrics, options);
+  if (options.skipped_clips) metrics["skipped_clips"] = *options.skipped_clips;
   write_file(folder / "metrics.json", metrics.dump(2) + "\n");
   return metrics;
 }

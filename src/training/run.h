@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@ struct RunOptions {
   std::shared_ptr<const TrainingStart> start = {};
   int64_t test_clips_of_start = 0;     // test clips that trained `start`, for metrics.json
   int64_t test_speakers_of_start = 0;  // speakers of test clips who trained `start`, for metrics.json
+  std::optional<int64_t> skipped_clips = {};  // clips of the tables that cannot be read, for metrics.json
   Protocol protocol = strict_protocol;
 };
 

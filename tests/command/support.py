@@ -63,8 +63,8 @@ server = None
 
 def start(*arguments, **options):
     """Starts the program; returns its process without waiting."""
-    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-    return subprocess.Popen([PROGRAM, *map(str, arguments)], text=True, env=ENVIRONMENT, **options)
+    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": ENVIRONMENT} | options
+    return subprocess.Popen([PROGRAM, *map(str, arguments)], text=True, **options)
 
 
 def serve(arguments, folder, input):

@@ -7,8 +7,8 @@ import numpy
 import pytest
 import soundfile
 
-from support import (expect_error, expect_no_trace, noise, run, slow, start, table_of, write_float_wav, write_table,
-                     write_wav)
+from support import (ENVIRONMENT, expect_error, expect_no_trace, noise, run, slow, start, succeed, table_of,
+                     write_float_wav, write_table, write_wav)
 
 
 def good_audio(name, path):
@@ -112,8 +112,10 @@ def test_every_kind_of_good_audio(trained, tmp_path):
     lengths = [good_audio(name, path) for name, path in zip(GOOD, paths)]
     result, lines = predict(trained, *paths)
     assert result.returncode == 0
-    assert result.stderr.splitlines() == [f"{paths[-1]} (40.0 s) is longer than 30 s: the prediction pools all windows "
-                                          "of 30 s"]
+    silent = paths[GOOD.index("silent")]
+    assert result.stderr.splitlines() == [
+        f"{silent}: silence, nothing in it is louder than -60 dB of full scale: the answer says nothing about speech",
+        f"{paths[-1]} (40.0 s) is longer than 30 s: the prediction pools all windows of 30 s"]
     assert [line["path"] for line in lines] == [str(path) for path in paths]
     assert [line["seconds"] for line in lines] == pytest.approx(lengths, abs=1e-3)
     for line in lines:
@@ -199,3 +201,61 @@ def test_clips_without_samples_are_listed_by_the_audit_and_refused_by_a_training
     result = run("train", *quick, "--corpus", table, "-o", tmp_path / "run", "--allow-leaks")
     assert result.returncode == 1 and str(clips[1]) in result.stderr
     assert "epoch" not in result.stderr
+
+
+def soundless(folder):
+    """A file with sound, then silence, a constant, and channels of opposite polarity."""
+    voice = noise(1)
+    signals = {"voice": voice, "zero": 0 * voice, "constant": 0 * voice + 0.3,
+               "opposite": numpy.concatenate([voice, -voice], axis=1)}
+    return [write_wav(folder / f"{name}.wav", samples) for name, samples in signals.items()]
+
+
+def test_files_without_sound_are_told(trained, tmp_path):
+    voice, *others = soundless(tmp_path)
+    result, lines = predict(trained / "fold-00", voice, *others)
+    assert result.returncode == 0 and len(lines) == 4
+    words = ["silence", "a constant value (0.300)", "channels cancel each other (opposite polarity)"]
+    assert len(result.stderr.splitlines()) == 3
+    for line, path, word in zip(result.stderr.splitlines(), others, words):
+        assert line.startswith(f"{path}: ") and word in line
+    table = write_table(tmp_path / "clips.csv", [(path, "ab"[i % 2], i) for i, path in enumerate([voice, *others])])
+    printed = succeed("audit", table, "-o", tmp_path / "audit.json")
+    assert "3 clips without sound" in printed and "zero.wav: silence" in printed
+    listed = json.loads((tmp_path / "audit.json").read_text())["audio"]["soundless"]
+    assert [entry["id"] for entry in listed] == [str(path) for path in others]
+    assert all(word in entry["reason"] for word, entry in zip(words, listed))
+
+
+def install_ffmpeg(folder, commands):
+    """Writes a script as the program ffmpeg; returns the environment in which it is found."""
+    folder.mkdir(exist_ok=True)
+    (folder / "ffmpeg").write_text(f"#!/bin/sh\n{commands}\n")
+    (folder / "ffmpeg").chmod(0o755)
+    return ENVIRONMENT | {"PATH": str(folder)}
+
+
+def test_other_formats_are_decoded_by_ffmpeg(trained, tmp_path):
+    """A video and AAC named .wav, with a script in the place of ffmpeg; without it, the message has the command."""
+    wav = write_wav(tmp_path / "a.wav", noise(2))
+    soundfile.write(tmp_path / "decoded.au", noise(2), 16000, format="AU", subtype="FLOAT")
+    for name in ("-video.mp4", "renamed.wav"):
+        (tmp_path / name).write_bytes(b"\0\0\0\x18ftypmp42" + bytes(100))
+    found = install_ffmpeg(tmp_path / "bin", f"echo \"$@\" >> {tmp_path}/words; /bin/cat {tmp_path}/decoded.au")
+    files = ["a.wav", "./-video.mp4", "renamed.wav", "renamed.wav#0.5-1"]
+    result = run("predict", trained / "fold-00", *files, cwd=tmp_path, env=found)
+    assert result.returncode == 0, result.stdout
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["seconds"] for line in lines] == pytest.approx([2, 2, 2, 0.5])
+    assert lines[1]["probabilities"] == pytest.approx(lines[0]["probabilities"], abs=0.01)
+    assert f"-i file:{tmp_path}/" in (tmp_path / "words").read_text()
+    broken = install_ffmpeg(tmp_path / "bin", "echo '[mov] moov atom not found' >&2; exit 1")
+    result = run("predict", trained / "fold-00", "renamed.wav", "a.wav", cwd=tmp_path, env=broken)
+    bad, good = map(json.loads, result.stdout.splitlines())
+    assert result.returncode == 1 and "label" in good
+    assert "MPEG-4" in bad["error"] and "moov atom not found" in bad["error"] and "ffmpeg -i" in bad["error"]
+    none = ENVIRONMENT | {"PATH": str(tmp_path / "none")}
+    result = run("predict", trained / "fold-00", "renamed.wav", cwd=tmp_path, env=none)
+    assert "MPEG-4" in result.stdout and "ffmpeg -i 'renamed.wav' 'renamed-16k.wav'" in result.stdout
+    assert len(result.stderr.splitlines()) == 1
+    assert wav.exists()

@@ -97,8 +97,6 @@ def write_bad_table(name, rows, path):
         cells[column] = bad
         lines[3] = b",".join(cells)
         path.write_bytes(b"\n".join(lines) + b"\n")
-    elif name == "utf-16-without-mark":
-        path.write_bytes("path,label,speaker\na.wav,calm,anna\n".encode("utf-16-le"))
     elif name in SPELLINGS:
         column, other = SPELLINGS[name]
         header = ("path", "label", "speaker", "session", "corpus", "gender")
@@ -168,7 +166,6 @@ BAD_TABLES = {
     **{name: ["clips.csv", "row 4", f"'{COLUMNS[column]}'", "iconv"] for name, (column, _) in ENCODINGS.items()},
     **{name: ["row 2", "row ", f"the {('path', 'label', 'speaker', 'session', 'corpus', 'gender')[column]} '{seen(other)}'",
               "two spellings"] for name, (column, other) in SPELLINGS.items()},
-    "utf-16-without-mark": ["row 1", "column 1", "iconv"],
     "labels-of-the-map-in-another-spelling": ["'Calm'", "'calm'", "spelling"],
     "column-in-another-spelling": ["'Corpus'", "'corpus'"],
     "map-in-latin-1": ["map.txt", "line 2", "iconv"],

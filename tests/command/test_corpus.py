@@ -1,11 +1,14 @@
 """Command tests of the corpus readers, on small trees of the same layout, and of the synthetic corpus."""
 import pytest
+import soundfile
 
 from support import expect_error, expect_no_trace, files_of, noise, run, succeed, table_of, write_table, write_wav
 
-READERS = ["crema-d", "emo-db", "esd", "folders", "iemocap", "meld", "msp-improv", "ravdess", "table"]
-FLAGS = {"--style": "iemocap", "--segments": "iemocap", "--perceived": "crema-d", "--speaker-pattern": "folders",
-         "--path-column": "table", "--start-column": "table"}
+READERS = ["crema-d", "emo-db", "emobox", "esd", "folders", "iemocap", "meld", "msp-improv", "msp-podcast", "ravdess",
+           "savee", "table", "tess"]
+FLAGS = {"--style": {"iemocap"}, "--segments": {"iemocap"}, "--perceived": {"crema-d"},
+         "--speaker-pattern": {"folders", "table", "emobox"}, "--audio": {"table", "emobox"}, "--path-column": {"table"},
+         "--start-column": {"table"}}
 
 
 def tree(root, names):
@@ -107,6 +110,10 @@ def test_labels_from_a_file(ravdess, tmp_path):
     (["meld", "."], ["no MELD", "train_sent_emo.csv"]),
     (["msp-improv", "."], ["no labels of MSP-IMPROV", "Evalution.txt"]),
     (["folders", "."], ["no audio in folders"]),
+    (["emobox", "."], ["no lists of EmoBox", "fold_1/"]),
+    (["msp-podcast", "."], ["no labels of MSP-Podcast", "Labels/labels_consensus.csv"]),
+    (["savee", "."], ["no SAVEE", "DC_a01.wav"]),
+    (["tess", "."], ["no TESS", "OAF_back_angry.wav"]),
 ])
 def test_what_is_no_such_corpus(arguments, words, tmp_path):
     expect_error(run("corpus", *arguments, "-o", "clips.csv", cwd=tmp_path), 1, *words)
@@ -134,7 +141,7 @@ def test_help_names_the_readers_and_only_their_own_flags():
     for name in READERS:
         text = succeed("corpus", name, "--help")
         assert "--labels" in text
-        assert {flag for flag in FLAGS if flag in text} == {flag for flag in FLAGS if FLAGS[flag] == name}
+        assert {flag for flag in FLAGS if flag in text} == {flag for flag in FLAGS if name in FLAGS[flag]}
 
 
 @pytest.fixture
@@ -153,6 +160,10 @@ def trees(tmp_path):
                        "session1/S01A/S/MSP-IMPROV-S01A-M01-S-FM02.wav"],
         "ravdess": ["Actor_01/03-01-05-01-01-01-01.wav", "Actor_02/03-01-01-01-01-01-02.wav"],
         "table": ["a.wav", "b.wav"],
+        "emobox": ["wav/1_a.wav", "wav/2_a.wav"],
+        "msp-podcast": ["Audios/MSP-PODCAST_0001_0001.wav", "Audios/MSP-PODCAST_0002_0001.wav"],
+        "savee": ["AudioData/DC/a01.wav", "AudioData/JE/n01.wav"],
+        "tess": ["OAF_angry/OAF_back_angry.wav", "YAF_neutral/YAF_back_neutral.wav"],
     }
     for reader, clips in names.items():
         for name in clips:
@@ -169,6 +180,12 @@ def trees(tmp_path):
         "msp-improv/Evalution.txt":
             b"UTD-IMPROV-S01A-F01-S-FM01.avi; A; A:2.6; V:3.4; D:3.0 ; N:3.8;\nr-1; Angry; Angry; A:2; V:2; D:2; N:2;\n"
             b"\nUTD-IMPROV-S01A-M01-S-FM02.avi; N; A:2.6; V:3.4; D:NaN ; N:3.8;\n",
+        "emobox/emobox_test_fold_1.jsonl":
+            b'{"wav": "wav/1_a.wav", "emo": "Angry", "dataset": "emobox"}\n'
+            b'{"wav": "wav/2_a.wav", "emo": "Neutral", "dataset": "emobox"}\n',
+        "msp-podcast/Labels/labels_consensus.csv":
+            b"FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set\n"
+            b"MSP-PODCAST_0001_0001.wav,A,4.2,3.1,4.4,1,Male,Train\nMSP-PODCAST_0002_0001.wav,N,4,4,4,2,Female,Test1\n",
         "table/list.jsonl": b'{"path": "a.wav", "label": "Angry", "speaker": 1}\n'
                             b'{"path": "b.wav", "label": "NEU", "speaker": 2}\n',
     }
@@ -182,7 +199,7 @@ def test_four_classes_fit_every_reader(trees, tmp_path):
     assert {folder.name for folder in trees.iterdir()} == set(READERS)
     for name in READERS:
         root = trees / name / "list.jsonl" if name == "table" else trees / name
-        flags = ["--speaker-pattern", r"/(\d)_"] if name == "folders" else []
+        flags = ["--speaker-pattern", r"/(\d)_"] if name in ("folders", "emobox") else []
         out = tmp_path / f"{name}.csv"
         printed = succeed("corpus", name, root, "--labels", "four", *flags, "-o", out)
         assert printed.startswith("2 clips\nby label: anger 1, neutral 1\n"), printed
@@ -192,6 +209,30 @@ def test_four_classes_fit_every_reader(trees, tmp_path):
         assert len({row["speaker"] for row in rows} - {""}) == 2
         assert all((tmp_path / row["path"]).is_file() for row in rows)
         assert name in ("folders", "table") or {row["corpus"] for row in rows} == {name}
+
+
+def test_folders_name_what_they_pass_over(tmp_path):
+    """All containers that the decoder reads are clips; other files are counted by extension."""
+    root = tmp_path / "tree"
+    for i, extension in enumerate(("sph", "w64", "caf", "au")):
+        path = root / ("anger", "sadness")[i % 2] / f"speaker{i % 2}.{extension}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, noise(0.2, seed=i), 16000, format={"sph": "NIST"}.get(extension, extension.upper()))
+    (root / "anger" / "notes.txt").write_text("x")
+    printed = succeed("corpus", "folders", root, "-o", tmp_path / "clips.csv")
+    assert printed.startswith("4 clips\n") and "passed over 1 files that are no audio (.txt 1)" in printed
+    assert "unreadable" not in succeed("audit", tmp_path / "clips.csv")
+
+
+def test_meld_as_video_and_the_silent_clip_of_crema_d(trees, tmp_path):
+    for path in (trees / "meld" / "train_splits").iterdir():
+        path.rename(path.with_suffix(".mp4"))
+    printed = succeed("corpus", "meld", trees / "meld", "-o", tmp_path / "meld.csv")
+    assert "2 clips are there as video (.mp4) alone" in printed
+    assert f"for f in {trees / 'meld' / 'train_splits'}/*.mp4; do ffmpeg" in printed
+    write_wav(trees / "crema-d" / "AudioWAV" / "1076_MTI_SAD_XX.wav", noise(1, loudness=0))
+    printed = succeed("corpus", "crema-d", trees / "crema-d", "-o", tmp_path / "crema-d.csv")
+    assert "1076_MTI_SAD_XX.wav has no sound in the corpus itself" in printed
 
 
 def test_utterances_of_iemocap_as_segments(trees, tmp_path):

@@ -70,6 +70,7 @@ pid_t start(const Path& folder, const Words& command, const std::function<void()
     fmt::print(stderr, "the fuzzer itself failed: {}\n", error.what());
     std::_Exit(fuzzer_failed);
   }
+  ::setenv("PATH", "", 1);  // formats that are left to the program ffmpeg are errors
   redirect("/dev/null", O_RDONLY, 0);
   redirect("stdin.txt", O_RDONLY | O_NONBLOCK, 0);
   redirect("stdout.txt", O_WRONLY | O_CREAT | O_TRUNC, 1);

@@ -13,7 +13,10 @@ namespace loralens {
 struct Table {
   std::vector<std::string> header;
   std::vector<std::vector<std::string>> rows;  // each as long as the header
+  std::vector<size_t> numbers = {};  // of the rows in their file, where rows were passed over; empty: 2, 3, ...
 
+  // The number of rows[row] in its file, for messages; the header has the number 1.
+  size_t number(size_t row) const { return numbers.empty() ? row + 2 : numbers[row]; }
   // Column number of `name`, or -1.
   int column(std::string_view name) const;
 };

@@ -42,20 +42,23 @@ void check_encoding(const Cells& row, size_t number, const Cells& header, const 
   }
 }
 
-void check_header(const Cells& header, const std::string& name) {
+}  // namespace
+
+void check_header_names(const std::vector<std::string>& header, const std::string& name) {
   std::set<std::string_view> seen;
   for (const auto& column : header)
     if (!seen.insert(column).second) fail("{}: the header names the column '{}' twice", name, column);
 }
 
-}  // namespace
-
-void scan_csv_text(std::string_view text, const std::string& name, char separator,
-                   const std::function<void(size_t, std::vector<std::string>&)>& on_row) {
-  constexpr size_t piece = 1 << 16;
-  const std::string bytes = without_byte_order_mark(std::string(text));
-  text = bytes;
+std::string unmarked_text(std::string_view bytes, const std::string& name) {
+  std::string text = without_byte_order_mark(std::string(bytes));
   if (text.starts_with("\xef\xbb\xbf")) fail("{}: the file begins with two byte-order marks: take one off", name);
+  return text;
+}
+
+void scan_csv_cells(std::string_view text, const std::string& name, char separator,
+                    const std::function<void(size_t, std::vector<std::string>&)>& on_row) {
+  constexpr size_t piece = 1 << 16;
   Cells header;
   Filling filling;
   csv_parser parser;
@@ -66,12 +69,7 @@ void scan_csv_text(std::string_view text, const std::string& name, char separato
   const auto hand_on = [&] {
     for (Cells& row : filling.rows) {
       check_encoding(row, ++number, header, name);
-      if (number == 1) {
-        check_header(row, name);
-        header = row;
-      } else if (row.size() != header.size()) {
-        fail("{}: row {} has {} cells, the header has {}", name, number, row.size(), header.size());
-      }
+      if (number == 1) header = row;
       on_row(number, row);
     }
     filling.rows.clear();
@@ -86,6 +84,20 @@ void scan_csv_text(std::string_view text, const std::string& name, char separato
   hand_on();
   if (!good) fail("{}: a quote is out of place or never closed in row {}", name, number + 1);
   if (number == 0) fail("{}: the table is empty; its first line must name the columns", name);
+}
+
+void scan_csv_text(std::string_view text, const std::string& name, char separator,
+                   const std::function<void(size_t, std::vector<std::string>&)>& on_row) {
+  size_t columns = 0;
+  scan_csv_cells(unmarked_text(text, name), name, separator, [&](size_t number, Cells& row) {
+    if (number == 1) {
+      check_header_names(row, name);
+      columns = row.size();
+    } else if (row.size() != columns) {
+      fail("{}: row {} has {} cells, the header has {}", name, number, row.size(), columns);
+    }
+    on_row(number, row);
+  });
 }
 
 void scan_csv(const Path& path, const std::function<void(size_t, std::vector<std::string>&)>& row) {

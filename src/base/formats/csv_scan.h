@@ -17,5 +17,13 @@ namespace loralens {
 void scan_csv(const Path& path, const std::function<void(size_t, std::vector<std::string>&)>& row);
 void scan_csv_text(std::string_view text, const std::string& name, char separator,
                    const std::function<void(size_t, std::vector<std::string>&)>& row);
+// The text of a table in UTF-8 or, with a byte-order mark, in UTF-16, without that mark. Error if there are two marks.
+std::string unmarked_text(std::string_view bytes, const std::string& name);
+// scan_csv_text for a text without byte-order mark, without checks of the header's names and of the rows' lengths.
+void scan_csv_cells(std::string_view text, const std::string& name, char separator,
+                    const std::function<void(size_t, std::vector<std::string>&)>& row);
+
+// Error if the header names a column twice.
+void check_header_names(const std::vector<std::string>& header, const std::string& name);
 
 }  // namespace loralens

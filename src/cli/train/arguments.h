@@ -31,7 +31,7 @@ struct TrainArguments {
   MachineOptions machine;
   PartFlags parts;
   int64_t cache_megabytes = 400;
-  bool force = false, resuming = false;
+  bool force = false, resuming = false, skip_unreadable = false;
 };
 
 // Names of the given flags, such as "--rank".

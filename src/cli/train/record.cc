@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/train/record.h"
 
+#include <algorithm>
+
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/formats/toml.h"
@@ -12,24 +14,32 @@
 namespace loralens {
 namespace {
 
-// Reads the recordings of all clips. Error if a recording is in two parts of a fold, whatever its names, unless leaks
+void tell_of_soundless(const Clips& clips, const std::vector<Recording>& recordings) {
+  const auto first = std::ranges::find_if(recordings, [](const Recording& r) { return !r.soundless.empty(); });
+  if (first == recordings.end()) return;
+  const auto count = std::ranges::count_if(recordings, [](const Recording& r) { return !r.soundless.empty(); });
+  log_line(fmt::format("{} of {} clips have no sound (loralens audit lists them), such as {}: {}", count,
+                       recordings.size(), clips.clips[first - recordings.begin()].id, first->soundless));
+}
+
+// Checks the recordings of all clips. Error if a recording is in two parts of a fold, whatever its names, unless leaks
 // are allowed.
-std::vector<Recording> checked_audio(const Clips& clips, const std::vector<Fold>& folds, const TrainArguments& a) {
-  Progress progress("checking audio", std::ssize(clips.clips));
-  auto recordings = examine(clips, thread_count(a.machine), [&](int64_t done) { progress.step(done); });
-  check_readable(recordings);
-  if (a.folds.allow_leaks) return recordings;
+void check_audio(const Clips& clips, const std::vector<Fold>& folds, const TrainArguments& a,
+                 const std::vector<Recording>& recordings) {
+  check_readable(recordings, "--skip-unreadable leaves such clips out");
+  tell_of_soundless(clips, recordings);
+  if (a.folds.allow_leaks) return;
   if (const auto leak = audio_leak(clips, folds, recordings); !leak.empty())
     fail(
         "folds {}: {}: take one of them out of the table, choose other folds, or allow it with --allow-leaks (see "
         "loralens audit)",
         a.folds.scheme, leak);
-  return recordings;
 }
 
 // neutral_flags do not change a training's results (the precision is recorded separately); source_flags change them
 // only through the files and models that they name.
-constexpr const char* neutral_flags[] = {"threads", "device", "precision", "cache-megabytes", "recompute"};
+constexpr const char* neutral_flags[] = {"threads",         "device",    "precision",
+                                         "cache-megabytes", "recompute", "skip-unreadable"};
 constexpr const char* source_flags[] = {"corpus", "labels", "folds", "model", "from"};
 
 // The flags of a resolved configuration as text, a list's values joined by commas.
@@ -84,16 +94,21 @@ TrainingInputs recorded_inputs(TrainingInputs now, const TrainArguments& a, cons
   return before;
 }
 
-void record_inputs(TrainingInputs inputs, const std::optional<TrainingInputs>& before, const Clips& clips,
+void record_inputs(TrainingInputs inputs, const std::optional<TrainingInputs>& before, const LoadedClips& loaded,
                    const std::vector<Fold>& folds, TrainArguments& a, const Path& folder) {
+  const Clips& clips = loaded.clips;
   if (before) check_resumed(*before, inputs, a.out);  // before reading the audio, which takes longer
-  const auto recordings = checked_audio(clips, folds, a);
+  const auto recordings = loaded.skipped ? loaded.recordings : read_audio(clips, a);
+  check_audio(clips, folds, a, recordings);
   a.from.check_leaks(clips, folds, recordings, a.folds.allow_leaks, a.run);
   for (size_t i = 0; i < recordings.size(); ++i) inputs.clips[i].sha256 = recordings[i].digest;
   if (before)
     check_resumed(*before, inputs, a.out);
   else
     write_inputs(folder, inputs, format_recordings(clips, recordings));
+  if (!loaded.skipped) return;
+  a.run.skipped_clips = loaded.skipped_clips;
+  write_file(folder / "skipped.csv", *loaded.skipped);
 }
 
 }  // namespace loralens

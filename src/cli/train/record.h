@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/train/arguments.h"
+#include "cli/train/readable.h"
 #include "training/inputs.h"
 
 namespace loralens {
@@ -19,9 +19,9 @@ TrainingInputs inputs_of(const std::string& config, const Clips& clips, const Tr
 TrainingInputs recorded_inputs(TrainingInputs now, const TrainArguments& a, const Path& folder);
 
 // Checks the audio and records the training's inputs in `folder`; on resume, compares the inputs with the record.
-// before: the record of the interrupted training. Error for a recording in two parts of a fold, for clips that trained
-// the adapter of --from, and for changed inputs.
-void record_inputs(TrainingInputs inputs, const std::optional<TrainingInputs>& before, const Clips& clips,
+// before: the record of the interrupted training. Logs how many clips have no sound; writes skipped.csv. Error for a
+// recording in two parts of a fold, for clips that trained the adapter of --from, and for changed inputs.
+void record_inputs(TrainingInputs inputs, const std::optional<TrainingInputs>& before, const LoadedClips& loaded,
                    const std::vector<Fold>& folds, TrainArguments& a, const Path& folder);
 
 }  // namespace loralens

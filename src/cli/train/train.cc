@@ -13,9 +13,9 @@
 #include "cli/reads.h"
 #include "cli/train/arguments.h"
 #include "cli/train/module_flags.h"
+#include "cli/train/readable.h"
 #include "cli/train/record.h"
 #include "cli/train/training_flags.h"
-#include "corpus/join.h"
 #include "corpus/labels.h"
 #include "results/results.h"
 #include "training/presets.h"
@@ -29,18 +29,6 @@ void check_alone(const CLI::App& command, const std::string& flag) {
   for (const CLI::Option* option : command.get_options())
     if (option->count() > 0 && option->get_name() != flag)
       throw_usage("{} uses the flags in the run's own config.toml: leave out {}", flag, option->get_name());
-}
-
-Clips load_clips(const TrainArguments& a) {
-  std::map<std::string, int64_t> dropped;
-  Clips clips = read_corpora(a.corpora, label_map_of(a.labels.empty() ? "*" : a.labels), &dropped);
-  for (const auto& [label, count] : dropped) log_line(fmt::format("left out: {} clips labelled {}", count, label));
-  if (const std::string missing = check_files(clips); !missing.empty()) fail("{}", missing);
-  const auto corpora = counts_by(clips, "corpus");
-  if (a.run.train.balance.starts_with("corpora") && corpora.size() < 2)
-    fail("--balance {}: all clips are of the corpus '{}': give a second one with --corpus", a.run.train.balance,
-         corpora.begin()->first);
-  return clips;
 }
 
 // Whether an interrupted run has a checkpoint, a history or a head to resume from.
@@ -79,7 +67,7 @@ void merge(const std::string& run, bool force) {
 void train_in_jobs(const CLI::App& command, const TrainArguments& a) {
   if (!a.machine.profile.empty()) throw_usage("--profile measures one process: leave it out with --jobs");
   if (!a.resuming) make_parts_folder(a.out, a.force);
-  const Clips clips = load_clips(a);
+  const Clips clips = load_clips(a).clips;
   const auto folds = make_folds(clips, a.folds, a.run.train.selection == Selection::development);
   const Path parts = parts_folder(a.out);
   write_file(parts / "config.toml", config_of(command, a, clips) + fmt::format("jobs = {}\n", a.parts.jobs()));
@@ -109,7 +97,8 @@ void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   std::optional<OutputFolder> made;
   const bool done = part && !a.force && std::filesystem::exists(a.out);
   if (!done) made.emplace(a.out, a.force, complaint_about_folder, a.resuming ? Build::resume : Build::resumable);
-  const Clips clips = load_clips(a);
+  const LoadedClips loaded = load_clips(a);
+  const Clips& clips = loaded.clips;
   const std::string config = config_of(command, a, clips);
   TrainingInputs inputs = inputs_of(config, clips, a);
   if (done) {
@@ -138,7 +127,7 @@ void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   inputs.folds = fold_letters(folds, clips.clips.size());
   inputs.base_sha256 = base.sha256;
   inputs.precision = base.precision.compute == c10::ScalarType::BFloat16 ? "bf16" : "fp32";
-  record_inputs(inputs, before, clips, folds, a, out.path());
+  record_inputs(inputs, before, loaded, folds, a, out.path());
   write_file(out.path() / "config.toml", config);
   tell_of_unused(given, a);
   log_line(fmt::format("{} clips, {} folds{}, {} on {}, {}", clips.clips.size(), folds.size(),
@@ -226,6 +215,8 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
   command->option_defaults()->always_capture_default();
   add_inputs_and_outputs(*command, *a);
   command->add_flag("--allow-leaks", a->folds.allow_leaks, "allow a speaker or a recording in two parts of a fold");
+  command->add_flag("--skip-unreadable", a->skip_unreadable,
+                    "leave out clips whose audio is missing or cannot be read, and list them in skipped.csv");
   command->add_flag("--final", a->run.final_model, "also train on all clips, into final/");
   command->add_option("--protocol", a->protocol, "strict; paper: like the published code, defects included")
       ->check(CLI::IsMember(protocol_names()));

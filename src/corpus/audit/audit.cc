@@ -11,6 +11,7 @@
 #include "corpus/audit/findings.h"
 #include "corpus/groups.h"
 #include "corpus/names.h"
+#include "corpus/unreadable.h"
 #include "statistics/quantile.h"
 
 namespace loralens {
@@ -182,6 +183,8 @@ class Audit {
                                [](const Recording& r) { return json(r.clipped); });
     result["silent"] = listed([](const Recording& r) { return r.silent > much_silence; }, "share",
                               [](const Recording& r) { return json(r.silent); });
+    result["soundless"] = listed([](const Recording& r) { return !r.soundless.empty(); }, "reason",
+                                 [](const Recording& r) { return json(r.soundless); });
     result["offset"] = listed([](const Recording& r) { return std::abs(r.offset) > much_offset; }, "mean",
                               [](const Recording& r) { return json(r.offset); });
     result["long"] = listed([](const Recording& r) { return r.seconds > window_seconds; }, "seconds",
@@ -284,13 +287,11 @@ json audit(const Clips& clips, const std::vector<Fold>& folds, const std::vector
   return result;
 }
 
-void check_readable(const std::vector<Recording>& recordings) {
-  const auto unreadable = [](const Recording& recording) { return !recording.error.empty(); };
-  const auto first = std::find_if(recordings.begin(), recordings.end(), unreadable);
-  if (first == recordings.end()) return;
-  const auto count = std::count_if(recordings.begin(), recordings.end(), unreadable);
-  if (count == 1) fail("{}", first->error);
-  fail("{} of {} clips cannot be read (loralens audit lists them), such as {}", count, recordings.size(), first->error);
+void check_readable(const std::vector<Recording>& recordings, const std::string& advice) {
+  std::vector<std::string> errors;
+  for (const Recording& recording : recordings)
+    if (!recording.error.empty()) errors.push_back(recording.error);
+  refuse_unreadable(errors, recordings.size(), advice);
 }
 
 std::string audio_leak(const Clips& clips, const std::vector<Fold>& folds, const std::vector<Recording>& recordings) {

@@ -22,8 +22,8 @@ nlohmann::json audit(const Clips& clips, const std::vector<Fold>& folds, const s
 // The audit as a page of text.
 std::string describe_audit(const nlohmann::json& audit);
 
-// Error if clips cannot be read: how many, and the reason for the first.
-void check_readable(const std::vector<Recording>& recordings);
+// Error if clips cannot be read (refuse_unreadable).
+void check_readable(const std::vector<Recording>& recordings, const std::string& advice = "");
 
 // "" if no recording is in two parts of a fold, neither identical, nor as overlapping segments, nor nearly identical;
 // else one line that names the first such fold and its two clips. Error for a clip that cannot be read.

@@ -123,13 +123,14 @@ TEST(Audit, SaysWhatIsWrongWithTheAudio) {
   recordings[0].digest.clear();
   recordings[1].clipped = 0.01;
   recordings[2].silent = 0.9;
+  recordings[2].soundless = "silence";
   recordings[3].offset = -0.02;
   recordings[4].seconds = 31;
   recordings[5].rate = 8000;
   const auto result = audit(clips, make_folds(clips, {.scheme = "random:2", .allow_leaks = true}, false), recordings);
   EXPECT_THAT(kinds_of(result, "error"), UnorderedElementsAre("unknown_speakers", "speakers", "unreadable"));
   EXPECT_THAT(kinds_of(result, "remark"),
-              UnorderedElementsAre("texts", "clipped", "silent", "offset", "long", "rates"));
+              UnorderedElementsAre("texts", "clipped", "silent", "soundless", "offset", "long", "rates"));
   EXPECT_EQ(result["audio"]["rates"], (json{{"16000", 22}, {"8000", 1}}));
   EXPECT_EQ(result["audio"]["seconds"]["longest"], 31);
   EXPECT_EQ(result["audio"]["unreadable"][0], (json{{"id", "0x0.wav"}, {"error", "0x0.wav: empty"}}));

@@ -65,7 +65,8 @@ void add_list(json& findings, const json& audio, const char* kind, const char* s
   if (list.empty()) return;
   const json& first = list[0];
   const json clips = first.is_array() ? first : first.contains("clips") ? first["clips"] : json::array({first["id"]});
-  const std::string example = words_of(first.contains("error") ? first["error"] : clips);
+  std::string example = words_of(first.contains("error") ? first["error"] : clips);
+  if (first.contains("reason")) example += ": " + first["reason"].get<std::string>();
   add(findings, severity, kind,
       fmt::format("{} {} ({}{})", list.size(), fmt::format(fmt::runtime(what), list.size() == 1 ? "" : "s"), example,
                   list.size() > 1 ? ", ..." : ""));
@@ -100,6 +101,7 @@ json findings_of(const json& audit) {
   add_list(findings, audio, "label_conflicts", "remark", "recording{} under several labels");
   add_list(findings, audio, "clipped", "remark", "clip{} with more than 0.1 % of their values cut off at full scale");
   add_list(findings, audio, "silent", "remark", "clip{} with more than 80 % below -60 dB");
+  add_list(findings, audio, "soundless", "remark", "clip{} without sound");
   add_list(findings, audio, "offset", "remark", "clip{} with a mean beyond 1 % of full scale");
   add_list(findings, audio, "long", "remark", "clip{} over 30 s, heard in several windows");
   if (audio["rates"].size() > 1)

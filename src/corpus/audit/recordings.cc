@@ -61,6 +61,7 @@ void examine_audio(const Clip& clip, Recording& recording) {
   recording.clipped = static_cast<double>(facts.clipped) / (facts.seconds * facts.rate * facts.channels);
   recording.silent = share(static_cast<double>(loudness.silent), static_cast<double>(loudness.windows));
   recording.offset = share(loudness.sum, static_cast<double>(loudness.samples));
+  recording.soundless = soundless(facts);
   recording.fingerprint = fingerprinter.finish();
 }
 

@@ -21,6 +21,7 @@ struct Recording {
   double clipped = 0;        // share of the file's values in runs at full scale
   double silent = 0;         // share of the 10 ms windows below -60 dB of full scale
   double offset = 0;         // mean of the samples, 1 at full scale
+  std::string soundless;     // why there is no sound in the clip (audio/decode.h); empty if there is
   Fingerprint fingerprint;
 };
 

@@ -5,6 +5,7 @@
 
 #include "base/test_folder.h"
 #include "corpus/readers/readers.h"
+#include "corpus/test_audio.h"
 
 namespace loralens {
 namespace {
@@ -51,6 +52,16 @@ TEST(CremaD, ReadsNamesAndActors) {
   const auto inner = read_corpus("crema-d", folder.path() / "AudioWAV");
   EXPECT_EQ(inner.clips.clips[0].id, "1001_DFA_ANG_XX.wav");
   EXPECT_EQ(inner.clips.clips[0].gender, "male");
+}
+
+TEST(CremaD, TheSilentClipIsTold) {
+  const TestFolder folder;
+  write_tree(folder);
+  folder.write("AudioWAV/1076_MTI_SAD_XX.wav", silent_wav(1));
+  folder.write("VideoDemographics.csv",
+               "ActorID,Age,Sex,Race,Ethnicity\n1001,1,Male,,\n1002,1,Male,,\n1076,1,Male,,\n");
+  EXPECT_THAT(read_corpus("crema-d", folder.path()).summary,
+              HasSubstr("AudioWAV/1076_MTI_SAD_XX.wav has no sound in the corpus itself"));
 }
 
 TEST(CremaD, TheVoteOfTheRatersCanBeTheLabel) {

@@ -115,10 +115,11 @@ class EsdReader : public Reader {
     int64_t without_text = 0, other_label = 0;
     std::set<std::string> seen;
     int64_t repeated = 0;
+    Path first_repeated;
     for (const auto& path : audio) {
       const std::string stem = path.stem().string();
       if (!seen.insert(stem).second) {
-        ++repeated;
+        if (++repeated == 1) first_repeated = path;
         continue;
       }
       const auto line = transcripts.lines.find(stem);
@@ -134,7 +135,7 @@ class EsdReader : public Reader {
     const auto note = [&](int64_t count, const std::string& text) {
       if (count) corpus.notes.push_back(fmt::format("{} {}", count, text));
     };
-    note(repeated, "files were passed over, as their name occurs twice");
+    if (repeated) corpus.notes.push_back(note_of_repeated(repeated, first_repeated));
     note(without_text, "clips have no transcript");
     note(other_label, "clips have another label in the transcripts; their folder's was taken");
     note(transcripts.without_label, "lines of the transcripts end with no label");

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reader of audio files sorted into one folder per class: <class>/<clip>, or deeper below <class>.
+#include <optional>
+#include <set>
 
+#include "audio/ffmpeg_program.h"
 #include "base/error.h"
-#include "base/pattern.h"
 #include "corpus/readers/readers.h"
+#include "corpus/readers/speaker_pattern.h"
 #include "corpus/readers/tree.h"
 
 namespace loralens {
 namespace {
 
-std::string complaint_about_pattern(const std::string& pattern) {
-  try {
-    if (Pattern(pattern).groups() == 1) return "";
-    return fmt::format("'{}' needs one group in parentheses, which is the speaker", pattern);
-  } catch (const Error& error) {
-    return error.what();
-  }
+// The paths without extension of the files that the program's own libraries decode.
+std::set<Path> stems_of_audio(const std::vector<Path>& files) {
+  std::set<Path> stems;
+  for (const Path& path : files)
+    if (is_audio(path)) stems.insert(path.parent_path() / path.stem());
+  return stems;
 }
 
 class FoldersReader : public Reader {
@@ -23,51 +25,46 @@ class FoldersReader : public Reader {
   std::string name() const override { return "folders"; }
   std::string description() const override { return "a folder for each class: CLASS/clip.wav, or deeper below CLASS"; }
 
-  std::vector<ReaderOption> options() const override {
-    return {{"--speaker-pattern",
-             "regular expression to be found in CLASS/clip.wav whose group is the speaker, such as '/(\\d+)_'",
-             &ReaderOptions::speaker_pattern, complaint_about_pattern}};
-  }
+  std::vector<ReaderOption> options() const override { return {speaker_pattern_option("CLASS/clip.wav")}; }
 
   RawCorpus read(const Path& root, const ReaderOptions& options) const override {
-    if (const auto complaint = options.speaker_pattern.empty() ? "" : complaint_about_pattern(options.speaker_pattern);
-        !complaint.empty())
-      fail("{}", complaint);
-    const Pattern pattern(options.speaker_pattern);
+    std::optional<SpeakerPattern> pattern;
+    if (!options.speaker_pattern.empty()) pattern.emplace(options.speaker_pattern);
     RawCorpus corpus;
     corpus.clips.folder = root;
-    int64_t other = 0, outside = 0;
-    for (const auto& path : files_below(root)) {
+    const std::vector<Path> files = files_below(root);
+    const std::set<Path> stems = stems_of_audio(files);
+    Extensions other, outside, beside, by_ffmpeg;
+    for (const auto& path : files) {
       Clip clip;
       clip.id = name_below(root, path);
       const auto slash = clip.id.find('/');
-      if (!is_audio(path)) {
-        ++other;
+      if (!is_audio(path) && !needs_ffmpeg(path)) {
+        other.add(path);
       } else if (slash == std::string::npos) {
-        ++outside;
+        outside.add(path);
+      } else if (needs_ffmpeg(path) && stems.contains(path.parent_path() / path.stem())) {
+        beside.add(path);
       } else {
+        if (needs_ffmpeg(path)) by_ffmpeg.add(path);
         clip.path = path;
         clip.label = clip.id.substr(0, slash);
-        if (!options.speaker_pattern.empty()) clip.speaker = speaker_of(clip.id, pattern, path);
+        if (pattern) clip.speaker = pattern->speaker_in(clip.id, path.string());
         corpus.clips.clips.push_back(std::move(clip));
       }
     }
     if (corpus.clips.clips.empty())
-      fail("{} holds no audio in folders: give the folder that holds a folder for each class", root.string());
-    if (outside)
-      corpus.notes.push_back(fmt::format("passed over {} audio files that are in no class's folder", outside));
-    if (other) corpus.notes.push_back(fmt::format("passed over {} files that are no audio", other));
-    if (options.speaker_pattern.empty())
-      corpus.notes.push_back("no speakers: --speaker-pattern takes them from the names");
+      fail("{} holds no audio in folders{}: give the folder that holds a folder for each class", root.string(),
+           other.empty() ? "" : fmt::format(" (passed over: {})", other.text()));
+    const auto note = [&](const Extensions& files, const char* what) {
+      if (!files.empty()) corpus.notes.push_back(fmt::format(fmt::runtime(what), files.files(), files.text()));
+    };
+    note(outside, "passed over {} audio files that are in no class's folder ({})");
+    note(beside, "passed over {} files beside audio of the same name ({})");
+    note(other, "passed over {} files that are no audio ({})");
+    if (!find_ffmpeg()) note(by_ffmpeg, "{} files need the program ffmpeg, which is not installed ({})");
+    if (!pattern) corpus.notes.push_back("no speakers: --speaker-pattern takes them from the names");
     return corpus;
-  }
-
- private:
-  static std::string speaker_of(const std::string& id, const Pattern& pattern, const Path& path) {
-    const auto found = pattern.search(id);
-    if (!found || (*found)[1].empty())
-      fail("{}: the speaker pattern finds nothing in '{}': widen it, or move the file away", path.string(), id);
-    return (*found)[1];
   }
 };
 

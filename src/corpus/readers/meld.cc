@@ -3,10 +3,13 @@
 // recognition in conversations, ACL 2019. Dialogues of a television series. Each partition has a CSV file, and each row
 // a clip dia<Dialogue_ID>_utt<Utterance_ID>, distributed as mp4, which the user converts to audio. Each partition has
 // its own folder, because the same names occur in all of them.
+#include <algorithm>
 #include <array>
 #include <optional>
 
 #include "base/error.h"
+#include "base/formats/user_table.h"
+#include "base/shell.h"
 #include "corpus/names.h"
 #include "corpus/readers/readers.h"
 #include "corpus/readers/tree.h"
@@ -19,6 +22,8 @@ struct Partition {
   const char* folder;  // as in the authors' archives
   const char* broken;  // a clip whose video is damaged or missing in the archive
 };
+
+constexpr const char* video_extension = ".mp4";  // of the clips as they are distributed
 
 constexpr std::array<Partition, 3> partitions = {{{"train", "train_splits", "dia125_utt3"},
                                                   {"dev", "dev_splits_complete", "dia110_utt7"},
@@ -43,9 +48,9 @@ Path audio_folder(const Path& root, const Partition& part) {
   return root / part.folder;
 }
 
-// The clip's audio file in any format; if there is none, the path of a .wav.
+// The clip's audio file in any format, else its video; if there is none, the path of a .wav.
 Path audio_file(const Path& folder, const std::string& name) {
-  for (const char* extension : {".wav", ".flac", ".mp3", ".ogg", ".opus"})
+  for (const char* extension : {".wav", ".flac", ".mp3", ".ogg", ".opus", video_extension})
     if (is_file(folder / (name + extension))) return folder / (name + extension);
   return folder / (name + ".wav");
 }
@@ -68,16 +73,18 @@ bool is_number(const std::string& text) {
 }
 
 void add_partition(const Path& root, const Partition& part, const Path& file, RawCorpus& corpus) {
-  const Table table = read_csv(file);
+  const UserTable read = read_user_table(file);
+  const Table& table = read.table;
+  for (const std::string& note : read.notes) corpus.notes.push_back(fmt::format("{}: {}", file.string(), note));
   const auto columns = columns_of(table, file);
   const Path folder = audio_folder(root, part);
   for (size_t i = 0; i < table.rows.size(); ++i) {
     const auto& row = table.rows[i];
     const auto &dialogue = row[columns.dialogue], &utterance = row[columns.utterance];
     if (!is_number(dialogue) || !is_number(utterance))
-      fail("{}: row {}: Dialogue_ID '{}' and Utterance_ID '{}' are not both whole numbers", file.string(), i + 2,
-           dialogue, utterance);
-    if (row[columns.emotion].empty()) fail("{}: row {}: the emotion is empty", file.string(), i + 2);
+      fail("{}: row {}: Dialogue_ID '{}' and Utterance_ID '{}' are not both whole numbers", file.string(),
+           table.number(i), dialogue, utterance);
+    if (row[columns.emotion].empty()) fail("{}: row {}: the emotion is empty", file.string(), table.number(i));
     const std::string name = fmt::format("dia{}_utt{}", dialogue, utterance);
     Clip clip;
     clip.path = audio_file(folder, name);
@@ -95,6 +102,24 @@ void add_partition(const Path& root, const Partition& part, const Path& file, Ra
     clip.extra = {part.name, fmt::format("{}-{}", part.name, dialogue), row[columns.sentiment]};
     corpus.clips.clips.push_back(std::move(clip));
   }
+}
+
+// Notes how many clips are there as video alone, and the shell's loop that converts them.
+void tell_of_videos(RawCorpus& corpus) {
+  int64_t count = 0;
+  std::vector<std::string> folders;
+  for (const Clip& clip : corpus.clips.clips) {
+    if (clip.path.extension() != video_extension) continue;
+    ++count;
+    const std::string files = shell_word(clip.path.parent_path().string()) + "/*" + video_extension;
+    if (std::ranges::find(folders, files) == folders.end()) folders.push_back(files);
+  }
+  if (count > 0)
+    corpus.notes.push_back(fmt::format(
+        "{} clips are there as video ({}) alone, from which the program ffmpeg decodes the sound each time; to convert "
+        "them once, run: for f in {}; do ffmpeg -nostdin -i \"$f\" -vn \"${{f%{}}}.wav\"; done; then read the corpus "
+        "again",
+        count, video_extension, fmt::join(folders, " "), video_extension));
 }
 
 class MeldReader : public Reader {
@@ -118,6 +143,7 @@ class MeldReader : public Reader {
     if (corpus.clips.clips.empty())
       fail("{} holds no MELD: give the folder with train_sent_emo.csv, dev_sent_emo.csv and test_sent_emo.csv",
            root.string());
+    tell_of_videos(corpus);
     if (const auto changed = unify_spellings(corpus.clips, &Clip::speaker))
       corpus.notes.push_back(
           fmt::format("{} utterances spell their speaker in other case or spaces than earlier ones; "

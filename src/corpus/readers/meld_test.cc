@@ -59,6 +59,20 @@ TEST(Meld, ReadsThePartitions) {
   EXPECT_THAT(four.summary, HasSubstr("do not name them: disgust 1, fear 1, surprise 1\n"));
 }
 
+TEST(Meld, VideosAloneAreToldWithTheLoopThatConvertsThem) {
+  const TestFolder folder;
+  folder.write("train_sent_emo.csv", header + row("a", "Joey", "joy", 0, 0) + row("b", "Ross", "anger", 0, 1));
+  folder.write("train_splits/dia0_utt0.mp4", "");
+  folder.write("train_splits/dia0_utt1.mp4", "");
+  folder.write("train_splits/dia0_utt1.wav", "");
+  const auto corpus = read_corpus("meld", folder.path());
+  EXPECT_EQ(corpus.clips.clips[0].id, "train_splits/dia0_utt0.mp4");
+  EXPECT_EQ(corpus.clips.clips[1].id, "train_splits/dia0_utt1.wav");
+  EXPECT_THAT(corpus.summary, HasSubstr("1 clips are there as video (.mp4) alone"));
+  EXPECT_THAT(corpus.summary, HasSubstr("for f in " + (folder.path() / "train_splits").string() +
+                                        "/*.mp4; do ffmpeg -nostdin -i \"$f\" -vn \"${f%.mp4}.wav\"; done"));
+}
+
 TEST(Meld, ErrorsSayWhere) {
   const TestFolder folder;
   const auto message = [&] { return error_of([&] { read_corpus("meld", folder.path()); }); };

@@ -52,6 +52,7 @@ class RavdessReader : public Reader {
     RawCorpus corpus;
     corpus.clips.folder = root;
     int64_t other = 0, repeated = 0, strange = 0;
+    Path first_repeated;
     std::set<std::string> seen;
     for (const auto& path : files_below(root)) {
       const std::string stem = path.stem().string();
@@ -61,14 +62,14 @@ class RavdessReader : public Reader {
       else if ((*code)[1] != "03" || (*code)[2] != "01" || !is_audio(path))
         ++other;
       else if (!seen.insert(stem).second)
-        ++repeated;
+        first_repeated = ++repeated == 1 ? path : first_repeated;
       else
         corpus.clips.clips.push_back(clip_of(path, name_below(root, path), *code));
     }
     if (corpus.clips.clips.empty())
       fail("{} holds no RAVDESS speech: give the folder with Actor_01/03-01-05-02-01-01-12.wav", root.string());
     if (other) corpus.notes.push_back(fmt::format("passed over {} files of song or video", other));
-    if (repeated) corpus.notes.push_back(fmt::format("passed over {} files whose name occurs twice", repeated));
+    if (repeated) corpus.notes.push_back(note_of_repeated(repeated, first_repeated));
     if (strange) corpus.notes.push_back(fmt::format("passed over {} audio files with other names", strange));
     return corpus;
   }

@@ -12,18 +12,23 @@ namespace loralens {
 // Each reader has one line here and one in readers(); it is defined in a file of its own.
 const Reader& crema_d_reader();
 const Reader& emo_db_reader();
+const Reader& emobox_reader();
 const Reader& esd_reader();
 const Reader& folders_reader();
 const Reader& iemocap_reader();
 const Reader& meld_reader();
 const Reader& msp_improv_reader();
+const Reader& msp_podcast_reader();
 const Reader& ravdess_reader();
+const Reader& savee_reader();
 const Reader& table_reader();
+const Reader& tess_reader();
 
 const std::vector<const Reader*>& readers() {
-  static const std::vector<const Reader*> all = {&crema_d_reader(),    &emo_db_reader(),  &esd_reader(),
-                                                 &folders_reader(),    &iemocap_reader(), &meld_reader(),
-                                                 &msp_improv_reader(), &ravdess_reader(), &table_reader()};
+  static const std::vector<const Reader*> all = {
+      &crema_d_reader(), &emo_db_reader(), &emobox_reader(),     &esd_reader(),         &folders_reader(),
+      &iemocap_reader(), &meld_reader(),   &msp_improv_reader(), &msp_podcast_reader(), &ravdess_reader(),
+      &savee_reader(),   &table_reader(),  &tess_reader()};
   return all;
 }
 

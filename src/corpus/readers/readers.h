@@ -20,8 +20,10 @@ struct ReaderOptions {
   std::string style;  // iemocap: improvised or scripted; empty: both
   bool segments = false;  // iemocap: utterances are segments of the dialogues' audio
   std::string perceived;  // crema-d: label by the raters' vote (voice, face or multimodal); empty: by acted emotion
-  std::string speaker_pattern;  // folders: regular expression whose group is the speaker; empty: no speakers
-  // table: names of the user's columns. Columns after speaker_column are optional if they have their default name.
+  std::string speaker_pattern;  // folders, table, emobox: regular expression whose group is the speaker; empty: none
+  std::string
+      audio;  // table, emobox: folder to which the paths are relative; empty: the table's own, or where they are found
+  // table: names of the user's columns. Columns after label_column are optional if they have their default name.
   std::string path_column = "path", label_column = "label", speaker_column = "speaker", session_column = "session",
               text_column = "text", start_column = "start", end_column = "end", corpus_column = "corpus",
               language_column = "language", gender_column = "gender", intensity_column = "intensity";

@@ -13,7 +13,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::Not;
 using testing::Pair;
 
 const Clip& clip_called(const Clips& clips, const std::string& id) {
@@ -36,7 +35,7 @@ TEST(Readers, AreFoundByName) {
   }
   EXPECT_EQ(error_of([] { reader("emodb"); }),
             "there is no reader 'emodb' for a corpus; there are:"
-            " crema-d emo-db esd folders iemocap meld msp-improv ravdess table");
+            " crema-d emo-db emobox esd folders iemocap meld msp-improv msp-podcast ravdess savee table tess");
 }
 
 // ---- RAVDESS
@@ -67,7 +66,7 @@ TEST(Ravdess, ReadsFieldsFromTheName) {
   EXPECT_EQ(other.intensity, "normal");
   EXPECT_EQ(other.text, "Dogs are sitting by the door.");
   EXPECT_THAT(corpus.summary, HasSubstr("passed over 2 files of song or video\n"));
-  EXPECT_THAT(corpus.summary, HasSubstr("passed over 1 files whose name occurs twice\n"));
+  EXPECT_THAT(corpus.summary, HasSubstr("passed over 1 files whose name occurs twice, such as "));
   EXPECT_THAT(corpus.summary, HasSubstr("passed over 1 audio files with other names\n"));
   EXPECT_THAT(corpus.summary,
               HasSubstr("differs from the published counts by label (found of published): angry 1 of 192"));
@@ -161,18 +160,31 @@ TEST(Folders, TheFolderIsTheClass) {
   folder.write("angry/deep/08_b.FLAC", "");
   folder.write("sad/07_c.mp3", "");
   folder.write("sad/list.txt", "");
+  folder.write("sad/README", "");
   folder.write("stray.wav", "");
   const auto corpus = read_corpus("folders", folder.path());
   EXPECT_THAT(column_values(corpus.clips, "label"), ElementsAre("angry", "angry", "sad"));
   EXPECT_THAT(column_values(corpus.clips, "speaker"), ElementsAre("", "", ""));
   EXPECT_EQ(corpus.clips.clips[1].id, "angry/deep/08_b.FLAC");
   EXPECT_EQ(corpus.clips.clips[1].path, folder.path() / "angry/deep/08_b.FLAC");
-  EXPECT_THAT(corpus.summary, HasSubstr("passed over 1 audio files that are in no class's folder\n"));
-  EXPECT_THAT(corpus.summary, HasSubstr("passed over 1 files that are no audio\n"));
+  EXPECT_THAT(corpus.summary, HasSubstr("passed over 1 audio files that are in no class's folder (.wav 1)\n"));
+  EXPECT_THAT(corpus.summary, HasSubstr("passed over 2 files that are no audio (without extension 1, .txt 1)\n"));
   EXPECT_THAT(corpus.summary, HasSubstr("no speakers: --speaker-pattern takes them from the names\n"));
   const auto named = read_corpus("folders", folder.path(), {.labels = "four", .speaker_pattern = "/(\\d+)_"});
   EXPECT_THAT(column_values(named.clips, "label"), ElementsAre("anger", "anger", "sadness"));
   EXPECT_THAT(column_values(named.clips, "speaker"), ElementsAre("07", "08", "07"));
+}
+
+TEST(Folders, TakesWhatTheDecoderReads) {
+  const TestFolder folder;
+  for (const char* name : {"a.sph", "b.w64", "c.CAF", "d.au", "e.opus", "f.aifc", "g.m4a", "h.mp4", "h.wav"})
+    folder.write(fmt::format("calm/{}", name), "");
+  const auto corpus = read_corpus("folders", folder.path());
+  EXPECT_EQ(corpus.clips.clips.size(), 8u);
+  EXPECT_THAT(corpus.summary, HasSubstr("passed over 1 files beside audio of the same name (.mp4 1)\n"));
+  const TestFolder other;
+  other.write("calm/list.txt", "");
+  EXPECT_THAT(error_of([&] { read_corpus("folders", other.path()); }), HasSubstr("(passed over: .txt 1)"));
 }
 
 TEST(Folders, ErrorsSayWhere) {
@@ -185,104 +197,6 @@ TEST(Folders, ErrorsSayWhere) {
   EXPECT_THAT(message("/(\\d+)_"), HasSubstr("c.wav: the speaker pattern finds nothing in 'sad/c.wav'"));
   EXPECT_THAT(message("\\d+"), HasSubstr("needs one group in parentheses"));
   EXPECT_THAT(message("("), HasSubstr("'(' is no regular expression"));
-}
-
-// ---- table
-
-TEST(TableReader, ManySpeakersAreSummedUp) {
-  const TestFolder folder;
-  std::string text = "path,label,speaker\nlast.wav,x,s0\n";
-  for (int i = 0; i < 100; ++i) text += fmt::format("{}.wav,x,s{}\n", i, i);
-  const auto corpus = read_corpus("table", folder.write("list.csv", text));
-  EXPECT_THAT(corpus.summary, HasSubstr("by speaker: 100 of them, with 1 to 2 clips\n"));
-}
-
-TEST(TableReader, TakesColumnsByAnyName) {
-  const TestFolder folder;
-  const auto path = folder.write("mine/list.tsv", "file\temotion\twho\ttake\na.wav\thappy\tx\t1\nb.wav\tcross\ty\t2\n");
-  ReaderOptions options{.labels = "happy=happiness,*"};
-  options.path_column = "file";
-  options.label_column = "emotion";
-  options.speaker_column = "who";
-  const auto corpus = read_corpus("table", path, options);
-  EXPECT_THAT(column_values(corpus.clips, "label"), ElementsAre("happiness", "cross"));
-  EXPECT_THAT(column_values(corpus.clips, "speaker"), ElementsAre("x", "y"));
-  EXPECT_THAT(corpus.clips.extra_columns, ElementsAre("take"));
-  EXPECT_EQ(corpus.clips.clips[0].path, folder.path() / "mine/a.wav");
-  EXPECT_THAT(corpus.summary, HasSubstr("2 of 2 audio files are missing"));
-  EXPECT_THAT(corpus.summary, Not(HasSubstr("published")));
-  options.speaker_column = "speaker";
-  EXPECT_THAT(error_of([&] { read_corpus("table", path, options); }),
-              HasSubstr("no column 'speaker' for the speaker: name the right one; there are: path label who take"));
-  options.speaker_column = "file";
-  EXPECT_THAT(error_of([&] { read_corpus("table", path, options); }),
-              HasSubstr("the column 'file' cannot be both path and speaker"));
-  options.speaker_column = "who";
-  options.text_column = "words";
-  EXPECT_THAT(error_of([&] { read_corpus("table", path, options); }), HasSubstr("no column 'words' for the text"));
-}
-
-TEST(TableReader, MapsEveryColumn) {
-  const TestFolder folder;
-  const auto path = folder.write("t.csv",
-                                 "wav,emo,spk,ses,words,from,to,db,lang,sex,level,take\n"
-                                 "a.wav,sad,s1,2,Oh no,1.5,3,mine,en,female,strong,7\n");
-  ReaderOptions options;
-  options.path_column = "wav";
-  options.label_column = "emo";
-  options.speaker_column = "spk";
-  options.session_column = "ses";
-  options.text_column = "words";
-  options.start_column = "from";
-  options.end_column = "to";
-  options.corpus_column = "db";
-  options.language_column = "lang";
-  options.gender_column = "sex";
-  options.intensity_column = "level";
-  const auto clips = read_corpus("table", path, options).clips;
-  const auto& clip = clips.clips.at(0);
-  EXPECT_EQ(clip.id, "a.wav#1.5-3");
-  EXPECT_EQ(clip.path, folder.path() / "a.wav");
-  EXPECT_EQ(clip.start, 1.5);
-  EXPECT_EQ(clip.end, 3);
-  for (const auto& [column, value] : std::map<std::string, std::string>{{"label", "sad"},
-                                                                        {"speaker", "s1"},
-                                                                        {"session", "2"},
-                                                                        {"text", "Oh no"},
-                                                                        {"corpus", "mine"},
-                                                                        {"language", "en"},
-                                                                        {"gender", "female"},
-                                                                        {"intensity", "strong"},
-                                                                        {"take", "7"}})
-    EXPECT_THAT(column_values(clips, column), ElementsAre(value)) << column;
-}
-
-TEST(TableReader, JsonLinesAreRows) {
-  const TestFolder folder;
-  const auto read = [&](const std::string& text) {
-    ReaderOptions options;
-    options.path_column = "wav";
-    options.label_column = "emo";
-    options.speaker_column = "spk";
-    return read_corpus("table", folder.write("t.jsonl", text), options).clips;
-  };
-  const auto clips = read(
-      "{\"wav\": \"b.wav\", \"emo\": \"sad\", \"spk\": 7, \"start\": 1.25, \"end\": 2}\r\n\n"
-      "{\"spk\": \"x\", \"emo\": \"ang\", \"wav\": \"a.wav\", \"text\": null, \"read\": true,"
-      " \"note\": \"\\u00e9, \\\"\"}\n");
-  ASSERT_EQ(clips.clips.size(), 2u);
-  EXPECT_EQ(clips.clips[0].id, "a.wav");
-  EXPECT_EQ(clips.clips[1].id, "b.wav#1.25-2");
-  EXPECT_THAT(column_values(clips, "speaker"), ElementsAre("x", "7"));
-  EXPECT_THAT(column_values(clips, "read"), ElementsAre("true", ""));
-  EXPECT_THAT(column_values(clips, "note"), ElementsAre("é, \"", ""));
-  EXPECT_THAT(error_of([&] { read("{\"wav\": \"b.wav\", \"emo\": \"sad\", \"spk\": 7}\n{\"wav\": "); }),
-              HasSubstr("t.jsonl: line 2: no valid JSON in column 8"));
-  EXPECT_THAT(error_of([&] { read("[1]\n"); }), HasSubstr("t.jsonl: line 1 is no JSON object"));
-  EXPECT_THAT(error_of([&] { read("{\"wav\": {\"path\": \"b.wav\"}}\n"); }),
-              HasSubstr("t.jsonl: line 1: 'wav' holds a list or an object"));
-  EXPECT_THAT(error_of([&] { read("{\"wav\": \"b.wav\", \"emo\": \"sad\"}\n"); }),
-              HasSubstr("no column 'spk' for the speaker"));
 }
 
 }  // namespace

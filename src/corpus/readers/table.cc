@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reader of a user's own table: comma-separated, tab-separated (.tsv) or JSON lines (.jsonl), with any column names.
+// Reader of a user's own table: separated by commas, semicolons or tabs, or JSON lines (.jsonl), with any column names.
 #include <algorithm>
 #include <map>
-#include <sstream>
 
 #include "base/error.h"
-#include "base/formats/json.h"
+#include "base/formats/user_table.h"
 #include "base/text.h"
+#include "corpus/columns.h"
+#include "corpus/readers/audio_folder.h"
+#include "corpus/readers/json_lines.h"
+#include "corpus/readers/msp_podcast.h"
 #include "corpus/readers/readers.h"
+#include "corpus/readers/speaker_pattern.h"
 
 namespace loralens {
 namespace {
@@ -17,7 +21,7 @@ struct Column {
   std::string ReaderOptions::* theirs;
 };
 
-// Columns of the table of clips, and the options that name them in the user's table. The first three are required.
+// Columns of the table of clips, and the options that name them in the user's table. The first two are required.
 constexpr Column columns[] = {{"path", &ReaderOptions::path_column},
                               {"label", &ReaderOptions::label_column},
                               {"speaker", &ReaderOptions::speaker_column},
@@ -29,88 +33,98 @@ constexpr Column columns[] = {{"path", &ReaderOptions::path_column},
                               {"language", &ReaderOptions::language_column},
                               {"gender", &ReaderOptions::gender_column},
                               {"intensity", &ReaderOptions::intensity_column}};
-constexpr size_t needed = 3;
-constexpr size_t most_columns = 1000;  // limit of different keys in JSON lines, because each is a cell in every row
+constexpr size_t needed = 2;
 
-using Json = nlohmann::ordered_json;
-
-// A JSON value as a cell: text, number, true or false; null is an empty cell. Error for a list or an object.
-std::string json_cell(const Json& value, const std::string& key, const std::string& where) {
-  if (value.is_null()) return "";
-  if (value.is_string()) return value.get<std::string>();
-  if (value.is_primitive()) return value.dump();
-  fail("{}: '{}' holds a list or an object: only texts and numbers can be columns", where, key);
+UserTable read_table(const Path& path) {
+  for (const char* extension : {".jsonl", ".ndjson", ".json"})
+    if (path.extension() == extension) return {read_json_lines(path), {}};
+  return read_user_table(path);
 }
 
-// Reads one JSON object per line; the keys are the columns. A missing key is an empty cell.
-Table read_json_lines(const Path& path) {
-  std::istringstream lines(read_text(path));
-  Table table;
-  std::map<std::string, size_t> places;
-  int64_t number = 0;
-  for (std::string line; std::getline(lines, line);) {
-    ++number;
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    const auto where = fmt::format("{}: line {}", path.string(), number);
-    const auto object = parse_json<Json>(line, where);
-    if (!object.is_object()) fail("{} is no JSON object: give one object a line", where);
-    auto& row = table.rows.emplace_back();
-    for (const auto& [key, value] : object.items()) {
-      const auto [place, fresh] = places.emplace(key, table.header.size());
-      if (fresh) table.header.push_back(key);
-      if (table.header.size() > most_columns)
-        fail("{}: the lines have more than {} different keys together: give a key a column", where, most_columns);
-      if (row.size() <= place->second) row.resize(place->second + 1);
-      row[place->second] = json_cell(value, key, where);
-    }
-  }
-  for (auto& row : table.rows) row.resize(table.header.size());
-  return table;
-}
-
-Table read_table(const Path& path) {
-  const auto extension = path.extension();
-  if (extension == ".jsonl") return read_json_lines(path);
-  return read_csv(path, extension == ".tsv" ? '\t' : ',');
+// Renames the column `ours` that is written in other case or with other spaces, such as "Gender", and notes it.
+void take_spelling(UserTable& read, const std::string& ours) {
+  Table& table = read.table;
+  const auto meant = [&](const std::string& column) { return folded(column) == ours; };
+  if (table.column(ours) >= 0 || std::ranges::count_if(table.header, meant) != 1) return;
+  std::string& column = *std::ranges::find_if(table.header, meant);
+  read.notes.push_back(fmt::format("the column '{}' is taken as {}", shown(column), ours));
+  column = ours;
 }
 
 // Renames the user's column `theirs` to `ours`.
 void rename(Table& table, const std::string& theirs, const std::string& ours, const Path& path) {
   const int column = table.column(theirs);
   if (column < 0)
-    fail("{}: there is no column '{}' for the {}: name the right one; there are: {}", path.string(), theirs, ours,
-         fmt::join(table.header, " "));
+    fail("{}: there is no column '{}' for the {}; there are: {}; to name the right ones, run: {}", path.string(),
+         theirs, ours, shown(fmt::format("{}", fmt::join(table.header, " "))),
+         conversion_command(table.header, path.string()));
   if (theirs != ours && table.column(ours) >= 0)
     fail("{}: '{}' is to be the {}, but there is a column '{}' too: rename that one", path.string(), theirs, ours,
          ours);
   table.header[column] = ours;
 }
 
+// Fills the column of speakers, which is added if there is none, from the paths.
+void set_speakers(Table& table, const std::string& pattern, const Path& path) {
+  if (table.column("speaker") < 0) {
+    table.header.emplace_back("speaker");
+    for (auto& row : table.rows) row.emplace_back();
+  }
+  if (pattern.empty()) return;
+  const SpeakerPattern speakers(pattern);
+  const int from = table.column("path"), to = table.column("speaker");
+  for (size_t i = 0; i < table.rows.size(); ++i)
+    table.rows[i][to] =
+        speakers.speaker_in(table.rows[i][from], fmt::format("{}: row {}", path.string(), table.number(i)));
+}
+
+// Spells out the letters of MSP-Podcast's own table, which mean other emotions elsewhere, and notes it.
+void spell_out_labels(Table& table, const std::string& label_column, std::vector<std::string>& notes) {
+  if (label_column != "EmoClass" || table.column("Split_Set") < 0) return;
+  const int label = table.column("label");
+  for (auto& row : table.rows)
+    if (const std::string word = msp_podcast_label(row[label]); !word.empty()) row[label] = word;
+  notes.emplace_back(
+      "the letters of MSP-Podcast's labels are spelled out; `loralens corpus msp-podcast` also reads its "
+      "published parts");
+}
+
 class TableReader : public Reader {
  public:
   std::string name() const override { return "table"; }
   std::string description() const override {
-    return "your own table (.csv, .tsv or .jsonl); options name its columns, paths are relative to it";
+    return "your own table (.csv, .tsv, .txt or .jsonl); options name its columns and the folder of its audio";
   }
 
   std::vector<ReaderOption> options() const override {
     std::vector<ReaderOption> all;
     for (const auto& [name, theirs] : columns)
       all.push_back({fmt::format("--{}-column", name), fmt::format("the table's column for {}", name), theirs});
+    all.push_back(audio_option());
+    all.push_back(speaker_pattern_option("a clip's path in the table"));
     return all;
   }
 
   RawCorpus read(const Path& root, const ReaderOptions& options) const override {
-    Table table = read_table(root);
+    UserTable read = read_table(root);
+    Table& table = read.table;
     std::map<std::string, std::string> taken;
     for (size_t i = 0; i < std::size(columns); ++i) {
       const std::string name = columns[i].name, theirs = options.*columns[i].theirs;
       if (const auto [other, fresh] = taken.emplace(theirs, name); !fresh)
         fail("{}: the column '{}' cannot be both {} and {}: they need a column each", root.string(), theirs,
              other->second, name);
+      if (theirs == name) take_spelling(read, name);
       if (i < needed || theirs != name) rename(table, theirs, name, root);
     }
-    return {clips_of_table(table, root.string(), root.parent_path()), {}};
+    if (table.column("speaker") < 0 && options.speaker_pattern.empty())
+      read.notes.emplace_back(
+          "no speakers: --speaker-column names their column, or --speaker-pattern takes them from "
+          "the paths");
+    set_speakers(table, options.speaker_pattern, root);
+    spell_out_labels(table, options.label_column, read.notes);
+    const Path folder = audio_folder(table, root, options.audio, read.notes);
+    return {clips_of_table(table, root.string(), folder), read.notes};
   }
 };
 

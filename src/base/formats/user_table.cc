@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/formats/user_table.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "base/error.h"
+#include "base/formats/csv_scan.h"
+#include "base/text.h"
+
+namespace loralens {
+namespace {
+
+using Row = std::vector<std::string>;
+
+constexpr std::string_view separators = ",\t;|";  // of equal counts in a header, the first counts
+
+bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
+bool is_blank_row(const Row& row) { return std::ranges::all_of(row, is_blank); }
+
+// The encoding of UTF-16 without a byte-order mark, in which every second byte of most letters is zero; "" for others.
+const char* unmarked_utf16(std::string_view bytes) {
+  constexpr size_t looked_at = 64;
+  const std::string_view start = bytes.substr(0, std::min(looked_at, bytes.size() / 2 * 2));
+  size_t even = 0, odd = 0;
+  for (size_t i = 0; i < start.size(); ++i) (i % 2 == 0 ? even : odd) += start[i] == '\0';
+  const size_t most = start.size() * 3 / 8;
+  if (start.starts_with("\xff\xfe") || start.starts_with("\xfe\xff") || start.size() < 4 ||
+      std::max(even, odd) < most || std::min(even, odd) > 0)
+    return "";
+  return odd > 0 ? "UTF-16LE" : even > 0 ? "UTF-16BE" : "";
+}
+
+// The table's text without byte-order mark.
+std::string text_of(std::string_view bytes, const std::string& name, UserTable& read) {
+  if (const std::string encoding = unmarked_utf16(bytes); !encoding.empty()) {
+    read.notes.push_back(fmt::format("the text is {} without a byte-order mark", encoding));
+    return converted_to_utf8(bytes, encoding.c_str());
+  }
+  return unmarked_text(bytes, name);
+}
+
+// The sign that a first line such as "sep=;" names, which spreadsheets write and read; '\0' if there is no such line.
+// The line is removed.
+char take_separator_line(std::string_view& text) {
+  const std::string_view line = text.substr(0, text.find_first_of("\r\n"));
+  std::string_view words = line;
+  if (words.size() > 1 && words.front() == '"' && words.back() == '"') words = words.substr(1, words.size() - 2);
+  if (words.size() != 5 || folded(words.substr(0, 4)) != "sep=" || words.back() == '"') return '\0';
+  text.remove_prefix(line.size());
+  while (!text.empty() && (text.front() == '\r' || text.front() == '\n')) text.remove_prefix(1);
+  return words.back();
+}
+
+// The separator that occurs most often in the header outside quotes.
+char separator_in(std::string_view text) {
+  std::vector<int64_t> counts(separators.size());
+  bool quoted = false;
+  for (const char c : text) {
+    if (c == '"') quoted = !quoted;
+    if (!quoted && (c == '\n' || c == '\r')) break;
+    if (const auto place = separators.find(c); !quoted && place != std::string_view::npos) ++counts[place];
+  }
+  return separators[std::ranges::max_element(counts) - counts.begin()];
+}
+
+// Whether a column numbers the rows, as pandas writes its index.
+bool numbers_rows(const std::vector<Row>& rows, size_t column) {
+  for (const int first : {0, 1})
+    for (size_t i = 0; i < rows.size() && rows[i][column] == std::to_string(i + first); ++i)
+      if (i + 1 == rows.size()) return true;
+  return false;
+}
+
+// Appends a row of cells, cut or filled to the header's length where the difference is in columns without a name.
+void add_row(UserTable& read, Row& row, size_t number, size_t named, const std::string& name) {
+  const size_t columns = read.table.header.size();
+  while (row.size() > columns && is_blank(row.back())) row.pop_back();
+  if (row.size() >= named) row.resize(std::max(row.size(), columns));
+  if (row.size() != columns) fail("{}: row {} has {} cells, the header has {}", name, number, row.size(), columns);
+  read.table.rows.push_back(std::move(row));
+  read.table.numbers.push_back(number);
+}
+
+// Removes the columns without a name. Error if one holds values other than numbers of rows.
+void remove_unnamed(UserTable& read, const std::string& name) {
+  Table& table = read.table;
+  int64_t empty = 0;
+  for (size_t column = table.header.size(); column-- > 0;) {
+    if (!is_blank(table.header[column])) continue;
+    const auto place = static_cast<std::ptrdiff_t>(column);
+    const auto filled = std::ranges::find_if(table.rows, [&](const Row& row) { return !is_blank(row[column]); });
+    if (filled == table.rows.end())
+      ++empty;
+    else if (numbers_rows(table.rows, column))
+      read.notes.emplace_back("a column without a name that numbers the rows is passed over");
+    else
+      fail("{}: the column {} has no name, and row {} holds '{}' in it: name it in the header, or remove it", name,
+           column + 1, table.number(filled - table.rows.begin()), shown((*filled)[column]));
+    table.header.erase(table.header.begin() + place);
+    for (Row& row : table.rows) row.erase(row.begin() + place);
+  }
+  if (empty > 0)
+    read.notes.push_back(fmt::format("{} column{} without name and values {} passed over", empty, empty == 1 ? "" : "s",
+                                     empty == 1 ? "is" : "are"));
+}
+
+}  // namespace
+
+UserTable parse_user_table(std::string_view bytes, const std::string& name) {
+  UserTable read;
+  const std::string whole = text_of(bytes, name, read);
+  std::string_view text = whole;
+  char separator = take_separator_line(text);
+  const size_t above = separator ? 1 : 0;  // rows above the header
+  if (!separator) separator = separator_in(text);
+  if (separator != ',' && separator != '\t')
+    read.notes.push_back(fmt::format("its columns are separated by '{}'", separator));
+  size_t named = 0, blank = 0;
+  scan_csv_cells(text, name, separator, [&](size_t number, Row& row) {
+    number += above;
+    if (read.table.header.empty()) {
+      read.table.header = row;
+      for (size_t i = 0; i < row.size(); ++i)
+        if (!is_blank(row[i])) named = i + 1;
+    } else if (is_blank_row(row)) {
+      ++blank;
+    } else {
+      add_row(read, row, number, named, name);
+    }
+  });
+  if (blank > 0)
+    read.notes.push_back(
+        fmt::format("{} row{} without values {} passed over", blank, blank == 1 ? "" : "s", blank == 1 ? "is" : "are"));
+  remove_unnamed(read, name);
+  check_header_names(read.table.header, name);
+  return read;
+}
+
+UserTable read_user_table(const Path& path) { return parse_user_table(read_file(path), path.string()); }
+
+}  // namespace loralens
