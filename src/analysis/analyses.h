@@ -11,6 +11,7 @@ namespace loralens {
 std::unique_ptr<Analysis> make_contribution(const Setting& setting);
 std::unique_ptr<Analysis> make_logit_lens(const Setting& setting);
 std::unique_ptr<Analysis> make_erasure(const Setting& setting);
+std::unique_ptr<Analysis> make_ablation(const Setting& setting);
 std::unique_ptr<Analysis> make_patching(const Setting& setting);
 std::unique_ptr<Analysis> make_spectrum(const Setting& setting);
 std::unique_ptr<Analysis> make_alignment(const Setting& setting);

@@ -52,6 +52,8 @@ struct Setting {
   int64_t fit_clips = 128;  // maximum number of clips of Part::fit
   int64_t erasure_clips = 50;  // number of test clips for erasure as published, drawn with the seed
   std::vector<Path> model_folders;  // folder of each fold's model
+  const Encoder* base = nullptr;  // the encoder that was adapted, in the precision of the passes
+  std::span<const EmotionModel> models;  // the adapted model of each fold
 
   int64_t folds_of_a_run() const { return folds / runs; }
   // The folder of a fold's model, for notes.

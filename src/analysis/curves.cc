@@ -50,12 +50,16 @@ int64_t clips_of(const Confusion& confusion) {
   return std::accumulate(confusion.counts.begin(), confusion.counts.end(), int64_t{0});
 }
 
-// The interval of a score of several runs; runs: a confusion matrix per speaker for each.
-OrReason<Interval> interval_of_score(const std::vector<std::vector<Confusion>>& runs, Score score) {
+// A score of several runs, whole and without each speaker; runs: a confusion matrix per speaker for each.
+OrReason<PooledScores> scores_of_runs(const std::vector<std::vector<Confusion>>& runs, Score score) {
   for (size_t s = 0; s < runs[0].size(); ++s)
     for (const auto& run : runs)
-      if (clips_of(run[s]) != clips_of(runs[0][s])) return OrReason<Interval>::none(unpaired);
-  const auto scores = pooled_scores(runs, score);
+      if (clips_of(run[s]) != clips_of(runs[0][s])) return OrReason<PooledScores>::none(unpaired);
+  return pooled_scores(runs, score);
+}
+
+OrReason<Interval> interval_of_score(const std::vector<std::vector<Confusion>>& runs, Score score) {
+  const auto scores = scores_of_runs(runs, score);
   return scores.value ? pooled_score_interval(*scores.value) : OrReason<Interval>::none(scores.reason);
 }
 
@@ -161,41 +165,98 @@ std::vector<Row> ClipCurves::differences(const std::string& first_model, const s
   return rows;
 }
 
+std::vector<Row> ClipCurves::weighted(const RowKey& key, std::span<const std::pair<RowKey, double>> terms) const {
+  Curve sums{MeanOf::numbers, {}};
+  for (const auto& [term, weight] : terms) {
+    const auto found = curves_.find(term);
+    if (found == curves_.end()) fail("no values of {} {} {}", term.component, term.variant, term.metric);
+    const auto& values = found->second.values;
+    if (sums.values.empty()) {
+      sums.values = values;
+      for (Value& sum : sums.values) sum.value = 0;
+    }
+    if (!std::ranges::equal(values, sums.values,
+                            [](const Value& a, const Value& b) { return a.fold == b.fold && a.clip == b.clip; }))
+      fail("{} {} {} has values of other clips", term.component, term.variant, term.metric);
+    for (size_t i = 0; i < values.size(); ++i) sums.values[i].value += weight * values[i].value;
+  }
+  return rows_of(key, sums);
+}
+
 void ConfusionCurves::add(int64_t fold, int64_t clip, const RowKey& key, int64_t predicted) {
   values_[key].push_back({fold, clip, predicted});
 }
 
-void ConfusionCurves::add_rows(const RowKey& key, const std::vector<Value>& values, std::vector<Row>& rows) const {
+ConfusionCurves::Counts ConfusionCurves::counts_of(const std::vector<Value>& values) const {
   const auto classes = std::ssize(setting_.classes);
   std::vector<int64_t> clips;
   for (const Value& v : values) clips.push_back(v.clip);
   size_t speakers = 0;
   const auto groups = group_numbers(setting_, clips, speakers);
-  std::vector<std::vector<Confusion>> runs(setting_.runs, std::vector<Confusion>(speakers, Confusion(classes)));
-  Confusion all(classes);
-  std::map<int64_t, Confusion> of_fold;
+  Counts counts{.runs = std::vector(setting_.runs, std::vector<Confusion>(speakers, Confusion(classes))),
+                .folds = {},
+                .all = Confusion(classes),
+                .clips = std::ssize(values)};
   for (size_t i = 0; i < values.size(); ++i) {
     const auto& [fold, clip, predicted] = values[i];
     const int64_t truth = setting_.labels[clip];
-    all.add(truth, predicted);
-    runs[fold / setting_.folds_of_a_run()][groups[i]].add(truth, predicted);
-    of_fold.try_emplace(fold, classes).first->second.add(truth, predicted);
+    counts.all.add(truth, predicted);
+    counts.runs[fold / setting_.folds_of_a_run()][groups[i]].add(truth, predicted);
+    counts.folds.try_emplace(fold, classes).first->second.add(truth, predicted);
   }
+  return counts;
+}
+
+void ConfusionCurves::add_rows(const RowKey& key, const std::vector<Value>& values, std::vector<Row>& rows) const {
+  const Counts counts = counts_of(values);
   for (const auto& [metric, score] : {std::pair{"accuracy", Score::war}, std::pair{"uar", Score::uar}}) {
     RowKey named = key;
     named.metric = metric;
     // The runs have the same clips, so that the score of all their predictions is the mean of the runs' scores.
-    Row row{named, {}, score_of(score, all), none, none, std::ssize(values)};
+    Row row{named, {}, score_of(score, counts.all), none, none, counts.clips};
     if (setting_.protocol.intervals) {
       row.estimand = "pooled";
-      set_interval(row, interval_of_score(runs, score));
+      set_interval(row, interval_of_score(counts.runs, score));
     }
     if (setting_.folds == 1) row.fold = values.front().fold;
     rows.push_back(std::move(row));
     if (setting_.folds == 1) continue;
-    for (const auto& [fold, confusion] : of_fold)
+    for (const auto& [fold, confusion] : counts.folds)
       rows.push_back({named, fold, score_of(score, confusion), none, none, clips_of(confusion)});
   }
+}
+
+std::vector<Row> ConfusionCurves::weighted_uar(const RowKey& key,
+                                               std::span<const std::pair<RowKey, double>> terms) const {
+  std::vector<Row> rows(1, {.key = key});
+  std::map<int64_t, Row> of_fold;
+  std::vector<std::pair<PooledScores, double>> scores;
+  std::string reason;  // why there is no interval
+  for (const auto& [term, weight] : terms) {
+    const auto found = values_.find(term);
+    if (found == values_.end()) fail("no clips for {} {}", term.component, term.variant);
+    const Counts counts = counts_of(found->second);
+    rows.front().value += weight * uar(counts.all);
+    rows.front().n = counts.clips;
+    if (setting_.folds == 1) rows.front().fold = found->second.front().fold;
+    for (const auto& [fold, confusion] : counts.folds) {
+      Row& row = of_fold.try_emplace(fold, Row{.key = key, .fold = fold, .n = clips_of(confusion)}).first->second;
+      row.value += weight * uar(confusion);
+    }
+    if (!setting_.protocol.intervals) continue;
+    if (auto pooled = scores_of_runs(counts.runs, Score::uar); pooled.value)
+      scores.emplace_back(std::move(*pooled.value), weight);
+    else
+      reason = pooled.reason;
+  }
+  if (setting_.protocol.intervals) {
+    rows.front().estimand = "pooled";
+    set_interval(rows.front(),
+                 reason.empty() ? pooled_difference_interval(weighted_sum(scores)) : OrReason<Interval>::none(reason));
+  }
+  if (setting_.folds > 1)
+    for (auto& [fold, row] : of_fold) rows.push_back(std::move(row));
+  return rows;
 }
 
 std::vector<Row> ConfusionCurves::rows() const {

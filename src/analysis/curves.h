@@ -6,6 +6,8 @@
 
 #include <cmath>
 #include <map>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "analysis/analysis.h"
@@ -37,6 +39,9 @@ class ClipCurves {
   std::vector<Row> rows() const;
   // Rows of the difference first - second, paired by fold and clip, as model "<first>-<second>" ("adapted-frozen").
   std::vector<Row> differences(const std::string& first_model, const std::string& second_model) const;
+  // Rows of Σ weight · value over these keys, whose values were added for the same clips in the same order. Error for a
+  // key without values.
+  std::vector<Row> weighted(const RowKey& key, std::span<const std::pair<RowKey, double>> terms) const;
 
  private:
   struct Value {
@@ -61,11 +66,23 @@ class ConfusionCurves {
   explicit ConfusionCurves(const Setting& setting) : setting_(setting) {}
   void add(int64_t fold, int64_t clip, const RowKey& key_without_metric, int64_t predicted);
   std::vector<Row> rows() const;  // metrics accuracy and uar
+  // Rows of Σ weight · UAR over these keys, which have the same clips: of all folds, with a symmetric jackknife
+  // interval (pooled_difference_interval), and of each fold. key: of the rows, with its metric. Error for a key without
+  // clips.
+  std::vector<Row> weighted_uar(const RowKey& key, std::span<const std::pair<RowKey, double>> terms) const;
 
  private:
   struct Value {
     int64_t fold, clip, predicted;
   };
+  // The confusion matrices of one key: by run and speaker, by fold, and of all clips.
+  struct Counts {
+    std::vector<std::vector<Confusion>> runs;
+    std::map<int64_t, Confusion> folds;
+    Confusion all;
+    int64_t clips = 0;
+  };
+  Counts counts_of(const std::vector<Value>& values) const;
   void add_rows(const RowKey& key, const std::vector<Value>& values, std::vector<Row>& rows) const;
 
   const Setting& setting_;

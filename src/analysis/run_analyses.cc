@@ -120,6 +120,8 @@ Setting setting_of(const ComparedModels& models, const Protocol& protocol, uint6
   setting.folds = std::ssize(models.folds);
   setting.runs = setting.folds / static_cast<int64_t>(models.folds_of_a_run);
   setting.model_folders = models.folders;
+  setting.base = &models.base.encoder;
+  setting.models = models.adapted;
   for (const auto& [place, adapter] : model.adapted.adapters.linear) setting.adapted.push_back(place);
   for (const auto& [site, adapter] : model.adapted.adapters.sites()) setting.adapted_sites.push_back(site);
   return setting;

@@ -27,6 +27,7 @@ class TestFold {
     subjects.untrained = make_subject(Role::untrained, model);
     setting.clips = &clips_;
     setting.model_folders = {"run/fold-00"};
+    setting.base = &base_.encoder;
     setting.classes = model.classes;
     setting.layers = base_.encoder.config.layers;
     setting.width = base_.encoder.config.width;

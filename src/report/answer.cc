@@ -16,7 +16,8 @@ namespace {
 using nlohmann::json;
 
 // Analyses that tell where the network decides, the most direct first, and how many of their sentences are shown.
-constexpr std::pair<const char*, size_t> places[] = {{"patching", 2}, {"erasure", 1}, {"logit-lens", 1}};
+constexpr std::pair<const char*, size_t> places[] = {
+    {"patching", 2}, {"ablation", 1}, {"erasure", 1}, {"logit-lens", 1}};
 
 std::string interval_of(const json& score, const char* format) {
   return fmt::format(fmt::runtime(format), score.at("low").get<double>(), score.at("high").get<double>());
@@ -56,7 +57,7 @@ std::vector<std::string> where_in_the_network(const json& analyses) {
             fmt::format("{} <a href=\"#{}\">{}</a>", escaped(reading[i].get<std::string>()), name, title_of(name)));
     }
   if (found.empty())
-    found.emplace_back("Not analysed: <code>loralens analyze RUN --only patching,erasure,logit-lens</code>.");
+    found.emplace_back("Not analysed: <code>loralens analyze RUN --only patching,ablation,erasure,logit-lens</code>.");
   return found;
 }
 

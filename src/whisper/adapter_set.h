@@ -45,6 +45,10 @@ class LinearAdapter {
   virtual Linear merged(const Linear& base) const = 0;
   // The trained factors; nullopt for a method without two factors.
   virtual std::optional<Factors> factors() const { return std::nullopt; }
+  // A copy with these factors A (R×in) and B (out×R); null for a method without two factors.
+  virtual std::shared_ptr<const LinearAdapter> with_factors(const at::Tensor& /*a*/, const at::Tensor& /*b*/) const {
+    return nullptr;
+  }
   // Whether forward() drops elements in training.
   virtual bool has_dropout() const { return false; }
   virtual AdapterOperations operations() const = 0;

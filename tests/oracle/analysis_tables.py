@@ -4,13 +4,15 @@ import csv
 import dataclasses
 import itertools
 
-import analysis_intervals as intervals
 import analysis_models as whisper
 import analysis_reference as oracle
 import numpy
+from analysis_ablation import ablation
 from analysis_adapters import embedding, paper_alignment, spectrum, strict_alignment
+from analysis_answers import uar_rows
 from analysis_case import Case, Fold
 from analysis_models import Recording
+from analysis_patching import patching
 from analysis_rows import ClipMeans, Expected, FoldMeans, Key, Rows, text
 from safetensors.numpy import load_file
 
@@ -65,23 +67,6 @@ def add_lens(case: Case, means: ClipMeans, fold: int, recording: Recording, role
         means.add(fold, clip.number, value, slack, model=role, layer=text(layer), metric=metric)
     for name, value in zip(case.classes, logits):
         means.add(fold, clip.number, value, model=role, layer=text(layer), metric="logit", class_name=name)
-
-
-def uar_rows(read: dict) -> Rows:
-    rows = {}
-    for (role, layer), found in read.items():
-        folds = sorted({fold for fold, *_ in found})
-        for name in ["", *folds] if len(folds) > 1 else folds:
-            part = [of_clip for of_clip in found if name in ("", of_clip[0])]
-            labels, logits = [label for _, label, *_ in part], [logits for _, _, logits, _ in part]
-            rarest = min(labels.count(label) for label in set(labels))
-            unsure = sum(map(oracle.undecided, logits))
-            predicted = [one.argmax() for one in logits]
-            row = Expected(oracle.uar(labels, predicted), unsure / rarest / len(set(labels)), n=len(part))
-            if len(part) == len(found):
-                row = row.over_all(intervals.of_score(oracle.uar, labels, predicted, [of[3] for of in part]), "pooled")
-            rows[Key(model=role, layer=text(layer), fold=text(name), metric="uar")] = row
-    return rows
 
 
 def quantile_rows(case: Case, read: dict) -> Rows:
@@ -195,73 +180,6 @@ def add_values(means: ClipMeans, fold: Fold, values, slacks, **key) -> None:
         means.add(fold.number, clip.number, value, slack, **key)
 
 
-# ---- patching -----------------------------------------------------------------------------------------------------
-
-def patched_logits(case: Case, fold: Fold, source: Recording, target: Recording, role: str):
-    """Yields (component, layer, logits) of the model `role` when it gets the values of the recording `source`."""
-    model = fold.models[role]
-    for layer in range(-1, case.layers):
-        yield "residual", layer, whisper.logits_from(model, layer + 1, source.residuals[layer + 1])
-    for layer in range(case.layers):
-        for component, values in (("attention", source.attention), ("mlp", source.mlp)):
-            yield component, layer, whisper.logits_from(model, layer, target.residuals[layer],
-                                                        {(layer, component): values[layer]})
-
-
-def patching(case: Case) -> Rows:
-    means, read, shares = ClipMeans(case.speakers), {}, collections.defaultdict(list)  # shares: [(speaker, moved, gain)]
-
-    def add(fold: Fold, recording: Recording, logits: numpy.ndarray, **key) -> float:
-        value = oracle.log_softmax(logits)[recording.clip.label]
-        means.add(fold.number, recording.clip.number, value, metric="log_probability", **key)
-        read.setdefault(tuple(key.items()), []).append(
-            (fold.number, recording.clip.label, logits, recording.clip.speaker))
-        return value
-
-    for fold in case.folds:
-        for adapted, frozen in zip(*(case.recordings(fold.number, "test", role) for role in ("adapted", "frozen"))):
-            high, low = (add(fold, recording, recording.logits, model=role, component="none")
-                         for role, recording in (("adapted", adapted), ("frozen", frozen)))
-            for direction, source, target, role in (("adapted-into-frozen", adapted, frozen, "frozen"),
-                                                    ("frozen-into-adapted", frozen, adapted, "adapted")):
-                for component, layer, logits in patched_logits(case, fold, source, target, role):
-                    key = {"model": "adapted", "variant": direction, "layer": text(layer), "component": component}
-                    value = add(fold, adapted, logits, **key)
-                    moved = value - low if role == "frozen" else high - value
-                    shares[tuple(key.items())].append((adapted.clip.speaker, moved, high - low))
-    return means.rows() | patched_uar(read) | recovered(case, shares)
-
-
-def patched_uar(read: dict) -> Rows:
-    rows = {}
-    for items, found in read.items():
-        for key, expected in uar_rows({("", ""): found}).items():
-            rows[dataclasses.replace(key, **dict(items))] = expected
-    return rows
-
-
-def recovered(case: Case, shares: dict) -> Rows:
-    """Ratios of sums over all clips, with a jackknife over speakers; none where the gain has no interval or one that
-    contains 0."""
-    rows = {}
-    for items, found in shares.items():
-        speakers = sorted({speaker for speaker, *_ in found})
-
-        def sums(left_out=None):
-            kept = [(moved, gain) for speaker, moved, gain in found if speaker != left_out]
-            return numpy.sum(kept, axis=0)
-
-        without = [sums(speaker) for speaker in speakers]
-        of_gain = intervals.pooled(sums()[1], [gain for _, gain in without])
-        if of_gain is None or of_gain.low <= 0 <= of_gain.high:
-            continue
-        ratio = sums()[0] / sums()[1]
-        fold = "" if len(case.folds) > 1 else text(case.folds[0].number)
-        rows[Key(**dict(items), fold=fold, metric="recovered")] = Expected(ratio, n=len(found)).over_all(
-            intervals.pooled(ratio, [moved / gain for moved, gain in without]), "pooled")
-    return rows
-
-
 # ---- gradients ----------------------------------------------------------------------------------------------------
 
 def gradients(case: Case) -> Rows:
@@ -338,6 +256,7 @@ def norms_by_layer(rows: list[dict]) -> dict[str, dict[int, float]]:
 TABLES = {"contribution": contribution,
           "logit-lens": logit_lens,
           "erasure": erasure,
+          "ablation": ablation,
           "patching": patching,
           "spectrum": lambda case: spectrum(case).means.rows(),
           "alignment": lambda case: paper_alignment(case) if case.paper else strict_alignment(case),
@@ -345,13 +264,14 @@ TABLES = {"contribution": contribution,
           "embedding": lambda case: {} if case.paper else embedding(case),
           "dynamics": dynamics}
 
-BEYOND_PAPER = {"patching"}  # not made by --protocol paper
+BEYOND_PAPER = {"ablation", "patching"}  # not made by --protocol paper
 
-# Rows that are not compared: (analysis, protocol, a part of the variant's or the metric's name, reason).
+# Rows that are not compared: (analysis, protocol, a part of the variant's, component's or metric's name, reason).
 LEFT_OUT = (("spectrum", "paper", "dropout", "the masks of dropout are random"),
             ("alignment", "paper", "float32", "rounding noise"),
             ("logit-lens", "strict", "tuned", "the fitted map is not in arrays"),
             ("logit-lens", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
+            ("ablation", "strict", "noise", "the noise is random"),
             ("patching", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
             ("erasure", "strict", "resample-ablation", "which positions were drawn is not in arrays"),
             ("alignment", "strict", "cka_chance", "the random updates are not in arrays"),
@@ -362,4 +282,4 @@ LEFT_OUT = (("spectrum", "paper", "dropout", "the masks of dropout are random"),
 
 def why_left_out(analysis: str, protocol: str, key: Key) -> str | None:
     return next((reason for name, of, part, reason in LEFT_OUT
-                 if (name, of) == (analysis, protocol) and (part in key.variant or part in key.metric)), None)
+                 if (name, of) == (analysis, protocol) and (part in key.variant or part in key.component or part in key.metric)), None)

@@ -15,6 +15,9 @@ struct Dora : Lora {
   at::Tensor forward(const Linear& base, const at::Tensor& x, int64_t layer, Module module,
                      const Pass& pass) const override;
   Linear merged(const Linear& base) const override;
+  std::shared_ptr<const LinearAdapter> with_factors(const at::Tensor& a, const at::Tensor& b) const override {
+    return copy_with_factors(*this, a, b);
+  }
   AdapterOperations operations() const override;
 
   // n: the norms of the rows of W + scale·B A (out), without gradients, in the type of A. weight: W, out×in.

@@ -111,6 +111,10 @@ Linear Lora::merged(const Linear& base) const {
   return {(base.weight + at::matmul(b, a) * scale).to(base.weight.scalar_type()), base.bias};
 }
 
+std::shared_ptr<const LinearAdapter> Lora::with_factors(const Tensor& a, const Tensor& b) const {
+  return copy_with_factors(*this, a, b);
+}
+
 AdapterOperations Lora::operations() const {
   const auto rank = static_cast<double>(a.size(0)), in = static_cast<double>(a.size(1)),
              out = static_cast<double>(b.size(0));

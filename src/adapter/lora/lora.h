@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,11 +42,22 @@ struct Lora : LinearAdapter {
                      const Pass& pass) const override;
   Linear merged(const Linear& base) const override;
   std::optional<Factors> factors() const override { return Factors{a, b, scale}; }
+  std::shared_ptr<const LinearAdapter> with_factors(const at::Tensor& a, const at::Tensor& b) const override;
   bool has_dropout() const override { return dropout > 0; }
   AdapterOperations operations() const override;
   void randomise(uint64_t key) const override;
 
  protected:
+  // with_factors() of the class T, which derives from Lora.
+  template <typename T>
+  static std::shared_ptr<const LinearAdapter> copy_with_factors(const T& lora, const at::Tensor& a,
+                                                                const at::Tensor& b) {
+    auto copy = std::make_shared<T>(lora);
+    copy->a = a;
+    copy->b = b;
+    return copy;
+  }
+
   // B A x (ΣT×out), not scaled; visits the sites adapter_down and adapter_up. x: ΣT×in, after dropout.
   at::Tensor update(const at::Tensor& x, int64_t layer, Module module, const Pass& pass) const;
 };

@@ -15,6 +15,9 @@ struct Pissa : Lora {
   at::Tensor forward(const Linear& base, const at::Tensor& x, int64_t layer, Module module,
                      const Pass& pass) const override;
   Linear merged(const Linear& base) const override;
+  std::shared_ptr<const LinearAdapter> with_factors(const at::Tensor& a, const at::Tensor& b) const override {
+    return copy_with_factors(*this, a, b);
+  }
   AdapterOperations operations() const override;
   // A and B: normal, standard deviation 0.02. A₀ and B₀ become 0, so that the update is scale·B A.
   void randomise(uint64_t key) const override;

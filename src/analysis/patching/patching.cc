@@ -11,7 +11,6 @@
 // Its interval is a jackknife over speakers (and runs). R is left out if the interval of Σ(adapted - frozen) holds 0.
 #include <ATen/ops/cat.h>
 #include <ATen/ops/equal.h>
-#include <ATen/ops/log_softmax.h>
 #include <ATen/ops/tensor.h>
 
 #include <fmt/format.h>
@@ -22,6 +21,7 @@
 #include <string>
 
 #include "analysis/analyses.h"
+#include "analysis/answer_curves.h"
 #include "analysis/curves.h"
 #include "analysis/patching/words.h"
 #include "analysis/refitted_head.h"
@@ -63,7 +63,7 @@ bool same_head(const Head& a, const Head& b) {
 
 class Patching : public Analysis {
  public:
-  explicit Patching(const Setting& setting) : setting_(setting), curves_(setting), scores_(setting) {}
+  explicit Patching(const Setting& setting) : setting_(setting), curves_(setting) {}
 
   bool wants(Part part, Role role) const override {
     return (part == Part::test || part == Part::fit) && role != Role::untrained;
@@ -100,8 +100,7 @@ class Patching : public Analysis {
   std::vector<Row> recovered(std::map<std::string, std::string>& untold) const;
 
   const Setting& setting_;
-  ClipCurves curves_;
-  ConfusionCurves scores_;
+  AnswerCurves curves_;
   std::map<RowKey, std::vector<Value>> values_;  // metric log_probability
   std::vector<const Head*> heads_;  // each reads both models
   std::vector<std::string> suffixes_;  // of the heads' variants
@@ -174,17 +173,11 @@ void Patching::patch(const BatchView& source, const BatchView& target, const std
 
 // key: without its metric.
 void Patching::add(const BatchView& view, const RowKey& key, const Tensor& logits) {
-  const Tensor log_p = at::log_softmax(logits.to(c10::ScalarType::Double), 1).cpu();
+  const auto log_p = curves_.add(view, key, logits);
   RowKey probability = key;
   probability.metric = "log_probability";
-  for (size_t i = 0; i < view.clips.size(); ++i) {
-    const int64_t clip = view.clips[i];
-    const Tensor of_clip = log_p[static_cast<int64_t>(i)];
-    const double value = of_clip[setting_.labels[clip]].item<double>();
-    curves_.add(view.fold.fold, clip, probability, value);
-    scores_.add(view.fold.fold, clip, key, of_clip.argmax().item<int64_t>());
-    values_[probability].push_back({view.fold.fold, clip, value});
-  }
+  for (size_t i = 0; i < view.clips.size(); ++i)
+    values_[probability].push_back({view.fold.fold, view.clips[i], log_p[i]});
 }
 
 // Sums over the clips of each speaker, by run.
@@ -258,8 +251,6 @@ std::vector<Row> Patching::recovered(std::map<std::string, std::string>& untold)
 Findings Patching::finish() {
   Findings findings;
   findings.rows = curves_.rows();
-  for (Row& row : scores_.rows())
-    if (row.key.metric == "uar") findings.rows.push_back(std::move(row));
   std::map<std::string, std::string> untold;
   for (Row& row : recovered(untold)) findings.rows.push_back(std::move(row));
   findings.notes = notes_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "statistics/intervals/pooled_scores.h"
 
+#include <algorithm>
+#include <array>
 #include <numeric>
 
 #include "base/error.h"
@@ -97,14 +99,23 @@ OrReason<PooledScores> pooled_means(std::span<const double> sums, std::span<cons
   return {std::move(result), ""};
 }
 
-PooledScores difference(const PooledScores& first, const PooledScores& second) {
-  if (first.runs != second.runs || first.speakers != second.speakers)
-    fail("{} runs of {} speakers cannot be paired with {} runs of {} speakers: compare runs on the same clips",
-         first.runs, first.speakers, second.runs, second.speakers);
-  PooledScores result = first;
-  for (size_t i = 0; i < result.whole.size(); ++i) result.whole[i] -= second.whole[i];
-  for (size_t i = 0; i < result.without.size(); ++i) result.without[i] -= second.without[i];
+PooledScores weighted_sum(std::span<const std::pair<PooledScores, double>> terms) {
+  if (terms.empty()) fail("a sum of scores needs at least one score");
+  PooledScores result = terms.front().first;
+  std::ranges::fill(result.whole, 0);
+  std::ranges::fill(result.without, 0);
+  for (const auto& [scores, weight] : terms) {
+    if (scores.runs != result.runs || scores.speakers != result.speakers)
+      fail("{} runs of {} speakers cannot be paired with {} runs of {} speakers: compare runs on the same clips",
+           result.runs, result.speakers, scores.runs, scores.speakers);
+    for (size_t i = 0; i < result.whole.size(); ++i) result.whole[i] += weight * scores.whole[i];
+    for (size_t i = 0; i < result.without.size(); ++i) result.without[i] += weight * scores.without[i];
+  }
   return result;
+}
+
+PooledScores difference(const PooledScores& first, const PooledScores& second) {
+  return weighted_sum(std::array{std::pair{first, 1.0}, std::pair{second, -1.0}});
 }
 
 }  // namespace loralens

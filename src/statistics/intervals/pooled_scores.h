@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "statistics/intervals/or_reason.h"
@@ -39,5 +40,8 @@ OrReason<PooledScores> pooled_means(std::span<const double> sums, std::span<cons
 
 // first - second, run by run. Error if they differ in runs or speakers.
 PooledScores difference(const PooledScores& first, const PooledScores& second);
+
+// Σ weight · scores, run by run. Error if there are none, or they differ in runs or speakers.
+PooledScores weighted_sum(std::span<const std::pair<PooledScores, double>> terms);
 
 }  // namespace loralens
