@@ -30,7 +30,7 @@ class ClipWindows {
   bool done() const { return window_.empty(); }
   at::Tensor next();  // M×frames; only while not done()
   AudioFacts facts() const { return stream_.facts(); }  // of the whole clip, once done()
-  double seconds() const { return facts().seconds; }    // the clip's length, once done()
+  double seconds() const { return facts().seconds; }  // the clip's length, once done()
 
  private:
   Path path_;

@@ -86,6 +86,25 @@ void enter_part(TrainArguments& a, const TrainingPart& part) {
   if (!a.resuming && std::filesystem::exists(partial)) a.force = true;  // it was killed before it trained
 }
 
+// Trains into the folder and commits it; returns the run's scores in words, "" for a part. If the training fails, the
+// folder is kept if --resume could go on with it.
+std::string trained(const Base& base, const Clips& clips, const std::vector<Fold>& folds, const TrainArguments& a,
+                    const std::optional<TrainingPart>& part, OutputFolder& out) {
+  const InterruptMessage message(part ? "interrupted: go on with the same command" : advice_to_resume(a));
+  std::string results;
+  try {
+    if (part)
+      train_part(base, clips, folds, a.run, *part, out.path());
+    else
+      results = describe_metrics(cross_validate(base, clips, folds, a.run, out.path()));
+    out.commit();
+  } catch (...) {
+    if (has_progress(out.path())) out.keep();
+    throw;
+  }
+  return results;
+}
+
 void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   const auto part = a.parts.part(command, given.command_line);
   resolve(command, a, given);
@@ -133,19 +152,7 @@ void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   log_line(fmt::format("{} clips, {} folds{}, {} on {}, {}", clips.clips.size(), folds.size(),
                        a.run.seeds > 1 ? fmt::format(", {} seeds", a.run.seeds) : "", a.run.adapter.method, base.name,
                        inputs.precision));
-  std::string results;
-  const InterruptMessage message(part ? "interrupted: go on with the same command" : advice_to_resume(a));
-  try {
-    if (part)
-      train_part(base, clips, folds, a.run, *part, out.path());
-    else
-      results = describe_metrics(cross_validate(base, clips, folds, a.run, out.path()));
-    out.commit();
-  } catch (...) {
-    if (has_progress(out.path())) out.keep();
-    throw;
-  }
-  fmt::print("{}", results);
+  fmt::print("{}", trained(base, clips, folds, a, part, out));
 }
 
 void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a);
