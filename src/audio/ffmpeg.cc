@@ -61,8 +61,11 @@ bool is_transport_stream(std::string_view start) {
   return start.size() > packet && start[0] == 'G' && start[packet] == 'G';
 }
 
-std::string lines_of_one(const std::string& text) {
-  std::string line;
+// Messages as one line, without the addresses in memory that ffmpeg prints ("[aac @ 0x55dc4fe8e200]").
+std::string lines_of_one(const std::string& messages) {
+  std::string line, text = messages;
+  for (size_t at = text.find(" @ 0x"); at != std::string::npos; at = text.find(" @ 0x", at))
+    text.erase(at, text.find_first_not_of("0123456789abcdef", at + 5) - at);
   for (const std::string& part : split(text, '\n')) line += (line.empty() ? "" : "; ") + part;
   constexpr size_t most = 300;
   return shown(repaired_utf8(line.substr(0, most)));

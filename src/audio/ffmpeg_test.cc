@@ -63,11 +63,11 @@ TEST_F(Ffmpeg, FailuresAndDamageAreErrors) {
   const Path path = write_bytes("a.mp4", mp4);
   const std::string good = printed(16000, 1, sine(440, 16000, 1));
   install("echo '[aac @ 0x1] Number of bands exceeds limit' >&2; exit 1");
-  EXPECT_EQ(message(path), path.string() +
-                               ": this is MPEG-4 audio or video, which ffmpeg cannot decode to its end ([aac "
-                               "@ 0x1] Number of bands exceeds limit): copy the file again, or convert it "
-                               "with ffmpeg -i '" +
-                               path.string() + "' '" + (folder_ / "a.wav").string() + "'");
+  EXPECT_EQ(message(path),
+            fmt::format("{0}: this is MPEG-4 audio or video, which ffmpeg cannot decode to its end ([aac] "
+                        "Number of bands exceeds limit): copy the file again, or convert it with ffmpeg "
+                        "-i '{0}' '{1}'",
+                        path.string(), (folder_ / "a.wav").string()));
   install("echo 'Stream map 0:a:0 matches no streams.' >&2; exit 1");
   EXPECT_THAT(message(path), HasSubstr("without an audio stream: leave it out"));
   install(good + "; exit 3");

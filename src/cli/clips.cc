@@ -40,6 +40,7 @@ void print_file(const FileResult& file, const nlohmann::ordered_json& values) {
     line.update(values);
   else
     line["error"] = file.error;
+  if (!file.soundless.empty()) line["warning"] = file.soundless;
   std::cout << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n' << std::flush;
   if (!std::cout) fail("cannot write to standard output");
   if (!file.soundless.empty())

@@ -23,8 +23,8 @@ std::string scheme_error(const std::string& scheme);
 // or CR.
 std::vector<std::string> audio_paths(const std::vector<std::string>& arguments);
 
-// Prints the JSON line of a file on standard output: its path, and `values`, or its error if it has one. Logs a line
-// for a file without sound.
+// Prints the JSON line of a file on standard output: its path, and `values`, or its error if it has one. A file without
+// sound gets a "warning", which is also logged.
 void print_file(const FileResult& file, const nlohmann::ordered_json& values);
 
 }  // namespace loralens

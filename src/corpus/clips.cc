@@ -216,6 +216,8 @@ std::string check_files(const Clips& clips) {
     if (count++ == named) break;
     list += (list.empty() ? "" : ", ") + path.string();
   }
+  if (std::ranges::all_of(missing, [](const Path& path) { return path.native().find('\\') != std::string::npos; }))
+    list = "(their paths have backslashes, as on Windows: write / instead) " + list;
   return fmt::format("{} of {} audio files are missing: {}{}", missing.size(), looked_at.size(), list,
                      missing.size() > named ? fmt::format(" and {} more", missing.size() - named) : "");
 }

@@ -135,6 +135,9 @@ TEST(Clips, MissingFilesAreCountedAndNamed) {
     clips.clips.back().path = folder.path() / fmt::format("f{}", i);
   }
   EXPECT_THAT(check_files(clips), testing::EndsWith(" and 14 more"));
+  clips.clips = {clips.clips[0]};
+  clips.clips[0].path = folder.path() / "wav\\a.wav";
+  EXPECT_THAT(check_files(clips), HasSubstr("have backslashes, as on Windows: write / instead"));
 }
 
 TEST(Clips, SegmentsBeyondTheEndAreCountedAndTheFirstNamed) {

@@ -12,6 +12,7 @@
 #include "base/progress.h"
 #include "base/text.h"
 #include "classifier/model.h"
+#include "corpus/audit/audit.h"
 #include "corpus/join.h"
 #include "corpus/labels.h"
 #include "results/protocol.h"
@@ -115,6 +116,7 @@ std::optional<int64_t> clips_in(const StartRecord& record, const Path& folder, c
   if (!fs::exists(run / "recordings.csv")) return clips_of_its_tables(run, clips);
   Progress progress("comparing audio", std::ssize(clips.clips));
   const auto recordings = examine(clips, threads, [&](int64_t done) { progress.step(done); });
+  tell_of_soundless(clips, recordings);
   const auto count = std::ssize(trained_among(record.clips, recordings));
   if (count > 0 || record.complete) return count;
   log_line(

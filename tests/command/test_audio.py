@@ -219,6 +219,7 @@ def test_files_without_sound_are_told(trained, tmp_path):
     assert len(result.stderr.splitlines()) == 3
     for line, path, word in zip(result.stderr.splitlines(), others, words):
         assert line.startswith(f"{path}: ") and word in line
+    assert "warning" not in lines[0] and all(word in line["warning"] for word, line in zip(words, lines[1:]))
     table = write_table(tmp_path / "clips.csv", [(path, "ab"[i % 2], i) for i, path in enumerate([voice, *others])])
     printed = succeed("audit", table, "-o", tmp_path / "audit.json")
     assert "3 clips without sound" in printed and "zero.wav: silence" in printed

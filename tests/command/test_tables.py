@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from support import expect_error, expect_no_trace, noise, run, succeed, table_of, write_table, write_wav
+from support import MODEL, expect_error, expect_no_trace, noise, run, succeed, table_of, write_table, write_wav
 
 HEADER = ("path", "label", "speaker")
 
@@ -125,8 +125,8 @@ def test_clips_that_cannot_be_read_are_named_all_or_left_out(rows, frozen, tmp_p
     result = run("-q", "train", *frozen, "--corpus", readable, "-o", out)
     expect_error(result, 1, "2 of 8 clips cannot be read", *bad[:2], "--skip-unreadable")
     table = write_table(tmp_path / "clips.csv", [*rows, *((path, "calm", "anna") for path in bad)])
-    expect_error(run("-q", "train", *frozen, "--corpus", table, "-o", out), 1, "1 of 9 audio files are missing", bad[2],
-                 "--skip-unreadable")
+    expect_error(run("-q", "train", *frozen, "--corpus", table, "-o", out), 1, "1 of 9 audio files are missing", *bad,
+                 "2 others cannot be read", "--skip-unreadable")
     expect_no_trace(out)
     result = run("train", *frozen, "--corpus", table, "--skip-unreadable", "-o", out)
     assert result.returncode == 0, result.stderr
@@ -151,3 +151,32 @@ def test_parts_of_a_run_leave_out_the_same_clips(rows, frozen, tmp_path):
     assert [row["id"] for row in table_of(out / "skipped.csv")] == [str(tmp_path / "gone.wav")]
     assert json.loads((out / "metrics.json").read_text())["skipped_clips"] == 1
     assert not (tmp_path / "run.parts").exists()
+
+
+def test_folds_of_a_spreadsheet(rows, tmp_path):
+    """A table of folds with semicolons."""
+    table = write_table(tmp_path / "clips.csv", rows)
+    folds = [(path, str(j), "test" if i // 2 == j else "train") for j in range(3) for i, (path, *_) in enumerate(rows)]
+    (tmp_path / "folds.csv").write_text(text_of(folds, ";", ("id", "fold", "part")))
+    printed = succeed("audit", table, "--no-audio", "--folds", tmp_path / "folds.csv")
+    assert "fold" in printed and "no errors" in printed
+
+
+def test_a_run_that_was_moved_with_its_corpus_and_model(rows, tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    (here / "model").symlink_to(succeed("fetch", MODEL).strip())
+    write_table(here / "clips.csv", rows)
+    succeed("train", "--model", "model", "--corpus", "clips.csv", "--folds", "speaker:3", "--method", "frozen", "--epochs", 1,
+            "--threads", 1, "-o", "run", cwd=here)
+    here.rename(there)
+    cheap = ["--only", "contribution", "--threads", 1, "-o", "out"]
+    expect_error(run("analyze", "run", *cheap, cwd=there), 1, here / "model", "--model", "--corpus")
+    expect_error(run("predict", "run", rows[0][0], cwd=there), 1, here / "model", "--model")
+    expect_error(run("-q", "analyze", "run", "--model", "model", *cheap, cwd=there), 1, here / "clips.csv", "--corpus")
+    flags = ["evaluate", "run", "--model", "model", "--corpus", "clips.csv", "--threads", 1]
+    assert "the run was trained on 6 of these 6 clips" in run(*flags, cwd=there).stderr
+    (there / "run" / "recordings.csv").unlink()  # as in runs of older versions
+    result = run(*flags, cwd=there)
+    assert result.returncode == 0 and "the run was trained on 6 of these 6 clips" in result.stderr
+    assert "6 of these clips have ids of run/folds.csv" in result.stderr

@@ -3,6 +3,7 @@
 
 #include <csv.h>
 
+#include <algorithm>
 #include <memory>
 #include <set>
 
@@ -48,6 +49,18 @@ void check_header_names(const std::vector<std::string>& header, const std::strin
   std::set<std::string_view> seen;
   for (const auto& column : header)
     if (!seen.insert(column).second) fail("{}: the header names the column '{}' twice", name, column);
+}
+
+char separator_in(std::string_view text) {
+  constexpr std::string_view separators = ",\t;|";  // of equal counts, the first
+  std::vector<int64_t> counts(separators.size());
+  bool quoted = false;
+  for (const char c : text) {
+    if (c == '"') quoted = !quoted;
+    if (!quoted && (c == '\n' || c == '\r')) break;
+    if (const auto place = separators.find(c); !quoted && place != std::string_view::npos) ++counts[place];
+  }
+  return separators[std::ranges::max_element(counts) - counts.begin()];
 }
 
 std::string unmarked_text(std::string_view bytes, const std::string& name) {
@@ -101,7 +114,9 @@ void scan_csv_text(std::string_view text, const std::string& name, char separato
 }
 
 void scan_csv(const Path& path, const std::function<void(size_t, std::vector<std::string>&)>& row) {
-  scan_csv_text(read_file(path), path.string(), ',', row);
+  const std::string text = read_file(path);
+  const bool commas = std::string_view(text).substr(0, text.find('\n')).find(',') != std::string_view::npos;
+  scan_csv_text(text, path.string(), commas ? ',' : separator_in(text), row);
 }
 
 }  // namespace loralens

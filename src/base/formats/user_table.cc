@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "base/error.h"
 #include "base/formats/csv_scan.h"
@@ -12,8 +13,6 @@ namespace loralens {
 namespace {
 
 using Row = std::vector<std::string>;
-
-constexpr std::string_view separators = ",\t;|";  // of equal counts in a header, the first counts
 
 bool is_blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
 bool is_blank_row(const Row& row) { return std::ranges::all_of(row, is_blank); }
@@ -50,18 +49,6 @@ char take_separator_line(std::string_view& text) {
   text.remove_prefix(line.size());
   while (!text.empty() && (text.front() == '\r' || text.front() == '\n')) text.remove_prefix(1);
   return words.back();
-}
-
-// The separator that occurs most often in the header outside quotes.
-char separator_in(std::string_view text) {
-  std::vector<int64_t> counts(separators.size());
-  bool quoted = false;
-  for (const char c : text) {
-    if (c == '"') quoted = !quoted;
-    if (!quoted && (c == '\n' || c == '\r')) break;
-    if (const auto place = separators.find(c); !quoted && place != std::string_view::npos) ++counts[place];
-  }
-  return separators[std::ranges::max_element(counts) - counts.begin()];
 }
 
 // Whether a column numbers the rows, as pandas writes its index.
@@ -105,9 +92,23 @@ void remove_unnamed(UserTable& read, const std::string& name) {
                                      empty == 1 ? "is" : "are"));
 }
 
+// Error for a file of another kind that users take for a table.
+void refuse_other_kinds(std::string_view bytes, const std::string& name) {
+  constexpr std::pair<std::string_view, const char*> kinds[] = {
+      {"PK\x03\x04", "a workbook (.xlsx, .ods) or another ZIP archive: save its sheet as CSV in UTF-8"},
+      {"\xd0\xcf\x11\xe0", "an old workbook (.xls): save its sheet as CSV in UTF-8"},
+      {"PAR1", "Parquet: convert it with Python, pandas.read_parquet(FILE).to_csv('clips.csv', index=False)"},
+      {"\x1f\x8b", "compressed by gzip: decompress it first"},
+      {"{", "JSON: loralens corpus table reads a file of the ending .jsonl with an object per line"},
+      {"[", "JSON: loralens corpus table reads a file of the ending .jsonl with an object per line"}};
+  for (const auto& [start, kind] : kinds)
+    if (bytes.starts_with(start)) fail("{}: this is no table of text but {}", name, kind);
+}
+
 }  // namespace
 
 UserTable parse_user_table(std::string_view bytes, const std::string& name) {
+  refuse_other_kinds(bytes, name);
   UserTable read;
   const std::string whole = text_of(bytes, name, read);
   std::string_view text = whole;

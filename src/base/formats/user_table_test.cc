@@ -60,6 +60,8 @@ TEST(UserTable, FaultsSayWhere) {
   EXPECT_EQ(message("sep=;\npath;label\na;x\nb\n"), "t.csv: row 4 has 1 cells, the header has 2");
   EXPECT_EQ(message("a,b,a\n1,2,3\n"), "t.csv: the header names the column 'a' twice");
   EXPECT_THAT(message("path,label\na,T\xfcr\n"), testing::HasSubstr("row 2, column 'label'"));
+  for (const char* bytes : {"PK\x03\x04", "\xd0\xcf\x11\xe0", "PAR1", "\x1f\x8b", "{\"path\": 1}", "[{}]"})
+    EXPECT_THAT(message(bytes), testing::StartsWith("t.csv: this is no table of text but ")) << bytes;
   EXPECT_THAT(message(""), testing::HasSubstr("the table is empty"));
   EXPECT_THAT(message("\xef\xbb\xbf\xef\xbb\xbfpath\n"), testing::HasSubstr("two byte-order marks"));
 }

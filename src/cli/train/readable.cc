@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/train/readable.h"
 
+#include <algorithm>
+
+#include "audio/decode.h"
 #include "base/error.h"
 #include "base/progress.h"
 #include "corpus/join.h"
@@ -31,6 +34,23 @@ void skip_unreadable(LoadedClips& loaded, const TrainArguments& a) {
   loaded.clips.clips = std::move(kept);
 }
 
+// "; 2 others cannot be read: ..." for clips whose file is there and cannot be opened as audio; "" if there are none.
+std::string others_unreadable(const Clips& clips) {
+  constexpr size_t named = 20;
+  std::vector<std::string> errors;
+  std::error_code ignored;
+  for (const Clip& clip : clips.clips) {
+    if (!std::filesystem::exists(clip.path, ignored)) continue;
+    auto error = error_of([&] { const AudioStream opened(clip.path, {clip.start, clip.end}); });
+    if (!error.empty()) errors.push_back(std::move(error));
+  }
+  if (errors.empty()) return "";
+  const size_t count = errors.size();
+  errors.resize(std::min(named, count));
+  return fmt::format("; {} other{} cannot be read: {}{}", count, count == 1 ? "" : "s", fmt::join(errors, "; "),
+                     count > named ? fmt::format("; and {} more", count - named) : "");
+}
+
 }  // namespace
 
 std::vector<Recording> read_audio(const Clips& clips, const TrainArguments& a) {
@@ -45,7 +65,7 @@ LoadedClips load_clips(const TrainArguments& a) {
   if (a.skip_unreadable)
     skip_unreadable(loaded, a);
   else if (const std::string missing = check_files(loaded.clips); !missing.empty())
-    fail("{} (--skip-unreadable leaves such clips out)", missing);
+    fail("{}{} (--skip-unreadable leaves such clips out)", missing, others_unreadable(loaded.clips));
   const auto corpora = counts_by(loaded.clips, "corpus");
   if (a.run.train.balance.starts_with("corpora") && corpora.size() < 2)
     fail("--balance {}: all clips are of the corpus '{}': give a second one with --corpus", a.run.train.balance,

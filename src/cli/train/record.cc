@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/train/record.h"
 
-#include <algorithm>
-
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/formats/toml.h"
@@ -13,14 +11,6 @@
 
 namespace loralens {
 namespace {
-
-void tell_of_soundless(const Clips& clips, const std::vector<Recording>& recordings) {
-  const auto first = std::ranges::find_if(recordings, [](const Recording& r) { return !r.soundless.empty(); });
-  if (first == recordings.end()) return;
-  const auto count = std::ranges::count_if(recordings, [](const Recording& r) { return !r.soundless.empty(); });
-  log_line(fmt::format("{} of {} clips have no sound (loralens audit lists them), such as {}: {}", count,
-                       recordings.size(), clips.clips[first - recordings.begin()].id, first->soundless));
-}
 
 // Checks the recordings of all clips. Error if a recording is in two parts of a fold, whatever its names, unless leaks
 // are allowed.

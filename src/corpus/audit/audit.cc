@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/progress.h"
 #include "corpus/audit/findings.h"
 #include "corpus/groups.h"
 #include "corpus/names.h"
@@ -292,6 +293,15 @@ void check_readable(const std::vector<Recording>& recordings, const std::string&
   for (const Recording& recording : recordings)
     if (!recording.error.empty()) errors.push_back(recording.error);
   refuse_unreadable(errors, recordings.size(), advice);
+}
+
+void tell_of_soundless(const Clips& clips, const std::vector<Recording>& recordings) {
+  const auto has_none = [](const Recording& recording) { return !recording.soundless.empty(); };
+  const auto first = std::ranges::find_if(recordings, has_none);
+  if (first == recordings.end()) return;
+  log_line(fmt::format("{} of {} clips have no sound (loralens audit lists them), such as {}: {}",
+                       std::ranges::count_if(recordings, has_none), recordings.size(),
+                       clips.clips[first - recordings.begin()].id, first->soundless));
 }
 
 std::string audio_leak(const Clips& clips, const std::vector<Fold>& folds, const std::vector<Recording>& recordings) {

@@ -25,6 +25,9 @@ std::string describe_audit(const nlohmann::json& audit);
 // Error if clips cannot be read (refuse_unreadable).
 void check_readable(const std::vector<Recording>& recordings, const std::string& advice = "");
 
+// Logs how many clips have no sound (soundless() in audio/decode.h), with the first of them.
+void tell_of_soundless(const Clips& clips, const std::vector<Recording>& recordings);
+
 // "" if no recording is in two parts of a fold, neither identical, nor as overlapping segments, nor nearly identical;
 // else one line that names the first such fold and its two clips. Error for a clip that cannot be read.
 std::string audio_leak(const Clips& clips, const std::vector<Fold>& folds, const std::vector<Recording>& recordings);
