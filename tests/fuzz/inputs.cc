@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fuzz/inputs.h"
 
+#include <ATen/ops/ones.h>
+
 #include <signal.h>
 #include <sndfile.h>
 #include <sys/wait.h>
