@@ -2,7 +2,6 @@
 #include "fuzz/inputs.h"
 
 #include <ATen/ops/ones.h>
-
 #include <signal.h>
 #include <sndfile.h>
 #include <sys/wait.h>
