@@ -21,7 +21,7 @@ struct Member {
 };
 
 // A zip archive of these members. Checksums are 0: they are not read.
-inline std::string zip(const std::vector<Member>& members) {
+inline std::string zip_of(const std::vector<Member>& members) {
   std::string file, directory;
   for (const Member& m : members) {
     const auto size = static_cast<uint32_t>(m.data.size());
@@ -36,30 +36,33 @@ inline std::string zip(const std::vector<Member>& members) {
          raw(static_cast<uint32_t>(directory.size())) + raw(static_cast<uint32_t>(file.size())) + raw(uint16_t{0});
 }
 
-inline std::string text(const std::string& value) { return "X" + raw(static_cast<uint32_t>(value.size())) + value; }
-inline std::string integer(int32_t value) { return "J" + raw(value); }
-inline std::string tuple(const std::vector<int64_t>& values) {
+inline std::string pickled_text(const std::string& value) {
+  return "X" + raw(static_cast<uint32_t>(value.size())) + value;
+}
+inline std::string pickled_integer(int32_t value) { return "J" + raw(value); }
+inline std::string pickled_tuple(const std::vector<int64_t>& values) {
   std::string out = "(";
-  for (const int64_t value : values) out += integer(static_cast<int32_t>(value));
+  for (const int64_t value : values) out += pickled_integer(static_cast<int32_t>(value));
   return out + "t";
 }
 
 // The opcodes of a tensor of float32 on the storage `key` of `elements`.
-inline std::string tensor(const std::string& key, int64_t elements, const std::vector<int64_t>& shape,
-                          const std::vector<int64_t>& strides, int64_t first = 0,
-                          const std::string& storage = "FloatStorage") {
-  return "ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + "ctorch\n" + storage + "\n" + text(key) +
-         text("cpu") + integer(static_cast<int32_t>(elements)) + "tQ" + integer(static_cast<int32_t>(first)) +
-         tuple(shape) + tuple(strides) + "\x89" + "ccollections\nOrderedDict\n)RtR";
+inline std::string pickled_tensor(const std::string& key, int64_t elements, const std::vector<int64_t>& shape,
+                                  const std::vector<int64_t>& strides, int64_t first = 0,
+                                  const std::string& storage = "FloatStorage") {
+  return "ctorch._utils\n_rebuild_tensor_v2\n((" + pickled_text("storage") + "ctorch\n" + storage + "\n" +
+         pickled_text(key) + pickled_text("cpu") + pickled_integer(static_cast<int32_t>(elements)) + "tQ" +
+         pickled_integer(static_cast<int32_t>(first)) + pickled_tuple(shape) + pickled_tuple(strides) + "\x89" +
+         "ccollections\nOrderedDict\n)RtR";
 }
 
-inline std::string pickle(const std::string& body) { return "\x80\2" + body + "."; }
+inline std::string whole_pickle(const std::string& body) { return "\x80\2" + body + "."; }
 
 // A file with this pickle and these storages.
-inline std::string file(const std::string& body, const std::map<std::string, std::string>& storages) {
-  std::vector<Member> members = {{"archive/data.pkl", pickle(body)}, {"archive/byteorder", "little"}};
+inline std::string torch_zip(const std::string& body, const std::map<std::string, std::string>& storages) {
+  std::vector<Member> members = {{"archive/data.pkl", whole_pickle(body)}, {"archive/byteorder", "little"}};
   for (const auto& [key, bytes] : storages) members.push_back({"archive/data/" + key, bytes});
-  return zip(members);
+  return zip_of(members);
 }
 
 // The file of a state_dict() with these tensors (float32, contiguous); the opcodes of its dict in `body`.
@@ -68,14 +71,14 @@ inline std::string state_dict(const Tensors& tensors, std::map<std::string, std:
   for (const auto& [name, values] : tensors) {
     const std::string key = std::to_string(storages.size());
     storages[key] = std::string(static_cast<const char*>(values.const_data_ptr()), values.nbytes());
-    body += text(name) + tensor(key, values.numel(), values.sizes().vec(), values.strides().vec());
+    body += pickled_text(name) + pickled_tensor(key, values.numel(), values.sizes().vec(), values.strides().vec());
   }
   return body + "u";
 }
 inline std::string state_file(const Tensors& tensors) {
   std::map<std::string, std::string> storages;
   const std::string body = state_dict(tensors, storages);
-  return file(body, storages);
+  return torch_zip(body, storages);
 }
 
 }  // namespace loralens::test_torch

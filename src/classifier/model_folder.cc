@@ -61,6 +61,22 @@ void check_config(const Path& folder) {
          file.string());
 }
 
+// Error if adapter_config.json names a rank above every size in the file: the adapters would take memory for it before
+// their tensors are read.
+void check_ranks(const Path& settings, const TensorFile& file) {
+  int64_t largest = 0;
+  for (const std::string& name : file.names())
+    for (const int64_t size : file.shape(name)) largest = std::max(largest, size);
+  const auto check = [&](const json& rank) {
+    if (rank.is_number_integer() && rank.get<int64_t>() > largest)
+      fail("{}: the rank {} is larger than every size of the tensors in {}", settings.string(), shown_json(rank),
+           file.path().string());
+  };
+  const json config = read_json_object(settings);
+  check(config.value("r", json()));
+  for (const json& rank : config.value("rank_pattern", json::object())) check(rank);
+}
+
 }  // namespace
 
 bool Description::chooses(const char* key, const char* word, const char* default_word) const {
@@ -84,9 +100,12 @@ AdapterOptions saved_options(const Path& folder, const Description& description)
   const Path peft = folder / "adapter_config.json";
   if (fs::exists(peft)) {
     AdapterOptions options = read_peft_config(peft, description.text("method"));
-    const Path file = peft_file(folder);
-    if (description.kind == FolderKind::peft && fs::exists(file))
-      options.encoder_name = read_peft_names(open_tensor_file(file)->names(), file.string()).encoder;
+    if (const Path file = peft_file(folder); fs::exists(file)) {
+      const auto tensors = open_tensor_file(file);
+      check_ranks(peft, *tensors);
+      if (description.kind == FolderKind::peft)
+        options.encoder_name = read_peft_names(tensors->names(), file.string()).encoder;
+    }
     return options;
   }
   if (description.kind == FolderKind::classifier) return {.method = "full"};

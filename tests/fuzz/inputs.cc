@@ -150,7 +150,7 @@ void write_pickles(const Path& folder) {
   const Tensors adapter = read_safetensors(folder / "adapter" / "adapter_model.safetensors");
   write_file(folder / "pickled" / "adapter_model.bin", test_torch::state_file(adapter));
   std::map<std::string, std::string> storages;
-  write_file(folder / "pickled" / "data.pkl", test_torch::pickle(test_torch::state_dict(adapter, storages)));
+  write_file(folder / "pickled" / "data.pkl", test_torch::whole_pickle(test_torch::state_dict(adapter, storages)));
 
   constexpr int64_t width = 8;
   Tensors state = {{"encoder.positional_embedding", at::ones({6, width})},
@@ -179,10 +179,10 @@ void write_pickles(const Path& folder) {
                                                                  {"n_text_state", width},
                                                                  {"n_text_head", 2},
                                                                  {"n_text_layer", 1}})
-    dims += test_torch::text(name) + test_torch::integer(size);
-  const std::string body =
-      "}(" + test_torch::text("dims") + dims + "u" + test_torch::text("model_state_dict") + opcodes + "u";
-  write_file(folder / "pickled" / "openai.pt", test_torch::file(body, storages));
+    dims += test_torch::pickled_text(name) + test_torch::pickled_integer(size);
+  const std::string body = "}(" + test_torch::pickled_text("dims") + dims + "u" +
+                           test_torch::pickled_text("model_state_dict") + opcodes + "u";
+  write_file(folder / "pickled" / "openai.pt", test_torch::torch_zip(body, storages));
 }
 
 // Runs work() in a child process. Work with tensors starts threads, and this process must stay without them to fork.
