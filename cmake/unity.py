@@ -12,7 +12,7 @@ import re
 import sys
 
 definition = re.compile(r"^(?:(?:struct|class|enum class) (\w+)|using (\w+) =|(?!using |template |//|#|namespace)"
-                        r"\w[^(={;/]*?\b(\w+)(?:\(|\{| = |;|\[))", re.M)
+                        r"\w[^(={;/]*?\b(\w+)(?:\(|\{| =(?: |$)|;|\[))", re.M)
 
 
 def defined(text):

@@ -22,7 +22,7 @@ struct FrameRange {
   int64_t begin, end;  // end: unknown_length means to the end of the file
 };
 
-FrameRange frames_of(const Segment& segment, const Decoder& file, const Path& path) {
+FrameRange frames_of(const Segment& segment, const AudioDecoder& file, const Path& path) {
   const bool to_end = segment.end < 0;
   if (!std::isfinite(segment.start) || !std::isfinite(segment.end) || segment.start < 0)
     fail("{}: a segment from {} to {} s makes no sense: start must be 0 or more", path.string(), segment.start,
@@ -166,7 +166,7 @@ std::string soundless(const AudioFacts& facts) {
 
 struct AudioStream::State {
   Path path;
-  std::unique_ptr<Decoder> file;
+  std::unique_ptr<AudioDecoder> file;
   FrameRange frames;
   int64_t at;  // next frame of the file to decode
   Resampler resampler;

@@ -58,7 +58,7 @@ struct RareCoding : Error {
   using Error::Error;
 };
 
-class SoundFile : public Decoder {
+class SoundFile : public AudioDecoder {
  public:
   SoundFile(std::unique_ptr<Bytes> file, const Container& container)
       : file_(std::move(file)), view_{*file_, static_cast<sf_count_t>(container.unset_size_at)} {
@@ -106,7 +106,7 @@ class SoundFile : public Decoder {
   std::unique_ptr<SNDFILE, int (*)(SNDFILE*)> handle_{nullptr, sf_close};
 };
 
-std::unique_ptr<Decoder> open_kind(std::unique_ptr<Bytes> file) {
+std::unique_ptr<AudioDecoder> open_kind(std::unique_ptr<Bytes> file) {
   const Container container = read_container(*file);
   if (container.missing > 0)
     fail("{}: cut off, {} bytes less than its header promises: copy the file again", file->path().string(),
@@ -128,7 +128,7 @@ std::unique_ptr<Decoder> open_kind(std::unique_ptr<Bytes> file) {
 
 }  // namespace
 
-std::unique_ptr<Decoder> open_decoder(const Path& path) {
+std::unique_ptr<AudioDecoder> open_decoder(const Path& path) {
   constexpr int lowest = 1000, highest = 768'000;  // Hz
   auto decoder = open_kind(std::make_unique<Bytes>(path));
   if (decoder->frames == 0) fail("{}: the file holds no samples: leave it out", path.string());

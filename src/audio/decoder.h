@@ -9,9 +9,9 @@
 
 namespace loralens {
 
-class Decoder {
+class AudioDecoder {
  public:
-  virtual ~Decoder() = default;
+  virtual ~AudioDecoder() = default;
 
   int rate = 0;         // Hz
   int channels = 0;
@@ -28,9 +28,10 @@ class Decoder {
 // Chooses the decoder from the file's bytes, not its name. Writes nothing to standard error. Thread-safe.
 // Error if the file is missing, unreadable, of another format, or if damage or truncation can be found without
 // decoding.
-std::unique_ptr<Decoder> open_decoder(const Path& path);
+std::unique_ptr<AudioDecoder> open_decoder(const Path& path);
 
-std::unique_ptr<Decoder> open_flac(std::unique_ptr<Bytes> file, uint64_t begin);  // begin: offset of "fLaC"
-std::unique_ptr<Decoder> open_mp3(std::unique_ptr<Bytes> file, uint64_t begin);  // begin: offset behind an ID3v2 tag
+std::unique_ptr<AudioDecoder> open_flac(std::unique_ptr<Bytes> file, uint64_t begin);  // begin: offset of "fLaC"
+std::unique_ptr<AudioDecoder> open_mp3(std::unique_ptr<Bytes> file,
+                                       uint64_t begin);  // begin: offset behind an ID3v2 tag
 
 }  // namespace loralens

@@ -185,7 +185,7 @@ class Child {
 };
 
 // Reads the AU stream (big-endian header, 32-bit floats) that ffmpeg writes.
-class FfmpegDecoder : public Decoder {
+class FfmpegDecoder : public AudioDecoder {
  public:
   FfmpegDecoder(const Path& path, const ForeignFormat& format, const Path& program)
       : path_(path), format_(format), child_(program, command_of(path, format, program)) {
@@ -290,7 +290,7 @@ std::optional<Path> find_ffmpeg() {
   return std::nullopt;
 }
 
-std::unique_ptr<Decoder> open_by_ffmpeg(const Path& path, const ForeignFormat& format) {
+std::unique_ptr<AudioDecoder> open_by_ffmpeg(const Path& path, const ForeignFormat& format) {
   if (format.demuxer.empty())
     fail("{}: this is {}, which is not audio that can be read: leave it out", path.string(), format.name);
   const auto program = find_ffmpeg();

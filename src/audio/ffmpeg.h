@@ -30,6 +30,6 @@ std::optional<ForeignFormat> container_of_rare_coding(std::string_view start);
 // Decodes the file's first audio stream in a child process, which reads only this file, writes only to a pipe and has
 // limits of memory and time. The number of frames is known only after decoding. Error, with the command that converts
 // the file, if ffmpeg is not installed, cannot decode the file, or finds damage in it.
-std::unique_ptr<Decoder> open_by_ffmpeg(const Path& path, const ForeignFormat& format);
+std::unique_ptr<AudioDecoder> open_by_ffmpeg(const Path& path, const ForeignFormat& format);
 
 }  // namespace loralens

@@ -12,7 +12,7 @@
 namespace loralens {
 namespace {
 
-class FlacDecoder : public Decoder {
+class FlacDecoder : public AudioDecoder {
  public:
   FlacDecoder(std::unique_ptr<Bytes> file, uint64_t begin)
       : file_(std::move(file)), begin_(begin), end_(file_->size()) {
@@ -159,7 +159,7 @@ class FlacDecoder : public Decoder {
 
 }  // namespace
 
-std::unique_ptr<Decoder> open_flac(std::unique_ptr<Bytes> file, uint64_t begin) {
+std::unique_ptr<AudioDecoder> open_flac(std::unique_ptr<Bytes> file, uint64_t begin) {
   return std::make_unique<FlacDecoder>(std::move(file), begin);
 }
 

@@ -13,7 +13,7 @@
 namespace loralens {
 namespace {
 
-class Mp3Decoder : public Decoder {
+class Mp3Decoder : public AudioDecoder {
  public:
   Mp3Decoder(std::unique_ptr<Bytes> file, uint64_t begin) : file_(std::move(file)), frames_(walk_mp3(*file_, begin)) {
     open();
@@ -93,7 +93,7 @@ class Mp3Decoder : public Decoder {
 
 }  // namespace
 
-std::unique_ptr<Decoder> open_mp3(std::unique_ptr<Bytes> file, uint64_t begin) {
+std::unique_ptr<AudioDecoder> open_mp3(std::unique_ptr<Bytes> file, uint64_t begin) {
   return std::make_unique<Mp3Decoder>(std::move(file), begin);
 }
 
