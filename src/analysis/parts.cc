@@ -2,6 +2,7 @@
 #include "analysis/parts.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <set>
 #include <sstream>
@@ -31,6 +32,20 @@ std::vector<int64_t> drawn(const std::vector<int64_t>& clips, const std::vector<
     for (const auto& [label, of_class] : classes)
       if (turn < of_class.size() && std::ssize(chosen) < count) chosen.push_back(of_class[turn]);
   return chosen;
+}
+
+// The lines of a list of clips that are not empty, with their numbers from 1. Error if there is none.
+std::vector<std::pair<std::string, int64_t>> lines_of(const Path& list) {
+  std::istringstream in(read_text(list));
+  std::vector<std::pair<std::string, int64_t>> lines;
+  int64_t number = 0;
+  for (std::string line; std::getline(in, line);) {
+    ++number;
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (!line.empty()) lines.emplace_back(line, number);
+  }
+  if (lines.empty()) fail("{}: the list names no clip", list.string());
+  return lines;
 }
 
 }  // namespace
@@ -66,14 +81,9 @@ std::vector<int64_t> read_clip_list(const Path& list, const Clips& clips) {
     const Clip& clip = clips.clips[i];
     numbers[clip.id] = numbers[clip.path.string() + segment_suffix(clip)] = static_cast<int64_t>(i);
   }
-  std::istringstream in(read_text(list));
   std::vector<int64_t> chosen;
   std::set<int64_t> seen;
-  int64_t number = 0;
-  for (std::string line; std::getline(in, line);) {
-    ++number;
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (line.empty()) continue;
+  for (const auto& [line, number] : lines_of(list)) {
     const auto found = numbers.find(line);
     if (found == numbers.end())
       fail("{}, line {}: '{}' is no clip of the corpus table: give its path as in the table", list.string(), number,
@@ -81,8 +91,21 @@ std::vector<int64_t> read_clip_list(const Path& list, const Clips& clips) {
     if (!seen.insert(found->second).second) fail("{}, line {}: '{}' stands there twice", list.string(), number, line);
     chosen.push_back(found->second);
   }
-  if (chosen.empty()) fail("{}: the list names no clip", list.string());
   return chosen;
+}
+
+std::vector<Clip> read_reference_clips(const Path& list) {
+  std::vector<Clip> clips;
+  std::set<std::string> seen;
+  for (const auto& [line, number] : lines_of(list)) {
+    Clip clip = clip_of_id((list.parent_path() / line).string());
+    if (!std::filesystem::is_regular_file(clip.path))
+      fail("{}, line {}: there is no file {}: give paths relative to the list's folder", list.string(), number,
+           clip.path.string());
+    if (!seen.insert(clip.id).second) fail("{}, line {}: '{}' stands there twice", list.string(), number, line);
+    clips.push_back(std::move(clip));
+  }
+  return clips;
 }
 
 }  // namespace loralens
