@@ -46,9 +46,10 @@ const std::vector<int64_t>& FoldSubjects::of(Part part) const {
   switch (part) {
     case Part::fit: return fit;
     case Part::test: return test;
-    case Part::sample: break;
+    case Part::sample: return sample;
+    case Part::reference: break;
   }
-  return sample;
+  return reference;
 }
 
 std::vector<Tensor> BatchView::speech_of(const Tensor& x) const {

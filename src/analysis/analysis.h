@@ -27,13 +27,15 @@ inline constexpr Role all_roles[] = {Role::adapted, Role::frozen, Role::untraine
 // "adapted", "frozen", "untrained"
 std::string_view name_of(Role role);
 
-// Sets of clips that pass through the models, for each fold in this order.
+// Sets of clips that pass through the models, for each fold.
 enum class Part {
   fit,  // TrainingClips::fit: at most Setting::fit_clips training clips, to fit means, maps and classifiers on
   test,  // the fold's test clips, or those of the given list
   sample,  // TrainingClips::sample: ten training clips a class for gradients, spectra, CKA, t-SNE (or the given list)
+  reference,  // the clips of --reference-clips, which have no label; the same for all folds
 };
-inline constexpr Part all_parts[] = {Part::fit, Part::test, Part::sample};
+// In the order in which they pass.
+inline constexpr Part all_parts[] = {Part::fit, Part::reference, Part::test, Part::sample};
 
 // Configuration and clip table shared by all analyses.
 struct Setting {
@@ -76,7 +78,7 @@ struct Subject {
 struct FoldSubjects {
   int64_t fold = 0;
   Subject adapted{.role = Role::adapted}, frozen{.role = Role::frozen}, untrained{.role = Role::untrained};
-  std::vector<int64_t> fit, test, sample;  // clip numbers
+  std::vector<int64_t> fit, test, sample, reference;  // clip numbers
 
   const Subject& of(Role role) const;
   const std::vector<int64_t>& of(Part part) const;
@@ -169,6 +171,8 @@ struct AnalysisEntry {
   bool equal_factors = false;
   // Whether all that it measures needs the emotion head. Other analyses leave out gradients of the loss without a head.
   bool needs_head = false;
+  // Whether the analysis is made only if --only names it, because it takes much longer than the others.
+  bool by_name = false;
   // Whether the paper has such an analysis. `--protocol paper` runs the others only if --only names them.
   bool in_paper = true;
 };

@@ -15,8 +15,12 @@ RowKey with_metric(RowKey key, const char* metric) {
 
 }  // namespace
 
+at::Tensor log_probabilities(const at::Tensor& logits) {
+  return at::log_softmax(logits.to(c10::ScalarType::Double), 1).cpu().contiguous();
+}
+
 std::vector<double> AnswerCurves::add(const BatchView& view, const RowKey& key, const at::Tensor& logits) {
-  const at::Tensor log_p = at::log_softmax(logits.to(c10::ScalarType::Double), 1).cpu().contiguous();
+  const at::Tensor log_p = log_probabilities(logits);
   const RowKey named = with_metric(key, "log_probability");
   const int64_t classes = log_p.size(1);
   std::vector<double> of_truth;

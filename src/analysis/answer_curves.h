@@ -14,6 +14,9 @@
 
 namespace loralens {
 
+// log-softmax of a batch's logits (B×C): float64, CPU, contiguous.
+at::Tensor log_probabilities(const at::Tensor& logits);
+
 class AnswerCurves {
  public:
   explicit AnswerCurves(const Setting& setting) : setting_(setting), log_p_(setting), predictions_(setting) {}

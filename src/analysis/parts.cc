@@ -2,6 +2,7 @@
 #include "analysis/parts.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <set>
 
@@ -30,6 +31,18 @@ std::vector<int64_t> drawn(const std::vector<int64_t>& clips, const std::vector<
     for (const auto& [label, of_class] : classes)
       if (turn < of_class.size() && std::ssize(chosen) < count) chosen.push_back(of_class[turn]);
   return chosen;
+}
+
+// The lines of a list of clips that are not empty, with their numbers from 1. Error if there is none.
+std::vector<std::pair<std::string, int64_t>> numbered_lines(const Path& list) {
+  std::vector<std::pair<std::string, int64_t>> lines;
+  int64_t number = 0;
+  for (std::string& line : lines_of(read_text(list))) {
+    ++number;
+    if (!line.empty()) lines.emplace_back(std::move(line), number);
+  }
+  if (lines.empty()) fail("{}: the list names no clip", list.string());
+  return lines;
 }
 
 }  // namespace
@@ -67,10 +80,7 @@ std::vector<int64_t> read_clip_list(const Path& list, const Clips& clips) {
   }
   std::vector<int64_t> chosen;
   std::set<int64_t> seen;
-  int64_t number = 0;
-  for (const std::string& line : lines_of(read_text(list))) {
-    ++number;
-    if (line.empty()) continue;
+  for (const auto& [line, number] : numbered_lines(list)) {
     const auto found = numbers.find(line);
     if (found == numbers.end())
       fail("{}, line {}: '{}' is no clip of the corpus table: give its path as in the table", list.string(), number,
@@ -78,8 +88,21 @@ std::vector<int64_t> read_clip_list(const Path& list, const Clips& clips) {
     if (!seen.insert(found->second).second) fail("{}, line {}: '{}' stands there twice", list.string(), number, line);
     chosen.push_back(found->second);
   }
-  if (chosen.empty()) fail("{}: the list names no clip", list.string());
   return chosen;
+}
+
+std::vector<Clip> read_reference_clips(const Path& list) {
+  std::vector<Clip> clips;
+  std::set<std::string> seen;
+  for (const auto& [line, number] : numbered_lines(list)) {
+    Clip clip = clip_of_id((list.parent_path() / line).string());
+    if (!std::filesystem::is_regular_file(clip.path))
+      fail("{}, line {}: there is no file {}: give paths relative to the list's folder", list.string(), number,
+           clip.path.string());
+    if (!seen.insert(clip.id).second) fail("{}, line {}: '{}' stands there twice", list.string(), number, line);
+    clips.push_back(std::move(clip));
+  }
+  return clips;
 }
 
 }  // namespace loralens

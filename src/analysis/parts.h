@@ -35,4 +35,9 @@ Parts choose_parts(const Fold& fold, const std::vector<int64_t>& labels, const P
 // the line number, for a clip that is not in the table, a duplicate, or an empty list.
 std::vector<int64_t> read_clip_list(const Path& list, const Clips& clips);
 
+// The clips of a list of audio files or segments (FILE#start-end), one per line; relative paths start at the list's
+// folder. They have no label and no speaker. Error, with the line number, for a file that does not exist or a
+// duplicate; error for an empty list.
+std::vector<Clip> read_reference_clips(const Path& list);
+
 }  // namespace loralens

@@ -2,6 +2,7 @@
 #include "analysis/run_analyses.h"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include "analysis/interval_words.h"
@@ -16,6 +17,13 @@
 namespace loralens {
 namespace {
 
+// The numbers of the clips that the setting's table has beyond those of the models: the reference clips.
+std::vector<int64_t> reference_clips(const ComparedModels& models, const Setting& setting) {
+  std::vector<int64_t> numbers(setting.clips->clips.size() - models.clips.clips.size());
+  std::iota(numbers.begin(), numbers.end(), std::ssize(models.clips.clips));
+  return numbers;
+}
+
 FoldSubjects subjects_of(const ComparedModels& models, size_t fold, const Setting& setting, Parts parts) {
   const EmotionModel& adapted = models.adapted[fold];
   // The untrained models of different folds are different random draws: the values of one shared draw would say little
@@ -29,7 +37,8 @@ FoldSubjects subjects_of(const ComparedModels& models, size_t fold, const Settin
       make_subject(Role::untrained, models.untrained ? *models.untrained : untrained_like(adapted, models.base, start)),
       std::move(parts.fit),
       std::move(parts.test),
-      std::move(parts.sample)};
+      std::move(parts.sample),
+      reference_clips(models, setting)};
 }
 
 // Runs these analyses over all folds. Adds the clips that were measured (not those that only serve to fit) to `used`,
@@ -128,6 +137,11 @@ Setting setting_of(const ComparedModels& models, const Protocol& protocol, uint6
 }
 
 AnalysesResult run_analyses(const ComparedModels& models, const Setting& setting, const AnalysesRequest& request) {
+  Setting extended = setting;  // with the reference clips at the end of the table
+  Clips clips = models.clips;
+  clips.clips.insert(clips.clips.end(), request.reference.begin(), request.reference.end());
+  extended.clips = &clips;
+  extended.labels.resize(clips.clips.size());
   PartOptions options{.training_clips = setting.protocol.training_clips,
                       .seed = setting.seed,
                       .fit_clips = setting.fit_clips,
@@ -138,7 +152,7 @@ AnalysesResult run_analyses(const ComparedModels& models, const Setting& setting
   std::set<size_t> folds;
   const auto run = [&](const std::vector<AnalysisEntry>& entries) {
     if (entries.empty()) return;
-    for (auto& found : run_over_folds(models, setting, entries, options, request.threads, used, folds))
+    for (auto& found : run_over_folds(models, extended, entries, options, request.threads, used, folds))
       result.findings.push_back(std::move(found));
   };
   if (setting.protocol.training_clips == TrainingClips::sample) {

@@ -19,6 +19,7 @@ struct AnalysesRequest {
   // (AnalysisEntry::gradient_clips); they are the sample of training clips (TrainingClips::sample) or test clips
   // (TrainingClips::fit).
   std::vector<int64_t> clips, gradient_clips;
+  std::vector<Clip> reference;  // further clips, for analyses of Part::reference
   int64_t threads = 1;  // for audio decoding
 };
 

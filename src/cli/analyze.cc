@@ -34,8 +34,8 @@ using nlohmann::json;
 
 struct AnalyzeArguments {
   std::vector<std::string> runs, corpora;
-  std::string against, labels, model, classes, only, protocol{strict_protocol.name}, clips, gradient_clips, untrained,
-      out;
+  std::string against, labels, model, classes, only, protocol{strict_protocol.name}, clips, gradient_clips,
+      reference_clips, untrained, out;
   uint64_t seed = 42;
   InputOptions input;
   MachineOptions machine;
@@ -46,7 +46,7 @@ std::vector<AnalysisEntry> chosen_analyses(const std::string& only, const Protoc
   const auto names = split(only);
   std::vector<AnalysisEntry> chosen;
   for (const AnalysisEntry& entry : analyses())
-    if (names.empty() ? entry.in_paper || !protocol.as_published
+    if (names.empty() ? !entry.by_name && (entry.in_paper || !protocol.as_published)
                       : std::find(names.begin(), names.end(), entry.name) != names.end())
       chosen.push_back(entry);
   if (!names.empty() && chosen.size() != std::set(names.begin(), names.end()).size()) {
@@ -191,6 +191,9 @@ void tell_of_unused(const AnalyzeArguments& a, const Setting& setting, const std
       if (takes(a, setting, entry, true)) names += fmt::format("{}{}", names.empty() ? "" : ", ", entry.name);
     log_line(fmt::format("without effect: --gradient-clips, which only {} use", names));
   }
+  const auto reference = [&](const AnalysisEntry& entry) { return looks_at(*entry.make(setting), Part::reference); };
+  if (!a.reference_clips.empty() && std::ranges::none_of(entries, reference))
+    log_line("without effect: --reference-clips, which only difference-lens uses");
   if (!a.clips.empty() && unused(false))
     log_line("without effect: --clips, as none of the chosen analyses uses these clips");
   const auto looks = [&](const AnalysisEntry& entry) { return looks_at(*entry.make(setting), Role::untrained); };
@@ -234,6 +237,7 @@ void analyze(const CLI::App& command, AnalyzeArguments& a) {
   AnalysesRequest request{.analyses = entries, .threads = thread_count(a.machine)};
   if (!a.clips.empty()) request.clips = read_clip_list(a.clips, m.clips);
   if (!a.gradient_clips.empty()) request.gradient_clips = read_clip_list(a.gradient_clips, m.clips);
+  if (!a.reference_clips.empty()) request.reference = read_reference_clips(a.reference_clips);
   log_line(fmt::format("{} of {} folds, {}, {}", entries.size() == 1 ? std::string(entries[0].name) : "analyses",
                        m.folds.size(), m.base.name, a.protocol));
   const AnalysesResult result = run_analyses(m, setting, request);
@@ -257,7 +261,7 @@ void analyze(const CLI::App& command, AnalyzeArguments& a) {
 void add_analyze(CLI::App& app) {
   auto a = std::make_shared<AnalyzeArguments>();
   std::string names;
-  for (const AnalysisEntry& entry : analyses()) names += fmt::format("\n  {:<13} {}", entry.name, entry.summary);
+  for (const AnalysisEntry& entry : analyses()) names += fmt::format("\n  {:<15} {}", entry.name, entry.summary);
   auto* command = app.add_subcommand(
       "analyze",
       "Analyses the effect of adaptation inside the encoder, layer by layer: tables, figures and a report that\n"
@@ -279,9 +283,9 @@ void add_analyze(CLI::App& app) {
   command->add_option("-o,--output", a->out, "folder for tables, arrays, figures and report.html")->required();
   command->add_option("--against", a->against,
                       "frozen run on the same folds to compare with; default: the same models without adapters");
-  command->add_option(
-      "--only", a->only,
-      "list of analyses, such as contribution,logit-lens; if not given: all, or those of the paper (--protocol paper)");
+  command->add_option("--only", a->only,
+                      "list of analyses, such as contribution,logit-lens; if not given: all but depth, or those\n"
+                      "of the paper (--protocol paper)");
   command
       ->add_option("--protocol", a->protocol,
                    "strict; paper: like the published code, defects included, first fold only")
@@ -293,6 +297,10 @@ void add_analyze(CLI::App& app) {
   command
       ->add_option("--gradient-clips", a->gradient_clips,
                    "file that lists the clips for spectrum, alignment, gradients and embedding")
+      ->check(CLI::ExistingFile);
+  command
+      ->add_option("--reference-clips", a->reference_clips,
+                   "file that lists audio files of other speech for difference-lens, one path per line")
       ->check(CLI::ExistingFile);
   command->add_option("--untrained", a->untrained,
                       "PEFT folder of an adapter saved before its training, used as the untrained model");

@@ -7,9 +7,9 @@
 namespace loralens {
 namespace {
 
-constexpr std::string_view flags_with_paths[] = {"--corpus",         "--labels",    "--folds", "--model",
-                                                 "--config",         "--against",   "--clips", "run",
-                                                 "--gradient-clips", "--untrained", "--from",  "table"};
+constexpr std::string_view flags_with_paths[] = {
+    "--corpus", "--labels",         "--folds",     "--model", "--config", "--against",        "--clips",
+    "run",      "--gradient-clips", "--untrained", "--from",  "table",    "--reference-clips"};
 
 // A name such as four or base is not a path, even if a folder has this name.
 bool is_path(const std::string& flag, const Path& value) {

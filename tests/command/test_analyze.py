@@ -8,7 +8,7 @@ from support import expect_error, expect_no_trace, files_of, run, slow, succeed,
 
 COLUMNS = ("analysis,protocol,model,variant,fold,seed,step,layer,module,component,metric,class,value,low,high,n,"
            "estimand,p,p_adjusted,null_low,null_high,null_draws").split(",")
-ANALYSES = ["contribution", "logit-lens", "erasure", "ablation", "patching", "spectrum", "alignment", "gradients", "embedding", "dynamics"]
+ANALYSES = ["contribution", "logit-lens", "erasure", "ablation", "patching", "difference-lens", "spectrum", "alignment", "gradients", "embedding", "dynamics"]
 CHEAP = ["--only", "contribution,logit-lens", "--threads", 1]
 
 
@@ -110,6 +110,34 @@ def test_a_list_says_which_clips(trained, some, tmp_path):
     succeed("analyze", trained, *CHEAP, "--clips", some, "-o", folder)
     assert (folder / "clips.txt").read_text() == some.read_text()
     assert {row["n"] for row in rows(folder, "contribution", fold="")} == {"16"}
+
+
+def test_reference_clips_are_audio_files_of_a_list(trained, corpus, some, tmp_path):
+    """The difference lens adds the mean difference of these files, not that of training clips."""
+    names = tmp_path / "names.txt"
+    names.write_text("\n".join(row["path"] for row in table_of(corpus)[:3]) + "\n")
+    arguments = ["analyze", trained / "fold-00", "--threads", 1, "--clips", some, "--only"]
+    result = run(*arguments, "difference-lens", "--reference-clips", names, "-o", tmp_path / "none")
+    expect_error(result, 1, "names.txt, line 1: there is no file")
+    expect_no_trace(tmp_path / "none")
+    listed = tmp_path / "reference.txt"
+    listed.write_text("".join(f"{corpus.parent / name}\n" for name in names.read_text().splitlines()))
+    succeed(*arguments, "difference-lens", "--reference-clips", listed, "-o", tmp_path / "lens")
+    shares = rows(tmp_path / "lens", "difference-lens", component="delta", metric="constant_share")
+    numbers = {row["variant"]: int(row["n"]) for row in shares}
+    assert set(numbers) == {"reference", "training", "test"} and numbers["reference"] == 3
+    assert numbers["test"] == len((tmp_path / "lens" / "clips.txt").read_text().split())
+    assert {row["variant"] for row in rows(tmp_path / "lens", "difference-lens", component="steered")} == {"reference"}
+    assert set((tmp_path / "lens" / "clips.txt").read_text().split()) <= set(some.read_text().split())
+    result = run(*arguments, "contribution", "--reference-clips", listed, "-o", tmp_path / "other")
+    assert result.returncode == 0 and "without effect: --reference-clips" in result.stderr
+
+
+def test_depth_is_made_only_by_name(trained, some, tmp_path):
+    succeed("analyze", trained / "fold-00", "--threads", 1, "--clips", some, "--only", "depth", "-o", tmp_path / "depth")
+    found = rows(tmp_path / "depth", "depth", component="centroid", metric="log_probability")
+    assert len(found) == 1 and found[0]["null_draws"] == "19"
+    assert float(found[0]["null_low"]) < float(found[0]["null_high"])
 
 
 def test_one_fold_of_a_run_is_tested_on_its_own_clips(trained, tmp_path):

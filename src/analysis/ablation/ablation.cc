@@ -19,6 +19,7 @@
 
 #include "analysis/ablation/layer_sets.h"
 #include "analysis/ablation/replaced_factors.h"
+#include "analysis/ablation/set_values.h"
 #include "analysis/ablation/set_walk.h"
 #include "analysis/ablation/words.h"
 #include "analysis/analyses.h"
@@ -49,8 +50,6 @@ bool same_stem(const Encoder& a, const Encoder& b) {
 RowKey key_of(const std::string& component, std::optional<int64_t> layer) {
   return {.model = "adapted", .layer = layer, .component = component};
 }
-
-RowKey key_of_set(size_t set) { return {.variant = fmt::format("set {}", set)}; }
 
 class Ablation : public Analysis {
  public:
@@ -133,17 +132,9 @@ void Ablation::end_models(const ModelViews& views) {
         logits_from({encoder, changed, head}, adapted.residuals[layer], layer, adapted.pass, adapted.residuals));
 }
 
-// Weighted sets as terms of AnswerCurves::weighted().
-std::vector<std::pair<RowKey, double>> terms_of(const WeightedSets& weighted) {
-  std::vector<std::pair<RowKey, double>> terms;
-  for (const auto& [set, weight] : weighted) terms.emplace_back(key_of_set(set), weight);
-  return terms;
-}
-
 // Rows of each layer's share and, without a layer, of their sum v(all) - v(none).
 std::vector<Row> Ablation::shares() const {
-  const WeightedSets gain = {{plan_.number_of(plan_.all()), 1}, {plan_.number_of(0), -1}};
-  std::vector<Row> rows = sets_.weighted(key_of("shapley", {}), terms_of(gain));
+  std::vector<Row> rows = sets_.weighted(key_of("shapley", {}), terms_of(gain_of(plan_)));
   for (size_t i = 0; i < plan_.adapted.size(); ++i)
     for (Row& row : sets_.weighted(key_of("shapley", plan_.adapted[i]), terms_of(plan_.shares[i])))
       rows.push_back(std::move(row));

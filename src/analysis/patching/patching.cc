@@ -22,11 +22,10 @@
 
 #include "analysis/analyses.h"
 #include "analysis/answer_curves.h"
-#include "analysis/curves.h"
 #include "analysis/patching/words.h"
+#include "analysis/recovered_share.h"
 #include "analysis/refitted_head.h"
 #include "base/random.h"
-#include "statistics/intervals/pooled_interval.h"
 
 namespace loralens {
 namespace {
@@ -45,12 +44,6 @@ class Patch : public Intervention {
  private:
   Site site_;
   Tensor value_;  // ΣT×D
-};
-
-// One clip's log-probability of its class, in one fold.
-struct Value {
-  int64_t fold, clip;
-  double log_p;
 };
 
 bool same_head(const Head& a, const Head& b) {
@@ -101,7 +94,7 @@ class Patching : public Analysis {
 
   const Setting& setting_;
   AnswerCurves curves_;
-  std::map<RowKey, std::vector<Value>> values_;  // metric log_probability
+  std::map<RowKey, std::vector<ClipValue>> values_;  // metric log_probability
   std::vector<const Head*> heads_;  // each reads both models
   std::vector<std::string> suffixes_;  // of the heads' variants
   Samples samples_;
@@ -180,70 +173,24 @@ void Patching::add(const BatchView& view, const RowKey& key, const Tensor& logit
     values_[probability].push_back({view.fold.fold, view.clips[i], log_p[i]});
 }
 
-// Sums over the clips of each speaker, by run.
-struct Sums {
-  std::map<std::string, std::vector<double>> of_speaker;
-  std::vector<double> total;
-
-  explicit Sums(int64_t runs) : total(runs) {}
-  void add(int64_t run, const std::string& speaker, double value) {
-    of_speaker.try_emplace(speaker, total.size()).first->second[run] += value;
-    total[run] += value;
-  }
-  double total_without(size_t run, const std::string& speaker) const {
-    return total[run] - of_speaker.at(speaker)[run];
-  }
-
-  // The totals, or their ratios to those of `divisor`, whole and without each speaker.
-  PooledScores scores(const Sums* divisor = nullptr) const {
-    PooledScores result{std::ssize(total), std::ssize(of_speaker), {}, {}};
-    for (size_t run = 0; run < total.size(); ++run) {
-      result.whole.push_back(total[run] / (divisor ? divisor->total[run] : 1));
-      for (const auto& [speaker, of_run] : of_speaker)
-        result.without.push_back(total_without(run, speaker) / (divisor ? divisor->total_without(run, speaker) : 1));
-    }
-    return result;
-  }
-};
-
 // Rows of R, averaged over runs. untold: receives each head (by its suffix) under which the gain may be 0, so that R is
 // left out, with the reason.
 std::vector<Row> Patching::recovered(std::map<std::string, std::string>& untold) const {
-  using FoldClip = std::pair<int64_t, int64_t>;
   std::vector<Row> rows;
   for (const auto& [key, patched] : values_) {
     if (key.component == "none") continue;
-    const bool into_frozen = key.variant.starts_with("adapted-into-frozen");
     const size_t mark = key.variant.find("-head-");
     const std::string head = mark == std::string::npos ? "" : key.variant.substr(mark + 1);
-    std::map<FoldClip, double> adapted, frozen;
+    ClipValues adapted, frozen;
     for (const auto& [model, values] : {std::pair{"adapted", &adapted}, std::pair{"frozen", &frozen}})
-      for (const Value& v :
+      for (const ClipValue& v :
            values_.at({.model = model, .variant = head, .component = "none", .metric = "log_probability"}))
         (*values)[{v.fold, v.clip}] = v.log_p;
-    Sums gain(setting_.runs), moved(setting_.runs), gain_of_all(1);
-    for (const Value& v : patched) {
-      const std::string speaker = setting_.group_of(v.clip);
-      const int64_t run = v.fold / setting_.folds_of_a_run();
-      const double low = frozen.at({v.fold, v.clip}), high = adapted.at({v.fold, v.clip});
-      gain.add(run, speaker, high - low);
-      gain_of_all.add(0, speaker, high - low);
-      moved.add(run, speaker, into_frozen ? v.log_p - low : high - v.log_p);
-    }
-    const auto of_gain = pooled_difference_interval(gain_of_all.scores());  // given these runs
-    if (!of_gain.value || (of_gain.value->low <= 0 && of_gain.value->high >= 0)) {
-      untold[head] = of_gain.value ? "its interval over speakers holds 0" : of_gain.reason;
-      continue;
-    }
-    const PooledScores shares = moved.scores(&gain);
-    Row row{.key = key, .value = shares.value(), .n = std::ssize(patched)};
-    row.key.metric = "recovered";
-    if (setting_.folds == 1) row.fold = patched.front().fold;
-    if (setting_.protocol.intervals) {
-      row.estimand = "pooled";
-      set_interval(row, pooled_difference_interval(shares));
-    }
-    rows.push_back(std::move(row));
+    auto row = recovered_share(setting_, key, patched, frozen, adapted, key.variant.starts_with("adapted-into-frozen"));
+    if (row.value)
+      rows.push_back(std::move(*row.value));
+    else
+      untold[head] = row.reason;
   }
   return rows;
 }
