@@ -244,7 +244,9 @@ std::vector<Row> ConfusionCurves::weighted_uar(const RowKey& key,
       row.value += weight * uar(confusion);
     }
     if (!setting_.protocol.intervals) continue;
-    if (auto pooled = scores_of_runs(counts.runs, Score::uar); pooled.value)
+    if (terms.size() > 2)
+      reason = "no interval of a sum of more than two UARs was accepted by its coverage";
+    else if (auto pooled = scores_of_runs(counts.runs, Score::uar); pooled.value)
       scores.emplace_back(std::move(*pooled.value), weight);
     else
       reason = pooled.reason;

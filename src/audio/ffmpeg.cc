@@ -76,7 +76,8 @@ std::string about_audio(const std::string& messages) {
   std::string kept;
   for (const std::string& line : split(messages, '\n')) {
     const bool of_video = std::ranges::any_of(
-        std::array{"[h264", "[hevc", "[mpeg4", "[mpeg", "[vp", "[av1", "[mjpeg", "[msmpeg4", "[wmv", "[vc1", "[flv"},
+        std::array{"[h264", "[hevc", "[mpeg4", "[mpeg1video", "[mpeg2video", "[vp", "[av1", "[mjpeg", "[msmpeg4", "[wmv",
+                   "[vc1"},
         [&](const char* codec) { return line.starts_with(codec); });
     if (!of_video) kept += line + "\n";
   }
@@ -124,7 +125,7 @@ class Child {
     while (!ended_ && ::waitpid(process_, &status_, 0) < 0 && errno == EINTR) {
     }
     ended_ = true;
-    return WIFEXITED(status_) && WEXITSTATUS(status_) == 0;
+    return status_ == 0;
   }
 
   // Ends the process if it still runs.
@@ -156,8 +157,16 @@ class Child {
       for (const char* name : {"PATH=", "LD_LIBRARY_PATH=", "HOME="})
         if (std::strncmp(*entry, name, std::strlen(name)) == 0) environment.push_back(*entry);
     environment.push_back(nullptr);
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    sigset_t usual;  // signals that this program ignores
+    sigemptyset(&usual);
+    for (const int signal : {SIGPIPE, SIGXFSZ}) sigaddset(&usual, signal);
+    posix_spawnattr_setsigdefault(&attributes, &usual);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
     const int error =
-        ::posix_spawn(&process_, program.c_str(), &actions, nullptr, arguments.data(), environment.data());
+        ::posix_spawn(&process_, program.c_str(), &actions, &attributes, arguments.data(), environment.data());
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     if (error != 0) {
       process_ = 0;
@@ -180,7 +189,7 @@ class Child {
   }
 
   pid_t process_ = 0;
-  int output_ = -1, messages_ = -1, status_ = 0;
+  int output_ = -1, messages_ = -1, status_ = -1;  // status_ -1: not known
   bool ended_ = false;
 };
 
@@ -208,9 +217,9 @@ class FfmpegDecoder : public AudioDecoder {
   int64_t read(float* out, int64_t count) override {
     const size_t frame = channels * sizeof(float), wanted = count * frame;
     const size_t got = ended_ ? 0 : child_.read(reinterpret_cast<char*>(out), wanted);
-    auto* words = reinterpret_cast<uint32_t*>(out);
     if constexpr (std::endian::native == std::endian::little)
-      for (size_t i = 0; i < got / sizeof(float); ++i) words[i] = __builtin_bswap32(words[i]);
+      for (size_t i = 0; i < got / sizeof(float); ++i)
+        out[i] = std::bit_cast<float>(__builtin_bswap32(std::bit_cast<uint32_t>(out[i])));
     if (got < wanted && !ended_) end(got % frame != 0);
     const auto frames_read = static_cast<int64_t>(got / frame);
     read_ += frames_read;
@@ -285,7 +294,8 @@ std::optional<Path> find_ffmpeg() {
   const char* folders = std::getenv("PATH");
   std::istringstream in(folders ? folders : "");
   for (std::string folder; std::getline(in, folder, ':');)
-    if (Path program = Path(folder) / "ffmpeg"; program.is_absolute() && ::access(program.c_str(), X_OK) == 0)
+    if (Path program = Path(folder) / "ffmpeg";
+        program.is_absolute() && std::filesystem::is_regular_file(program) && ::access(program.c_str(), X_OK) == 0)
       return program;
   return std::nullopt;
 }

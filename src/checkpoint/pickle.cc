@@ -119,6 +119,8 @@ class Unpickler {
   }
 
   void push_global(const std::string& module, const std::string& name) {
+    constexpr size_t longest = 200;  // each value holds a copy
+    if (module.size() + name.size() > longest) damaged();
     push({.kind = PickleKind::global, .text = module + " " + name});
   }
 

@@ -70,7 +70,7 @@ class TorchFile::Builder {
   }
 
   std::string text_of(const ZipFile::Member& member, uint64_t most) const {
-    if (member.size > most) fail("{}: a pickle of {} bytes; at most {} are read", where_, member.size, most);
+    if (member.size > most) fail("{}: a member of {} bytes; at most {} are read", where_, member.size, most);
     std::string bytes(member.size, '\0');
     file_.zip_->file().read(member.offset, bytes.data(), bytes.size());
     return bytes;
@@ -79,7 +79,9 @@ class TorchFile::Builder {
   void read_dims(const PickleValue& dims) {
     for (size_t i = 0; i + 1 < dims.items.size(); i += 2) {
       const PickleValue &key = pickle_.at(dims.items[i]), &value = pickle_.at(dims.items[i + 1]);
-      if (key.kind == PickleKind::text && value.kind == PickleKind::integer) file_.dims_[key.text] = value.number;
+      constexpr size_t longest = 64;  // OpenAI's keys are shorter; comparisons of long ones would take long
+      if (key.kind == PickleKind::text && key.text.size() <= longest && value.kind == PickleKind::integer)
+        file_.dims_[key.text] = value.number;
     }
   }
 
@@ -164,7 +166,7 @@ class TorchFile::Builder {
     entry.begin = member->second.offset + static_cast<uint64_t>(first * width);
   }
 
-  // Sets span and contiguous. Error unless all elements are distinct in number and lie in the storage.
+  // Sets span and contiguous. Error unless the elements lie in the storage and are not more than it holds.
   void measure(const std::string& where, Entry& entry, int64_t first, int64_t storage) const {
     if (entry.strides.size() != entry.shape.size()) fail("{}: its shape and strides do not fit", where);
     int64_t elements = 1, last = 0, expected = 1;
@@ -178,7 +180,8 @@ class TorchFile::Builder {
       overflow |= __builtin_add_overflow(last, reach, &last);
       overflow |= __builtin_mul_overflow(expected, std::max<int64_t>(size, 1), &expected);
     }
-    entry.span = overflow ? 0 : elements == 0 ? 0 : last + 1;
+    overflow |= __builtin_add_overflow(last, 1, &last);
+    entry.span = overflow || elements == 0 ? 0 : last;
     entry.contiguous = plain || elements == 0;
     if (overflow || first < 0 || first > storage || entry.span > storage - first || elements > storage)
       fail("{}: its shape [{}] does not fit its storage of {} elements: the file is damaged", where,

@@ -34,7 +34,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 13> parts_of
      {"mlp.2", "fc2"},
      {"mlp_ln", "final_layer_norm"}}};
 
-// One side of OpenAI's model ("encoder", "decoder"): renames its tensors and checks their shapes.
+// OpenAI's model under the names of transformers; checks the shapes of its tensors.
 class OpenaiModel {
  public:
   explicit OpenaiModel(std::shared_ptr<const TorchFile> file) : file_(std::move(file)) {}

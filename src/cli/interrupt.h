@@ -5,8 +5,8 @@
 
 namespace loralens {
 
-// While it exists, SIGINT (Ctrl-C) and SIGTERM print "loralens: <message>" to standard error, and then end the process
-// as they do without it. One at a time.
+// While it exists, SIGINT (Ctrl-C) and SIGTERM, unless they are ignored, print "loralens: <message>" to standard error
+// and end the process. One at a time.
 class InterruptMessage {
  public:
   explicit InterruptMessage(const std::string& message);

@@ -143,7 +143,8 @@ def uar_share_rows(found: dict, layer: str, function) -> Rows:
         if name == "":
             names = sorted(set(speakers))
             complete = all(set(labels[speakers != one]) == set(labels) for one in names)
-            without = [value(speakers != one) for one in names] if complete else []
+            gain = layer == ""  # shares, sums of more than two UARs, have no interval
+            without = [value(speakers != one) for one in names] if complete and gain else []
             row = row.over_all(intervals.pooled(row.value, without), "pooled")
         rows[Key(model="adapted", layer=layer, component="shapley", metric="uar", fold=text(name))] = row
     return rows

@@ -20,9 +20,9 @@ std::string largest_share(const Setting& setting, const Findings& findings, cons
   const Row* gain = share_row(findings, metric, {});
   if (!gain) return "";
   const std::string size = fmt::format("{:+.3f}{}", gain->value, interval_words(*gain, true));
-  if (has_interval(*gain) && !differs_from_zero(*gain))
+  if (!has_interval(*gain) || !differs_from_zero(*gain))
     return fmt::format("Whether the adapters of all layers together change {} cannot be told: {}.", what, size);
-  if (gain->value <= 0) return fmt::format("The adapters of all layers together do not raise {}: {}.", what, size);
+  if (gain->value < 0) return fmt::format("The adapters of all layers together lower {}: {}.", what, size);
   const Row* largest = nullptr;
   for (int64_t layer = 0; layer < setting.layers; ++layer)
     if (const Row* row = share_row(findings, metric, layer); row && (!largest || row->value > largest->value))

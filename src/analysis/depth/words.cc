@@ -22,12 +22,13 @@ std::string sentence(const Findings& findings, const char* metric, const char* w
         "Whether the adaptation specialises late cannot be told from {}: under the refitted head the adapters of all "
         "layers change it by {:+.3f}{}, which is not shown to be above 0.",
         what, gain->value, interval_words(*gain, true));
+  const double p = std::min(1.0, 2 * z->p);
   return fmt::format(
       "{}: the depth centroid of the Shapley shares is {:.2f}; that of random updates with the same singular values is "
-      "between {:.2f} and {:.2f} in 95 % of cases (z = {:.2f}, one-sided p = {:.2g}). {}",
+      "between {:.2f} and {:.2f} in 95 % of cases (z = {:.2f}, one-sided p = {:.2g}, doubled for the two scores). {}",
       std::string_view(metric) == "uar" ? "UAR" : "Log-probability of the true class", centroid->value,
-      centroid->null_low, centroid->null_high, z->value, z->p,
-      z->p < 0.05 ? "The shares lie in later layers than those of random updates."
+      centroid->null_low, centroid->null_high, z->value, p,
+      p < 0.05 ? "The shares lie in later layers than those of random updates."
                   : "It is not shown that the shares lie in later layers than those of random updates.");
 }
 

@@ -181,6 +181,7 @@ Findings DifferenceLens::finish() {
   Findings findings;
   findings.rows = curves_.rows();
   null_.annotate(findings.rows);
+  for (Row& row : findings.rows) row.p = row.p_adjusted = NAN;  // the draws are too few for a test
   for (const auto& more : {logits_.rows(), of_folds_.rows(), recovered(findings.notes)})
     findings.rows.insert(findings.rows.end(), more.begin(), more.end());
   if (findings.rows.empty())

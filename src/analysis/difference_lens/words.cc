@@ -18,9 +18,9 @@ std::vector<std::string> reading_of(const Setting& setting, const std::string& s
   };
   if (const Row* share = find("test", last, "delta", "constant_share"))
     sentences.push_back(fmt::format(
-        "After the last layer {:.0f} % of the squared difference between the adapted and the frozen model's pooled "
-        "states is the same for all test clips.",
-        100 * share->value));
+        "After the last layer {} of the squared difference between the adapted and the frozen model's pooled states is "
+        "the same for all test clips.",
+        share->value > 0 ? fmt::format("{:.0f} %", 100 * share->value) : "no part"));
   const Row* best = nullptr;
   for (int64_t layer = 0; layer < setting.layers; ++layer)
     if (const Row* row = find(source, layer, "steered", "recovered"); row && (!best || row->value > best->value))
@@ -36,7 +36,9 @@ std::vector<std::string> reading_of(const Setting& setting, const std::string& s
     sentences.back() += " The interval includes 0: whether it recovers anything cannot be told.";
   if (const Row* steered = find(source, *best->key.layer, "steered", "log_probability");
       steered && steered->null_draws > 0)
-    sentences.back() += fmt::format(" Random directions of the same norm: adjusted p = {:.2g}.", steered->p_adjusted);
+    sentences.back() += fmt::format(
+        " With it the log-probability is {:.3f}; with {} random directions of the same norm, {:.3f} to {:.3f}.",
+        steered->value, steered->null_draws, steered->null_low, steered->null_high);
   return sentences;
 }
 
@@ -67,7 +69,7 @@ void describe_difference_lens(const Setting& setting, const std::string& source,
   findings.caveat =
       "The mean is over positions and clips, so a change that follows the time course of speech counts as one that "
       "depends on the clip. Training clips trained the adapter, so their mean difference may favour it. The largest "
-      "recovered share is not adjusted for the choice among the layers; the adjusted p is.";
+      "recovered share is not adjusted for the choice among the layers. Random directions are too few for a p value.";
   if (findings.rows.empty()) return;
   findings.reading = reading_of(setting, source, findings);
   findings.figures = figures_of(source);
