@@ -28,7 +28,8 @@ MODEL = "tiny.en"
 MACHINE = ["--threads", 1, "--precision", "fp32"]
 LOOSE, TIGHT = 1e-3, 1e-4  # relative to the larger of the value and the range of its curve
 ROUNDING = 2**-22  # relative to a term of a difference: four units in the last place of float32
-TOLERANCES = {"contribution": TIGHT, "logit-lens": TIGHT, "erasure": TIGHT, "spectrum": TIGHT}
+TOLERANCES = {"contribution": TIGHT, "logit-lens": TIGHT, "erasure": TIGHT, "ablation": TIGHT,
+              "spectrum": TIGHT}
 
 
 def program(folder: pathlib.Path) -> pathlib.Path:

@@ -21,17 +21,17 @@ std::string largest_share(const Setting& setting, const Findings& findings, cons
   if (!gain) return "";
   const std::string size = fmt::format("{:+.3f}{}", gain->value, interval_words(*gain, true));
   if (!has_interval(*gain) || !differs_from_zero(*gain))
-    return fmt::format("Whether the adapters of all layers together change {} cannot be told: {}.", what, size);
-  if (gain->value < 0) return fmt::format("The adapters of all layers together lower {}: {}.", what, size);
+    return fmt::format("Whether all adapted layers together change {} cannot be told: {}.", what, size);
+  if (gain->value < 0) return fmt::format("All adapted layers together lower {}: {}.", what, size);
   const Row* largest = nullptr;
   for (int64_t layer = 0; layer < setting.layers; ++layer)
     if (const Row* row = share_row(findings, metric, layer); row && (!largest || row->value > largest->value))
       largest = row;
   std::string text = fmt::format(
-      "The adapters of all layers together change {} by {}; the largest Shapley share is that of layer {}: {:+.3f}{}.",
-      what, size, *largest->key.layer, largest->value, interval_words(*largest, true));
+      "All adapted layers together change {} by {}; the largest Shapley share is that of layer {}: {:+.3f}{}.", what,
+      size, *largest->key.layer, largest->value, interval_words(*largest, true));
   if (has_interval(*largest) && !differs_from_zero(*largest))
-    text += " Its interval includes 0: whether this layer's adapters add anything cannot be told.";
+    text += " Its interval includes 0: whether this layer adds anything cannot be told.";
   return text;
 }
 

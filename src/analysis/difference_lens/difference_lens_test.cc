@@ -27,17 +27,18 @@ struct Bias : SiteAdapter {
 
 class DifferenceLensTest : public testing::Test {
  protected:
-  void plant(bool constant) {
+  // gains: whether the clips have the labels of the classes that the bias helps most, or least.
+  void plant(bool constant, bool gains = true) {
     auto bias = std::make_shared<Bias>();
     bias->direction = random_tensor({16}, 5) * 2;
     bias->constant = constant;
     AdapterSet& adapters = fold_.subjects.adapted.model.adapted.adapters;
     adapters.clear();
     adapters.add({SiteKind::residual_out, 1}, bias);
-    for (const int64_t clip : fold_.subjects.test) {  // label each clip so that every speaker gains
+    for (const int64_t clip : fold_.subjects.test) {
       const Tensor high = at::log_softmax(fold_.see(fold_.subjects.adapted, clip).logits, 0),
                    low = at::log_softmax(fold_.see(fold_.subjects.frozen, clip).logits, 0);
-      fold_.setting.labels[clip] = (high - low).argmax().item<int64_t>();
+      fold_.setting.labels[clip] = (gains ? high - low : low - high).argmax().item<int64_t>();
     }
   }
   Tensor difference(int64_t clip, int64_t layer) const {  // D: of the states after the layer, over the clip's positions
@@ -86,6 +87,16 @@ TEST_F(DifferenceLensTest, AConstantBiasIsExplainedWhollyAndRecoveredWhollyWhere
   const double adapted = value_of(findings_, {.model = "adapted", .component = "none", .metric = "log_probability"});
   EXPECT_NEAR(value("reference", 1, "steered", "log_probability"), adapted, 1e-9);
   EXPECT_NEAR(value("reference", 0, "steered", "recovered"), 0, 1e-9);  // nothing differs below the adapter
+}
+
+TEST_F(DifferenceLensTest, OfALossNoGainIsSaidToBeRecovered) {
+  plant(true);
+  find();
+  EXPECT_THAT(findings_.reading, testing::Contains(testing::HasSubstr("recovers")));
+  plant(true, /*gains=*/false);
+  find();
+  EXPECT_NEAR(value("training", 1, "steered", "recovered"), 1, 1e-9);
+  EXPECT_THAT(findings_.reading, testing::Not(testing::Contains(testing::HasSubstr("recovers"))));
 }
 
 TEST_F(DifferenceLensTest, RowsAreThoseOfWholePassesWithTheMeanAdded) {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "analysis/difference_lens/mean_difference.h"
 
-#include <ATen/TensorOperators.h>
-
 #include <limits>
 
 namespace loralens {

@@ -2,6 +2,7 @@
 // The mean difference of two models' states over clips, and how much of the differences it explains.
 #pragma once
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "analysis/curves.h"
 #include "analysis/interval_words.h"
 
@@ -21,6 +23,11 @@ std::vector<std::string> reading_of(const Setting& setting, const std::string& s
         "After the last layer {} of the squared difference between the adapted and the frozen model's pooled states is "
         "the same for all test clips.",
         share->value > 0 ? fmt::format("{:.0f} %", 100 * share->value) : "no part"));
+  const auto end = [&](const char* model) {
+    return find_row(findings.rows, {.model = model, .component = "none", .metric = "log_probability"});
+  };
+  const Row *adapted = end("adapted"), *frozen = end("frozen");
+  if (!adapted || !frozen || adapted->value <= frozen->value) return sentences;  // there is no gain to recover
   const Row* best = nullptr;
   for (int64_t layer = 0; layer < setting.layers; ++layer)
     if (const Row* row = find(source, layer, "steered", "recovered"); row && (!best || row->value > best->value))
@@ -42,10 +49,11 @@ std::vector<std::string> reading_of(const Setting& setting, const std::string& s
   return sentences;
 }
 
-std::vector<Figure> figures_of(const std::string& source) {
+std::vector<Figure> figures_of(const std::string& source, const std::vector<Row>& rows) {
   std::vector<Figure> figures;
   const auto add = [&](const char* metric, const char* name, const char* title, const char* y,
                        std::vector<std::string> variants) {
+    if (std::ranges::none_of(rows, [&](const Row& row) { return row.key.metric == metric; })) return;
     Figure f{.name = name, .title = title, .y_title = y, .color = "variant"};
     f.where = {{"metric", {metric}}, {"variant", std::move(variants)}};
     figures.push_back(std::move(f));
@@ -72,7 +80,7 @@ void describe_difference_lens(const Setting& setting, const std::string& source,
       "recovered share is not adjusted for the choice among the layers. Random directions are too few for a p value.";
   if (findings.rows.empty()) return;
   findings.reading = reading_of(setting, source, findings);
-  findings.figures = figures_of(source);
+  findings.figures = figures_of(source, findings.rows);
 }
 
 }  // namespace loralens
