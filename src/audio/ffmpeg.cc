@@ -75,10 +75,9 @@ std::string lines_of_one(const std::string& messages) {
 std::string about_audio(const std::string& messages) {
   std::string kept;
   for (const std::string& line : split(messages, '\n')) {
-    const bool of_video = std::ranges::any_of(
-        std::array{"[h264", "[hevc", "[mpeg4", "[mpeg1video", "[mpeg2video", "[vp", "[av1", "[mjpeg", "[msmpeg4", "[wmv",
-                   "[vc1"},
-        [&](const char* codec) { return line.starts_with(codec); });
+    const bool of_video = std::ranges::any_of(std::array{"[h264", "[hevc", "[mpeg4", "[mpeg1video", "[mpeg2video",
+                                                         "[vp", "[av1", "[mjpeg", "[msmpeg4", "[wmv", "[vc1"},
+                                              [&](const char* codec) { return line.starts_with(codec); });
     if (!of_video) kept += line + "\n";
   }
   return kept;

@@ -28,7 +28,7 @@ extern "C" void tell_and_end(int signal) {
 InterruptMessage::InterruptMessage(const std::string& message) {
   // On a terminal, the line begins below the progress bar.
   line = fmt::format("{}loralens: {}\n", ::isatty(STDERR_FILENO) ? "\n" : "", shown(message));
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = tell_and_end;
   for (size_t i = 0; i < signals.size(); ++i) {
     ::sigaction(signals[i], nullptr, &before[i]);

@@ -29,7 +29,7 @@ std::string sentence(const Findings& findings, const char* metric, const char* w
       std::string_view(metric) == "uar" ? "UAR" : "Log-probability of the true class", centroid->value,
       centroid->null_low, centroid->null_high, z->value, p,
       p < 0.05 ? "The shares lie in later layers than those of random updates."
-                  : "It is not shown that the shares lie in later layers than those of random updates.");
+               : "It is not shown that the shares lie in later layers than those of random updates.");
 }
 
 }  // namespace

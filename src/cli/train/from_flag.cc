@@ -62,7 +62,8 @@ void FromFlag::open(CLI::App& command, const AdapterFlags& flags, const Base& ba
   flags.check_same(command, given_, saved_.options, base.encoder.config);
   const bool renamed = run.adapter.encoder_name != classifier_encoder;
   run.adapter = for_classifier(base.encoder.config, run.adapter);
-  if (renamed) method_named(run.adapter.method).check(base.encoder.config, run.adapter);  // its patterns fit the old names
+  // Ranks and alphas by pattern name the modules of the other model.
+  if (renamed) method_named(run.adapter.method).check(base.encoder.config, run.adapter);
   run.start = open_start(folder_, base, classes);
   if (!saved_.bare && !same_input(run.start->model.input, run.source.input))
     log_line(fmt::format("the input options (--input, --tail, clips over 30 s) differ from those of {}", name_));
