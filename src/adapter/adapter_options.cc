@@ -19,6 +19,11 @@ constexpr std::string_view classifier_encoder = "encoder.";
 
 }  // namespace
 
+std::string AdapterOptions::head_name_in_peft(const std::string& layer) const {
+  const bool whole = encoder_name.ends_with(classifier_encoder);
+  return (whole ? encoder_name.substr(0, encoder_name.size() - classifier_encoder.size()) : "") + layer;
+}
+
 std::string AdapterOptions::name_in_peft(const std::string& path) const {
   return encoder_name + path.substr(classifier_encoder.size());
 }

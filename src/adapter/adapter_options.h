@@ -41,6 +41,8 @@ struct AdapterOptions {
 
   // The name of a module in the model that PEFT adapted. path: path_of().
   std::string name_in_peft(const std::string& path) const;
+  // The same for "projector" and "classifier": "net.projector" where the encoder is "net.encoder.".
+  std::string head_name_in_peft(const std::string& layer) const;
 
   // The method's own options. Error if they belong to another method.
   template <typename T>

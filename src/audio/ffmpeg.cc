@@ -234,7 +234,8 @@ class FfmpegDecoder : public AudioDecoder {
     // file: and an absolute path, so that no name is taken for an option or for another protocol; the container is
     // given, so that no file is taken for a playlist that names other files.
     const std::string input = "file:" + std::filesystem::absolute(path).string();
-    std::vector<std::string> words = {program.string(), "-nostdin", "-hide_banner", "-loglevel", "error", "-xerror"};
+    std::vector<std::string> words = {program.string(), "-nostdin", "-hide_banner", "-loglevel",
+                                      "error",          "-xerror",  "-err_detect",  "crccheck+explode"};
     for (const char* word : {"-protocol_whitelist", "file,pipe", "-threads", "1", "-f"}) words.emplace_back(word);
     words.emplace_back(format.demuxer);
     words.insert(words.end(), {"-i", input});

@@ -110,6 +110,7 @@ class Unpickler {
   void memoize(uint64_t place) {
     top();
     memo_[place] = stack_.back();
+    if (memo_.size() > most_values) damaged();
   }
 
   void recall(uint64_t place) {

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "checkpoint/safetensors.h"
@@ -39,10 +40,12 @@ inline std::string zip_of(const std::vector<Member>& members) {
 inline std::string pickled_text(const std::string& value) {
   return "X" + raw(static_cast<uint32_t>(value.size())) + value;
 }
-inline std::string pickled_integer(int32_t value) { return "J" + raw(value); }
+inline std::string pickled_integer(int64_t value) {
+  return std::in_range<int32_t>(value) ? "J" + raw(static_cast<int32_t>(value)) : "\x8a\x08" + raw(value);
+}
 inline std::string pickled_tuple(const std::vector<int64_t>& values) {
   std::string out = "(";
-  for (const int64_t value : values) out += pickled_integer(static_cast<int32_t>(value));
+  for (const int64_t value : values) out += pickled_integer(value);
   return out + "t";
 }
 
@@ -51,9 +54,8 @@ inline std::string pickled_tensor(const std::string& key, int64_t elements, cons
                                   const std::vector<int64_t>& strides, int64_t first = 0,
                                   const std::string& storage = "FloatStorage") {
   return "ctorch._utils\n_rebuild_tensor_v2\n((" + pickled_text("storage") + "ctorch\n" + storage + "\n" +
-         pickled_text(key) + pickled_text("cpu") + pickled_integer(static_cast<int32_t>(elements)) + "tQ" +
-         pickled_integer(static_cast<int32_t>(first)) + pickled_tuple(shape) + pickled_tuple(strides) + "\x89" +
-         "ccollections\nOrderedDict\n)RtR";
+         pickled_text(key) + pickled_text("cpu") + pickled_integer(elements) + "tQ" + pickled_integer(first) +
+         pickled_tuple(shape) + pickled_tuple(strides) + "\x89" + "ccollections\nOrderedDict\n)RtR";
 }
 
 inline std::string whole_pickle(const std::string& body) { return "\x80\2" + body + "."; }

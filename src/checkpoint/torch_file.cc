@@ -63,10 +63,14 @@ class TorchFile::Builder {
  private:
   void find_archive() {
     constexpr std::string_view end = "data.pkl";
+    int64_t found = 0;
     for (const auto& [name, member] : file_.zip_->members())
-      if (name == end || name.ends_with("/" + std::string(end)))
-        if (archive_ = name.substr(0, name.size() - end.size()); true) return;
-    fail("{}: this zip file has no data.pkl, so torch.save() did not write it", where_);
+      if (name == end || name.ends_with("/" + std::string(end))) {
+        archive_ = name.substr(0, name.size() - end.size());
+        ++found;
+      }
+    if (found == 0) fail("{}: this zip file has no data.pkl, so torch.save() did not write it", where_);
+    if (found > 1) fail("{}: this zip file has {} members data.pkl, so torch.save() did not write it", where_, found);
   }
 
   std::string text_of(const ZipFile::Member& member, uint64_t most) const {
@@ -119,6 +123,11 @@ class TorchFile::Builder {
       no_tensor(name, given);
     const auto& parts = arguments();
     if (parts.size() < 4 || pickle_.at(parts[1]).kind != PickleKind::integer) no_tensor(name, given);
+    constexpr size_t views = 6;  // {"neg": True} or {"conj": True}: other values than those of the storage
+    if (parts.size() > views && pickle_.at(parts[views]).kind == PickleKind::dict &&
+        !pickle_.at(parts[views]).items.empty())
+      fail("{}: tensor {} is a negated or conjugated view: save a copy of it (tensor.resolve_neg())", where_,
+           quoted(name));
     Entry entry{.type = {},
                 .shape = numbers_of(name, parts[2]),
                 .strides = numbers_of(name, parts[3]),

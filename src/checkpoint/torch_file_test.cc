@@ -106,6 +106,7 @@ TEST(TorchFile, DamagedFilesAreErrors) {
   EXPECT_THAT(error_with(zip_of({{"a", "b"}})), HasSubstr("no data.pkl"));
   EXPECT_THAT(error_with(zip_of({{"a/data.pkl", "}"}, {"a/data.pkl", "}"}})), HasSubstr("twice"));
   EXPECT_THAT(error_with(torch_zip("h\5", {})), HasSubstr("damaged"));
+  EXPECT_THAT(error_with(torch_zip(pickled_text(std::string(300, 'a')) + "q\1h\1h\1\x93", {})), HasSubstr("damaged"));
   EXPECT_THAT(error_with(torch_zip(std::string(100'000, '('), {})), HasSubstr("damaged"));
   EXPECT_THAT(error_with(torch_zip(std::string(2'000'001, 'N'), {})), HasSubstr("more than 2000000 values"));
   EXPECT_THAT(error_with(std::string("\x80\2\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 15)),

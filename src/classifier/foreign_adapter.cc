@@ -82,8 +82,8 @@ std::string head_fault(const TensorSource& source, const TensorSource* of_base) 
 
 void refuse_headless(const Path& folder, const Path& file, const std::string& why) {
   fail(
-      "{}: {}: train a head with 'loralens train --from {} --corpus TABLE', or give the adapter to 'loralens analyze', "
-      "which needs no head for some analyses",
+      "{}: {}: train a head with 'loralens train --from {} --model BASE --corpus TABLE', or give the adapter to "
+      "'loralens analyze', which needs no head for some analyses",
       file.string(), why, shell_word(folder.string()));
 }
 

@@ -125,7 +125,7 @@ void load_foreign_head(EmotionModel& model, const Path& folder, const Base& base
   const auto holder = [&](const char* name) -> TensorSource& { return source.contains(name) ? source : *of_base; };
   HeadFiles files{holder("projector.weight"), holder("classifier.weight")};
   std::optional<TensorSource> second;
-  if (of_base && of_base->contains("layer_weights")) files.layer_weights = &*of_base;
+  if (of_base && base.encoder.config.json.value("use_weighted_layer_sum", false)) files.layer_weights = &*of_base;
   if (description.in(description.config).truth("use_weighted_layer_sum", false))
     files.layer_weights = &second.emplace(open_tensor_file(folder / "head.safetensors"), model.precision.compute);
   model.head = load_head(model.adapted.encoder, files);

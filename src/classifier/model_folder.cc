@@ -108,7 +108,13 @@ AdapterOptions saved_options(const Path& folder, const Description& description)
     }
     return options;
   }
-  if (description.kind == FolderKind::classifier) return {.method = "full"};
+  if (description.kind == FolderKind::classifier) {
+    const json problem = description.config.value("problem_type", json());
+    if (problem.is_string() && problem != "single_label_classification")
+      fail("{}: \"problem_type\" is {}, but an emotion head chooses one class: its outputs are no probabilities of it",
+           description.file.string(), problem.dump());
+    return {.method = "full"};
+  }
   AdapterOptions options{.method = description.text("method")};
   read_recorded_options(description.own.value("adapter", json::object()), description.file.string(), options);
   return options;
@@ -163,8 +169,13 @@ std::string base_name_of(const Path& folder) {
   if (const std::string base = describe(folder).text("base"); !base.empty()) return base;
   if (!fs::exists(folder / "adapter_config.json")) return "";
   const json config = read_json_object(folder / "adapter_config.json");
-  const auto name = config.find("base_model_name_or_path");
-  return name != config.end() && name->is_string() ? name->get<std::string>() : "";
+  const auto text = [&](const char* key) {
+    const auto value = config.find(key);
+    return value != config.end() && value->is_string() ? value->get<std::string>() : "";
+  };
+  const std::string name = text("base_model_name_or_path"), revision = text("revision");
+  const bool of_hub = !revision.empty() && !name.empty() && !fs::exists(name);
+  return of_hub && name.find('@') == std::string::npos ? name + "@" + revision : name;
 }
 
 SavedModel saved_model(const Path& folder) {

@@ -173,6 +173,8 @@ Clips clips_of_table(const Table& table, const std::string& name, const Path& fo
 Clips read_clips(const Path& csv) {
   const UserTable read = read_user_table(csv);
   for (const std::string& note : read.notes) log_line(fmt::format("{}: {}", csv.string(), note));
+  if (const std::string note = note_on_segments(read.table.header, csv.string()); !note.empty())
+    log_line(fmt::format("{}: {}", csv.string(), note));
   return clips_of_table(read.table, csv.string(), csv.parent_path());
 }
 

@@ -27,7 +27,7 @@ constexpr std::array<Meaning, 5> meanings = {
       " speaker speakers speakerid speakername spk spkid spkr spkrid actor actorid actorname subject "
       "subjectid participant participantid person personid talker "},
      {"start", " start starttime startseconds begin begintime onset "},
-     {"end", " end endtime endseconds stop stoptime "}}};
+     {"end", " end endtime endseconds stop stoptime offset "}}};
 
 std::string plain(std::string_view name) {
   std::string text = folded(name);
@@ -61,6 +61,15 @@ std::string conversion_command(const std::vector<std::string>& header, const std
   }
   const Path path(file);
   return command + " -o " + shell_word((path.parent_path() / path.stem()).string() + "-clips.csv");
+}
+
+std::string note_on_segments(const std::vector<std::string>& header, const std::string& file) {
+  const std::string start = column_like(header, "start"), end = column_like(header, "end");
+  if (start.empty() || end.empty() || start == "start" || end == "end") return "";
+  return fmt::format(
+      "whole files are taken, and the columns '{}' and '{}' are kept as others; if they are the start and the end of "
+      "segments, in seconds, run: {}",
+      shown(start), shown(end), conversion_command(header, file));
 }
 
 }  // namespace loralens

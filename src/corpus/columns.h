@@ -16,4 +16,7 @@ std::string column_like(const std::vector<std::string>& header, std::string_view
 // file --label-column emotion -o list-clips.csv". COLUMN stands for a column that the header does not show.
 std::string conversion_command(const std::vector<std::string>& header, const std::string& file);
 
+// What to say of a table that has no columns start and end, but two whose names mean the same; "" for another table.
+std::string note_on_segments(const std::vector<std::string>& header, const std::string& file);
+
 }  // namespace loralens

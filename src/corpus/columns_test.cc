@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "corpus/columns.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 namespace loralens {
 namespace {
@@ -23,6 +23,14 @@ TEST(Columns, TheCommandNamesTheUsersColumns) {
             "'a/my list-clips.csv'");
   EXPECT_EQ(conversion_command({"file", "x", "spk"}, "t.tsv"),
             "loralens corpus table t.tsv --path-column file --label-column COLUMN --speaker-column spk -o t-clips.csv");
+}
+
+TEST(Columns, OfSegmentsUnderOtherNamesAreTold) {
+  const std::string note = note_on_segments({"path", "label", "speaker", "onset", "offset"}, "clips.csv");
+  EXPECT_THAT(note, testing::HasSubstr("whole files are taken"));
+  EXPECT_THAT(note, testing::HasSubstr("loralens corpus table clips.csv --start-column onset --end-column offset"));
+  EXPECT_EQ(note_on_segments({"path", "label", "speaker", "start", "end"}, "clips.csv"), "");
+  EXPECT_EQ(note_on_segments({"path", "label", "speaker", "onset"}, "clips.csv"), "");
 }
 
 }  // namespace

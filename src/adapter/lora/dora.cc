@@ -62,8 +62,8 @@ class DoraMethod : public Method {
   Linear merged_module(const Linear& base, const std::string& name, const AdapterOptions& options,
                        const std::string& prefix, const TensorReader& read) const override {
     Dora dora;
-    start_lora(dora, low_rank_of(name, options.own_as<LoraOptions>()), base, /*dropout=*/0, /*seed=*/0,
-               base.weight.options());
+    start_lora(dora, low_rank_of(options.head_name_in_peft(name), options.own_as<LoraOptions>()), base, /*dropout=*/0,
+               /*seed=*/0, base.weight.options());
     load_factors(dora, name, prefix, read);
     dora.magnitude = dora.norms(base.weight);
     read(prefix + name + ".lora_magnitude_vector", dora.magnitude);

@@ -77,8 +77,8 @@ class LoraMethod : public Method {
   Linear merged_module(const Linear& base, const std::string& name, const AdapterOptions& options,
                        const std::string& prefix, const TensorReader& read) const override {
     Lora lora;
-    start_lora(lora, low_rank_of(name, options.own_as<LoraOptions>()), base, /*dropout=*/0, /*seed=*/0,
-               base.weight.options());
+    start_lora(lora, low_rank_of(options.head_name_in_peft(name), options.own_as<LoraOptions>()), base, /*dropout=*/0,
+               /*seed=*/0, base.weight.options());
     load_factors(lora, name, prefix, read);
     return lora.merged(base);
   }

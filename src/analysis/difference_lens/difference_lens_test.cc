@@ -149,7 +149,7 @@ TEST_F(DifferenceLensTest, RandomDirectionsDoNotRecoverAConstantBias) {
       {.model = "adapted", .variant = "training", .layer = 1, .component = "steered", .metric = "log_probability"});
   ASSERT_NE(row, nullptr);
   EXPECT_EQ(row->null_draws, 19);
-  EXPECT_NEAR(row->p, 1 / 20.0, 1e-12);
+  EXPECT_TRUE(std::isnan(row->p));  // too few draws for a test
   EXPECT_GT(row->value, row->null_high);
 }
 

@@ -72,7 +72,7 @@ class EmoBoxReader : public Reader {
   }
 
   RawCorpus read(const Path& root, const ReaderOptions& options) const override {
-    static const Pattern pattern("_(train|valid|test)(?:_fold_([0-9]+))?");
+    static const Pattern pattern("_(train|valid|test)(?:_fold_([0-9]+))?$");
     ListedClips listed;
     int64_t other = 0;
     for (const Path& path : files_below(root)) {

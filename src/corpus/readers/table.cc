@@ -123,6 +123,8 @@ class TableReader : public Reader {
           "the paths");
     set_speakers(table, options.speaker_pattern, root);
     spell_out_labels(table, options.label_column, read.notes);
+    if (std::string note = note_on_segments(table.header, root.string()); !note.empty())
+      read.notes.push_back(std::move(note));
     const Path folder = audio_folder(table, root, options.audio, read.notes);
     return {clips_of_table(table, root.string(), folder), read.notes};
   }
