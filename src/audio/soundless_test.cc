@@ -18,7 +18,7 @@ class Soundless : public AudioFiles {
   }
 };
 
-// Interleaves a mono signal with factors of it.
+// The interleaved channels that are the mono signal times each factor.
 std::vector<float> spread(const std::vector<float>& mono, const std::vector<float>& factors) {
   std::vector<float> samples;
   for (const float sample : mono)

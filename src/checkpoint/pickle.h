@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Restricted reader of Python pickles (protocols 2 to 5, and what they share with 0 and 1). It builds plain values and
-// never calls anything: names of Python objects stay names, and the caller decides which it understands.
+// Restricted reader of Python pickles (protocols 2 to 5, with those opcodes of 0 and 1 that they use). It builds plain
+// values and never calls anything: names of Python objects stay names, and the caller decides which it understands.
 #pragma once
 
 #include <cstdint>
@@ -12,15 +12,15 @@ namespace loralens {
 
 enum class PickleKind : uint8_t {
   none,
-  truth,       // number: 0 or 1
-  integer,     // number
-  real,        // real
-  text,        // text (UTF-8 or bytes)
-  global,      // text: "module name" of a Python object
-  list,        // items
-  tuple,       // items
-  dict,        // items: key, value, key, value, ...
-  call,        // items: the called object, its arguments (a tuple); nothing is called
+  truth,  // number: 0 or 1
+  integer,  // number
+  real,  // real
+  text,  // text (UTF-8 or bytes)
+  global,  // text: "module name" of a Python object
+  list,  // items
+  tuple,  // items
+  dict,  // items: key, value, key, value, ...
+  call,  // items: the called object, its arguments (a tuple); nothing is called
   persistent,  // items: the id of an object outside the pickle
 };
 

@@ -140,7 +140,7 @@ void take_weights(const RemoteModel& model, const std::string& repository, Desti
     destination.take(model, model.look_up(shard));
 }
 
-// Takes the files of an adapter of PEFT, and logs what they are.
+// Downloads the files of a PEFT adapter, and logs the base model that it names.
 void take_adapter(const RemoteModel& model, const std::string& repository, Destination& destination) {
   const std::string settings = "adapter_config.json";
   const bool safe = model.has("adapter_model.safetensors");

@@ -42,7 +42,8 @@ HttpReply http_request(const HttpRequest& request);
 // A URL for messages: without the user and password before '@', and without the query, which may contain a signature.
 std::string without_secrets(std::string_view url);
 
-// Whether a URL is https, or http to this machine (localhost, 127.0.0.0/8, ::1), so that nobody else can read a token.
+// Whether a URL is https, or http to this machine (localhost, 127.0.0.0/8, ::1), so that others on the network cannot
+// read the token that is sent to it.
 bool is_private(const std::string& url);
 
 // Whether both URLs have the same scheme, host and port. Error if one of them is no URL.

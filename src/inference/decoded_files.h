@@ -31,7 +31,7 @@ struct DecodedFile {
   int64_t positions() const;  // of `mels`
 };
 
-// Sets what is known of a file once all its windows are decoded.
+// Sets the seconds of a file whose windows are all decoded, and why it has no sound.
 void finish(FileResult& result, const ClipWindows& windows);
 
 // The log-mels of the next windows, until they have at least `positions` positions.

@@ -17,11 +17,7 @@ QUICK = ["--folds", "speaker:2", "--epochs", 1, "--head-epochs", 1, "--select", 
 def material(tmp_path_factory):
     """A folder with a transcriber `model`, a clip and a corpus; the classifier that shares its encoder."""
     folder = tmp_path_factory.mktemp("material")
-    model = tiny.classifier()
-    tiny.transcriber(model).save_pretrained(folder / "model")
-    tiny.clip_of(folder)
-    tiny.corpus_of(folder)
-    return folder, model
+    return folder, tiny.material_of(folder)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

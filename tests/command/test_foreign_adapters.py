@@ -17,10 +17,7 @@ PEFT = "base_model.model."
 def material(tmp_path_factory):
     """A folder with the base model, a clip, a corpus, and the adapter `plain` on v_proj with a head."""
     folder = tmp_path_factory.mktemp("material")
-    model = tiny.classifier()
-    tiny.transcriber(model).save_pretrained(folder / "model")
-    tiny.clip_of(folder)
-    tiny.corpus_of(folder)
+    model = tiny.material_of(folder)
     plain = tiny.adapted(model)
     plain.save_pretrained(folder / "plain")
     return folder, model, plain

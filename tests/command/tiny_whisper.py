@@ -72,3 +72,12 @@ def expected(model):
 def predicted(folder, clip, *flags):
     line = succeed("predict", folder, clip, "--input", "padded", "--precision", "fp32", "--threads", 1, *flags)
     return list(json.loads(line)["probabilities"].values())
+
+
+def material_of(folder):
+    """Writes a transcriber `model`, a clip and a corpus; returns the classifier that shares its encoder."""
+    model = classifier()
+    transcriber(model).save_pretrained(folder / "model")
+    clip_of(folder)
+    corpus_of(folder)
+    return model

@@ -4,9 +4,8 @@
 #include <ATen/ops/zeros_like.h>
 #include <gmock/gmock.h>
 
-#include "analysis/ablation/layer_sets.h"
 #include "analysis/ablation/replaced_factors.h"
-#include "analysis/test_fold.h"
+#include "analysis/ablation/test_layers.h"
 #include "checkpoint/safetensors.h"
 #include "statistics/intervals/pooled_interval.h"
 
@@ -18,12 +17,7 @@ using at::Tensor;
 class AblationTest : public testing::Test {
  protected:
   // The adapted model with the adapters of these layers only.
-  Subject with_layers(LayerSet set) const {
-    Subject subject = fold_.subjects.adapted;
-    std::erase_if(subject.model.adapted.adapters.linear,
-                  [&](const auto& entry) { return !contains(set, entry.first.layer); });
-    return subject;
-  }
+  Subject with_layers(LayerSet set) const { return only_layers(fold_.subjects.adapted, set); }
   // A whole pass of one clip: the naive reference.
   Tensor log_p(const Subject& subject, int64_t clip) const {
     return at::log_softmax(fold_.see(subject, clip).logits, 0);
@@ -154,7 +148,8 @@ struct ActOnMark : Mark {
   }
 };
 
-// Two layers whose adapters only work together: each has half of the gain, while switching off either loses all of it.
+// Two layers whose adapters only work together: each has half of the gain, and the gain is 0 if either is switched
+// off.
 TEST_F(AblationTest, LayersThatOnlyWorkTogetherShareTheGain) {
   Encoder quiet = *fold_.setting.base;  // layer 1 adds nothing to the residual stream
   for (Linear* linear : {&quiet.layers[1].out, &quiet.layers[1].fc2})
@@ -184,7 +179,7 @@ TEST_F(AblationTest, ReplacedFactorsAreThoseOfTheStartAndOfTheNextFold) {
   const std::vector<EmotionModel> models = {fold_.subjects.adapted.model, other};
   for (const Parameter& p : other.parameters())
     p.tensor.detach().add_(random_tensor(p.tensor.sizes().vec(), hash_of(hash_of(p.name), 2), 0.2));
-  Tensors initial;  // A as it is now, B = 0
+  Tensors initial;  // the start of the training: the present A, and B = 0
   for (const Parameter& p : models[0].adapted.parameters)
     initial[p.name] = p.role == ParameterRole::factor_a ? p.tensor.detach() : at::zeros_like(p.tensor.detach());
   write_safetensors(folder_.path() / "initial.safetensors", initial);

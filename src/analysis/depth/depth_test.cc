@@ -7,11 +7,10 @@
 #include <ATen/ops/tensor.h>
 #include <gmock/gmock.h>
 
-#include "analysis/ablation/layer_sets.h"
+#include "analysis/ablation/test_layers.h"
 #include "analysis/depth/centroid.h"
 #include "analysis/depth/random_updates.h"
 #include "analysis/refitted_head.h"
-#include "analysis/test_fold.h"
 #include "base/random.h"
 
 namespace loralens {
@@ -53,12 +52,7 @@ TEST(Depth, TheTestHasItsLevel) {
 
 class DepthTest : public testing::Test {
  protected:
-  Subject with_layers(LayerSet set) const {
-    Subject subject = fold_.subjects.adapted;
-    std::erase_if(subject.model.adapted.adapters.linear,
-                  [&](const auto& entry) { return !contains(set, entry.first.layer); });
-    return subject;
-  }
+  Subject with_layers(LayerSet set) const { return only_layers(fold_.subjects.adapted, set); }
   Tensor state(const Subject& subject, int64_t clip) const {  // D, the last layer's normed and pooled output
     const Norm& norm = subject.encoder.norm;
     const Tensor x = fold_.see(subject, clip).sites.at({SiteKind::residual_out, 2});
@@ -140,7 +134,7 @@ TEST_F(DepthTest, WithoutAGainNothingIsSaidAboutDepth) {
   findings_ = fold_.find(make_depth(fold_.setting));
   const Row* gain = find_row(findings_.rows, {.model = "adapted", .component = "gain", .metric = "log_probability"});
   ASSERT_NE(gain, nullptr);
-  ASSERT_FALSE(gain->low > 0);  // the random adapters of this model help nobody
+  ASSERT_FALSE(gain->low > 0);  // random adapters do not raise the log-probability
   EXPECT_THAT(findings_.reading, testing::Contains(testing::HasSubstr("cannot be told")));
 }
 

@@ -14,7 +14,8 @@ namespace loralens {
 
 struct UserTable {
   Table table;
-  std::vector<std::string> notes;  // one line each: what was passed over, and how the table was read if not by commas
+  std::vector<std::string>
+      notes;  // a line each: rows and columns that were left out; a separator that is no comma or tab
 };
 
 // Reads a table whose columns are separated by commas, semicolons, tabs or vertical bars: the sign that occurs most

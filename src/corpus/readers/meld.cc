@@ -29,11 +29,6 @@ constexpr std::array<Partition, 3> partitions = {{{"train", "train_splits", "dia
                                                   {"dev", "dev_splits_complete", "dia110_utt7"},
                                                   {"test", "output_repeated_splits_test", ""}}};
 
-bool is_file(const Path& path) {
-  std::error_code code;
-  return std::filesystem::is_regular_file(path, code);
-}
-
 // The partition's CSV file, in the root or in the partition's folder.
 std::optional<Path> text_file(const Path& root, const Partition& part) {
   const std::string name = fmt::format("{}_sent_emo.csv", part.name);

@@ -30,11 +30,6 @@ const std::map<std::string, std::string> parts = {{"Train", "train"},
                                                   {"Test2", "test2"},
                                                   {"Test3", "test3"}};
 
-bool is_file(const Path& path) {
-  std::error_code code;
-  return std::filesystem::is_regular_file(path, code);
-}
-
 Path table_of(const Path& root) {
   for (const Path& path : {root / "Labels" / table_name, root / table_name, root / "labels" / table_name})
     if (is_file(path)) return path;

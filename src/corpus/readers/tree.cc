@@ -34,6 +34,11 @@ std::vector<Path> files_below(const Path& root) { return sorted_files<fs::recurs
 
 std::vector<Path> files_in(const Path& root) { return sorted_files<fs::directory_iterator>(root); }
 
+bool is_file(const Path& path) {
+  std::error_code code;
+  return std::filesystem::is_regular_file(path, code);
+}
+
 bool is_audio(const Path& path) {
   static const std::set<std::string> extensions = {".wav",  ".wave", ".flac", ".mp3",  ".ogg", ".oga",
                                                    ".opus", ".aif",  ".aiff", ".aifc", ".au",  ".snd",

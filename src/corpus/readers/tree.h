@@ -18,6 +18,9 @@ std::vector<Path> files_below(const Path& root);
 // The same for the files directly in `root`.
 std::vector<Path> files_in(const Path& root);
 
+// Whether the path is a file, or a link to one; false if that cannot be found out.
+bool is_file(const Path& path);
+
 // Whether the file has an extension of audio that the program's own libraries decode (.wav .flac .mp3 .ogg .sph ...),
 // in upper or lower case.
 bool is_audio(const Path& path);
