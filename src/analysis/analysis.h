@@ -46,6 +46,7 @@ struct Setting {
   std::vector<int64_t> labels;  // class number of each clip of the table
   int64_t layers = 0, width = 0;  // N, D
   bool has_head = true;  // false: the models have no head, so there are no logits and no gradients of the loss
+  bool compared = true;  // false: there are only adapted models, since the base that they were trained from is unknown
   int64_t folds = 1;  // models to analyse: all folds of the first run, then of the second, ...
   int64_t runs = 1;  // runs trained on the same folds with different seeds
   // Linear layers that the adapted model has a LinearAdapter on, ascending.
@@ -171,6 +172,8 @@ struct AnalysisEntry {
   bool equal_factors = false;
   // Whether all that it measures needs the emotion head. Other analyses leave out gradients of the loss without a head.
   bool needs_head = false;
+  // Whether all that it measures compares the adapted model with the frozen one.
+  bool needs_frozen = false;
   // Whether the analysis is made only if --only names it, because it takes much longer than the others.
   bool by_name = false;
   // Whether the paper has such an analysis. `--protocol paper` runs the others only if --only names them.

@@ -30,15 +30,17 @@ FoldSubjects subjects_of(const ComparedModels& models, size_t fold, const Settin
   // about other draws.
   const uint64_t start =
       setting.protocol.same_start ? setting.seed : hash_of(setting.seed, hash_of("untrained of fold"), fold);
-  return {
-      static_cast<int64_t>(fold),
-      make_subject(Role::adapted, adapted),
-      make_subject(Role::frozen, models.frozen[fold]),
-      make_subject(Role::untrained, models.untrained ? *models.untrained : untrained_like(adapted, models.base, start)),
-      std::move(parts.fit),
-      std::move(parts.test),
-      std::move(parts.sample),
-      reference_clips(models, setting)};
+  FoldSubjects subjects{.fold = static_cast<int64_t>(fold),
+                        .adapted = make_subject(Role::adapted, adapted),
+                        .fit = std::move(parts.fit),
+                        .test = std::move(parts.test),
+                        .sample = std::move(parts.sample),
+                        .reference = reference_clips(models, setting)};
+  if (!setting.compared) return subjects;
+  subjects.frozen = make_subject(Role::frozen, models.frozen[fold]);
+  subjects.untrained =
+      make_subject(Role::untrained, models.untrained ? *models.untrained : untrained_like(adapted, models.base, start));
+  return subjects;
 }
 
 // Runs these analyses over all folds. Adds the clips that were measured (not those that only serve to fit) to `used`,
@@ -126,6 +128,7 @@ Setting setting_of(const ComparedModels& models, const Protocol& protocol, uint6
   setting.layers = models.base.encoder.config.layers;
   setting.width = models.base.encoder.config.width;
   setting.has_head = model.no_head.empty();
+  setting.compared = !models.frozen.empty();
   setting.folds = std::ssize(models.folds);
   setting.runs = setting.folds / static_cast<int64_t>(models.folds_of_a_run);
   setting.model_folders = models.folders;

@@ -178,6 +178,7 @@ AnalysisRunner::AnalysisRunner(const Setting& setting, std::vector<Analysis*> an
     : setting_(setting), analyses_(std::move(analyses)) {}
 
 bool AnalysisRunner::wanted(Part part, Role role) const {
+  if (!setting_.compared && role != Role::adapted) return false;
   for (const Analysis* analysis : analyses_)
     if (analysis->wants(part, role)) return true;
   return false;

@@ -110,11 +110,14 @@ json about(const AnalyzeArguments& a, const ComparedModels& m, const AnalysesRes
       {"folds", analysed.folds},
       {"clips", analysed.clips.size()},
       {"speakers", speakers.size()},
-      {"against", a.against.empty() ? "the same head, adapter off" : a.against},
-      {"untrained", a.untrained.empty() ? fmt::format("A, B and head N(0, 0.02), seed {}", a.seed) : a.untrained},
       {"precision", m.base.precision.compute == c10::ScalarType::Float ? "fp32" : "16 bit products"},
       {"device", m.base.encoder.device().str()},
       {"versions", {{"loralens", LORALENS_VERSION}, {"libtorch", TORCH_VERSION}}}};
+  if (!m.frozen.empty()) {
+    result["against"] = a.against.empty() ? "the same head, adapter off" : a.against;
+    result["untrained"] =
+        a.untrained.empty() ? fmt::format("A, B and head N(0, 0.02), seed {}", a.seed) : a.untrained;
+  }
   if (seen.clips != 0) result["trained_clips"] = seen.clips ? json(*seen.clips) : json();
   if (seen.speakers > 0) result["trained_speakers"] = seen.speakers;
   if (!m.against_known) result["against_trained_clips"] = nullptr;
@@ -150,6 +153,21 @@ void leave_out_headless(const ComparedModels& m, std::vector<AnalysisEntry>& ent
     fail("{}: {}: without a head there is no {}; choose contribution, spectrum, alignment or embedding with --only",
          run, why, names.substr(0, names.size() - 2));
   log_line(fmt::format("{}: {}: left out: {}gradients of the loss", run, why, names));
+}
+
+// Removes the analyses that compare with the frozen model if there is none.
+void leave_out_comparisons(const ComparedModels& m, std::vector<AnalysisEntry>& entries) {
+  if (!m.frozen.empty()) return;
+  std::string names;
+  std::erase_if(entries, [&](const AnalysisEntry& entry) {
+    if (entry.needs_frozen) names += fmt::format("{}{}", names.empty() ? "" : ", ", entry.name);
+    return entry.needs_frozen;
+  });
+  const std::string why = fmt::format(
+      "{} is a whole classifier, which does not name the model that it was trained from (--model names it)",
+      m.folders.front().string());
+  if (entries.empty()) fail("{}: without that model there is no {}", why, names);
+  log_line(fmt::format("{}: it is analysed alone{}{}", why, names.empty() ? "" : ", without ", names));
 }
 
 // The largest number of --corpus clips that trained a run: 0 if the clips are those of the runs' own folds, nullopt if
@@ -224,13 +242,13 @@ void analyze(const CLI::App& command, AnalyzeArguments& a) {
                                  .model = a.model,
                                  .classes = split(a.classes),
                                  .bare_input = a.input,
-                                 .head = HeadUse::if_any,
-                                 .compared = true},
+                                 .head = HeadUse::if_any},
                                 a.machine);
   const ComparedModels m = open_compared(comparison_of(a), std::move(first), a.input);
   check_inputs_stay(a.out, paths_of(m.clips, m.base.name));
   const Setting setting = setting_of(m, protocol, a.seed);
   leave_out_headless(m, entries);
+  leave_out_comparisons(m, entries);
   leave_out_unequal(m, entries);
   tell_of_unused(a, setting, entries);
   const SeenInTraining seen = seen_by_any(a, m);

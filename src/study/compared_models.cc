@@ -315,6 +315,11 @@ void use_labels_as_classes(ComparedModels& m) {
 ComparedModels open_compared(const ComparisonRequest& a, OpenedRun first_run, const InputOptions& bare_input) {
   ComparedModels m;
   const std::string& first = a.runs.front();
+  if (first_run.base_unknown && !(a.against.empty() && a.untrained.empty() && a.runs.size() == 1))
+    fail(
+        "{} is a whole classifier, which does not name the model that it was trained from: give that with --model to "
+        "compare them",
+        first);
   m.run = run_of(first);
   m.folders = std::move(first_run.folders);
   m.base = std::move(first_run.base);
@@ -332,14 +337,14 @@ ComparedModels open_compared(const ComparisonRequest& a, OpenedRun first_run, co
     for (size_t f = 0; f < m.folders.size(); f += folds.size()) m.seeds.push_back(seed_of_model(m.folders[f]));
   check_distinct(m);
   tell_of_same_seeds(m);
-  m.frozen = frozen_models(a, m);
+  if (!first_run.base_unknown) m.frozen = frozen_models(a, m);
   for (auto* models : {&m.adapted, &m.frozen})
     for (EmotionModel& model : *models) use_last_layer_head(model);
   if (!a.untrained.empty()) m.untrained = untrained_model(a, m);
   if (a.first_fold) {
     m.folders.resize(1);
     m.adapted.resize(1, m.adapted.front());
-    m.frozen.resize(1, m.frozen.front());
+    if (!m.frozen.empty()) m.frozen.resize(1, m.frozen.front());
     m.folds.resize(1);
     m.folds_of_a_run = 1;
   }

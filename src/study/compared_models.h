@@ -31,7 +31,8 @@ struct ComparedModels {
   std::vector<Path> folders;  // of each model: the folds of the first training, of the second, ...
   Base base;
   // One each for every fold of every training; all heads read the last layer. Adapters of PEFT may have no head
-  // (EmotionModel::no_head); their classes are then those of --classes, else the labels of the clips.
+  // (EmotionModel::no_head); their classes are then those of --classes, else the labels of the clips. `frozen` is empty
+  // if the base is unknown (OpenedRun::base_unknown): the adapted models are then compared with nothing.
   std::vector<EmotionModel> adapted, frozen;
   // Whether it is known that the models of `against` were trained on none of the clips on which they are compared.
   bool against_known = true;
@@ -48,7 +49,7 @@ struct ComparedModels {
 // first: the first run, opened with all its folds. bare_input: the input of further bare PEFT folders.
 // Error unless further runs repeat the first one on the same folds, and all compared models have its classes and input.
 // Error if the models of `against` were trained on clips on which they are compared, if they are the analysed models,
-// or if `untrained` is a trained model. Logs which further runs were trained with the seed of the first, or with other
+// if `untrained` is a trained model, or if either is given and the base is unknown. Logs which further runs were trained with the seed of the first, or with other
 // flags.
 ComparedModels open_compared(const ComparisonRequest& request, OpenedRun first, const InputOptions& bare_input);
 

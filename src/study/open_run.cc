@@ -113,17 +113,13 @@ OpenedRun open_run(const RunRequest& request, const Compute& compute) {
   }
   const std::string own = base_name_of(folders[0]);
   std::string name = request.model.empty() ? own : request.model;
-  if (name.empty() && is_classifier_folder(folders[0])) {
-    if (request.compared)
-      fail("{} is a whole classifier, which does not name the model that it was trained from: give that with --model",
-           run.string());
-    name = folders[0].string();
-  }
+  const bool base_unknown = name.empty() && is_classifier_folder(folders[0]);
+  if (base_unknown) name = folders[0].string();
   if (name.empty()) fail("{} does not name its base model: give it with --model", run.string());
   if (request.model.empty() && Path(name).is_absolute() && !std::filesystem::exists(Path(name) / "config.json"))
     fail("{}: its base model {} is not there any more: name its folder where it is now with --model{}", run.string(),
          name, tables_are_there(run_of(run)) ? "" : ", and for evaluate and analyze its table of clips with --corpus");
-  OpenedRun opened{open_base_of(folders[0], name, compute), {}, folders};
+  OpenedRun opened{open_base_of(folders[0], name, compute), {}, folders, base_unknown};
   const Timed time(Phase::load);
   for (const Path& folder : folders)
     opened.models.push_back(load_model(folder, opened.base, {request.classes, request.bare_input, request.head}));

@@ -35,9 +35,6 @@ struct RunRequest {
   std::vector<std::string> classes;  // class names; empty: the run's own names
   InputOptions bare_input;  // input options for a folder that another program saved, which does not record them
   HeadUse head = HeadUse::needed;  // whether an adapter without an emotion head is opened
-  // Whether the models are compared with their base. A classifier of transformers names none, so `model` must; else its
-  // own encoder serves as the base.
-  bool compared = false;
   bool folds = true;  // true: the models of the folds; false: the final model of each training, if there is one
 };
 
@@ -45,6 +42,8 @@ struct OpenedRun {
   Base base;
   std::vector<EmotionModel> models;  // one for each training and fold (model_folders), or only the final models
   std::vector<Path> folders;  // folder of each model
+  // Whether the run is a classifier of transformers, which names no base model, and its own encoder serves as the base.
+  bool base_unknown = false;
 };
 
 // Error if the run names no base model (and is no classifier whose own encoder serves), if its models do not belong to

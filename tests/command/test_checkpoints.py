@@ -34,10 +34,39 @@ def test_a_whole_classifier_of_transformers(weighted, material, tmp_path):
     metrics = json.loads(succeed("evaluate", trained, "--corpus", place / "clips.csv", "--json"))
     assert metrics["classes"] == CLASSES and metrics["clips"] == 8
     analysis = ["analyze", trained, "--corpus", place / "clips.csv", "--only", "contribution,logit-lens", "--threads", 1]
-    expect_error(run(*analysis, "-o", tmp_path / "none"), 1, "whole classifier", "--model")
     succeed(*analysis, "--model", place / "model", "-o", tmp_path / "analysis")
     rows = table_of(tmp_path / "analysis" / "tables" / "contribution.csv")
     assert any(float(row["value"]) != 0 for row in rows if row["model"] == "adapted-frozen")
+
+
+def values_of(table, model):
+    return {tuple(row[key] for key in ("variant", "layer", "component", "metric", "class")): row["value"]
+            for row in table_of(table) if row["model"] == model and row["fold"] == ""}
+
+
+@pytest.mark.parametrize("protocol", ["strict", "paper"])
+def test_a_classifier_whose_base_is_unknown_is_analysed_alone(protocol, material, tmp_path):
+    place, _ = material
+    model = tiny.classifier(id2label=dict(enumerate(CLASSES)))
+    tiny.randomised(model, seed=4)
+    model.save_pretrained(tmp_path / "trained")
+    analysis = ["analyze", tmp_path / "trained", "--corpus", place / "clips.csv", "--threads", 1, "--protocol", protocol]
+    result = run(*analysis, "-o", tmp_path / "alone")
+    assert result.returncode == 0 and "--model names it" in result.stderr
+    assert ("without ablation, patching" in result.stderr) == (protocol == "strict")
+    succeed(*analysis, "--model", place / "model", "-o", tmp_path / "compared")
+    for name in ["contribution", "logit-lens", "erasure", "gradients"]:
+        alone, compared = tmp_path / "alone" / "tables" / f"{name}.csv", tmp_path / "compared" / "tables" / f"{name}.csv"
+        assert {row["model"] for row in table_of(alone)} <= {"adapted"}
+        assert values_of(alone, "adapted") == values_of(compared, "adapted")
+    summary = json.loads((tmp_path / "alone" / "summary.json").read_text())
+    assert "against" not in summary["about"] and "untrained" not in summary["about"]
+    sentences = [sentence for a in summary["analyses"] for sentence in a["reading"]]
+    assert sentences and not any(word in sentence for sentence in sentences for word in ("rozen", "adaptation", "before training"))
+    expect_error(run(*analysis, "--only", "depth,patching", "-o", tmp_path / "none"), 1, "no depth, patching", "--model")
+    for flag in ["--against", "--untrained"]:
+        expect_error(run(*analysis, flag, place / "model", "-o", tmp_path / "none"), 1, "whole classifier", "--model")
+    expect_no_trace(tmp_path / "none")
 
 
 def test_a_model_of_short_windows_reads_windows_of_its_own(tmp_path):

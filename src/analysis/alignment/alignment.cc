@@ -218,9 +218,12 @@ void Alignment::add_notes(Findings& findings) const {
   if (const std::string note = setting_.note_on_site_adapters(); !note.empty())
     findings.notes.push_back(note);
   else if (setting_.adapted.empty())
-    findings.notes.push_back("The model has no adapter, so there is no A and B to compare, only residual streams.");
+    findings.notes.push_back(fmt::format(
+        "The model has no adapter, so there is no A and B to compare, {}",
+        setting_.compared ? "only residual streams." : "and no frozen model to compare its residual stream with."));
   for (const std::string& module : other_)
     findings.notes.push_back(fmt::format("The adapters of {} have no two factors A and B to compare.", module));
+  if (!setting_.compared) return;
   if (minibatches_.used() == 0)
     findings.notes.push_back(fmt::format("CKA needs at least 4 clips; {} were seen.", minibatches_.dropped()));
   else

@@ -112,9 +112,31 @@ std::string direction_sentence(const Setting& setting, const std::vector<Row>& r
   return text;
 }
 
-std::vector<std::string> reading_of(const Setting& setting, const std::vector<Row>& rows) {
+constexpr std::array names = {"attention", "the MLP", "the whole layer"};  // of the components
+
+// Sentences on a model that is compared with none.
+std::vector<std::string> reading_alone(const Setting& setting, const std::vector<Row>& rows) {
   std::vector<std::string> sentences;
-  const std::array names = {"attention", "the MLP", "the whole layer"};
+  for (size_t c = 0; c < components.size(); ++c) {
+    double sum = 0;
+    const Row* most = nullptr;
+    for (int64_t l = 0; l < setting.layers; ++l) {
+      const Row* row = find_row(rows, key_of("adapted", l, c, 0));
+      if (!row) return {};
+      sum += row->value;
+      if (!most || row->value > most->value) most = row;
+    }
+    sentences.push_back(fmt::format(
+        "The contribution of {} is {:.3f} of the residual stream's norm (mean over layers), the largest in layer {}: "
+        "{:.3f}.",
+        names[c], sum / static_cast<double>(setting.layers), *most->key.layer, most->value));
+  }
+  return sentences;
+}
+
+std::vector<std::string> reading_of(const Setting& setting, const std::vector<Row>& rows) {
+  if (!setting.compared) return reading_alone(setting, rows);
+  std::vector<std::string> sentences;
   const auto value = [&](const char* model, int64_t layer, size_t component, size_t metric) {
     const Row* row = find_row(rows, key_of(model, layer, component, metric));
     return row ? row->value : 0;

@@ -41,9 +41,11 @@ std::string stream_sentence(const std::vector<Row>& rows) {
   if (!after) return "";
   std::string text = fmt::format(
       "The gradient of the residual stream {} (geometric mean over clips). First over last layer: {} after training, "
-      "{} for a random direction at the logits, {} before training.",
-      change_of(*after), ratio_of(after), ratio_of(flow_of(rows, "adapted", "random-cotangent", "", component)),
-      ratio_of(flow_of(rows, "untrained", "", "", component)));
+      "{} for a random direction at the logits",
+      change_of(*after), ratio_of(after), ratio_of(flow_of(rows, "adapted", "random-cotangent", "", component)));
+  if (const Row* before = flow_of(rows, "untrained", "", "", component))
+    text += fmt::format(", {} before training", ratio_of(before));
+  text += ".";
   if (const Row* scaled = flow_of(rows, "adapted", "", "", component, "log10_last_over_first_scaled"))
     text += fmt::format(" Times the norm of the stream itself it {}.", change_of(*scaled));
   return text;

@@ -111,10 +111,12 @@ void LogitLens::begin_fold(const FoldSubjects& fold) {
   maps_.clear();
   refitted_.clear();
   adapted_head_ = joined(fold.adapted.model.head, c10::ScalarType::Double);
+  weighted_ = fold.adapted.model.head.layer_weights.defined();
+  fold_ = fold.fold;
+  if (!setting_.compared) return;
   if (at::equal(adapted_head_->weight, joined(fold.frozen.model.head, c10::ScalarType::Double).weight))
     adapted_head_.reset();
-  fold_ = fold.fold;
-  weighted_ = fold.adapted.model.head.layer_weights.defined() || fold.frozen.model.head.layer_weights.defined();
+  weighted_ |= fold.frozen.model.head.layer_weights.defined();
 }
 
 // The norm through which the head reads a state (0: the embedding, ..., N: the last layer's output); undefined: none.

@@ -68,6 +68,8 @@ void add_weight(int64_t fold, const Place& place, const Tensor& w, const Tensor&
 std::string add_trained_encoder(const FoldSubjects& fold, SpectrumCurves& curves, Intruders& intruders) {
   const EmotionModel& model = fold.adapted.model;
   const EmotionModel& base = fold.frozen.model;
+  if (base.adapted.encoder.layers.empty())
+    return "The change of the weights needs the base encoder, which is unknown: give it with --model.";
   if (base.base_sha256 != model.base_sha256 || base.adapted.encoder_trained || !base.adapted.adapters.empty())
     return "The change of the weights needs the base encoder; the model given to compare with is another one.";
   const auto type = base.adapted.encoder.layers.front().q.weight.scalar_type();
