@@ -57,6 +57,11 @@ class Method {
   // Error if the options do not fit an encoder of this config, or if one of them has no effect.
   virtual void check(const WhisperConfig&, const AdapterOptions&) const {}
 
+  // The same options for an adapter of a classifier, by the names that modules have there.
+  virtual AdapterOptions in_classifier(const WhisperConfig& config, const AdapterOptions& options) const {
+    return for_classifier(config, options);
+  }
+
   virtual EncoderTraining encoder_training(const AdapterOptions&) const { return EncoderTraining::none; }
   // Whether the encoder's hidden states stay those of the base model throughout training.
   virtual bool leaves_encoder() const { return false; }

@@ -143,8 +143,7 @@ PeftNames read_peft_names(const std::vector<std::string>& names, const std::stri
   found.decoder_modules = std::ssize(decoder);
   const auto add = [&](const std::string& today, const std::string& name) {
     const auto [place, fresh] = found.in_file.emplace(today, name);
-    const std::string& first = place->second;
-    if (!fresh) fail("{}: {} and {} are the same tensor", file, quoted(first), quoted(name));
+    if (!fresh) found.copies.emplace_back(place->second, name);
   };
   for (const auto& [name, own] : plain)
     if (!is_of_decoder(own)) add(peft_prefix + in_classifier(own, found.encoder), name);

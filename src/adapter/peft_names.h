@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace loralens {
@@ -17,6 +18,9 @@ struct PeftNames {
   // Today's name, such as "base_model.model.encoder.layers.0.self_attn.v_proj.lora_A.weight", and the name in the file.
   // Base weights lose "base_layer", heads "modules_to_save"; names of adapters ("default") are left out.
   std::map<std::string, std::string> in_file;
+  // Pairs of names in the file that mean one tensor, the first of which is in `in_file`: with trained biases PEFT saves
+  // those of a head of modules_to_save twice.
+  std::vector<std::pair<std::string, std::string>> copies;
   // What the encoder was called in the model that PEFT adapted: "encoder." in a classifier, "model.encoder." in a
   // transcriber, "" if PEFT adapted the encoder alone.
   std::string encoder = "encoder.";
@@ -24,7 +28,7 @@ struct PeftNames {
 };
 
 // names: of all tensors in the file. Error, which begins with `file`, if the file holds several adapters or encoders,
-// or two tensors of one name, or if it adapts a decoder alone.
+// or if it adapts a decoder alone.
 PeftNames read_peft_names(const std::vector<std::string>& names, const std::string& file);
 
 }  // namespace loralens

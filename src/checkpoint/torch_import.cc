@@ -151,7 +151,8 @@ void import_folder(const Path& source, const Path& target) {
                                         [weights, name] { return weights->read(name); }});
   for (const char* file : {"config.json", "preprocessor_config.json", "tokenizer.json", "generation_config.json"})
     if (fs::exists(source / file)) write_file(target / file, read_file(source / file));
-  write_safetensors(target / "model.safetensors", tensors);
+  // By "written_by" --force knows the folder (cli/own_files.cc), since config.json is that of another program.
+  write_safetensors(target / "model.safetensors", tensors, {{"format", "pt"}, {"written_by", "loralens"}});
 }
 
 }  // namespace

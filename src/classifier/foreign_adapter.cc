@@ -105,6 +105,8 @@ void merge_head_adapters(EmotionModel& model, TensorSource& source) {
         method.merged_module({linear.weight.detach(), linear.bias.detach()}, layer, model.options, source.prefix(),
                              [&](const std::string& name, const Tensor& target) { source.fill_whole(name, target); });
     linear.weight.detach().copy_(merged.weight.detach());
+    // A bias that was trained with the adapter, beside weights of the base model.
+    if (const std::string bias = std::string(layer) + ".bias"; source.contains(bias)) source.fill(bias, linear.bias);
   }
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "classifier/tensor_source.h"
 
+#include <ATen/ops/equal.h>
+
 #include "base/error.h"
 #include "base/formats/json.h"
 #include "checkpoint/finite.h"
@@ -15,6 +17,10 @@ TensorSource::TensorSource(std::shared_ptr<const TensorFile> file, c10::ScalarTy
 TensorSource TensorSource::of_peft(std::shared_ptr<const TensorFile> file, c10::ScalarType compute) {
   TensorSource source(std::move(file), compute);
   PeftNames names = read_peft_names(source.file_->names(), source.path().string());
+  for (const auto& [first, second] : names.copies)
+    if (!at::equal(source.file_->read(first), source.file_->read(second)))
+      fail("{}: {} and {} are the same tensor and hold different values", source.path().string(), quoted(first),
+           quoted(second));
   source.prefix_ = peft_prefix;
   source.in_file_ = std::move(names.in_file);
   source.decoder_modules_ = names.decoder_modules;

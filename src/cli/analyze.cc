@@ -102,21 +102,19 @@ json about(const AnalyzeArguments& a, const ComparedModels& m, const AnalysesRes
   }
   std::vector<std::string> runs;
   for (const auto& run : a.runs) runs.push_back(fs::absolute(run).lexically_normal().string());
-  json result = {
-      {"run", fmt::format("{}", fmt::join(runs, ", "))},
-      {"base", model.base},
-      {"method", model.options.method},
-      {"corpus", corpora},
-      {"folds", analysed.folds},
-      {"clips", analysed.clips.size()},
-      {"speakers", speakers.size()},
-      {"precision", m.base.precision.compute == c10::ScalarType::Float ? "fp32" : "16 bit products"},
-      {"device", m.base.encoder.device().str()},
-      {"versions", {{"loralens", LORALENS_VERSION}, {"libtorch", TORCH_VERSION}}}};
+  json result = {{"run", fmt::format("{}", fmt::join(runs, ", "))},
+                 {"base", model.base},
+                 {"method", model.options.method},
+                 {"corpus", corpora},
+                 {"folds", analysed.folds},
+                 {"clips", analysed.clips.size()},
+                 {"speakers", speakers.size()},
+                 {"precision", m.base.precision.compute == c10::ScalarType::Float ? "fp32" : "16 bit products"},
+                 {"device", m.base.encoder.device().str()},
+                 {"versions", {{"loralens", LORALENS_VERSION}, {"libtorch", TORCH_VERSION}}}};
   if (!m.frozen.empty()) {
     result["against"] = a.against.empty() ? "the same head, adapter off" : a.against;
-    result["untrained"] =
-        a.untrained.empty() ? fmt::format("A, B and head N(0, 0.02), seed {}", a.seed) : a.untrained;
+    result["untrained"] = a.untrained.empty() ? fmt::format("A, B and head N(0, 0.02), seed {}", a.seed) : a.untrained;
   }
   if (seen.clips != 0) result["trained_clips"] = seen.clips ? json(*seen.clips) : json();
   if (seen.speakers > 0) result["trained_speakers"] = seen.speakers;
@@ -163,9 +161,9 @@ void leave_out_comparisons(const ComparedModels& m, std::vector<AnalysisEntry>& 
     if (entry.needs_frozen) names += fmt::format("{}{}", names.empty() ? "" : ", ", entry.name);
     return entry.needs_frozen;
   });
-  const std::string why = fmt::format(
-      "{} is a whole classifier, which does not name the model that it was trained from (--model names it)",
-      m.folders.front().string());
+  const std::string why =
+      fmt::format("{} is a whole classifier, which does not name the model that it was trained from (--model names it)",
+                  m.folders.front().string());
   if (entries.empty()) fail("{}: without that model there is no {}", why, names);
   log_line(fmt::format("{}: it is analysed alone{}{}", why, names.empty() ? "" : ", without ", names));
 }

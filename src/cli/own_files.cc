@@ -4,6 +4,7 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <fstream>
 #include <vector>
 
 #include "analysis/analyses.h"
@@ -60,12 +61,20 @@ std::vector<Kind> kinds() {
        "config.json",
        "WhisperForConditionalGeneration",
        {"tokenizer.json", "generation_config.json"},
-       "transformers_version"}};
+       "transformers_version"},
+      {{"config.json", "model.safetensors"},  // imported from pytorch_model.bin
+       "model.safetensors",
+       R"("written_by":"loralens")",
+       {"preprocessor_config.json", "tokenizer.json", "generation_config.json"}}};
 }
 
 bool holds(const Path& file, const std::string& text) {
   std::error_code ignored;
-  return fs::is_regular_file(fs::symlink_status(file, ignored)) && read_file(file).find(text) != std::string::npos;
+  if (!fs::is_regular_file(fs::symlink_status(file, ignored))) return false;
+  if (file.extension() != ".safetensors") return read_file(file).find(text) != std::string::npos;
+  std::string start(1000, '\0');  // the metadata is at the beginning of the header
+  std::ifstream(file, std::ios::binary).read(start.data(), std::ssize(start));
+  return start.find(text) != std::string::npos;
 }
 
 bool matches(const std::string& name, const Kind& kind) {

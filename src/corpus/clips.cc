@@ -70,11 +70,14 @@ void read_segment(Clip& clip, const std::string& start, const std::string& end, 
   if (clip.end <= clip.start) fail("{}: row {}: end {} is not after start {}", name, row, end, start);
 }
 
+// Error if two rows have the same file ("a.wav" and "./a.wav") and segment.
 void check_ids(const Clips& clips, const std::string& name) {
-  std::unordered_map<std::string_view, size_t> seen;
+  std::unordered_map<std::string, size_t> seen;
   seen.reserve(clips.clips.size());
   for (size_t i = 0; i < clips.clips.size(); ++i) {
-    const auto [first, fresh] = seen.emplace(clips.clips[i].id, i);
+    const Clip& clip = clips.clips[i];
+    const auto [first, fresh] =
+        seen.emplace(fmt::format("{}#{}-{}", clip.path.lexically_normal().string(), clip.start, clip.end), i);
     if (!fresh)
       fail("{}: row {}: the clip '{}' is in row {} already: remove one, or give them start and end", name,
            clips.clips[i].row, clips.clips[i].id, clips.clips[first->second].row);

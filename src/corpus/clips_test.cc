@@ -59,6 +59,8 @@ TEST(Clips, BadTablesSayWhichRow) {
   EXPECT_THAT(message("path,label,speaker\na,,s\n"), HasSubstr("row 2: the label is empty"));
   EXPECT_THAT(message("path,label,speaker\na,x,s\nb,x,s\na,y,s\n"),
               HasSubstr("row 4: the clip 'a' is in row 2 already"));
+  EXPECT_THAT(message("path,label,speaker\nb/../a,x,s\n./a,y,s\n"),
+              HasSubstr("row 3: the clip './a' is in row 2 already"));
   EXPECT_THAT(message("path,label,speaker,start\na,x,s,1\n"), HasSubstr("the columns start and end stand together"));
   const std::string header = "path,label,speaker,start,end\n";
   EXPECT_THAT(message(header + "a,x,s,1,\n"), HasSubstr("row 2: start and end stand together"));

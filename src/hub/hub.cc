@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/shell.h"
 #include "hub/cache_layout.h"
 
 namespace loralens {
@@ -57,6 +58,17 @@ bool is_complete(const Path& folder) {
 
 Path folder_in_cache(const std::string& id) {
   return hugging_face_cache() / ("models--" + folder_name(split_revision(id).first));
+}
+
+// The folder of a snapshot in the cache that has a config.json and only weights that PyTorch pickled; nullopt if there
+// is none.
+std::optional<Path> pickled_snapshot(const std::string& id) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder_in_cache(id) / "snapshots", ignored))
+    if (is_there(entry.path() / "config.json") &&
+        (is_there(entry.path() / "pytorch_model.bin") || is_there(entry.path() / "pytorch_model.bin.index.json")))
+      return entry.path();
+  return std::nullopt;
 }
 
 // The complete snapshots in the cache, whatever their revision.
@@ -134,6 +146,11 @@ Path resolve_model(const std::string& name) {
     fail("{} has {} snapshots of {} and no refs/main: give the folder of one, as with --model: {}",
          folder_in_cache(repository).string(), folders.size(), repository, fmt::join(folders, ", "));
   }
+  if (const auto pickled = pickled_snapshot(repository))
+    fail(
+        "the model {} has no safetensors in {}, only weights that PyTorch pickled: run 'loralens import {} --to DIR' "
+        "and give DIR as the model",
+        repository, pickled->string(), shell_word(pickled->string()));
   fail("the model {} is not on this machine (looked in {} and {}): run 'loralens fetch {}'", repository,
        folder_in_cache(repository).string(), own_folder(repository).string(), name);
 }

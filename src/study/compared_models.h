@@ -49,8 +49,8 @@ struct ComparedModels {
 // first: the first run, opened with all its folds. bare_input: the input of further bare PEFT folders.
 // Error unless further runs repeat the first one on the same folds, and all compared models have its classes and input.
 // Error if the models of `against` were trained on clips on which they are compared, if they are the analysed models,
-// if `untrained` is a trained model, or if either is given and the base is unknown. Logs which further runs were trained with the seed of the first, or with other
-// flags.
+// if `untrained` is a trained model, or if either is given and the base is unknown. Logs which further runs were
+// trained with the seed of the first, or with other flags.
 ComparedModels open_compared(const ComparisonRequest& request, OpenedRun first, const InputOptions& bare_input);
 
 // "" if corresponding adapter matrices have the same shape in all models; else the first difference.

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "whisper/config.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 #include "base/formats/json.h"
@@ -12,6 +15,16 @@ namespace {
 // Widths of OpenAI's models, tiny to large. Their heads are 64 wide; with another number of heads the same weights
 // would compute something else.
 constexpr int64_t published_widths[] = {384, 512, 768, 1024, 1280};
+
+// Error if the feature extractor saved beside the model computes another spectrogram than log_mel.h.
+void check_features(const Path& file) {
+  if (!std::filesystem::exists(file)) return;
+  const nlohmann::json json = read_json_object(file);
+  const JsonObject object(json, file.string());
+  for (const auto& [key, value] : {std::pair{"sampling_rate", 16000}, {"hop_length", 160}, {"n_fft", 400}})
+    if (object.has(key) && object.at(key) != value)
+      object.refuse(key, fmt::format("{}, as in every published Whisper model", value));
+}
 
 }  // namespace
 
@@ -42,6 +55,7 @@ void check_heads(int64_t width, int64_t heads, const char* key, const std::strin
 
 WhisperConfig read_config(const Path& folder) {
   const Path file = folder / "config.json";
+  check_features(folder / "preprocessor_config.json");
   return parse_config(read_json_object(file), file.string());
 }
 

@@ -23,7 +23,8 @@ struct WhisperConfig {
   int64_t head_width() const { return width / heads; }
 };
 
-// Reads folder/config.json. Error if it is missing, not JSON, of another model type, or has inconsistent sizes.
+// Reads folder/config.json. Error if it is missing, not JSON, of another model type, or has inconsistent sizes, or if
+// folder/preprocessor_config.json, where there is one, describes another spectrogram than Whisper's.
 WhisperConfig read_config(const Path& folder);
 
 // The same from the parsed JSON; `name` is the file name in messages.

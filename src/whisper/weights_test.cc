@@ -214,5 +214,15 @@ TEST(Weights, ConversionIsDifferentiable) {
   EXPECT_EQ(encoder.layers[1].fc1.weight.grad().min().item<float>(), 3);
 }
 
+TEST(Config, AnotherSpectrogramThanWhispersIsRefused) {
+  const TestFolder folder;
+  folder.write("config.json", tiny_config().json.dump());
+  folder.write("preprocessor_config.json", R"({"feature_size": 80, "sampling_rate": 16000, "hop_length": 160})");
+  EXPECT_EQ(read_config(folder.path()).mels, 80);
+  folder.write("preprocessor_config.json", R"({"sampling_rate": 16000, "hop_length": 320})");
+  EXPECT_THAT(error_of([&] { read_config(folder.path()); }),
+              testing::AllOf(HasSubstr("preprocessor_config.json"), HasSubstr("hop_length"), HasSubstr("160")));
+}
+
 }  // namespace
 }  // namespace loralens

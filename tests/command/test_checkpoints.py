@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 import support
 import tiny_whisper as tiny
@@ -171,6 +171,10 @@ def test_a_folder_with_a_pickle_is_imported(material, tmp_path):
         succeed("import", folder, "--to", out)
         assert equal(load_file(out / "model.safetensors"), tensors)
         assert (out / "config.json").read_bytes() == (folder / "config.json").read_bytes()
+        succeed("import", folder, "--to", out, "--force")
+        assert equal(load_file(out / "model.safetensors"), tensors)
+    save_file(tensors, out / "model.safetensors")
+    expect_error(run("import", single, "--to", out, "--force"), 1, "loralens did not write it")
     (tmp_path / "evil.bin").write_bytes((single / "pytorch_model.bin").read_bytes())
     index["weight_map"] = {name: "../evil.bin" for name in names}
     (sharded / "pytorch_model.bin.index.json").write_text(json.dumps(index))
@@ -208,5 +212,12 @@ def test_snapshots_in_the_cache(material, tmp_path, monkeypatch):
     (refs / "v1").write_text(commits[0])
     succeed(*predict, "someone/whisper-mini@v1")
     expect_error(run(*predict, "someone/whisper-mini@v2"), 1, "loralens fetch someone/whisper-mini@v2")
+    pickled = snapshots.parents[1] / "models--someone--pickled" / "snapshots" / commits[0]
+    pickled.mkdir(parents=True)
+    shutil.copy(place / "model" / "config.json", pickled)
+    torch.save(load_file(place / "model" / "model.safetensors"), pickled / "pytorch_model.bin")
+    expect_error(run(*predict, "someone/pickled"), 1, f"loralens import {pickled} --to DIR")
+    succeed("import", pickled, "--to", tmp_path / "imported")
+    succeed(*predict, tmp_path / "imported")
     for outside in ("someone/whisper-mini@../x", "someone/..@v1"):
         assert run(*predict, outside).returncode == 1

@@ -175,6 +175,14 @@ def test_trained_biases_are_used(material, tmp_path):
               if "encoder" in name and name.endswith(".bias")}
     settings["bias"] = "all"
     same(write(tmp_path / "all", without | biases, settings), material, every)
+    every.save_pretrained(tmp_path / "copies")  # with two copies of the head's biases
+    tensors, settings = parts_of(tmp_path / "copies")
+    copy = f"{PEFT}classifier.modules_to_save.bias"
+    assert torch.equal(tensors[copy], tensors[f"{PEFT}classifier.bias"])
+    same(tmp_path / "copies", material, every)
+    refused = run("predict", write(tmp_path / "unlike", tensors | {copy: tensors[copy] + 1}, settings), place / "a.wav",
+                  "--model", place / "model")
+    expect_error(refused, 1, copy, "different values")
     keys = tiny.adapted(model, bias="lora_only", target_modules=["k_proj"])
     keys.save_pretrained(tmp_path / "keys")
     assert "biases" not in same(tmp_path / "keys", material, keys)
@@ -227,20 +235,26 @@ def test_a_training_starts_from_an_adapter_and_does_not_resume_it(material):
 
 def test_an_adapter_of_a_transcriber_is_trained_on(material, tmp_path):
     place, model, _ = material
-    adapter = tiny.adapted(tiny.transcriber(model), modules_to_save=None, target_modules=r"model\..*\.v_proj")
+    adapter = tiny.adapted(tiny.transcriber(model), modules_to_save=None, target_modules=r"model\..*\.v_proj",
+                           rank_pattern={r"model\.encoder\.layers\.1\.self_attn\.v_proj": 2})
     adapter.save_pretrained(tmp_path / "adapter")
     succeed("train", "--from", tmp_path / "adapter", "--model", place / "model", "--corpus", place / "clips.csv",
             "--folds", "speaker:2", "--epochs", 1, "--head-epochs", 1, "--select", "last", "--threads", 1,
             "-o", tmp_path / "run")
     assert json.loads(succeed("predict", tmp_path / "run", place / "a.wav"))["label"]
+    tensors, settings = parts_of(tmp_path / "run" / "fold-00")
+    assert settings["rank_pattern"] == {"encoder.layers.1.self_attn.v_proj": 2}
+    assert tensors[f"{PEFT}encoder.layers.1.self_attn.v_proj.lora_A.weight"].shape[0] == 2
 
 
 def test_the_head_of_a_classifier_serves_its_adapters(material, tmp_path):
     place, _, _ = material
     base = tiny.randomised(tiny.classifier(id2label=dict(enumerate(CLASSES))), seed=8)
     base.save_pretrained(tmp_path / "base")
-    for name, targets in (("encoder", ["v_proj"]), ("head", ["v_proj", "projector", "classifier"])):
-        adapter = tiny.adapted(base, target_modules=targets, modules_to_save=None)
+    head = ["v_proj", "projector", "classifier"]
+    for name, targets, bias in (("encoder", ["v_proj"], "none"), ("head", head, "none"), ("biases", head, "lora_only")):
+        adapter = tiny.adapted(base, target_modules=targets, modules_to_save=None, bias=bias)
+        tiny.randomised(adapter, lambda name: bias != "none" and name.endswith("base_layer.bias"), seed=9, scale=0.5)
         adapter.save_pretrained(tmp_path / name)
         line = succeed("predict", tmp_path / name, place / "a.wav", "--model", tmp_path / "base", "--input", "padded",
                        "--precision", "fp32", "--threads", 1)

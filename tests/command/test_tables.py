@@ -139,6 +139,16 @@ def test_clips_that_cannot_be_read_are_named_all_or_left_out(rows, frozen, tmp_p
     assert "skip-unreadable = true" in (out / "config.toml").read_text()
     succeed("analyze", out, "--only", "contribution", "--threads", 1, "-o", tmp_path / "analysis")  # the same clips
     succeed("train", *frozen, "--corpus", table, "--skip-unreadable", "--force", "-o", out)
+    parts = [(row["id"], row["fold"], row["part"]) for row in table_of(out / "folds.csv")]
+    parts += [(str(path), fold, "train") for path in bad for fold in sorted({fold for _, fold, _ in parts})]
+    (tmp_path / "folds.csv").write_text(text_of(parts, header=("id", "fold", "part")))
+    listed = ["train", *[f"file:{tmp_path / 'folds.csv'}" if word == "speaker:3" else word for word in frozen],
+              "--corpus", table]
+    succeed(*listed, "--skip-unreadable", "-o", tmp_path / "of-file")
+    assert table_of(tmp_path / "of-file" / "folds.csv") == table_of(out / "folds.csv")
+    (tmp_path / "folds.csv").write_text(text_of([*parts, ("other.wav", "0", "train")], header=("id", "fold", "part")))
+    expect_error(run("-q", *listed, "--skip-unreadable", "-o", tmp_path / "x"), 1,
+                 "no clip of the corpus has the id other.wav")
     (tmp_path / "all.csv").write_text(text_of([(str(path), "calm", "anna") for path in bad]))
     expect_error(run("-q", "train", *frozen, "--corpus", tmp_path / "all.csv", "--skip-unreadable", "-o", tmp_path / "x"),
                  1, "none of the 3 clips can be read")

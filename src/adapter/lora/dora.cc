@@ -25,6 +25,9 @@ class DoraMethod : public Method {
     static const std::vector<MethodOption> all = low_rank_options();
     return all;
   }
+  AdapterOptions in_classifier(const WhisperConfig& config, const AdapterOptions& options) const override {
+    return low_rank_for_classifier(config, options);
+  }
   void check(const WhisperConfig& config, const AdapterOptions& options) const override {
     check_patterns(config, options, options.own_as<LoraOptions>());
   }

@@ -48,6 +48,9 @@ class LoraMethod : public Method {
     static const std::vector<MethodOption> all = declared_options();
     return all;
   }
+  AdapterOptions in_classifier(const WhisperConfig& config, const AdapterOptions& options) const override {
+    return low_rank_for_classifier(config, options);
+  }
   void check(const WhisperConfig& config, const AdapterOptions& options) const override {
     check_patterns(config, options, options.own_as<LoraOptions>());
   }

@@ -74,6 +74,9 @@ struct LowRankPlace {
 std::vector<LowRankPlace> low_rank_places(const WhisperConfig& config, const AdapterOptions& options,
                                           const LoraOptions& lora);
 
+// for_classifier() for low-rank methods: patterns of ranks and alphas become the names of the modules that they match.
+AdapterOptions low_rank_for_classifier(const WhisperConfig& config, const AdapterOptions& options);
+
 // Rank and scale of the module that PEFT calls `name`, also of one outside the encoder ("projector"); `place` is left
 // empty. Errors for numbers and patterns as above.
 LowRankPlace low_rank_of(const std::string& name, const LoraOptions& lora);

@@ -2,6 +2,7 @@
 // Ranks and scales of low-rank updates, by module.
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "adapter/lora/lora.h"
 #include "base/error.h"
@@ -41,11 +42,17 @@ class CompiledPatterns {
   explicit CompiledPatterns(const LoraOptions& lora)
       : lora_(lora), ranks_(compiled(lora.rank_pattern)), alphas_(compiled(lora.alpha_pattern)) {}
 
-  LowRankPlace of(const std::string& name) const {
+  // Rank and alpha of a module.
+  std::pair<int64_t, double> numbers_of(const std::string& name) const {
     const int64_t rank = by_pattern(ranks_, name, lora_.rank);
     const double alpha = by_pattern(alphas_, name, lora_.alpha);
     if (!ranks.contains(rank)) fail("a rank of {} is out of range: choose {}", rank, ranks.text());
     if (!alphas.contains(alpha)) fail("alpha is {}: choose {}", alpha, alphas.text());
+    return {rank, alpha};
+  }
+
+  LowRankPlace of(const std::string& name) const {
+    const auto [rank, alpha] = numbers_of(name);
     const double divisor = lora_.rslora ? std::sqrt(static_cast<double>(rank)) : static_cast<double>(rank);
     return {{}, rank, alpha / divisor};
   }
@@ -69,6 +76,22 @@ std::vector<LowRankPlace> low_rank_places(const WhisperConfig& config, const Ada
     places.back().place = place;
   }
   return places;
+}
+
+AdapterOptions low_rank_for_classifier(const WhisperConfig& config, const AdapterOptions& options) {
+  AdapterOptions named = for_classifier(config, options);
+  if (options.encoder_name == named.encoder_name) return named;
+  const LoraOptions& given = options.own_as<LoraOptions>();
+  LoraOptions& own = own_to_change<LoraOptions>(named.own);
+  own.rank_pattern.clear();
+  own.alpha_pattern.clear();
+  const CompiledPatterns patterns(given);
+  for (const Place& place : target_modules(config, options)) {
+    const auto [rank, alpha] = patterns.numbers_of(options.name_in_peft(path_of(place)));
+    if (rank != given.rank) own.rank_pattern[path_of(place)] = rank;
+    if (alpha != given.alpha) own.alpha_pattern[path_of(place)] = alpha;
+  }
+  return named;
 }
 
 LowRankPlace low_rank_of(const std::string& name, const LoraOptions& lora) { return CompiledPatterns(lora).of(name); }

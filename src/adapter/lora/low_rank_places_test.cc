@@ -43,6 +43,29 @@ TEST(LowRankPlaces, HaveRankAndScaleOfTheirOwnByPattern) {
   EXPECT_EQ(at_place(all, "encoder.layers.2.fc1").scale, 16.0 / 4);
 }
 
+TEST(LowRankPlaces, PatternsOfAnotherModelBecomeNamesOfModules) {
+  AdapterOptions options = targets({"v_proj", "fc1"});
+  options.encoder_name = "model.encoder.";
+  lora_of(options).rank = 8;
+  lora_of(options).alpha = 16;
+  lora_of(options).rank_pattern = {{"model.encoder.layers.1.fc1", 4}};
+  lora_of(options).alpha_pattern = {{R"(model\.encoder\..*v_proj)", 6}};
+  const auto before = places_of(options);
+  const AdapterOptions renamed = low_rank_for_classifier(tiny_config(), options);
+  EXPECT_EQ(renamed.encoder_name, AdapterOptions().encoder_name);
+  const auto after = places_of(renamed);
+  ASSERT_EQ(after.size(), before.size());
+  for (size_t i = 0; i < after.size(); ++i) {
+    EXPECT_EQ(after[i].place, before[i].place);
+    EXPECT_EQ(after[i].rank, before[i].rank);
+    EXPECT_EQ(after[i].scale, before[i].scale);
+  }
+  EXPECT_EQ(at_place(after, "encoder.layers.1.fc1").rank, 4);
+  EXPECT_EQ(at_place(after, "encoder.layers.0.fc1").rank, 8);
+  EXPECT_EQ(at_place(after, "encoder.layers.0.self_attn.v_proj").scale, 6.0 / 8);
+  EXPECT_EQ(error_of([&] { check_patterns(tiny_config(), renamed, renamed.own_as<LoraOptions>()); }), "");
+}
+
 TEST(LowRankPlaces, EachPatternMustMatchAModule) {
   AdapterOptions options = targets({"v_proj", "fc1"});
   lora_of(options).rank_pattern = {{"fc1", 4}, {R"(1\..*)", 5}};

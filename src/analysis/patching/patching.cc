@@ -204,8 +204,8 @@ Findings Patching::finish() {
   if (findings.rows.empty()) findings.notes.push_back("No test clip was seen, so nothing could be measured.");
   for (const auto& [head, reason] : untold)
     findings.notes.push_back(fmt::format(
-        "No recovered shares under the {}: what the adaptation adds to the log-probability of the true class cannot be "
-        "distinguished from 0: {}.",
+        "No recovered shares under the {}: the effect of the adaptation on the log-probability of the true class "
+        "cannot be distinguished from 0: {}.",
         head.empty()            ? "adapted model's head"
         : head == "head-frozen" ? "frozen model's head"
                                 : "refitted head",

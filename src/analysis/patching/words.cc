@@ -26,6 +26,19 @@ int64_t first_lasting_half(const Findings& findings, const std::string& variant,
   return first;
 }
 
+// "adds to", or "takes from" if the whole patch, which turns one model into the other, lowers the log-probability.
+const char* effect(const Findings& findings, const std::string& suffix, int64_t layers) {
+  const auto value = [&](const std::string& direction) {
+    const Row* row = find_row(findings.rows, {.model = "adapted",
+                                              .variant = direction + suffix,
+                                              .layer = layers - 1,
+                                              .component = "residual",
+                                              .metric = "log_probability"});
+    return row ? row->value : 0;
+  };
+  return value("adapted-into-frozen") < value("frozen-into-adapted") ? "takes from" : "adds to";
+}
+
 std::string place_of(int64_t layer) { return layer < 0 ? "the embedding" : fmt::format("layer {}", layer); }
 
 struct Direction {
@@ -47,9 +60,10 @@ std::vector<std::string> reading_of(const Setting& setting, const Findings& find
       const std::string interval =
           has_interval(*row) ? fmt::format(" (95 % interval {:.0f} to {:.0f} %)", 100 * row->low, 100 * row->high) : "";
       sentences.push_back(fmt::format(
-          "{}{} {:.0f} %{} of what the adaptation adds to the log-probability of the true class; from there on at "
-          "least one half.",
-          head, fmt::format(fmt::runtime(text), place_of(layer)), 100 * row->value, interval));
+          "{}{} {:.0f} %{} of what the adaptation {} the log-probability of the true class; from there on at least one "
+          "half.",
+          head, fmt::format(fmt::runtime(text), place_of(layer)), 100 * row->value, interval,
+          effect(findings, suffix, setting.layers)));
       if (has_interval(*row) && !differs_from_zero(*row))
         sentences.back() += " The interval includes 0: whether this patch moves anything cannot be told.";
     }
@@ -59,7 +73,7 @@ std::vector<std::string> reading_of(const Setting& setting, const Findings& find
 std::vector<Figure> figures_of() {
   std::vector<Figure> figures;
   for (const auto& [metric, name, title, y] :
-       {std::array{"recovered", "patching-recovered", "Share of the adaptation's gain that one patch moves", "share"},
+       {std::array{"recovered", "patching-recovered", "Share of the adaptation's effect that one patch moves", "share"},
         std::array{"log_probability", "patching-log-probability", "Log-probability of the true class after a patch",
                    "nats"},
         std::array{"uar", "patching-uar", "UAR after a patch", "UAR"}}) {
@@ -77,7 +91,7 @@ std::vector<Figure> figures_of() {
 void describe_patching(const Setting& setting, Findings& findings) {
   findings.measures =
       "Log-probability of the true class and UAR when one layer's residual stream, attention output or MLP output is "
-      "replaced by that of the other model for the same clip, and the share of the adaptation's gain that it moves.";
+      "replaced by that of the other model for the same clip, and the share of the adaptation's effect that it moves.";
   findings.source = "Vig et al., 2020; Meng et al., 2022 (activation patching)";
   findings.caveat =
       "A patch can bring a layer into states that it never sees, and a share depends on the head that reads the "

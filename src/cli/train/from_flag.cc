@@ -60,10 +60,7 @@ std::vector<std::string> FromFlag::replaced_flags(const std::vector<std::string>
 void FromFlag::open(CLI::App& command, const AdapterFlags& flags, const Base& base,
                     const std::vector<std::string>& classes, RunOptions& run) const {
   flags.check_same(command, given_, saved_.options, base.encoder.config);
-  const std::string name_before = run.adapter.encoder_name;
-  run.adapter = for_classifier(base.encoder.config, run.adapter);
-  // Ranks and alphas by pattern name the modules of the other model.
-  if (run.adapter.encoder_name != name_before) method_named(run.adapter.method).check(base.encoder.config, run.adapter);
+  run.adapter = method_named(run.adapter.method).in_classifier(base.encoder.config, run.adapter);
   run.start = open_start(folder_, base, classes);
   if (!saved_.bare && !same_input(run.start->model.input, run.source.input))
     log_line(fmt::format("the input options (--input, --tail, clips over 30 s) differ from those of {}", name_));

@@ -24,13 +24,13 @@ void skip_unreadable(LoadedClips& loaded, const TrainArguments& a) {
       kept.push_back(std::move(clip));
       continue;
     }
-    if (++loaded.skipped_clips == 1)
+    if (loaded.skipped_ids.insert(clip.id); loaded.skipped_ids.size() == 1)
       log_line(fmt::format("--skip-unreadable leaves out clips, which skipped.csv lists, such as {}", all[i].error));
     *loaded.skipped += format_csv_row({clip.id, clip.label, clip.speaker, all[i].error});
   }
   if (kept.empty()) fail("none of the {} clips can be read, such as {}", all.size(), all.front().error);
-  if (loaded.skipped_clips > 0)
-    log_line(fmt::format("left out: {} of {} clips, which cannot be read", loaded.skipped_clips, all.size()));
+  if (!loaded.skipped_ids.empty())
+    log_line(fmt::format("left out: {} of {} clips, which cannot be read", loaded.skipped_ids.size(), all.size()));
   loaded.clips.clips = std::move(kept);
 }
 
@@ -71,6 +71,12 @@ LoadedClips load_clips(const TrainArguments& a) {
     fail("--balance {}: all clips are of the corpus '{}': give a second one with --corpus", a.run.train.balance,
          corpora.begin()->first);
   return loaded;
+}
+
+std::vector<Fold> folds_of(const LoadedClips& loaded, const TrainArguments& a) {
+  FoldOptions options = a.folds;
+  options.left_out = loaded.skipped_ids;
+  return make_folds(loaded.clips, options, a.run.train.selection == Selection::development);
 }
 
 }  // namespace loralens

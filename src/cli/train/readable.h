@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,12 +18,15 @@ struct LoadedClips {
   std::vector<Recording> recordings = {};
   // With --skip-unreadable: the text of skipped.csv, the clips left out with their errors.
   std::optional<std::string> skipped = {};
-  int64_t skipped_clips = 0;
+  std::set<std::string> skipped_ids = {};  // of these clips
 };
 
 // Reads the tables and maps their labels. Error for files that are missing, unless they are skipped; with
 // --skip-unreadable, all audio is read, and clips that cannot be read are left out and counted in the log.
 LoadedClips load_clips(const TrainArguments& a);
+
+// make_folds() with the training's flags. A file of folds may list the clips that were left out.
+std::vector<Fold> folds_of(const LoadedClips& loaded, const TrainArguments& a);
 
 // The recordings of all clips, with a progress line.
 std::vector<Recording> read_audio(const Clips& clips, const TrainArguments& a);

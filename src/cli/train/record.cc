@@ -97,7 +97,7 @@ void record_inputs(TrainingInputs inputs, const std::optional<TrainingInputs>& b
   else
     write_inputs(folder, inputs, format_recordings(clips, recordings));
   if (!loaded.skipped) return;
-  a.run.skipped_clips = loaded.skipped_clips;
+  a.run.skipped_clips = std::ssize(loaded.skipped_ids);
   write_file(folder / "skipped.csv", *loaded.skipped);
 }
 

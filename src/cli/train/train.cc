@@ -67,10 +67,10 @@ void merge(const std::string& run, bool force) {
 void train_in_jobs(const CLI::App& command, const TrainArguments& a) {
   if (!a.machine.profile.empty()) throw_usage("--profile measures one process: leave it out with --jobs");
   if (!a.resuming) make_parts_folder(a.out, a.force);
-  const Clips clips = load_clips(a).clips;
-  const auto folds = make_folds(clips, a.folds, a.run.train.selection == Selection::development);
+  const LoadedClips loaded = load_clips(a);
+  const auto folds = folds_of(loaded, a);
   const Path parts = parts_folder(a.out);
-  write_file(parts / "config.toml", config_of(command, a, clips) + fmt::format("jobs = {}\n", a.parts.jobs()));
+  write_file(parts / "config.toml", config_of(command, a, loaded.clips) + fmt::format("jobs = {}\n", a.parts.jobs()));
   const InterruptMessage message(advice_to_resume(a));
   const int64_t threads = std::max<int64_t>(1, thread_count(a.machine) / a.parts.jobs());
   train_parts(a.out, parts_of_run(std::ssize(folds), a.run.train.seed, a.run.seeds, a.run.final_model), a.parts.jobs(),
@@ -128,7 +128,7 @@ void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   check_inputs_stay(a.out, paths_of(clips));
   std::optional<TrainingInputs> before;
   if (a.resuming) before = recorded_inputs(inputs, a, out.path());
-  const auto folds = make_folds(clips, a.folds, a.run.train.selection == Selection::development);
+  const auto folds = folds_of(loaded, a);
   if (part && part->fold.value_or(0) >= std::ssize(folds))
     fail("--fold {}: the folds are 0 to {}", *part->fold, folds.size() - 1);
   const Base base = opened_base(a);

@@ -122,7 +122,7 @@ std::vector<Fold> crossed(const Assignment& speakers, const Assignment& texts, c
 
 std::vector<Fold> folds_by(const Scheme& scheme, const Clips& clips, const FoldOptions& options) {
   const auto what = "folds " + options.scheme;
-  if (scheme.kind == "file") return read_folds(scheme.value, clips);
+  if (scheme.kind == "file") return read_folds(scheme.value, clips, options.left_out);
   if (const auto* published = published_folds_named(scheme.kind)) return folds_as_published(*published, clips);
   if (scheme.kind == "speaker-text")
     return crossed(shared_out(clips, "speaker", scheme.folds, options),

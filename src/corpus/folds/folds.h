@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ struct FoldOptions {
   // NAME               folds of a publication: a name in published_folds()
   std::string scheme = "speaker:10";
   uint64_t seed = 42;  // random seed: breaks ties between balanced folds, and chooses development speakers
+  std::set<std::string> left_out = {};  // ids that a file may list although the table has no such clip
   bool allow_leaks = false;  // whether a speaker may be in two parts of a fold, or be unknown
 };
 
@@ -58,7 +60,7 @@ std::string speaker_leak(const Clips& clips, const std::vector<Fold>& folds);
 // Writes folds.csv: columns id,fold,part with part = train, development, test or unused; a row for each clip and fold.
 void write_folds(const Path& csv, const Clips& clips, const std::vector<Fold>& folds);
 // Reads folds.csv. Error, with the row: an unknown id, fold or part, a clip twice in a fold. Error for a clip missing
-// from a fold, and for a fold without a training or test part.
-std::vector<Fold> read_folds(const Path& csv, const Clips& clips);
+// from a fold, and for a fold without a training or test part. left_out: unknown ids that are no error.
+std::vector<Fold> read_folds(const Path& csv, const Clips& clips, const std::set<std::string>& left_out = {});
 
 }  // namespace loralens

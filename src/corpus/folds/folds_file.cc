@@ -85,7 +85,7 @@ void write_folds(const Path& csv, const Clips& clips, const std::vector<Fold>& f
   write_file(csv, text);
 }
 
-std::vector<Fold> read_folds(const Path& csv, const Clips& clips) {
+std::vector<Fold> read_folds(const Path& csv, const Clips& clips, const std::set<std::string>& left_out) {
   const std::string name = csv.string();
   std::unordered_map<std::string_view, size_t> numbers;
   numbers.reserve(clips.clips.size());
@@ -99,6 +99,7 @@ std::vector<Fold> read_folds(const Path& csv, const Clips& clips) {
       return;
     }
     const std::string &id = cells[columns.id], &part = cells[columns.part];
+    if (left_out.contains(id)) return;
     const auto clip = numbers.find(id);
     if (clip == numbers.end())
       fail("{}: row {}: no clip of the corpus has the id {}{}", name, row, shown(id), spelled_otherwise(id, clips));
