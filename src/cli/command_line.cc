@@ -99,6 +99,7 @@ int run(int argc, char** argv) {
   add_transcribe(app);
   add_analyze(app);
   add_report(app);
+  add_study(app);
   app.parse_complete_callback([&app] { check_encoding(app); });
   try {
     app.parse(argc, argv);

@@ -19,5 +19,6 @@ void add_predict(CLI::App& app);
 void add_transcribe(CLI::App& app);
 void add_analyze(CLI::App& app);
 void add_report(CLI::App& app);
+void add_study(CLI::App& app);
 
 }  // namespace loralens

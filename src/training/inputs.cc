@@ -186,6 +186,15 @@ std::vector<TrainedClip> read_recordings(const Path& csv) {
   return clips;
 }
 
+std::string digest_of(const TrainingInputs& inputs) {
+  TrainingInputs contents = inputs;
+  contents.sources.clear();
+  std::string clips;
+  for (const TrainedClip& clip : inputs.clips)
+    for (const auto& [name, value] : fields) clips += clip.*value + '\0';
+  return sha256_of(text_of(contents, clips));
+}
+
 std::vector<std::string> fold_letters(const std::vector<Fold>& folds, size_t clips) {
   std::vector<std::string> letters;
   for (const Fold& fold : folds) {

@@ -55,6 +55,10 @@ std::vector<std::string> fold_letters(const std::vector<Fold>& folds, size_t cli
 // in the format of recordings.csv), then inputs.json with the other fields and the SHA-256 of recordings.csv.
 void write_inputs(const Path& folder, const TrainingInputs& inputs, const std::string& recordings);
 
+// The SHA-256 of what a training's result depends on, but for the audio: the version, the flags, labels, folds and
+// clips, and the base model.
+std::string digest_of(const TrainingInputs& inputs);
+
 // Reads what write_inputs() wrote. Error, which says what to do, if a file is missing or damaged. run: the training's
 // name in errors.
 TrainingInputs read_inputs(const Path& folder, const std::string& run);

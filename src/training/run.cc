@@ -132,6 +132,14 @@ class CrossValidation {
 
   const std::vector<std::string>& classes() const { return classes_; }
 
+  // The number of trained elements of one model, in the head and elsewhere.
+  nlohmann::json trained_parameters() const {
+    int64_t head = 0, encoder = 0;
+    for (const Parameter& p : new_model(options_.train.seed).parameters())
+      if (p.trained) (p.in_head() ? head : encoder) += p.tensor.numel();
+    return {{"encoder", encoder}, {"head", head}};
+  }
+
  private:
   // One training, in the folder <folder>.partial, which finish() renames to <folder>.
   struct Training {
@@ -310,6 +318,7 @@ nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::v
   metrics["protocol"] = options.protocol.name;
   metrics["method"] = options.adapter.method;
   metrics["base"] = base.name;
+  metrics["trained_parameters"] = run.trained_parameters();
   metrics["groups"] = group_scores(predictions, run.classes(), clips);
   add_corpora(metrics, clips, folds, options.start.get());
   if (options.start) add_start(metrics, options);

@@ -113,6 +113,7 @@ std::vector<Kind> all_kinds() {
                 "evaluate run --corpus tiny.csv --labels labels.txt --json %")},
       {"list", 3, {"list.txt"}, commands("predict run - %\nanalyze run --clips list.txt --only contribution -o out %")},
       {"toml", 5, {"train.toml"}, commands("train --config train.toml -o out")},
+      {"study", 4, {"study.toml"}, commands("study study.toml -o out --list")},
       {"audio",
        24,
        {"formats"},

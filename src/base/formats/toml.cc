@@ -92,6 +92,32 @@ toml::table parsed(const std::string& text, const std::string& file) {
   }
 }
 
+TomlKey key_of(const std::string& name, const toml::node& node, const std::string& file) {
+  TomlKey key{.name = name, .line = node.source().begin.line, .values = {}, .list = node.is_array()};
+  if (!append_texts(node, key.values))
+    fail("{}: line {}: '{}' is neither a text, a number, true or false, nor a list of these", file, key.line,
+         shown(name));
+  for (const std::string& text : key.values)
+    if (text.find('\0') != std::string::npos)
+      fail("{}: line {}: '{}' holds a zero byte: remove it", file, key.line, shown(name));
+  return key;
+}
+
+TomlTable table_of(const std::string& name, const toml::table& from, const std::string& file) {
+  TomlTable table{.name = name, .line = from.source().begin.line, .keys = {}, .tables = {}};
+  for (const auto& [key, node] : from) {
+    const std::string inner(key.str());
+    if (inner.find('\0') != std::string::npos) fail("{}: '{}' holds a zero byte: remove it", file, shown(inner));
+    if (const auto* below = node.as_table())
+      table.tables.push_back(table_of(inner, *below, file));
+    else
+      table.keys.push_back(key_of(inner, node, file));
+  }
+  std::ranges::stable_sort(table.keys, {}, &TomlKey::line);
+  std::ranges::stable_sort(table.tables, {}, &TomlTable::line);
+  return table;
+}
+
 bool is_bare(const std::string& value) {  // whether it is a TOML number or boolean without quotes
   if (value == "true" || value == "false") return true;
   double number = 0;
@@ -115,6 +141,10 @@ Flags parse_flags(const std::string& text, const std::string& file) {
     flags[std::string(name.str())] = plain ? std::optional(std::move(texts)) : std::nullopt;
   }
   return flags;
+}
+
+TomlTable parse_tables(const std::string& text, const std::string& file) {
+  return table_of("", parsed(text, file), file);
 }
 
 Flags read_flags(const Path& file) { return parse_flags(read_file(file, largest_file + 1), file.string()); }

@@ -50,5 +50,29 @@ TEST(Toml, WrittenValuesAreReadBack) {
   EXPECT_THAT(values_of(parse_flags("k = " + toml_value("a \"b\"\n"), "t"), "k", "t"), ElementsAre("a \"b\"\n"));
 }
 
+TEST(Toml, TablesKeepTheirOrderAndLines) {
+  const TomlTable table = parse_tables(
+      "title = 'x'\n[train]\nrank = 4\ntargets = ['q_proj', 'v_proj']\n"
+      "[grid]\nrank = [1, 2]\n[grid.size.b]\nalpha = 0.5\n"
+      "[grid.size.a]\nfinal = true\n",
+      "study.toml");
+  ASSERT_EQ(table.keys.size(), 1u);
+  EXPECT_EQ(table.keys[0].values, std::vector<std::string>{"x"});
+  ASSERT_EQ(table.tables.size(), 2u);
+  const TomlTable &train = table.tables[0], &grid = table.tables[1];
+  EXPECT_EQ(train.name, "train");
+  EXPECT_EQ(train.keys[1].name, "targets");
+  EXPECT_EQ(train.keys[1].line, 4);
+  EXPECT_TRUE(train.keys[1].list);
+  EXPECT_EQ(train.keys[1].values, (std::vector<std::string>{"q_proj", "v_proj"}));
+  ASSERT_EQ(grid.tables.size(), 1u);
+  ASSERT_EQ(grid.tables[0].tables.size(), 2u);
+  EXPECT_EQ(grid.tables[0].tables[0].name, "b");
+  EXPECT_EQ(grid.tables[0].tables[0].keys[0].values, std::vector<std::string>{"0.5"});
+  EXPECT_EQ(grid.tables[0].tables[1].keys[0].values, std::vector<std::string>{"true"});
+  EXPECT_THAT(error_of([] { parse_tables("a = 1\nb = 2020-01-01\n", "f"); }), HasSubstr("f: line 2: 'b' is neither"));
+  EXPECT_THAT(error_of([] { parse_tables("a = [\n", "f"); }), HasSubstr("f: no valid TOML in line"));
+}
+
 }  // namespace
 }  // namespace loralens

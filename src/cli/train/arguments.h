@@ -18,6 +18,12 @@
 
 namespace loralens {
 
+// A training that was checked and not started.
+struct ResolvedTraining {
+  std::string digest;  // digest_of() its inputs
+  int64_t folds = 0, seeds = 1;
+};
+
 struct TrainArguments {
   std::vector<std::string> corpora;
   std::string model = "base", out, resume, merge, labels, preset{strict_protocol.preset},
@@ -32,6 +38,7 @@ struct TrainArguments {
   PartFlags parts;
   int64_t cache_megabytes = 400;
   bool force = false, resuming = false, skip_unreadable = false;
+  ResolvedTraining* resolved = nullptr;  // where the resolved training goes; the command then trains nothing
 };
 
 // Names of the given flags, such as "--rank".

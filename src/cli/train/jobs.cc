@@ -40,9 +40,12 @@ class Processes {
   int64_t count() const { return std::ssize(running_); }
 
   void start(size_t job) {
-    const int log = ::open(jobs_[job].log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    const Path& file = jobs_[job].log;
+    const int log = file.empty() ? ::fcntl(2, F_DUPFD_CLOEXEC, 3)
+                                 : ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     const int nothing = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (log < 0 || nothing < 0) fail("cannot write {}: {}", jobs_[job].log.string(), std::strerror(errno));
+    if (log < 0 || nothing < 0)
+      fail("cannot write {}: {}", file.empty() ? "standard error" : file.string(), std::strerror(errno));
     std::vector<std::string> words = {"loralens"};
     words.insert(words.end(), jobs_[job].arguments.begin(), jobs_[job].arguments.end());
     std::vector<char*> arguments;
@@ -73,7 +76,9 @@ class Processes {
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
     const std::string why =
         WIFSIGNALED(status) ? fmt::format("ended by signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status)))
+        : job.log.empty()   ? "failed, as said above"
                             : last_line(job.log);
+    if (job.log.empty()) fail("{}: {}", job.name, why);
     fail("{}: {} (log: {})", job.name, why, job.log.string());
   }
 

@@ -13,7 +13,7 @@ namespace loralens {
 struct Job {
   std::string name;                    // for messages, such as "fold 2, seed 43"
   std::vector<std::string> arguments;  // of the program, without its name
-  Path log;                            // file for its standard error; replaced
+  Path log;  // file for its standard error, which is replaced; empty: this process's standard error
 };
 
 // Runs all jobs, at most `most` at once, in their order. done(n): called after each job that succeeds, n jobs so far.

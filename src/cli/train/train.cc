@@ -15,7 +15,9 @@
 #include "cli/train/module_flags.h"
 #include "cli/train/readable.h"
 #include "cli/train/record.h"
+#include "cli/train/resolved.h"
 #include "cli/train/training_flags.h"
+#include "corpus/join.h"
 #include "corpus/labels.h"
 #include "results/results.h"
 #include "training/presets.h"
@@ -155,6 +157,25 @@ void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   fmt::print("{}", trained(base, clips, folds, a, part, out));
 }
 
+// The SHA-256 of a base model, which is read once.
+std::string sha256_of_base(const TrainArguments& a) {
+  static std::map<std::pair<std::string, std::string>, std::string> known;
+  const auto [found, fresh] = known.emplace(std::pair{a.model, a.base_precision}, "");
+  if (fresh) found->second = opened_base(a).sha256;
+  return found->second;
+}
+
+ResolvedTraining resolved(const CLI::App& command, const TrainArguments& a) {
+  LoadedClips loaded{read_corpora(a.corpora, label_map_of(a.labels.empty() ? "*" : a.labels))};
+  if (const std::string missing = check_files(loaded.clips); !missing.empty() && !a.skip_unreadable)
+    fail("{}", missing);
+  const auto folds = folds_of(loaded, a);
+  TrainingInputs inputs = inputs_of(config_of(command, a, loaded.clips), loaded.clips, a);
+  inputs.folds = fold_letters(folds, loaded.clips.clips.size());
+  inputs.base_sha256 = sha256_of_base(a);
+  return {digest_of(inputs), std::ssize(folds), a.run.seeds};
+}
+
 void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a);
 
 // Resumes an interrupted run: runs `train` with the configuration in the run's folder, or in that of its parts.
@@ -260,12 +281,35 @@ void add_train_command(CLI::App& app, std::shared_ptr<TrainArguments> a) {
     given.anywhere = flags_given(*command);
     if (a->corpora.empty()) throw CLI::RequiredError("--corpus");
     if (a->out.empty()) throw CLI::RequiredError("--output");
-    train(*command, *a, given);
+    if (!a->resolved) return train(*command, *a, given);
+    resolve(*command, *a, given);
+    *a->resolved = resolved(*command, *a);
   });
 }
 
 }  // namespace
 
 void add_train(CLI::App& app) { add_train_command(app, std::make_shared<TrainArguments>()); }
+
+ResolvedTraining resolve_training(const std::vector<std::string>& words) {
+  ResolvedTraining result;
+  auto arguments = std::make_shared<TrainArguments>();
+  arguments->resolved = &result;
+  CLI::App app;
+  add_train_command(app, arguments);
+  app.parse(std::vector(words.rbegin(), words.rend()));  // CLI11 expects them in reverse order
+  return result;
+}
+
+std::vector<std::string> training_flags() {
+  CLI::App app;
+  add_train_command(app, std::make_shared<TrainArguments>());
+  std::vector<std::string> names;
+  for (const std::string& name : flag_names(*app.get_subcommand("train")))
+    if (const auto* option = app.get_subcommand("train")->get_option("--" + name);
+        option->get_configurable() && name != "help" && name != "output" && name != "force" && name != "jobs")
+      names.push_back(name);
+  return names;
+}
 
 }  // namespace loralens

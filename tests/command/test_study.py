@@ -1,0 +1,252 @@
+"""Studies: grids of trainings, resumed after a kill, listed, run alone, in Slurm, and compared on a page."""
+import csv
+import json
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from support import ENVIRONMENT, PROGRAM, expect_error, noise, run, slow, start, succeed, table_of, write_table, write_wav
+
+STUDIES = Path(__file__).parents[2] / "studies"
+GRID = """
+title = "Two ranks"
+[train]
+model = "{model}"
+corpus = "{corpus}"
+folds = "speaker:2"
+epochs = 1
+head-epochs = 1
+select = "last"
+threads = 1
+[grid.update.frozen]
+method = "frozen"
+[grid.update.small]
+rank = 2
+[grid.update.large]
+rank = 8
+[compare]
+update = "frozen"
+margin = 0.1
+"""
+NAMES = ["update-frozen", "update-small", "update-large"]
+
+
+@pytest.fixture(scope="module")
+def grid(model, corpus):
+    return GRID.format(model=model, corpus=corpus)
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
+def files_of(folder):
+    return {path.relative_to(folder): (path.stat().st_mtime_ns, path.stat().st_size)
+            for path in folder.rglob("*") if path.is_file()}
+
+
+@slow
+def test_a_study_trains_compares_and_analyses(grid, tmp_path):
+    file = write(tmp_path / "s.toml", grid + '[analyze]\nonly = "contribution"\nthreads = 1\n')
+    out = tmp_path / "study"
+    listed = succeed("study", file, "-o", out, "--list").splitlines()
+    assert [line.split("  # ")[1] for line in listed] == NAMES
+    assert not list(tmp_path.glob("study*"))
+    words = shlex.split(listed[1], comments=True)
+    assert words[0] == os.path.realpath(words[0]) and words[1:] == ["study", str(file), "-o", str(out), "--only", "1"]
+    succeed(*words[1:])  # as another engine would
+    assert "trained   update-small" in succeed("study", file, "-o", out, "--status")
+    assert "1 of 3 runs are trained" in succeed("study", file, "-o", out, "--status")
+    small = next((tmp_path / "study.partial" / "runs").iterdir())
+    before = files_of(small)
+
+    process = start("study", file, "-o", out, "--jobs", 2)
+    while not list((tmp_path / "study.partial" / "runs").glob("update-frozen*")):
+        time.sleep(0.01)
+        assert process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not out.exists()
+    result = run("study", file, "-o", out, "--jobs", 2)
+    assert result.returncode == 0, result.stderr
+    assert "1 of 3 runs are trained already" in result.stderr
+    assert not (tmp_path / "study.partial").exists()
+    assert files_of(out / "runs" / small.name).items() >= before.items()
+
+    with open(out / "study.csv", newline="") as table:
+        rows = list(csv.DictReader(table))
+    assert [row["run"] for row in rows] == NAMES and [row["update"] for row in rows] == ["frozen", "small", "large"]
+    assert int(rows[0]["trained_encoder"]) == 0
+    assert int(rows[2]["trained_encoder"]) == 4 * int(rows[1]["trained_encoder"]) > 0
+    results = json.loads((out / "study.json").read_text())
+    for row, of_run in zip(rows, results["runs"]):
+        metrics = json.loads((out / "runs" / of_run["folder"] / "metrics.json").read_text())
+        assert float(row["uar"]) == metrics["uar"]["pooled"]
+        assert row["run"] in result.stdout
+    compared = json.loads(succeed("evaluate", out / "runs" / results["runs"][1]["folder"], "--against",
+                                  out / "runs" / results["runs"][0]["folder"], "--json"))["comparisons"][0]["uar"]
+    assert float(rows[1]["difference"]) == compared["difference"]
+    assert rows[0]["verdict"] == "" and rows[1]["verdict"] != ""
+    assert len(list((out / "analyses").iterdir())) == 3 and (out / "analyses.html").exists()
+
+    kept = files_of(out / "runs")
+    assert succeed("study", file, "-o", out) == result.stdout
+    assert files_of(out / "runs") == kept
+    write(file, grid.replace("rank = 8", "rank = 4"))
+    changed = run("study", file, "-o", out)
+    assert changed.returncode == 0 and "2 of 3 runs are trained already" in changed.stderr
+    assert files_of(out / "runs").items() >= kept.items()
+
+
+def test_faults_are_told_before_anything_is_trained(grid, tmp_path):
+    out = tmp_path / "study"
+    for old, new, *words in [
+            ("rank = 8", "rnak = 8", "line 16", "'rnak' is no flag", "did you mean 'rank'?"),
+            ("rank = 8", "rank = 0", "line 16", "out of range"),
+            ("rank = 2", 'output = "x"', "line 14", "'output' is no flag"),
+            ("rank = 2", "jobs = 2", "line 14", "'jobs' is no flag"),
+            ("speaker:2", "speaker:200", "speaker:200"),
+            ('update = "frozen"', 'update = "fozen"', "line 18", "did you mean 'frozen'?"),
+            ("[compare]", "[compares]", "line 17", "did you mean 'compare'?"),
+            ("clips.csv", "clips2.csv", "clips2.csv"),
+            ("[grid.update.frozen]", "[grid.update.frozen", "line 11", "no valid TOML")]:
+        result = run("-q", "study", write(tmp_path / "s.toml", grid.replace(old, new)), "-o", out)
+        expect_error(result, result.returncode, *words)
+        assert result.returncode in (1, 2) and not list(tmp_path.glob("study*"))
+    file = write(tmp_path / "s.toml", grid)
+    expect_error(run("study", file, "-o", out, "--only", 3), 2, "the runs are 0 to 2")
+    expect_error(run("study", file, "-o", out, "--only", 1, "--list"), 2, "exclude each other")
+    out.mkdir()
+    (out / "mine.txt").write_text("x")
+    expect_error(run("study", file, "-o", out), 1, "is no study of loralens")
+
+
+def test_a_run_that_fails_does_not_stop_the_others(grid, corpus, tmp_path):
+    """The audio of a clip breaks after the check of the tables."""
+    shutil.copytree(corpus.parent, tmp_path / "corpus")
+    table = tmp_path / "corpus" / "clips.csv"
+    next((tmp_path / "corpus").rglob("*.wav")).write_bytes(b"RIFF")
+    result = run("study", write(tmp_path / "s.toml", grid.replace(str(corpus), str(table))), "-o", tmp_path / "study")
+    assert result.returncode == 1
+    assert "3 of 3 runs failed: update-frozen, update-small, update-large" in result.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in STUDIES.glob("*.toml")))
+def test_the_studies_that_are_shipped_can_be_run(name, model, tmp_path, monkeypatch):
+    write_wav(tmp_path / "a.wav", noise(0.2, seed=1))
+    for corpus, speakers in (("ravdess", 24), ("emodb", 10)):
+        for speaker in range(speakers):
+            for label in range(4):
+                shutil.copy(tmp_path / "a.wav", tmp_path / f"{corpus}-{speaker}-{label}.wav")
+        write_table(tmp_path / f"{corpus}.csv",
+                    [(f"{corpus}-{speaker}-{label}.wav", ["angry", "happy", "neutral", "sad"][label], str(speaker))
+                     for speaker in range(speakers) for label in range(4)])
+    monkeypatch.chdir(tmp_path)
+    if run("fetch", "base").returncode != 0:
+        pytest.skip("the weights of Whisper base are not on this machine")
+    runs = succeed("study", STUDIES / name, "-o", "out", "--list").splitlines()
+    assert len(runs) >= 2
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory):
+    """A Slurm of one node on this machine; its configuration is in the environment of commands."""
+    programs = [shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin") for name in ("munged", "slurmctld", "slurmd")]
+    if os.geteuid() != 0 or not all(programs) or not shutil.which("sbatch"):
+        pytest.skip("Slurm is not installed, or the test does not run as root")
+    folder = tmp_path_factory.mktemp("slurm")
+    for path in (folder, *folder.parents):
+        if path.is_relative_to("/tmp") and path != Path("/tmp"):
+            path.chmod(0o755)  # munge refuses other folders
+    for name in ("state", "spool"):
+        (folder / name).mkdir()
+    (folder / "munge.key").write_bytes(os.urandom(1024))
+    (folder / "munge.key").chmod(0o600)
+    ports = []
+    for _ in range(2):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            ports.append(free.getsockname()[1])
+    host = socket.gethostname()
+    write(folder / "slurm.conf", f"""ClusterName=test
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={ports[0]}
+SlurmdPort={ports[1]}
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/ctld.pid
+SlurmdPidFile={folder}/d.pid
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+ReturnToService=2
+SchedulerParameters=sched_interval=1,bf_interval=1
+NodeName={host} NodeAddr=127.0.0.1 CPUs={os.cpu_count()} State=UNKNOWN
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+""")
+    environment = ENVIRONMENT | {"SLURM_CONF": str(folder / "slurm.conf")}
+    commands = [[programs[0], "--foreground", f"--key-file={folder}/munge.key", f"--socket={folder}/munge.socket",
+                 f"--pid-file={folder}/munge.pid", f"--seed-file={folder}/munge.seed", "--force"],
+                [programs[1], "-D"], [programs[2], "-D"]]
+    processes = []
+    with open(folder / "log.txt", "w") as log:
+        for command in commands:
+            processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
+            time.sleep(1)
+    ENVIRONMENT["SLURM_CONF"] = environment["SLURM_CONF"]
+    try:
+        for _ in range(60):
+            state = subprocess.run(["sinfo", "-h", "-o", "%T"], env=environment, capture_output=True, text=True).stdout
+            if "idle" in state:
+                break
+            time.sleep(0.5)
+        else:
+            pytest.skip("the node of Slurm does not start here: " + (folder / "log.txt").read_text()[-500:])
+        yield folder
+    finally:
+        del ENVIRONMENT["SLURM_CONF"]
+        for process in reversed(processes):
+            process.terminate()
+            process.wait(30)
+
+
+@slow
+def test_a_study_runs_in_slurm(grid, slurm, tmp_path):
+    file = write(tmp_path / "s.toml", grid + '[slurm]\ntime = "00:10:00"\ncpus-per-task = 1\n')
+    out = tmp_path / "study"
+    submitted = start("study", file, "-o", out, "--slurm")  # the tasks start the program itself
+    text, errors = submitted.communicate(timeout=120)
+    assert submitted.returncode == 0, errors
+    assert "3 of 3 runs" in text and "the report" in text
+    again = run("study", file, "-o", out, "--status")
+    assert again.returncode == 0, again.stderr
+    assert "in Slurm)" in again.stdout or "trained" in again.stdout
+    for _ in range(300):
+        if (out / "report.html").exists():
+            break
+        time.sleep(1)
+    logs = "\n".join(path.read_text() for path in [*tmp_path.rglob("slurm-*.log"), *tmp_path.glob("*report.log")])
+    assert (out / "report.html").exists(), logs
+    assert [row["run"] for row in table_of(out / "study.csv")] == NAMES
+    assert "3 of 3 runs are trained" in succeed("study", file, "-o", out, "--status")
+
+
+def test_without_slurm_the_error_says_so(grid, tmp_path, monkeypatch):
+    monkeypatch.setitem(ENVIRONMENT, "PATH", "/nowhere:/bin" if not Path("/bin/sbatch").exists() else "/nowhere")
+    process = start("study", write(tmp_path / "s.toml", grid), "-o", tmp_path / "study", "--slurm")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1 and "there is no sbatch" in errors and "--list" in errors
