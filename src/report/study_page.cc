@@ -19,14 +19,15 @@ using nlohmann::json;
 
 std::string interval(const json& score) {
   if (score.at("low").is_null()) return "";
-  return fmt::format(" [{:.3f}, {:.3f}]", score.at("low").get<double>(), score.at("high").get<double>());
+  return fmt::format("[{:.3f}, {:.3f}]", score.at("low").get<double>(), score.at("high").get<double>());
 }
 
-std::string difference(const json& comparison) {
+// before, after: what surrounds interval and p.
+std::string difference(const json& comparison, const char* before = " ", const char* after = "") {
   std::string text = fmt::format("{:+.3f}", comparison.at("difference").get<double>());
   if (!comparison.at("low").is_null())
-    text += fmt::format(" [{:+.3f}, {:+.3f}], adjusted p {:.2g}", comparison.at("low").get<double>(),
-                        comparison.at("high").get<double>(), comparison.at("p_adjusted").get<double>());
+    text += fmt::format("{}[{:+.3f}, {:+.3f}], adjusted p {:.2g}{}", before, comparison.at("low").get<double>(),
+                        comparison.at("high").get<double>(), comparison.at("p_adjusted").get<double>(), after);
   return text;
 }
 
@@ -65,7 +66,7 @@ std::vector<std::string> answers(const json& results) {
 std::string runs_table(const json& results, const Path& folder) {
   std::vector<std::string> header = {"Run"};
   for (const std::string axis : results.at("axes")) header.push_back(escaped(axis));
-  for (const char* title : {"Method", "Trained parameters", "UAR", "Difference from the baseline", "Verdict"})
+  for (const char* title : {"UAR", "Difference from the baseline", "Verdict", "Method", "Trained parameters"})
     header.emplace_back(title);
   std::vector<std::vector<std::string>> rows;
   for (const json& run : results.at("runs")) {
@@ -75,15 +76,16 @@ std::string runs_table(const json& results, const Path& folder) {
         std::filesystem::exists(page) ? fmt::format("<a href=\"{}\">{}</a>", link_to(page, folder), name) : name};
     for (const std::string axis : results.at("axes"))
       row.push_back(escaped(run.at("levels").at(axis).get<std::string>()));
+    row.push_back(fmt::format("{:.3f}<br><small>{}</small>", shown_score(run.at("uar")), interval(run.at("uar"))));
+    const json& comparison = run.at("comparison");
+    row.push_back(comparison.is_null() ? "" : difference(comparison, "<br><small>", "</small>"));
+    row.push_back(comparison.is_null() ? "" : escaped(comparison.at("verdict").get<std::string>()));
     row.push_back(escaped(run.at("method").get<std::string>()));
     const json& trained = run.at("trained_parameters");
-    row.push_back(trained.is_null() ? ""
-                                    : fmt::format("{} + head {}", trained.at("encoder").get<int64_t>(),
-                                                  trained.at("head").get<int64_t>()));
-    row.push_back(fmt::format("{:.3f}{}", shown_score(run.at("uar")), interval(run.at("uar"))));
-    const json& comparison = run.at("comparison");
-    row.push_back(comparison.is_null() ? "" : difference(comparison));
-    row.push_back(comparison.is_null() ? "" : escaped(comparison.at("verdict").get<std::string>()));
+    row.push_back(trained.is_null()
+                      ? ""
+                      : fmt::format("{}<br><small>+ head {}</small>", trained.at("encoder").get<int64_t>(),
+                                    trained.at("head").get<int64_t>()));
     rows.push_back(std::move(row));
   }
   return html_table("UAR of all test clips together with its 95 % interval over speakers and trainings", header, rows);
@@ -170,7 +172,7 @@ std::string describe_study(const json& results) {
   for (const json& run : results.at("runs")) width = std::max(width, run.at("name").get<std::string>().size());
   std::string text;
   for (const json& run : results.at("runs")) {
-    text += fmt::format("{:<{}}  UAR {:.3f}{}", run.at("name").get<std::string>(), width, shown_score(run.at("uar")),
+    text += fmt::format("{:<{}}  UAR {:.3f} {}", run.at("name").get<std::string>(), width, shown_score(run.at("uar")),
                         interval(run.at("uar")));
     if (const json& comparison = run.at("comparison"); !comparison.is_null())
       text += fmt::format("   difference {}: {}", difference(comparison), comparison.at("verdict").get<std::string>());

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // loralens study: trains, compares and analyses the runs of a grid.
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <optional>
 
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "base/new_file.h"
 #include "base/progress.h"
 #include "base/shell.h"
 #include "cli/commands.h"
@@ -94,8 +98,35 @@ void analyse(const StudyPlan& plan) {
   if (folders.size() > 1) write_comparison(folders, plan.out / "analyses.html");
 }
 
+// The lock of a study's last steps, held while the object exists. Error if another process holds it.
+class StudyLock {
+ public:
+  explicit StudyLock(const Path& folder) : file_(open_regular_file(folder / "study.toml")) {
+    if (::flock(file_, LOCK_EX | LOCK_NB) == 0) return;
+    ::close(file_);
+    fail("{}: another process is analysing this study: wait for it", folder.string());
+  }
+  ~StudyLock() { ::close(file_); }
+  StudyLock(const StudyLock&) = delete;
+
+ private:
+  int file_;
+};
+
+// Removes the temporary files and folders of killed commands directly in a folder.
+void remove_temporary(const Path& folder) {
+  if (!fs::exists(folder)) return;
+  std::vector<Path> found;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (!without_temporary_ending(entry.path().filename().string()).empty()) found.push_back(entry.path());
+  for (const Path& path : found) fs::remove_all(path);
+}
+
 void finish(const StudyPlan& plan) {
+  const StudyLock lock(plan.folder());
   if (plan.folder() != plan.out) fs::rename(plan.folder(), plan.out);
+  for (const Path& folder : {plan.out, plan.out / "analyses"}) remove_temporary(folder);
+  for (const PlannedRun& run : plan.runs) remove_temporary(plan.run_folder(run));
   analyse(plan);
   std::vector<Path> folders;
   for (const PlannedRun& run : plan.runs) folders.push_back(plan.run_folder(run));
