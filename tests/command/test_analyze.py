@@ -134,6 +134,15 @@ def test_reference_clips_are_audio_files_of_a_list(trained, corpus, some, tmp_pa
     assert result.returncode == 0 and "without effect: --reference-clips" in result.stderr
 
 
+def test_steering_is_made_only_by_name(trained, some, tmp_path):
+    few = tmp_path / "few.txt"
+    few.write_text("\n".join(some.read_text().splitlines()[:6]))
+    succeed("analyze", trained, "--threads", 1, "--clips", few, "--only", "steering", "-o", tmp_path / "steering")
+    found = rows(tmp_path / "steering", "steering", component="one-other", variant="dose-1", fold="")
+    assert {(row["model"], row["layer"]) for row in found} == {(m, str(l)) for m in ("adapted", "frozen") for l in range(4)}
+    assert {row["null_draws"] for row in found} == {"199"} and all(0 < float(row["p"]) <= 1 for row in found)
+
+
 def test_depth_is_made_only_by_name(trained, some, tmp_path):
     succeed("analyze", trained / "fold-00", "--threads", 1, "--clips", some, "--only", "depth", "-o", tmp_path / "depth")
     found = rows(tmp_path / "depth", "depth", component="centroid", metric="log_probability")

@@ -65,13 +65,15 @@ def make_cases(command: pathlib.Path, folder: pathlib.Path) -> dict[str, Case]:
     strict = {"test": [*tested["0"][::4], *tested["1"][1::5]], "sample": [*tested["1"][::3], *tested["0"][2:]]}
     return {"paper": analysed(command, folder, "paper", "paper", few, lists),
             "strict": analysed(command, folder, "strict", "strict", corpus, strict),
-            "padded": analysed(command, folder, "paper", "strict", few, lists, ["contribution"])}
+            "padded": analysed(command, folder, "paper", "strict", few, lists, ["contribution"]),
+            "by name": analysed(command, folder, "strict", "strict", corpus, strict, ["steering"])}
 
 
 def analysed(command: pathlib.Path, folder: pathlib.Path, run: str, protocol: str, corpus: pathlib.Path, lists: dict,
              only: list[str] | None = None) -> Case:
     """Analyses the run with these lists of clips and an untrained adapter made by PEFT."""
-    out, untrained = folder / f"{run}-by-{protocol}", folder / f"{run}-untrained"
+    out = folder / "-".join([run, "by", protocol, *(only or [])])
+    untrained = folder / f"{run}-untrained"
     if not untrained.exists():
         whisper.write_untrained(untrained, folder / run / "fold-00", MODEL, seed=3)
     for part, paths in lists.items():
@@ -225,7 +227,8 @@ def compare_spectra(case: Case, protocol: str) -> int:
 
 def compare(case: Case, name: str) -> int:
     protocol, wrong = "paper" if case.paper else "strict", 0
-    expected = case.only or [name for name in tables.TABLES if not (case.paper and name in tables.BEYOND_PAPER)]
+    expected = case.only or [name for name in tables.TABLES if name not in tables.BY_NAME
+                             and not (case.paper and name in tables.BEYOND_PAPER)]
     found = sorted(path.stem for path in (case.out / "tables").glob("*.csv"))
     if found != sorted(expected):
         print(f"== {name} WRONG: tables {found}, should be {sorted(expected)}")
