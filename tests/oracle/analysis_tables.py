@@ -11,6 +11,7 @@ from analysis_ablation import ablation
 from analysis_adapters import embedding, paper_alignment, spectrum, strict_alignment
 from analysis_answers import uar_rows
 from analysis_case import Case, Fold
+from analysis_components import components
 from analysis_difference_lens import difference_lens
 from analysis_models import Recording
 from analysis_patching import patching
@@ -262,13 +263,14 @@ TABLES = {"contribution": contribution,
           "patching": patching,
           "difference-lens": difference_lens,
           "steering": steering,
+          "components": components,
           "spectrum": lambda case: spectrum(case).means.rows(),
           "alignment": lambda case: paper_alignment(case) if case.paper else strict_alignment(case),
           "gradients": lambda case: {} if case.paper else gradients(case),
           "embedding": lambda case: {} if case.paper else embedding(case),
           "dynamics": dynamics}
 
-BEYOND_PAPER = {"ablation", "patching", "difference-lens"}  # not made by --protocol paper
+BEYOND_PAPER = {"ablation", "patching", "difference-lens", "components"}  # not made by --protocol paper
 BY_NAME = {"steering"}  # made only if --only names them
 
 # Rows that are not compared: (analysis, protocol, a part of the variant's, component's or metric's name, reason).
