@@ -8,8 +8,8 @@ from support import expect_error, expect_no_trace, files_of, run, slow, succeed,
 
 COLUMNS = ("analysis,protocol,model,variant,fold,seed,step,layer,module,component,metric,class,value,low,high,n,"
            "estimand,p,p_adjusted,null_low,null_high,null_draws").split(",")
-ANALYSES = ["contribution", "logit-lens", "erasure", "ablation", "patching", "difference-lens", "spectrum",
-            "alignment", "gradients", "embedding", "dynamics"]
+ANALYSES = ["contribution", "logit-lens", "erasure", "ablation", "patching", "difference-lens", "components",
+            "spectrum", "alignment", "gradients", "embedding", "dynamics"]
 CHEAP = ["--only", "contribution,logit-lens", "--threads", 1]
 
 
@@ -132,6 +132,15 @@ def test_reference_clips_are_audio_files_of_a_list(trained, corpus, some, tmp_pa
     assert set((tmp_path / "lens" / "clips.txt").read_text().split()) <= set(some.read_text().split())
     result = run(*arguments, "contribution", "--reference-clips", listed, "-o", tmp_path / "other")
     assert result.returncode == 0 and "without effect: --reference-clips" in result.stderr
+
+
+def test_steering_is_made_only_by_name(trained, some, tmp_path):
+    few = tmp_path / "few.txt"
+    few.write_text("\n".join(some.read_text().splitlines()[:6]))
+    succeed("analyze", trained, "--threads", 1, "--clips", few, "--only", "steering", "-o", tmp_path / "steering")
+    found = rows(tmp_path / "steering", "steering", component="one-other", variant="dose-1", fold="")
+    assert {(row["model"], row["layer"]) for row in found} == {(m, str(l)) for m in ("adapted", "frozen") for l in range(4)}
+    assert {row["null_draws"] for row in found} == {"199"} and all(0 < float(row["p"]) <= 1 for row in found)
 
 
 def test_depth_is_made_only_by_name(trained, some, tmp_path):

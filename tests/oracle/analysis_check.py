@@ -23,6 +23,7 @@ import numpy
 from analysis_adapters import spectrum
 from analysis_case import Case
 from analysis_rows import Expected, Key, Rows
+from safetensors.numpy import load_file, save_file
 
 MODEL = "tiny.en"
 MACHINE = ["--threads", 1, "--precision", "fp32"]
@@ -63,15 +64,19 @@ def make_cases(command: pathlib.Path, folder: pathlib.Path) -> dict[str, Case]:
     tested = {fold: [row["id"] for row in read_csv(folder / "strict" / "folds.csv")
                      if row["fold"] == fold and row["part"] == "test"] for fold in "01"}
     strict = {"test": [*tested["0"][::4], *tested["1"][1::5]], "sample": [*tested["1"][::3], *tested["0"][2:]]}
+    write_large(folder / "strict", folder / "large")
     return {"paper": analysed(command, folder, "paper", "paper", few, lists),
             "strict": analysed(command, folder, "strict", "strict", corpus, strict),
-            "padded": analysed(command, folder, "paper", "strict", few, lists, ["contribution"])}
+            "padded": analysed(command, folder, "paper", "strict", few, lists, ["contribution"]),
+            "intruders": analysed(command, folder, "large", "strict", corpus, strict, ["components"]),
+            "by name": analysed(command, folder, "strict", "strict", corpus, strict, ["steering"])}
 
 
 def analysed(command: pathlib.Path, folder: pathlib.Path, run: str, protocol: str, corpus: pathlib.Path, lists: dict,
              only: list[str] | None = None) -> Case:
     """Analyses the run with these lists of clips and an untrained adapter made by PEFT."""
-    out, untrained = folder / f"{run}-by-{protocol}", folder / f"{run}-untrained"
+    out = folder / "-".join([run, "by", protocol, *(only or [])])
+    untrained = folder / f"{run}-untrained"
     if not untrained.exists():
         whisper.write_untrained(untrained, folder / run / "fold-00", MODEL, seed=3)
     for part, paths in lists.items():
@@ -80,6 +85,14 @@ def analysed(command: pathlib.Path, folder: pathlib.Path, run: str, protocol: st
     call(command, "analyze", folder / run, "--protocol", protocol, "--untrained", untrained, *options, *MACHINE,
          "--clips", folder / f"{run}-test.txt", "--gradient-clips", folder / f"{run}-sample.txt", "-o", out)
     return Case(folder / run, out, corpus, untrained, MODEL, protocol == "paper", lists, only)
+
+
+def write_large(run: pathlib.Path, large: pathlib.Path) -> None:
+    """A copy of a run whose updates are 30 times as large, so that they have intruder dimensions."""
+    shutil.copytree(run, large)
+    for path in large.glob("fold-*/adapter_model.safetensors"):
+        tensors = load_file(path)
+        save_file({name: value * 30 if "lora_B" in name else value for name, value in tensors.items()}, path)
 
 
 def keep_few(corpus: pathlib.Path) -> pathlib.Path:
@@ -225,7 +238,8 @@ def compare_spectra(case: Case, protocol: str) -> int:
 
 def compare(case: Case, name: str) -> int:
     protocol, wrong = "paper" if case.paper else "strict", 0
-    expected = case.only or [name for name in tables.TABLES if not (case.paper and name in tables.BEYOND_PAPER)]
+    expected = case.only or [name for name in tables.TABLES if name not in tables.BY_NAME
+                             and not (case.paper and name in tables.BEYOND_PAPER)]
     found = sorted(path.stem for path in (case.out / "tables").glob("*.csv"))
     if found != sorted(expected):
         print(f"== {name} WRONG: tables {found}, should be {sorted(expected)}")

@@ -8,7 +8,7 @@ import scipy.stats
 from scipy.special import expit, logit
 
 FEWEST_SPEAKERS, FEWEST_CHANGED = 4, 10
-SHARES = {"accuracy", "overlap", "uar"}
+SHARES = {"accuracy", "overlap", "uar", "share"}
 UNCOVERED = {"score"}  # and differences of accuracy_drop: no interval
 AMOUNTS = {"kl", "entropy"}  # 0 or more: their intervals end at 0
 

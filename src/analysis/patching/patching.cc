@@ -9,23 +9,17 @@
 // the true class in the three passes, summed over clips:
 //   R = Σ(patched - frozen) / Σ(adapted - frozen), in the other direction Σ(adapted - patched) / Σ(adapted - frozen).
 // Its interval is a jackknife over speakers (and runs). R is left out if the interval of Σ(adapted - frozen) holds 0.
-#include <ATen/ops/cat.h>
-#include <ATen/ops/equal.h>
-#include <ATen/ops/tensor.h>
-
 #include <fmt/format.h>
 
 #include <array>
 #include <map>
-#include <set>
 #include <string>
 
 #include "analysis/analyses.h"
 #include "analysis/answer_curves.h"
+#include "analysis/causal/reading_heads.h"
 #include "analysis/patching/words.h"
 #include "analysis/recovered_share.h"
-#include "analysis/refitted_head.h"
-#include "base/random.h"
 
 namespace loralens {
 namespace {
@@ -46,17 +40,9 @@ class Patch : public Intervention {
   Tensor value_;  // ΣT×D
 };
 
-bool same_head(const Head& a, const Head& b) {
-  const auto first = parameters_of(a), second = parameters_of(b);
-  if (first.size() != second.size()) return false;
-  for (size_t i = 0; i < first.size(); ++i)
-    if (!at::equal(first[i].tensor, second[i].tensor)) return false;
-  return true;
-}
-
 class Patching : public Analysis {
  public:
-  explicit Patching(const Setting& setting) : setting_(setting), curves_(setting) {}
+  explicit Patching(const Setting& setting) : setting_(setting), curves_(setting), heads_(setting, "patching") {}
 
   bool wants(Part part, Role role) const override {
     return (part == Part::test || part == Part::fit) && role != Role::untrained;
@@ -64,30 +50,18 @@ class Patching : public Analysis {
   bool wants_residuals(Part part, Role role) const override { return wants(part, role); }
   bool wants_models_together(Part part) const override { return part == Part::test; }
 
-  void begin_fold(const FoldSubjects& fold) override {
-    heads_.clear();
-    suffixes_.clear();
-    read_with("", fold.adapted.model.head);
-    if (!same_head(fold.adapted.model.head, fold.frozen.model.head)) read_with("-head-frozen", fold.frozen.model.head);
-    samples_ = {};
+  void begin_fold(const FoldSubjects& fold) override { heads_.begin_fold(fold); }
+  void end_batch(const BatchView& view) override {
+    if (view.part == Part::fit) heads_.see(view);
   }
-  void end_batch(const BatchView& view) override;
-  void end_part(const FoldSubjects& fold, Part part) override;
+  void end_part(const FoldSubjects& fold, Part part) override {
+    if (part != Part::fit) return;
+    if (std::string note = heads_.fit(fold); !note.empty()) notes_.push_back(std::move(note));
+  }
   void end_models(const ModelViews& views) override;
   Findings finish() override;
 
  private:
-  // What the refitted head is fitted to: the last layer of both models on training clips.
-  struct Samples {
-    std::vector<Tensor> states;  // B×D a batch, float64
-    std::vector<int64_t> labels;  // by clip, as below
-    std::vector<std::string> speakers;
-  };
-
-  void read_with(const std::string& suffix, const Head& head) {
-    suffixes_.push_back(suffix);
-    heads_.push_back(&head);
-  }
   void patch(const BatchView& source, const BatchView& target, const std::string& direction);
   void add(const BatchView& view, const RowKey& key, const Tensor& logits);
   std::vector<Row> recovered(std::map<std::string, std::string>& untold) const;
@@ -95,49 +69,19 @@ class Patching : public Analysis {
   const Setting& setting_;
   AnswerCurves curves_;
   std::map<RowKey, std::vector<ClipValue>> values_;  // metric log_probability
-  std::vector<const Head*> heads_;  // each reads both models
-  std::vector<std::string> suffixes_;  // of the heads' variants
-  Samples samples_;
-  Head refitted_;  // defined once heads_ has it
+  ReadingHeads heads_;  // each reads both models
   std::vector<std::string> notes_;
 };
 
-void Patching::end_batch(const BatchView& view) {
-  if (view.part != Part::fit) return;
-  const Head last;  // reads the last layer's output
-  const Network network{view.subject.encoder, view.subject.model.adapted.adapters, last};
-  samples_.states.push_back(
-      head_states(network, view.residuals.back(), setting_.layers, view.pass).to(c10::ScalarType::Double).cpu());
-  for (const int64_t clip : view.clips) {
-    samples_.labels.push_back(setting_.labels[clip]);
-    samples_.speakers.push_back(setting_.group_of(clip));
-  }
-}
-
-void Patching::end_part(const FoldSubjects& fold, Part part) {
-  if (part != Part::fit) return;
-  const auto held_out =
-      held_out_clips(samples_.speakers, hash_of(setting_.seed, hash_of("patching"), static_cast<uint64_t>(fold.fold)));
-  if (held_out.empty()) {
-    notes_.push_back(
-        fmt::format("{}: no refitted head, as there are too few training clips.", setting_.folder_of(fold.fold)));
-    return;
-  }
-  const RefittedHead fitted = fit_refitted_head(
-      {at::cat(samples_.states), at::tensor(samples_.labels, c10::ScalarType::Long), {}, std::ssize(setting_.classes)},
-      held_out);
-  refitted_ = fitted.head(fold.adapted.model.head.projector.weight.options().requires_grad(false));
-  read_with("-head-refitted", refitted_);
-}
-
 void Patching::end_models(const ModelViews& views) {
   const BatchView &adapted = views.of(Role::adapted), &frozen = views.of(Role::frozen);
+  const auto& suffixes = heads_.suffixes();
   for (const BatchView* view : {&adapted, &frozen}) {
-    const auto logits = view->logits_under(heads_, setting_.layers, view->residuals.back());
-    for (size_t h = 0; h < heads_.size(); ++h)
+    const auto logits = view->logits_under(heads_.heads(), setting_.layers, view->residuals.back());
+    for (size_t h = 0; h < suffixes.size(); ++h)
       add(*view,
           {.model = std::string(name_of(view->subject.role)),
-           .variant = suffixes_[h].empty() ? "" : suffixes_[h].substr(1),
+           .variant = suffixes[h].empty() ? "" : suffixes[h].substr(1),
            .component = "none"},
           logits[h]);
   }
@@ -146,12 +90,13 @@ void Patching::end_models(const ModelViews& views) {
 }
 
 void Patching::patch(const BatchView& source, const BatchView& target, const std::string& direction) {
+  const auto& suffixes = heads_.suffixes();
   for (int64_t layer = -1; layer < setting_.layers; ++layer) {
     const auto read = [&](const char* component, int64_t first, const Tensor& x,
                           const std::vector<Intervention*>& interventions) {
-      const auto logits = target.logits_under(heads_, first, x, interventions);
-      for (size_t h = 0; h < heads_.size(); ++h)
-        add(target, {.model = "adapted", .variant = direction + suffixes_[h], .layer = layer, .component = component},
+      const auto logits = target.logits_under(heads_.heads(), first, x, interventions);
+      for (size_t h = 0; h < suffixes.size(); ++h)
+        add(target, {.model = "adapted", .variant = direction + suffixes[h], .layer = layer, .component = component},
             logits[h]);
     };
     read("residual", layer + 1, source.residuals[layer + 1], {});

@@ -8,7 +8,7 @@
 
 #include <map>
 
-#include "analysis/adapted_modules.h"
+#include "analysis/weight_update.h"
 #include "statistics/singular_spectrum.h"
 
 namespace loralens {
@@ -19,17 +19,6 @@ using at::Tensor;
 // Dimensions of the compared subspaces of ΔW and of W.
 constexpr int64_t delta_directions[] = {1, 4, 16};
 constexpr int64_t weight_directions[] = {16, 64};
-
-Linear exact(const Linear& linear) {
-  const auto in_double = [](const Tensor& x) { return x.defined() ? x.detach().to(c10::ScalarType::Double) : x; };
-  return {in_double(linear.weight), in_double(linear.bias)};
-}
-
-// ΔW of an adapter, out×in on the CPU; in float64, as a difference of rounded weights would hide a small update.
-Tensor update_of(const Linear& base, const LinearAdapter& adapter) {
-  const Linear whole = exact(base);
-  return (adapter.merged(whole).weight - whole.weight).cpu();
-}
 
 RowKey key_of(const std::string& model, const Place& place, const std::string& component) {
   return {.model = model, .layer = place.layer, .module = std::string(name_of(place.module)), .component = component};
@@ -98,11 +87,12 @@ std::string add_weight_spectra(const FoldSubjects& fold, SpectrumCurves& curves,
     return "The encoder's weights are those of the base model: there is no change to analyse.";
   for (const auto& [place, adapter] : adapted.adapters.linear) {
     const Linear& base = adapted.encoder.linear(place.layer, place.module);
-    add_weight(fold.fold, place, exact(base).weight.cpu(), update_of(base, *adapter), curves, intruders);
+    add_weight(fold.fold, place, exact(base).weight.cpu(), update_of(base, *adapter).weight, curves, intruders);
   }
   for (const auto& [place, adapter] : fold.untrained.model.adapted.adapters.linear) {
     const Linear& base = fold.untrained.model.adapted.encoder.linear(place.layer, place.module);
-    curves.add(fold.fold, key_of("untrained", place, "delta-weight"), at::linalg_svdvals(update_of(base, *adapter)), 0);
+    curves.add(fold.fold, key_of("untrained", place, "delta-weight"),
+               at::linalg_svdvals(update_of(base, *adapter).weight), 0);
   }
   return {};
 }
