@@ -58,6 +58,10 @@ def make_cases(command: pathlib.Path, folder: pathlib.Path) -> dict[str, Case]:
          "--head-learning-rate", 1e-3, "--watch", 2)
     call(command, "train", *training, "--corpus", corpus, "-o", folder / "strict", "--targets", "q_proj,v_proj,fc1",
          "--layers", "2-3", "--rank", 6, "--alpha", 12, "--epochs", 4, "--head-epochs", 3, "--watch", 8)
+    many = folder / "many" / "clips.csv"  # two training speakers in a fold
+    call(command, "synth", "-o", many.parent, "--voices", 6, "--sentences", 2)
+    call(command, "train", *training, "--corpus", many, "-o", folder / "speakers", "--rank", 4, "--epochs", 2)
+    half = [row["path"] for row in read_csv(many)][::2]
     paths = [row["path"] for row in read_csv(few)]
     lists = {"test": paths[6:2:-1], "sample": [*paths[4:], *paths[:2]]}
     tested = {fold: [row["id"] for row in read_csv(folder / "strict" / "folds.csv")
@@ -65,7 +69,9 @@ def make_cases(command: pathlib.Path, folder: pathlib.Path) -> dict[str, Case]:
     strict = {"test": [*tested["0"][::4], *tested["1"][1::5]], "sample": [*tested["1"][::3], *tested["0"][2:]]}
     return {"paper": analysed(command, folder, "paper", "paper", few, lists),
             "strict": analysed(command, folder, "strict", "strict", corpus, strict),
-            "padded": analysed(command, folder, "paper", "strict", few, lists, ["contribution"])}
+            "padded": analysed(command, folder, "paper", "strict", few, lists, ["contribution"]),
+            "speakers": analysed(command, folder, "speakers", "strict", many, {"test": half, "sample": half},
+                                 ["probes"])}
 
 
 def analysed(command: pathlib.Path, folder: pathlib.Path, run: str, protocol: str, corpus: pathlib.Path, lists: dict,

@@ -14,6 +14,7 @@ from analysis_case import Case, Fold
 from analysis_difference_lens import difference_lens
 from analysis_models import Recording
 from analysis_patching import patching
+from analysis_probes import probes
 from analysis_rows import ClipMeans, Expected, FoldMeans, Key, Rows, text
 from safetensors.numpy import load_file
 
@@ -260,13 +261,14 @@ TABLES = {"contribution": contribution,
           "ablation": ablation,
           "patching": patching,
           "difference-lens": difference_lens,
+          "probes": probes,
           "spectrum": lambda case: spectrum(case).means.rows(),
           "alignment": lambda case: paper_alignment(case) if case.paper else strict_alignment(case),
           "gradients": lambda case: {} if case.paper else gradients(case),
           "embedding": lambda case: {} if case.paper else embedding(case),
           "dynamics": dynamics}
 
-BEYOND_PAPER = {"ablation", "patching", "difference-lens"}  # not made by --protocol paper
+BEYOND_PAPER = {"ablation", "patching", "difference-lens", "probes"}  # not made by --protocol paper
 
 # Rows that are not compared: (analysis, protocol, a part of the variant's, component's or metric's name, reason).
 LEFT_OUT = (("spectrum", "paper", "dropout", "the masks of dropout are random"),
@@ -275,6 +277,8 @@ LEFT_OUT = (("spectrum", "paper", "dropout", "the masks of dropout are random"),
             ("logit-lens", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
             ("ablation", "strict", "noise", "the noise is random"),
             ("patching", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
+            ("probes", "strict", "control", "the permutations are random"),
+            ("probes", "strict", "selectivity", "the permutations are random"),
             ("erasure", "strict", "resample-ablation", "which positions were drawn is not in arrays"),
             ("alignment", "strict", "cka_chance", "the random updates are not in arrays"),
             ("alignment", "strict", "strength_z", "the random updates are not in arrays"),
