@@ -15,6 +15,7 @@ std::unique_ptr<Analysis> make_ablation(const Setting& setting);
 std::unique_ptr<Analysis> make_depth(const Setting& setting);
 std::unique_ptr<Analysis> make_patching(const Setting& setting);
 std::unique_ptr<Analysis> make_difference_lens(const Setting& setting);
+std::unique_ptr<Analysis> make_erasure_of_concepts(const Setting& setting);
 std::unique_ptr<Analysis> make_probes(const Setting& setting);
 std::unique_ptr<Analysis> make_spectrum(const Setting& setting);
 std::unique_ptr<Analysis> make_alignment(const Setting& setting);

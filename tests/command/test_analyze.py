@@ -141,6 +141,20 @@ def test_depth_is_made_only_by_name(trained, some, tmp_path):
     assert float(found[0]["null_low"]) < float(found[0]["null_high"])
 
 
+def test_concepts_are_erased_only_by_name(trained, some, tmp_path):
+    few = tmp_path / "few.txt"
+    few.write_text("\n".join(some.read_text().splitlines()[::4]))
+    folder = tmp_path / "erased"
+    succeed("analyze", trained, "--threads", 1, "--clips", few, "--only", "erasure-of-concepts", "-o", folder)
+    found = rows(folder, "erasure-of-concepts", fold="", metric="log_probability")
+    changed = {row["component"] for row in found if row["variant"] == "change"}
+    assert changed == {"emotion", "text"}  # the training part of each fold is one speaker's
+    for row in found:
+        assert numpy.isfinite(float(row["value"]))
+    notes = json.loads((folder / "summary.json").read_text())["analyses"][0]["notes"]
+    assert sum("gender is not erased" in note for note in notes) == 2
+
+
 def test_one_fold_of_a_run_is_tested_on_its_own_clips(trained, tmp_path):
     folder = tmp_path / "fold"
     succeed("analyze", trained / "fold-01", *CHEAP, "-o", folder)

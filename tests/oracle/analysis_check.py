@@ -71,7 +71,7 @@ def make_cases(command: pathlib.Path, folder: pathlib.Path) -> dict[str, Case]:
             "strict": analysed(command, folder, "strict", "strict", corpus, strict),
             "padded": analysed(command, folder, "paper", "strict", few, lists, ["contribution"]),
             "speakers": analysed(command, folder, "speakers", "strict", many, {"test": half, "sample": half},
-                                 ["probes"])}
+                                 ["probes", "erasure-of-concepts"])}
 
 
 def analysed(command: pathlib.Path, folder: pathlib.Path, run: str, protocol: str, corpus: pathlib.Path, lists: dict,
@@ -231,7 +231,8 @@ def compare_spectra(case: Case, protocol: str) -> int:
 
 def compare(case: Case, name: str) -> int:
     protocol, wrong = "paper" if case.paper else "strict", 0
-    expected = case.only or [name for name in tables.TABLES if not (case.paper and name in tables.BEYOND_PAPER)]
+    left_out = tables.BY_NAME | (tables.BEYOND_PAPER if case.paper else set())
+    expected = case.only or [name for name in tables.TABLES if name not in left_out]
     found = sorted(path.stem for path in (case.out / "tables").glob("*.csv"))
     if found != sorted(expected):
         print(f"== {name} WRONG: tables {found}, should be {sorted(expected)}")

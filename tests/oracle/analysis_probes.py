@@ -9,7 +9,7 @@ import analysis_reference as oracle
 import numpy
 from analysis_answers import uar_rows
 from analysis_case import Case, Fold
-from analysis_concepts import mean_states, values_of
+from analysis_concepts import mean_states, over_all_folds, values_of
 from analysis_rows import Expected, FoldMeans, Key, Rows, text
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -51,7 +51,7 @@ def probes(case: Case) -> Rows:
     rows = {}
     for concept in ("emotion", "gender", "text"):
         rows |= scored_on_test_clips(case, concept)
-    return rows | speakers_of(case)
+    return over_all_folds(case, rows | speakers_of(case))
 
 
 def scored_on_test_clips(case: Case, concept: str) -> Rows:
@@ -76,18 +76,13 @@ def scored_on_test_clips(case: Case, concept: str) -> Rows:
                     read[role, layer].append((fold.number, classes.index(values[clip]), of_all,
                                               case.table[clip]["speaker"]))
     rows = {dataclasses.replace(key, component=concept): row for key, row in uar_rows(read).items()}
-    rows |= {dataclasses.replace(key, component=concept): row for key, row in differences(case, read).items()}
-    if len(case.folds) > 1 and len({fold for found in read.values() for fold, *_ in found}) == 1:
-        # One fold alone has probes: its rows stand for all folds too.
-        rows |= {dataclasses.replace(key, fold=""): row for key, row in rows.items()}
-        rows = {key: dataclasses.replace(row, estimand="", absent=True, low=numpy.nan, high=numpy.nan)
-                if key.fold else row for key, row in rows.items()}
+    rows |= {dataclasses.replace(key, component=concept): row for key, row in differences(read).items()}
     if concept == "gender":  # its classes are whole speakers
         rows = {key: dataclasses.replace(row, low=numpy.nan, high=numpy.nan, absent=True) for key, row in rows.items()}
     return rows
 
 
-def differences(case: Case, read: dict) -> Rows:
+def differences(read: dict) -> Rows:
     """Rows of the UAR of the adapted minus that of the frozen model."""
     rows = {}
     for layer in sorted({layer for _, layer in read}):

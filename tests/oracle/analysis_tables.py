@@ -11,6 +11,7 @@ from analysis_ablation import ablation
 from analysis_adapters import embedding, paper_alignment, spectrum, strict_alignment
 from analysis_answers import uar_rows
 from analysis_case import Case, Fold
+from analysis_concept_erasure import erasure_of_concepts
 from analysis_difference_lens import difference_lens
 from analysis_models import Recording
 from analysis_patching import patching
@@ -261,6 +262,7 @@ TABLES = {"contribution": contribution,
           "ablation": ablation,
           "patching": patching,
           "difference-lens": difference_lens,
+          "erasure-of-concepts": erasure_of_concepts,
           "probes": probes,
           "spectrum": lambda case: spectrum(case).means.rows(),
           "alignment": lambda case: paper_alignment(case) if case.paper else strict_alignment(case),
@@ -268,6 +270,7 @@ TABLES = {"contribution": contribution,
           "embedding": lambda case: {} if case.paper else embedding(case),
           "dynamics": dynamics}
 
+BY_NAME = {"erasure-of-concepts"}  # made only if --only names it
 BEYOND_PAPER = {"ablation", "patching", "difference-lens", "probes"}  # not made by --protocol paper
 
 # Rows that are not compared: (analysis, protocol, a part of the variant's, component's or metric's name, reason).
@@ -277,6 +280,8 @@ LEFT_OUT = (("spectrum", "paper", "dropout", "the masks of dropout are random"),
             ("logit-lens", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
             ("ablation", "strict", "noise", "the noise is random"),
             ("patching", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
+            ("erasure-of-concepts", "strict", "permuted", "the permutations are random"),
+            ("erasure-of-concepts", "strict", "random-subspace", "the subspaces are random"),
             ("probes", "strict", "control", "the permutations are random"),
             ("probes", "strict", "selectivity", "the permutations are random"),
             ("erasure", "strict", "resample-ablation", "which positions were drawn is not in arrays"),
