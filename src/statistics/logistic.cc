@@ -140,11 +140,11 @@ std::vector<Tensor> logits_by_penalty(const LogisticSamples& samples, const Tens
   return logits;
 }
 
-LogisticFit fit_standardised_logistic(const LogisticSamples& samples, double l2, double tolerance) {
+LogisticFit fit_standardised_logistic(const LogisticSamples& samples, double l2) {
   const Standardised standardised(samples.x);
   LogisticSamples fitted = samples;
   fitted.x = standardised(samples.x);
-  const LogisticFit fit = fit_logistic(fitted, l2, nullptr, tolerance);
+  const LogisticFit fit = fit_logistic(fitted, l2);
   const Tensor weight = fit.weight / standardised.deviation;
   return {weight, fit.bias - (weight * standardised.mean).sum(1)};
 }

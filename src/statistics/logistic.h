@@ -40,7 +40,7 @@ std::vector<at::Tensor> logits_by_penalty(const LogisticSamples& samples, const 
                                           std::span<const double> l2, double tolerance = 1e-7);
 
 // fit_logistic after the same standardisation. The returned weights apply to x itself.
-LogisticFit fit_standardised_logistic(const LogisticSamples& samples, double l2, double tolerance = 1e-7);
+LogisticFit fit_standardised_logistic(const LogisticSamples& samples, double l2);
 
 // The logits of x (..×D): ..×C.
 at::Tensor logistic_logits(const LogisticFit& fit, const at::Tensor& x);

@@ -141,8 +141,7 @@ void ConceptErasure::fit(const FoldSubjects& fold, const Concept& wanted, const 
   std::vector<std::vector<int64_t>> permuted;
   for (int64_t draw = 0; draw < draw_count; ++draw)
     permuted.push_back(permuted_labels(setting_, wanted, clips, random));
-  const int64_t end = fold.adapted.model.head.hidden_state.value_or(setting_.layers);  // the last state that is read
-  for (int64_t state = 0; state <= end; ++state) {
+  for (int64_t state = 0; state <= setting_.layers; ++state) {
     const Tensor means = at::cat(means_[state]).index_select(0, known);
     const auto leace = [&](const std::vector<int64_t>& given) {
       return whitenings[state].leace(

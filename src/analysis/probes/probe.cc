@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "analysis/probes/probe.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/linalg_qr.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/matmul.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/where.h>
 
 #include <algorithm>
 #include <map>
@@ -17,6 +21,28 @@ namespace {
 using at::Tensor;
 
 constexpr double control_tolerance = 1e-4;  // scikit-learn's default
+
+// Standardised states in a basis of their span: regressions of n clips have at most n features, the same penalty and
+// the same predictions.
+class Spanned {
+ public:
+  explicit Spanned(const Tensor& states) : mean_(states.mean(0)), deviation_(states.std(0, /*unbiased=*/false)) {
+    deviation_ = at::where(deviation_ > 0, deviation_, 1.0);
+    const Tensor standardised = (states - mean_) / deviation_;
+    basis_ = std::get<0>(at::linalg_qr(standardised.t()));
+    x_ = at::matmul(standardised, basis_);
+  }
+
+  const Tensor& x() const { return x_; }  // n×K
+  // The fit of x() as a fit of the states.
+  LogisticFit of_states(const LogisticFit& fit) const {
+    const Tensor weight = at::matmul(fit.weight, basis_.t()) / deviation_;
+    return {weight, fit.bias - at::matmul(weight, mean_)};
+  }
+
+ private:
+  Tensor mean_, deviation_, basis_, x_;  // D, D, D×K, n×K
+};
 
 }  // namespace
 
@@ -37,16 +63,18 @@ std::set<size_t> choosing_clips(const std::vector<int64_t>& labels, const std::v
 Probe::Probe(const Tensor& states, const ProbeLabels& labels) {
   const std::set<int64_t> present(labels.labels.begin(), labels.labels.end());
   classes_.assign(present.begin(), present.end());
-  const auto samples = [&](const std::vector<int64_t>& given) {
+  const auto samples = [&](const Tensor& x, const std::vector<int64_t>& given) {
     std::vector<int64_t> places;
     for (const int64_t label : given) places.push_back(std::ranges::lower_bound(classes_, label) - classes_.begin());
-    return LogisticSamples{states, at::tensor(places, c10::ScalarType::Long), {}, std::ssize(classes_)};
+    return LogisticSamples{x, at::tensor(places, c10::ScalarType::Long), {}, std::ssize(classes_)};
   };
-  const RefittedHead probe = fit_refitted_head(samples(labels.labels), labels.held_out);
+  const RefittedHead probe = fit_refitted_head(samples(states, labels.labels), labels.held_out);
   l2_ = probe.l2;
   std::vector<Tensor> weights = {probe.fit.weight}, biases = {probe.fit.bias};
+  const Spanned spanned(states);
   for (const auto& permuted : labels.permuted) {
-    const LogisticFit control = fit_standardised_logistic(samples(permuted), l2_, control_tolerance);
+    const LogisticFit control =
+        spanned.of_states(fit_logistic(samples(spanned.x(), permuted), l2_, nullptr, control_tolerance));
     weights.push_back(control.weight);
     biases.push_back(control.bias);
   }

@@ -147,6 +147,28 @@ TEST(Probe, ControlsArePredictedBesideTheProbe) {
     EXPECT_THAT(predicted[i], testing::ElementsAre(labels.labels[i], labels.labels[i], swapped[i]));
 }
 
+TEST(Probe, AControlIsTheRegressionOfItsLabels) {
+  const Tensor states = normal_values({24, 60}, 4) + 2;
+  ProbeLabels labels;
+  std::vector<int64_t> other;
+  for (int64_t i = 0; i < 24; ++i) {
+    labels.labels.push_back(i % 3);
+    other.push_back(i * i % 3);
+    if (i < 8) labels.held_out.insert(i);
+  }
+  labels.permuted = {other};
+  const Probe probe(states, labels);
+  const LogisticFit fit =
+      fit_standardised_logistic({states, at::tensor(other, c10::ScalarType::Long), {}, 2}, probe.l2());
+  const Tensor scored = normal_values({200, 60}, 5) + 2, logits = logistic_logits(fit, scored);
+  const auto predicted = probe.predict(scored);
+  for (size_t i = 0; i < predicted.size(); ++i) {
+    const Tensor of_clip = logits[static_cast<int64_t>(i)];
+    if ((of_clip[0] - of_clip[1]).abs().item<double>() > 0.01)
+      EXPECT_EQ(predicted[i][1], of_clip.argmax().item<int64_t>());
+  }
+}
+
 TEST(Probe, ClipsThatChooseThePenaltyLeaveOthersOfTheirClass) {
   const std::vector<int64_t> labels = {0, 0, 1, 1, 1, 1};
   for (uint64_t seed = 0; seed < 20; ++seed)  // class 0 is one speaker's
