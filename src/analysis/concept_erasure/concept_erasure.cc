@@ -128,11 +128,14 @@ void ConceptErasure::end_part(const FoldSubjects& fold, Part part) {
 
 void ConceptErasure::fit(const FoldSubjects& fold, const Concept& wanted, const std::vector<Whitening>& whitenings) {
   const std::vector<int64_t> clips = wanted.known(clips_), labels = wanted.labels_of(clips);
-  if (std::set(labels.begin(), labels.end()).size() < 2) {
+  std::map<int64_t, int64_t> present;  // the classes that have clips, with new numbers
+  for (const int64_t label : labels) present.emplace(label, 0);
+  if (present.size() < 2) {
     notes_.push_back(fmt::format("{}: {} is not erased: the training clips have fewer than two values.",
                                  setting_.folder_of(fold.fold), wanted.name));
     return;
   }
+  for (int64_t next = 0; auto& [label, number] : present) number = next++;
   std::vector<int64_t> places;
   for (const int64_t clip : clips) places.push_back(std::ranges::find(clips_, clip) - clips_.begin());
   const Tensor known = at::tensor(places, c10::ScalarType::Long);
@@ -143,9 +146,9 @@ void ConceptErasure::fit(const FoldSubjects& fold, const Concept& wanted, const 
     permuted.push_back(permuted_labels(setting_, wanted, clips, random));
   for (int64_t state = 0; state <= setting_.layers; ++state) {
     const Tensor means = at::cat(means_[state]).index_select(0, known);
-    const auto leace = [&](const std::vector<int64_t>& given) {
-      return whitenings[state].leace(
-          class_covariance(means, given, std::ssize(wanted.classes), moments_[state].samples()));
+    const auto leace = [&](std::vector<int64_t> given) {
+      for (int64_t& label : given) label = present.at(label);
+      return whitenings[state].leace(class_covariance(means, given, std::ssize(present), moments_[state].samples()));
     };
     Erasers erasers{.concept_eraser = leace(labels), .draws = {}};
     for (int64_t draw = 0; draw < draw_count; ++draw) {
