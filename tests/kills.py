@@ -51,8 +51,9 @@ def digests(folder):
             for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ".lock"}
 
 
-def finish(commands, killed, longest, generator, where):
-    """Starts commands(attempt) until one ends by itself; kills it at a random moment while kills are left."""
+def finish(commands, done, killed, longest, generator, where):
+    """Starts commands(attempt) until one ends by itself, or done() after a kill; kills at a random moment while kills are
+    left."""
     for attempt in range(1000):
         process = subprocess.Popen(commands(attempt), cwd=where, env=ENVIRONMENT, stdout=subprocess.DEVNULL,
                                    stderr=subprocess.PIPE, text=True)
@@ -62,14 +63,14 @@ def finish(commands, killed, longest, generator, where):
                 process.kill()
                 killed(1)
         error = process.communicate()[1]
-        if process.returncode == 0:
+        if process.returncode == 0 or done():
             return
         if process.returncode > 0:
             sys.exit(f"attempt {attempt}: {error}")
     sys.exit("a command does not come to its end")
 
 
-def campaign(name, commands, kills, generator, where):
+def campaign(name, commands, done, kills, generator, where):
     left = [0]
 
     def killed(count=0):
@@ -78,13 +79,13 @@ def campaign(name, commands, kills, generator, where):
 
     began = time.monotonic()
     reference = where / f"{name}-reference"
-    finish(lambda attempt: commands(reference, attempt), killed, 0, generator, where)
+    finish(lambda attempt: commands(reference, attempt), lambda: False, killed, 0, generator, where)
     longest, expected = time.monotonic() - began, digests(reference)
     left[0], number = kills, 0
     while left[0] > 0:
         number += 1
         out = where / f"{name}-{number}"
-        finish(lambda attempt: commands(out, attempt), killed, 1.2 * longest, generator, where)
+        finish(lambda attempt: commands(out, attempt), lambda: done(out), killed, 1.2 * longest, generator, where)
         found = digests(out)
         differing = sorted(path for path in expected.keys() | found.keys() if expected.get(path) != found.get(path))
         rest = [path.name for path in where.iterdir() if path.name.startswith(out.name + ".")]
@@ -111,8 +112,9 @@ def main():
                 return [program, "train", "--resume", out]
             return [program, *TRAINING, "-o", out, "--force"]
 
-        campaign("training", training, given.trainings, generator, where)
-        campaign("study", lambda out, attempt: [program, "study", "study.toml", "-o", out], given.studies, generator, where)
+        campaign("training", training, pathlib.Path.exists, given.trainings, generator, where)
+        campaign("study", lambda out, attempt: [program, "study", "study.toml", "-o", out], lambda out: False, given.studies,
+                 generator, where)
 
 
 main()

@@ -277,7 +277,11 @@ void analyze(const CLI::App& command, AnalyzeArguments& a) {
 void add_analyze(CLI::App& app) {
   auto a = std::make_shared<AnalyzeArguments>();
   std::string names;
-  for (const AnalysisEntry& entry : analyses()) names += fmt::format("\n  {:<15} {}", entry.name, entry.summary);
+  std::vector<std::string_view> by_name;
+  for (const AnalysisEntry& entry : analyses()) {
+    names += fmt::format("\n  {:<19} {}", entry.name, entry.summary);
+    if (entry.by_name) by_name.push_back(entry.name);
+  }
   auto* command = app.add_subcommand(
       "analyze",
       "Analyses the effect of adaptation inside the encoder, layer by layer: tables, figures and a report that\n"
@@ -300,8 +304,9 @@ void add_analyze(CLI::App& app) {
   command->add_option("--against", a->against,
                       "frozen run on the same folds to compare with; default: the same models without adapters");
   command->add_option("--only", a->only,
-                      "list of analyses, such as contribution,logit-lens; if not given: all but depth and\n"
-                      "steering, or those of the paper (--protocol paper)");
+                      fmt::format("list of analyses, such as contribution,logit-lens; if not given: all but {},\n"
+                                  "or those of the paper (--protocol paper)",
+                                  fmt::join(by_name, ", ")));
   command
       ->add_option("--protocol", a->protocol,
                    "strict; paper: like the published code, defects included, first fold only")

@@ -8,7 +8,7 @@ from support import expect_error, expect_no_trace, files_of, run, slow, succeed,
 
 COLUMNS = ("analysis,protocol,model,variant,fold,seed,step,layer,module,component,metric,class,value,low,high,n,"
            "estimand,p,p_adjusted,null_low,null_high,null_draws").split(",")
-ANALYSES = ["contribution", "logit-lens", "erasure", "ablation", "patching", "difference-lens", "components",
+ANALYSES = ["contribution", "logit-lens", "erasure", "ablation", "patching", "difference-lens", "components", "probes",
             "spectrum", "alignment", "gradients", "embedding", "dynamics"]
 CHEAP = ["--only", "contribution,logit-lens", "--threads", 1]
 
@@ -148,6 +148,20 @@ def test_depth_is_made_only_by_name(trained, some, tmp_path):
     found = rows(tmp_path / "depth", "depth", component="centroid", metric="log_probability")
     assert len(found) == 1 and found[0]["null_draws"] == "19"
     assert float(found[0]["null_low"]) < float(found[0]["null_high"])
+
+
+def test_concepts_are_erased_only_by_name(trained, some, tmp_path):
+    few = tmp_path / "few.txt"
+    few.write_text("\n".join(some.read_text().splitlines()[::4]))
+    folder = tmp_path / "erased"
+    succeed("analyze", trained, "--threads", 1, "--clips", few, "--only", "erasure-of-concepts", "-o", folder)
+    found = rows(folder, "erasure-of-concepts", fold="", metric="log_probability")
+    changed = {row["component"] for row in found if row["variant"] == "change"}
+    assert changed == {"emotion", "text"}  # the training part of each fold is one speaker's
+    for row in found:
+        assert numpy.isfinite(float(row["value"]))
+    notes = json.loads((folder / "summary.json").read_text())["analyses"][0]["notes"]
+    assert sum("gender is not erased" in note for note in notes) == 2
 
 
 def test_one_fold_of_a_run_is_tested_on_its_own_clips(trained, tmp_path):

@@ -124,8 +124,8 @@ def test_an_adapter_of_a_transcriber_is_analysed_without_a_head(material, tmp_pa
                for name in tables}
     assert spectra["adapter"].items() <= spectra["plain"].items()
     assert {component for _, _, _, component, _, _ in spectra["adapter"]} >= {"A", "B", "delta-weight"}
-    assert {path.stem for path in tables["adapter"].iterdir()} == {"contribution", "spectrum", "alignment", "embedding",
-                                                                   "dynamics"}
+    assert {path.stem for path in tables["adapter"].iterdir()} == {"contribution", "probes", "spectrum", "alignment",
+                                                                   "embedding", "dynamics"}
     result = run("analyze", tmp_path / "adapter", "--model", place / "model", "--corpus", place / "clips.csv", "--only",
                  "logit-lens", "-o", tmp_path / "lens")
     assert result.returncode == 1 and "without a head there is no logit-lens" in result.stderr

@@ -12,9 +12,11 @@ from analysis_adapters import embedding, paper_alignment, spectrum, strict_align
 from analysis_answers import uar_rows
 from analysis_case import Case, Fold
 from analysis_components import components
+from analysis_concept_erasure import erasure_of_concepts
 from analysis_difference_lens import difference_lens
 from analysis_models import Recording
 from analysis_patching import patching
+from analysis_probes import probes
 from analysis_rows import ClipMeans, Expected, FoldMeans, Key, Rows, text
 from analysis_steering import steering
 from safetensors.numpy import load_file
@@ -264,14 +266,17 @@ TABLES = {"contribution": contribution,
           "difference-lens": difference_lens,
           "steering": steering,
           "components": components,
+          "erasure-of-concepts": erasure_of_concepts,
+          "probes": probes,
           "spectrum": lambda case: spectrum(case).means.rows(),
           "alignment": lambda case: paper_alignment(case) if case.paper else strict_alignment(case),
           "gradients": lambda case: {} if case.paper else gradients(case),
           "embedding": lambda case: {} if case.paper else embedding(case),
           "dynamics": dynamics}
 
-BEYOND_PAPER = {"ablation", "patching", "difference-lens", "components"}  # not made by --protocol paper
-BY_NAME = {"steering"}  # made only if --only names them
+BY_NAME = {"steering", "erasure-of-concepts"}  # made only if --only names them
+# not made by --protocol paper
+BEYOND_PAPER = {"ablation", "patching", "difference-lens", "components", "probes"}
 
 # Rows that are not compared: (analysis, protocol, a part of the variant's, component's or metric's name, reason).
 LEFT_OUT = (("spectrum", "paper", "dropout", "the masks of dropout are random"),
@@ -281,6 +286,10 @@ LEFT_OUT = (("spectrum", "paper", "dropout", "the masks of dropout are random"),
             ("ablation", "strict", "noise", "the noise is random"),
             ("patching", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
             ("steering", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
+            ("erasure-of-concepts", "strict", "permuted", "the permutations are random"),
+            ("erasure-of-concepts", "strict", "random-subspace", "the subspaces are random"),
+            ("probes", "strict", "control", "the permutations are random"),
+            ("probes", "strict", "selectivity", "the permutations are random"),
             ("erasure", "strict", "resample-ablation", "which positions were drawn is not in arrays"),
             ("alignment", "strict", "cka_chance", "the random updates are not in arrays"),
             ("alignment", "strict", "strength_z", "the random updates are not in arrays"),
