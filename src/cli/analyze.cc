@@ -284,8 +284,8 @@ void add_analyze(CLI::App& app) {
   command->add_option("--against", a->against,
                       "frozen run on the same folds to compare with; default: the same models without adapters");
   command->add_option("--only", a->only,
-                      "list of analyses, such as contribution,logit-lens; if not given: all but depth and\n"
-                      "steering, or those of the paper (--protocol paper)");
+                      "list of analyses, such as contribution,logit-lens; if not given: all but depth, steering\n"
+                      "and neurons, or those of the paper (--protocol paper)");
   command
       ->add_option("--protocol", a->protocol,
                    "strict; paper: like the published code, defects included, first fold only")

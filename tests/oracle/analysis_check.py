@@ -69,7 +69,7 @@ def make_cases(command: pathlib.Path, folder: pathlib.Path) -> dict[str, Case]:
             "strict": analysed(command, folder, "strict", "strict", corpus, strict),
             "padded": analysed(command, folder, "paper", "strict", few, lists, ["contribution"]),
             "intruders": analysed(command, folder, "large", "strict", corpus, strict, ["components"]),
-            "by name": analysed(command, folder, "strict", "strict", corpus, strict, ["steering"])}
+            "by name": analysed(command, folder, "strict", "strict", corpus, strict, ["steering", "neurons"])}
 
 
 def analysed(command: pathlib.Path, folder: pathlib.Path, run: str, protocol: str, corpus: pathlib.Path, lists: dict,

@@ -14,6 +14,7 @@ from analysis_case import Case, Fold
 from analysis_components import components
 from analysis_difference_lens import difference_lens
 from analysis_models import Recording
+from analysis_neurons import neurons
 from analysis_patching import patching
 from analysis_rows import ClipMeans, Expected, FoldMeans, Key, Rows, text
 from analysis_steering import steering
@@ -264,6 +265,7 @@ TABLES = {"contribution": contribution,
           "difference-lens": difference_lens,
           "steering": steering,
           "components": components,
+          "neurons": neurons,
           "spectrum": lambda case: spectrum(case).means.rows(),
           "alignment": lambda case: paper_alignment(case) if case.paper else strict_alignment(case),
           "gradients": lambda case: {} if case.paper else gradients(case),
@@ -271,7 +273,7 @@ TABLES = {"contribution": contribution,
           "dynamics": dynamics}
 
 BEYOND_PAPER = {"ablation", "patching", "difference-lens", "components"}  # not made by --protocol paper
-BY_NAME = {"steering"}  # made only if --only names them
+BY_NAME = {"steering", "neurons"}  # made only if --only names them
 
 # Rows that are not compared: (analysis, protocol, a part of the variant's, component's or metric's name, reason).
 LEFT_OUT = (("spectrum", "paper", "dropout", "the masks of dropout are random"),
@@ -280,6 +282,7 @@ LEFT_OUT = (("spectrum", "paper", "dropout", "the masks of dropout are random"),
             ("logit-lens", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
             ("ablation", "strict", "noise", "the noise is random"),
             ("patching", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
+            ("neurons", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
             ("steering", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
             ("erasure", "strict", "resample-ablation", "which positions were drawn is not in arrays"),
             ("alignment", "strict", "cka_chance", "the random updates are not in arrays"),
