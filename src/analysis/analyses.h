@@ -17,6 +17,7 @@ std::unique_ptr<Analysis> make_patching(const Setting& setting);
 std::unique_ptr<Analysis> make_difference_lens(const Setting& setting);
 std::unique_ptr<Analysis> make_steering(const Setting& setting);
 std::unique_ptr<Analysis> make_components(const Setting& setting);
+std::unique_ptr<Analysis> make_neurons(const Setting& setting);
 std::unique_ptr<Analysis> make_erasure_of_concepts(const Setting& setting);
 std::unique_ptr<Analysis> make_probes(const Setting& setting);
 std::unique_ptr<Analysis> make_spectrum(const Setting& setting);

@@ -143,6 +143,15 @@ def test_steering_is_made_only_by_name(trained, some, tmp_path):
     assert {row["null_draws"] for row in found} == {"199"} and all(0 < float(row["p"]) <= 1 for row in found)
 
 
+def test_neurons_are_made_only_by_name(trained, some, tmp_path):
+    few = tmp_path / "few.txt"
+    few.write_text("\n".join(some.read_text().splitlines()[:4]))
+    succeed("analyze", trained, "--threads", 1, "--clips", few, "--only", "neurons", "-o", tmp_path / "neurons")
+    found = rows(tmp_path / "neurons", "neurons", component="own-one-other", variant="silenced", fold="")
+    assert {row["model"] for row in found} == {"adapted", "frozen"}
+    assert {row["null_draws"] for row in found} == {"199"} and all(0 < float(row["p"]) <= 1 for row in found)
+
+
 def test_depth_is_made_only_by_name(trained, some, tmp_path):
     succeed("analyze", trained / "fold-00", "--threads", 1, "--clips", some, "--only", "depth", "-o", tmp_path / "depth")
     found = rows(tmp_path / "depth", "depth", component="centroid", metric="log_probability")

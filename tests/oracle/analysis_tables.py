@@ -15,6 +15,7 @@ from analysis_components import components
 from analysis_concept_erasure import erasure_of_concepts
 from analysis_difference_lens import difference_lens
 from analysis_models import Recording
+from analysis_neurons import neurons
 from analysis_patching import patching
 from analysis_probes import probes
 from analysis_rows import ClipMeans, Expected, FoldMeans, Key, Rows, text
@@ -266,6 +267,7 @@ TABLES = {"contribution": contribution,
           "difference-lens": difference_lens,
           "steering": steering,
           "components": components,
+          "neurons": neurons,
           "erasure-of-concepts": erasure_of_concepts,
           "probes": probes,
           "spectrum": lambda case: spectrum(case).means.rows(),
@@ -274,7 +276,7 @@ TABLES = {"contribution": contribution,
           "embedding": lambda case: {} if case.paper else embedding(case),
           "dynamics": dynamics}
 
-BY_NAME = {"steering", "erasure-of-concepts"}  # made only if --only names them
+BY_NAME = {"steering", "neurons", "erasure-of-concepts"}  # made only if --only names them
 # not made by --protocol paper
 BEYOND_PAPER = {"ablation", "patching", "difference-lens", "components", "probes"}
 
@@ -285,6 +287,7 @@ LEFT_OUT = (("spectrum", "paper", "dropout", "the masks of dropout are random"),
             ("logit-lens", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
             ("ablation", "strict", "noise", "the noise is random"),
             ("patching", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
+            ("neurons", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
             ("steering", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
             ("erasure-of-concepts", "strict", "permuted", "the permutations are random"),
             ("erasure-of-concepts", "strict", "random-subspace", "the subspaces are random"),

@@ -19,9 +19,13 @@ class ClassMeans {
   bool complete() const;
   // C×D: the mean of class c minus the mean of the other classes' means. Error unless complete().
   at::Tensor differences() const;
+  // D: the standard deviation within classes. Error unless there are more clips than classes.
+  at::Tensor deviation() const;
 
  private:
-  at::Tensor sums_;  // C×D
+  at::Tensor means() const;  // C×D
+
+  at::Tensor sums_, squares_;  // C×D, D
   std::vector<int64_t> clips_;  // of each class
 };
 

@@ -15,10 +15,10 @@
 
 #include <array>
 #include <map>
-#include <set>
 
 #include "analysis/analyses.h"
 #include "analysis/causal/class_means.h"
+#include "analysis/causal/other_class.h"
 #include "analysis/causal/reading_heads.h"
 #include "analysis/curves.h"
 #include "analysis/null_draws.h"
@@ -93,15 +93,9 @@ void Steering::begin_fold(const FoldSubjects& fold) {
   heads_.begin_fold(fold);
   directions_.clear();
   sums_.clear();
-  other_.clear();
   const auto classes = std::ssize(setting_.classes);
   for (const Role role : {Role::adapted, Role::frozen}) means_[role].assign(setting_.layers, ClassMeans(classes));
-  // The clips of a class take the other classes in turn, so that each is the target equally often.
-  std::map<int64_t, int64_t> turn;
-  for (const int64_t clip : std::set(fold.test.begin(), fold.test.end())) {
-    const int64_t label = setting_.labels[clip];
-    other_[clip] = classes > 1 ? (label + 1 + turn[label]++ % (classes - 1)) % classes : label;
-  }
+  if (classes > 1) other_ = other_classes(fold.test, setting_.labels, classes);
 }
 
 void Steering::end_batch(const BatchView& view) {
