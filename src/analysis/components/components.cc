@@ -58,6 +58,7 @@ class Components : public Analysis {
   ClipValues adapted_, base_;
   std::optional<DecomposedModel> model_;  // of this fold
   int64_t most_ = 0;  // components of a layer, in the first fold
+  int64_t without_intruders_ = 0;  // models
   std::vector<std::string> notes_;
 };
 
@@ -88,10 +89,7 @@ void Components::begin_fold(const FoldSubjects& fold) {
   most_ = std::max(most_, model_->most_components());
   if (fold.fold == 0)
     if (std::string note = setting_.note_on_site_adapters(); !note.empty()) notes_.push_back(std::move(note));
-  if (model_->intruders() == 0)
-    notes_.push_back(
-        fmt::format("{}: no intruder dimension among the ten leading ones of any adapted weight, so none is scaled.",
-                    setting_.folder_of(fold.fold)));
+  without_intruders_ += model_->intruders() == 0;
   add_weights(fold.fold);
 }
 
@@ -221,6 +219,10 @@ Findings Components::finish() {
   if (!findings.rows.empty()) {  // the weights of folds without test clips alone are no finding
     const auto more = weights_.rows();
     findings.rows.insert(findings.rows.end(), more.begin(), more.end());
+    if (without_intruders_ > 0)
+      findings.notes.push_back(fmt::format(
+          "{} of {} models: no intruder dimension among the ten leading ones of any adapted weight, so none is scaled.",
+          without_intruders_, setting_.folds));
   } else if (findings.notes.empty()) {
     findings.notes.emplace_back("No test clip was seen, so nothing could be measured.");
   }
