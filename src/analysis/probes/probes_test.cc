@@ -60,6 +60,8 @@ TEST_F(ProbesTest, WhatTheAdapterWritesIsReadFromItsLayerOnAndNotInTheFrozenMode
   EXPECT_EQ(row->null_draws, 19);
   EXPECT_EQ(row->n, 8);
   EXPECT_LT(row->null_high, 1);
+  EXPECT_GT(value("adapted", "emotion", 1, "control"), row->null_low);
+  EXPECT_LT(value("adapted", "emotion", 1, "control"), row->null_high);
 }
 
 TEST_F(ProbesTest, APermutationCannotBeReadThoughALargeDirectionIsThere) {
