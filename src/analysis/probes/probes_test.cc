@@ -166,8 +166,8 @@ TEST(Probe, AControlIsTheRegressionOfItsLabels) {
   const auto predicted = probe.predict(scored);
   for (size_t i = 0; i < predicted.size(); ++i) {
     const Tensor of_clip = logits[static_cast<int64_t>(i)];
-    if ((of_clip[0] - of_clip[1]).abs().item<double>() > 0.01)
-      EXPECT_EQ(predicted[i][1], of_clip.argmax().item<int64_t>());
+    if ((of_clip[0] - of_clip[1]).abs().item<double>() <= 0.01) continue;  // the two fits may differ here
+    EXPECT_EQ(predicted[i][1], of_clip.argmax().item<int64_t>());
   }
 }
 
