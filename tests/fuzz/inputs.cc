@@ -259,7 +259,7 @@ void make_inputs(const Path& folder) {
   fs::copy(folder / "run" / "config.toml", folder / "train.toml");
   write_file(folder / "study.toml",
              "title = 'ranks'\n[train]\nmodel = 'base'\ncorpus = 'tiny.csv'\nfolds = 'speaker:2'\nselect = 'last'\n"
-             "[grid]\nrank = [1, 2]\n[grid.update.frozen]\nmethod = 'frozen'\n[grid.update.lora]\nalpha = 0.5\n"
+             "[grid]\nbatch = [1, 2]\n[grid.update.frozen]\nmethod = 'frozen'\n[grid.update.lora]\nalpha = 0.5\n"
              "[compare]\nupdate = 'frozen'\nmargin = 0.1\n[analyze]\nonly = 'contribution'\n[slurm]\ntime = '1'\n");
   succeed(folder, {"-q", "evaluate", "run", "--corpus", "tiny.csv", "-o", "evaluation", "--threads", "1", "--precision",
                    "fp32"});

@@ -28,7 +28,7 @@ struct Output {
 Output output_of(const std::string& command) {
   constexpr size_t most = 1 << 20;
   Output output;
-  FILE* pipe = ::popen(command.c_str(), "r");
+  FILE* pipe = ::popen(command.c_str(), "r");  // NOLINT(bugprone-command-processor): words of users are quoted
   if (!pipe) fail("cannot start a shell for {}", command);
   char buffer[4096];
   for (size_t read; (read = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;)
