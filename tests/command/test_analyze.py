@@ -8,7 +8,7 @@ from support import expect_error, expect_no_trace, files_of, run, slow, succeed,
 
 COLUMNS = ("analysis,protocol,model,variant,fold,seed,step,layer,module,component,metric,class,value,low,high,n,"
            "estimand,p,p_adjusted,null_low,null_high,null_draws").split(",")
-ANALYSES = ["contribution", "logit-lens", "erasure", "ablation", "patching", "difference-lens", "components", "probes",
+ANALYSES = ["contribution", "logit-lens", "erasure", "ablation", "patching", "difference-lens", "probes",
             "spectrum", "alignment", "gradients", "embedding", "dynamics"]
 CHEAP = ["--only", "contribution,logit-lens", "--threads", 1]
 

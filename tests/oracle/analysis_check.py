@@ -73,7 +73,8 @@ def make_cases(command: pathlib.Path, folder: pathlib.Path) -> dict[str, Case]:
             "strict": analysed(command, folder, "strict", "strict", corpus, strict),
             "padded": analysed(command, folder, "paper", "strict", few, lists, ["contribution"]),
             "intruders": analysed(command, folder, "large", "strict", corpus, strict, ["components"]),
-            "by name": analysed(command, folder, "strict", "strict", corpus, strict, ["steering", "neurons"]),
+            "by name": analysed(command, folder, "strict", "strict", corpus, strict,
+                                ["steering", "components", "neurons"]),
             "speakers": analysed(command, folder, "speakers", "strict", many, {"test": half, "sample": half},
                                  ["probes", "erasure-of-concepts"])}
 

@@ -276,9 +276,9 @@ TABLES = {"contribution": contribution,
           "embedding": lambda case: {} if case.paper else embedding(case),
           "dynamics": dynamics}
 
-BY_NAME = {"steering", "neurons", "erasure-of-concepts"}  # made only if --only names them
+BY_NAME = {"steering", "components", "neurons", "erasure-of-concepts"}  # made only if --only names them
 # not made by --protocol paper
-BEYOND_PAPER = {"ablation", "patching", "difference-lens", "components", "probes"}
+BEYOND_PAPER = {"ablation", "patching", "difference-lens", "probes"}
 
 # Rows that are not compared: (analysis, protocol, a part of the variant's, component's or metric's name, reason).
 LEFT_OUT = (("spectrum", "paper", "dropout", "the masks of dropout are random"),
