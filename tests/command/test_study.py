@@ -195,7 +195,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 ReturnToService=2
 SchedulerParameters=sched_interval=1,bf_interval=1
-NodeName={host} NodeAddr=127.0.0.1 CPUs={os.cpu_count()} State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs=1 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """)
     environment = ENVIRONMENT | {"SLURM_CONF": str(folder / "slurm.conf")}
@@ -209,8 +209,9 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
             time.sleep(1)
     ENVIRONMENT["SLURM_CONF"] = environment["SLURM_CONF"]
     try:
-        for _ in range(60):
-            state = subprocess.run(["sinfo", "-h", "-o", "%T"], env=environment, capture_output=True, text=True).stdout
+        for _ in range(30):
+            state = subprocess.run(["timeout", "5", "sinfo", "-h", "-o", "%T"], env=environment, capture_output=True,
+                                   text=True).stdout
             if "idle" in state:
                 break
             time.sleep(0.5)
