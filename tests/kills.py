@@ -3,9 +3,9 @@ those that nobody killed.
 
     tests/kills.py PROGRAM [--trainings N] [--studies N] [--seed S]
 
-N: the number of kills, spread over as many trainings (studies) as it takes. PROGRAM: build/release/loralens. The model is
-a tiny random one, so that a training takes about a second. The exit status is 1 if a file differs or is missing, or if a
-temporary file is left.
+N: the number of kills, spread over as many trainings (studies) as it takes. PROGRAM: build/release/loralens. The model
+is a tiny random one, so that a training takes about a second. The exit status is 1 if a file differs or is missing, or
+if a temporary file is left.
 """
 import argparse
 import hashlib
@@ -40,8 +40,8 @@ rank = "2"
 only = "contribution"
 threads = 1
 """
-TRAINING = ["train", "--model", "model", "--corpus", "clips.csv", "--folds", "speaker:2", "--epochs", "6", "--head-epochs",
-            "1", "--rank", "4", "--watch", "2", "--seeds", "2", "--final", "--threads", "1"]
+TRAINING = ["train", "--model", "model", "--corpus", "clips.csv", "--folds", "speaker:2", "--epochs", "6",
+            "--head-epochs", "1", "--rank", "4", "--watch", "2", "--seeds", "2", "--final", "--threads", "1"]
 
 
 def digests(folder):
@@ -52,8 +52,8 @@ def digests(folder):
 
 
 def finish(commands, done, killed, longest, generator, where):
-    """Starts commands(attempt) until one ends by itself, or done() after a kill; kills at a random moment while kills are
-    left."""
+    """Starts commands(attempt) until one ends by itself, or done() after a kill; kills at a random moment while kills
+    are left."""
     for attempt in range(1000):
         process = subprocess.Popen(commands(attempt), cwd=where, env=ENVIRONMENT, stdout=subprocess.DEVNULL,
                                    stderr=subprocess.PIPE, text=True)
@@ -113,8 +113,8 @@ def main():
             return [program, *TRAINING, "-o", out, "--force"]
 
         campaign("training", training, pathlib.Path.exists, given.trainings, generator, where)
-        campaign("study", lambda out, attempt: [program, "study", "study.toml", "-o", out], lambda out: False, given.studies,
-                 generator, where)
+        campaign("study", lambda out, attempt: [program, "study", "study.toml", "-o", out], lambda out: False,
+                 given.studies, generator, where)
 
 
 main()

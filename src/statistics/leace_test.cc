@@ -64,7 +64,7 @@ TEST(Leace, LeavesNothingThatALinearProbeCanReadOnTheFittedClips) {
   EXPECT_EQ(eraser.rank(), 2);
   const Tensor erased = eraser(sample.means());
   EXPECT_LT(class_covariance(erased, sample.labels, 3, 100).abs().max().item<double>(), 1e-12);
-  // The mean stays, and so does what is left when the concept is erased once more.
+  // The eraser keeps the mean of the states, and erasing twice equals erasing once.
   EXPECT_TRUE(at::allclose(eraser(sample.moments.mean()), sample.moments.mean()));
   EXPECT_TRUE(at::allclose(eraser(erased), erased));
   const Tensor labels = at::tensor(sample.labels, c10::ScalarType::Long);

@@ -62,7 +62,8 @@ def test_a_classifier_whose_base_is_unknown_is_analysed_alone(protocol, material
     summary = json.loads((tmp_path / "alone" / "summary.json").read_text())
     assert "against" not in summary["about"] and "untrained" not in summary["about"]
     sentences = [sentence for a in summary["analyses"] for sentence in a["reading"]]
-    assert sentences and not any(word in sentence for sentence in sentences for word in ("rozen", "adaptation", "before training"))
+    assert sentences and not any(word in sentence for sentence in sentences
+                                 for word in ("rozen", "adaptation", "before training"))
     expect_error(run(*analysis, "--only", "depth,patching", "-o", tmp_path / "none"), 1, "no depth, patching", "--model")
     for flag in ["--against", "--untrained"]:
         expect_error(run(*analysis, flag, place / "model", "-o", tmp_path / "none"), 1, "whole classifier", "--model")

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from support import ENVIRONMENT, PROGRAM, expect_error, noise, run, slow, start, succeed, table_of, write_table, write_wav
+from support import (ENVIRONMENT, expect_error, noise, run, slow, start, succeed, table_of, write_table,
+                     write_wav)
 
 STUDIES = Path(__file__).parents[2] / "studies"
 GRID = """
@@ -159,7 +160,8 @@ def test_the_studies_that_are_shipped_can_be_run(name, model, tmp_path, monkeypa
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory):
     """A Slurm of one node on this machine; its configuration is in the environment of commands."""
-    programs = [shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin") for name in ("munged", "slurmctld", "slurmd")]
+    programs = [shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")
+                for name in ("munged", "slurmctld", "slurmd")]
     if os.geteuid() != 0 or not all(programs) or not shutil.which("sbatch"):
         pytest.skip("Slurm is not installed, or the test does not run as root")
     folder = tmp_path_factory.mktemp("slurm")

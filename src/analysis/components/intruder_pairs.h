@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Intruder dimensions of adapted weights beside ordinary components with nearly the same singular values (Shuttleworth
-// et al., 2024, who scale intruders to see what they cause).
+// et al., 2024, scale intruder dimensions to measure their effect on the loss).
 #pragma once
 
 #include <ATen/core/Tensor.h>

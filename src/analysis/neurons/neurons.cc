@@ -32,7 +32,7 @@ using at::Tensor;
 
 constexpr std::array unit_actions = {std::pair{"silenced", 0.0}, std::pair{"amplified", 2.0}};
 
-// The chosen units and what they are chosen by, of one model in one fold.
+// The chosen units of one model in one fold, and the standard deviations in which their selectivity is measured.
 struct Chosen {
   std::vector<Tensor> deviation;  // of each layer: F, within classes of training clips
   std::vector<ClassUnits> units;  // of each layer
@@ -126,8 +126,8 @@ void Neurons::end_part(const FoldSubjects& fold, Part part) {
   if (std::string note = heads_.fit(fold); !note.empty()) notes_.push_back(std::move(note));
   for (const Role role : {Role::adapted, Role::frozen})
     for (const ClassMeans& means : means_.at({role, part})) {
-      const Tensor selectivity = selectivity_of(means);
-      chosen_[role].deviation.push_back(means.deviation());
+      const Tensor deviation = means.deviation(), selectivity = selectivity_of(means, deviation);
+      chosen_[role].deviation.push_back(deviation);
       chosen_[role].units.push_back(most_selective(selectivity, chosen_units(selectivity.size(1))));
     }
   add_selectivity(fold, part);
@@ -139,14 +139,11 @@ void Neurons::add_selectivity(const FoldSubjects& fold, Part part) {
     for (int64_t layer = 0; layer < setting_.layers; ++layer) {
       const ClassMeans& means = means_.at({role, part})[layer];
       if (!means.complete()) return;
-      const Tensor differences = means.differences();
+      const Tensor selectivity = selectivity_of(means, chosen.deviation[layer]);
       for (size_t c = 0; c < setting_.classes.size(); ++c) {
         const auto& units = chosen.units[layer][c];
         double sum = 0;
-        for (const int64_t unit : units) {
-          const auto deviation = chosen.deviation[layer][unit].item<double>();
-          if (deviation > 0) sum += differences[static_cast<int64_t>(c)][unit].item<double>() / deviation;
-        }
+        for (const int64_t unit : units) sum += selectivity[static_cast<int64_t>(c)][unit].item<double>();
         of_folds_.add(fold.fold,
                       {.model = std::string(name_of(role)),
                        .variant = part == Part::fit ? "training" : "test",

@@ -17,8 +17,8 @@ using at::Tensor;
 
 int64_t chosen_units(int64_t hidden) { return std::max<int64_t>(1, hidden / 100); }
 
-Tensor selectivity_of(const ClassMeans& means) {
-  const Tensor differences = means.differences(), deviation = means.deviation();
+Tensor selectivity_of(const ClassMeans& means, const Tensor& deviation) {
+  const Tensor differences = means.differences();
   return at::where(deviation > 0, differences / deviation, at::zeros_like(differences));
 }
 

@@ -19,9 +19,9 @@ using ClassUnits = std::vector<std::vector<int64_t>>;
 // How many units of a hidden layer of F units are chosen for each class: one in a hundred, at least one.
 int64_t chosen_units(int64_t hidden);
 
-// C×F: the difference of the class's mean activation from the mean of the other classes' means, in standard deviations
-// within classes; 0 for a unit that does not vary. Error unless each class has a clip and one has more.
-at::Tensor selectivity_of(const ClassMeans& means);
+// C×F: the difference of the class's mean activation from the mean of the other classes' means, in these standard
+// deviations (F); 0 for a unit whose deviation is 0. Error unless each class has a clip.
+at::Tensor selectivity_of(const ClassMeans& means, const at::Tensor& deviation);
 
 // The n units with the highest selectivity for each class.
 ClassUnits most_selective(const at::Tensor& selectivity, int64_t n);

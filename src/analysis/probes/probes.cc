@@ -36,7 +36,7 @@ constexpr int64_t control_count = 19;  // permutations of the labels for each pr
 constexpr Role roles[] = {Role::adapted, Role::frozen};
 constexpr const char* too_few = "no value has two training clips, so no penalty can be chosen";
 
-// One concept, and what was read of it so far.
+// One concept with the states of its clips and the scores of the folds so far.
 struct ReadConcept {
   ReadConcept(const Setting& setting, Concept wanted)
       : of(std::move(wanted)),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The runs of a study: their command lines, their folders, and what is done.
+// The runs of a study: their command lines, their folders, and which of them are trained.
 #pragma once
 
 #include <string>

@@ -73,8 +73,7 @@ void submit_study(const StudyPlan& plan, const std::string& file, const std::str
     if (!plan.is_trained(plan.runs[i]) && !queued.contains(i)) tasks.push_back(i);
   open_study(plan);
   const Path folder = fs::absolute(plan.folder());
-  const std::string command = fmt::format("{} study {} -o {} --jobs {}", shell_word(program_file().string()),
-                                          shell_word(file), shell_word(out), jobs);
+  const std::string command = fmt::format("{} --jobs {}", study_command(file, out), jobs);
   write_file(folder / "tasks.sh", script(plan, command + " --only \"$SLURM_ARRAY_TASK_ID\""));
   write_file(folder / "report.sh", script(plan, command));
   const std::string log = shell_word((folder / "slurm-%A-%a.log").string());

@@ -10,8 +10,8 @@
 namespace loralens {
 
 // Submits one task for each run that is neither trained nor in the queue, and a job that makes the report once all
-// tasks have succeeded. file, out: of the study, as on the command line. Prints what was submitted. Error if sbatch is
-// missing or fails.
+// tasks have succeeded; prints the numbers of both jobs. file, out: the study file and the output folder, as on the
+// command line; jobs: the value of --jobs. Error if sbatch is missing or fails.
 void submit_study(const StudyPlan& plan, const std::string& file, const std::string& out, int64_t jobs);
 
 // Slurm's state ("PENDING", "RUNNING") of each run in the queue, by its number; empty where there is no Slurm.

@@ -35,12 +35,12 @@ struct StudyArguments {
   int64_t jobs = 1;
 };
 
-// A command of this program that the study runs; it ends the study's process group with it.
+// Runs a command of this program as a child process, which is stopped if this process ends. Error if the command fails.
 void run_command(const std::string& name, const std::vector<std::string>& words) {
   run_jobs({{.name = name, .arguments = words, .log = {}}}, /*most=*/1, [](int64_t) {});
 }
 
-// Trains one run, or goes on with it.
+// Trains one run, or resumes its training.
 void train_run(const StudyPlan& plan, const PlannedRun& run, int64_t jobs) {
   const std::string folder = plan.run_folder(run).string();
   std::vector<std::string> words = {"train", "--resume", folder};
@@ -52,7 +52,8 @@ void train_run(const StudyPlan& plan, const PlannedRun& run, int64_t jobs) {
   run_command(run.run.name, words);
 }
 
-// Trains what is not trained yet. A run that fails does not stop the others; Error at the end if one did.
+// Trains the runs that are not trained. If a run fails, the others are trained all the same; then Error with the names
+// of the failed runs.
 void train_missing(const StudyPlan& plan, int64_t jobs) {
   std::vector<const PlannedRun*> missing;
   for (const PlannedRun& run : plan.runs)
@@ -139,11 +140,10 @@ void finish(const StudyPlan& plan) {
   fmt::print("{}{}\n", describe_study(results), (plan.out / "report.html").string());
 }
 
-// One command for each run, then none: `study` itself makes the report.
+// Prints a command for each run. The report has no command of its own: `study` without --only makes it.
 void list(const StudyPlan& plan, const StudyArguments& a) {
   for (size_t i = 0; i < plan.runs.size(); ++i)
-    fmt::print("{} study {} -o {} --only {}  # {}\n", shell_word(program_file().string()), shell_word(a.file),
-               shell_word(a.out), i, plan.runs[i].run.name);
+    fmt::print("{} --only {}  # {}\n", study_command(a.file, a.out), i, plan.runs[i].run.name);
 }
 
 void print_status(const StudyPlan& plan) {
