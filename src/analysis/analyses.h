@@ -20,6 +20,7 @@ std::unique_ptr<Analysis> make_components(const Setting& setting);
 std::unique_ptr<Analysis> make_neurons(const Setting& setting);
 std::unique_ptr<Analysis> make_erasure_of_concepts(const Setting& setting);
 std::unique_ptr<Analysis> make_probes(const Setting& setting);
+std::unique_ptr<Analysis> make_retention(const Setting& setting);
 std::unique_ptr<Analysis> make_spectrum(const Setting& setting);
 std::unique_ptr<Analysis> make_alignment(const Setting& setting);
 std::unique_ptr<Analysis> make_gradients(const Setting& setting);

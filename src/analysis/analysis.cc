@@ -21,6 +21,11 @@ std::string_view name_of(Role role) {
   return names[ordinal(role)];
 }
 
+std::string_view name_of(Chapter chapter) {
+  constexpr std::string_view names[] = {"causes", "decision", "states", "adapters"};
+  return names[ordinal(chapter)];
+}
+
 std::string Setting::group_of(int64_t clip) const {
   const Clip& c = clips->clips[clip];
   return c.speaker.empty() ? "clip " + c.id : c.speaker;

@@ -161,10 +161,21 @@ class Analysis {
   virtual Findings finish() = 0;
 };
 
+// The chapters of the report.
+enum class Chapter {
+  causes,  // parts of the adaptation switched off, exchanged or edited
+  decision,  // what the head reads in each layer, and what each layer adds
+  states,  // what the hidden states hold
+  adapters,  // the updates, their factors and their gradients
+};
+// "causes", "decision", "states", "adapters"
+std::string_view name_of(Chapter chapter);
+
 struct AnalysisEntry {
   std::string_view name;  // "logit-lens"
   std::string_view summary;  // one line for --help
   std::unique_ptr<Analysis> (*make)(const Setting&);
+  Chapter chapter = Chapter::states;
   // Whether the analysis uses the clips of --gradient-clips. For such an analysis the published code draws ten training
   // clips per class.
   bool gradient_clips = false;

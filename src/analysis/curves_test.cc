@@ -3,7 +3,7 @@
 
 #include <gmock/gmock.h>
 
-#include "analysis/interval_words.h"
+#include "analysis/words/interval_words.h"
 #include "base/test_folder.h"
 #include "statistics/intervals/pooled_interval.h"
 #include "statistics/intervals/small_change.h"

@@ -93,7 +93,9 @@ struct Findings {
   std::string measures;  // one sentence that names the measured quantity
   std::string source;  // "nostalgebraist, 2020"
   std::string caveat;  // limitations that a reviewer would raise
-  std::vector<std::string> reading;  // sentences made of the numbers, with the numbers in them
+  // Sentences made of the numbers, with the numbers in them. The first one answers the question of the analysis: the
+  // report shows it alone where the analysis is folded.
+  std::vector<std::string> reading;
   std::vector<std::string> notes;  // what could not be computed and why, and how values were computed
   std::vector<Row> rows;
   std::vector<NamedArray> arrays;
@@ -104,6 +106,7 @@ struct Findings {
 struct NamedFindings {
   std::string name;  // of the analysis, "logit-lens"
   Findings findings;
+  std::string chapter = "states";  // of the report, name_of(Chapter)
 };
 
 }  // namespace loralens

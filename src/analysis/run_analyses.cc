@@ -5,9 +5,9 @@
 #include <numeric>
 #include <set>
 
-#include "analysis/interval_words.h"
 #include "analysis/parts.h"
 #include "analysis/runner.h"
+#include "analysis/words/interval_words.h"
 #include "base/error.h"
 #include "base/profile.h"
 #include "base/progress.h"
@@ -73,7 +73,7 @@ std::vector<NamedFindings> run_over_folds(const ComparedModels& models, const Se
   std::vector<NamedFindings> findings;
   const Timed time(Phase::analyses);
   for (size_t i = 0; i < entries.size(); ++i) {
-    findings.push_back({std::string(entries[i].name), analyses[i]->finish()});
+    findings.push_back({std::string(entries[i].name), analyses[i]->finish(), std::string(name_of(entries[i].chapter))});
     Findings& found = findings.back().findings;
     for (std::string& note : notes_on_intervals(setting, found.rows)) found.notes.push_back(std::move(note));
   }

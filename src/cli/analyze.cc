@@ -57,34 +57,23 @@ std::vector<AnalysisEntry> chosen_analyses(const std::string& only, const Protoc
   return chosen;
 }
 
-// Whether the list of --clips leaves out a test clip.
-bool leaves_out_test_clips(const ComparedModels& m, const std::vector<int64_t>& list) {
-  if (list.empty()) return false;
-  const std::set<int64_t> listed(list.begin(), list.end());
-  return std::ranges::any_of(m.folds, [&](const Fold& fold) {
-    return std::ranges::any_of(fold.test, [&](int64_t clip) { return !listed.contains(clip); });
-  });
-}
-
-// Adds the run's scores and their difference from those of --against, but only if they are scores of the analysed
-// models on the analysed clips. list: the clips of --clips.
+// Adds the scores of the run on its own test clips and their difference from those of --against. list: the clips of
+// --clips.
 void add_scores(const AnalyzeArguments& a, const ComparedModels& m, const std::vector<int64_t>& list, json& about) {
   const Path file = m.run / "metrics.json";
   if (a.runs.size() > 1 || !m.own_folds || !fs::exists(file)) return;
   const json metrics = read_metrics(file);
-  const size_t trainings = metrics.contains("trainings") ? metrics.at("trainings").size() : 1;
-  if (metrics.at("folds").size() != m.folds_of_a_run) return;           // one fold of several
-  if (trainings * m.folds_of_a_run != m.adapted.size()) return;         // one training of several
   const bool given = !a.corpora.empty() || !a.labels.empty();
-  const char* reason = leaves_out_test_clips(m, list) ? "--clips leaves out some of its test clips"
-                       : given && !unchanged_since_training(m.run, m.clips, thread_count(a.machine))
-                           ? "these clips have other labels, speakers or audio than its test clips"
-                           : nullptr;
-  if (reason) {
-    log_line(fmt::format("left out: the scores of {}, because {}: `loralens evaluate {}` prints them", m.run.string(),
-                         reason, shell_word(m.run.string())));
+  if (given && !unchanged_since_training(m.run, m.clips, thread_count(a.machine))) {
+    log_line(
+        fmt::format("left out: the scores of {}, because these clips have other labels, speakers or audio than its "
+                    "test clips: `loralens evaluate {}` prints them",
+                    m.run.string(), shell_word(m.run.string())));
     return;
   }
+  const size_t trainings = metrics.contains("trainings") ? metrics.at("trainings").size() : 1;
+  const bool all_models = trainings * metrics.at("folds").size() == m.adapted.size();
+  if (!all_models || !list.empty()) about["part_of_run"] = true;
   about["metrics"] = metrics;
   if (a.against.empty()) return;
   const json difference = difference_of_runs(m.run, run_of(a.against), m.adapted.front().classes);

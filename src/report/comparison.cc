@@ -3,14 +3,14 @@
 #include <array>
 #include <set>
 
-#include "report/across.h"
-#include "report/differences.h"
 #include "report/figures/figures.h"
 #include "report/figures/reliability.h"
 #include "report/folder.h"
 #include "report/html.h"
 #include "report/page.h"
-#include "report/scores.h"
+#include "report/sections/across.h"
+#include "report/sections/differences.h"
+#include "report/sections/scores.h"
 #include "results/compare.h"
 
 namespace loralens {
@@ -180,7 +180,8 @@ std::string analysis_html(const std::vector<ComparedRun>& runs, const std::strin
   }
   if (figures.empty()) return "";
   return fmt::format(
-      "<section id=\"{}\">\n<h2>{}</h2>\n<p class=\"measures\">{}</p>\n<div class=\"figures\">\n{}</div>\n</section>\n",
+      "<section id=\"{}\">\n<h2>{}</h2>\n<p class=\"measures\">{}</p>\n"
+      "<div class=\"figures choose\">\n{}</div>\n</section>\n",
       escaped(analysis), escaped(title_of(analysis)), escaped(measures_of(runs, analysis)), figures);
 }
 
@@ -215,7 +216,7 @@ std::string comparison_page(const std::vector<Path>& dirs, const Path& folder) {
   for (size_t i = 0; i < dirs.size(); ++i) runs.push_back({names[i], dirs[i], read_summary(dirs[i])});
   return from_folder("one of the folders", [&] {
     const std::string title = fmt::format("Comparison of {} runs", runs.size());
-    std::vector<std::pair<std::string, std::string>> contents = {{"runs", "Runs"}};
+    std::vector<ContentsEntry> contents = {{"runs", "Runs"}};
     std::string main = fmt::format("<header>\n<p class=\"kind\">{}</p>\n<h1>{}</h1>\n</header>\n",
                                    analyses_of(runs).empty() ? "Results" : "Interpretability report", title);
     main += "<section id=\"runs\">\n<h2>Runs</h2>\n" + runs_table(runs, folder) + protocol_note(runs) + "</section>\n";

@@ -82,10 +82,14 @@ json read_figure(const Path& dir, const std::string& name) {
   return read_json_object(dir / "figures" / (name + ".vl.json"));
 }
 
-std::vector<std::pair<std::string, std::string>> facts_of(const json& about) {
+std::vector<std::pair<std::string, std::string>> facts_of(const json& about, const Path& folder) {
   std::vector<std::pair<std::string, std::string>> facts;
   const auto add = [&](const std::string& label, const json& value) {
-    if (const std::string text = fact_text(value); !text.empty()) facts.push_back({label, text});
+    const std::string text = fact_text(value);
+    const bool is_folder = !folder.empty() && Path(text).is_absolute() && text.find(", ") == std::string::npos;
+    if (!text.empty())
+      facts.push_back(
+          {label, is_folder ? Path(text).lexically_relative(std::filesystem::absolute(folder)).string() : text});
   };
   const auto add_count = [&](const char* key, const std::string& label) {
     if (about.contains(key)) facts.push_back({label, about.at(key).is_null() ? "unknown" : about.at(key).dump()});
@@ -95,8 +99,8 @@ std::vector<std::pair<std::string, std::string>> facts_of(const json& about) {
   add_count("trained_clips", "Clips that trained the run");
   add_count("trained_speakers", "Speakers who trained the run");
   add_count("against_trained_clips", "Clips that trained the compared run");
-  const std::set<std::string> others = {"metrics",       "comparison",       "versions",
-                                        "trained_clips", "trained_speakers", "against_trained_clips"};
+  const std::set<std::string> others = {
+      "metrics", "comparison", "versions", "trained_clips", "trained_speakers", "against_trained_clips", "part_of_run"};
   for (const auto& [key, value] : about.items()) {
     const bool known = std::ranges::any_of(known_facts, [&](const auto& fact) { return key == fact.first; });
     if (!known && !others.contains(key)) add(key, value);

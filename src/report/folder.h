@@ -23,8 +23,9 @@ Path scores_folder(const Path& dir, const nlohmann::json& about);
 // DIR/figures/<name>.vl.json. Error if it is missing or not JSON.
 nlohmann::json read_figure(const Path& dir, const std::string& name);
 
-// Facts about the run as label and text, in the order given at write_findings, without the scores.
-std::vector<std::pair<std::string, std::string>> facts_of(const nlohmann::json& about);
+// Facts about the run as label and text, in the order given at write_findings, without the scores. Folders are given
+// relative to `folder`, that of the page.
+std::vector<std::pair<std::string, std::string>> facts_of(const nlohmann::json& about, const Path& folder = {});
 
 // "openai/whisper-base, lora, emo-db"
 std::string run_title(const nlohmann::json& about);

@@ -92,11 +92,10 @@ std::string title_of(const std::string& name) {
   return title;
 }
 
-std::string whole_page(const std::string& title, const std::vector<std::pair<std::string, std::string>>& contents,
-                       const std::string& main) {
+std::string whole_page(const std::string& title, const std::vector<ContentsEntry>& contents, const std::string& main) {
   std::string list;
-  for (const auto& [anchor, name] : contents)
-    list += fmt::format("<li><a href=\"#{}\">{}</a></li>\n", anchor, escaped(name));
+  for (const auto& [anchor, name, inner] : contents)
+    list += fmt::format("<li{}><a href=\"#{}\">{}</a></li>\n", inner ? " class=\"inner\"" : "", anchor, escaped(name));
   const auto text = [](std::string_view file) { return std::string(file); };
   return filled(embedded::page_html, {{"title", escaped(title)},
                                       {"css", text(embedded::page_css)},

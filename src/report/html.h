@@ -29,9 +29,14 @@ std::string sentences(const nlohmann::json& texts, const std::string& class_name
 // "logit-lens" as a title: "Logit lens".
 std::string title_of(const std::string& name);
 
-// The whole page with `main` as its content. `contents`: anchors and their names in the table of contents.
-std::string whole_page(const std::string& title, const std::vector<std::pair<std::string, std::string>>& contents,
-                       const std::string& main);
+// A line of the table of contents. inner: below the line of its chapter.
+struct ContentsEntry {
+  std::string anchor, name;
+  bool inner = false;
+};
+
+// The whole page with `main` as its content.
+std::string whole_page(const std::string& title, const std::vector<ContentsEntry>& contents, const std::string& main);
 
 // A link to a file as seen from a page in `folder`; percent-encoded.
 std::string link_to(const Path& file, const Path& folder);

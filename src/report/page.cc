@@ -1,30 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "report/page.h"
 
-#include <algorithm>
-#include <cstdlib>
-#include <set>
-
-#include "base/formats/csv.h"
-#include "report/answer.h"
-#include "report/differences.h"
+#include "base/error.h"
 #include "report/folder.h"
 #include "report/html.h"
-#include "report/scores.h"
+#include "report/sections/answer.h"
+#include "report/sections/chapters.h"
+#include "report/sections/claims.h"
+#include "report/sections/differences.h"
+#include "report/sections/scores.h"
 
 namespace loralens {
 namespace {
 
 using nlohmann::json;
 
-constexpr size_t rows_shown = 400;  // maximum number of table rows on the page; the CSV file has all
+// "339 test clips of 10 speakers, 10 folds, 3 trainings of each fold; strict protocol"
+std::string analysed_text(const json& about) {
+  const auto count = [&](const char* key) { return about.value(key, json(0)).dump(); };
+  std::string text = fmt::format("{} clips of {} speakers, {} fold{}", count("clips"), count("speakers"),
+                                 count("folds"), count("folds") == "1" ? "" : "s");
+  if (const json metrics = about.value("metrics", json::object()); metrics.contains("trainings"))
+    if (const size_t trainings = metrics.at("trainings").size(); trainings > 1)
+      text += fmt::format(", {} trainings of each fold", trainings);
+  if (about.contains("protocol")) text += fmt::format("; {} protocol", about.at("protocol").get<std::string>());
+  return text;
+}
 
-std::string head_html(const json& about, const char* kind) {
-  std::string html = fmt::format("<header>\n<p class=\"kind\">{}</p>\n<h1>{}</h1>\n<dl class=\"facts\">\n", kind,
-                                 escaped(run_title(about)));
-  for (const auto& [label, text] : facts_of(about))
+std::string head_html(const json& summary) {
+  const json& about = summary.at("about");
+  const bool analysed = !summary.at("analyses").empty();
+  return fmt::format("<header>\n<p class=\"kind\">{}</p>\n<h1>{}</h1>\n<p class=\"analysed\">{}{}.</p>\n</header>\n",
+                     analysed ? "Interpretability report" : "Results", escaped(run_title(about)),
+                     analysed ? "Analysed: " : "", escaped(analysed_text(about)));
+}
+
+std::string facts_html(const json& about, const Path& folder) {
+  std::string html = "<dl class=\"facts\">\n";
+  for (const auto& [label, text] : facts_of(about, folder))
     html += fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", escaped(label), escaped(text));
-  return html + "</dl>\n</header>\n";
+  return html + "</dl>\n";
 }
 
 // "lora" for a run .../lora and for its fold .../lora/fold-00: the differences shown are those of the whole run.
@@ -33,80 +48,6 @@ std::string run_name(const std::string& folder) {
   if (path.filename().empty()) path = path.parent_path();
   if (path.filename().string().starts_with("fold-")) path = path.parent_path();
   return path.filename().string();
-}
-
-// The columns to show: no empty ones, and analysis, protocol and seed only if they vary.
-std::vector<size_t> columns_shown(const Table& table) {
-  std::vector<size_t> columns;
-  for (size_t c = 0; c < table.header.size(); ++c) {
-    const std::string& name = table.header[c];
-    const bool filled = std::ranges::any_of(table.rows, [&](const auto& row) { return !row[c].empty(); });
-    const bool told_above = name == "analysis" || name == "protocol" || name == "seed";
-    const bool varies =
-        std::ranges::any_of(table.rows, [&](const auto& row) { return row[c] != table.rows.front()[c]; });
-    if (filled && (varies || !told_above)) columns.push_back(c);
-  }
-  return columns;
-}
-
-// A cell as the page shows it: numbers to four digits.
-std::string cell_html(const std::string& column, const std::string& cell) {
-  static const std::set<std::string> numbers = {"value", "low", "high", "p", "p_adjusted", "null_low", "null_high"};
-  if (cell.empty() || !numbers.contains(column)) return escaped(cell);
-  return fmt::format("{:.4g}", std::strtod(cell.c_str(), nullptr));
-}
-
-std::string table_html(const Path& dir, const std::string& analysis, bool arrays, const Path& folder) {
-  const Path file = dir / "tables" / (analysis + ".csv");
-  Table table = read_csv(file);
-  const int fold = table.column("fold");
-  const size_t all = table.rows.size();
-  if (fold < 0) fail("{} has no column fold: analyse again", file.string());
-  const auto is_pooled = [&](const auto& row) { return row[fold].empty(); };
-  const bool pooled = std::ranges::any_of(table.rows, is_pooled);
-  if (pooled) std::erase_if(table.rows, [&](const auto& row) { return !is_pooled(row); });
-  const size_t of_interest = table.rows.size();
-  if (of_interest > rows_shown) table.rows.resize(rows_shown);
-
-  const auto columns = columns_shown(table);
-  std::vector<std::string> header;
-  for (const size_t c : columns) header.push_back(table.header[c]);
-  std::vector<std::vector<std::string>> rows;
-  for (const auto& row : table.rows) {
-    std::vector<std::string> cells;
-    for (const size_t c : columns) cells.push_back(cell_html(table.header[c], row[c]));
-    rows.push_back(std::move(cells));
-  }
-  std::string what = fmt::format("{} rows{}", of_interest, pooled && of_interest < all ? " over all folds" : "");
-  if (of_interest > rows_shown) what = fmt::format("the first {} of {}", rows_shown, what);
-  std::string files =
-      fmt::format("all {} rows: <a href=\"{}\">{}.csv</a>", all, link_to(file, folder), escaped(analysis));
-  if (arrays)
-    files += fmt::format(", arrays: <a href=\"{0}\">{1}.npz</a>", link_to(dir / "arrays" / (analysis + ".npz"), folder),
-                         escaped(analysis));
-  return fmt::format(
-      "<details class=\"table\"><summary>Table ({})</summary>\n<p class=\"files\">{}</p>\n{}</details>\n", what, files,
-      html_table("", header, rows));
-}
-
-std::string analysis_html(const Path& dir, const json& a, const Path& folder) {
-  const auto name = a.at("name").get<std::string>();
-  std::string html = fmt::format("<section id=\"{0}\">\n<h2>{1}</h2>\n<p class=\"measures\">{2}</p>\n", escaped(name),
-                                 escaped(title_of(name)), escaped(a.at("measures").get<std::string>()));
-  html += sentences(a.at("reading"), "reading");
-  if (!a.at("figures").empty()) {
-    html += "<div class=\"figures\">\n";
-    for (const json& figure : a.at("figures"))
-      html += figure_html(figure.at("name"), read_figure(dir, figure.at("name")));
-    html += "</div>\n";
-  }
-  if (a.at("rows").get<size_t>() > 0) html += table_html(dir, name, a.at("arrays").get<bool>(), folder);
-  html += sentences(a.at("notes"), "notes");
-  if (const auto caveat = a.at("caveat").get<std::string>(); !caveat.empty())
-    html += fmt::format("<p class=\"caveat\"><strong>Caveat.</strong> {}</p>\n", escaped(caveat));
-  if (const auto source = a.at("source").get<std::string>(); !source.empty())
-    html += fmt::format("<p class=\"source\">Source: {}</p>\n", escaped(source));
-  return html + "</section>\n";
 }
 
 std::string clip_button(const json& clip, size_t number) {
@@ -122,7 +63,7 @@ std::string clip_button(const json& clip, size_t number) {
 // Two lists of clips per class; page.js shows the chosen clip.
 std::string explorer_html(json explorer) {
   std::string html =
-      "<section id=\"clips\">\n<h2>Clips</h2>\n<p>The most confident errors and successes of each class: the "
+      "<p>The most confident errors and successes of each class: the "
       "head's prediction after each layer, the clip's position among the others, and its audio. The audio is "
       "played from its file on the machine that made this page.</p>\n<div class=\"explorer\">\n<div "
       "class=\"chooser\">\n";
@@ -140,7 +81,28 @@ std::string explorer_html(json explorer) {
   }
   html += "</div>\n<div class=\"clip\" aria-live=\"polite\"></div>\n</div>\n";
   for (json& clip : explorer.at("clips")) clip["url"] = file_url(clip.at("path").get<std::string>());
-  return html + json_script("id=\"explorer-data\"", explorer) + "</section>\n";
+  return html + json_script("id=\"explorer-data\"", explorer);
+}
+
+// The figure that shows the answer, if there is one.
+std::string answer_figure_html(const Path& dir, const json& summary) {
+  const std::string name = answer_figure(summary);
+  return name.empty() ? "" : figure_html("answer-" + name, read_figure(dir, name));
+}
+
+// The scores of the run and their differences from the compared run. They are a section of their own on a page of
+// scores alone.
+std::string scores_chapter(const json& about, const std::string& run, const std::string& against, bool alone) {
+  const json& metrics = about.at("metrics");
+  std::string html;
+  if (about.value("part_of_run", false))
+    html += "<p>These are the scores of the whole run. The analyses look at a part of it.</p>\n";
+  html += scores_html(metrics);
+  if (about.contains("comparison"))
+    html += "<h3>Differences</h3>\n" + differences_html({{run, against, about.at("comparison")}});
+  if (alone) return "<section id=\"scores\">\n<h2>Scores</h2>\n" + html + "</section>\n";
+  const std::string first = fmt::format("<p class=\"first\">UAR {}.</p>\n", score_text(metrics.at("uar")));
+  return chapter_html("scores", "Scores", first, html);
 }
 
 }  // namespace
@@ -148,32 +110,25 @@ std::string explorer_html(json explorer) {
 std::string report_page(const Path& dir, const Path& folder) {
   const json summary = read_summary(dir);
   return from_folder(dir, [&] {
-    const json& about = summary.at("about");
-    std::vector<std::pair<std::string, std::string>> contents;
-    std::string main = head_html(about, summary.at("analyses").empty() ? "Results" : "Interpretability report");
-    const std::string answer = answer_html(summary, run_name(about.value("run", std::string())),
-                                           run_name(about.value("against", std::string())));
-    if (!answer.empty()) contents.push_back({"answer", "Answer"});
-    main += answer;
-    if (about.contains("metrics")) {
-      contents.push_back({"results", "Results"});
-      main += "<section id=\"results\">\n<h2>Results</h2>\n" + scores_html(about.at("metrics")) + "</section>\n";
-    }
-    if (about.contains("comparison")) {
-      contents.push_back({"differences", "Differences"});
-      main += "<section id=\"differences\">\n<h2>Differences</h2>\n" +
-              differences_html({{run_name(about.at("run")), run_name(about.at("against")), about.at("comparison")}}) +
-              "</section>\n";
-    }
-    for (const json& a : summary.at("analyses")) {
-      const auto name = a.at("name").get<std::string>();
-      contents.push_back({name, title_of(name)});
-      main += analysis_html(dir, a, folder);
-    }
-    if (const json& explorer = summary.at("explorer"); !explorer.at("clips").empty()) {
-      contents.push_back({"clips", "Clips"});
-      main += explorer_html(explorer);
-    }
+    const json &about = summary.at("about"), &analyses = summary.at("analyses");
+    const std::string run = run_name(about.value("run", std::string())),
+                      against = run_name(about.value("against", std::string()));
+    std::vector<ContentsEntry> contents;
+    std::string main = head_html(summary);
+    const auto add = [&](const std::string& anchor, const std::string& title, const std::string& html) {
+      contents.push_back({anchor, title});
+      main += html;
+    };
+    if (const std::string answer = answer_html(summary, run, against); !answer.empty())
+      add("answer", "Answer", answer + answer_figure_html(dir, summary));
+    if (const std::string claims = claims_html(claims_of(dir, summary)); !claims.empty())
+      add("claims", "What the paper claims",
+          "<section id=\"claims\">\n<h2>What the paper claims</h2>\n" + claims + "</section>\n");
+    if (about.contains("metrics")) add("scores", "Scores", scores_chapter(about, run, against, analyses.empty()));
+    main += analyses_html(dir, analyses, folder, contents);
+    if (const json& explorer = summary.at("explorer"); !explorer.at("clips").empty())
+      add("clips", "Clips", chapter_html("clips", "Clips", "", explorer_html(explorer)));
+    add("about", "About this page", chapter_html("about", "About this page", "", facts_html(about, folder)));
     return whole_page(run_title(about), contents, main);
   });
 }

@@ -58,12 +58,29 @@ async function draw(place, spec, name) {
   return view;
 }
 
+// Figures of one block of class "choose" are shown one at a time, chosen by their captions.
+for (const block of document.querySelectorAll(".figures.choose")) {
+  const figures = [...block.querySelectorAll(":scope > figure")];
+  if (figures.length < 2) continue;
+  const choice = document.createElement("select");
+  choice.setAttribute("aria-label", "Figure");
+  const show_only = number => figures.forEach((figure, i) => { figure.hidden = i !== number; });
+  for (const figure of figures) {
+    choice.add(new Option(figure.querySelector("figcaption").textContent));
+    figure.querySelector("figcaption").hidden = true;
+  }
+  choice.addEventListener("change", () => { show_only(choice.selectedIndex); window.drawn = draw_all(); });
+  block.prepend(choice);
+  show_only(0);
+}
+
 const specs = new Map([...document.querySelectorAll("script[data-spec]")].map(s => [s.dataset.spec, JSON.parse(s.textContent)]));
 const places = [...document.querySelectorAll(".plot[data-figure]")];
 
-// Draws the figures one after another so that the page stays responsive, those nearest to the screen first.
+// Draws the figures that are shown and not drawn at their width yet, one after another so that the page stays
+// responsive, those nearest to the screen first. Figures in a folded chapter have no width.
 async function draw_all() {
-  const waiting = [...places];
+  const waiting = places.filter(place => place.clientWidth > 0 && Math.abs(place.clientWidth - (place.drawnAt ?? 0)) > 8);
   const distance = place => Math.abs(place.getBoundingClientRect().top);
   while (waiting.length > 0) {
     waiting.sort((a, b) => distance(a) - distance(b));
@@ -76,10 +93,24 @@ async function draw_all() {
 let resized;
 window.addEventListener("resize", () => {
   clearTimeout(resized);
-  resized = setTimeout(() => {
-    if (places.some(place => Math.abs(place.clientWidth - place.drawnAt) > 8)) draw_all().then(show_chosen);
-  }, 250);
+  resized = setTimeout(() => { window.drawn = draw_all().then(show_chosen); }, 250);
 });
+
+// A folded chapter is drawn when it is opened; a link into a folded chapter opens it.
+for (const chapter of document.querySelectorAll("details.chapter"))
+  chapter.addEventListener("toggle", () => { if (chapter.open) window.drawn = draw_all().then(show_chosen); });
+
+function open_target() {
+  const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const chapter = target && target.closest("details.chapter");
+  if (!chapter || chapter.open) return;
+  chapter.open = true;
+  target.scrollIntoView();
+}
+window.addEventListener("hashchange", open_target);
+for (const link of document.querySelectorAll('a[href^="#"]'))
+  link.addEventListener("click", () => setTimeout(open_target));
+window.addEventListener("beforeprint", () => { for (const chapter of document.querySelectorAll("details.chapter")) chapter.open = true; });
 
 // Clips
 
@@ -160,8 +191,13 @@ async function show(number) {
   if (place && chosen === number) await add_figure(panel, place.title, place, "clip-place");
 }
 
+// Draws the chosen clip if it can be seen.
 async function show_chosen() {
-  if (explorer.clips.length > 0) await show(chosen);
+  const panel = document.querySelector(".clip");
+  if (explorer.clips.length > 0 && panel.clientWidth > 0 && panel.clientWidth !== panel.drawnAt) {
+    panel.drawnAt = panel.clientWidth;
+    await show(chosen);
+  }
 }
 
 for (const button of document.querySelectorAll(".chooser button")) button.addEventListener("click", () => show(Number(button.dataset.clip)));
@@ -189,7 +225,8 @@ const watch = new IntersectionObserver(entries => {
       links.get(entry.target.id)?.setAttribute("aria-current", "true");
     }
 }, { rootMargin: "-15% 0px -75% 0px" });
-for (const section of document.querySelectorAll("main > section")) watch.observe(section);
+for (const section of document.querySelectorAll("main section, main details.chapter")) watch.observe(section);
 
-// Resolves when all figures are drawn.
+// Resolves when all figures that are shown are drawn.
 window.drawn = draw_all().then(show_chosen);
+open_target();

@@ -7,7 +7,7 @@
 
 #include "base/test_folder.h"
 #include "report/html.h"
-#include "report/scores.h"
+#include "report/sections/scores.h"
 #include "report/test_findings.h"
 
 namespace loralens {
@@ -109,11 +109,11 @@ TEST(Page, HoldsAllThatWasFound) {
   }
   const std::string page = read_file(place / "run-1/report.html");
   for (const char* text :
-       {"<h2>Contribution</h2>", "<h2>Logit lens</h2>", "Synthetic: accuracy passes 0.8", "Distances between clusters",
+       {"<h3>Contribution</h3>", "<h3>Logit lens</h3>", "Synthetic: accuracy passes 0.8", "Distances between clusters",
         "openai/whisper-base", "<a href=\"tables/logit-lens.csv\">", "<a href=\"arrays/logit-lens.npz\">",
         "54 rows over all folds", "all 216 rows", "file:///nowhere/wav/"})
     EXPECT_THAT(page, HasSubstr(text)) << text;
-  EXPECT_EQ(count_of(page, "class=\"plot\" data-figure="), 6u);
+  EXPECT_EQ(count_of(page, "class=\"plot\" data-figure="), 7u);  // one of the six also with the answer
   EXPECT_EQ(count_of(page, "data-clip=\""), 32u);  // four errors and four successes of each of four classes
   EXPECT_LT(page.size(), 3u << 20);
   for (const char* text : {"src=\"http", "href=\"http", "url(http", "@import"})
@@ -122,6 +122,34 @@ TEST(Page, HoldsAllThatWasFound) {
   const std::string comparison = comparison_page({place / "run-1", place / "run-2"}, place);
   EXPECT_THAT(comparison, HasSubstr("<a href=\"run-1/report.html\">run-1</a>"));
   EXPECT_EQ(count_of(comparison, "class=\"plot\" data-figure="), 4u);  // the curves and the bars
+}
+
+TEST(Page, FoldsItsChaptersInTheReportsOrder) {
+  TestFolder folder;
+  Findings findings;
+  findings.reading = {"First <sentence>.", "Second sentence."};
+  write_findings(
+      folder.path(), "strict", 42,
+      {{"contribution", findings, "decision"}, {"ablation", findings, "causes"}, {"patching", findings, "causes"}}, {},
+      {}, {{"run", (folder.path() / "run/lora").string()}});
+  const std::string page = report_page(folder.path(), folder.path());
+  const size_t causes = page.find("<details class=\"chapter\" id=\"chapter-causes\">"),
+               decision = page.find("<details class=\"chapter\" id=\"chapter-decision\">"),
+               about = page.find("<details class=\"chapter\" id=\"about\">");
+  EXPECT_LT(causes, decision);
+  EXPECT_LT(decision, about);
+  EXPECT_NE(about, std::string::npos);
+  EXPECT_EQ(count_of(page, "<details class=\"chapter\""), 3u);
+  EXPECT_THAT(page,
+              HasSubstr("<summary><h2>Causes</h2>\n<ul class=\"first\">\n<li>Ablation: First &lt;sentence&gt;.</li>\n"
+                        "<li>Patching: First &lt;sentence&gt;.</li>"));
+  EXPECT_THAT(page, HasSubstr("<dt>Run</dt><dd>run/lora</dd>"));
+  EXPECT_THAT(page, HasSubstr("<li class=\"inner\"><a href=\"#ablation\">Ablation</a></li>"));
+  std::string summary = read_file(folder.path() / "summary.json");
+  for (const char* chapter : {"   \"chapter\": \"causes\",\n", "   \"chapter\": \"decision\",\n"})
+    for (size_t at; (at = summary.find(chapter)) != std::string::npos;) summary.erase(at, std::string(chapter).size());
+  folder.write("summary.json", summary);
+  EXPECT_THAT(report_page(folder.path(), folder.path()), HasSubstr("<h2>Analyses</h2>")) << "of an older version";
 }
 
 TEST(Page, ShowsNullAndPOfARowAndOpensTablesWithoutThem) {

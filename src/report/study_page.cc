@@ -10,7 +10,7 @@
 #include "base/range.h"
 #include "report/figures/charts.h"
 #include "report/html.h"
-#include "report/scores.h"
+#include "report/sections/scores.h"
 
 namespace loralens {
 namespace {
@@ -148,7 +148,7 @@ json size_figure(const json& results) {
 std::string study_page(const json& results, const Path& folder) {
   const std::string given = results.at("title"), title = given.empty() ? "Study" : given;
   std::string main = fmt::format("<header>\n<p class=\"kind\">Study</p>\n<h1>{}</h1>\n</header>\n", escaped(title));
-  std::vector<std::pair<std::string, std::string>> contents = {{"answer", "Answer"}, {"runs", "Runs"}};
+  std::vector<ContentsEntry> contents = {{"answer", "Answer"}, {"runs", "Runs"}};
   main += "<section id=\"answer\">\n<h2>Answer</h2>\n" + sentences(answers(results), "reading") + "</section>\n";
   main += "<section id=\"runs\">\n<h2>Runs</h2>\n" + runs_table(results, folder);
   main += "<p class=\"files\"><a href=\"study.csv\">study.csv</a>, <a href=\"study.toml\">study.toml</a>";

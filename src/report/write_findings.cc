@@ -34,9 +34,9 @@ json write_analysis(const NamedFindings& analysis, const Table& table, const Pat
     write_json(folder / "figures" / (figure.name + ".vl.json"), spec, -1);
     figures.push_back({{"name", figure.name}, {"title", figure.title}});
   }
-  return {{"name", analysis.name}, {"measures", f.measures}, {"source", f.source},
-          {"caveat", f.caveat},    {"reading", f.reading},   {"notes", notes},
-          {"figures", figures},    {"rows", f.rows.size()},  {"arrays", !f.arrays.empty()}};
+  return {{"name", analysis.name}, {"chapter", analysis.chapter}, {"measures", f.measures}, {"source", f.source},
+          {"caveat", f.caveat},    {"reading", f.reading},        {"notes", notes},         {"figures", figures},
+          {"rows", f.rows.size()}, {"arrays", !f.arrays.empty()}};
 }
 
 }  // namespace

@@ -79,10 +79,11 @@ def browser():
 
 @pytest.fixture
 def open_page(browser):
-    """Opens a page and waits until it is drawn. Console messages, errors and network requests fail the test."""
+    """Opens a page with all its chapters and waits until it is drawn. Console messages, errors and network requests
+    fail the test. folded: the chapters stay folded."""
     complaints, pages = [], []
 
-    def open_page(path, **options):
+    def open_page(path, folded=False, **options):
         page = browser.new_page(**{"viewport": {"width": 1280, "height": 900}} | options)
         pages.append(page)
         page.on("console", lambda message: complaints.append(message.text))
@@ -91,6 +92,10 @@ def open_page(browser):
                 complaints.append(request.url))
         page.goto(Path(path).as_uri())
         page.evaluate("window.drawn")
+        if not folded:
+            page.evaluate("for (const chapter of document.querySelectorAll('details.chapter')) chapter.open = true")
+            page.wait_for_timeout(50)  # the chapters' events start the drawing
+            page.evaluate("window.drawn")
         return page
 
     yield open_page

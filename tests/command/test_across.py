@@ -263,7 +263,7 @@ def test_an_analysis_tests_its_run_against_the_other(runs, tmp_path):
     else:
         assert war["low"] <= war["difference"] <= war["high"] and 0 < war["p"] <= 1 and war["detectable"] > 0
     page = (tmp_path / "analysis" / "report.html").read_text()
-    assert '<h2>Differences</h2>' in page and "lora-east − frozen-east" in page
+    assert '<h3>Differences</h3>' in page and "lora-east − frozen-east" in page
 
 
 def test_an_evaluation_compares_runs_of_the_same_clips(runs, corpora, tmp_path):
@@ -290,7 +290,7 @@ def test_a_run_has_a_page_of_its_own(runs, open_page, tmp_path):
     succeed("report", runs["lora-east"], "-o", page)
     opened = open_page(page)
     assert opened.locator('.plot[data-figure="reliability"] .mark-line path').count() == 2  # the curve and the diagonal
-    text = opened.locator("#results").inner_text()
+    text = opened.locator("#scores").inner_text()
     assert "By gender" in text and "calibration error" in text
 
 

@@ -162,7 +162,7 @@ def test_unknown_training_clips_are_not_none(trained, elsewhere, clips, tmp_path
 
 def test_scores_are_those_of_the_analysed_clips(trained, corpus, tmp_path):
     """An analysis shows the scores of its run only if it covers the same clips: with other audio or labels under the
-    same names, or with a list that leaves clips out, it has no scores."""
+    same names it has no scores; with a list of clips the scores are those of the whole run."""
     out = tmp_path / "out"
     arguments = ["analyze", trained, *CHEAP, "--force", "-o", out]
     same = shutil.copytree(corpus.parent, tmp_path / "same") / "clips.csv"
@@ -176,26 +176,25 @@ def test_scores_are_those_of_the_analysed_clips(trained, corpus, tmp_path):
     few = tmp_path / "few.txt"
     few.write_text("\n".join(test_ids(trained / "folds.csv", 1)[:3]) + "\n")
     for flags, words in ((["--corpus", noisy], "audio"), (["--corpus", relabelled], "labels"),
-                         (["--labels", "anger=sadness,sadness=anger,neutral=neutral,happiness=happiness"], "labels"),
-                         (["--clips", few], "--clips leaves out")):
+                         (["--labels", "anger=sadness,sadness=anger,neutral=neutral,happiness=happiness"], "labels")):
         result = run(*arguments, *flags)
         assert result.returncode == 0 and "left out: the scores" in result.stderr and words in result.stderr
         assert "metrics" not in about(out)
-    assert about(out)["clips"] == 3 and about(out)["folds"] == 1
-    few.write_text("\n".join(row["path"] for row in table_of(corpus)) + "\n")
     succeed(*arguments, "--clips", few)
-    assert about(out)["clips"] == 32 and "metrics" in about(out)
+    assert about(out)["clips"] == 3 and about(out)["folds"] == 1 and about(out)["part_of_run"]
+    assert about(out)["metrics"] == json.loads((trained / "metrics.json").read_text())
+    assert "These are the scores of the whole run" in (out / "report.html").read_text()
 
 
-def test_scores_of_all_trainings_are_not_those_of_one(trained, flags, tmp_path):
+def test_an_analysis_of_one_training_has_the_scores_of_the_whole_run(trained, flags, tmp_path):
     folds = tmp_path / "folds.csv"
     folds.write_text("id,fold,part\n" + "".join(f"{row['id']},0,{row['part']}\n" for row in table_of(trained / "folds.csv")
                                                 if row["fold"] == "0"))
     arguments = [flag if flag != "speaker:2" else f"file:{folds}" for flag in flags]
     succeed("train", *arguments, "--method", "frozen", "--read-out", "gradient", "--seeds", 2, "-o", tmp_path / "run")
-    for part, scored in (("fold-00", False), ("seed-43/fold-00", False), (".", True)):
+    for part, whole in (("fold-00", False), ("seed-43/fold-00", False), (".", True)):
         succeed("analyze", tmp_path / "run" / part, *CHEAP, "--force", "-o", tmp_path / "out")
-        assert ("metrics" in about(tmp_path / "out")) == scored
+        assert about(tmp_path / "out")["metrics"]["trainings"] and ("part_of_run" not in about(tmp_path / "out")) == whole
 
 
 def test_an_analysis_and_its_run_are_one_on_a_page(trained, final, tmp_path):
@@ -210,7 +209,7 @@ def test_an_analysis_and_its_run_are_one_on_a_page(trained, final, tmp_path):
 # One fold
 
 
-def test_one_fold_has_its_number_and_no_scores_of_the_run(trained, final, tmp_path):
+def test_one_fold_has_its_number_and_the_scores_of_the_whole_run(trained, final, tmp_path):
     folder = tmp_path / "out"
     succeed("analyze", trained / "fold-01", "--against", final / "fold-01", *CHEAP, "-o", folder)
     rows = table_of(folder / "tables" / "contribution.csv")
@@ -219,7 +218,8 @@ def test_one_fold_has_its_number_and_no_scores_of_the_run(trained, final, tmp_pa
     tested = test_ids(trained / "folds.csv", 1)
     speakers = {row["speaker"] for row in table_of(trained / "predictions.csv") if row["id"] in tested}
     assert found["clips"] == len(tested) and found["speakers"] == len(speakers)
-    assert "metrics" not in found and "comparison" not in found
+    assert found["part_of_run"] and found["metrics"] == json.loads((trained / "metrics.json").read_text())
+    assert found["comparison"]["folds"] == 2
 
 
 def test_an_evaluation_of_a_fold_is_its_own(final, elsewhere, corpus, tmp_path):

@@ -80,7 +80,16 @@ def test_errors_say_what_to_do(analyses, analysis, tmp_path):
 
 
 def figure(page, name):
-    return page.locator(f'.plot[data-figure="{name}"]')
+    """The place of a figure, which is chosen if it is one of several."""
+    place = page.locator(f'.plot[data-figure="{name}"]')
+    place.evaluate("""async place => {
+      const figure = place.closest("figure"), choice = figure.parentElement.querySelector(":scope > select");
+      if (!figure.hidden) return;
+      choice.selectedIndex = [...figure.parentElement.querySelectorAll(":scope > figure")].indexOf(figure);
+      choice.dispatchEvent(new Event("change"));
+      await window.drawn;
+    }""")
+    return place
 
 
 def middle(page, locator):
@@ -101,19 +110,49 @@ def toggle(page, name, entry):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_figure_is_drawn_and_fits(analyses, open_page, scheme, width):
     page = open_page(analyses / "run-1/report.html", color_scheme=scheme, viewport={"width": width, "height": 800})
-    plots = page.locator(".plot")
-    assert plots.count() == 6 + 2  # with the two of the clip
+    names = page.locator(".plot[data-figure]").evaluate_all("places => places.map(place => place.dataset.figure)")
+    assert len(names) == 7  # six of the analyses, one of them shown with the answer too
+    for name in names:
+        figure(page, name)
+    plots = page.locator(".plot.drawn")
+    assert plots.count() == 7 + 2  # with the two of the clip
+    page.evaluate("for (const figure of document.querySelectorAll('figure')) figure.hidden = false")
     for i in range(plots.count()):
         assert plots.nth(i).locator("svg.marks path").count() > 3
         assert plots.nth(i).locator("svg.marks").bounding_box()["width"] <= plots.nth(i).bounding_box()["width"] + 1
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_the_folded_page_answers_on_its_first_screen(analyses, open_page):
+    page = open_page(analyses / "run-1/report.html", folded=True, viewport={"width": 1400, "height": 900})
+    for question in ("Did it help?", "Which layers' adapters?", "Where is the emotion read?", "How sure?"):
+        box = page.get_by_text(question, exact=True).bounding_box()
+        assert box and box["y"] + box["height"] < 900
+    assert page.evaluate("document.documentElement.scrollHeight") < 3 * 900
+    assert not page.locator("#contribution").is_visible()
+    page.locator(".side a[href='#contribution']").click()
+    page.locator("#contribution").wait_for(state="visible", timeout=3000)
+    page.wait_for_timeout(50)
+    page.evaluate("window.drawn")
+    assert figure(page, "contribution-relative-norm").locator("svg.marks path").count() > 3
+
+
+def test_figures_of_an_analysis_are_shown_one_at_a_time(analyses, open_page):
+    page = open_page(analyses / "run-1/report.html")
+    choice = page.locator("#logit-lens .figures select")
+    assert choice.locator("option").count() == 3
+    shown = page.locator("#logit-lens figure:visible")
+    assert shown.count() == 1
+    choice.select_option(index=2)
+    page.evaluate("window.drawn")
+    assert shown.locator(".plot").get_attribute("data-figure") == "logit-lens-recall"
+
+
 def test_hovering_shows_the_value_its_interval_and_n(analyses, open_page):
     page = open_page(analyses / "run-1/report.html")
     rows = table_of(analyses / "run-1/tables/logit-lens.csv")
     row = next(r for r in rows if (r["model"], r["variant"], r["layer"], r["metric"]) == ("adapted", "", "3", "accuracy"))
-    point = figure(page, "logit-lens-plain").locator(".mark-symbol.role-mark.layer_2_marks path").nth(4)
+    point = figure(page, "logit-lens-plain").locator(".mark-symbol.role-mark.layer_2_marks path").nth(7 + 4)  # the frozen model is drawn first
     page.mouse.move(*middle(page, point))
     tooltip = page.locator("#vg-tooltip-element.visible")
     tooltip.wait_for(timeout=3000)

@@ -60,7 +60,7 @@ def test_one_training_is_tested_on_the_folds_of_its_run(several, corpus, tmp_pat
     training = several / "seed-43"
     succeed("analyze", training, "--only", "contribution", "-o", tmp_path / "out")
     about = json.loads((tmp_path / "out" / "summary.json").read_text())["about"]
-    assert about["folds"] == 2 and about["clips"] == len(table_of(corpus)) and "metrics" not in about
+    assert about["folds"] == 2 and about["clips"] == len(table_of(corpus)) and about["part_of_run"]
     both = tmp_path / "both"
     succeed("analyze", several, "--only", "contribution", "-o", both)
     rows = [{**row, "seed": ""} for folder, seed in ((tmp_path / "out", "42"), (both, "43"))

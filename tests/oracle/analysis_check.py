@@ -74,7 +74,7 @@ def make_cases(command: pathlib.Path, folder: pathlib.Path) -> dict[str, Case]:
             "padded": analysed(command, folder, "paper", "strict", few, lists, ["contribution"]),
             "intruders": analysed(command, folder, "large", "strict", corpus, strict, ["components"]),
             "by name": analysed(command, folder, "strict", "strict", corpus, strict,
-                                ["steering", "components", "neurons"]),
+                                ["steering", "components", "neurons", "retention"]),
             "speakers": analysed(command, folder, "speakers", "strict", many, {"test": half, "sample": half},
                                  ["probes", "erasure-of-concepts"])}
 

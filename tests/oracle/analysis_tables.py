@@ -18,6 +18,7 @@ from analysis_models import Recording
 from analysis_neurons import neurons
 from analysis_patching import patching
 from analysis_probes import probes
+from analysis_retention import retention
 from analysis_rows import ClipMeans, Expected, FoldMeans, Key, Rows, text
 from analysis_steering import steering
 from safetensors.numpy import load_file
@@ -269,6 +270,7 @@ TABLES = {"contribution": contribution,
           "components": components,
           "neurons": neurons,
           "erasure-of-concepts": erasure_of_concepts,
+          "retention": retention,
           "probes": probes,
           "spectrum": lambda case: spectrum(case).means.rows(),
           "alignment": lambda case: paper_alignment(case) if case.paper else strict_alignment(case),
@@ -276,7 +278,7 @@ TABLES = {"contribution": contribution,
           "embedding": lambda case: {} if case.paper else embedding(case),
           "dynamics": dynamics}
 
-BY_NAME = {"steering", "components", "neurons", "erasure-of-concepts"}  # made only if --only names them
+BY_NAME = {"steering", "components", "neurons", "erasure-of-concepts", "retention"}  # made only if --only names them
 # not made by --protocol paper
 BEYOND_PAPER = {"ablation", "patching", "difference-lens", "probes"}
 

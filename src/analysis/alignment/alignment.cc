@@ -261,7 +261,7 @@ Findings Alignment::finish() {
   add_notes(findings);
   if (findings.rows.empty()) return findings;
   findings.figures = alignment_figures(setting_, compared());
-  findings.reading = alignment_reading(setting_, compared(), findings.rows);
+  findings.reading = alignment_reading(setting_, findings.rows);
   return findings;
 }
 

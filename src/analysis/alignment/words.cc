@@ -48,6 +48,20 @@ Figure efficiency_figure(const std::set<std::string>& modules) {
   return figure;
 }
 
+// Layer by module, a panel each for activations and gradients.
+Figure map_of_modules(const Setting& setting) {
+  Figure map = start(setting, "alignment-map", "A x with B A x, and their gradients: balanced gauge");
+  map.kind = Figure::Kind::heat_map;
+  map.where = {{"metric", {"cka"}},
+               {"model", {"adapted"}},
+               {"variant", {alignment_variant(false, "balanced")}},
+               {"component", {"forward", "gradient"}}};
+  map.facet = "component";
+  map.y = "module";
+  map.y_title = "module";
+  return map;
+}
+
 Figure map_of(const Setting& setting, const std::string& model, const std::string& others) {
   std::vector<std::string> names;
   for (const int64_t layer : streams_of(setting)) names.push_back(layer_component(layer));
@@ -104,61 +118,57 @@ std::string residual_sentence(const std::vector<const Row*>& curve) {
 
 constexpr double level = 0.05;
 
-// Values of one module and component beside a null: means over layers, and the number of layers above the null.
+// Places (layers and modules) of one component beside a null distribution: means over places, and the number of places
+// above the null.
 struct AgainstRandom {
   double value = 0, random = 0;
-  int64_t layers = 0, above = 0;
+  int64_t places = 0, above = 0;
 
-  // "0.931, random updates 0.880; above them (adjusted p < 0.05) in 2 of 6 layers"
+  // "in 2 of 18 places (adjusted p < 0.05; mean 0.931, of random updates 0.880)"
   std::string text() const {
-    return fmt::format("{:.3f}, random updates {:.3f}; above them (adjusted p < {}) in {} of {} layers", value, random,
-                       level, above, layers);
+    return fmt::format("in {} of {} places (adjusted p < {}; mean {:.3f}, of random updates {:.3f})", above, places,
+                       level, value / static_cast<double>(places), random / static_cast<double>(places));
   }
 };
 
 // variant: of the null.
 AgainstRandom against_random(const Setting& setting, const std::string& model, const std::string& variant,
-                             const std::string& module, const std::string& component, const std::vector<Row>& rows) {
+                             const std::string& component, const std::vector<Row>& rows) {
   AgainstRandom found;
   for (const Place& place : setting.adapted) {
-    if (name_of(place.module) != module) continue;
-    const Row* row = row_of(rows, model, variant, place.layer, module, component);
+    const Row* row = row_of(rows, model, variant, place.layer, std::string(name_of(place.module)), component);
     if (!row || row->null_draws == 0) continue;
     RowKey key = row->key;
     key.metric = "cka_chance";
     const Row* chance = find_row(rows, key);
     if (!chance) continue;
-    ++found.layers;
+    ++found.places;
     found.value += row->value;
     found.random += chance->value;
     found.above += row->p_adjusted < level;
   }
-  found.value /= static_cast<double>(found.layers);
-  found.random /= static_cast<double>(found.layers);
   return found;
 }
 
-std::vector<std::string> null_reading(const Setting& setting, const std::set<std::string>& modules,
-                                      const std::vector<Row>& rows) {
+std::vector<std::string> null_reading(const Setting& setting, const std::vector<Row>& rows) {
   std::vector<std::string> reading;
   const std::string balanced = alignment_variant(false, "balanced");
-  for (const std::string& module : modules)
-    for (const auto& [component, words] :
-         {std::pair{"forward", "A x with B A x"}, std::pair{"gradient", "the gradients at A x and at B A x"}}) {
-      const auto against = [&](const char* model, const std::string& variant) {
-        return against_random(setting, model, variant, module, component, rows);
-      };
-      const AgainstRandom adapted = against("adapted", balanced), by_input = against("adapted", input_null_variant),
-                          untrained = against("untrained", balanced);
-      if (adapted.layers == 0) continue;
-      std::string text =
-          fmt::format("{}: CKA of {}, balanced gauge, mean over layers: {}{}.", module, words, adapted.text(),
-                      adapted.above == 0 ? ": an effect of training cannot be told" : "");
-      if (by_input.layers > 0)
-        text += fmt::format(" With random V drawn from the covariance of the input: {}.", by_input.text());
-      if (untrained.layers > 0) text += fmt::format(" Never trained: {}.", untrained.text());
-      reading.push_back(text);
-    }
+  for (const auto& [component, words] :
+       {std::pair{"forward", "A x with B A x"}, std::pair{"gradient", "the gradients at A x and at B A x"}}) {
+    const auto against = [&](const char* model, const std::string& variant) {
+      return against_random(setting, model, variant, component, rows);
+    };
+    const AgainstRandom adapted = against("adapted", balanced), by_input = against("adapted", input_null_variant),
+                        untrained = against("untrained", balanced);
+    if (adapted.places == 0) continue;
+    std::string text =
+        fmt::format("CKA of {} (balanced gauge) is above random updates with the same singular values {}{}.", words,
+                    adapted.text(), adapted.above == 0 ? ": an effect of training cannot be told" : "");
+    if (by_input.places > 0)
+      text += fmt::format(" If random V is drawn from the covariance of the input: {}.", by_input.text());
+    if (untrained.places > 0) text += fmt::format(" Never trained adapters: {}.", untrained.text());
+    reading.push_back(text);
+  }
   return reading;
 }
 
@@ -212,13 +222,14 @@ std::vector<Figure> alignment_figures(const Setting& setting, const std::set<std
   std::vector<Figure> figures;
   using Components = std::vector<std::string>;
   const bool several = modules.size() > 1;
+  if (!modules.empty()) figures.push_back(efficiency_figure(modules));
+  if (several) figures.push_back(map_of_modules(setting));
   if (!modules.empty())
     for (const auto& of : several ? std::vector<Components>{{"forward"}, {"gradient"}}
                                   : std::vector<Components>{{"forward", "gradient"}})
       for (const auto& [frames, gauge] :
            {std::pair{false, ""}, std::pair{false, "balanced"}, std::pair{true, "balanced"}})
         figures.push_back(figure_of(setting, of, several, frames, gauge));
-  if (!modules.empty()) figures.push_back(efficiency_figure(modules));
   Figure curve = start(setting, "alignment-adapted-frozen", "Residual streams of the adapted and the frozen model");
   curve.where.push_back({"component", {"residual"}});
   curve.color = "variant";
@@ -228,15 +239,14 @@ std::vector<Figure> alignment_figures(const Setting& setting, const std::set<std
   return figures;
 }
 
-std::vector<std::string> alignment_reading(const Setting& setting, const std::set<std::string>& modules,
-                                           const std::vector<Row>& rows) {
+std::vector<std::string> alignment_reading(const Setting& setting, const std::vector<Row>& rows) {
   std::vector<std::string> reading;
   std::vector<const Row*> curve;
   for (const int64_t layer : streams_of(setting))
     if (const Row* row = row_of(rows, "adapted-frozen", "", layer, "", "residual")) curve.push_back(row);
-  if (curve.size() > 1) reading.push_back(residual_sentence(curve));
-  for (std::string& sentence : null_reading(setting, modules, rows)) reading.push_back(std::move(sentence));
   if (std::string sentence = contrast_sentence(rows); !sentence.empty()) reading.push_back(std::move(sentence));
+  for (std::string& sentence : null_reading(setting, rows)) reading.push_back(std::move(sentence));
+  if (curve.size() > 1) reading.push_back(residual_sentence(curve));
   return reading;
 }
 

@@ -24,7 +24,6 @@ std::vector<int64_t> streams_of(const Setting& setting);
 
 // modules: those whose A and B were compared.
 std::vector<Figure> alignment_figures(const Setting& setting, const std::set<std::string>& modules);
-std::vector<std::string> alignment_reading(const Setting& setting, const std::set<std::string>& modules,
-                                           const std::vector<Row>& rows);
+std::vector<std::string> alignment_reading(const Setting& setting, const std::vector<Row>& rows);
 
 }  // namespace loralens

@@ -7,7 +7,7 @@
 
 #include "analysis/components/edits.h"
 #include "analysis/curves.h"
-#include "analysis/interval_words.h"
+#include "analysis/words/interval_words.h"
 
 namespace loralens {
 namespace {

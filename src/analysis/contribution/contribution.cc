@@ -18,7 +18,7 @@
 
 #include "analysis/analyses.h"
 #include "analysis/curves.h"
-#include "analysis/interval_words.h"
+#include "analysis/words/interval_words.h"
 
 namespace loralens {
 namespace {

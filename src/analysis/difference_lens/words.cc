@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "analysis/curves.h"
-#include "analysis/interval_words.h"
+#include "analysis/words/interval_words.h"
 
 namespace loralens {
 namespace {

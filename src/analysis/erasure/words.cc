@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "analysis/curves.h"
-#include "analysis/interval_words.h"
+#include "analysis/words/interval_words.h"
 
 namespace loralens {
 namespace {
@@ -38,44 +38,76 @@ std::vector<Figure> figures_of(const std::vector<Row>& rows) {
   return figures;
 }
 
+// The rows of one model.
+class ModelRows {
+ public:
+  ModelRows(const std::vector<Row>& rows, std::string model, int64_t layers)
+      : rows_(rows), model_(std::move(model)), layers_(layers) {}
+
+  const Row* find(const char* component, const char* metric, std::optional<int64_t> layer,
+                  const char* variant = "") const {
+    return find_row(rows_,
+                    {.model = model_, .variant = variant, .layer = layer, .component = component, .metric = metric});
+  }
+
+  // The layer whose component costs the most accuracy under zero ablation; nullptr if none was ablated.
+  const Row* worst(const char* component) const {
+    const Row* worst = nullptr;
+    for (int64_t l = 0; l < layers_; ++l)
+      if (const Row* row = find(component, "accuracy_drop", l); row && (!worst || row->value > worst->value))
+        worst = row;
+    return worst;
+  }
+
+  // The number of layers that can be removed from one end while 90 % of the accuracy remains. Only if they were.
+  int64_t dispensable(const char* component, double accuracy) const {
+    int64_t kept = 0;
+    while (kept < layers_ && find(component, "accuracy", kept + 1)->value >= 0.9 * accuracy) ++kept;
+    return kept;
+  }
+
+ private:
+  const std::vector<Row>& rows_;
+  std::string model_;
+  int64_t layers_;
+};
+
+// "+0.500 (95 % interval +0.412 to +0.588; mean ablation +0.458) without layer 0"
+std::string drop_words(const ModelRows& rows, const char* component, const char* name) {
+  const Row* worst = rows.worst(component);
+  if (!worst) return "";
+  std::string details;
+  if (has_interval(*worst)) details = fmt::format("95 % interval {:+.3f} to {:+.3f}", worst->low, worst->high);
+  if (const Row* mean = rows.find(component, "accuracy_drop", worst->key.layer, "mean-ablation"))
+    details += fmt::format("{}mean ablation {:+.3f}", details.empty() ? "" : "; ", mean->value);
+  return fmt::format("{:+.3f}{} without {} {}{}", worst->value, details.empty() ? "" : " (" + details + ")", name,
+                     *worst->key.layer,
+                     has_interval(*worst) && !differs_from_zero(*worst) ? ", whose sign cannot be told" : "");
+}
+
 std::vector<std::string> reading_of(int64_t layers, const std::vector<Row>& rows) {
   std::vector<std::string> sentences;
   for (const std::string model : {"adapted", "frozen"}) {
-    const auto find = [&](const char* component, const char* metric, std::optional<int64_t> layer,
-                          const char* variant) {
-      return find_row(rows,
-                      {.model = model, .variant = variant, .layer = layer, .component = component, .metric = metric});
-    };
-    const Row* whole = find("none", "accuracy", {}, "");
+    const ModelRows of(rows, model, layers);
+    const Row* whole = of.find("none", "accuracy", {});
     if (!whole) continue;
-    const std::string name = model == "adapted" ? "Adapted" : "Frozen";
-    for (const char* component : {"layer", "attention", "mlp"}) {
-      const Row* worst = nullptr;
-      for (int64_t l = 0; l < layers; ++l)
-        if (const Row* row = find(component, "accuracy_drop", l, ""); row && (!worst || row->value > worst->value))
-          worst = row;
-      if (!worst) continue;
-      std::string text = fmt::format("{}: of accuracy {:.3f}, {:+.3f}{} is lost without {} {}", name, whole->value,
-                                     worst->value, interval_words(*worst, true),
-                                     std::string_view(component) == "layer" ? "layer"
-                                     : std::string_view(component) == "mlp" ? "the MLP of layer"
-                                                                            : "the attention of layer",
-                                     *worst->key.layer);
-      if (const Row* mean = find(component, "accuracy_drop", worst->key.layer, "mean-ablation"))
-        text += fmt::format(" ({:+.3f} under mean ablation)", mean->value);
-      text += ", the largest drop of all layers.";
-      if (has_interval(*worst) && !differs_from_zero(*worst))
-        text += " The interval includes 0: whether accuracy is lost cannot be told.";
-      sentences.push_back(text);
-    }
-    for (const auto& [component, side] : {std::pair{"first-k", "lowest"}, std::pair{"last-k", "highest"}}) {
-      if (!find(component, "accuracy", 0, "")) continue;
-      int64_t kept = 0;
-      while (kept < layers && find(component, "accuracy", kept + 1, "")->value >= 0.9 * whole->value) ++kept;
+    const char* name = model == "adapted" ? "Adapted" : "Frozen";
+    std::string drops;
+    for (const auto& [component, part] :
+         {std::pair{"layer", "layer"}, {"attention", "the attention of layer"}, {"mlp", "the MLP of layer"}})
+      if (const std::string words = drop_words(of, component, part); !words.empty())
+        drops += (drops.empty() ? "" : ", ") + words;
+    if (!drops.empty())
       sentences.push_back(
-          fmt::format("{}: the {} {} of {} layers can be removed together while at least 90 % of the accuracy remains.",
-                      name, kept, side, layers));
-    }
+          fmt::format("{}: of accuracy {:.3f}, zero ablation costs at most {}.", name, whole->value, drops));
+    std::string ends;
+    for (const auto& [component, side] : {std::pair{"first-k", "lowest"}, {"last-k", "highest"}})
+      if (of.find(component, "accuracy", 0))
+        ends += fmt::format("{}without the {} {}", ends.empty() ? "" : ", or ", of.dispensable(component, whole->value),
+                            side);
+    if (!ends.empty())
+      sentences.push_back(
+          fmt::format("{}: at least 90 % of the accuracy remains {} of {} layers.", name, ends, layers));
   }
   return sentences;
 }

@@ -5,9 +5,11 @@
 
 #include <array>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "analysis/curves.h"
+#include "analysis/words/module_words.h"
 
 namespace loralens {
 namespace {
@@ -51,29 +53,41 @@ std::string stream_sentence(const std::vector<Row>& rows) {
   return text;
 }
 
-// "1.13 in k_proj (grows), 1.02 in fc1 (cannot be told)" for A or B.
+// The gradient of A or B, first over last layer, of all modules.
 std::string factor_sentence(const std::vector<Row>& rows, const std::string& component) {
-  std::set<std::string> modules;
-  for (const Row& row : rows)
-    if (row.key.component == component) modules.insert(row.key.module);
-  std::string text;
-  for (const std::string& module : modules) {
-    const Row* row = flow_of(rows, "adapted", "", module, component);
-    if (!row) continue;
-    text += fmt::format("{}{} in {} ({})", text.empty() ? "" : ", ", ratio_of(row), module,
-                        !has_direction(*row) ? "cannot be told"
-                        : row->value < 0     ? "grows"
-                                             : "shrinks");
+  std::map<std::string, double> ratios;
+  int64_t grow = 0, shrink = 0;
+  for (const Row& row : rows) {
+    if (row.key.component != component || ratios.contains(row.key.module)) continue;
+    const Row* flow = flow_of(rows, "adapted", "", row.key.module, component);
+    if (!flow) continue;
+    ratios[row.key.module] = std::pow(10, -flow->value);
+    grow += has_direction(*flow) && flow->value < 0;
+    shrink += has_direction(*flow) && flow->value > 0;
   }
-  if (text.empty()) return "";
-  return fmt::format("The gradient of {}, first layer over last (above 1 it grows on its way back): {}.", component,
-                     text);
+  if (ratios.empty()) return "";
+  return fmt::format(
+      "The gradient of {}, first layer over last: {}. It grows on its way back in {} of {} modules and shrinks in {}; "
+      "of the others it cannot be told.",
+      component, range_words(ratios, 2), grow, ratios.size(), shrink);
 }
 
 std::vector<std::string> reading_of(const std::vector<Row>& rows) {
-  std::vector<std::string> sentences = {factor_sentence(rows, "A"), factor_sentence(rows, "B"), stream_sentence(rows)};
+  std::vector<std::string> sentences = {stream_sentence(rows), factor_sentence(rows, "A"), factor_sentence(rows, "B")};
   std::erase(sentences, "");
   return sentences;
+}
+
+// Layer by module, a panel for each factor.
+Figure map_of_modules() {
+  Figure map{.name = "gradients-map",
+             .title = "Gradient of the loss at A and B, over the error at the logits",
+             .kind = Figure::Kind::heat_map};
+  map.where = {{"metric", {"norm_over_error"}}, {"component", {"A", "B"}}, {"model", {"adapted"}}, {"variant", {""}}};
+  map.facet = "component";
+  map.y = "module";
+  map.y_title = "module";
+  return map;
 }
 
 std::vector<Figure> figures_of(const Setting& setting) {
@@ -92,13 +106,14 @@ std::vector<Figure> figures_of(const Setting& setting) {
                                                             "Gradient of the loss over the error at the "
                                                             "logits",
                                                             "norm / ‖p − y‖"}}) {
-      Figure f = figure(name + suffix, title, y);
+      Figure f = figure(name + suffix, fmt::format("{}: {}", title, module.empty() ? "residual stream" : module), y);
       f.where.push_back({"metric", {metric}});
       f.where.push_back({"module", {module}});
       f.where.push_back({"variant", {""}});
       figures.push_back(f);
     }
   }
+  if (modules.size() > 2) figures.insert(figures.begin() + 2, map_of_modules());  // after those of the stream
   return figures;
 }
 

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "analysis/curves.h"
-#include "analysis/interval_words.h"
+#include "analysis/words/interval_words.h"
 
 namespace loralens {
 namespace {
@@ -153,11 +153,10 @@ void describe_logit_lens(const LensForm& form, int64_t layers, bool tuned, Findi
           : "");
   if (findings.rows.empty()) return;
   findings.figures = figures_of(form, tuned);
-  findings.reading = reading_of(form, layers, findings.rows);
-  if (std::string heads = heads_text(layers - 1, findings.rows); !heads.empty())
-    findings.reading.push_back(std::move(heads));
-  if (std::string refitted = refitted_text(form.first_state - 1, layers - 1, findings.rows); !refitted.empty())
-    findings.reading.push_back(std::move(refitted));
+  findings.reading = {refitted_text(form.first_state - 1, layers - 1, findings.rows),
+                      heads_text(layers - 1, findings.rows)};
+  std::erase(findings.reading, "");
+  for (std::string& sentence : reading_of(form, layers, findings.rows)) findings.reading.push_back(std::move(sentence));
 }
 
 }  // namespace loralens

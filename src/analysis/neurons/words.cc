@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "analysis/curves.h"
-#include "analysis/interval_words.h"
+#include "analysis/words/interval_words.h"
 
 namespace loralens {
 namespace {

@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <array>
-#include <functional>
+#include <map>
 #include <set>
+#include <utility>
 
 #include "analysis/curves.h"
+#include "analysis/words/module_words.h"
 
 namespace loralens {
 namespace {
@@ -25,51 +27,48 @@ bool has(const std::vector<Row>& rows, const std::string& component) {
   return std::ranges::any_of(rows, [&](const Row& row) { return row.key.component == component; });
 }
 
-using Values = std::vector<double>;
-
-// Text on means over layers of some quantities (keys without a module), module by module: "<first> in v_proj; <others>
-// in fc1". Empty if no module has all quantities.
-std::string by_module(const std::vector<Row>& rows, const std::vector<RowKey>& quantities,
-                      const std::function<std::string(const Values&)>& first,
-                      const std::function<std::string(const Values&)>& others) {
-  std::string text;
+// Means over layers of a quantity (a key without a module) by module.
+std::map<std::string, double> by_module(const std::vector<Row>& rows, const RowKey& quantity) {
+  std::map<std::string, double> values;
   for (const std::string& module : modules_of(rows)) {
-    Values values;
-    for (RowKey key : quantities) {
-      key.module = module;
-      if (const Row* row = find_row(rows, key)) values.push_back(row->value);
-    }
-    if (values.size() < quantities.size()) continue;
-    text += text.empty() ? first(values) : "; " + others(values);
-    text += " in " + module;
+    RowKey key = quantity;
+    key.module = module;
+    if (const Row* row = find_row(rows, key)) values[module] = row->value;
   }
-  return text;
+  return values;
+}
+
+// "6.0 after training, 12.0 before" for a component's number of directions; "" if it is not known.
+std::string after_and_before(const std::vector<Row>& rows, const char* component, const char* variant) {
+  RowKey key{.model = "adapted", .variant = variant, .component = component, .metric = "sv90"};
+  const std::string after = range_words(by_module(rows, key), 1);
+  key.model = "untrained";
+  const std::string before = range_words(by_module(rows, key), 1);
+  if (after.empty() || before.empty()) return "";
+  return fmt::format("{} after training, {} before", after, before);
 }
 
 std::vector<std::string> activation_reading(const std::vector<Row>& rows) {
-  constexpr std::array names = {"A activations", "B activations", "A gradients", "B gradients"};
   std::vector<std::string> sentences;
-  for (const char* variant : {"", "balanced"})
-    for (size_t c = 0; c < components.size(); ++c) {
-      const RowKey after{.model = "adapted", .variant = variant, .component = components[c], .metric = "sv90"};
-      RowKey before = after;
-      before.model = "untrained";
-      const std::string text = by_module(
-          rows, {after, before},
-          [](const Values& v) {
-            return fmt::format("{:.1f} components for 90 % of the energy after training and {:.1f} before", v[0], v[1]);
-          },
-          [](const Values& v) { return fmt::format("{:.1f} and {:.1f}", v[0], v[1]); });
-      if (!text.empty())
-        sentences.push_back(
-            fmt::format("{}{} need {} (means over layers).", *variant ? "In the balanced gauge " : "", names[c], text));
-    }
+  for (const auto& [component, name] : {std::pair{"B", "B A x"},
+                                        {"A", "A x"},
+                                        {"B-gradient", "the gradient at B A x"},
+                                        {"A-gradient", "that at A x"}}) {
+    const std::string plain = after_and_before(rows, component, ""),
+                      balanced = after_and_before(rows, component, "balanced");
+    if (plain.empty()) continue;
+    sentences.push_back(fmt::format(
+        "{} {}: {}{}.", sentences.empty() ? "Components that hold 90 % of the energy, means over layers, of" : "Of",
+        name, plain, balanced.empty() ? "" : "; in the balanced gauge " + balanced));
+  }
   return sentences;
 }
 
-// "3.2 in v_proj (random updates 2.9 to 3.6: more than random, adjusted p = 0.005)", module by module.
-std::string intruder_text(const std::vector<Row>& rows) {
-  std::string text;
+// Intruders beside those of random updates; "" if there are none to count.
+std::string intruder_sentence(const std::vector<Row>& rows) {
+  std::map<std::string, double> counts;
+  int64_t tested = 0, more = 0;
+  double smallest = 1;
   for (const std::string& module : modules_of(rows)) {
     const Row* row = find_row(rows, {.model = "adapted",
                                      .variant = "cosine-0.5",
@@ -77,52 +76,60 @@ std::string intruder_text(const std::vector<Row>& rows) {
                                      .component = "adapted-weight",
                                      .metric = "intruders"});
     if (!row) continue;
-    text += fmt::format("{}{:.1f} in {}", text.empty() ? "" : "; ", row->value, module);
-    if (row->null_draws > 0)
-      text += fmt::format(" (random updates {:.1f} to {:.1f}: {}, adjusted p = {:.3f})", row->null_low, row->null_high,
-                          row->p_adjusted < 0.05 ? "more than random" : "an effect of training cannot be told",
-                          row->p_adjusted);
+    counts[module] = row->value;
+    if (row->null_draws == 0) continue;
+    ++tested;
+    more += row->p_adjusted < 0.05;
+    smallest = std::min(smallest, row->p_adjusted);
   }
-  return text;
+  if (counts.empty()) return "";
+  std::string text = fmt::format(
+      "Intruders (no cosine of 0.5 with a direction of W) among the 10 leading output directions of W + ΔW, mean over "
+      "layers: {}",
+      range_words(counts, 1));
+  if (tested > 0)
+    text += fmt::format("; more than random updates have in {} of {} modules (smallest adjusted p = {:.3f}){}", more,
+                        tested, smallest, more == 0 ? ": an effect of training cannot be told" : "");
+  return text + ".";
 }
 
 std::vector<std::string> weight_reading(const std::vector<Row>& rows) {
   std::vector<std::string> sentences;
-  const auto add = [&](const std::string& before, const std::string& text, const std::string& after) {
-    if (!text.empty()) sentences.push_back(before + text + after);
+  const auto range = [&](const char* model, const char* variant, const std::string& component, const char* metric,
+                         double factor, const char* unit) {
+    auto values = by_module(rows, {.model = model, .variant = variant, .component = component, .metric = metric});
+    for (auto& [module, value] : values) value *= factor;
+    return range_words(values, 1, unit);
   };
-  const auto quantity = [](const char* model, const char* variant, const char* component, const char* metric) {
-    return RowKey{.model = model, .variant = variant, .component = component, .metric = metric};
-  };
-  const auto number = [](const Values& v) { return fmt::format("{:.1f}", v[0]); };
-  const auto beside_chance = [](const Values& v) {
-    return fmt::format("{:.1f} % (chance {:.1f} %)", 100 * v[0], 100 * v[1]);
-  };
-  add("",
-      by_module(
-          rows, {quantity("adapted", "", "delta-weight", "sv90"), quantity("frozen", "", "weight", "sv90")},
-          [](const Values& v) {
-            return fmt::format("ΔW needs {:.1f} components for 90 % of its energy and W {:.1f}", v[0], v[1]);
-          },
-          [](const Values& v) { return fmt::format("{:.1f} and {:.1f}", v[0], v[1]); }),
-      " (means over layers).");
-  add("A random adapter's ΔW needs ",
-      by_module(rows, {quantity("untrained", "", "delta-weight", "sv90")}, number, number), ".");
+  const std::string change = range("adapted", "", "delta-weight", "sv90", 1, ""),
+                    weight = range("frozen", "", "weight", "sv90", 1, ""),
+                    random = range("untrained", "", "delta-weight", "sv90", 1, "");
+  if (!change.empty() && !weight.empty())
+    sentences.push_back(fmt::format("Of ΔW: {}{}; of W {}.", change,
+                                    random.empty() ? "" : fmt::format(" (a random adapter's {})", random), weight));
+  std::string overlaps;
   for (const std::string side : {"output", "input"}) {
-    const std::string component = side + "-directions";
-    add(fmt::format("The 4 leading {} directions of ΔW lie in the span of the 64 leading ones of W to ", side),
-        by_module(rows,
-                  {quantity("adapted", "top-4-in-64", component.c_str(), "overlap"),
-                   quantity("adapted", "top-4-in-64", component.c_str(), "chance")},
-                  beside_chance, beside_chance),
-        ".");
+    const std::string of = side + "-directions", share = range("adapted", "top-4-in-64", of, "overlap", 100, " %"),
+                      chance = range("adapted", "top-4-in-64", of, "chance", 100, " %");
+    if (share.empty()) continue;
+    overlaps +=
+        fmt::format("{}the 4 leading {} directions {} (chance {})", overlaps.empty() ? "" : "; ", side, share, chance);
   }
-  if (std::string text = intruder_text(rows); !text.empty())
-    sentences.push_back(
-        "Number of intruders (no cosine of 0.5 with a direction of W) among the 10 leading output "
-        "directions of W + ΔW, mean over layers: " +
-        text + ".");
+  if (!overlaps.empty())
+    sentences.push_back(fmt::format("Share of ΔW within the span of the 64 leading directions of W: {}.", overlaps));
+  if (std::string text = intruder_sentence(rows); !text.empty()) sentences.push_back(std::move(text));
   return sentences;
+}
+
+// Layer by module, a panel for each model.
+Figure map_of_modules() {
+  Figure map{
+      .name = "spectrum-map", .title = "Components for 90 % of the energy of B A x", .kind = Figure::Kind::heat_map};
+  map.where = {{"metric", {"sv90"}}, {"component", {"B"}}, {"variant", {""}}};
+  map.facet = "model";
+  map.y = "module";
+  map.y_title = "module";
+  return map;
 }
 
 // A figure has one panel per module if there are several, else one per component.
@@ -154,6 +161,7 @@ std::vector<Figure> figures_of(const SpectrumForm& form, const std::vector<Row>&
       f->dash = "variant";
     }
   }
+  if (several && has(rows, "B")) figures.insert(figures.begin(), map_of_modules());
   if (has(rows, "weight"))
     add("spectrum-weights", "Effective rank of the weights and of their change", "effective rank", "effective_rank",
         {"delta-weight", "weight", "adapted-weight"}, "component");

@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 
 #include "analysis/curves.h"
-#include "analysis/interval_words.h"
 #include "analysis/steering/doses.h"
+#include "analysis/words/interval_words.h"
 
 namespace loralens {
 namespace {

@@ -211,6 +211,9 @@ json curve(const Drawing& d) {
   const auto y = [](const char* column) { return json{{"field", column}, {"type", "quantitative"}}; };
   json line = {{"mark", {{"type", "line"}, {"strokeWidth", 2}, {"tooltip", nullptr}}},
                {"encoding", {{"y", y("value")}}}};
+  if (d.figure.color == "model" && d.many_colours())
+    line["encoding"]["strokeWidth"] = {{"condition", {{"test", "datum.model === 'frozen'"}, {"value", 4.5}}},
+                                       {"value", 1.75}};
   const auto area = [&](const char* low, const char* high, double opacity) {
     json band = {{"mark", {{"type", "area"}, {"opacity", opacity}, {"tooltip", nullptr}}},
                  {"encoding", {{"y", y(low)}, {"y2", {{"field", high}}}}}};
@@ -339,6 +342,13 @@ json scatter(const Figure& figure, const json& values) {
   return spec;
 }
 
+// The frozen model's line, which is wider, is drawn below the others, so that both are seen where they coincide.
+json frozen_first(json values) {
+  std::ranges::stable_partition(values.get_ref<json::array_t&>(),
+                                [](const json& value) { return value.value("model", json()) == "frozen"; });
+  return values;
+}
+
 }  // namespace
 
 std::vector<json> domain_of(const json& values, const std::string& column) {
@@ -355,7 +365,7 @@ std::vector<json> domain_of(const json& values, const std::string& column) {
 
 json chart(const Figure& figure, const json& values) {
   switch (figure.kind) {
-    case Figure::Kind::curve: return curve({figure, values});
+    case Figure::Kind::curve: return curve({figure, frozen_first(values)});
     case Figure::Kind::bars: return bars({figure, values});
     case Figure::Kind::heat_map: return heat_map({figure, values});
     case Figure::Kind::scatter: return scatter(figure, values);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstdlib>
 #include <ranges>
 
@@ -23,12 +24,22 @@ constexpr std::array key_columns = {"model",  "variant",   "fold",   "step", "la
 
 bool is_number_column(const std::string& column) { return column == "layer" || column == "step" || column == "fold"; }
 
+// A metric's name in words: "relative norm" for relative_norm, "UAR" for uar.
+std::string metric_words(std::string metric) {
+  for (const char* abbreviation : {"uar", "cka", "kl"})
+    if (metric == abbreviation)
+      std::ranges::transform(metric, metric.begin(), [](unsigned char c) { return std::toupper(c); });
+  if (metric == "log_probability") return "log-probability";
+  std::ranges::replace(metric, '_', ' ');
+  return metric;
+}
+
 // A cell's text or number in legends and on axes.
 json cell_value(const Row& row, const std::string& column) {
   std::string cell = key_cell(row, column);
   if (cell.empty()) return column == "variant" ? "plain" : "all";
   if (is_number_column(column)) return std::strtoll(cell.c_str(), nullptr, 10);
-  return cell;
+  return column == "metric" ? metric_words(std::move(cell)) : cell;
 }
 
 std::vector<const Row*> chosen_rows(const Figure& figure, const std::vector<Row>& rows) {

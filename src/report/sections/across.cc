@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "report/across.h"
+#include "report/sections/across.h"
 
 #include <fmt/format.h>
 
@@ -12,7 +12,7 @@
 #include "base/files.h"
 #include "report/html.h"
 #include "report/rounded.h"
-#include "report/scores.h"
+#include "report/sections/scores.h"
 
 namespace loralens {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "report/scores.h"
+#include "report/sections/scores.h"
 
 #include <fmt/format.h>
 
@@ -174,6 +174,11 @@ double shown_score(const json& score) {
 std::string scores_html(const json& metrics) {
   return explanation(metrics) + score_table(metrics) + confusion_table(metrics) + calibration_html(metrics) +
          group_tables(metrics) + fold_table(metrics);
+}
+
+std::string score_text(const json& score) {
+  const std::string interval = interval_text(score);
+  return fmt::format("{:.3f}{}", shown_score(score), interval.empty() ? "" : " (95 % interval " + interval + ")");
 }
 
 std::string score_cell(const json& metrics, const std::string& metric) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "report/across.h"
+#include "report/sections/across.h"
 
 #include <gmock/gmock.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "report/differences.h"
+#include "report/sections/differences.h"
 
 #include <gmock/gmock.h>
 

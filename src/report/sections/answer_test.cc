@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "report/answer.h"
+#include "report/sections/answer.h"
 
 #include <gmock/gmock.h>
 
@@ -23,8 +23,10 @@ json compared(double difference, double p) {
            {{"metrics", {{"speakers", 24}, {"trainings", {{{"seed", 42}}, {{"seed", 43}}, {{"seed", 44}}}}}},
             {"comparison", {{"uar", uar}}}}},
           {"analyses",
-           {{{"name", "erasure"}, {"reading", {"Layer 0 < layer 1.", "More."}}},
-            {{"name", "patching"}, {"reading", {"Half of it in layer 3."}}}}}};
+           {{{"name", "logit-lens"},
+             {"reading", {"Layer 0 < layer 1.", "More."}},
+             {"figures", {{{"name", "logit-lens-uar"}}}}},
+            {{"name", "patching"}, {"reading", {"Half of it in layer 3."}}, {"figures", json::array()}}}}};
 }
 
 std::string answer(const json& summary) { return answer_html(summary, "lora", "frozen"); }
@@ -32,11 +34,11 @@ std::string answer(const json& summary) { return answer_html(summary, "lora", "f
 TEST(Answer, SaysYesOnlyForASignificantGain) {
   EXPECT_THAT(
       answer(compared(0.061, 0.008)),
-      HasSubstr("<dd>Yes. UAR of lora minus UAR of frozen: +0.061, 95 % interval +0.031 to +0.091, p = 0.008."));
+      HasSubstr("<dd><p>Yes. UAR of lora minus UAR of frozen: +0.061, 95 % interval +0.031 to +0.091, p = 0.008."));
   EXPECT_THAT(answer(compared(-0.061, 0.008)),
-              HasSubstr("<dd>No, it did harm. UAR of lora minus UAR of frozen: -0.061"));
+              HasSubstr("<dd><p>No, it did harm. UAR of lora minus UAR of frozen: -0.061"));
   const std::string open = answer(compared(0.01, 0.3));
-  EXPECT_THAT(open, HasSubstr("<dd>Cannot be told."));
+  EXPECT_THAT(open, HasSubstr("<dd><p>Cannot be told."));
   EXPECT_THAT(open, HasSubstr("A true difference of 0.045 would have been found"));
   EXPECT_THAT(open, HasSubstr("equivalent for margins above 0.030"));
 }
@@ -57,9 +59,25 @@ TEST(Answer, TakesSentencesOfAnalysesInTheirOrder) {
   const std::string html = answer(compared(0.01, 0.3));
   EXPECT_LT(html.find("Half of it in layer 3. <a href=\"#patching\">"), html.find("Layer 0 &lt; layer 1."));
   EXPECT_THAT(html, Not(HasSubstr("More.")));
+  EXPECT_THAT(html, HasSubstr("Not analysed: <code>loralens analyze --only retention</code>"));
   json other = compared(0.01, 0.3);
-  other["analyses"] = {{{"name", "spectrum"}, {"reading", {"A sentence."}}}};
-  EXPECT_THAT(answer(other), HasSubstr("Not analysed"));
+  other["analyses"] = {{{"name", "ablation"}, {"reading", json::array()}}};
+  EXPECT_THAT(answer(other), HasSubstr("Cannot be told. <a href=\"#ablation\">"));
+  EXPECT_THAT(answer(other), HasSubstr("Not analysed: <code>loralens analyze --only logit-lens</code>"));
+}
+
+TEST(Answer, ShowsTheFigureThatIsMostDirect) {
+  json summary = compared(0.01, 0.3);
+  EXPECT_EQ(answer_figure(summary), "logit-lens-uar");
+  summary["analyses"][1]["figures"] = {{{"name", "patching-uar"}}, {{"name", "patching-recovered"}}};
+  EXPECT_EQ(answer_figure(summary), "patching-recovered");
+  EXPECT_EQ(answer_figure({{"analyses", json::array()}}), "");
+}
+
+TEST(Answer, SaysWhatWasTrained) {
+  json summary = compared(0.01, 0.3);
+  summary["about"]["metrics"]["trained_parameters"] = {{"encoder", 196608}, {"head", 132612}};
+  EXPECT_THAT(answer(summary), HasSubstr("196608 trained parameters in the encoder, 132612 in the head."));
 }
 
 TEST(Answer, SaysWhatTheNumbersLeaveOut) {
@@ -74,8 +92,7 @@ TEST(Answer, SaysWhatTheNumbersLeaveOut) {
 TEST(Answer, IsOfAnalysedRunsOnly) {
   json summary = compared(0.01, 0.3);
   summary["about"].erase("metrics");
-  EXPECT_THAT(answer(summary), IsEmpty());
-  summary = compared(0.01, 0.3);
+  EXPECT_THAT(answer(summary), HasSubstr("The scores of the analysed clips are not on this page."));
   summary["analyses"] = json::array();
   EXPECT_THAT(answer(summary), IsEmpty());
 }

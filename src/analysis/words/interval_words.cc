@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "analysis/interval_words.h"
+#include "analysis/words/interval_words.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

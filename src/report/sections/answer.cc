@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "report/answer.h"
+#include "report/sections/answer.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <utility>
+#include <initializer_list>
 #include <vector>
 
 #include "report/html.h"
@@ -15,9 +16,10 @@ namespace {
 
 using nlohmann::json;
 
-// Analyses that tell where the network decides, the most direct first, and how many of their sentences are shown.
-constexpr std::pair<const char*, size_t> places[] = {
-    {"patching", 2}, {"ablation", 1}, {"erasure", 1}, {"logit-lens", 1}};
+// Figures that show where the adaptation acts, the most direct first.
+constexpr std::array figures = {"ablation-shapley",    "patching-recovered",  "patching-log-probability",
+                                "logit-lens-uar",      "logit-lens-accuracy", "erasure-accuracy-drop",
+                                "alignment-efficiency"};
 
 std::string interval_of(const json& score, const char* format) {
   return fmt::format(fmt::runtime(format), score.at("low").get<double>(), score.at("high").get<double>());
@@ -46,23 +48,36 @@ std::string whether_it_helped(const json& about, const std::string& name, const 
   return text;
 }
 
-std::vector<std::string> where_in_the_network(const json& analyses) {
-  std::vector<std::string> found;
-  for (const auto& [name, most] : places)
+// The first sentence of each of these analyses, with a link to it; which analyses to make if none of them was made.
+std::string first_sentences(const json& analyses, std::initializer_list<const char*> names) {
+  std::string html, wanted;
+  for (const std::string name : names) {
+    wanted += (wanted.empty() ? "" : ",") + name;
     for (const json& analysis : analyses) {
       if (analysis.at("name") != name) continue;
       const json& reading = analysis.at("reading");
-      for (size_t i = 0; i < std::min(most, reading.size()); ++i)
-        found.push_back(
-            fmt::format("{} <a href=\"#{}\">{}</a>", escaped(reading[i].get<std::string>()), name, title_of(name)));
+      html += fmt::format("<p>{} <a href=\"#{}\">{}</a></p>\n",
+                          reading.empty() ? "Cannot be told." : escaped(reading[0].get<std::string>()), name,
+                          title_of(name));
     }
-  if (found.empty())
-    found.emplace_back("Not analysed: <code>loralens analyze RUN --only patching,ablation,erasure,logit-lens</code>.");
-  return found;
+  }
+  if (html.empty()) return fmt::format("<p>Not analysed: <code>loralens analyze --only {}</code>.</p>\n", wanted);
+  return html;
+}
+
+std::string what_it_cost(const json& about, const json& analyses) {
+  const json trained = about.value("metrics", json::object()).value("trained_parameters", json());
+  std::string html;
+  if (!trained.is_null())
+    html = fmt::format("<p>{} trained parameters in the encoder, {} in the head.</p>\n",
+                       trained.at("encoder").get<int64_t>(), trained.at("head").get<int64_t>());
+  return html + first_sentences(analyses, {"retention"});
 }
 
 std::string how_sure(const json& about) {
-  const json metrics = about.value("metrics", json::object());
+  if (!about.contains("metrics"))
+    return "The scores of the analysed clips are not on this page. Intervals are over the speakers of these clips.";
+  const json& metrics = about.at("metrics");
   const size_t trainings = metrics.contains("trainings") ? metrics.at("trainings").size() : 1;
   const std::string speakers = fmt::format("{} speakers", metrics.value("speakers", json(0)).dump());
   std::string text =
@@ -86,14 +101,25 @@ std::string how_sure(const json& about) {
 std::string answer_html(const json& summary, const std::string& name, const std::string& against) {
   const json& about = summary.at("about");
   const json& analyses = summary.at("analyses");
-  if (!about.contains("metrics") || analyses.empty()) return "";
-  std::string where;
-  for (const std::string& sentence : where_in_the_network(analyses)) where += "<p>" + sentence + "</p>\n";
-  return fmt::format(
-      "<section id=\"answer\">\n<h2>Answer</h2>\n<dl class=\"answer\">\n"
-      "<dt>Did the adaptation help?</dt>\n<dd>{}</dd>\n"
-      "<dt>Where in the network?</dt>\n<dd>{}</dd>\n<dt>How sure?</dt>\n<dd>{}</dd>\n</dl>\n</section>\n",
-      escaped(whether_it_helped(about, name, against)), where, escaped(how_sure(about)));
+  if (analyses.empty()) return "";
+  std::string html = "<section id=\"answer\">\n<h2>Answer</h2>\n<dl class=\"answer\">\n";
+  const auto add = [&](const char* question, const std::string& answer) {
+    html += fmt::format("<dt>{}</dt>\n<dd>{}</dd>\n", question, answer);
+  };
+  add("Did it help?", fmt::format("<p>{}</p>", escaped(whether_it_helped(about, name, against))));
+  add("Which layers' adapters?", first_sentences(analyses, {"ablation", "patching"}));
+  add("Where is the emotion read?", first_sentences(analyses, {"logit-lens"}));
+  add("What did it cost?", what_it_cost(about, analyses));
+  add("How sure?", fmt::format("<p>{}</p>", escaped(how_sure(about))));
+  return html + "</dl>\n</section>\n";
+}
+
+std::string answer_figure(const json& summary) {
+  for (const char* wanted : figures)
+    for (const json& analysis : summary.at("analyses"))
+      for (const json& figure : analysis.at("figures"))
+        if (figure.at("name") == wanted) return wanted;
+  return "";
 }
 
 }  // namespace loralens

@@ -16,6 +16,9 @@ double shown_score(const nlohmann::json& score);
 // the scores of each fold. Parts that an older file lacks are left out.
 std::string scores_html(const nlohmann::json& metrics);
 
+// "0.947 (95 % interval 0.906 to 0.975)", or the value alone.
+std::string score_text(const nlohmann::json& score);
+
 // A score with its interval and the mean over folds below, or "" if metrics.json lacks the metric.
 std::string score_cell(const nlohmann::json& metrics, const std::string& metric);
 

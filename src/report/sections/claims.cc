@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/sections/claims.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "base/formats/csv.h"
+#include "report/html.h"
+#include "statistics/bootstrap.h"
+#include "statistics/intervals/student.h"
+
+namespace loralens {
+namespace {
+
+using nlohmann::json;
+
+constexpr double level = 0.05;
+constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
+constexpr const char *holds = "holds", *in_part = "holds in part", *fails = "does not hold", *open = "cannot be told";
+
+// One number of a table; NaN where a cell is empty.
+struct Number {
+  double value = unknown, low = unknown, high = unknown, p = unknown, null_low = unknown, null_high = unknown;
+  double n = 0;
+};
+
+using Cells = std::map<std::string, std::string>;  // by column
+
+// The rows of one analysis.
+class Rows {
+ public:
+  Rows(const Path& dir, const std::string& analysis) {
+    const Path file = dir / "tables" / (analysis + ".csv");
+    if (std::filesystem::exists(file)) table_ = read_csv(file);
+  }
+
+  bool empty() const { return table_.rows.empty(); }
+
+  // The row whose columns have these cells, those that are not named being empty: over all folds, or of the only fold.
+  std::optional<Number> find(Cells key) const {
+    std::optional<Number> found;
+    bool pooled = false;
+    for (const auto& row : table_.rows) {
+      const auto differs = [&](const char* column) { return cell(row, column) != key[column]; };
+      if (std::ranges::any_of(keys, differs)) continue;
+      const bool over_all = cell(row, "fold").empty();
+      if (found && (pooled || !over_all)) continue;
+      pooled = over_all;
+      found = Number{.value = number(row, "value"),
+                     .low = number(row, "low"),
+                     .high = number(row, "high"),
+                     .p = number(row, "p"),
+                     .null_low = number(row, "null_low"),
+                     .null_high = number(row, "null_high"),
+                     .n = number(row, "n")};
+    }
+    return found;
+  }
+
+  // The distinct cells of a column among the rows of a component.
+  std::set<std::string> cells_of(const char* column, const std::string& component) const {
+    std::set<std::string> cells;
+    for (const auto& row : table_.rows)
+      if (cell(row, "component") == component) cells.insert(cell(row, column));
+    return cells;
+  }
+
+ private:
+  static constexpr std::array keys = {"model", "variant", "layer", "module", "component", "metric", "class", "step"};
+
+  std::string cell(const std::vector<std::string>& row, const char* column) const {
+    const int at = table_.column(column);
+    return at < 0 ? "" : row[at];
+  }
+  double number(const std::vector<std::string>& row, const char* column) const {
+    const std::string text = cell(row, column);
+    return text.empty() ? unknown : std::strtod(text.c_str(), nullptr);
+  }
+
+  Table table_;
+};
+
+bool above_zero(const Number& n) { return n.low > 0; }  // false without an interval
+
+std::string with_interval(const Number& n) {
+  if (std::isnan(n.low)) return fmt::format("{:+.3f} (no interval)", n.value);
+  return fmt::format("{:+.3f} (95 % interval {:+.3f} to {:+.3f})", n.value, n.low, n.high);
+}
+
+std::string not_made(const char* analysis) { return fmt::format("Not tested: analyze --only {}.", analysis); }
+
+Claim about_scores(const json& about) {
+  Claim claim{.text = "The adapted model recognises emotions better than the frozen encoder.",
+              .verdict = open,
+              .evidence = "Not tested: --against names no run of --method frozen.",
+              .analysis = "scores"};
+  const json comparison = about.value("comparison", json());
+  if (comparison.is_null() || !comparison.at("uar").contains("estimand")) return claim;
+  const json& uar = comparison.at("uar");
+  const auto difference = uar.at("difference").get<double>();
+  claim.evidence = fmt::format("Difference of UAR, all clips together, from the compared run: {:+.3f}", difference);
+  if (uar.at("p").is_null()) {
+    claim.evidence += fmt::format("; no interval: {}.", uar.at("reason").get<std::string>());
+    return claim;
+  }
+  const auto p = uar.at("p").get<double>();
+  claim.evidence += fmt::format(" (95 % interval {:+.3f} to {:+.3f}, p = {:.2g}).", uar.at("low").get<double>(),
+                                uar.at("high").get<double>(), p);
+  if (p < level) claim.verdict = difference > 0 ? holds : fails;
+  return claim;
+}
+
+// A test of one of the two mechanisms.
+struct Mechanism {
+  Claim claim;
+  double p = 1;  // before the adjustment; 1 if there was no test
+};
+
+// The prespecified test: the depth centroid of the Shapley shares against random updates with the same singular values.
+Mechanism delayed_specialisation(const Path& dir) {
+  Mechanism m{.claim = {.text = "Delayed specialisation: early layers stay general, late layers specialise.",
+                        .verdict = open,
+                        .evidence = not_made("depth"),
+                        .analysis = "depth"}};
+  const Rows rows(dir, "depth");
+  if (rows.empty()) return m;
+  if (!rows.cells_of("layer", "shapley").contains("0")) {
+    m.claim.evidence = "The first layer has no adapter, so it could not have specialised: adapt all layers.";
+    return m;
+  }
+  std::string evidence;
+  bool told = false, beyond = false;
+  double smallest = 1;
+  for (const auto& [metric, name] : {std::pair{"log_probability", "log-probability"}, {"uar", "UAR"}}) {
+    const auto find = [&](const char* component) {
+      return rows.find({{"model", "adapted"}, {"component", component}, {"metric", metric}});
+    };
+    const auto gain = find("gain"), centroid = find("centroid"), z = find("centroid-z");
+    if (!gain || !centroid || !z) continue;
+    if (!above_zero(*gain)) {
+      evidence +=
+          fmt::format("{}: the gain of all adapters, {}, is not shown to be above 0. ", name, with_interval(*gain));
+      continue;
+    }
+    told = true;
+    beyond = beyond || centroid->value > centroid->null_high;
+    smallest = std::min(smallest, z->p);
+    evidence += fmt::format("{}: centroid {:.2f}, of random updates {:.2f} to {:.2f}, one-sided p = {:.2g}. ", name,
+                            centroid->value, centroid->null_low, centroid->null_high, z->p);
+  }
+  m.claim.evidence = evidence;
+  if (!told) return m;
+  m.p = std::min(1.0, 2 * smallest);  // two scores
+  m.claim.verdict = beyond ? open : fails;
+  if (!beyond) m.claim.evidence += "Prespecified: a centroid within those of random updates refutes the claim. ";
+  return m;
+}
+
+// The prespecified contrast: how far ΔW reads from strong input directions minus how far it writes where the loss is
+// sensitive; "differentiation" needs the latter to be below chance as well.
+Mechanism forward_alignment(const Path& dir) {
+  Mechanism m{.claim = {.text = "Forward alignment with backward differentiation.",
+                        .verdict = open,
+                        .evidence = not_made("alignment"),
+                        .analysis = "alignment"}};
+  const Rows rows(dir, "alignment");
+  if (rows.empty()) return m;
+  const auto find = [&](const char* component, const char* metric) {
+    return rows.find({{"model", "adapted"}, {"component", component}, {"metric", metric}});
+  };
+  const auto contrast = find("forward-backward", "efficiency"), backward = find("backward", "strength");
+  if (!contrast || !backward) {
+    m.claim.evidence = "The protocol or the adapter has no measure that training alone can explain.";
+    return m;
+  }
+  m.claim.evidence = fmt::format(
+      "Efficiency of ΔW at its input minus at the gradient: {}. Alignment with the gradient {:.2f}, of random "
+      "directions {:.2f} to {:.2f}. ",
+      with_interval(*contrast), backward->value, backward->null_low, backward->null_high);
+  if (std::isnan(contrast->low)) return m;
+  // The interval is symmetric, Student's t with n - 1 degrees of freedom (n folds).
+  const double degrees = contrast->n - 1, half = (contrast->high - contrast->low) / 2;
+  m.p = student_p(std::abs(contrast->value) / half * student_bound(1 - level, degrees), degrees);
+  m.claim.evidence += fmt::format("p = {:.2g}. ", m.p);
+  const bool differentiates = backward->p < level && backward->value < backward->null_low;
+  m.claim.verdict = contrast->value < 0 ? fails : differentiates ? holds : in_part;
+  return m;
+}
+
+// Adjusts the p values of the two mechanisms and takes back what does not reach the level.
+void adjust(std::array<Mechanism, 2>& mechanisms) {
+  const std::array p = {mechanisms[0].p, mechanisms[1].p};
+  const std::vector<double> adjusted = holm(p);
+  for (size_t i = 0; i < mechanisms.size(); ++i) {
+    auto& [claim, plain] = mechanisms[i];
+    if (plain >= 1) continue;
+    claim.evidence += fmt::format("Adjusted for the two mechanisms: p = {:.2g}.", adjusted[i]);
+    if (i == 0 && claim.verdict == open && adjusted[i] < level) claim.verdict = holds;
+    if (i == 1 && adjusted[i] >= level) claim.verdict = open;
+  }
+}
+
+// "6.0 to 10.7"
+std::string range(const std::vector<double>& values) {
+  const auto [low, high] = std::ranges::minmax(values);
+  return low == high ? fmt::format("{:.1f}", low) : fmt::format("{:.1f} to {:.1f}", low, high);
+}
+
+Claim low_dimension(const Path& dir) {
+  Claim claim{.text = "Training leaves few directions in use (published: B A x from 15.7 components to 1.5).",
+              .verdict = open,
+              .evidence = not_made("spectrum"),
+              .analysis = "spectrum"};
+  const Rows rows(dir, "spectrum");
+  if (rows.empty()) return claim;
+  std::vector<double> after, before;
+  for (const std::string& module : rows.cells_of("module", "B")) {
+    const auto find = [&](const char* model) {
+      return rows.find({{"model", model}, {"module", module}, {"component", "B"}, {"metric", "sv90"}});
+    };
+    const auto adapted = find("adapted"), untrained = find("untrained");
+    if (!adapted || !untrained) continue;
+    after.push_back(adapted->value);
+    before.push_back(untrained->value);
+  }
+  claim.evidence = after.empty() ? "The adapters have no A and B."
+                                 : fmt::format(
+                                       "B A x needs {} components for 90 % of its energy, before training {} "
+                                       "(means over layers, by module). These numbers have no interval.",
+                                       range(after), range(before));
+  return claim;
+}
+
+}  // namespace
+
+std::vector<Claim> claims_of(const Path& dir, const json& summary) {
+  std::array mechanisms = {delayed_specialisation(dir), forward_alignment(dir)};
+  adjust(mechanisms);
+  return {about_scores(summary.at("about")), mechanisms[0].claim, mechanisms[1].claim, low_dimension(dir)};
+}
+
+std::string claims_html(const std::vector<Claim>& claims) {
+  std::vector<std::vector<std::string>> rows;
+  bool tested = false;
+  for (const Claim& claim : claims) {
+    tested = tested || !claim.evidence.starts_with("Not tested");
+    rows.push_back({escaped(claim.text), fmt::format("<strong class=\"verdict\">{}</strong>", escaped(claim.verdict)),
+                    escaped(claim.evidence)});
+  }
+  if (!tested) return "";
+  return "<div class=\"claims\">" + html_table("", {"Claim", "Verdict", "Test"}, rows) + "</div>";
+}
+
+}  // namespace loralens

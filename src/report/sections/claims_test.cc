@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/sections/claims.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "base/test_folder.h"
+#include "statistics/intervals/student.h"
+
+namespace loralens {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+constexpr const char* header =
+    "analysis,protocol,model,variant,fold,seed,step,layer,module,component,metric,class,value,low,high,n,estimand,p,"
+    "p_adjusted,null_low,null_high,null_draws\n";
+
+// A line of tables/<analysis>.csv over all folds.
+std::string line(const char* layer, const char* component, const char* metric, const std::string& numbers) {
+  return fmt::format("a,strict,adapted,,,42,,{},,{},{},,{}\n", layer, component, metric, numbers);
+}
+
+// value, interval and number of folds; p and null distribution.
+std::string numbers(double value, double low, double high, int n = 10) {
+  return fmt::format("{},{},{},{},fold-mean,,,,,", value, low, high, n);
+}
+std::string with_null(double value, double p, double low, double high) {
+  return fmt::format("{},,,30,,{},,{},{},19", value, p, low, high);
+}
+
+// Tables of depth: gain and centroid of both scores.
+std::string depth(double centroid, double p, double gain_low = 0.1, const char* first_layer = "0") {
+  std::string table = header + line(first_layer, "shapley", "uar", numbers(0.1, 0, 0.2));
+  for (const char* metric : {"log_probability", "uar"})
+    table += line("", "gain", metric, numbers(0.3, gain_low, 0.5)) +
+             line("", "centroid", metric, with_null(centroid, 0.5, 2, 3)) +
+             line("", "centroid-z", metric, fmt::format("2.5,,,30,,{},,,,19", p));
+  return table;
+}
+
+std::string alignment(double contrast, double half, double strength) {
+  return header + line("", "forward-backward", "efficiency", numbers(contrast, contrast - half, contrast + half)) +
+         line("", "backward", "strength", with_null(strength, 0.001, 0.9, 1.1));
+}
+
+class Claims : public testing::Test {
+ protected:
+  std::vector<Claim> find() const { return claims_of(folder_.path(), {{"about", json::object()}}); }
+
+  TestFolder folder_;
+};
+
+TEST_F(Claims, WithoutTablesNothingWasTested) {
+  for (const Claim& claim : find()) {
+    EXPECT_EQ(claim.verdict, "cannot be told") << claim.text;
+    EXPECT_THAT(claim.evidence, HasSubstr("Not tested"));
+  }
+  EXPECT_EQ(claims_html(find()), "");
+}
+
+TEST_F(Claims, OfScoresFollowsThePairedComparison) {
+  json uar = {{"estimand", "pooled"}, {"difference", 0.06}, {"low", 0.03}, {"high", 0.09}, {"p", 0.01}};
+  const auto verdict = [&] {
+    return claims_of(folder_.path(), {{"about", {{"comparison", {{"uar", uar}}}}}})[0].verdict;
+  };
+  EXPECT_EQ(verdict(), "holds");
+  uar["difference"] = -0.06;
+  EXPECT_EQ(verdict(), "does not hold");
+  uar["p"] = 0.2;
+  EXPECT_EQ(verdict(), "cannot be told");
+  uar["p"] = nullptr;
+  uar["reason"] = "too few speakers";
+  EXPECT_EQ(verdict(), "cannot be told");
+}
+
+TEST_F(Claims, DelayedSpecialisationNeedsACentroidBeyondRandomUpdates) {
+  folder_.write("tables/depth.csv", depth(3.5, 0.005));
+  EXPECT_EQ(find()[1].verdict, "holds");  // 2 scores, 2 mechanisms: p = 0.02
+  EXPECT_THAT(find()[1].evidence, HasSubstr("Adjusted for the two mechanisms: p = 0.02."));
+  folder_.write("tables/depth.csv", depth(3.5, 0.02));
+  EXPECT_EQ(find()[1].verdict, "cannot be told") << "p = 0.08";
+  folder_.write("tables/depth.csv", depth(2.5, 0.3));
+  EXPECT_EQ(find()[1].verdict, "does not hold");
+  folder_.write("tables/depth.csv", depth(3.5, 0.005, /*gain_low=*/-0.1));
+  EXPECT_EQ(find()[1].verdict, "cannot be told") << "there is no gain";
+  folder_.write("tables/depth.csv", depth(3.5, 0.005, 0.1, /*first_layer=*/"3"));
+  EXPECT_EQ(find()[1].verdict, "cannot be told") << "adapters in upper layers only";
+}
+
+TEST_F(Claims, ForwardAlignmentNeedsItsContrastAndBackwardDifferentiationAStrengthBelowChance) {
+  folder_.write("tables/alignment.csv", alignment(0.2, 0.05, 0.5));
+  EXPECT_EQ(find()[2].verdict, "holds");
+  folder_.write("tables/alignment.csv", alignment(0.2, 0.05, 2.5));
+  EXPECT_EQ(find()[2].verdict, "holds in part");
+  folder_.write("tables/alignment.csv", alignment(-0.2, 0.05, 2.5));
+  EXPECT_EQ(find()[2].verdict, "does not hold");
+  folder_.write("tables/alignment.csv", alignment(0.2, 0.19, 0.5));
+  EXPECT_EQ(find()[2].verdict, "cannot be told") << "only 0.05 before the adjustment";
+  const double t = 0.2 / (0.19 / student_bound(0.95, 9));
+  EXPECT_THAT(find()[2].evidence, HasSubstr(fmt::format("p = {:.2g}. Adjusted", student_p(t, 9))));
+  folder_.write("tables/alignment.csv", header + line("", "forward-backward", "efficiency", "0.2,,,10,,,,,,") +
+                                            line("", "backward", "strength", with_null(0.5, 0.001, 0.9, 1.1)));
+  EXPECT_EQ(find()[2].verdict, "cannot be told") << "no interval";
+}
+
+TEST_F(Claims, AreOneFamily) {
+  folder_.write("tables/depth.csv", depth(3.5, 0.005));
+  folder_.write("tables/alignment.csv", alignment(0.2, 0.175, 0.5));  // p = 0.03
+  const auto claims = find();
+  EXPECT_EQ(claims[1].verdict, "holds") << claims[1].evidence;  // 0.01, doubled
+  EXPECT_EQ(claims[2].verdict, "holds") << claims[2].evidence;  // the larger p stays
+  const std::string html = claims_html(claims);
+  EXPECT_THAT(html, HasSubstr("<strong class=\"verdict\">holds</strong>"));
+}
+
+}  // namespace
+}  // namespace loralens
