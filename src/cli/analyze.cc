@@ -13,6 +13,7 @@
 #include "base/progress.h"
 #include "base/shell.h"
 #include "base/text.h"
+#include "cli/analyze.h"
 #include "cli/clips.h"
 #include "cli/commands.h"
 #include "cli/config.h"
@@ -261,10 +262,8 @@ void analyze(const CLI::App& command, AnalyzeArguments& a) {
   fmt::print("{}\n", (Path(a.out) / "report.html").string());
 }
 
-}  // namespace
-
-void add_analyze(CLI::App& app) {
-  auto a = std::make_shared<AnalyzeArguments>();
+// Adds the command, without what it does.
+CLI::App* add_analyze_command(CLI::App& app, const std::shared_ptr<AnalyzeArguments>& a) {
   std::string names;
   std::vector<std::string_view> by_name;
   for (const AnalysisEntry& entry : analyses()) {
@@ -320,7 +319,25 @@ void add_analyze(CLI::App& app) {
   command->add_flag("--force", a->force, "replace the output folder if loralens wrote it");
   add_input_options(*command, a->input);
   add_machine_options(*command, a->machine, /*gradients=*/true);
+  return command;
+}
+
+}  // namespace
+
+void add_analyze(CLI::App& app) {
+  auto a = std::make_shared<AnalyzeArguments>();
+  CLI::App* command = add_analyze_command(app, a);
   command->callback([a, command] { analyze(*command, *a); });
+}
+
+void check_analysis_flags(const std::vector<std::string>& flags) {
+  auto a = std::make_shared<AnalyzeArguments>();
+  CLI::App app;
+  add_analyze_command(app, a);
+  std::vector<std::string> words = {"analyze", "run", "-o", "analysis"};
+  words.insert(words.end(), flags.begin(), flags.end());
+  app.parse(std::vector(words.rbegin(), words.rend()));  // CLI11 expects them in reverse order
+  chosen_analyses(a->only, protocol_named(a->protocol));
 }
 
 }  // namespace loralens

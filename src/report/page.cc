@@ -133,6 +133,10 @@ std::string report_page(const Path& dir, const Path& folder) {
   });
 }
 
-void write_page(const Path& dir) { write_file(dir / "report.html", report_page(dir, dir)); }
+void write_page(const Path& dir) {
+  write_file(dir / "report.html", report_page(dir, dir));
+  if (std::filesystem::exists(dir / "summary.json"))
+    write_file(dir / "claims.csv", format_csv(claims_table(claims_of(dir, read_summary(dir)))));
+}
 
 }  // namespace loralens

@@ -29,7 +29,7 @@ function fitted(spec, width) {
     spec.columns = Math.max(1, Math.min(spec.columns, Math.floor(width / 200)));
     spec.spec.width = Math.floor((width - 70) / spec.columns - 26);
   } else {
-    spec.width = Math.min(width, 680);
+    spec.width = Math.min(width, 860);
     spec.autosize = { type: "fit-x", contains: "padding" };
   }
   return spec;

@@ -103,7 +103,8 @@ Base open_base_of(const Path& folder, const std::string& model, const Compute& c
 
 OpenedRun open_run(const RunRequest& request, const Compute& compute) {
   const Path& run = request.run;
-  if (!std::filesystem::exists(run)) fail("{} does not exist: give a run that `loralens train` wrote", run.string());
+  if (!std::filesystem::exists(run))
+    fail("{} does not exist: give a run that `loralens train` wrote, or a PEFT folder", run.string());
   std::vector<Path> folders;
   if (!request.folds && is_model_folder(run / "final")) {
     for (const Path& training : training_folders(run)) folders.push_back(training / "final");

@@ -166,7 +166,8 @@ Clips clips_of_classes(const std::vector<std::string>& corpora, const std::strin
   for (const auto& [label, count] : other)
     log_line(fmt::format("left out: {} clips labelled {}, which is no class of the run", count, label));
   if (clips.clips.empty())
-    fail("{}: no clip has a label among {}: map them with --labels", fmt::join(corpora, ", "), fmt::join(classes, " "));
+    fail("{}: no clip has a label among {}: name the model's classes with --classes, or map the labels with --labels",
+         fmt::join(corpora, ", "), fmt::join(classes, " "));
   return checked(std::move(clips));
 }
 
@@ -203,6 +204,24 @@ StartRecord trained_clips_of(const Path& folder) {
     record.complete = start->complete;
   }
   return record;
+}
+
+std::vector<Path> trained_on_other_audio(const std::vector<Path>& runs, const Clips& clips, int64_t threads) {
+  Progress progress("comparing audio", std::ssize(clips.clips));
+  const auto recordings = examine(clips, threads, [&](int64_t done) { progress.step(done); });
+  std::map<std::string, std::string> now;  // digest of each clip's audio
+  for (size_t i = 0; i < recordings.size(); ++i) now[clips.clips[i].id] = recordings[i].digest;
+  std::vector<Path> changed;
+  for (const Path& run : runs) {
+    if (!fs::exists(run / "recordings.csv")) continue;
+    const auto trained = read_recordings(run / "recordings.csv");
+    if (std::ranges::any_of(trained, [&](const TrainedClip& clip) {
+          const auto found = now.find(clip.id);
+          return found != now.end() && found->second != clip.sha256;
+        }))
+      changed.push_back(run);
+  }
+  return changed;
 }
 
 bool unchanged_since_training(const Path& run, const Clips& clips, int64_t threads) {

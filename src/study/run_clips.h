@@ -45,6 +45,10 @@ SeenInTraining seen_in_training(const Path& folder, const Clips& clips, int64_t 
 // complete.
 StartRecord trained_clips_of(const Path& folder);
 
+// Those of these runs, which were trained on the same tables, that heard other audio than the clips of these tables
+// hold now (recordings.csv). Clips that a run did not use and runs without recordings.csv do not count.
+std::vector<Path> trained_on_other_audio(const std::vector<Path>& runs, const Clips& clips, int64_t threads);
+
 // Whether the clips, each of which is in the run's recordings.csv by its id, have the labels, speakers and audio that
 // they had when the run was trained. false if the run has no recordings.csv.
 bool unchanged_since_training(const Path& run, const Clips& clips, int64_t threads);

@@ -17,6 +17,7 @@ namespace loralens {
 namespace {
 
 constexpr size_t most_runs = 10'000;
+constexpr size_t longest_name = 200;  // bytes of a run's name, part of the names of files
 
 struct Level {
   std::string name;
@@ -51,7 +52,7 @@ class StudyReader {
       if (table.name == "train") shared = flags_of(table);
       if (table.name == "grid") axes = axes_of(table);
       if (table.name == "analyze") study_.analyze = flags_of(table);
-      if (table.name == "slurm") study_.slurm = flags_of(table);
+      if (table.name == "slurm") study_.slurm = slurm_options(table);
     }
     expand(shared, axes);
     for (const TomlTable& table : all.tables)
@@ -80,7 +81,24 @@ class StudyReader {
     if (!table.tables.empty())
       refuse(table.tables.front().line, "[{}] holds flags and no tables: put levels into [grid.AXIS.LEVEL]",
              table.name);
+    for (const TomlKey& key : table.keys) {
+      if (key.nested) refuse(key.line, "'{}' is a list of lists", key.name);
+      if (key.values.empty()) refuse(key.line, "'{}' has no value", key.name);
+    }
     return table.keys;
+  }
+
+  // Options of sbatch as they can stand in a script's #SBATCH lines, which have no quotes.
+  std::vector<TomlKey> slurm_options(const TomlTable& table) const {
+    auto options = flags_of(table);
+    for (const TomlKey& option : options) {
+      for (const char* own : {"array", "job-name", "dependency", "output", "parsable", "wait"})
+        if (option.name == own) refuse(option.line, "loralens sets the option '{}' of sbatch itself", own);
+      for (const std::string& value : option.values)
+        if (value.find_first_of(" \t\r\n#\"'\\") != std::string::npos)
+          refuse(option.line, "'{}': a value for sbatch cannot hold spaces, quotes or #", option.name);
+    }
+    return options;
   }
 
   void check_word(const std::string& name, int64_t line) const {
@@ -96,6 +114,9 @@ class StudyReader {
     std::vector<Axis> axes;
     for (const TomlKey& key : grid.keys) {
       if (!key.list || key.values.empty()) refuse(key.line, "the axis '{}' needs a list of values", key.name);
+      if (key.nested)
+        refuse(key.line, "the axis '{}' is a list of lists: put each level into a table [grid.{}.LEVEL]", key.name,
+               key.name);
       Axis axis{.name = key.name, .line = key.line, .levels = {}};
       for (const std::string& value : key.values)
         axis.levels.push_back({value, {{.name = key.name, .line = key.line, .values = {value}, .list = false}}});
@@ -106,6 +127,7 @@ class StudyReader {
       if (!table.keys.empty())
         refuse(table.keys.front().line, "the axis '{}' holds levels: put '{}' into a table [grid.{}.LEVEL]", table.name,
                table.keys.front().name, table.name);
+      if (table.tables.empty()) refuse(table.line, "the axis '{}' has no levels", table.name);
       for (const TomlTable& level : table.tables) axis.levels.push_back({level.name, flags_of(level)});
       axes.push_back(std::move(axis));
     }
@@ -146,9 +168,13 @@ class StudyReader {
     }
     if (axes.empty()) study_.runs.front().name = "run";
     std::set<std::string> names;
-    for (const StudyRun& run : study_.runs)
+    for (const StudyRun& run : study_.runs) {
       if (!names.insert(run.name).second)
         refuse(axes.front().line, "two runs have the name {}: rename a level", run.name);
+      if (run.name.size() > longest_name)
+        refuse(axes.front().line, "the name {} is longer than {} bytes: shorten the names of levels", run.name,
+               longest_name);
+    }
   }
 
   static StudyRun with_level(StudyRun run, const std::string& axis, const Level& level) {

@@ -125,7 +125,7 @@ def test_every_figure_is_drawn_and_fits(analyses, open_page, scheme, width):
 
 def test_the_folded_page_answers_on_its_first_screen(analyses, open_page):
     page = open_page(analyses / "run-1/report.html", folded=True, viewport={"width": 1400, "height": 900})
-    for question in ("Did it help?", "Which layers' adapters?", "Where is the emotion read?", "How sure?"):
+    for question in ("Did it help?", "In which layers?", "Where is the emotion read?", "How sure?"):
         box = page.get_by_text(question, exact=True).bounding_box()
         assert box and box["y"] + box["height"] < 900
     assert page.evaluate("document.documentElement.scrollHeight") < 3 * 900

@@ -2,6 +2,7 @@
 import csv
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -62,7 +63,8 @@ def test_a_study_trains_compares_and_analyses(grid, tmp_path):
     assert [line.split("  # ")[1] for line in listed] == NAMES
     assert not list(tmp_path.glob("study*"))
     words = shlex.split(listed[1], comments=True)
-    assert words[0] == os.path.realpath(words[0]) and words[1:] == ["study", str(file), "-o", str(out), "--only", "1"]
+    assert words[0] == os.path.realpath(words[0]) and words[1:6] == ["study", str(file), "-o", str(out), "--only"]
+    assert words[6].startswith("update-small-") and len(words) == 7
     succeed(*words[1:])  # as another engine would
     assert "trained   update-small" in succeed("study", file, "-o", out, "--status")
     assert "1 of 3 runs are trained" in succeed("study", file, "-o", out, "--status")
@@ -118,12 +120,24 @@ def test_faults_are_told_before_anything_is_trained(grid, tmp_path):
             ('update = "frozen"', 'update = "fozen"', "line 18", "did you mean 'frozen'?"),
             ("[compare]", "[compares]", "line 17", "did you mean 'compare'?"),
             ("clips.csv", "clips2.csv", "clips2.csv"),
-            ("[grid.update.frozen]", "[grid.update.frozen", "line 11", "no valid TOML")]:
+            ("[grid.update.frozen]", "[grid.update.frozen", "line 11", "no valid TOML"),
+            ("rank = 8", "rank = 2", "update-small and update-large have the same flags"),
+            ("rank = 8", "targets = []", "line 16", "'targets' has no value"),
+            ("[grid.update.frozen]", "[grid]\nrank = [[1], [2]]\n[grid.update.frozen]", "line 12", "list of lists"),
+            ("[grid.update.frozen]", "[grid.lr]\n[grid.update.frozen]", "line 11", "'lr' has no levels"),
+            ("[grid.update.frozen]", f"[grid.update.{'x' * 99}]\n[grid.{'y' * 99}.{'z' * 99}]\n[grid.update.frozen]",
+             "is longer than 200 bytes"),
+            ("[compare]", '[analyze]\nonly = "spectrm"\n[compare]', "line 18", "choose among"),
+            ("[compare]", '[analyze]\nonyl = "spectrum"\n[compare]', "line 18", "onyl"),
+            ("[compare]", '[analyze]\noutput = "x"\n[compare]', "--output"),
+            ("[compare]", '[slurm]\ncomment = "a b"\n[compare]', "line 18", "cannot hold spaces"),
+            ("[compare]", '[slurm]\narray = "1-3"\n[compare]', "line 18", "sets the option 'array'")]:
         result = run("-q", "study", write(tmp_path / "s.toml", grid.replace(old, new)), "-o", out)
         expect_error(result, result.returncode, *words)
         assert result.returncode in (1, 2) and not list(tmp_path.glob("study*"))
     file = write(tmp_path / "s.toml", grid)
     expect_error(run("study", file, "-o", out, "--only", 3), 2, "the runs are 0 to 2")
+    expect_error(run("study", file, "-o", out, "--only", "rank-9"), 2, "the runs are 0 to 2, or the names")
     expect_error(run("study", file, "-o", out, "--only", 1, "--list"), 2, "exclude each other")
     out.mkdir()
     (out / "mine.txt").write_text("x")
@@ -138,6 +152,83 @@ def test_a_run_that_fails_does_not_stop_the_others(grid, corpus, tmp_path):
     result = run("study", write(tmp_path / "s.toml", grid.replace(str(corpus), str(table))), "-o", tmp_path / "study")
     assert result.returncode == 1
     assert "3 of 3 runs failed: update-frozen, update-small, update-large" in result.stderr.splitlines()[-1]
+
+
+@pytest.fixture
+def one_run(grid, corpus, tmp_path):
+    """A study of two frozen heads on a copy of the corpus, which takes seconds; its file and its table."""
+    table = shutil.copytree(corpus.parent, tmp_path / "corpus") / "clips.csv"
+    text = grid[:grid.index("[grid")].replace(str(corpus), str(table)) + 'method = "frozen"\n[grid]\nseed = [1, 2]\n'
+    return write(tmp_path / "s.toml", text), table
+
+
+@slow
+def test_other_audio_and_other_precision_are_other_runs(one_run, tmp_path):
+    file, table = one_run
+    out = tmp_path / "study"
+    succeed("study", file, "-o", out)
+    folders = {path.name for path in (out / "runs").iterdir()}
+    write(file, file.read_text().replace("[grid]", 'precision = "fp32"\n[grid]'))
+    assert "0 of 2 runs are trained" in succeed("study", file, "-o", out, "--status")
+    write(file, file.read_text().replace('precision = "fp32"\n', ""))
+    write_wav(table.parent / table_of(table)[0]["path"], noise(1, seed=3))
+    result = run("study", file, "-o", out)
+    expect_error(result, 1, "trained on other audio than the tables name now", *(str(out / "runs" / name) for name in folders))
+    other = shutil.copytree(table.parent, tmp_path / "other") / "clips.csv"
+    write_wav(table.parent / table_of(table)[0]["path"], noise(1, seed=4))
+    write(file, file.read_text().replace(str(table), str(other)))
+    expect_error(run("study", file, "-o", out), 1, "trained on other audio")
+
+
+@slow
+def test_what_a_killed_study_leaves_is_no_dead_end(one_run, tmp_path):
+    file, _ = one_run
+    out, partial = tmp_path / "study", tmp_path / "study.partial"
+    listed = [shlex.split(line, comments=True)[-1] for line in succeed("study", file, "-o", out, "--list").splitlines()]
+    partial.mkdir()
+    (partial / "study.toml.partial-k3x9qa").write_text("")  # killed before its copy of the file was there
+    succeed("-q", "study", file, "-o", out, "--only", listed[0])
+    killed = partial / "runs" / f"{listed[1]}.partial"
+    killed.mkdir()
+    lock = re.search(r'lock_text = "(.*)\\n"', (Path(__file__).parents[2] / "src/base/output.cc").read_text())[1]
+    (killed / ".lock").write_text(lock + "\n")  # killed before its configuration was there
+    succeed("-q", "study", file, "-o", out)
+    assert (out / "runs" / listed[1] / "metrics.json").exists() and not killed.exists()
+
+
+@slow
+def test_two_processes_do_not_share_a_study(one_run, tmp_path):
+    file, _ = one_run
+    out = tmp_path / "study"
+    first = start("study", file, "-o", out)
+    while not (tmp_path / "study.partial" / "runs").exists():
+        time.sleep(0.01)
+        assert first.poll() is None
+    second = run("study", file, "-o", out)
+    first.communicate(timeout=300)
+    assert first.returncode == 0 and (out / "report.html").exists()
+    if second.returncode:  # the first had not ended yet
+        expect_error(second, 1, "another process works on this study")
+    expect_error(run("study", shutil.copy(file, out / "mine.toml"), "-o", out), 1, "lies in the study's own folder")
+    (tmp_path / "study.partial").mkdir()
+    expect_error(run("study", file, "-o", out), 1, "both exist", str(out))
+
+
+@slow
+def test_a_changed_list_of_clips_is_another_analysis(one_run, tmp_path):
+    file, table = one_run
+    clips = [row["path"] for row in table_of(table)]
+    chosen = write(tmp_path / "list.txt", "\n".join(clips[:8]) + "\n")
+    write(file, file.read_text() + f'[analyze]\nonly = "contribution"\nclips = "{chosen}"\n')
+    out = tmp_path / "study"
+    succeed("study", file, "-o", out)
+    write(chosen, "\n".join(clips[:3]) + "\n")
+    succeed("study", file, "-o", out)
+    sizes = {len(path.read_text().splitlines()) for path in out.glob("analyses/*/clips.txt")}
+    assert sizes == {3, 8}
+    write(file, file.read_text()[:file.read_text().index("[analyze]")])
+    succeed("study", file, "-o", out)
+    assert not (out / "analyses.html").exists() and "[analyze]" not in (out / "study.toml").read_text()
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in STUDIES.glob("*.toml")))

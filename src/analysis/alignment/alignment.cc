@@ -250,9 +250,12 @@ Findings Alignment::finish() {
   findings.caveat =
       "B A x is a linear image of A x, and the gradient at A x is Bᵀ times that at B A x: only a difference from "
       "random updates with the same singular values (p_adjusted) is evidence about training. A and B are not "
-      "identifiable separately, so use the balanced gauge, or strength and efficiency, which depend on ΔW alone. "
-      "Gradients are dominated by misclassified clips. CKA follows the directions of largest variance and can miss "
-      "small but decisive ones. Intervals: jackknife over speakers.";
+      "identifiable separately, so use the balanced gauge, or strength and efficiency, which depend on ΔW and on the "
+      "covariances over the fold's test clips. Each training step adds directions of the gradient to ΔW, so an "
+      "alignment with the gradient below chance can hardly occur. Gradients are dominated by misclassified clips. CKA "
+      "follows the directions of largest variance and can miss small but decisive ones. Intervals of a fold's CKA: "
+      "jackknife over speakers; of mean efficiencies and their difference: over folds and runs, wider for the folds' "
+      "different test clips.";
   update_.finish(curves_);
   findings.rows = curves_.rows();
   update_.annotate(findings.rows);

@@ -40,8 +40,9 @@ Figure figure_of(const Setting& setting, const std::vector<std::string>& of, boo
 }
 
 Figure efficiency_figure(const std::set<std::string>& modules) {
-  Figure figure{.name = "alignment-efficiency", .title = "Alignment of ΔW with its input and with the gradient"};
-  figure.y_title = "efficiency (0: random, 1: the best)";
+  Figure figure{.name = "alignment-efficiency",
+                .title = "Alignment of ΔW with its input (forward) and with the loss's gradient (backward)"};
+  figure.y_title = "efficiency (0: random, 1: best)";
   figure.where = {{"metric", {"efficiency"}}, {"module", {modules.begin(), modules.end()}}};
   figure.color = "component";
   figure.facet = "module";
@@ -66,13 +67,13 @@ Figure map_of(const Setting& setting, const std::string& model, const std::strin
   std::vector<std::string> names;
   for (const int64_t layer : streams_of(setting)) names.push_back(layer_component(layer));
   Figure map = start(setting, fmt::format("alignment-layers-{}", model),
-                     fmt::format("CKA of the adapted model's layers with {}", others));
+                     fmt::format("CKA of the adapted model's layers with {} (frames)", others));
   map.kind = Figure::Kind::heat_map;
   map.where.push_back({"model", {model}});
   map.where.push_back({"component", names});
   map.x_title = "layer of the adapted model";
   map.y = "component";
-  map.y_title = "the other layer";
+  map.y_title = model == "adapted" ? "layer of the adapted model" : "layer of the frozen model";
   return map;
 }
 

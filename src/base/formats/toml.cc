@@ -94,6 +94,8 @@ toml::table parsed(const std::string& text, const std::string& file) {
 
 TomlKey key_of(const std::string& name, const toml::node& node, const std::string& file) {
   TomlKey key{.name = name, .line = node.source().begin.line, .values = {}, .list = node.is_array()};
+  if (const auto* list = node.as_array())
+    key.nested = std::ranges::any_of(*list, [](const toml::node& element) { return element.is_array(); });
   if (!append_texts(node, key.values))
     fail("{}: line {}: '{}' is neither a text, a number, true or false, nor a list of these", file, key.line,
          shown(name));

@@ -29,6 +29,7 @@ struct TomlKey {
   int64_t line = 0;
   std::vector<std::string> values;  // as those of Flags
   bool list = false;  // whether the value is a list
+  bool nested = false;  // whether it is a list of lists, whose elements `values` holds in order
 };
 
 // A table with its keys and tables, each in the order of the file.

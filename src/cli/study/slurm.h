@@ -3,18 +3,28 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 
 #include "cli/study/plan.h"
 
 namespace loralens {
 
+// Error if there is no sbatch.
+void check_slurm();
+
 // Submits one task for each run that is neither trained nor in the queue, and a job that makes the report once all
-// tasks have succeeded; prints the numbers of both jobs. file, out: the study file and the output folder, as on the
-// command line; jobs: the value of --jobs. Error if sbatch is missing or fails.
+// tasks in the queue have succeeded; prints the numbers of both jobs. file, out: the study file and the output folder,
+// as on the command line; jobs: the value of --jobs. Error if sbatch fails.
 void submit_study(const StudyPlan& plan, const std::string& file, const std::string& out, int64_t jobs);
 
-// Slurm's state ("PENDING", "RUNNING") of each run in the queue, by its number; empty where there is no Slurm.
-std::map<size_t, std::string> states_in_queue(const StudyPlan& plan);
+// The study's tasks in Slurm's queue.
+struct QueuedTasks {
+  std::map<std::string, std::string> states;  // "PENDING", "RUNNING", by the run's folder
+  std::set<std::string> jobs;                 // numbers of their arrays
+};
+
+// Empty where there is no Slurm.
+QueuedTasks tasks_in_queue(const StudyPlan& plan);
 
 }  // namespace loralens

@@ -173,6 +173,7 @@ ResolvedTraining resolved(const CLI::App& command, const TrainArguments& a) {
   TrainingInputs inputs = inputs_of(config_of(command, a, loaded.clips), loaded.clips, a);
   inputs.folds = fold_letters(folds, loaded.clips.clips.size());
   inputs.base_sha256 = sha256_of_base(a);
+  if (a.machine.precision != "auto") inputs.precision = a.machine.precision;  // auto: whatever the machine is best at
   return {digest_of(inputs), std::ssize(folds), a.run.seeds};
 }
 

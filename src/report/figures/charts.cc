@@ -235,6 +235,8 @@ json curve(const Drawing& d) {
   if (d.nulls) {  // grey, but one area for each curve
     json null = area("null_low", "null_high", 0.12);
     null["encoding"]["fill"] = {{"value", "#808080"}};
+    null["encoding"]["detail"] = null["encoding"].value("detail", d.detail());  // `fill` replaces the colour's groups
+    null["encoding"]["detail"].push_back({{"field", d.figure.color}, {"type", "nominal"}});
     layers.push_back(null);
   }
   layers.push_back(points);

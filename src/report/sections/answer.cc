@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "report/html.h"
+#include "report/sections/scores.h"
 
 namespace loralens {
 namespace {
@@ -21,31 +22,30 @@ constexpr std::array figures = {"ablation-shapley",    "patching-recovered",  "p
                                 "logit-lens-uar",      "logit-lens-accuracy", "erasure-accuracy-drop",
                                 "alignment-efficiency"};
 
-std::string interval_of(const json& score, const char* format) {
-  return fmt::format(fmt::runtime(format), score.at("low").get<double>(), score.at("high").get<double>());
-}
+constexpr double margin = 0.05;  // of equivalence, in UAR
 
 std::string whether_it_helped(const json& about, const std::string& name, const std::string& against) {
   const json comparison = about.value("comparison", json());
-  if (comparison.is_null() || !comparison.at("uar").contains("estimand"))
-    return "Not compared with a read-out of the frozen encoder: train one on the same folds (--method frozen --folds "
+  if (!about.contains("metrics") || comparison.is_null() || !comparison.at("uar").contains("estimand"))
+    return "Not compared with the frozen encoder: train a run of --method frozen on the same folds (--folds "
            "file:RUN/folds.csv) and name it with --against.";
   const json& uar = comparison.at("uar");
-  const auto difference = uar.at("difference").get<double>();
-  const std::string size = fmt::format("UAR of {} minus UAR of {}: {:+.3f}", name, against, difference);
+  const auto difference = uar.at("difference").get<double>(), score = shown_score(about.at("metrics").at("uar"));
+  const std::string size = fmt::format("UAR of all clips together: {} {:.3f}, {} {:.3f}, difference {:+.3f}", name,
+                                       score, against, score - difference, difference);
   if (uar.at("p").is_null())
     return fmt::format("Cannot be told. {}; no interval, because {}.", size, uar.at("reason").get<std::string>());
-  const std::string numbers = fmt::format("{}, 95 % interval {}, p = {:.2g}.", size,
-                                          interval_of(uar, "{:+.3f} to {:+.3f}"), uar.at("p").get<double>());
+  const auto low = uar.at("low").get<double>(), high = uar.at("high").get<double>();
+  const std::string numbers =
+      fmt::format("{} (95 % interval {:+.3f} to {:+.3f}, p = {:.2g}).", size, low, high, uar.at("p").get<double>());
   if (uar.at("p").get<double>() < 0.05) return (difference > 0 ? "Yes. " : "No, it did harm. ") + numbers;
-  std::string text = fmt::format(
-      "Cannot be told. {} A true difference of {:.3f} would have been found with a "
-      "probability of 80 %.",
-      numbers, uar.at("detectable").get<double>());
-  if (const json& bounds = uar.at("equivalence"); !bounds.is_null())
-    text += fmt::format(" The two are equivalent for margins above {:.3f}.",
-                        std::max(std::abs(bounds.at("low").get<double>()), std::abs(bounds.at("high").get<double>())));
-  return text;
+  const json& bounds = uar.at("equivalence");
+  if (!bounds.is_null() && bounds.at("low") > -margin && bounds.at("high") < margin)
+    return fmt::format("No: the two are equivalent within {} (two one-sided tests at 0.05). {}", margin, numbers);
+  return fmt::format(
+      "Cannot be told. {} Gains above {:.3f} are excluded (95 %). With the variation seen here a true "
+      "difference of {:.3f} is found with a probability of 80 %.",
+      numbers, high, uar.at("detectable").get<double>());
 }
 
 // The first sentence of each of these analyses, with a link to it; which analyses to make if none of them was made.
@@ -61,16 +61,25 @@ std::string first_sentences(const json& analyses, std::initializer_list<const ch
                           title_of(name));
     }
   }
-  if (html.empty()) return fmt::format("<p>Not analysed: <code>loralens analyze --only {}</code>.</p>\n", wanted);
+  if (html.empty())
+    return fmt::format("<p>Not analysed: <code>loralens analyze RUN --against FROZEN --only {} -o DIR</code></p>\n",
+                       wanted);
   return html;
+}
+
+// "196,608"
+std::string with_separators(int64_t number) {
+  std::string text = std::to_string(number);
+  for (int64_t at = std::ssize(text) - 3; at > 0; at -= 3) text.insert(static_cast<size_t>(at), ",");
+  return text;
 }
 
 std::string what_it_cost(const json& about, const json& analyses) {
   const json trained = about.value("metrics", json::object()).value("trained_parameters", json());
   std::string html;
   if (!trained.is_null())
-    html = fmt::format("<p>{} trained parameters in the encoder, {} in the head.</p>\n",
-                       trained.at("encoder").get<int64_t>(), trained.at("head").get<int64_t>());
+    html = fmt::format("<p>Trained parameters: {} in the encoder, {} in the head.</p>\n",
+                       with_separators(trained.at("encoder")), with_separators(trained.at("head")));
   return html + first_sentences(analyses, {"retention"});
 }
 
@@ -107,7 +116,7 @@ std::string answer_html(const json& summary, const std::string& name, const std:
     html += fmt::format("<dt>{}</dt>\n<dd>{}</dd>\n", question, answer);
   };
   add("Did it help?", fmt::format("<p>{}</p>", escaped(whether_it_helped(about, name, against))));
-  add("Which layers' adapters?", first_sentences(analyses, {"ablation", "patching"}));
+  add("In which layers?", first_sentences(analyses, {"ablation", "patching"}));
   add("Where is the emotion read?", first_sentences(analyses, {"logit-lens"}));
   add("What did it cost?", what_it_cost(about, analyses));
   add("How sure?", fmt::format("<p>{}</p>", escaped(how_sure(about))));

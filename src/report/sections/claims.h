@@ -7,12 +7,13 @@
 #include <vector>
 
 #include "base/files.h"
+#include "base/formats/csv.h"
 
 namespace loralens {
 
 struct Claim {
   std::string text;      // what the paper says
-  std::string verdict;   // "holds", "holds in part", "does not hold", "cannot be told"
+  std::string verdict;   // "holds", "holds in part", "does not hold", "cannot be told", "not tested"
   std::string evidence;  // the numbers and their test, or why there is none
   std::string analysis;  // that made the test; empty: none
 };
@@ -22,7 +23,10 @@ struct Claim {
 // where a test that was not made counts as p = 1. Error for a damaged table.
 std::vector<Claim> claims_of(const Path& dir, const nlohmann::json& summary);
 
-// The claims as a table. Empty if none of the analyses behind them was made.
+// The claims as a table with links to the analyses. Empty if none was tested.
 std::string claims_html(const std::vector<Claim>& claims);
+
+// The claims as a table for claims.csv: claim, verdict, evidence, analysis.
+Table claims_table(const std::vector<Claim>& claims);
 
 }  // namespace loralens

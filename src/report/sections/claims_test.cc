@@ -42,6 +42,7 @@ std::string depth(double centroid, double p, double gain_low = 0.1, const char* 
 
 std::string alignment(double contrast, double half, double strength) {
   return header + line("", "forward-backward", "efficiency", numbers(contrast, contrast - half, contrast + half)) +
+         line("", "forward", "strength", with_null(6, 0.001, 0.9, 1.1)) +
          line("", "backward", "strength", with_null(strength, 0.001, 0.9, 1.1));
 }
 
@@ -54,8 +55,8 @@ class Claims : public testing::Test {
 
 TEST_F(Claims, WithoutTablesNothingWasTested) {
   for (const Claim& claim : find()) {
-    EXPECT_EQ(claim.verdict, "cannot be told") << claim.text;
-    EXPECT_THAT(claim.evidence, HasSubstr("Not tested"));
+    EXPECT_EQ(claim.verdict, "not tested") << claim.text;
+    EXPECT_THAT(claim.evidence, HasSubstr("Its test is"));
   }
   EXPECT_EQ(claims_html(find()), "");
 }
@@ -70,6 +71,10 @@ TEST_F(Claims, OfScoresFollowsThePairedComparison) {
   EXPECT_EQ(verdict(), "does not hold");
   uar["p"] = 0.2;
   EXPECT_EQ(verdict(), "cannot be told");
+  uar["equivalence"] = {{"low", -0.049}, {"high", 0.051}};
+  EXPECT_EQ(verdict(), "cannot be told");
+  uar["equivalence"]["high"] = 0.049;
+  EXPECT_EQ(verdict(), "does not hold") << "equivalent";
   uar["p"] = nullptr;
   uar["reason"] = "too few speakers";
   EXPECT_EQ(verdict(), "cannot be told");
@@ -78,7 +83,7 @@ TEST_F(Claims, OfScoresFollowsThePairedComparison) {
 TEST_F(Claims, DelayedSpecialisationNeedsACentroidBeyondRandomUpdates) {
   folder_.write("tables/depth.csv", depth(3.5, 0.005));
   EXPECT_EQ(find()[1].verdict, "holds");  // 2 scores, 2 mechanisms: p = 0.02
-  EXPECT_THAT(find()[1].evidence, HasSubstr("Adjusted for the two mechanisms: p = 0.02."));
+  EXPECT_THAT(find()[1].evidence, HasSubstr("(the other has no test and counts as p = 1): p = 0.02."));
   folder_.write("tables/depth.csv", depth(3.5, 0.02));
   EXPECT_EQ(find()[1].verdict, "cannot be told") << "p = 0.08";
   folder_.write("tables/depth.csv", depth(2.5, 0.3));
@@ -99,8 +104,10 @@ TEST_F(Claims, ForwardAlignmentNeedsItsContrastAndBackwardDifferentiationAStreng
   folder_.write("tables/alignment.csv", alignment(0.2, 0.19, 0.5));
   EXPECT_EQ(find()[2].verdict, "cannot be told") << "only 0.05 before the adjustment";
   const double t = 0.2 / (0.19 / student_bound(0.95, 9));
-  EXPECT_THAT(find()[2].evidence, HasSubstr(fmt::format("p = {:.2g}. Adjusted", student_p(t, 9))));
+  EXPECT_THAT(find()[2].evidence, HasSubstr(fmt::format(", p = {:.2g}. ΔW follows its input 6.00", student_p(t, 9))));
+  EXPECT_THAT(find()[2].evidence, HasSubstr("counts as p = 1"));
   folder_.write("tables/alignment.csv", header + line("", "forward-backward", "efficiency", "0.2,,,10,,,,,,") +
+                                            line("", "forward", "strength", with_null(6, 0.001, 0.9, 1.1)) +
                                             line("", "backward", "strength", with_null(0.5, 0.001, 0.9, 1.1)));
   EXPECT_EQ(find()[2].verdict, "cannot be told") << "no interval";
 }
@@ -111,8 +118,9 @@ TEST_F(Claims, AreOneFamily) {
   const auto claims = find();
   EXPECT_EQ(claims[1].verdict, "holds") << claims[1].evidence;  // 0.01, doubled
   EXPECT_EQ(claims[2].verdict, "holds") << claims[2].evidence;  // the larger p stays
+  EXPECT_EQ(claims_table(claims).rows[1][1], "holds");
   const std::string html = claims_html(claims);
-  EXPECT_THAT(html, HasSubstr("<strong class=\"verdict\">holds</strong>"));
+  EXPECT_THAT(html, HasSubstr("<span class=\"verdict\">holds</span></td><td>log-probability: "));
 }
 
 }  // namespace
