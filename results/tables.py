@@ -5,6 +5,7 @@
 Each table of the document stands between the lines `<!-- NAME -->` and `<!-- end -->`. --check changes nothing: the exit
 status is 1 if a table is not what the scores say.
 """
+import csv
 import json
 import pathlib
 import re
@@ -65,6 +66,44 @@ def differences():
              f"{uar['p']:.3g}", f"{p:.3g}", f"{uar['detectable']:.3f}", verdict(p, uar["equivalence"], MARGIN[corpus])]
             for (corpus, method, other, uar), p in zip(found, adjusted)]
     return table(["corpus", "difference", "UAR, pooled", "p", "p adjusted", "detectable", "verdict"], rows)
+
+
+def rows_of(corpus, method, analysis, **key):
+    """The rows of a table whose columns have these values; of the columns that are not named, `model` is adapted."""
+    file = HERE / f"{corpus}-{method}" / "tables" / f"{analysis}.csv"
+    if not file.exists():
+        return []
+    with open(file, newline="") as table:
+        return [row for row in csv.DictReader(table) if all(row[name] == value for name, value in {"model": "adapted", **key}.items())]
+
+
+def signed(row):
+    return f"{float(row['value']):+.2f}" + (f" [{float(row['low']):+.2f}, {float(row['high']):+.2f}]" if row["low"] else "")
+
+
+def layers():
+    rows = []
+    for corpus in CORPORA:
+        for metric, name in (("log_probability", "log-probability"), ("uar", "UAR")):
+            shares = rows_of(corpus, "all-layers", "ablation", component="shapley", metric=metric, variant="")
+            if shares:
+                by_layer = {row["layer"]: signed(row) for row in shares}
+                rows.append([CORPORA[corpus], name, by_layer[""], *(by_layer[str(layer)] for layer in range(6))])
+    return table(["corpus", "measure", "all layers", *map(str, range(6))], rows)
+
+
+def alignment():
+    rows = []
+    for corpus in CORPORA:
+        def found(component, metric):
+            return rows_of(corpus, "all-layers", "alignment", component=component, metric=metric, layer="", module="")[0]
+        if not rows_of(corpus, "all-layers", "alignment"):
+            continue
+        strengths = [found(component, "strength") for component in ("forward", "backward")]
+        rows.append([CORPORA[corpus], *(f"{float(found(c, 'efficiency')['value']):.3f}" for c in ("forward", "backward")),
+                     "{:+.3f} [{:+.3f}, {:+.3f}]".format(*(float(found("forward-backward", "efficiency")[column]) for column in ("value", "low", "high"))),
+                     *(f"{float(row['value']):.2f} ({float(row['null_low']):.2f} to {float(row['null_high']):.2f})" for row in strengths)])
+    return table(["corpus", "efficiency at the input", "at the gradient", "difference", "strength at the input (random)", "at the gradient (random)"], rows)
 
 
 def main():

@@ -28,8 +28,9 @@ std::string largest_share(const Setting& setting, const Findings& findings, cons
     if (const Row* row = share_row(findings, metric, layer); row && (!largest || row->value > largest->value))
       largest = row;
   std::string text = fmt::format(
-      "All adapted layers together change {} by {}; the largest Shapley share is that of layer {}: {:+.3f}{}.", what,
-      size, *largest->key.layer, largest->value, interval_words(*largest, true));
+      "Under the adapted model's head all adapters together change {} by {}; the largest Shapley share is that of "
+      "layer {}: {:+.3f}{}.",
+      what, size, *largest->key.layer, largest->value, interval_words(*largest, true));
   if (has_interval(*largest) && !differs_from_zero(*largest))
     text += " Its interval includes 0: whether this layer adds anything cannot be told.";
   return text;

@@ -2,6 +2,7 @@
 // Radford et al., 2022 (the decoder); word error rate: edit distance over the words of the reference.
 #include "analysis/retention/retention.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
