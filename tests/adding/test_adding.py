@@ -37,7 +37,8 @@ KINDS = {
     "analysis": Kind("A new analysis", "src/analysis/toy/toy.cc", {
         "std::unique_ptr<Analysis> make_dynamics(const Setting& setting);":
             "\nstd::unique_ptr<Analysis> make_toy(const Setting& setting);",
-        "make_dynamics},": '{"toy", "positions of a clip", make_toy},'}),
+        ".make = make_dynamics,\n     .chapter = Chapter::adapters},":
+            '{.name = "toy", .summary = "positions of a clip", .make = make_toy},'}),
     "method": Kind("A new adaptation method", "src/adapter/toy.cc", {
         "const Method& frozen_method();": "\nconst Method& toy_method();",
         "&frozen_method(),": "&toy_method(),"}),
