@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "analysis/curves.h"
 #include "analysis/words/interval_words.h"
@@ -72,10 +73,15 @@ std::string refitted_text(int64_t first, int64_t last, const std::vector<Row>& r
     for (int64_t layer = first; layer <= last; ++layer)
       if (const Row* row = at_layer(layer); row && (!best || row->value > best->value)) best = row;
     if (!best) return {};
-    const std::string where = *best->key.layer < 0 ? "the embedding" : fmt::format("layer {}", *best->key.layer);
-    text += fmt::format("{}{} {:.3f} at the embedding, {:.3f} at {} (the highest), {:.3f} at the last layer",
-                        text.empty() ? "UAR under heads refitted to each layer: " : "", model, at_layer(first)->value,
-                        best->value, where, at_layer(last)->value);
+    text += text.empty() ? "UAR under heads refitted to each layer: " : "";
+    std::string list;
+    for (const int64_t layer : std::set<int64_t>{first, *best->key.layer, last})
+      list += fmt::format("{}{:.3f} {}{}", list.empty() ? "" : ", ", at_layer(layer)->value,
+                          layer < 0      ? "at the embedding"
+                          : layer < last ? fmt::format("after layer {}", layer)
+                                         : "after the last layer",
+                          layer == *best->key.layer ? " (the highest)" : "");
+    text += fmt::format("{} {}", model, list);
     text += std::string_view(model) == "adapted" ? "; " : ".";
   }
   return text;
