@@ -74,11 +74,13 @@ def rows_of(corpus, method, analysis, **key):
     if not file.exists():
         return []
     with open(file, newline="") as table:
-        return [row for row in csv.DictReader(table) if all(row[name] == value for name, value in {"model": "adapted", **key}.items())]
+        wanted = {"model": "adapted", **key}.items()
+        return [row for row in csv.DictReader(table) if all(row[name] == value for name, value in wanted)]
 
 
-def signed(row):
-    return f"{float(row['value']):+.2f}" + (f" [{float(row['low']):+.2f}, {float(row['high']):+.2f}]" if row["low"] else "")
+def signed(row, digits=2):
+    value, low, high = (f"{float(row[name]):+.{digits}f}" if row[name] else "" for name in ("value", "low", "high"))
+    return value + (f" [{low}, {high}]" if low else "")
 
 
 def layers():
@@ -95,15 +97,18 @@ def layers():
 def alignment():
     rows = []
     for corpus in CORPORA:
-        def found(component, metric):
-            return rows_of(corpus, "all-layers", "alignment", component=component, metric=metric, layer="", module="")[0]
-        if not rows_of(corpus, "all-layers", "alignment"):
+        means = {(row["component"], row["metric"]): row
+                 for row in rows_of(corpus, "all-layers", "alignment", layer="", module="", variant="")}
+        if not means:
             continue
-        strengths = [found(component, "strength") for component in ("forward", "backward")]
-        rows.append([CORPORA[corpus], *(f"{float(found(c, 'efficiency')['value']):.3f}" for c in ("forward", "backward")),
-                     "{:+.3f} [{:+.3f}, {:+.3f}]".format(*(float(found("forward-backward", "efficiency")[column]) for column in ("value", "low", "high"))),
-                     *(f"{float(row['value']):.2f} ({float(row['null_low']):.2f} to {float(row['null_high']):.2f})" for row in strengths)])
-    return table(["corpus", "efficiency at the input", "at the gradient", "difference", "strength at the input (random)", "at the gradient (random)"], rows)
+        directions = ("forward", "backward")
+        efficiencies = [f"{float(means[of, 'efficiency']['value']):.3f}" for of in directions]
+        strengths = ["{:.2f} ({:.2f} to {:.2f})".format(*(float(means[of, "strength"][name])
+                                                          for name in ("value", "null_low", "null_high")))
+                     for of in directions]
+        rows.append([CORPORA[corpus], *efficiencies, signed(means["forward-backward", "efficiency"], 3), *strengths])
+    return table(["corpus", "efficiency at the input", "at the gradient", "difference", "strength at the input (random)",
+                  "at the gradient (random)"], rows)
 
 
 def main():

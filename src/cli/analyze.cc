@@ -58,6 +58,15 @@ std::vector<AnalysisEntry> chosen_analyses(const std::string& only, const Protoc
   return chosen;
 }
 
+// Whether the list of --clips leaves out a test clip.
+bool leaves_out_test_clips(const ComparedModels& m, const std::vector<int64_t>& list) {
+  if (list.empty()) return false;
+  const std::set<int64_t> listed(list.begin(), list.end());
+  return std::ranges::any_of(m.folds, [&](const Fold& fold) {
+    return std::ranges::any_of(fold.test, [&](int64_t clip) { return !listed.contains(clip); });
+  });
+}
+
 // Adds the scores of the run on its own test clips and their difference from those of --against. list: the clips of
 // --clips.
 void add_scores(const AnalyzeArguments& a, const ComparedModels& m, const std::vector<int64_t>& list, json& about) {
@@ -74,7 +83,7 @@ void add_scores(const AnalyzeArguments& a, const ComparedModels& m, const std::v
   }
   const size_t trainings = metrics.contains("trainings") ? metrics.at("trainings").size() : 1;
   const bool all_models = trainings * metrics.at("folds").size() == m.adapted.size();
-  if (!all_models || !list.empty()) about["part_of_run"] = true;
+  if (!all_models || leaves_out_test_clips(m, list)) about["part_of_run"] = true;
   about["metrics"] = metrics;
   if (a.against.empty()) return;
   const json difference = difference_of_runs(m.run, run_of(a.against), m.adapted.front().classes);
@@ -262,7 +271,7 @@ void analyze(const CLI::App& command, AnalyzeArguments& a) {
   fmt::print("{}\n", (Path(a.out) / "report.html").string());
 }
 
-// Adds the command, without what it does.
+// Adds the command with its flags; the caller sets what it does.
 CLI::App* add_analyze_command(CLI::App& app, const std::shared_ptr<AnalyzeArguments>& a) {
   std::string names;
   std::vector<std::string_view> by_name;

@@ -105,38 +105,43 @@ std::string scores_chapter(const json& about, const std::string& run, const std:
   return chapter_html("scores", "Scores", first, html);
 }
 
+std::string page_of(const Path& dir, const Path& folder, const json& summary, const std::vector<Claim>& claims) {
+  const json &about = summary.at("about"), &analyses = summary.at("analyses");
+  const std::string run = run_name(about.value("run", std::string())),
+                    against = run_name(about.value("against", std::string()));
+  std::vector<ContentsEntry> contents;
+  std::string main = head_html(summary);
+  const auto add = [&](const std::string& anchor, const std::string& title, const std::string& html) {
+    contents.push_back({anchor, title});
+    main += html;
+  };
+  if (const std::string answer = answer_html(summary, run, against); !answer.empty())
+    add("answer", "Answer", answer + answer_figure_html(dir, summary));
+  if (const std::string table = claims_html(claims); !table.empty())
+    add("claims", "What the paper claims",
+        "<section id=\"claims\">\n<h2>What the paper claims</h2>\n" + table + "</section>\n");
+  if (about.contains("metrics")) add("scores", "Scores", scores_chapter(about, run, against, analyses.empty()));
+  main += analyses_html(dir, analyses, folder, contents);
+  if (const json& explorer = summary.at("explorer"); !explorer.at("clips").empty())
+    add("clips", "Clips", chapter_html("clips", "Clips", "", explorer_html(explorer)));
+  add("about", "About this page", chapter_html("about", "About this page", "", facts_html(about, folder)));
+  return whole_page(run_title(about), contents, main);
+}
+
 }  // namespace
 
 std::string report_page(const Path& dir, const Path& folder) {
   const json summary = read_summary(dir);
-  return from_folder(dir, [&] {
-    const json &about = summary.at("about"), &analyses = summary.at("analyses");
-    const std::string run = run_name(about.value("run", std::string())),
-                      against = run_name(about.value("against", std::string()));
-    std::vector<ContentsEntry> contents;
-    std::string main = head_html(summary);
-    const auto add = [&](const std::string& anchor, const std::string& title, const std::string& html) {
-      contents.push_back({anchor, title});
-      main += html;
-    };
-    if (const std::string answer = answer_html(summary, run, against); !answer.empty())
-      add("answer", "Answer", answer + answer_figure_html(dir, summary));
-    if (const std::string claims = claims_html(claims_of(dir, summary)); !claims.empty())
-      add("claims", "What the paper claims",
-          "<section id=\"claims\">\n<h2>What the paper claims</h2>\n" + claims + "</section>\n");
-    if (about.contains("metrics")) add("scores", "Scores", scores_chapter(about, run, against, analyses.empty()));
-    main += analyses_html(dir, analyses, folder, contents);
-    if (const json& explorer = summary.at("explorer"); !explorer.at("clips").empty())
-      add("clips", "Clips", chapter_html("clips", "Clips", "", explorer_html(explorer)));
-    add("about", "About this page", chapter_html("about", "About this page", "", facts_html(about, folder)));
-    return whole_page(run_title(about), contents, main);
-  });
+  return from_folder(dir, [&] { return page_of(dir, folder, summary, claims_of(dir, summary)); });
 }
 
 void write_page(const Path& dir) {
-  write_file(dir / "report.html", report_page(dir, dir));
-  if (std::filesystem::exists(dir / "summary.json"))
-    write_file(dir / "claims.csv", format_csv(claims_table(claims_of(dir, read_summary(dir)))));
+  const json summary = read_summary(dir);
+  from_folder(dir, [&] {
+    const std::vector<Claim> claims = claims_of(dir, summary);
+    write_file(dir / "report.html", page_of(dir, dir, summary, claims));
+    write_file(dir / "claims.csv", format_csv(claims_table(claims)));
+  });
 }
 
 }  // namespace loralens

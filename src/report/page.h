@@ -12,7 +12,7 @@ namespace loralens {
 // The page of DIR, for a file in `folder` (links to tables are relative to it). Error if DIR has neither summary.json
 // nor metrics.json, or if one of its files has unexpected content.
 std::string report_page(const Path& dir, const Path& folder);
-// Writes DIR/report.html and, for an analysis, DIR/claims.csv (claims_table).
+// Writes report.html and claims.csv (claims_table) of an analysis into its folder.
 void write_page(const Path& dir);
 
 // One page on several analyses: their scores, and the curves of figures that at least two of them have, one colour per

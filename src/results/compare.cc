@@ -87,6 +87,11 @@ json compare_results(std::span<const Prediction> first, std::span<const Predicti
   return result;
 }
 
+bool is_equivalent(const json& score, double margin) {
+  const json equivalence = score.value("equivalence", json());
+  return !equivalence.is_null() && equivalence.at("low") > -margin && equivalence.at("high") < margin;
+}
+
 void adjust(std::vector<json>& comparisons) {
   for (const auto& [score, title] : scores) {
     std::vector<double> p;

@@ -30,6 +30,12 @@ bool same_clips(std::span<const Prediction> first, std::span<const Prediction> s
 nlohmann::json compare_results(std::span<const Prediction> first, std::span<const Prediction> second, int64_t classes,
                                uint64_t seed);
 
+inline constexpr double equivalence_margin = 0.05;  // in UAR, where no other is given
+
+// Whether two runs are equivalent in a score of compare_results: its 90 % interval lies within ±margin. False without
+// an interval.
+bool is_equivalent(const nlohmann::json& score, double margin = equivalence_margin);
+
 // Adds to each of these comparisons, which form one family, "p_adjusted" of each score (Holm's adjustment over the
 // comparisons that have a p for the score), null where p is.
 void adjust(std::vector<nlohmann::json>& comparisons);

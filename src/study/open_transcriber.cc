@@ -28,6 +28,13 @@ void open_encoder(const TranscriptionRequest& request, const Compute& compute, T
 
 }  // namespace
 
+TextModel open_text_model(const Path& folder, const std::string& language, const Compute& compute) {
+  Decoder decoder = load_decoder(folder, compute.precision, compute.device);
+  Generation generation = read_generation(folder, decoder.config, language);
+  Tokenizer tokenizer(folder / "tokenizer.json", generation.end);
+  return {std::move(decoder), std::move(generation), std::move(tokenizer)};
+}
+
 Transcriber open_transcriber(const TranscriptionRequest& request, const Compute& compute) {
   refuse_model_file(request.model);
   const Path folder = resolve_model(request.model);
@@ -35,14 +42,12 @@ Transcriber open_transcriber(const TranscriptionRequest& request, const Compute&
     fail("{} is an adapted model, without decoder: give its base model, and this folder with {}", folder.string(),
          flag);
   const Timed time(Phase::load);
-  Decoder decoder = load_decoder(folder, compute.precision, compute.device);
-  Generation generation = read_generation(folder, decoder.config, request.language);
-  Tokenizer tokenizer(folder / "tokenizer.json", generation.end);
+  TextModel text = open_text_model(folder, request.language, compute);
   Transcriber opened{.encoder = {},
                      .adapters = {},
-                     .decoder = std::move(decoder),
-                     .generation = std::move(generation),
-                     .tokenizer = std::move(tokenizer),
+                     .decoder = std::move(text.decoder),
+                     .generation = std::move(text.generation),
+                     .tokenizer = std::move(text.tokenizer),
                      .precision = compute.precision};
   open_encoder(request, compute, opened);
   return opened;

@@ -9,6 +9,16 @@
 
 namespace loralens {
 
+// What writes texts from an encoder's states.
+struct TextModel {
+  Decoder decoder;
+  Generation generation;
+  Tokenizer tokenizer;
+};
+
+// Reads them from a checkpoint's folder. language: as in TranscriptionRequest. Error if one of them is missing.
+TextModel open_text_model(const Path& folder, const std::string& language, const Compute& compute);
+
 struct TranscriptionRequest {
   std::string model;     // a whole Whisper checkpoint: name, folder or Hugging Face id
   std::string adapter;   // model's folder, PEFT folder, or run with one final model; empty: none

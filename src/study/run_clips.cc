@@ -110,12 +110,17 @@ std::optional<std::set<std::string>> training_ids(const Path& run, const Path& f
   return known ? std::optional(ids) : std::nullopt;
 }
 
+// The clips' recordings, with progress.
+std::vector<Recording> examined(const Clips& clips, int64_t threads) {
+  Progress progress("comparing audio", std::ssize(clips.clips));
+  return examine(clips, threads, [&](int64_t done) { progress.step(done); });
+}
+
 // The number of these clips that `record`, trained_clips_of(folder), holds. nullopt, with a log line, if it is unknown.
 std::optional<int64_t> clips_in(const StartRecord& record, const Path& folder, const Clips& clips, int64_t threads) {
   const Path run = run_of(folder);
   if (!fs::exists(run / "recordings.csv")) return clips_of_its_tables(run, clips);
-  Progress progress("comparing audio", std::ssize(clips.clips));
-  const auto recordings = examine(clips, threads, [&](int64_t done) { progress.step(done); });
+  const auto recordings = examined(clips, threads);
   tell_of_soundless(clips, recordings);
   const auto count = std::ssize(trained_among(record.clips, recordings));
   if (count > 0 || record.complete) return count;
@@ -207,8 +212,7 @@ StartRecord trained_clips_of(const Path& folder) {
 }
 
 std::vector<Path> trained_on_other_audio(const std::vector<Path>& runs, const Clips& clips, int64_t threads) {
-  Progress progress("comparing audio", std::ssize(clips.clips));
-  const auto recordings = examine(clips, threads, [&](int64_t done) { progress.step(done); });
+  const auto recordings = examined(clips, threads);
   std::map<std::string, std::string> now;  // digest of each clip's audio
   for (size_t i = 0; i < recordings.size(); ++i) now[clips.clips[i].id] = recordings[i].digest;
   std::vector<Path> changed;
@@ -232,8 +236,7 @@ bool unchanged_since_training(const Path& run, const Clips& clips, int64_t threa
     if (const auto found = trained.find(clip.id);
         found == trained.end() || found->second.label != clip.label || found->second.speaker != clip.speaker)
       return false;
-  Progress progress("comparing audio", std::ssize(clips.clips));
-  const auto recordings = examine(clips, threads, [&](int64_t done) { progress.step(done); });
+  const auto recordings = examined(clips, threads);
   for (size_t i = 0; i < recordings.size(); ++i)
     if (recordings[i].digest != trained.at(clips.clips[i].id).sha256) return false;
   return true;

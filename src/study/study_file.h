@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/formats/toml.h"
+#include "results/compare.h"
 
 namespace loralens {
 
@@ -25,7 +26,7 @@ struct Study {
   std::vector<StudyRun> runs;  // all combinations of levels; the last axis varies fastest
   // An axis and its level whose run each run is compared with: the one that is equal on all other axes.
   std::optional<std::pair<std::string, std::string>> baseline;
-  double margin = 0.05;  // of equivalence, in UAR
+  double margin = equivalence_margin;
   std::optional<std::vector<TomlKey>> analyze;  // flags of `loralens analyze` for each run; nullopt: no analysis
   std::vector<TomlKey> slurm;  // options of sbatch
 };

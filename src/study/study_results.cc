@@ -37,9 +37,7 @@ json described(const StudyRun& run, const Path& folder) {
 }  // namespace
 
 std::string verdict_of(const json& comparison, double margin) {
-  const json& equivalence = comparison.at("equivalence");
-  const bool within = !equivalence.is_null() && equivalence.at("low").get<double>() > -margin &&
-                      equivalence.at("high").get<double>() < margin;
+  const bool within = is_equivalent(comparison, margin);
   const json& p = comparison.at("p_adjusted");
   if (p.is_null() || p.get<double>() >= 0.05) return within ? "equivalent" : "cannot be told";
   const char* side = comparison.at("difference").get<double>() > 0 ? "above" : "below";

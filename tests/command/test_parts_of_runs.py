@@ -184,6 +184,9 @@ def test_scores_are_those_of_the_analysed_clips(trained, corpus, tmp_path):
     assert about(out)["clips"] == 3 and about(out)["folds"] == 1 and about(out)["part_of_run"]
     assert about(out)["metrics"] == json.loads((trained / "metrics.json").read_text())
     assert "These are the scores of the whole run" in (out / "report.html").read_text()
+    few.write_text("\n".join(row["path"] for row in table_of(corpus)) + "\n")
+    succeed(*arguments, "--clips", few)
+    assert about(out)["clips"] == 32 and "part_of_run" not in about(out)
 
 
 def test_an_analysis_of_one_training_has_the_scores_of_the_whole_run(trained, flags, tmp_path):
@@ -194,7 +197,8 @@ def test_an_analysis_of_one_training_has_the_scores_of_the_whole_run(trained, fl
     succeed("train", *arguments, "--method", "frozen", "--read-out", "gradient", "--seeds", 2, "-o", tmp_path / "run")
     for part, whole in (("fold-00", False), ("seed-43/fold-00", False), (".", True)):
         succeed("analyze", tmp_path / "run" / part, *CHEAP, "--force", "-o", tmp_path / "out")
-        assert about(tmp_path / "out")["metrics"]["trainings"] and ("part_of_run" not in about(tmp_path / "out")) == whole
+        found = about(tmp_path / "out")
+        assert found["metrics"]["trainings"] and ("part_of_run" not in found) == whole
 
 
 def test_an_analysis_and_its_run_are_one_on_a_page(trained, final, tmp_path):

@@ -152,7 +152,8 @@ def test_hovering_shows_the_value_its_interval_and_n(analyses, open_page):
     page = open_page(analyses / "run-1/report.html")
     rows = table_of(analyses / "run-1/tables/logit-lens.csv")
     row = next(r for r in rows if (r["model"], r["variant"], r["layer"], r["metric"]) == ("adapted", "", "3", "accuracy"))
-    point = figure(page, "logit-lens-plain").locator(".mark-symbol.role-mark.layer_2_marks path").nth(7 + 4)  # the frozen model is drawn first
+    marks = figure(page, "logit-lens-plain").locator(".mark-symbol.role-mark.layer_2_marks path")
+    point = marks.nth(7 + 4)  # the frozen model is drawn first
     page.mouse.move(*middle(page, point))
     tooltip = page.locator("#vg-tooltip-element.visible")
     tooltip.wait_for(timeout=3000)

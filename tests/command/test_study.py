@@ -173,7 +173,8 @@ def test_other_audio_and_other_precision_are_other_runs(one_run, tmp_path):
     write(file, file.read_text().replace('precision = "fp32"\n', ""))
     write_wav(table.parent / table_of(table)[0]["path"], noise(1, seed=3))
     result = run("study", file, "-o", out)
-    expect_error(result, 1, "trained on other audio than the tables name now", *(str(out / "runs" / name) for name in folders))
+    expect_error(result, 1, "trained on other audio than the tables name now",
+                 *(str(out / "runs" / name) for name in folders))
     other = shutil.copytree(table.parent, tmp_path / "other") / "clips.csv"
     write_wav(table.parent / table_of(table)[0]["path"], noise(1, seed=4))
     write(file, file.read_text().replace(str(table), str(other)))

@@ -1,4 +1,4 @@
-"""Expected table of the analysis retention: transformers' greedy transcripts from the encoder's states, and their words."""
+"""Expected table of the analysis retention: transformers' greedy transcripts from the encoder's states."""
 import functools
 import unicodedata
 

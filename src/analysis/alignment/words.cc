@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "analysis/curves.h"
+#include "analysis/words/module_words.h"
 #include "base/error.h"
 
 namespace loralens {
@@ -50,16 +51,12 @@ Figure efficiency_figure(const std::set<std::string>& modules) {
 }
 
 // Layer by module, a panel each for activations and gradients.
-Figure map_of_modules(const Setting& setting) {
-  Figure map = start(setting, "alignment-map", "A x with B A x, and their gradients: balanced gauge");
-  map.kind = Figure::Kind::heat_map;
+Figure map_of_modules() {
+  Figure map = module_map("alignment-map", "A x with B A x, and their gradients: balanced gauge", "component");
   map.where = {{"metric", {"cka"}},
                {"model", {"adapted"}},
                {"variant", {alignment_variant(false, "balanced")}},
                {"component", {"forward", "gradient"}}};
-  map.facet = "component";
-  map.y = "module";
-  map.y_title = "module";
   return map;
 }
 
@@ -224,7 +221,7 @@ std::vector<Figure> alignment_figures(const Setting& setting, const std::set<std
   using Components = std::vector<std::string>;
   const bool several = modules.size() > 1;
   if (!modules.empty()) figures.push_back(efficiency_figure(modules));
-  if (several) figures.push_back(map_of_modules(setting));
+  if (several) figures.push_back(map_of_modules());
   if (!modules.empty())
     for (const auto& of : several ? std::vector<Components>{{"forward"}, {"gradient"}}
                                   : std::vector<Components>{{"forward", "gradient"}})

@@ -18,12 +18,6 @@ const Row* row_of(const Findings& findings, const char* component, std::optional
                   {.model = "adapted", .variant = variant, .layer = layer, .component = component, .metric = metric});
 }
 
-std::string percent(const Row& row) {
-  const std::string interval =
-      has_interval(row) ? fmt::format(" (95 % interval {:.0f} to {:.0f} %)", 100 * row.low, 100 * row.high) : "";
-  return fmt::format("{:.0f} %{}", 100 * row.value, interval);
-}
-
 // The first components that recover most of what all of them add.
 void add_truncation(int64_t most, Findings& findings) {
   const Row *all = row_of(findings, "truncate", most, "log_probability"),
@@ -35,7 +29,7 @@ void add_truncation(int64_t most, Findings& findings) {
     findings.reading.push_back(fmt::format(
         "With the first {} of at most {} components of each update, the model keeps {} of what all components add to "
         "the log-probability of the true class.",
-        k == 1 ? "one" : std::to_string(k), most, percent(*row)));
+        k == 1 ? "one" : std::to_string(k), most, percent_words(*row)));
     return;
   }
 }

@@ -33,12 +33,10 @@ std::vector<std::string> reading_of(const Setting& setting, const std::string& s
     if (const Row* row = find(source, layer, "steered", "recovered"); row && (!best || row->value > best->value))
       best = row;
   if (!best) return sentences;
-  const std::string interval =
-      has_interval(*best) ? fmt::format(" (95 % interval {:.0f} to {:.0f} %)", 100 * best->low, 100 * best->high) : "";
-  sentences.push_back(fmt::format(
-      "The mean difference of {} clips, added to the frozen model after layer {}, recovers {:.0f} %{} of what the "
-      "adaptation adds to the log-probability of the true class, the most of all layers.",
-      source, *best->key.layer, 100 * best->value, interval));
+  sentences.push_back(
+      fmt::format("The mean difference of {} clips, added to the frozen model after layer {}, recovers {} of what the "
+                  "adaptation adds to the log-probability of the true class, the most of all layers.",
+                  source, *best->key.layer, percent_words(*best)));
   if (has_interval(*best) && !differs_from_zero(*best))
     sentences.back() += " The interval includes 0: whether it recovers anything cannot be told.";
   if (const Row* steered = find(source, *best->key.layer, "steered", "log_probability");

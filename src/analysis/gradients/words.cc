@@ -80,13 +80,9 @@ std::vector<std::string> reading_of(const std::vector<Row>& rows) {
 
 // Layer by module, a panel for each factor.
 Figure map_of_modules() {
-  Figure map{.name = "gradients-map",
-             .title = "Gradient of the loss at A and B, over the error at the logits",
-             .kind = Figure::Kind::heat_map};
+  Figure map =
+      module_map("gradients-map", "Gradient of the loss at A and B, over the error at the logits", "component");
   map.where = {{"metric", {"norm_over_error"}}, {"component", {"A", "B"}}, {"model", {"adapted"}}, {"variant", {""}}};
-  map.facet = "component";
-  map.y = "module";
-  map.y_title = "module";
   return map;
 }
 

@@ -57,12 +57,10 @@ std::vector<std::string> reading_of(const Setting& setting, const Findings& find
       const int64_t layer = first_lasting_half(findings, variant, setting.layers);
       const Row* row = share_row(findings, variant, layer);
       if (!row) continue;
-      const std::string interval =
-          has_interval(*row) ? fmt::format(" (95 % interval {:.0f} to {:.0f} %)", 100 * row->low, 100 * row->high) : "";
       sentences.push_back(fmt::format(
-          "{}{} {:.0f} %{} of what the adaptation {} the log-probability of the true class; from there on at least one "
+          "{}{} {} of what the adaptation {} the log-probability of the true class; from there on at least one "
           "half.",
-          head, fmt::format(fmt::runtime(text), place_of(layer)), 100 * row->value, interval,
+          head, fmt::format(fmt::runtime(text), place_of(layer)), percent_words(*row),
           effect(findings, suffix, setting.layers)));
       if (has_interval(*row) && !differs_from_zero(*row))
         sentences.back() += " The interval includes 0: whether this patch moves anything cannot be told.";

@@ -16,7 +16,7 @@
 #include "hub/hub.h"
 #include "inference/transcribe_files.h"
 #include "inference/windows.h"
-#include "whisper/tokens/tokenizer.h"
+#include "study/open_transcriber.h"
 
 namespace loralens {
 namespace {
@@ -35,13 +35,11 @@ double r_squared(const Tensor& adapted, const Tensor& frozen) {
 
 TranscriptWriter open_writer(const std::string& model, const Encoder& encoder) {
   const Timed time(Phase::load);
-  const Path folder = resolve_model(model);
   const Precision precision{encoder.layers.front().q.weight.scalar_type(), encoder.norm.weight.scalar_type()};
-  Decoder decoder = load_decoder(folder, precision, encoder.device());
-  Generation generation = read_generation(folder, decoder.config, "");
-  auto tokenizer = std::make_shared<const Tokenizer>(folder / "tokenizer.json", generation.end);
-  return {.decoder = std::move(decoder),
-          .generation = std::move(generation),
+  TextModel text = open_text_model(resolve_model(model), "", {.device = encoder.device(), .precision = precision});
+  auto tokenizer = std::make_shared<const Tokenizer>(std::move(text.tokenizer));
+  return {.decoder = std::move(text.decoder),
+          .generation = std::move(text.generation),
           .text = [tokenizer](std::span<const int64_t> tokens) { return tokenizer->text(tokens); }};
 }
 

@@ -14,12 +14,6 @@ const Row* find(const Findings& findings, const char* model, const char* variant
   return find_row(findings.rows, {.model = model, .variant = variant, .component = component, .metric = metric});
 }
 
-std::string percent(const Row& row) {
-  return fmt::format(
-      "{:.1f} %{}", 100 * row.value,
-      has_interval(row) ? fmt::format(" (95 % interval {:.1f} to {:.1f} %)", 100 * row.low, 100 * row.high) : "");
-}
-
 void add_reading(Findings& findings) {
   const Row *changed = find(findings, "adapted", "frozen-transcript", "changed"),
             *words = find(findings, "adapted", "frozen-transcript", "word_error_rate"),
@@ -28,14 +22,14 @@ void add_reading(Findings& findings) {
   findings.reading.push_back(fmt::format(
       "The model's own decoder writes other words from the adapted than from the frozen encoder in {} of the clips: a "
       "word error rate of {} and a token error rate of {} with the frozen transcripts as reference.",
-      percent(*changed), percent(*words), percent(*tokens)));
+      percent_words(*changed, 1), percent_words(*words, 1), percent_words(*tokens, 1)));
   const Row *adapted = find(findings, "adapted", "text", "word_error_rate"),
             *frozen = find(findings, "frozen", "text", "word_error_rate"),
             *difference = find(findings, "adapted-frozen", "text", "word_error_rate");
   if (adapted && frozen && difference) {
     std::string text = fmt::format(
         "Against the table's texts the word error rate is {} adapted and {} frozen, a difference of {:+.1f} points",
-        percent(*adapted), percent(*frozen), 100 * difference->value);
+        percent_words(*adapted, 1), percent_words(*frozen, 1), 100 * difference->value);
     if (has_interval(*difference))
       text += fmt::format(" (95 % interval {:+.1f} to {:+.1f}){}", 100 * difference->low, 100 * difference->high,
                           differs_from_zero(*difference) ? "" : ": whether adaptation changes it cannot be told");

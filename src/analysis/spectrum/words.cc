@@ -123,12 +123,8 @@ std::vector<std::string> weight_reading(const std::vector<Row>& rows) {
 
 // Layer by module, a panel for each model.
 Figure map_of_modules() {
-  Figure map{
-      .name = "spectrum-map", .title = "Components for 90 % of the energy of B A x", .kind = Figure::Kind::heat_map};
+  Figure map = module_map("spectrum-map", "Components for 90 % of the energy of B A x", "model");
   map.where = {{"metric", {"sv90"}}, {"component", {"B"}}, {"variant", {""}}};
-  map.facet = "model";
-  map.y = "module";
-  map.y_title = "module";
   return map;
 }
 

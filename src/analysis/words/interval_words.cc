@@ -21,6 +21,13 @@ std::string interval_words(const Row& row, bool sign) {
               : fmt::format(" (95 % interval {:.3f} to {:.3f})", row.low, row.high);
 }
 
+std::string percent_words(const Row& row, int decimals) {
+  std::string text = fmt::format("{:.{}f} %", 100 * row.value, decimals);
+  if (has_interval(row))
+    text += fmt::format(" (95 % interval {0:.{2}f} to {1:.{2}f} %)", 100 * row.low, 100 * row.high, decimals);
+  return text;
+}
+
 std::vector<std::string> notes_on_intervals(const Setting& setting, const std::vector<Row>& rows) {
   struct Lacking {
     int64_t rows = 0;

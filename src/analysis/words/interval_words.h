@@ -17,6 +17,9 @@ bool differs_from_zero(const Row& row);
 // the row has no interval.
 std::string interval_words(const Row& row, bool sign);
 
+// The value and its interval, if it has one, as percentages: "23 % (95 % interval 12 to 34 %)".
+std::string percent_words(const Row& row, int decimals = 0);
+
 // Notes that say, once for each reason, which numbers over all clips or folds have no interval, and, if there is a
 // single training, that the intervals do not include the variation between trainings.
 std::vector<std::string> notes_on_intervals(const Setting& setting, const std::vector<Row>& rows);

@@ -16,4 +16,8 @@ std::string range_words(const std::map<std::string, double>& by_module, int deci
   return fmt::format("{} ({}) to {} ({})", number(low->second), low->first, number(high->second), high->first);
 }
 
+Figure module_map(const std::string& name, const std::string& title, const std::string& facet) {
+  return {.name = name, .title = title, .kind = Figure::Kind::heat_map, .facet = facet, .y = "module"};
+}
+
 }  // namespace loralens

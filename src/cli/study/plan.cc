@@ -110,12 +110,15 @@ PlannedRun planned(const StudyRun& run, const std::vector<std::string>& known, c
   plan.folder = fmt::format("{}-{}", run.name, resolved.digest.substr(0, 8));
   plan.trainings = resolved.folds * resolved.seeds;
   plan.seeds = resolved.seeds;
-  for (const TomlKey& flag : run.flags)
-    if (flag.name == "corpus") plan.corpora = flag.values;
   return plan;
 }
 
 }  // namespace
+
+std::vector<std::string> PlannedRun::corpora() const {
+  const auto flag = std::ranges::find(run.flags, "corpus", &TomlKey::name);
+  return flag == run.flags.end() ? std::vector<std::string>() : flag->values;
+}
 
 Path StudyPlan::folder() const {
   const Path partial = partial_of(out);

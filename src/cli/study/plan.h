@@ -18,7 +18,8 @@ struct PlannedRun {
   std::string digest;  // of its inputs
   int64_t trainings = 0;  // folds times seeds
   int64_t seeds = 1;
-  std::vector<std::string> corpora;  // its tables of clips
+
+  std::vector<std::string> corpora() const;  // its tables of clips
 };
 
 // A study in its output folder DIR: DIR.partial while runs are missing. runs/ holds the runs, analyses/ their analyses.

@@ -196,7 +196,7 @@ void print_status(const StudyPlan& plan) {
 void check_audio(const StudyPlan& plan) {
   std::map<std::vector<std::string>, std::vector<Path>> by_tables;
   for (const PlannedRun& run : plan.runs)
-    if (plan.is_trained(run)) by_tables[run.corpora].push_back(plan.run_folder(run));
+    if (plan.is_trained(run)) by_tables[run.corpora()].push_back(plan.run_folder(run));
   std::string changed;
   for (const auto& [tables, runs] : by_tables) {
     const Clips clips = clips_of_classes(tables, "", {}, skipped_clips(runs.front()));

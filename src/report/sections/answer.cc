@@ -3,14 +3,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
-#include <cmath>
 #include <initializer_list>
-#include <vector>
 
 #include "report/html.h"
 #include "report/sections/scores.h"
+#include "results/compare.h"
 
 namespace loralens {
 namespace {
@@ -21,8 +19,6 @@ using nlohmann::json;
 constexpr std::array figures = {"ablation-shapley",    "patching-recovered",  "patching-log-probability",
                                 "logit-lens-uar",      "logit-lens-accuracy", "erasure-accuracy-drop",
                                 "alignment-efficiency"};
-
-constexpr double margin = 0.05;  // of equivalence, in UAR
 
 std::string whether_it_helped(const json& about, const std::string& name, const std::string& against) {
   const json comparison = about.value("comparison", json());
@@ -39,9 +35,9 @@ std::string whether_it_helped(const json& about, const std::string& name, const 
   const std::string numbers =
       fmt::format("{} (95 % interval {:+.3f} to {:+.3f}, p = {:.2g}).", size, low, high, uar.at("p").get<double>());
   if (uar.at("p").get<double>() < 0.05) return (difference > 0 ? "Yes. " : "No, it did harm. ") + numbers;
-  const json& bounds = uar.at("equivalence");
-  if (!bounds.is_null() && bounds.at("low") > -margin && bounds.at("high") < margin)
-    return fmt::format("No: the two are equivalent within {} (two one-sided tests at 0.05). {}", margin, numbers);
+  if (is_equivalent(uar))
+    return fmt::format("No: the two are equivalent within {} (two one-sided tests at 0.05). {}", equivalence_margin,
+                       numbers);
   return fmt::format(
       "Cannot be told. {} Gains above {:.3f} are excluded (95 %). With the variation seen here a true "
       "difference of {:.3f} is found with a probability of 80 %.",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The first section of an analysis's page: what was found, in short sentences with their numbers.
+// The first section of an analysis's page: five questions about the adaptation, each with its answer and numbers.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -79,7 +79,7 @@ std::string table_html(const Path& dir, const std::string& analysis, bool arrays
       html_table("", header, rows));
 }
 
-// How the numbers were computed, what is missing, and the source.
+// The notes and the source of an analysis, folded.
 std::string notes_html(const json& a) {
   const auto source = a.at("source").get<std::string>();
   std::string html = sentences(a.at("notes"), "notes");

@@ -14,6 +14,7 @@
 
 #include "base/formats/csv.h"
 #include "report/html.h"
+#include "results/compare.h"
 #include "statistics/bootstrap.h"
 #include "statistics/intervals/student.h"
 
@@ -26,7 +27,6 @@ constexpr double level = 0.05;
 constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
 constexpr const char *holds = "holds", *in_part = "holds in part", *fails = "does not hold", *open = "cannot be told",
                      *untested = "not tested";
-constexpr double margin = 0.05;  // of equivalence, in UAR
 
 // One number of a table; NaN where a cell is empty.
 struct Number {
@@ -117,12 +117,12 @@ Claim about_scores(const json& about) {
   const auto p = uar.at("p").get<double>();
   claim.evidence += fmt::format(" (95 % interval {:+.3f} to {:+.3f}, p = {:.2g}).", uar.at("low").get<double>(),
                                 uar.at("high").get<double>(), p);
-  const json equivalence = uar.value("equivalence", json());
   if (p < level) {
     claim.verdict = difference > 0 ? holds : fails;
-  } else if (!equivalence.is_null() && equivalence.at("low") > -margin && equivalence.at("high") < margin) {
+  } else if (is_equivalent(uar)) {
     claim.verdict = fails;
-    claim.evidence += fmt::format(" The two are equivalent within {} (two one-sided tests at 0.05).", margin);
+    claim.evidence +=
+        fmt::format(" The two are equivalent within {} (two one-sided tests at 0.05).", equivalence_margin);
   }
   return claim;
 }

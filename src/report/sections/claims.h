@@ -15,7 +15,7 @@ struct Claim {
   std::string text;      // what the paper says
   std::string verdict;   // "holds", "holds in part", "does not hold", "cannot be told", "not tested"
   std::string evidence;  // the numbers and their test, or why there is none
-  std::string analysis;  // that made the test; empty: none
+  std::string analysis;  // the section of the page that has the test, such as "alignment"
 };
 
 // The claims in the order of the paper. dir: an analysis's folder with its tables; summary: its summary.json. The two
