@@ -234,8 +234,8 @@ json curve(const Drawing& d) {
   if (d.intervals) layers.push_back(area("low", "high", 0.16));
   if (d.nulls) {  // grey, but one area for each curve
     json null = area("null_low", "null_high", 0.12);
-    null["encoding"]["fill"] = {{"value", "#808080"}};
-    null["encoding"]["detail"] = null["encoding"].value("detail", d.detail());  // `fill` replaces the colour's groups
+    null["encoding"]["color"] = {{"value", "#808080"}};
+    null["encoding"]["detail"] = null["encoding"].value("detail", d.detail());  // without the colour's own groups
     null["encoding"]["detail"].push_back({{"field", d.figure.color}, {"type", "nominal"}});
     layers.push_back(null);
   }

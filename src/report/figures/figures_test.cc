@@ -100,6 +100,20 @@ TEST(Figures, ANullIsABandAndItsNumbersSeparateNoCurves) {
   EXPECT_TRUE(has_band(combined_figure({{"old", without}, {"new", spec}})));
 }
 
+TEST(Figures, TheNullsOfTwoModelsAreTwoGreyBands) {
+  std::vector<Row> rows = {row("adapted", 0, 0.5), row("adapted", 1, 0.75), row("frozen", 0, 0.5)};
+  for (Row& r : rows) r.null_low = 0.125, r.null_high = 0.25;
+  const json spec = vega_lite(figure_of(), rows);
+  for (const json& layer : spec.at("layer")) {
+    const json& encoding = layer.at("encoding");
+    if (encoding.at("y").at("field") != "null_low") continue;
+    EXPECT_EQ(encoding.at("color").at("value"), "#808080");
+    EXPECT_THAT(encoding.at("detail").dump(), HasSubstr("\"field\":\"model\""));
+    return;
+  }
+  FAIL() << "there is no band";
+}
+
 TEST(Figures, ModelsKeepTheirColoursWhoeverElseIsThere) {
   const auto colours = [](const std::vector<Row>& rows) {
     return vega_lite(figure_of(), rows).at("encoding").at("color").at("scale");
