@@ -15,7 +15,7 @@
 
 namespace loralens {
 
-// In float64. 20 clips of three classes and four speakers: 12 for fitting, 8 for testing.
+// In float64. 20 clips of three classes and five speakers: 12 for fitting, 8 for testing.
 class TestFold {
  public:
   explicit TestFold(const TestFolder& folder, bool weighted_layer_sum = false) : clips_(tone_corpus(folder, 20)) {
@@ -33,6 +33,7 @@ class TestFold {
     setting.width = base_.encoder.config.width;
     for (const auto& [place, adapter] : model.adapted.adapters.linear) setting.adapted.push_back(place);
     for (int64_t i = 0; i < 20; ++i) {
+      clips_.clips[i].speaker = fmt::format("s{}", i % 5);
       setting.labels.push_back(i % 3);
       (i < 12 ? subjects.fit : subjects.test).push_back(i);
     }

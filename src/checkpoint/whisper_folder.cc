@@ -4,26 +4,24 @@
 #include "base/error.h"
 
 namespace loralens {
-namespace {
-
-nlohmann::ordered_json feature_extractor_of(int64_t mels) {
+nlohmann::ordered_json feature_extractor_of(int64_t mels, int64_t positions) {
+  constexpr int64_t rate = 16000, hop = 160;                // Hz, samples
+  const int64_t frames = 2 * positions;  // the encoder's second convolution halves them
   return {
       {"feature_extractor_type", "WhisperFeatureExtractor"},
       {"processor_class", "WhisperProcessor"},
       {"feature_size", mels},
-      {"sampling_rate", 16000},
+      {"sampling_rate", rate},
       {"n_fft", 400},
-      {"hop_length", 160},
-      {"chunk_length", 30},
-      {"n_samples", 480000},
-      {"nb_max_frames", 3000},
+      {"hop_length", hop},
+      {"chunk_length", frames * hop / rate},
+      {"n_samples", frames * hop},
+      {"nb_max_frames", frames},
       {"padding_side", "right"},
       {"padding_value", 0.0},
       {"return_attention_mask", false},
   };
 }
-
-}  // namespace
 
 nlohmann::ordered_json token_ids(int64_t vocabulary, const Path& source) {
   const auto ids = [](int end, int padding, int start) -> nlohmann::ordered_json {
@@ -67,7 +65,8 @@ nlohmann::ordered_json whisper_config(const WhisperSizes& s, c10::ScalarType typ
 
 void write_whisper_configs(const Path& folder, const nlohmann::ordered_json& config, int64_t mels) {
   write_file(folder / "config.json", config.dump(2) + "\n");
-  write_file(folder / "preprocessor_config.json", feature_extractor_of(mels).dump(2) + "\n");
+  write_file(folder / "preprocessor_config.json",
+             feature_extractor_of(mels, config["max_source_positions"]).dump(2) + "\n");
 }
 
 }  // namespace loralens

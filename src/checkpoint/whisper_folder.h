@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The configuration files of a Hugging Face folder for a Whisper model that was converted from another format.
+// The configuration files of a Hugging Face folder for a Whisper model that was converted or trained.
 #pragma once
 
 #include <c10/core/ScalarType.h>
@@ -25,6 +25,10 @@ nlohmann::ordered_json token_ids(int64_t vocabulary, const Path& source);
 
 // config.json of transformers' WhisperForConditionalGeneration. type: of the weights. Errors of token_ids().
 nlohmann::ordered_json whisper_config(const WhisperSizes& sizes, c10::ScalarType type, const Path& source);
+
+// preprocessor_config.json of transformers' WhisperFeatureExtractor. positions: the encoder's longest input, 1500 for
+// 30 s.
+nlohmann::ordered_json feature_extractor_of(int64_t mels, int64_t positions);
 
 // Writes config.json and preprocessor_config.json into an existing folder.
 void write_whisper_configs(const Path& folder, const nlohmann::ordered_json& config, int64_t mels);

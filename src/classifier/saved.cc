@@ -2,6 +2,7 @@
 // Saving of models: PEFT's file format for methods that PEFT has, transformers' tensor names throughout.
 #include "adapter/recorded_options.h"
 #include "checkpoint/safetensors.h"
+#include "checkpoint/whisper_folder.h"
 #include "classifier/model_folder.h"
 
 namespace loralens {
@@ -59,6 +60,8 @@ Tensors saved_tensors(const EmotionModel& model, const std::string& prefix) {
 
 void save_model(const Path& folder, const EmotionModel& model) {
   write_json(folder / "config.json", saved_config(model));
+  const WhisperConfig& whisper = model.adapted.encoder.config;
+  write_file(folder / "preprocessor_config.json", feature_extractor_of(whisper.mels, whisper.positions).dump(2) + "\n");
   const bool weighted = model.head.layer_weights.defined();
   const auto peft = method_named(model.options.method).peft_config(model.options);
   if (peft) {

@@ -31,7 +31,8 @@ std::vector<Kind> kinds() {
   const std::string model = "@(fold-+([0-9])|final)?(.partial)", seed = "seed-+([0-9])";
   const std::string of_model =
       "/@(config.json|adapter_config.json|adapter_model.safetensors|head.safetensors|model.safetensors|"
-      "initial.safetensors|checkpoint.safetensors|history.csv|watch.csv|predictions.csv)";
+      "initial.safetensors|checkpoint.safetensors|history.csv|watch.csv|predictions.csv|preprocessor_config.json|"
+      "README.md)";
   const std::vector<std::string> of_run = {
       "@(config.toml|folds.csv|metrics.json|predictions.csv|inputs.json|recordings.csv|from.csv|skipped.csv|.lock)",
       "report.html",

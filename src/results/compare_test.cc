@@ -14,16 +14,17 @@ namespace {
 
 using testing::HasSubstr;
 
-// Two folds of two speakers with four clips each. wrong: for each speaker, how many clips are predicted wrongly.
+// Five speakers with four clips each, three in fold 0 and two in fold 1. wrong: for each speaker, how many clips are
+// predicted wrongly.
 std::vector<Prediction> predictions_with(const std::vector<int64_t>& wrong) {
   std::vector<Prediction> predictions;
-  for (int64_t speaker = 0; speaker < 4; ++speaker)
+  for (int64_t speaker = 0; speaker < 5; ++speaker)
     for (int64_t i = 0; i < 4; ++i) {
       const int64_t truth = i % 2, guess = i < wrong[speaker] ? 1 - truth : truth;
       predictions.push_back({fmt::format("{}-{}", speaker, i),
                              fmt::format("s{}", speaker),
                              truth ? "b" : "a",
-                             speaker / 2,
+                             speaker / 3,
                              truth,
                              guess,
                              {0.5, 0.5}});
@@ -32,28 +33,28 @@ std::vector<Prediction> predictions_with(const std::vector<int64_t>& wrong) {
 }
 
 TEST(Compare, PoolsClipsAndPairsSpeakers) {
-  const auto better = predictions_with({0, 0, 2, 0}), worse = predictions_with({2, 0, 4, 2});
+  const auto better = predictions_with({0, 0, 2, 0, 0}), worse = predictions_with({2, 0, 4, 2, 2});
   const auto found = compare_results(better, worse, 2, 42);
   EXPECT_EQ(found.at("folds"), 2);
-  EXPECT_EQ(found.at("speakers"), 4);
-  const auto& war = found.at("war");  // folds gain 1/4 and 1/2, speakers 1/2, 0, 1/2, 1/2
+  EXPECT_EQ(found.at("speakers"), 5);
+  const auto& war = found.at("war");  // folds gain 1/3 and 1/2, speakers 1/2, 0, 1/2, 1/2, 1/2
   EXPECT_EQ(war.at("estimand"), "pooled");
-  EXPECT_NEAR(war.at("difference").get<double>(), 0.375, 1e-15);
-  EXPECT_EQ(war.at("p"), 0.25);
-  const double half = student_t(0.95, 3) * 0.125;  // standard error of the four speakers' differences
-  EXPECT_NEAR(war.at("low").get<double>(), 0.375 - half, 1e-9);
-  EXPECT_NEAR(war.at("high").get<double>(), 0.375 + half, 1e-9);
-  EXPECT_NEAR(war.at("detectable").get<double>(), detectable_difference(0.125, 3), 1e-9);
+  EXPECT_NEAR(war.at("difference").get<double>(), 0.4, 1e-15);
+  EXPECT_EQ(war.at("p"), 0.125);
+  const double half = student_t(0.95, 4) * 0.1;  // standard error of the five speakers' differences
+  EXPECT_NEAR(war.at("low").get<double>(), 0.4 - half, 1e-9);
+  EXPECT_NEAR(war.at("high").get<double>(), 0.4 + half, 1e-9);
+  EXPECT_NEAR(war.at("detectable").get<double>(), detectable_difference(0.1, 4), 1e-9);
   EXPECT_TRUE(war.at("equivalence").is_null() || war.at("equivalence").at("low") < war.at("equivalence").at("high"));
-  EXPECT_NEAR(war.at("fold_mean").get<double>(), 0.375, 1e-15);
-  EXPECT_NEAR(war.at("fold_std").get<double>(), 0.125 * std::sqrt(2), 1e-12);
+  EXPECT_NEAR(war.at("fold_mean").get<double>(), 5.0 / 12, 1e-15);
+  EXPECT_NEAR(war.at("fold_std").get<double>(), std::sqrt(0.5) / 6, 1e-12);
   const auto back = compare_results(worse, better, 2, 42);
-  EXPECT_NEAR(back.at("war").at("difference").get<double>(), -0.375, 1e-15);
+  EXPECT_NEAR(back.at("war").at("difference").get<double>(), -0.4, 1e-15);
   EXPECT_EQ(back.at("uar").at("p"), found.at("uar").at("p"));
 }
 
 TEST(Compare, EqualRunsHaveNoIntervalAndSayWhy) {
-  const auto run = predictions_with({1, 0, 2, 0});
+  const auto run = predictions_with({1, 0, 2, 0, 1});
   const auto found = compare_results(run, run, 2, 42).at("uar");
   EXPECT_EQ(found.at("difference"), 0);
   EXPECT_TRUE(found.at("low").is_null() && found.at("p").is_null());
@@ -62,7 +63,7 @@ TEST(Compare, EqualRunsHaveNoIntervalAndSayWhy) {
 }
 
 TEST(Compare, NeedsTheSameClipsInTheSameFolds) {
-  const auto run = predictions_with({1, 0, 2, 0});
+  const auto run = predictions_with({1, 0, 2, 0, 1});
   auto other = run;
   std::swap(other[0], other[9]);
   EXPECT_TRUE(same_clips(run, other)) << "in any order";
@@ -73,7 +74,7 @@ TEST(Compare, NeedsTheSameClipsInTheSameFolds) {
 }
 
 TEST(Compare, PairsFoldsByTheirOrder) {
-  const auto better = predictions_with({0, 0, 2, 0}), worse = predictions_with({2, 0, 4, 2});
+  const auto better = predictions_with({0, 0, 2, 0, 0}), worse = predictions_with({2, 0, 4, 2, 2});
   auto numbered = worse;
   for (Prediction& p : numbered) p.fold += 3;
   EXPECT_TRUE(same_clips(better, numbered));

@@ -24,6 +24,13 @@ std::vector<Prediction> some_predictions() {
           {"f.wav", "", "rage, cold", 1, 1, 1, {0, 1}}};
 }
 
+// The same and a right answer of a fifth speaker, so that there are intervals.
+std::vector<Prediction> predictions_of_five() {
+  std::vector<Prediction> predictions = some_predictions();
+  predictions.push_back({"g.wav", "s3", "joy", 0, 0, 0, {0.75, 0.25}});
+  return predictions;
+}
+
 TEST(Predictions, ComeFromRowsOfProbabilities) {
   Clips clips;
   clips.clips = {{"a", "a", "joy", "s1", "", "", "", "", "", "", 0, -1, {}},
@@ -112,8 +119,10 @@ TEST(RunMetrics, AreThoseOfTheFoldsAndOfAllClips) {
   EXPECT_DOUBLE_EQ(metrics.at("recall").at("joy"), 2.0 / 3);
   EXPECT_DOUBLE_EQ(metrics.at("uar").at("pooled"), 2.0 / 3);
   EXPECT_DOUBLE_EQ(metrics.at("macro_f1").at("pooled"), 2.0 / 3);
-  EXPECT_LT(metrics.at("uar").at("low"), metrics.at("uar").at("pooled"));
-  EXPECT_GT(metrics.at("uar").at("high"), metrics.at("uar").at("pooled"));
+  EXPECT_THAT(metrics.at("uar").at("reason"), HasSubstr("4 speakers are too few"));
+  const auto uar = metrics_of(predictions_of_five(), classes, 1, 42).at("uar");
+  EXPECT_LT(uar.at("low"), uar.at("pooled"));
+  EXPECT_GT(uar.at("high"), uar.at("pooled"));
   EXPECT_EQ(metrics_of(some_predictions(), classes, 1, 42), metrics);
 }
 
@@ -187,7 +196,7 @@ TEST(RunMetrics, AgreeWithTheirPredictions) {
 TEST(RunMetrics, ThatNoRunWritesAreRefused) {
   const TestFolder folder;
   const auto error_after = [&](const std::function<void(nlohmann::json&)>& change) {
-    auto metrics = metrics_of(some_predictions(), classes, 1, 42);
+    auto metrics = metrics_of(predictions_of_five(), classes, 1, 42);
     change(metrics);
     return error_of([&] { read_metrics(folder.write("metrics.json", metrics.dump())); });
   };
@@ -222,8 +231,8 @@ TEST(RunMetrics, WithoutClipsOfAClassAreStillJson) {
 }
 
 TEST(RunMetrics, AreDescribedInWords) {
-  const std::string text = describe_metrics(metrics_of(some_predictions(), classes, 1, 42));
-  EXPECT_THAT(text, HasSubstr("UAR       0.667   95 % interval over speakers 0."));
+  const std::string text = describe_metrics(metrics_of(predictions_of_five(), classes, 1, 42));
+  EXPECT_THAT(text, HasSubstr("UAR       0.708   95 % interval over speakers 0."));
   EXPECT_THAT(text, HasSubstr("   mean 0.750 ± 0.000 over 2 folds\n"));
   EXPECT_THAT(text, HasSubstr("of a calibrated model 0."));
   EXPECT_THAT(text, HasSubstr("do not include the variation between trainings"));

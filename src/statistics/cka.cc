@@ -148,7 +148,7 @@ std::vector<double> MinibatchCka::without_groups() const {
 
 Interval MinibatchCka::interval() const {
   const auto values = without_groups();
-  return jackknife_interval(value(), values);
+  return clipped(jackknife_interval(value(), values), -1, 1);
 }
 
 }  // namespace loralens

@@ -57,8 +57,8 @@ class MinibatchCka {
   double value() const { return all_.cka(); }
   // The value without each group, in the order of the group names.
   std::vector<double> without_groups() const;
-  // 95 % interval by the delete-one-group jackknife (jackknife.h). NaN for fewer than 2 groups, or if a value without a
-  // group is NaN because too few clips are left.
+  // 95 % interval by the delete-one-group jackknife (jackknife.h), inside [-1, 1]. NaN for fewer than fewest_groups, or
+  // if a value without a group is NaN because too few clips are left.
   Interval interval() const;
 
  private:

@@ -128,8 +128,7 @@ TEST(Cka, ByMinibatchesWeighsThemByClipsAndLeavesOutGroups) {
   ASSERT_EQ(without.size(), 3u);
   for (size_t g = 0; g < 3; ++g) EXPECT_NEAR(without[g], expected::without_groups[g], 1e-13);
   EXPECT_NEAR(jackknife_error(cka.value(), without), expected::error, 1e-13);
-  EXPECT_NEAR(cka.interval().low, expected::low, 1e-12);
-  EXPECT_NEAR(cka.interval().high, expected::high, 1e-12);
+  EXPECT_TRUE(std::isnan(cka.interval().low)) << "three groups are too few";
 }
 
 TEST(Cka, AveragesOverTheSampleSetsOfAMinibatch) {
@@ -160,13 +159,17 @@ TEST(Cka, HasNoValueWhereNothingVariesOrClipsAreFew) {
 }
 
 TEST(Jackknife, OfAMeanIsItsStandardError) {
-  const std::vector<double> values{1, 2, 4, 9};
+  const std::vector<double> values{1, 2, 4, 9, 4};
   std::vector<double> without;
-  for (const double value : values) without.push_back((16 - value) / 3);
-  EXPECT_NEAR(jackknife_error(4, without), std::sqrt((9 + 4 + 0 + 25) / 3.0 / 4.0), 1e-14);
+  for (const double value : values) without.push_back((20 - value) / 4);
+  EXPECT_NEAR(jackknife_error(4, without), std::sqrt((9 + 4 + 0 + 25 + 0) / 4.0 / 5.0), 1e-14);
   const auto interval = jackknife_interval(4, without);
   EXPECT_NEAR((interval.low + interval.high) / 2, 4, 1e-14);
   EXPECT_TRUE(std::isnan(jackknife_error(4, std::span(without).first(1))));
+  EXPECT_TRUE(std::isnan(jackknife_interval(4, std::span(without).first(4)).high));
+  const auto inside = clipped(interval, 3.5, 4.5);
+  EXPECT_EQ(inside.low, 3.5);
+  EXPECT_EQ(inside.high, 4.5);
   without[2] = NAN;
   EXPECT_TRUE(std::isnan(jackknife_interval(4, without).high));
 }

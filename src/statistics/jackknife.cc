@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "statistics/jackknife.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -35,10 +36,15 @@ double jackknife_error(double value, std::span<const double> without) {
 }
 
 Interval jackknife_interval(double value, std::span<const double> without, double level) {
-  const double error = jackknife_error(value, without);
-  if (std::isnan(error)) return {error, error};
+  constexpr double none = std::numeric_limits<double>::quiet_NaN();
+  const double error = std::ssize(without) < fewest_groups ? none : jackknife_error(value, without);
+  if (std::isnan(error)) return {none, none};
   const double half = student_t(level, std::ssize(without) - 1) * error;
   return {value - half, value + half};
+}
+
+Interval clipped(const Interval& interval, double lowest, double highest) {
+  return {std::clamp(interval.low, lowest, highest), std::clamp(interval.high, lowest, highest)};
 }
 
 double student_t(double level, int64_t degrees) {

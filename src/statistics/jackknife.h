@@ -10,13 +10,21 @@
 
 namespace loralens {
 
+// Fewest groups from which an interval is given. With fewer, Student's t is so large that the interval says little, and
+// the error that it multiplies is itself hardly known.
+constexpr int64_t fewest_groups = 5;
+
 // Jackknife standard error: the standard deviation of the G pseudo-values G·value - (G - 1)·without[g], divided by √G.
 // value: the statistic of all groups; without[g]: the statistic without group g. NaN for fewer than 2 groups, or if a
 // value is NaN.
 double jackknife_error(double value, std::span<const double> without);
 
-// value ± t·jackknife_error with Student's t of G - 1 degrees of freedom; NaN if the error is NaN. level in (0, 1).
+// value ± t·jackknife_error with Student's t of G - 1 degrees of freedom; NaN for fewer than fewest_groups, or if the
+// error is NaN. level in (0, 1).
 Interval jackknife_interval(double value, std::span<const double> without, double level = 0.95);
+
+// The part of the interval inside [lowest, highest], for a measure that cannot leave this range.
+Interval clipped(const Interval& interval, double lowest, double highest);
 
 // Two-sided quantile of Student's t distribution: |T| exceeds it with probability 1 - level, level in (0, 1). degrees:
 // of freedom, >= 1. 12.706 for 0.95 and 1. Error for other arguments.

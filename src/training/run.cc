@@ -19,6 +19,7 @@
 #include "inference/predict.h"
 #include "results/group_scores.h"
 #include "results/results.h"
+#include "training/card/model_card.h"
 #include "training/fold.h"
 #include "training/objective/auxiliary_head.h"
 #include "training/read_out.h"
@@ -323,6 +324,7 @@ nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::v
   add_corpora(metrics, clips, folds, options.start.get());
   if (options.start) add_start(metrics, options);
   if (options.skipped_clips) metrics["skipped_clips"] = *options.skipped_clips;
+  write_model_cards(folder, base, clips, folds, options, predictions, metrics);
   write_file(folder / "metrics.json", metrics.dump(2) + "\n");
   return metrics;
 }

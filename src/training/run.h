@@ -37,9 +37,9 @@ struct RunOptions {
 };
 
 // Trains and tests every fold inside `folder`: fold-00/ (the model, history.csv, watch.csv, initial.safetensors,
-// predictions.csv; a logistic head has no history.csv), ...; with final_model also final/; for further seeds inside
-// seed-<s>/. Writes folds.csv, predictions.csv and metrics.json. On resume, finished folds are not trained again and an
-// interrupted fold continues from its last checkpoint. Returns the content of metrics.json.
+// predictions.csv, README.md; a logistic head has no history.csv), ...; with final_model also final/; for further
+// seeds inside seed-<s>/. Writes folds.csv, predictions.csv and metrics.json. On resume, finished folds are not trained
+// again and an interrupted fold continues from its last checkpoint. Returns the content of metrics.json.
 nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::vector<Fold>& folds,
                               const RunOptions& options, const Path& folder);
 

@@ -114,6 +114,7 @@ def test_faults_are_told_before_anything_is_trained(grid, tmp_path):
     for old, new, *words in [
             ("rank = 8", "rnak = 8", "line 16", "'rnak' is no flag", "did you mean 'rank'?"),
             ("rank = 8", "rank = 0", "line 16", "out of range"),
+            ("rank = 8", 'layers = "0,9"', "line 16", "layer"),
             ("rank = 2", 'output = "x"', "line 14", "'output' is no flag"),
             ("rank = 2", "jobs = 2", "line 14", "'jobs' is no flag"),
             ("speaker:2", "speaker:200", "speaker:200"),
@@ -230,6 +231,10 @@ def test_a_changed_list_of_clips_is_another_analysis(one_run, tmp_path):
     write(file, file.read_text()[:file.read_text().index("[analyze]")])
     succeed("study", file, "-o", out)
     assert not (out / "analyses.html").exists() and "[analyze]" not in (out / "study.toml").read_text()
+    before = files_of(out)
+    write(file, file.read_text().replace("seed = [1, 2]", "label-smoothing = [0, 0.1]"))
+    expect_error(run("study", file, "-o", out), 1, "holds another study", "seed-")
+    assert files_of(out) == before
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in STUDIES.glob("*.toml")))

@@ -7,7 +7,7 @@ import scipy.optimize
 import scipy.stats
 from scipy.special import expit, logit
 
-FEWEST_SPEAKERS, FEWEST_CHANGED = 4, 10
+FEWEST_SPEAKERS, FEWEST_CHANGED = 5, 10
 SHARES = {"accuracy", "overlap", "uar", "share", "changed"}
 UNCOVERED = {"score"}  # and differences of accuracy_drop: no interval
 AMOUNTS = {"kl", "entropy", "word_error_rate", "token_error_rate"}  # 0 or more: their intervals end at 0

@@ -114,7 +114,7 @@ class FoldMeans:
 def jackknife(value: float, without: list[float]) -> tuple[float, float, float]:
     """Low and high of the 95 % delete-one-group jackknife interval (NaN if there is none), and its stretch."""
     count = len(without)
-    if count < 2 or not numpy.isfinite(without).all():
+    if count < intervals.FEWEST_SPEAKERS or not numpy.isfinite(without).all():
         return math.nan, math.nan, 1
     t = scipy.stats.t.ppf(0.975, count - 1)
     pseudo = count * value - (count - 1) * numpy.asarray(without)

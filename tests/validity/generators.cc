@@ -37,7 +37,7 @@ const std::vector<SpeakerSet>& speaker_sets() {
   static const std::vector<SpeakerSet> sets = {of_emo_db("EMO-DB, 10 speakers", 10),
                                                {"RAVDESS, 24 speakers", 4, ravdess(), 3, 0.5, 1.7, 0.8},
                                                of_emo_db("6 speakers", 6),
-                                               of_emo_db("4 speakers", 4)};
+                                               of_emo_db("5 speakers", 5)};
   return sets;
 }
 

@@ -23,7 +23,7 @@ struct SpeakerSet {
   size_t speakers() const { return clips.size() / static_cast<size_t>(classes); }
 };
 
-// EMO-DB (10 speakers), RAVDESS with four classes (24), the first six and the first four speakers of EMO-DB. Spreads as
+// EMO-DB (10 speakers), RAVDESS with four classes (24), the first six and the first five speakers of EMO-DB. Spreads as
 // estimated from real runs by speaker_spread.py.
 const std::vector<SpeakerSet>& speaker_sets();
 

@@ -21,7 +21,7 @@ using at::Tensor;
 inline constexpr int64_t out = 7, rank = 3, in = 5, width = 6, layers = 2;
 inline constexpr Module module = Module::v_proj;
 
-// Two layers with LoRA on v_proj and clips of four speakers; activations and gradients are synthetic.
+// Two layers with LoRA on v_proj and clips of five speakers; activations and gradients are synthetic.
 struct HandMade {
   Clips clips;
   Setting setting;
@@ -32,7 +32,7 @@ struct HandMade {
     for (int64_t i = 0; i < count; ++i) {
       Clip clip;
       clip.id = fmt::format("{}.wav", i);
-      clip.speaker = fmt::format("s{}", i % 4);
+      clip.speaker = fmt::format("s{}", i % 5);
       clips.clips.push_back(clip);
       rows.push_back(paper ? 4 : 4 + i % 5);
       speech.push_back(paper ? 4 : 2 + i % 3);

@@ -105,21 +105,21 @@ void Embedding::measure(int64_t fold, const Space& space, const std::string& var
   const Tensor between = distances(features);
   const bool grouped = count_of(groups_) > 1;
   const auto groups = grouped ? std::span<const int64_t>(groups_) : std::span<const int64_t>();
-  const auto add = [&](const std::string& metric, const Separation& separation) {
+  const auto add = [&](const std::string& metric, const Separation& separation, double lowest) {
     if (std::isnan(separation.value)) return;
     RowKey key = space.key(metric);
     key.variant = variant;
-    const Interval interval = jackknife_interval(separation.value, separation.without);
+    const Interval interval = clipped(jackknife_interval(separation.value, separation.without), lowest, 1);
     curves_.add(fold, key, separation.value, interval.low, interval.high, std::ssize(clips_));
   };
   for (const auto& [kind, labels] : labels_) {
     if (count_of(labels) < 2 || std::ssize(labels) < fewest_clips) continue;
-    add("silhouette_" + kind, silhouette(between, labels, groups));
+    add("silhouette_" + kind, silhouette(between, labels, groups), -1);
     if (count_of(labels) == std::ssize(labels)) continue;  // no clip has another one of its label
     const std::span<const double> all(between.const_data_ptr<double>(), between.numel());
     const RPrecision precision = r_precision(all, labels, groups);
-    add("r_precision_" + kind, {precision.value, precision.without});
-    add("r_precision_" + kind + "_chance", {precision.chance, {}});
+    add("r_precision_" + kind, {precision.value, precision.without}, 0);
+    add("r_precision_" + kind + "_chance", {precision.chance, {}}, 0);
   }
 }
 

@@ -28,7 +28,7 @@ using testing::HasSubstr;
 constexpr int64_t rank = 3, width = 6, layers = 2;
 constexpr Module module = Module::v_proj;
 
-// Clips of three emotions and four speakers; the residual streams depend on both. LoRA on v_proj of two layers.
+// Clips of three emotions and five speakers; the residual streams depend on both. LoRA on v_proj of two layers.
 // Activations are synthetic; rows after a clip's own frames are outliers.
 struct HandMade {
   Clips clips;
@@ -36,7 +36,7 @@ struct HandMade {
   FoldSubjects fold;
   std::vector<int64_t> rows, speech;  // of each clip
 
-  explicit HandMade(int64_t count, int64_t speakers = 4, bool paper = false) {
+  explicit HandMade(int64_t count, int64_t speakers = 5, bool paper = false) {
     for (int64_t i = 0; i < count; ++i) {
       Clip clip;
       clip.id = fmt::format("{}.wav", i);
@@ -183,13 +183,13 @@ const Row& row_of(const Findings& findings, const RowKey& key) {
   return row ? *row : none;
 }
 
-// Checks the value and the jackknife interval over speakers with 3 degrees of freedom.
+// Checks the value and the jackknife interval over speakers with 4 degrees of freedom.
 void expect_row(const Row& row, double value, const std::vector<double>& without) {
   EXPECT_NEAR(row.value, value, 1e-5);
   double mean = 0, squares = 0;
-  for (const double w : without) mean += w / 4;
+  for (const double w : without) mean += w / 5;
   for (const double w : without) squares += (w - mean) * (w - mean);
-  const double half = 3.182446 * std::sqrt(3.0 / 4 * squares);
+  const double half = 2.776445 * std::sqrt(4.0 / 5 * squares);
   EXPECT_NEAR(row.low, value - half, 1e-4);
   EXPECT_NEAR(row.high, value + half, 1e-4);
 }
@@ -207,7 +207,7 @@ TEST(Embedding, AgreesWithANaiveTwin) {
   const auto compare = [&](const RowKey& key, const Tensor& x) {
     for (const auto& [kind, labels] : {std::pair("emotion", emotions), std::pair("speaker", speakers)}) {
       std::vector<double> silhouettes, precisions;
-      for (const std::string out : {"s0", "s1", "s2", "s3"}) {
+      for (const std::string out : {"s0", "s1", "s2", "s3", "s4"}) {
         std::vector<size_t> left;
         for (const size_t i : all)
           if (speakers[i] != out) left.push_back(i);
@@ -239,12 +239,12 @@ TEST(Embedding, AgreesWithANaiveTwin) {
 
   EXPECT_NEAR(row_of(findings, key_of("adapted", "A", 0, "r_precision_emotion_chance")).value, 11.0 / 35, 1e-12);
   EXPECT_NEAR(row_of(findings, key_of("frozen", "residual", 1, "r_precision_speaker_chance")).value,
-              (2 * 10 * 9 + 2 * 8 * 7) / (36.0 * 35), 1e-12);
+              (3 * 8 * 7 + 2 * 6 * 5) / (36.0 * 35), 1e-12);
   EXPECT_EQ(find_row(findings.rows, key_of("frozen", "A", 0, "silhouette_emotion")), nullptr);
 }
 
 TEST(Embedding, PicturesTheFoldAndSaysWhatItFound) {
-  const HandMade made(36);
+  const HandMade made(36, 4);
   const Findings findings = made.find();
   std::map<std::string, Tensor> arrays;
   for (const auto& array : findings.arrays) arrays[array.name] = array.values;

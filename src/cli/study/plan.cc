@@ -55,6 +55,20 @@ void check_places(const StudyPlan& plan) {
          partial.string());
 }
 
+// Error if the folder holds runs, and none that has a name of this study's runs.
+void check_same_study(const StudyPlan& plan) {
+  const Path runs = plan.folder() / "runs";
+  if (!fs::is_directory(runs)) return;
+  std::string other;
+  for (const auto& entry : fs::directory_iterator(runs)) {
+    other = entry.path().filename().string();
+    for (const PlannedRun& run : plan.runs)
+      if (other.starts_with(run.run.name + "-")) return;
+  }
+  if (!other.empty())
+    fail("{} holds another study, with runs such as {}: give another folder", plan.folder().string(), other);
+}
+
 // Error if two runs have the same inputs, so that one of them is trained for nothing.
 void check_differences(const std::vector<PlannedRun>& runs, const std::string& file) {
   std::map<std::string, std::string> names;  // by digest
@@ -142,6 +156,7 @@ StudyPlan plan_study(const Path& file, const Path& out) {
   const auto known = training_flags();
   for (const StudyRun& run : plan.study.runs) plan.runs.push_back(planned(run, known, file.string()));
   check_differences(plan.runs, file.string());
+  check_same_study(plan);
   if (const auto& flags = plan.study.analyze)
     with_place(*flags, "[analyze]", file.string(), [&] { check_analysis_flags(words_of(*flags)); });
   return plan;

@@ -157,23 +157,33 @@ void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   fmt::print("{}", trained(base, clips, folds, a, part, out));
 }
 
-// The SHA-256 of a base model, which is read once.
-std::string sha256_of_base(const TrainArguments& a) {
-  static std::map<std::pair<std::string, std::string>, std::string> known;
-  const auto [found, fresh] = known.emplace(std::pair{a.model, a.base_precision}, "");
-  if (fresh) found->second = opened_base(a).sha256;
-  return found->second;
+// What a training's settings need of its base model.
+struct BaseFacts {
+  std::string sha256;
+  WhisperConfig config;
+};
+
+// Each base model is read once.
+const BaseFacts& facts_of_base(const TrainArguments& a) {
+  static std::map<std::pair<std::string, std::string>, BaseFacts> known;
+  const std::pair key{a.model, a.base_precision};
+  if (const auto found = known.find(key); found != known.end()) return found->second;
+  const Base base = opened_base(a);
+  return known.emplace(key, BaseFacts{base.sha256, base.encoder.config}).first->second;
 }
 
-ResolvedTraining resolved(const CLI::App& command, const TrainArguments& a) {
+ResolvedTraining resolved(const CLI::App& command, TrainArguments& a) {
   LoadedClips loaded{read_corpora(a.corpora, label_map_of(a.labels.empty() ? "*" : a.labels))};
   if (const std::string missing = check_files(loaded.clips); !missing.empty() && !a.skip_unreadable)
     fail("{}", missing);
   const auto folds = folds_of(loaded, a);
   TrainingInputs inputs = inputs_of(config_of(command, a, loaded.clips), loaded.clips, a);
   inputs.folds = fold_letters(folds, loaded.clips.clips.size());
-  inputs.base_sha256 = sha256_of_base(a);
+  const BaseFacts& base = facts_of_base(a);
+  inputs.base_sha256 = base.sha256;
   if (a.machine.precision != "auto") inputs.precision = a.machine.precision;  // auto: whatever the machine is best at
+  if (!a.from.given()) a.adapter.choose_layers(a.run.adapter, base.config);  // refuses layers that the model lacks
+  check_recompute(a.run);
   return {digest_of(inputs), std::ssize(folds), a.run.seeds};
 }
 

@@ -10,14 +10,15 @@
 #include "statistics/bootstrap.h"
 #include "statistics/intervals/or_reason.h"
 #include "statistics/intervals/pooled_scores.h"
+#include "statistics/jackknife.h"
 
 namespace loralens {
 
 // Fewest runs from which the variance between runs is estimated. With two runs the intervals do not reach their nominal
 // coverage in the simulation (docs/validity.md).
 constexpr int64_t fewest_runs = 3;
-// Fewest speakers with which the intervals reach their nominal coverage in the simulation.
-constexpr int64_t fewest_speakers = 4;
+// Fewest speakers from whom an interval is given. With four, one cell of the simulation is below its limit.
+constexpr int64_t fewest_speakers = fewest_groups;
 
 // Variances of the mean over R runs of a pooled score: by speakers (contributions averaged over runs), by runs, and by
 // their interaction. runs and interaction are 0 for one run.

@@ -71,10 +71,11 @@ TEST(PooledInterval, SaysWhyThereIsNone) {
     EXPECT_FALSE(interval.value);
     return interval.reason;
   };
-  EXPECT_THAT(reason({speakers_with({9, 7, 8})}), HasSubstr("3 speakers are too few"));
-  EXPECT_THAT(reason({speakers_with({9, 7, 8, 9}), speakers_with({9, 7, 8, 9})}), HasSubstr("2 runs are too few"));
-  EXPECT_THAT(reason({speakers_with({10, 10, 10, 10})}), HasSubstr("at the end of its range"));
-  EXPECT_THAT(reason({speakers_with({9, 9, 9, 9})}), HasSubstr("all speakers contribute the same"));
+  EXPECT_THAT(reason({speakers_with({9, 7, 8, 9})}), HasSubstr("4 speakers are too few"));
+  EXPECT_THAT(reason({speakers_with({9, 7, 8, 9, 8}), speakers_with({9, 7, 8, 9, 8})}),
+              HasSubstr("2 runs are too few"));
+  EXPECT_THAT(reason({speakers_with({10, 10, 10, 10, 10})}), HasSubstr("at the end of its range"));
+  EXPECT_THAT(reason({speakers_with({9, 9, 9, 9, 9})}), HasSubstr("all speakers contribute the same"));
 }
 
 TEST(PooledScores, SayThatAClassIsMissingWithoutASpeaker) {
