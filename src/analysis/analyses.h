@@ -14,6 +14,8 @@ std::unique_ptr<Analysis> make_erasure(const Setting& setting);
 std::unique_ptr<Analysis> make_ablation(const Setting& setting);
 std::unique_ptr<Analysis> make_depth(const Setting& setting);
 std::unique_ptr<Analysis> make_patching(const Setting& setting);
+std::unique_ptr<Analysis> make_paths(const Setting& setting);
+std::unique_ptr<Analysis> make_attribution(const Setting& setting);
 std::unique_ptr<Analysis> make_difference_lens(const Setting& setting);
 std::unique_ptr<Analysis> make_steering(const Setting& setting);
 std::unique_ptr<Analysis> make_components(const Setting& setting);

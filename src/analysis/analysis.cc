@@ -93,21 +93,27 @@ std::vector<Tensor> BatchView::logits_under(std::span<const Head* const> heads, 
   return all;
 }
 
-Tensor BatchView::value_at(const Site& site) const {
+std::vector<Tensor> BatchView::values_at(int64_t layer, std::span<const SiteKind> kinds) const {
   struct Reader : Observer {
-    explicit Reader(const Site& wanted) : site(wanted) {}
-    bool wants(const Site& seen) const override { return seen == site; }
-    void see(const Pass&, const Site&, const Tensor& seen, int64_t) override { value = seen; }
-    Site site;
-    Tensor value;
-  } reader(site);
+    Reader(int64_t layer, std::span<const SiteKind> kinds) : layer(layer), kinds(kinds), values(kinds.size()) {}
+    size_t place_of(const Site& site) const {
+      return site.layer == layer ? static_cast<size_t>(std::ranges::find(kinds, site.kind) - kinds.begin())
+                                 : kinds.size();
+    }
+    bool wants(const Site& site) const override { return place_of(site) < kinds.size(); }
+    void see(const Pass&, const Site& site, const Tensor& value, int64_t) override { values[place_of(site)] = value; }
+    int64_t layer;
+    std::span<const SiteKind> kinds;
+    std::vector<Tensor> values;
+  } reader(layer, kinds);
   Taps taps;
   taps.observers.push_back(&reader);
   Pass again = pass;
   again.taps = &taps;
-  run(subject.encoder, subject.model.adapted.adapters, residuals[site.layer], {site.layer, site.layer + 1}, again);
-  if (!reader.value.defined()) fail("layer {} has no site {}", site.layer, name_of(site.kind));
-  return reader.value;
+  run(subject.encoder, subject.model.adapted.adapters, residuals[layer], {layer, layer + 1}, again);
+  for (size_t i = 0; i < kinds.size(); ++i)
+    if (!reader.values[i].defined()) fail("layer {} has no site {}", layer, name_of(kinds[i]));
+  return reader.values;
 }
 
 const BatchView& ModelViews::of(Role role) const {

@@ -114,8 +114,10 @@ struct BatchView {
   // The logits of such a pass under each of these heads in place of the model's own. The layers run once.
   std::vector<at::Tensor> logits_under(std::span<const Head* const> heads, int64_t layer, const at::Tensor& x,
                                        std::vector<Intervention*> interventions = {}) const;
-  // The value at a site inside a layer: runs this layer again from its residual stream. Only if residuals are kept.
-  at::Tensor value_at(const Site& site) const;
+  // The values at these sites inside one layer, in their order: runs this layer again from its residual stream. Only if
+  // residuals are kept.
+  std::vector<at::Tensor> values_at(int64_t layer, std::span<const SiteKind> kinds) const;
+  at::Tensor value_at(const Site& site) const { return values_at(site.layer, {&site.kind, 1}).front(); }
 };
 
 // One batch after it has passed through several models. Each view keeps its logits and, if wanted, its residuals. For a

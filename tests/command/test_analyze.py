@@ -173,6 +173,29 @@ def test_concepts_are_erased_only_by_name(trained, some, tmp_path):
     assert sum("gender is not erased" in note for note in notes) == 2
 
 
+def expect_paths_and_shares(folder, layers):
+    """The tables of `paths` and `attribution`, by their sum rules."""
+    effects = {(row["layer"], row["component"]): float(row["value"])
+               for row in rows(folder, "paths", metric="effect", variant="", fold="")}
+    assert {layer for layer, component in effects if component == "total"} == layers
+    for layer in layers:
+        assert effects[layer, "direct"] + effects[layer, "relayed"] == pytest.approx(effects[layer, "total"], abs=1e-9)
+    for model in ("adapted", "frozen", "adapted-frozen"):
+        shares = {(row["layer"], row["component"]): float(row["value"])
+                  for row in rows(folder, "attribution", model=model, metric="logit", variant="", fold="")}
+        parts = sum(shares[str(layer), part] for layer in range(4) for part in ("attention", "mlp"))
+        whole = parts + shares["-1", "embedding"] + shares["", "bias"]
+        assert whole == pytest.approx(shares["", "none"], abs=1e-9), model
+
+
+def test_paths_and_attribution_are_made_only_by_name(trained, some, tmp_path):
+    folder = tmp_path / "found"
+    succeed("analyze", trained, "--threads", 1, "--clips", some, "--only", "paths,attribution", "-o", folder)
+    expect_paths_and_shares(folder, {"2", "3"})
+    reading = [analysis["reading"][0] for analysis in json.loads((folder / "summary.json").read_text())["analyses"]]
+    assert "straight to the head" in reading[0] and "what attention adds" in reading[1]
+
+
 def test_one_fold_of_a_run_is_tested_on_its_own_clips(trained, tmp_path):
     folder = tmp_path / "fold"
     succeed("analyze", trained / "fold-01", *CHEAP, "-o", folder)
@@ -223,6 +246,8 @@ def test_bottlenecks_train_predict_and_have_no_update_of_a_weight(quick, corpus,
     changed = {int(row["layer"]) for row in rows(folder, "contribution", model="adapted-frozen") if float(row["value"]) != 0}
     assert changed == {2, 3}
     assert not rows(folder, "spectrum")
+    succeed("analyze", run_folder, "--only", "paths,attribution", "--clips", some, "--threads", 1, "-o", tmp_path / "causes")
+    expect_paths_and_shares(tmp_path / "causes", {"2", "3"})
 
 
 def test_nothing_is_overwritten_unasked(trained, some, tmp_path):

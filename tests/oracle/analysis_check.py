@@ -52,7 +52,7 @@ def make_cases(command: pathlib.Path, folder: pathlib.Path) -> dict[str, Case]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     corpus = folder / "corpus" / "clips.csv"
-    call(command, "synth", "-o", corpus.parent, "--voices", 5, "--sentences", 4)
+    call(command, "synth", "-o", corpus.parent, "--voices", 6, "--sentences", 3)
     few = keep_few(corpus)
     training = ["--model", MODEL, "--folds", "speaker:2", *MACHINE, "--batch", 1, "--learning-rate", 2e-3]
     call(command, "train", *training, "--corpus", few, "-o", folder / "paper", "--protocol", "paper", "--epochs", 1,
@@ -67,14 +67,14 @@ def make_cases(command: pathlib.Path, folder: pathlib.Path) -> dict[str, Case]:
     lists = {"test": paths[6:2:-1], "sample": [*paths[4:], *paths[:2]]}
     tested = {fold: [row["id"] for row in read_csv(folder / "strict" / "folds.csv")
                      if row["fold"] == fold and row["part"] == "test"] for fold in "01"}
-    strict = {"test": [*tested["0"][::6], *tested["1"][1::5]], "sample": [*tested["1"][::3], *tested["0"][2:32]]}
+    strict = {"test": [*tested["0"][::4], *tested["1"][1::5]], "sample": [*tested["1"][::3], *tested["0"][2:32]]}
     write_large(folder / "strict", folder / "large")
     return {"paper": analysed(command, folder, "paper", "paper", few, lists),
             "strict": analysed(command, folder, "strict", "strict", corpus, strict),
             "padded": analysed(command, folder, "paper", "strict", few, lists, ["contribution"]),
             "intruders": analysed(command, folder, "large", "strict", corpus, strict, ["components"]),
             "by name": analysed(command, folder, "strict", "strict", corpus, strict,
-                                ["steering", "components", "neurons", "retention"]),
+                                ["paths", "attribution", "steering", "components", "neurons", "retention"]),
             "speakers": analysed(command, folder, "speakers", "strict", many, {"test": half, "sample": half},
                                  ["probes", "erasure-of-concepts"])}
 

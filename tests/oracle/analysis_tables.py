@@ -10,6 +10,7 @@ import numpy
 from analysis_ablation import ablation
 from analysis_adapters import embedding, paper_alignment, spectrum, strict_alignment
 from analysis_answers import uar_rows
+from analysis_attribution import attribution
 from analysis_case import Case, Fold
 from analysis_components import components
 from analysis_concept_erasure import erasure_of_concepts
@@ -17,6 +18,7 @@ from analysis_difference_lens import difference_lens
 from analysis_models import Recording
 from analysis_neurons import neurons
 from analysis_patching import patching
+from analysis_paths import paths
 from analysis_probes import probes
 from analysis_retention import retention
 from analysis_rows import ClipMeans, Expected, FoldMeans, Key, Rows, text
@@ -265,6 +267,8 @@ TABLES = {"contribution": contribution,
           "erasure": erasure,
           "ablation": ablation,
           "patching": patching,
+          "paths": paths,
+          "attribution": attribution,
           "difference-lens": difference_lens,
           "steering": steering,
           "components": components,
@@ -278,7 +282,8 @@ TABLES = {"contribution": contribution,
           "embedding": lambda case: {} if case.paper else embedding(case),
           "dynamics": dynamics}
 
-BY_NAME = {"steering", "components", "neurons", "erasure-of-concepts", "retention"}  # made only if --only names them
+# made only if --only names them
+BY_NAME = {"paths", "attribution", "steering", "components", "neurons", "erasure-of-concepts", "retention"}
 # not made by --protocol paper
 BEYOND_PAPER = {"ablation", "patching", "difference-lens", "probes"}
 
@@ -289,6 +294,8 @@ LEFT_OUT = (("spectrum", "paper", "dropout", "the masks of dropout are random"),
             ("logit-lens", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
             ("ablation", "strict", "noise", "the noise is random"),
             ("patching", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
+            ("paths", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
+            ("attribution", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
             ("neurons", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
             ("steering", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
             ("erasure-of-concepts", "strict", "permuted", "the permutations are random"),

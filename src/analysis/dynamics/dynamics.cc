@@ -179,6 +179,9 @@ class Dynamics : public Analysis {
     const auto common = common_steps();
     FoldCurves curves(setting_);
     for (auto& [fold, of_fold] : folds_) {
+      for (const auto& [layer, norms] : update_norms(of_fold))  // of all steps: the last one is the training's own
+        if (norms.rbegin()->second > 0)
+          curves.add(fold, key_of(layer, "", "BA", "half_norm_step"), static_cast<double>(half_step(norms)));
       for (auto& [key, curve] : of_fold) {
         std::erase_if(curve, [&](const auto& point) { return !common.contains(point.first); });
         for (const auto& [step, value] : curve) {
@@ -187,9 +190,6 @@ class Dynamics : public Analysis {
           curves.add(fold, at_step, value);
         }
       }
-      for (const auto& [layer, norms] : update_norms(of_fold))
-        if (norms.rbegin()->second > 0)
-          curves.add(fold, key_of(layer, "", "BA", "half_norm_step"), static_cast<double>(half_step(norms)));
     }
     for (const Row& row : curves.rows()) {
       if (setting_.folds > 1 && row.fold) continue;

@@ -89,6 +89,17 @@ TEST_F(DynamicsTest, FoldsAreAveragedAtTheStepsTheyShare) {
   for (const Row& each : findings.rows) EXPECT_FALSE(each.fold) << "each fold's are in its own file";
 }
 
+TEST_F(DynamicsTest, HalfOfTheLastNormIsThatOfTheFoldsOwnLastStep) {
+  const auto norms = [](std::initializer_list<std::pair<int, double>> points) {
+    std::string rows;
+    for (const auto& [step, norm] : points) rows += fmt::format("{},0,1,v_proj,BA,norm,{}\n", step, norm);
+    return rows;
+  };
+  add_fold(norms({{0, 0.0}, {50, 1.0}, {100, 1.5}}));
+  add_fold(norms({{0, 0.0}, {50, 1.0}, {100, 2.0}, {150, 4.0}}));  // at the last common step 2: half by step 50
+  EXPECT_EQ(row_of(find(), 1, "", "BA", "half_norm_step", {})->value, 75);
+}
+
 TEST_F(DynamicsTest, AVanishingGradientIsNamed) {
   std::string rows = look(0, 1, 1, 0.1, 0.1, 0, 0, 1) + look(100, 1, 1, 0.1, 0.1, 1, 1, 1);
   const std::string last = "100,0,1,,residual,gradient_norm,1\n";
