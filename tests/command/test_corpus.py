@@ -4,11 +4,11 @@ import soundfile
 
 from support import expect_error, expect_no_trace, files_of, noise, run, succeed, table_of, write_table, write_wav
 
-READERS = ["crema-d", "emo-db", "emobox", "esd", "folders", "iemocap", "meld", "msp-improv", "msp-podcast", "ravdess",
-           "savee", "table", "tess"]
+READERS = ["audformat", "crema-d", "datasets", "emo-db", "emobox", "esd", "folders", "iemocap", "meld", "msp-improv",
+           "msp-podcast", "ravdess", "savee", "table", "tess"]
 FLAGS = {"--style": {"iemocap"}, "--segments": {"iemocap"}, "--perceived": {"crema-d"},
-         "--speaker-pattern": {"folders", "table", "emobox"}, "--audio": {"table", "emobox"}, "--path-column": {"table"},
-         "--start-column": {"table"}}
+         "--speaker-pattern": {"folders", "table", "emobox", "datasets", "audformat"}, "--audio": {"table", "emobox"},
+         "--path-column": {"table"}, "--start-column": {"table", "datasets"}, "--table": {"audformat"}}
 
 
 def tree(root, names):
@@ -114,6 +114,8 @@ def test_labels_from_a_file(ravdess, tmp_path):
     (["msp-podcast", "."], ["no labels of MSP-Podcast", "Labels/labels_consensus.csv"]),
     (["savee", "."], ["no SAVEE", "DC_a01.wav"]),
     (["tess", "."], ["no TESS", "OAF_back_angry.wav"]),
+    (["datasets", "."], ["no metadata.csv", "loralens corpus folders"]),
+    (["audformat", "."], ["no db.yaml"]),
 ])
 def test_what_is_no_such_corpus(arguments, words, tmp_path):
     expect_error(run("corpus", *arguments, "-o", "clips.csv", cwd=tmp_path), 1, *words)
@@ -164,6 +166,8 @@ def trees(tmp_path):
         "msp-podcast": ["Audios/MSP-PODCAST_0001_0001.wav", "Audios/MSP-PODCAST_0002_0001.wav"],
         "savee": ["AudioData/DC/a01.wav", "AudioData/JE/n01.wav"],
         "tess": ["OAF_angry/OAF_back_angry.wav", "YAF_neutral/YAF_back_neutral.wav"],
+        "datasets": ["test/1_a.wav", "train/2_a.wav"],
+        "audformat": ["wav/1_a.wav", "wav/2_a.wav"],
     }
     for reader, clips in names.items():
         for name in clips:
@@ -180,6 +184,10 @@ def trees(tmp_path):
         "msp-improv/Evalution.txt":
             b"UTD-IMPROV-S01A-F01-S-FM01.avi; A; A:2.6; V:3.4; D:3.0 ; N:3.8;\nr-1; Angry; Angry; A:2; V:2; D:2; N:2;\n"
             b"\nUTD-IMPROV-S01A-M01-S-FM02.avi; N; A:2.6; V:3.4; D:NaN ; N:3.8;\n",
+        "datasets/test/metadata.csv": b"file_name,label,speaker\n1_a.wav,Angry,1\n",
+        "datasets/train/metadata.jsonl": b'{"file_name": "2_a.wav", "label": "Neutral", "speaker": 2}\n',
+        "audformat/db.yaml": b"name: audformat\ntables:\n  emotion: {type: filewise}\n",
+        "audformat/db.emotion.csv": b"file,emotion,speaker\nwav/1_a.wav,Angry,1\nwav/2_a.wav,Neutral,2\n",
         "emobox/emobox_test_fold_1.jsonl":
             b'{"wav": "wav/1_a.wav", "emo": "Angry", "dataset": "emobox"}\n'
             b'{"wav": "wav/2_a.wav", "emo": "Neutral", "dataset": "emobox"}\n',
@@ -208,7 +216,7 @@ def test_four_classes_fit_every_reader(trees, tmp_path):
         assert [row["label"] for row in rows] == ["anger", "neutral"]
         assert len({row["speaker"] for row in rows} - {""}) == 2
         assert all((tmp_path / row["path"]).is_file() for row in rows)
-        assert name in ("folders", "table") or {row["corpus"] for row in rows} == {name}
+        assert name in ("folders", "table", "datasets") or {row["corpus"] for row in rows} == {name}
 
 
 def test_folders_name_what_they_pass_over(tmp_path):

@@ -257,6 +257,20 @@ void make_inputs(const Path& folder) {
   aside([&] { write_pickles(folder); });
   fs::copy(folder / "run" / "folds.csv", folder / "folds.csv");
   fs::copy(folder / "run" / "config.toml", folder / "train.toml");
+  for (const char* name : {"database", "dataset"}) fs::create_directory(folder / name);
+  write_file(
+      folder / "database" / "db.yaml",
+      "name: words\nlanguages: [deu]\nschemes:\n  speaker:\n    labels:\n      3: {gender: male, language: deu}\n"
+      "tables:\n  emotion: {type: segmented, columns: {emotion: {scheme_id: emotion}}}\n");
+  write_file(
+      folder / "database" / "db.emotion.csv",
+      "file,start,end,emotion,speaker\n0.wav,0 days,NaT,anger,3\n1.wav,0 days 00:00:00.1,0 days 00:00:00.2,joy,3\n");
+  write_file(
+      folder / "dataset" / "metadata.jsonl",
+      "{\"file_name\": \"0.wav\", \"label\": 0, \"speaker\": \"a\"}\n{\"file_name\": \"1.wav\", \"label\": 1}\n");
+  write_file(folder / "dataset" / "README.md",
+             "---\ndataset_info:\n  features:\n  - name: label\n    dtype:\n      class_label:\n        names:\n"
+             "          '0': anger\n          '1': joy\n---\n");
   write_file(folder / "study.toml",
              "title = 'ranks'\n[train]\nmodel = 'base'\ncorpus = 'tiny.csv'\nfolds = 'speaker:2'\nselect = 'last'\n"
              "[grid]\nbatch = [1, 2]\n[grid.update.frozen]\nmethod = 'frozen'\n[grid.update.lora]\nalpha = 0.5\n"

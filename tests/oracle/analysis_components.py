@@ -139,7 +139,7 @@ def components(case: Case) -> Rows:
                     logits = whisper.logits_from(model, first, recording.residuals[first])
                 value = answers.add(fold, recording, logits, model="adapted", **key)
                 nothing = key.get("variant") == "lambda-1" or key.get("layer") == text(most)
-                means.add(fold.number, number, value - plain, 1e-6 if nothing else 0, model="adapted", metric="change",
+                means.add(fold.number, number, value - plain, 2e-6 if nothing else 0, model="adapted", metric="change",
                           **key)
                 values[tuple(key.items())] = value
                 if key["component"] == "ordinary":

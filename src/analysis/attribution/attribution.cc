@@ -23,9 +23,9 @@
 #include "analysis/answer_curves.h"
 #include "analysis/attribution/logit_parts.h"
 #include "analysis/attribution/part_gradients.h"
+#include "analysis/attribution/rank_correlation.h"
 #include "analysis/attribution/words.h"
 #include "analysis/causal/reading_heads.h"
-#include "statistics/rank_correlation.h"
 
 namespace loralens {
 namespace {

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "analysis/curves.h"
@@ -43,9 +44,13 @@ std::string sentence_on_parts(const Findings& findings, const char* variant, con
 std::string sentence_on_the_largest(const Findings& findings) {
   const Row* largest = nullptr;
   int64_t count = 0;
+  // Rows over all folds, or, of a single fold, those of this fold.
+  const bool several =
+      std::ranges::any_of(findings.rows, [](const Row& row) { return !row.fold && row.key.metric == "logit"; });
   for (const Row& row : findings.rows) {
     const RowKey& key = row.key;
-    if (find_row(findings.rows, key) != &row || key.model != "adapted-frozen" || !key.variant.empty() || key.metric != "logit" || !key.layer ||
+    const bool change = key.model == "adapted-frozen" && key.variant.empty() && key.metric == "logit";
+    if (!change || !key.layer || row.fold.has_value() == several ||
         (key.component != "mlp" && !key.component.starts_with("head-")))
       continue;
     ++count;

@@ -10,10 +10,10 @@
 #include "base/error.h"
 #include "base/pattern.h"
 #include "base/text.h"
-#include "corpus/readers/audio_folder.h"
-#include "corpus/readers/json_lines.h"
 #include "corpus/readers/readers.h"
 #include "corpus/readers/speaker_pattern.h"
+#include "corpus/readers/tables/audio_folder.h"
+#include "corpus/readers/tables/json_lines.h"
 #include "corpus/readers/tree.h"
 
 namespace loralens {

@@ -10,7 +10,9 @@
 namespace loralens {
 
 // Each reader has one line here and one in readers(); it is defined in a file of its own.
+const Reader& audformat_reader();
 const Reader& crema_d_reader();
+const Reader& datasets_reader();
 const Reader& emo_db_reader();
 const Reader& emobox_reader();
 const Reader& esd_reader();
@@ -26,9 +28,9 @@ const Reader& tess_reader();
 
 const std::vector<const Reader*>& readers() {
   static const std::vector<const Reader*> all = {
-      &crema_d_reader(), &emo_db_reader(), &emobox_reader(),     &esd_reader(),         &folders_reader(),
-      &iemocap_reader(), &meld_reader(),   &msp_improv_reader(), &msp_podcast_reader(), &ravdess_reader(),
-      &savee_reader(),   &table_reader(),  &tess_reader()};
+      &audformat_reader(),   &crema_d_reader(), &datasets_reader(), &emo_db_reader(), &emobox_reader(),
+      &esd_reader(),         &folders_reader(), &iemocap_reader(),  &meld_reader(),   &msp_improv_reader(),
+      &msp_podcast_reader(), &ravdess_reader(), &savee_reader(),    &table_reader(),  &tess_reader()};
   return all;
 }
 

@@ -19,8 +19,10 @@ struct ReaderOptions {
   std::string labels = "default";  // "default": the reader's default_labels(); else as for label_map_of
   std::string style;  // iemocap: improvised or scripted; empty: both
   bool segments = false;  // iemocap: utterances are segments of the dialogues' audio
+  std::string table;  // audformat: the table with the labels; empty: the only one with labels
   std::string perceived;  // crema-d: label by the raters' vote (voice, face or multimodal); empty: by acted emotion
-  std::string speaker_pattern;  // folders, table, emobox: regular expression whose group is the speaker; empty: none
+  // folders, table, emobox, datasets, audformat: regular expression whose group is the speaker; empty: none
+  std::string speaker_pattern;
   std::string
       audio;  // table, emobox: folder to which the paths are relative; empty: the table's own, or where they are found
   // table: names of the user's columns. Columns after label_column are optional if they have their default name.

@@ -35,7 +35,8 @@ TEST(Readers, AreFoundByName) {
   }
   EXPECT_EQ(error_of([] { reader("emodb"); }),
             "there is no reader 'emodb' for a corpus; there are:"
-            " crema-d emo-db emobox esd folders iemocap meld msp-improv msp-podcast ravdess savee table tess");
+            " audformat crema-d datasets emo-db emobox esd folders iemocap meld msp-improv msp-podcast ravdess savee "
+            "table tess");
 }
 
 // ---- RAVDESS

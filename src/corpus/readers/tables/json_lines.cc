@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "corpus/readers/json_lines.h"
+#include "corpus/readers/tables/json_lines.h"
 
 #include <map>
 #include <sstream>

@@ -7,11 +7,12 @@
 #include "base/formats/user_table.h"
 #include "base/text.h"
 #include "corpus/columns.h"
-#include "corpus/readers/audio_folder.h"
-#include "corpus/readers/json_lines.h"
 #include "corpus/readers/msp_podcast.h"
 #include "corpus/readers/readers.h"
 #include "corpus/readers/speaker_pattern.h"
+#include "corpus/readers/tables/audio_folder.h"
+#include "corpus/readers/tables/json_lines.h"
+#include "corpus/readers/tables/table_corpus.h"
 
 namespace loralens {
 namespace {
@@ -97,40 +98,64 @@ class TableReader : public Reader {
   }
 
   std::vector<ReaderOption> options() const override {
-    std::vector<ReaderOption> all;
-    for (const auto& [name, theirs] : columns)
-      all.push_back({fmt::format("--{}-column", name), fmt::format("the table's column for {}", name), theirs});
+    std::vector<ReaderOption> all = column_options(/*path=*/true);
     all.push_back(audio_option());
     all.push_back(speaker_pattern_option("a clip's path in the table"));
     return all;
   }
 
   RawCorpus read(const Path& root, const ReaderOptions& options) const override {
-    UserTable read = read_table(root);
-    Table& table = read.table;
-    std::map<std::string, std::string> taken;
-    for (size_t i = 0; i < std::size(columns); ++i) {
-      const std::string name = columns[i].name, theirs = options.*columns[i].theirs;
-      if (const auto [other, fresh] = taken.emplace(theirs, name); !fresh)
-        fail("{}: the column '{}' cannot be both {} and {}: they need a column each", root.string(), theirs,
-             other->second, name);
-      if (theirs == name) take_spelling(read, name);
-      if (i < needed || theirs != name) rename(table, theirs, name, root);
-    }
-    if (table.column("speaker") < 0 && options.speaker_pattern.empty())
-      read.notes.emplace_back(
-          "no speakers: --speaker-column names their column, or --speaker-pattern takes them from "
-          "the paths");
-    set_speakers(table, options.speaker_pattern, root);
-    spell_out_labels(table, options.label_column, read.notes);
-    if (std::string note = note_on_segments(table.header, root.string()); !note.empty())
-      read.notes.push_back(std::move(note));
-    const Path folder = audio_folder(table, root, options.audio, read.notes);
-    return {clips_of_table(table, root.string(), folder), read.notes};
+    return corpus_of_table(read_table(root), root, options);
   }
 };
 
 }  // namespace
+
+std::vector<ReaderOption> column_options(bool path) {
+  std::vector<ReaderOption> all;
+  for (const auto& [name, theirs] : columns)
+    if (path || name != columns[0].name)
+      all.push_back({fmt::format("--{}-column", name), fmt::format("the table's column for {}", name), theirs});
+  return all;
+}
+
+RawCorpus corpus_of_table(UserTable read, const Path& file, const ReaderOptions& options,
+                          const std::optional<Path>& folder) {
+  Table& table = read.table;
+  std::map<std::string, std::string> taken;
+  for (size_t i = 0; i < std::size(columns); ++i) {
+    const std::string name = columns[i].name, theirs = options.*columns[i].theirs;
+    if (const auto [other, fresh] = taken.emplace(theirs, name); !fresh)
+      fail("{}: the column '{}' cannot be both {} and {}: they need a column each", file.string(), theirs,
+           other->second, name);
+    if (theirs == name) take_spelling(read, name);
+    if (i < needed || theirs != name) rename(table, theirs, name, file);
+  }
+  if (table.column("speaker") < 0 && options.speaker_pattern.empty())
+    read.notes.emplace_back(
+        "no speakers: --speaker-column names their column, or --speaker-pattern takes them from "
+        "the paths");
+  set_speakers(table, options.speaker_pattern, file);
+  spell_out_labels(table, options.label_column, read.notes);
+  if (std::string note = note_on_segments(table.header, file.string()); !note.empty())
+    read.notes.push_back(std::move(note));
+  const Path base = folder ? *folder : audio_folder(table, file, options.audio, read.notes);
+  return {clips_of_table(table, file.string(), base), read.notes};
+}
+
+ReaderOptions with_columns_of(const std::vector<std::string>& header, ReaderOptions options,
+                              std::vector<std::string>& notes) {
+  const ReaderOptions defaults;
+  for (const auto& [ours, field] :
+       {std::pair{"label", &ReaderOptions::label_column}, std::pair{"speaker", &ReaderOptions::speaker_column}}) {
+    if (options.*field != defaults.*field || std::ranges::find(header, ours) != header.end()) continue;
+    const std::string column = column_like(header, ours);
+    if (column.empty()) continue;
+    options.*field = column;
+    notes.push_back(fmt::format("the column '{}' is taken as {}", shown(column), ours));
+  }
+  return options;
+}
 
 const Reader& table_reader() {
   static const TableReader reader;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "corpus/readers/audio_folder.h"
+#include "corpus/readers/tables/audio_folder.h"
 
 #include <algorithm>
 #include <set>

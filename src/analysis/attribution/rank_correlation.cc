@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "statistics/rank_correlation.h"
+#include "analysis/attribution/rank_correlation.h"
 
 #include <algorithm>
 #include <cmath>

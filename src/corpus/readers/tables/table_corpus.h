@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// The clips of a table whose columns are named by options; used by the readers of users' tables and of folders that
+// hold such tables.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "base/formats/user_table.h"
+#include "corpus/readers/readers.h"
+
+namespace loralens {
+
+// The flags --label-column, --speaker-column, ..., and --path-column if `path`.
+std::vector<ReaderOption> column_options(bool path);
+
+// The clips of the table. file: its name in messages; folder: to which its paths are relative, none: audio_folder().
+// Error for a column that the options name and the table lacks, one that is named twice, and those of clips_of_table().
+RawCorpus corpus_of_table(UserTable read, const Path& file, const ReaderOptions& options,
+                          const std::optional<Path>& folder = {});
+
+// The options with the label's and the speaker's column taken from the header by their meaning (column_like), where
+// they are not named and the header lacks the default name. notes: receives a line for each.
+ReaderOptions with_columns_of(const std::vector<std::string>& header, ReaderOptions options,
+                              std::vector<std::string>& notes);
+
+}  // namespace loralens
