@@ -45,7 +45,7 @@ def test_synth_makes_a_balanced_corpus(corpus):
 
 def test_a_run_holds_what_the_contract_says(lora):
     model = {"adapter_config.json", "adapter_model.safetensors", "config.json", "history.csv", "initial.safetensors",
-             "watch.csv"}
+             "watch.csv", "README.md", "preprocessor_config.json"}
     expected = {"config.toml", "folds.csv", "inputs.json", "metrics.json", "predictions.csv", "recordings.csv"}
     expected |= {f"final/{name}" for name in model}
     expected |= {f"{fold}/{name}" for fold in ("fold-00", "fold-01") for name in model | {"predictions.csv"}}

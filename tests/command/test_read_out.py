@@ -28,7 +28,8 @@ def test_the_choice_and_all_candidates_are_recorded(frozen):
         assert {c["hidden_state"] for c in candidates} == {0, 1, 2, 3, 4} and len(candidates) == 5 * 8
         best = min(candidates, key=lambda c: c["loss"])
         assert (best["hidden_state"], best["l2"]) == (read_out["hidden_state"], read_out["l2"])
-        assert set(files_of(frozen / name)) - {"predictions.csv"} == {"config.json", "head.safetensors"}
+        assert set(files_of(frozen / name)) - {"predictions.csv"} == {
+            "config.json", "head.safetensors", "preprocessor_config.json", "README.md"}
 
 
 def test_predict_reads_the_chosen_layer(frozen, clips):

@@ -25,7 +25,7 @@ def test_the_run_holds_and_scores_the_trainings_of_each_seed(several, trained):
     assert metrics["trainings"][0] == json.loads((trained / "metrics.json").read_text())["trainings"][0]
     for score in ("uar", "war", "macro_f1"):
         assert metrics[score]["pooled"] == pytest.approx(numpy.mean([t[score] for t in metrics["trainings"]]))
-        assert metrics[score]["low"] is None and "2 runs are too few" in metrics[score]["reason"]
+        assert metrics[score]["low"] is None and "4 speakers are too few" in metrics[score]["reason"]
     assert metrics["calibration"]["calibrated"] is None
     rows = table_of(several / "predictions.csv")
     assert list(rows[0])[-1] == "seed"
@@ -53,7 +53,7 @@ def test_an_analysis_takes_all_trainings(several, tmp_path):
     assert folds == {(fold, seed) for fold in "01" for seed in ("42", "43")}
     assert {(row["estimand"], row["low"]) for row in rows if not row["fold"]} == {("pooled", "")}
     notes = json.loads((tmp_path / "out" / "summary.json").read_text())["analyses"][0]["notes"]
-    assert sum("2 runs are too few" in note for note in notes) == 1
+    assert sum("4 speakers are too few" in note for note in notes) == 1
 
 
 def test_one_training_is_tested_on_the_folds_of_its_run(several, corpus, tmp_path):

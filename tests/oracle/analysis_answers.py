@@ -25,27 +25,24 @@ class Answers:
 
     def rows(self) -> Rows:
         rows = self.means.rows()
-        several = len({fold for found in self.read.values() for fold, *_ in found}) > 1
         for items, found in self.read.items():
-            for key, expected in uar_rows({("", ""): found}, several).items():
+            for key, expected in uar_rows({("", ""): found}).items():
                 rows[dataclasses.replace(key, **dict(items))] = expected
         return rows
 
 
-def uar_rows(read: dict, several: bool | None = None) -> Rows:
-    """several: whether there are several folds, though not all have all rows; None: whether the rows have several."""
+def uar_rows(read: dict) -> Rows:
     rows = {}
     for (role, layer), found in read.items():
         folds = sorted({fold for fold, *_ in found})
-        split = len(folds) > 1 if several is None else several
-        for name in ["", *folds] if split else folds:
+        for name in ["", *folds] if len(folds) > 1 else folds:
             part = [of_clip for of_clip in found if name in ("", of_clip[0])]
             labels, logits = [label for _, label, *_ in part], [logits for _, _, logits, _ in part]
             rarest = min(labels.count(label) for label in set(labels))
             unsure = sum(map(oracle.undecided, logits))
             predicted = [one.argmax() for one in logits]
             row = Expected(oracle.uar(labels, predicted), unsure / rarest / len(set(labels)), n=len(part))
-            if name == "" or not split:
+            if len(part) == len(found):
                 row = row.over_all(intervals.of_score(oracle.uar, labels, predicted, [of[3] for of in part]), "pooled")
             rows[Key(model=role, layer=text(layer), fold=text(name), metric="uar")] = row
     return rows

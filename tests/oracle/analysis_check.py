@@ -52,14 +52,14 @@ def make_cases(command: pathlib.Path, folder: pathlib.Path) -> dict[str, Case]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     corpus = folder / "corpus" / "clips.csv"
-    call(command, "synth", "-o", corpus.parent, "--voices", 6, "--sentences", 3)
+    call(command, "synth", "-o", corpus.parent, "--voices", 4, "--sentences", 4)
     few = keep_few(corpus)
     training = ["--model", MODEL, "--folds", "speaker:2", *MACHINE, "--batch", 1, "--learning-rate", 2e-3]
     call(command, "train", *training, "--corpus", few, "-o", folder / "paper", "--protocol", "paper", "--epochs", 1,
          "--head-learning-rate", 1e-3, "--watch", 2)
     call(command, "train", *training, "--corpus", corpus, "-o", folder / "strict", "--targets", "q_proj,v_proj,fc1",
          "--layers", "2-3", "--rank", 6, "--alpha", 12, "--epochs", 4, "--head-epochs", 3, "--watch", 8)
-    many = folder / "many" / "clips.csv"  # two training speakers in a fold
+    many = folder / "many" / "clips.csv"  # three training speakers in a fold, and enough speakers for intervals
     call(command, "synth", "-o", many.parent, "--voices", 6, "--sentences", 2)
     call(command, "train", *training, "--corpus", many, "-o", folder / "speakers", "--rank", 4, "--epochs", 2)
     half = [row["path"] for row in read_csv(many)][::2]
@@ -67,7 +67,7 @@ def make_cases(command: pathlib.Path, folder: pathlib.Path) -> dict[str, Case]:
     lists = {"test": paths[6:2:-1], "sample": [*paths[4:], *paths[:2]]}
     tested = {fold: [row["id"] for row in read_csv(folder / "strict" / "folds.csv")
                      if row["fold"] == fold and row["part"] == "test"] for fold in "01"}
-    strict = {"test": [*tested["0"][::4], *tested["1"][1::5]], "sample": [*tested["1"][::3], *tested["0"][2:32]]}
+    strict = {"test": [*tested["0"][::4], *tested["1"][1::5]], "sample": [*tested["1"][::3], *tested["0"][2:]]}
     write_large(folder / "strict", folder / "large")
     return {"paper": analysed(command, folder, "paper", "paper", few, lists),
             "strict": analysed(command, folder, "strict", "strict", corpus, strict),
@@ -76,7 +76,7 @@ def make_cases(command: pathlib.Path, folder: pathlib.Path) -> dict[str, Case]:
             "by name": analysed(command, folder, "strict", "strict", corpus, strict,
                                 ["paths", "attribution", "steering", "components", "neurons", "retention"]),
             "speakers": analysed(command, folder, "speakers", "strict", many, {"test": half, "sample": half},
-                                 ["probes", "erasure-of-concepts"])}
+                                 ["contribution", "ablation", "patching", "probes", "erasure-of-concepts"])}
 
 
 def analysed(command: pathlib.Path, folder: pathlib.Path, run: str, protocol: str, corpus: pathlib.Path, lists: dict,

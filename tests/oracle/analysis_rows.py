@@ -61,14 +61,12 @@ class ClipMeans:
 
     def rows(self) -> Rows:
         rows = {}
-        several = len({fold for values in self.values.values() for fold, *_ in values}) > 1
         for key, values in self.values.items():
-            folds = sorted({fold for fold, *_ in values})  # not all have intruders
-            for name in ["", *folds] if several else folds:
+            folds = sorted({fold for fold, *_ in values})
+            for name in ["", *folds] if len(folds) > 1 else folds:
                 part = [v for v in values if name == "" or v[0] == name]
                 expected = Expected(numpy.mean([v[2] for v in part]), sum(v[3] for v in part) / len(part), n=len(part))
-                whole = name == "" or not several
-                rows[dataclasses.replace(key, fold=str(name))] = self.finished(expected, key, part, whole)
+                rows[dataclasses.replace(key, fold=str(name))] = self.finished(expected, key, part, len(part) == len(values))
         return rows
 
     def finished(self, expected: Expected, key: Key, values: list, all_clips: bool) -> Expected:

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cctype>
 #include <set>
+#include <type_traits>
 
 #include "base/error.h"
 
@@ -16,8 +17,12 @@ std::vector<Path> sorted_files(const Path& root) {
   std::error_code code;
   if (!fs::is_directory(root, code)) fail("{} is no folder: give the folder that holds the corpus", root.string());
   std::vector<Path> files;
-  for (const auto& entry : Iterator(root))
-    if (entry.is_regular_file() && !entry.path().filename().string().starts_with('.')) files.push_back(entry.path());
+  for (Iterator entry(root), end; entry != end; ++entry) {
+    const bool hidden = entry->path().filename().string().starts_with('.');
+    if (!hidden && entry->is_regular_file()) files.push_back(entry->path());
+    if constexpr (std::is_same_v<Iterator, fs::recursive_directory_iterator>)
+      if (hidden) entry.disable_recursion_pending();
+  }
   std::sort(files.begin(), files.end());
   return files;
 }

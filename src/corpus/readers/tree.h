@@ -12,7 +12,8 @@
 
 namespace loralens {
 
-// All files below `root`, recursively and sorted by path, without hidden ones (.DS_Store, ._clip.wav). Error if `root`
+// All files below `root`, recursively and sorted by path, without hidden ones (.DS_Store, ._clip.wav)
+// and those in hidden folders (.git). Error if `root`
 // is not a folder.
 std::vector<Path> files_below(const Path& root);
 // The same for the files directly in `root`.

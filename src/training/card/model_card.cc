@@ -81,10 +81,11 @@ std::string counted(const Clips& clips, const std::vector<int64_t>& numbers) {
 
 class Cards {
  public:
-  Cards(const Base& base, const Clips& clips, const RunOptions& options, const json& metrics)
-      : base_(base), clips_(clips), options_(options), metrics_(metrics), library_(library_of(options)) {}
+  // leak: which leaks there are between training and test clips; "" if there are none.
+  Cards(const Base& base, const RunOptions& options, const json& metrics, std::string leak)
+      : base_(base), options_(options), metrics_(metrics), library_(library_of(options)), leak_(std::move(leak)) {}
 
-  // training: "fold 3 of 10, seed 42"; data: on what it was trained; score: on its own test clips, or "".
+  // training: "fold-03 of 10 folds, seed 42"; data: on what it was trained; score: on its own test clips, or "".
   std::string card(const std::string& training, const std::string& data, const std::string& score) const {
     const std::string method = options_.adapter.method;
     std::string text = fmt::format(
@@ -107,17 +108,25 @@ class Cards {
     add(text, "corpora", corpora());
     add(text, "trained on", data);
     if (!score.empty()) add(text, "UAR on the test clips of its fold", score);
-    add(text, "UAR of all folds on their test clips", run_score());
+    add(text,
+        options_.seeds > 1 ? fmt::format("UAR of the models of all folds and {} seeds", options_.seeds)
+                           : "UAR of the models of all folds",
+        run_score() + (score.empty() ? "; this model itself is tested on nothing" : ""));
+    add(text, "epoch", selection());
+    if (!leak_.empty()) add(text, "leaks", leak_);
+    if (metrics_.contains("from")) add(text, "started from", start());
+    if (metrics_.contains("skipped_clips"))
+      add(text, "left out", fmt::format("{} unreadable clips", metrics_.at("skipped_clips").dump()));
     add(text, "protocol", std::string(options_.protocol.name));
     add(text, "input", input());
     text += "\n" + use();
-    text +=
+    text += fmt::format(
         "\n## Limits\n"
-        "The scores hold for speakers like those of the corpus, who speak and are recorded as there. Nothing is known "
-        "of other\nvoices, languages and rooms.\n\n"
+        "{}\n\n"
         "## Licence\n"
         "The licence of the base model and the terms of the corpora apply. To share this model, add a line `license:` "
-        "to the\nfirst lines of this file.\n";
+        "to the\nfirst lines of this file.\n",
+        limits());
     return text;
   }
 
@@ -135,6 +144,35 @@ class Cards {
     return names.empty() ? "not named" : names;
   }
 
+  std::string selection() const {
+    switch (options_.train.selection) {
+      case Selection::test: return "chosen on the test clips, as published: the scores are too high";
+      case Selection::development: return "chosen on development clips";
+      case Selection::last: break;
+    }
+    return "the last one";
+  }
+
+  // How many test clips and speakers the adapter knew from which the training started.
+  std::string start() const {
+    const auto count = [&](const char* key) {
+      const json known = metrics_.value(key, json(0));
+      return known.is_null() ? std::string("an unknown number") : known.dump();
+    };
+    return fmt::format("a trained adapter that knew {} of the test clips and {} of their speakers",
+                       count("trained_clips"), count("trained_speakers"));
+  }
+
+  std::string limits() const {
+    const auto names = metrics_.value("corpus", std::vector<std::string>());
+    if (std::ranges::find(names, "synthetic") != names.end())
+      return "The corpus is synthetic speech: the scores say nothing about people.";
+    if (!leak_.empty() || options_.train.selection == Selection::test)
+      return "The scores are of clips or speakers that the training knew: nothing is known of new speakers.";
+    return "The scores hold for speakers like those of the corpus, who speak and are recorded as there. Nothing is "
+           "known of other\nvoices, languages and rooms.";
+  }
+
   std::string run_score() const {
     const json& uar = metrics_.at("uar");
     const json low = uar.value("low", json()), high = uar.value("high", json());
@@ -142,7 +180,8 @@ class Cards {
         "{:.3f}{}", uar.value("pooled", uar.at("mean").get<double>()),
         low.is_number() && high.is_number()
             ? fmt::format(", 95 % interval over speakers {:.3f} to {:.3f}", low.get<double>(), high.get<double>())
-            : "");
+        : uar.contains("reason") ? fmt::format(" (no interval: {})", uar.at("reason").get<std::string>())
+                                 : "");
   }
 
   std::string input() const {
@@ -163,10 +202,10 @@ class Cards {
   }
 
   const Base& base_;
-  const Clips& clips_;
   const RunOptions& options_;
   const json& metrics_;
   Library library_;
+  std::string leak_;
 };
 
 double uar_of(std::span<const Prediction> predictions, int64_t fold, uint64_t seed, int64_t classes) {
@@ -180,7 +219,10 @@ double uar_of(std::span<const Prediction> predictions, int64_t fold, uint64_t se
 
 void write_model_cards(const Path& run, const Base& base, const Clips& clips, const std::vector<Fold>& folds,
                        const RunOptions& options, std::span<const Prediction> predictions, const json& metrics) {
-  const Cards cards(base, clips, options, metrics);
+  const std::string leak = speaker_leak(clips, folds).empty()
+                               ? ""
+                               : "a speaker is in two of the training, development and test clips, or may be";
+  const Cards cards(base, options, metrics, leak);
   const auto classes = std::ssize(metrics.at("classes"));
   for (int64_t r = 0; r < options.seeds; ++r) {
     const uint64_t seed = options.train.seed + static_cast<uint64_t>(r);
@@ -191,7 +233,7 @@ void write_model_cards(const Path& run, const Base& base, const Clips& clips, co
           fold.development.empty() ? "" : fmt::format("; settings chosen on {}", counted(clips, fold.development));
       write_file(
           folder / fold_name(f) / "README.md",
-          cards.card(fmt::format("fold {} of {}, seed {}", f + 1, folds.size(), seed),
+          cards.card(fmt::format("{} of {} folds, seed {}", fold_name(f), folds.size(), seed),
                      counted(clips, fold.train) + chosen,
                      fmt::format("{:.3f} ({})", uar_of(predictions, f, seed, classes), counted(clips, fold.test))));
     }

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // A database in audformat (audeering.github.io/audformat): a header db.yaml, and each table as db.<table>.csv with the
-// columns file or file,start,end. The labels are of one table; speakers, texts and other columns may be in any table
-// with the same files, and what is known of a speaker in the header or in a table of speakers.
+// columns file or file,start,end. The labels are of one or more tables; speakers, texts and other properties may be in
+// any table of the same files or segments, and what is known of a speaker or a label in the header's schemes or in the
+// misc tables that these name.
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "base/error.h"
+#include "base/formats/user_table.h"
 #include "base/formats/yaml.h"
 #include "base/range.h"
 #include "base/text.h"
@@ -24,12 +27,20 @@ using nlohmann::ordered_json;
 const ordered_json nothing = ordered_json::object();
 
 const ordered_json& at(const ordered_json& object, const std::string& key) {
-  return object.is_object() && object.contains(key) && object.at(key).is_object() ? object.at(key) : nothing;
+  return object.is_object() && object.contains(key) ? object.at(key) : nothing;
 }
 
 std::string text_at(const ordered_json& object, const std::string& key) {
-  return object.is_object() && object.contains(key) && object.at(key).is_string() ? object.at(key).get<std::string>()
-                                                                                  : "";
+  const ordered_json& value = at(object, key);
+  return value.is_string() ? value.get<std::string>() : "";
+}
+
+// A number without leading zeros and without a fraction of 0, so that "03", "3" and "3.0" are the same; else the text.
+std::string plain_number(std::string text) {
+  if (const size_t dot = text.find('.'); dot != std::string::npos && dot > 0)
+    if (text.find_first_not_of('0', dot + 1) == std::string::npos) text.resize(dot);
+  if (text.empty() || text.find_first_not_of("0123456789") != std::string::npos) return text;
+  return text.substr(std::min(text.find_first_not_of('0'), text.size() - 1));
 }
 
 // Seconds of a time as pandas writes it: "0 days 00:00:01.500000", "00:00:01.5" or seconds. nullopt for NaT or nothing.
@@ -55,15 +66,25 @@ std::optional<double> seconds_of(const std::string& text, const std::string& whe
   return seconds + part;
 }
 
+// A file, or a segment of it, as text: the normalised path and, of a segment, its times in seconds.
+struct Place {
+  std::string file, segment;  // segment: "" for a whole file
+  std::optional<double> start, end;
+};
+
+using Properties = std::map<std::string, std::string>;  // by name
+
 class Database {
  public:
   explicit Database(const Path& root)
       : folder_(is_file(root) ? root.parent_path() : root), header_file_(folder_ / "db.yaml") {
     if (!is_file(header_file_)) fail("{} holds no db.yaml: give the folder of an audformat database", root.string());
     header_ = parse_yaml(read_text(header_file_), header_file_.string());
-    for (const auto& [name, table] : at(header_, "tables").items())
-      if (const Path file = folder_ / fmt::format("db.{}.csv", name); is_file(file))
-        tables_[name] = read_csv(file);
+    const ordered_json& named = at(header_, "tables");
+    if (!named.is_object() || named.empty()) fail("{}: it names no tables", header_file_.string());
+    for (const auto& [name, table] : named.items())
+      if (is_file(file_of(name)))
+        tables_[name] = read_user_table(file_of(name)).table;
       else
         missing_.push_back(name);
     if (tables_.empty())
@@ -71,56 +92,110 @@ class Database {
           "{} holds no table as CSV: write them with Python, audformat.Database.load(FOLDER).save(FOLDER, "
           "storage_format='csv')",
           folder_.string());
+    if (!missing_.empty())
+      notes_.push_back(fmt::format("tables that are not stored as CSV are not read: {}", fmt::join(missing_, ", ")));
   }
 
   const Path& folder() const { return folder_; }
   std::vector<std::string>& notes() { return notes_; }
 
-  // The table of clips: the rows of the labels' table, with columns path, label, and start, end, speaker, ... where
-  // they are known. label_column: "label" if it is not named.
+  // The table of clips: the rows of the tables with labels. wanted: their names, separated by commas, or empty.
+  // label_column: "label" if it is not named.
   Table clips(const std::string& wanted, const std::string& label_column) {
-    const std::string name = labelled_table(wanted, label_column);
-    const Table& table = tables_.at(name);
-    const Path file = file_of(name);
-    const size_t path = place(table, "file", file), label = place(table, label_column_of(table, label_column), file);
-    const int start = table.column("start"), end = table.column("end");
-    const auto speakers = values_of("speaker", name), texts = values_of("transcription", name);
+    const auto speakers = values_of("speaker"), texts = values_of("transcription"), genders = values_of("gender"),
+               languages = values_of("language");
+    const Facts about_speakers = facts_of("speaker"), about_texts = facts_of("transcription");
     Table found{{"path", "label", "speaker", "text", "gender", "language", "corpus", "start", "end"}, {}};
-    for (size_t i = 0; i < table.rows.size(); ++i) {
-      const auto& row = table.rows[i];
-      const std::string where = fmt::format("{}: row {}", file.string(), table.number(i));
-      if (row[label].empty()) {
-        ++unlabelled_;
-        continue;
+    int64_t unlabelled = 0, unknown = 0, strange = 0;
+    for (const std::string& name : labelled_tables(wanted, label_column)) {
+      const Table& table = tables_.at(name);
+      const Path file = file_of(name);
+      const std::string column = label_column_of(table, label_column);
+      const size_t label = place_in(table, column, file);
+      const Facts about_labels = facts_of(scheme_of(name, column));
+      for (size_t i = 0; i < table.rows.size(); ++i) {
+        const auto& row = table.rows[i];
+        const std::string where = fmt::format("{}: row {}", file.string(), table.number(i));
+        if (row[label].empty()) {
+          ++unlabelled;
+          continue;
+        }
+        const Place place = place_of(table, row, where);
+        const std::string speaker = value_at(speakers, place, "speaker", where);
+        const Properties* const facts = about_speakers.find(speaker);
+        unknown += !speaker.empty() && !about_speakers.empty() && !facts;
+        const auto property = [&](const Values& own, const char* key) {
+          const std::string value = value_at(own, place, key, where);
+          return !value.empty() || !facts || !facts->contains(key) ? value : facts->at(key);
+        };
+        const std::string language = property(languages, "language");
+        strange += !about_labels.empty() && !about_labels.find(row[label]);
+        found.rows.push_back({place.file, about_labels.name_of(row[label]), speaker,
+                              about_texts.name_of(value_at(texts, place, "transcription", where)),
+                              property(genders, "gender"), language.empty() ? only_language() : language,
+                              text_at(header_, "name"), place.end ? fmt::format("{}", place.start.value_or(0)) : "",
+                              place.end ? fmt::format("{}", *place.end) : ""});
+        found.numbers.push_back(table.number(i));
+        if (!place.end && place.start.value_or(0) > 0)
+          fail("{}: a segment that begins at {} s has no end: give its end in the table", where, *place.start);
       }
-      const auto known = [&](const std::map<std::string, std::string>& values) {
-        const auto value = values.find(row[path]);
-        return value == values.end() ? std::string() : value->second;
-      };
-      if (const Path name(row[path]); name.is_absolute() || std::ranges::find(name, Path("..")) != name.end())
-        fail("{}: the path '{}' leads out of the database's folder", where, shown(row[path]));
-      const std::string speaker = known(speakers), text = known(texts);
-      const std::string language = of_speaker(speaker, "language");
-      found.rows.push_back({row[path], row[label], speaker, scheme_text("transcription", text),
-                            of_speaker(speaker, "gender"), language.empty() ? only_language() : language,
-                            text_at(header_, "name"), "", ""});
-      found.numbers.push_back(table.number(i));
-      if (start >= 0 && end >= 0) set_times(row[start], row[end], where, found.rows.back());
     }
     drop_empty(found);
-    if (unlabelled_ > 0) notes_.push_back(fmt::format("{} rows without a label are left out", unlabelled_));
+    const auto tell = [&](int64_t count, const char* what) {
+      if (count > 0) notes_.push_back(fmt::format("{} {}", count, what));
+    };
+    tell(unlabelled, "rows without a label are left out");
+    tell(unknown, "clips have a speaker of whom the header's scheme says nothing");
+    tell(strange, "labels are not in the header's scheme");
     return found;
   }
 
  private:
+  // What a scheme says of its labels.
+  struct Facts {
+    std::map<std::string, Properties> by_label;
+
+    bool empty() const { return by_label.empty(); }
+    const Properties* find(const std::string& label) const {
+      auto found = by_label.find(label);
+      if (found == by_label.end()) found = by_label.find(plain_number(label));
+      return found == by_label.end() ? nullptr : &found->second;
+    }
+    // The name that the scheme gives a label; the label itself if there is none.
+    std::string name_of(const std::string& label) const {
+      const Properties* const facts = find(label);
+      return facts && facts->contains("name") ? facts->at("name") : label;
+    }
+  };
+  // A property of files and of segments; of files with values that differ between segments: the two values.
+  struct Values {
+    std::map<std::string, std::string> of_files, of_segments;
+    std::map<std::string, std::pair<std::string, std::string>> conflicts;
+  };
+
   Path file_of(const std::string& table) const { return folder_ / fmt::format("db.{}.csv", table); }
 
-  static size_t place(const Table& table, const std::string& column, const Path& file) {
+  static size_t place_in(const Table& table, const std::string& column, const Path& file) {
     const int found = table.column(column);
     if (found < 0)
       fail("{}: it has no column '{}'; there are: {}", file.string(), column,
            shown(fmt::format("{}", fmt::join(table.header, " "))));
     return static_cast<size_t>(found);
+  }
+
+  static Place place_of(const Table& table, const std::vector<std::string>& row, const std::string& where) {
+    const std::string& given = row[table.column("file")];
+    const Path path = Path(given).lexically_normal();
+    if (given.empty() || path.is_absolute() || (!path.empty() && *path.begin() == ".."))
+      fail("{}: the path '{}' leads out of the database's folder", where, shown(given));
+    Place place{.file = path.generic_string(), .segment = {}, .start = {}, .end = {}};
+    const int start = table.column("start"), end = table.column("end");
+    if (start < 0 || end < 0) return place;
+    place.start = seconds_of(row[start], where);
+    place.end = seconds_of(row[end], where);
+    if (place.end || place.start.value_or(0) > 0)
+      place.segment = fmt::format("{} {} {}", place.start.value_or(0), place.end.value_or(-1), place.file);
+    return place;
   }
 
   static std::string label_column_of(const Table& table, const std::string& given) {
@@ -129,63 +204,125 @@ class Database {
     return like.empty() ? given : like;
   }
 
-  // The table with the labels: the one that is named, the only one with such a column, or the one called emotion.
-  std::string labelled_table(const std::string& wanted, const std::string& label_column) const {
-    std::vector<std::string> having;
-    for (const auto& [name, table] : tables_) {
-      const std::string column = label_column_of(table, label_column);
-      if (table.column("file") >= 0 && table.column(column) >= 0) having.push_back(name);
-    }
-    const std::string all = fmt::format("{}", fmt::join(having, " "));
-    if (!wanted.empty()) {
-      if (std::ranges::find(missing_, wanted) != missing_.end())
-        fail("{}: the table '{}' is not stored as CSV ({} is missing)", header_file_.string(), wanted,
-             file_of(wanted).string());
-      if (!tables_.contains(wanted))
-        fail("{}: there is no table '{}'; tables with labels are: {}", header_file_.string(), wanted, all);
-      return wanted;
-    }
-    if (having.empty())
-      fail("{}: no table has a column for the emotion: name it with --label-column", header_file_.string());
-    if (having.size() == 1) return having.front();
-    if (std::ranges::find(having, "emotion") != having.end()) return "emotion";
-    fail("{}: several tables have labels: choose one with --table: {}", header_file_.string(), all);
+  std::string scheme_of(const std::string& table, const std::string& column) const {
+    return text_at(at(at(at(at(header_, "tables"), table), "columns"), column), "scheme_id");
   }
 
-  // {file: value} of the column for a property, from the table `first` or else from any table of files.
-  std::map<std::string, std::string> values_of(const std::string& property, const std::string& first) const {
-    std::vector<std::string> order = {first};
-    for (const auto& [name, table] : tables_)
-      if (name != first) order.push_back(name);
-    std::map<std::string, std::string> values;
-    for (const std::string& name : order) {
-      const Table& table = tables_.at(name);
-      const int file = table.column("file");
+  // Whether a table that is not stored as CSV has a column of labels, by the header.
+  bool has_labels(const std::string& missing, const std::string& label_column) const {
+    std::vector<std::string> columns;
+    const ordered_json& named = at(at(at(header_, "tables"), missing), "columns");
+    if (named.is_object())
+      for (const auto& [column, about] : named.items()) columns.push_back(column);
+    return std::ranges::find(columns, label_column) != columns.end() ||
+           (label_column == "label" && !column_like(columns, "label").empty());
+  }
+
+  // The tables that are named or, without names, the only one with labels, or the one called emotion.
+  std::vector<std::string> labelled_tables(const std::string& wanted, const std::string& label_column) const {
+    std::vector<std::string> having;
+    std::string all;
+    for (const auto& [name, table] : tables_) {
+      if (table.column("file") >= 0 && table.column(label_column_of(table, label_column)) >= 0) having.push_back(name);
+      all += fmt::format("{}{} ({})", all.empty() ? "" : "; ", name, fmt::join(table.header, ","));
+    }
+    if (!wanted.empty()) {
+      std::vector<std::string> names;
+      for (size_t begin = 0, end = 0; end != std::string::npos; begin = end + 1) {
+        end = wanted.find(',', begin);
+        names.push_back(wanted.substr(begin, end == std::string::npos ? end : end - begin));
+        if (std::ranges::find(missing_, names.back()) != missing_.end())
+          fail("{}: the table '{}' is not stored as CSV ({} is missing)", header_file_.string(), names.back(),
+               file_of(names.back()).string());
+        if (!tables_.contains(names.back()))
+          fail("{}: there is no table '{}'; tables with labels are: {}", header_file_.string(), names.back(),
+               fmt::join(having, " "));
+      }
+      return names;
+    }
+    if (having.empty())
+      fail("{}: no table has a column for the emotion: name it with --label-column; tables: {}", header_file_.string(),
+           shown(all));
+    if (std::ranges::find(having, "emotion") != having.end()) return {"emotion"};
+    for (const std::string& name : missing_)
+      if (has_labels(name, label_column)) having.push_back(name);
+    if (having.size() == 1) return having;
+    fail("{}: several tables have labels: choose with --table NAME, or several as NAME,NAME: {}", header_file_.string(),
+         fmt::join(having, " "));
+  }
+
+  // A property of files and segments, from all tables. Error if a table contradicts another, or itself.
+  Values values_of(const std::string& property) const {
+    Values values;
+    for (const auto& [name, table] : tables_) {
       int column = table.column(property);
       if (property == "speaker" && column < 0) column = table.column(column_like(table.header, "speaker"));
-      if (file < 0 || column < 0) continue;
-      for (const auto& row : table.rows)
-        if (!row[column].empty()) values.emplace(row[file], row[column]);
+      if (table.column("file") < 0 || column < 0) continue;
+      const bool whole_number =
+          text_at(at(at(header_, "schemes"), scheme_of(name, table.header[column])), "dtype") == "int";
+      for (size_t i = 0; i < table.rows.size(); ++i) {
+        std::string value = table.rows[i][column];
+        if (value.empty()) continue;
+        if (whole_number) value = plain_number(value);
+        const std::string where = fmt::format("{}: row {}", file_of(name).string(), table.number(i));
+        const Place place = place_of(table, table.rows[i], where);
+        if (!place.segment.empty()) {
+          if (const auto [known, fresh] = values.of_segments.emplace(place.segment, value);
+              !fresh && known->second != value)
+            contradict(where, property, value, known->second);
+        }
+        const auto [known, fresh] = values.of_files.emplace(place.file, value);
+        if (fresh || known->second == value) continue;
+        if (place.segment.empty()) contradict(where, property, value, known->second);
+        values.conflicts[place.file] = {known->second, value};
+      }
     }
     return values;
   }
 
-  // What the header's scheme of speakers says of one: labels: {3: {gender: male}}.
-  std::string of_speaker(const std::string& speaker, const char* property) const {
-    return text_at(at(at(at(at(header_, "schemes"), "speaker"), "labels"), speaker), property);
+  [[noreturn]] static void contradict(const std::string& where, const std::string& property, const std::string& value,
+                                      const std::string& other) {
+    fail("{}: the {} is '{}' here and '{}' in another row", where, property, shown(value), shown(other));
   }
 
-  // The text for a label of a scheme, labels: {a01: The text.}; the label itself if the scheme has no texts.
-  std::string scheme_text(const std::string& scheme, const std::string& label) const {
-    const std::string text = text_at(at(at(at(header_, "schemes"), scheme), "labels"), label);
-    return text.empty() ? label : text;
+  // The value of a file or segment. Error for a place without a value of its own in a file whose segments differ.
+  static std::string value_at(const Values& values, const Place& place, const char* property,
+                              const std::string& where) {
+    if (const auto own = values.of_segments.find(place.segment); own != values.of_segments.end()) return own->second;
+    if (const auto two = values.conflicts.find(place.file); two != values.conflicts.end())
+      contradict(where, property, two->second.first, two->second.second);
+    const auto of_file = values.of_files.find(place.file);
+    return of_file == values.of_files.end() ? "" : of_file->second;
+  }
+
+  // labels: {a: text}, {a: {property: text}}, or the name of a misc table whose first column is the label.
+  Facts facts_of(const std::string& scheme) const {
+    Facts facts;
+    const ordered_json& labels = at(at(at(header_, "schemes"), scheme), "labels");
+    if (labels.is_object())
+      for (const auto& [label, about] : labels.items()) {
+        Properties& of_label = facts.by_label[plain_number(label)];
+        if (about.is_string()) of_label["name"] = about;
+        if (about.is_object())
+          for (const auto& [property, value] : about.items())
+            if (value.is_string()) of_label[property] = value;
+      }
+    if (labels.is_array())
+      for (const ordered_json& label : labels)
+        if (label.is_string()) facts.by_label[plain_number(label)];
+    if (labels.is_string() && is_file(file_of(labels))) {
+      const Table table = read_user_table(file_of(labels)).table;
+      for (const auto& row : table.rows)
+        for (size_t c = 1; c < row.size(); ++c)
+          if (!row[c].empty())
+            facts.by_label[plain_number(row[0])][table.header.size() == 2 ? "name" : table.header[c]] = row[c];
+    }
+    return facts;
   }
 
   std::string only_language() const {
-    const auto found = header_.find("languages");
-    return found != header_.end() && found->is_array() && found->size() == 1 && found->front().is_string()
-               ? found->front().get<std::string>()
-               : "";
+    const ordered_json& found = at(header_, "languages");
+    return found.is_array() && found.size() == 1 && found.front().is_string() ? found.front().get<std::string>() : "";
   }
 
   // Removes columns that are empty in all rows.
@@ -198,21 +335,10 @@ class Database {
     }
   }
 
-  // A segment from the file's start to its end is the whole file.
-  static void set_times(const std::string& start, const std::string& end, const std::string& where,
-                        std::vector<std::string>& clip) {
-    const auto from = seconds_of(start, where), to = seconds_of(end, where);
-    if (!to && from.value_or(0) == 0) return;
-    if (!to) fail("{}: a segment that begins at {} s has no end: give its end in the table", where, *from);
-    clip[7] = fmt::format("{}", from.value_or(0));
-    clip[8] = fmt::format("{}", *to);
-  }
-
   Path folder_, header_file_;
   ordered_json header_;
   std::map<std::string, Table> tables_;
   std::vector<std::string> missing_, notes_;
-  int64_t unlabelled_ = 0;
 };
 
 class AudformatReader : public Reader {
@@ -222,7 +348,9 @@ class AudformatReader : public Reader {
     return "a database in audformat: the folder with db.yaml and tables such as db.emotion.csv";
   }
   std::vector<ReaderOption> options() const override {
-    return {{"--table", "the table with the labels; if not given: the only one with a column for the emotion",
+    return {{"--table",
+             "the table with the labels, or several as NAME,NAME; if not given: the only one with a column for the "
+             "emotion",
              &ReaderOptions::table},
             {"--label-column", "the table's column for label", &ReaderOptions::label_column},
             speaker_pattern_option("a clip's path in the database")};
@@ -230,7 +358,8 @@ class AudformatReader : public Reader {
 
   RawCorpus read(const Path& root, const ReaderOptions& options) const override {
     Database database(root);
-    UserTable read{database.clips(options.table, options.label_column), std::move(database.notes())};
+    Table clips = database.clips(options.table, options.label_column);
+    UserTable read{std::move(clips), std::move(database.notes())};
     ReaderOptions ours = options;
     ours.label_column = "label";
     return corpus_of_table(std::move(read), database.folder() / "db.yaml", ours, database.folder());

@@ -68,6 +68,38 @@ TEST_F(Audformat, JoinsLabelsSpeakersAndTexts) {
   EXPECT_EQ(corpus.clips.clips[0].corpus, "emodb");
   EXPECT_FALSE(corpus.clips.clips[0].is_segment());
   EXPECT_THAT(corpus.summary, HasSubstr("1 rows without a label are left out"));
+  EXPECT_THAT(corpus.summary, HasSubstr("tables that are not stored as CSV are not read: votes"));
+}
+
+TEST_F(Audformat, TakesWhatTablesAndSchemesSay) {
+  folder_.write("db.yaml", R"(languages: [deu]
+schemes:
+  emotion: {dtype: str, labels: {W: {name: anger}, N: neutral}}
+  speaker: {dtype: int, labels: people}
+tables:
+  emotion: {columns: {emotion: {scheme_id: emotion}}}
+  files: {columns: {speaker: {scheme_id: speaker}, gender: {}}}
+)");
+  folder_.write("db.people.csv", "speaker,gender,language\n3,male,eng\n08,female,\n");
+  folder_.write("db.emotion.csv", "file;emotion\n./wav/03a.wav;W\nwav/08b.wav;N\nwav/09c.wav;X\n");
+  folder_.write("db.files.csv", "file,speaker,gender\nwav/03a.wav,3.0,other\nwav/08b.wav,8,\nwav/09c.wav,9,\n");
+  const auto corpus = read();
+  EXPECT_THAT(column_values(corpus.clips, "label"), ElementsAre("anger", "neutral", "X"));
+  EXPECT_THAT(column_values(corpus.clips, "speaker"), ElementsAre("3", "8", "9"));
+  EXPECT_THAT(column_values(corpus.clips, "gender"), ElementsAre("other", "female", ""));
+  EXPECT_THAT(column_values(corpus.clips, "language"), ElementsAre("eng", "deu", "deu"));
+  EXPECT_THAT(corpus.summary, HasSubstr("1 labels are not in the header's scheme"));
+  EXPECT_THAT(corpus.summary, HasSubstr("1 clips have a speaker of whom"));
+}
+
+TEST_F(Audformat, NeverGivesASegmentTheSpeakerOfAnother) {
+  folder_.write("db.files.csv",
+                "file,start,end,speaker\nwav/08b.wav,0 days 00:00:00.5,0 days 00:01:02.25,8\n"
+                "wav/08b.wav,0 days 00:01:03,0 days 00:01:04,3\nwav/03a.wav,0 days,NaT,3\n");
+  EXPECT_THAT(column_values(read("parts").clips, "speaker"), ElementsAre("3", "8"));
+  EXPECT_THAT(error(), HasSubstr("row 3: the speaker is '8' here and '3' in another row")) << "a file of two speakers";
+  folder_.write("db.files.csv", "file,speaker\nwav/03a.wav,3\nwav/03a.wav,8\n");
+  EXPECT_THAT(error(), HasSubstr("the speaker is '8' here and '3' in another row"));
 }
 
 TEST_F(Audformat, ReadsSegments) {
@@ -89,9 +121,11 @@ TEST_F(Audformat, ThatCannotBeReadSaysWhy) {
   folder_.write("db.emotion.csv", "file,emotion\n../a.wav,anger\n");
   EXPECT_THAT(error(), HasSubstr("leads out of the database's folder"));
   std::filesystem::remove(folder_.path() / "db.emotion.csv");
-  EXPECT_EQ(error(), "") << "parts is the only table with labels";
+  EXPECT_THAT(error(), HasSubstr("several tables have labels")) << "votes has labels too, but not as CSV";
+  EXPECT_EQ(error("parts"), "");
   folder_.write("db.votes.csv", "file,emotion\na.wav,anger\n");
-  EXPECT_THAT(error(), HasSubstr("choose one with --table: parts votes"));
+  EXPECT_THAT(error(), HasSubstr("choose with --table NAME, or several as NAME,NAME: parts votes"));
+  EXPECT_EQ(error("parts,votes"), "");
   folder_.write("db.yaml", "tables: {none: {type: filewise}}\n");
   EXPECT_THAT(error(), HasSubstr("storage_format='csv'"));
   folder_.write("db.yaml", "tables: [");

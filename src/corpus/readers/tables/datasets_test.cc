@@ -32,6 +32,19 @@ TEST(Datasets, ReadsTheMetadataOfEachSplit) {
   EXPECT_EQ(corpus.summary.find("missing"), std::string::npos);
 }
 
+TEST(Datasets, TakesEachFilesOwnColumnsAndCountsWhatIsLeftOut) {
+  const TestFolder folder;
+  folder.write("train/metadata.csv", "file_name,label,speaker,transcription\na.wav,joy,s1,Oh.\n");
+  folder.write("test/metadata.csv", "file_name,emotion,speaker_id\nb.wav,anger,s2\n");
+  folder.write(".git/metadata.csv", "file_name,label\nc.wav,joy\n");
+  for (const char* name : {"train/a.wav", "test/b.wav", "test/d.wav", ".git/c.wav"}) folder.write(name, "");
+  const auto corpus = read_corpus("datasets", folder.path());
+  EXPECT_THAT(column_values(corpus.clips, "speaker"), ElementsAre("s2", "s1"));
+  EXPECT_THAT(column_values(corpus.clips, "label"), ElementsAre("anger", "joy"));
+  EXPECT_THAT(column_values(corpus.clips, "text"), ElementsAre("", "Oh."));
+  EXPECT_THAT(corpus.summary, HasSubstr("1 audio files are in no metadata"));
+}
+
 TEST(Datasets, ReadsOneFolderOrItsFile) {
   const TestFolder folder;
   folder.write("metadata.csv", "audio_file_name,label,path\na.wav,anger,elsewhere\n");
@@ -48,7 +61,7 @@ TEST(Datasets, ReadsOneFolderOrItsFile) {
 TEST(Datasets, NamesNumberedClassesByTheCard) {
   const TestFolder folder;
   folder.write("train/metadata.csv", "file_name,label\na.wav,1\nb.wav,0\n");
-  EXPECT_THAT(read_corpus("datasets", folder.path()).summary, HasSubstr("the labels are numbers, and no README.md"));
+  EXPECT_THAT(read_corpus("datasets", folder.path()).summary, HasSubstr("2 labels are numbers, and no README.md"));
   const std::string card =
       "---\nlicense: mit\ndataset_info:\n  features:\n  - name: audio\n    dtype: audio\n  - name: label\n    dtype:\n"
       "      class_label:\n        names:\n          '0': anger\n";
@@ -56,6 +69,19 @@ TEST(Datasets, NamesNumberedClassesByTheCard) {
   EXPECT_THAT(error_in(folder), HasSubstr("row 2: README.md has no name for the class 1"));
   folder.write("README.md", card + "          '1': joy\n---\n# A corpus\n");
   EXPECT_THAT(column_values(read_corpus("datasets", folder.path()).clips, "label"), ElementsAre("joy", "anger"));
+  folder.write("train/metadata.csv", "file_name,label\na.wav,1.0\nb.wav,-1\nc.wav,anger\nd.wav,\n");
+  const auto mixed = read_corpus("datasets", folder.path());
+  EXPECT_THAT(column_values(mixed.clips, "label"), ElementsAre("joy", "anger"));
+  EXPECT_THAT(mixed.summary, HasSubstr("2 rows without a label are left out"));
+  const std::string list =
+      "\r\n---\r\ndataset_info:\r\n- config_name: a\r\n  features:\r\n  - name: label\r\n    dtype:\r\n"
+      "      class_label:\r\n        names: [anger, joy]\r\n";
+  folder.write("README.md", list + "---\r\n");
+  EXPECT_THAT(column_values(read_corpus("datasets", folder.path()).clips, "label"), ElementsAre("joy", "anger"));
+  folder.write("README.md", list +
+                                "- config_name: b\n  features:\n  - name: label\n    dtype:\n      class_label:\n"
+                                "        names: [joy, anger]\n---\n");
+  EXPECT_THAT(error_in(folder), HasSubstr("its configurations name the classes of 'label' differently"));
   folder.write("README.md", "---\na: [\n---\n");
   EXPECT_THAT(error_in(folder), HasSubstr("README.md: no valid YAML"));
 }
@@ -73,6 +99,9 @@ TEST(Datasets, ThatCannotBeReadSayWhatToDo) {
   EXPECT_THAT(error_in(folder), HasSubstr("it needs a column file_name"));
   folder.write("train/metadata.csv", "file_name,mood\na.wav,joy\n");
   EXPECT_THAT(error_in(folder), HasSubstr("there is no column 'label'"));
+  folder.write("test/metadata.csv", "file_name,label\nb.wav,joy\nb.wav,anger\n");
+  EXPECT_THAT(error_in(folder), HasSubstr("metadata.csv: row 3: 'test/b.wav' is listed twice"));
+  folder.write("test/metadata.csv", "file_name,label,mood\nb.wav,0,joy\n");
   ReaderOptions options;
   options.label_column = "mood";
   EXPECT_EQ(error_in(folder, options), "");

@@ -2,6 +2,7 @@
 // Reader of a user's own table: separated by commas, semicolons or tabs, or JSON lines (.jsonl), with any column names.
 #include <algorithm>
 #include <map>
+#include <span>
 
 #include "base/error.h"
 #include "base/formats/user_table.h"
@@ -113,9 +114,8 @@ class TableReader : public Reader {
 
 std::vector<ReaderOption> column_options(bool path) {
   std::vector<ReaderOption> all;
-  for (const auto& [name, theirs] : columns)
-    if (path || name != columns[0].name)
-      all.push_back({fmt::format("--{}-column", name), fmt::format("the table's column for {}", name), theirs});
+  for (const auto& [name, theirs] : std::span(columns).subspan(path ? 0 : 1))
+    all.push_back({fmt::format("--{}-column", name), fmt::format("the table's column for {}", name), theirs});
   return all;
 }
 
@@ -135,26 +135,16 @@ RawCorpus corpus_of_table(UserTable read, const Path& file, const ReaderOptions&
     read.notes.emplace_back(
         "no speakers: --speaker-column names their column, or --speaker-pattern takes them from "
         "the paths");
+  if (!options.speaker_pattern.empty() && options.speaker_column != ReaderOptions().speaker_column)
+    fail("{}: --speaker-column and --speaker-pattern exclude each other", file.string());
+  if (!options.speaker_pattern.empty() && table.column("speaker") >= 0)
+    read.notes.emplace_back("the column of speakers is replaced by what --speaker-pattern finds");
   set_speakers(table, options.speaker_pattern, file);
   spell_out_labels(table, options.label_column, read.notes);
   if (std::string note = note_on_segments(table.header, file.string()); !note.empty())
     read.notes.push_back(std::move(note));
   const Path base = folder ? *folder : audio_folder(table, file, options.audio, read.notes);
   return {clips_of_table(table, file.string(), base), read.notes};
-}
-
-ReaderOptions with_columns_of(const std::vector<std::string>& header, ReaderOptions options,
-                              std::vector<std::string>& notes) {
-  const ReaderOptions defaults;
-  for (const auto& [ours, field] :
-       {std::pair{"label", &ReaderOptions::label_column}, std::pair{"speaker", &ReaderOptions::speaker_column}}) {
-    if (options.*field != defaults.*field || std::ranges::find(header, ours) != header.end()) continue;
-    const std::string column = column_like(header, ours);
-    if (column.empty()) continue;
-    options.*field = column;
-    notes.push_back(fmt::format("the column '{}' is taken as {}", shown(column), ours));
-  }
-  return options;
 }
 
 const Reader& table_reader() {

@@ -15,13 +15,9 @@ namespace loralens {
 std::vector<ReaderOption> column_options(bool path);
 
 // The clips of the table. file: its name in messages; folder: to which its paths are relative, none: audio_folder().
-// Error for a column that the options name and the table lacks, one that is named twice, and those of clips_of_table().
+// Error for a column that the options name and the table lacks, one that is named twice, a column and a pattern for the
+// speakers, and those of clips_of_table().
 RawCorpus corpus_of_table(UserTable read, const Path& file, const ReaderOptions& options,
                           const std::optional<Path>& folder = {});
-
-// The options with the label's and the speaker's column taken from the header by their meaning (column_like), where
-// they are not named and the header lacks the default name. notes: receives a line for each.
-ReaderOptions with_columns_of(const std::vector<std::string>& header, ReaderOptions options,
-                              std::vector<std::string>& notes);
 
 }  // namespace loralens
