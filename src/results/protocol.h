@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The two protocols of training and analysis: `strict` follows what a careful reviewer would ask for, `paper` repeats
-// the method of the published code (arXiv 2509.08454), defects included. This file alone lists them and their
-// differences.
+// the method of the published code (arXiv 2509.08454), defects included. This file alone decides which differences
+// a protocol has; each analysis has its published form in a file of its own (form.h, paper.cc).
 #pragma once
 
 #include <string>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Confidence intervals (cluster bootstrap over speakers), the sign-flip test and Holm's adjustment. The clips of one
-// speaker are not independent, so whole speakers are resampled. Percentile bootstrap: Efron and Tibshirani, An
-// Introduction to the Bootstrap, 1993, chapter 13.
+// Percentile intervals of the cluster bootstrap over speakers (compared with those in use by tests/validity), the
+// sign-flip test and Holm's adjustment. The clips of one speaker are not independent, so whole speakers are resampled.
+// Percentile bootstrap: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
 #pragma once
 
 #include <cstdint>
