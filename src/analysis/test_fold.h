@@ -105,6 +105,15 @@ class TestFold {
   Base base_ = tiny_base(in_double);
 };
 
+// Adds a value to that at one site, in a whole pass.
+struct Added : Intervention {
+  Site site;
+  at::Tensor value;
+  Added(const Site& site, at::Tensor value) : site(site), value(std::move(value)) {}
+  bool wants(const Site& seen) const override { return seen == site; }
+  at::Tensor replace(const Pass&, const Site&, const at::Tensor& seen, int64_t) override { return seen + value; }
+};
+
 // Value of a row that must be there.
 inline double value_of(const Findings& findings, const RowKey& key) {
   const Row* row = find_row(findings.rows, key);

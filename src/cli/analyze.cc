@@ -271,7 +271,7 @@ void analyze(const CLI::App& command, AnalyzeArguments& a) {
   fmt::print("{}\n", (Path(a.out) / "report.html").string());
 }
 
-// Adds the command with its flags; the caller sets what it does.
+// Adds the subcommand `analyze` with its flags to `app`; the caller sets the callback that runs it.
 CLI::App* add_analyze_command(CLI::App& app, const std::shared_ptr<AnalyzeArguments>& a) {
   std::string names;
   std::vector<std::string_view> by_name;

@@ -10,8 +10,8 @@
 
 namespace loralens {
 
-// Fewest groups from which an interval is given. With fewer, Student's t is so large that the interval says little, and
-// the error that it multiplies is itself hardly known.
+// Fewest groups from which an interval is given. With four, one cell of the simulation of docs/validity.md was below
+// its limit; with two or three, Student's t is so large that the interval says little.
 constexpr int64_t fewest_groups = 5;
 
 // Jackknife standard error: the standard deviation of the G pseudo-values G·value - (G - 1)·without[g], divided by √G.

@@ -16,7 +16,6 @@
 #include <ATen/ops/stack.h>
 #include <fmt/format.h>
 
-#include <array>
 #include <map>
 
 #include "analysis/analyses.h"
@@ -25,24 +24,13 @@
 #include "analysis/attribution/part_gradients.h"
 #include "analysis/attribution/rank_correlation.h"
 #include "analysis/attribution/words.h"
-#include "analysis/causal/reading_heads.h"
+#include "analysis/causal/patch.h"
+#include "analysis/causal/two_models.h"
 
 namespace loralens {
 namespace {
 
 using at::Tensor;
-
-// Replaces the value at one site.
-class Exchange : public Intervention {
- public:
-  Exchange(const Site& site, Tensor value) : site_(site), value_(std::move(value)) {}
-  bool wants(const Site& site) const override { return site == site_; }
-  Tensor replace(const Pass&, const Site&, const Tensor&, int64_t) override { return value_; }
-
- private:
-  Site site_;
-  Tensor value_;
-};
 
 // The sum of each clip's rows: B, on the CPU.
 Tensor sums_of_clips(const BatchView& view, const Tensor& rows) {
@@ -51,54 +39,36 @@ Tensor sums_of_clips(const BatchView& view, const Tensor& rows) {
   return at::stack(sums).cpu();
 }
 
-class Attribution : public Analysis {
+class Attribution : public TwoModelAnalysis {
  public:
   explicit Attribution(const Setting& setting)
-      : setting_(setting), clips_(setting), effects_(setting), heads_(setting, "attribution") {}
-
-  bool wants(Part part, Role role) const override {
-    return (part == Part::test || part == Part::fit) && role != Role::untrained;
-  }
-  bool wants_residuals(Part part, Role role) const override { return wants(part, role); }
-  bool wants_models_together(Part part) const override { return part == Part::test; }
+      : TwoModelAnalysis(setting, "attribution"), clips_(setting), effects_(setting) {}
 
   void begin_fold(const FoldSubjects& fold) override {
-    heads_.begin_fold(fold);
+    TwoModelAnalysis::begin_fold(fold);
     splits_ = fold.adapted.model.head.reads_last_layer();
   }
   void end_batch(const BatchView& view) override;
-  void end_part(const FoldSubjects& fold, Part part) override {
-    if (part != Part::fit) return;
-    if (std::string note = heads_.fit(fold); !note.empty()) notes_.push_back(std::move(note));
-  }
   void end_models(const ModelViews& views) override;
   Findings finish() override;
 
  private:
   RowKey key(const std::string& model, size_t head, std::optional<int64_t> layer, const std::string& component,
              const char* metric) const {
-    const std::string& suffix = heads_.suffixes()[head];
-    return {.model = model,
-            .variant = suffix.empty() ? "" : suffix.substr(1),
-            .layer = layer,
-            .component = component,
-            .metric = metric};
+    return {.model = model, .variant = heads_.variant(head), .layer = layer, .component = component, .metric = metric};
   }
   void split(const BatchView& view);
   void attribute(const BatchView& adapted, const BatchView& frozen);
   void patch(const BatchView& source, const BatchView& target, double sign, std::vector<std::vector<Tensor>>& effects);
   void add_effect(const BatchView& view, const RowKey& key, const Tensor& of_clips);
 
-  const Setting& setting_;
   ClipCurves clips_, effects_;
   std::map<RowKey, double> sums_;  // of effects over clips, for their rank correlation
-  ReadingHeads heads_;  // each reads both models
   bool splits_ = true;  // whether the head reads the last layer alone
-  std::vector<std::string> notes_;
 };
 
 void Attribution::end_batch(const BatchView& view) {
-  if (view.part == Part::fit) heads_.see(view);
+  TwoModelAnalysis::end_batch(view);
   if (view.part == Part::test && splits_) split(view);
 }
 
@@ -163,24 +133,33 @@ std::vector<Tensor> of_truth(const BatchView& view, const std::vector<Tensor>& l
   return found;
 }
 
-constexpr std::array parts = {std::pair{"attention", SiteKind::attention_out}, std::pair{"mlp", SiteKind::mlp_out}};
-
 // Adds to effects[head][2 * layer + part] half of the change (B) that the source's outputs make in the target.
 void Attribution::patch(const BatchView& source, const BatchView& target, double sign,
                         std::vector<std::vector<Tensor>>& effects) {
   const auto plain = of_truth(target, target.logits_under(heads_.heads(), setting_.layers, target.residuals.back()));
-  for (int64_t layer = 0; layer < setting_.layers; ++layer)
-    for (size_t p = 0; p < parts.size(); ++p) {
-      const Site site{parts[p].second, layer};
-      Exchange exchange(site, source.value_at(site));
+  for (int64_t layer = 0; layer < setting_.layers; ++layer) {
+    const auto values = source.values_at(layer, patched_sites);
+    for (size_t p = 0; p < values.size(); ++p) {
+      Patch patch({patched_sites[p], layer}, values[p]);
       const auto changed =
-          of_truth(target, target.logits_under(heads_.heads(), layer, target.residuals[layer], {&exchange}));
+          of_truth(target, target.logits_under(heads_.heads(), layer, target.residuals[layer], {&patch}));
       for (size_t h = 0; h < changed.size(); ++h) {
         Tensor& effect = effects[h][2 * static_cast<size_t>(layer) + p];
         const Tensor half = sign / 2 * (changed[h] - plain[h]);
         effect = effect.defined() ? effect + half : half;
       }
     }
+  }
+}
+
+// The means of two models' gradients.
+PartGradients mean_of(const PartGradients& a, const PartGradients& b) {
+  PartGradients mean;
+  for (size_t layer = 0; layer < a.mlp.size(); ++layer) {
+    mean.attention.push_back((a.attention[layer] + b.attention[layer]) / 2);
+    mean.mlp.push_back((a.mlp[layer] + b.mlp[layer]) / 2);
+  }
+  return mean;
 }
 
 void Attribution::attribute(const BatchView& adapted, const BatchView& frozen) {
@@ -188,21 +167,21 @@ void Attribution::attribute(const BatchView& adapted, const BatchView& frozen) {
   std::vector<std::vector<Tensor>> exact(readers, std::vector<Tensor>(2 * static_cast<size_t>(setting_.layers)));
   patch(adapted, frozen, 1, exact);
   patch(frozen, adapted, -1, exact);
+  std::vector<PartGradients> slopes;  // by head
+  for (const Head* head : heads_.heads())
+    slopes.push_back(mean_of(part_gradients(frozen, *head), part_gradients(adapted, *head)));
   const int64_t attention_heads = adapted.subject.encoder.config.heads;
-  for (size_t h = 0; h < readers; ++h) {
-    const PartGradients low = part_gradients(frozen, *heads_.heads()[h]),
-                        high = part_gradients(adapted, *heads_.heads()[h]);
-    for (int64_t layer = 0; layer < setting_.layers; ++layer) {
-      const LayerParts after = layer_parts(adapted, layer), before = layer_parts(frozen, layer);
-      const Tensor attention = (low.attention[layer] + high.attention[layer]) / 2,
-                   mlp = (low.mlp[layer] + high.mlp[layer]) / 2;
+  for (int64_t layer = 0; layer < setting_.layers; ++layer) {
+    const LayerParts after = layer_parts(adapted, layer), before = layer_parts(frozen, layer);
+    for (size_t h = 0; h < readers; ++h) {
+      const Tensor &attention = slopes[h].attention[layer], &mlp = slopes[h].mlp[layer];
       const auto add = [&](const std::string& component, const char* metric, const Tensor& of_clips) {
         add_effect(adapted, key("adapted-frozen", h, layer, component, metric), of_clips);
       };
       add("attention", "attributed", sums_of_clips(adapted, attention * (after.attention - before.attention)));
       add("mlp", "attributed", sums_of_clips(adapted, mlp * (after.mlp - before.mlp)));
-      for (size_t p = 0; p < parts.size(); ++p)
-        add(parts[p].first, "patched", exact[h][2 * static_cast<size_t>(layer) + p]);
+      for (size_t p = 0; p < patched_parts.size(); ++p)
+        add(patched_parts[p], "patched", exact[h][2 * static_cast<size_t>(layer) + p]);
       const Tensor moved = at::matmul(attention, after.out_proj) * after.heads -
                            at::matmul(attention, before.out_proj) * before.heads;  // ΣT×(H·K)
       const int64_t width = moved.size(1) / attention_heads;

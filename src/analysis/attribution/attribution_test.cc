@@ -11,15 +11,6 @@ namespace {
 
 using at::Tensor;
 
-// Adds a value at one site.
-struct Added : Intervention {
-  Site site;
-  Tensor value;
-  Added(const Site& site, Tensor value) : site(site), value(std::move(value)) {}
-  bool wants(const Site& seen) const override { return seen == site; }
-  Tensor replace(const Pass&, const Site&, const Tensor& seen, int64_t) override { return seen + value; }
-};
-
 class AttributionTest : public testing::Test {
  protected:
   static constexpr int64_t layers = 3;

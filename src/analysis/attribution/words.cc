@@ -19,8 +19,6 @@ const Row* difference(const Findings& findings, const char* variant, std::option
       {.model = "adapted-frozen", .variant = variant, .layer = layer, .component = component, .metric = "logit"});
 }
 
-std::string amount(const Row& row) { return fmt::format("{:+.3f}{}", row.value, interval_words(row, /*sign=*/true)); }
-
 // "head 3 of layer 5", "the MLP of layer 4"
 std::string name_of_part(const RowKey& key) {
   if (key.component == "mlp") return fmt::format("the MLP of layer {}", *key.layer);
@@ -36,8 +34,9 @@ std::string sentence_on_parts(const Findings& findings, const char* variant, con
   return fmt::format(
       "{}The adaptation changes the logit of the true class, less the mean over classes, by {}{}: what attention adds "
       "changes it by {}, what the MLPs add by {}, the embedding, rescaled by the final norm, by {}.",
-      before, amount(*whole), has_interval(*whole) && !differs_from_zero(*whole) ? ", which cannot be told from 0" : "",
-      amount(*attention), amount(*mlp), amount(*embedding));
+      before, signed_words(*whole),
+      has_interval(*whole) && !differs_from_zero(*whole) ? ", which cannot be told from 0" : "",
+      signed_words(*attention), signed_words(*mlp), signed_words(*embedding));
 }
 
 // The head or MLP whose share changes most, among all of them.
@@ -59,7 +58,7 @@ std::string sentence_on_the_largest(const Findings& findings) {
   if (!largest || largest->value <= 0) return "";
   return fmt::format(
       "Of {} heads and MLPs, {} adds most to it: {}. It was chosen after looking, so its interval is too narrow.",
-      count, name_of_part(largest->key), amount(*largest));
+      count, name_of_part(largest->key), signed_words(*largest));
 }
 
 std::vector<std::string> reading_of(const Findings& findings) {

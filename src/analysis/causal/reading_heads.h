@@ -29,6 +29,8 @@ class ReadingHeads {
 
   std::span<const Head* const> heads() const { return heads_; }
   const std::vector<std::string>& suffixes() const { return suffixes_; }  // of the heads' variants
+  // The variant of rows that have no other one: "", "head-frozen" or "head-refitted".
+  std::string variant(size_t head) const { return suffixes_[head].empty() ? "" : suffixes_[head].substr(1); }
 
  private:
   const Setting& setting_;

@@ -19,7 +19,8 @@ namespace loralens {
 
 // Rank-one updates Σ_j left_j (right_j·x + bias_j) of one linear layer, in the type of the products. First the r
 // singular components σ_i u_i v_iᵀ of [ΔW, δb], σ descending: the change δb of the bias is one more column of the
-// update, the weight of an input that is always 1. Then P intruders of W + ΔW and P ordinary components of it.
+// update, the weight of an input that is always 1. Then P singular components of W + ΔW that
+// are intruders, and P that are not.
 struct UpdateParts {
   at::Tensor left, right, bias;  // out×K, K×in, K or undefined; K = r + 2P
   at::Tensor values;  // r, float64, CPU: σ

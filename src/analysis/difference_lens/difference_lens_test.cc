@@ -67,15 +67,6 @@ class DifferenceLensTest : public testing::Test {
   Findings findings_;
 };
 
-// Adds a vector at one site: the naive steering of a full pass.
-struct Added : Intervention {
-  Site site;
-  Tensor vector;
-  Added(const Site& site, Tensor vector) : site(site), vector(std::move(vector)) {}
-  bool wants(const Site& seen) const override { return seen == site; }
-  Tensor replace(const Pass&, const Site&, const Tensor& value, int64_t) override { return value + vector; }
-};
-
 TEST_F(DifferenceLensTest, AConstantBiasIsExplainedWhollyAndRecoveredWhollyWhereItIsAdded) {
   plant(true);
   fold_.subjects.reference = {fold_.subjects.fit[0], fold_.subjects.fit[3]};

@@ -166,7 +166,7 @@ void Neurons::end_batch(const BatchView& view) {
   const auto logits = view.logits_under(heads_.heads(), setting_.layers, view.residuals.back());
   plain_.clear();
   for (size_t h = 0; h < suffixes.size(); ++h) {
-    const std::string variant = suffixes[h].empty() ? "" : suffixes[h].substr(1);
+    const std::string variant = heads_.variant(h);
     plain_.push_back(log_probabilities(logits[h]));
     answers_.add(view, key_of(view, variant, "none"), plain_[h]);
   }

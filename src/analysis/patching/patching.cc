@@ -17,7 +17,8 @@
 
 #include "analysis/analyses.h"
 #include "analysis/answer_curves.h"
-#include "analysis/causal/reading_heads.h"
+#include "analysis/causal/patch.h"
+#include "analysis/causal/two_models.h"
 #include "analysis/patching/words.h"
 #include "analysis/recovered_share.h"
 
@@ -26,38 +27,10 @@ namespace {
 
 using at::Tensor;
 
-constexpr std::array kinds = {std::pair{"attention", SiteKind::attention_out}, std::pair{"mlp", SiteKind::mlp_out}};
-
-// Replaces the value at one site.
-class Patch : public Intervention {
+class Patching : public TwoModelAnalysis {
  public:
-  Patch(const Site& site, Tensor value) : site_(site), value_(std::move(value)) {}
-  bool wants(const Site& site) const override { return site == site_; }
-  Tensor replace(const Pass&, const Site&, const Tensor&, int64_t) override { return value_; }
+  explicit Patching(const Setting& setting) : TwoModelAnalysis(setting, "patching"), curves_(setting) {}
 
- private:
-  Site site_;
-  Tensor value_;  // ΣT×D
-};
-
-class Patching : public Analysis {
- public:
-  explicit Patching(const Setting& setting) : setting_(setting), curves_(setting), heads_(setting, "patching") {}
-
-  bool wants(Part part, Role role) const override {
-    return (part == Part::test || part == Part::fit) && role != Role::untrained;
-  }
-  bool wants_residuals(Part part, Role role) const override { return wants(part, role); }
-  bool wants_models_together(Part part) const override { return part == Part::test; }
-
-  void begin_fold(const FoldSubjects& fold) override { heads_.begin_fold(fold); }
-  void end_batch(const BatchView& view) override {
-    if (view.part == Part::fit) heads_.see(view);
-  }
-  void end_part(const FoldSubjects& fold, Part part) override {
-    if (part != Part::fit) return;
-    if (std::string note = heads_.fit(fold); !note.empty()) notes_.push_back(std::move(note));
-  }
   void end_models(const ModelViews& views) override;
   Findings finish() override;
 
@@ -66,23 +39,16 @@ class Patching : public Analysis {
   void add(const BatchView& view, const RowKey& key, const Tensor& logits);
   std::vector<Row> recovered(std::map<std::string, std::string>& untold) const;
 
-  const Setting& setting_;
   AnswerCurves curves_;
   std::map<RowKey, std::vector<ClipValue>> values_;  // metric log_probability
-  ReadingHeads heads_;  // each reads both models
-  std::vector<std::string> notes_;
 };
 
 void Patching::end_models(const ModelViews& views) {
   const BatchView &adapted = views.of(Role::adapted), &frozen = views.of(Role::frozen);
-  const auto& suffixes = heads_.suffixes();
   for (const BatchView* view : {&adapted, &frozen}) {
     const auto logits = view->logits_under(heads_.heads(), setting_.layers, view->residuals.back());
-    for (size_t h = 0; h < suffixes.size(); ++h)
-      add(*view,
-          {.model = std::string(name_of(view->subject.role)),
-           .variant = suffixes[h].empty() ? "" : suffixes[h].substr(1),
-           .component = "none"},
+    for (size_t h = 0; h < logits.size(); ++h)
+      add(*view, {.model = std::string(name_of(view->subject.role)), .variant = heads_.variant(h), .component = "none"},
           logits[h]);
   }
   patch(adapted, frozen, "adapted-into-frozen");
@@ -101,10 +67,10 @@ void Patching::patch(const BatchView& source, const BatchView& target, const std
     };
     read("residual", layer + 1, source.residuals[layer + 1], {});
     if (layer < 0) continue;
-    for (const auto& [component, kind] : kinds) {
-      const Site site{kind, layer};
-      Patch patch(site, source.value_at(site));
-      read(component, layer, target.residuals[layer], {&patch});
+    const auto values = source.values_at(layer, patched_sites);
+    for (size_t p = 0; p < values.size(); ++p) {
+      Patch patch({patched_sites[p], layer}, values[p]);
+      read(patched_parts[p], layer, target.residuals[layer], {&patch});
     }
   }
 }

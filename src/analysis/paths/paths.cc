@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Paths: does the adaptation of a layer write to the head, or do later layers make something of it? (path patching:
-// Goldowsky-Dill et al., 2023)
+// Paths: does the adaptation of a layer change the answer by itself, or through the later layers, which compute
+// something else from the changed states? (path patching: Goldowsky-Dill et al., 2023)
 //
 // In the frozen model's pass, layer l alone is the adapted one; d_l is what that changes in its output. Three ways lead
 // from d_l to the head:
@@ -8,7 +8,8 @@
 //   total: the later layers see it;
 //   via-k: d_l is added to the input of layer k alone, and what changes in the output of layer k (attention and MLP,
 //     without d_l) is added to the output of the last layer.
-// The effect of a path is what it changes in the log-probability of the true class; `relayed` is total less direct.
+// The effect of a path is the log-probability of the true class with it, minus that without; `relayed` is total -
+// direct.
 #include <ATen/TensorOperators.h>
 #include <fmt/format.h>
 
@@ -17,7 +18,7 @@
 
 #include "analysis/analyses.h"
 #include "analysis/answer_curves.h"
-#include "analysis/causal/reading_heads.h"
+#include "analysis/causal/two_models.h"
 #include "analysis/paths/words.h"
 
 namespace loralens {
@@ -25,25 +26,10 @@ namespace {
 
 using at::Tensor;
 
-class Paths : public Analysis {
+class Paths : public TwoModelAnalysis {
  public:
-  explicit Paths(const Setting& setting)
-      : setting_(setting), answers_(setting), effects_(setting), heads_(setting, "paths") {}
+  explicit Paths(const Setting& setting) : TwoModelAnalysis(setting, "paths"), answers_(setting), effects_(setting) {}
 
-  bool wants(Part part, Role role) const override {
-    return (part == Part::test || part == Part::fit) && role != Role::untrained;
-  }
-  bool wants_residuals(Part part, Role role) const override { return wants(part, role); }
-  bool wants_models_together(Part part) const override { return part == Part::test; }
-
-  void begin_fold(const FoldSubjects& fold) override { heads_.begin_fold(fold); }
-  void end_batch(const BatchView& view) override {
-    if (view.part == Part::fit) heads_.see(view);
-  }
-  void end_part(const FoldSubjects& fold, Part part) override {
-    if (part != Part::fit) return;
-    if (std::string note = heads_.fit(fold); !note.empty()) notes_.push_back(std::move(note));
-  }
   void end_models(const ModelViews& views) override;
   Findings finish() override;
 
@@ -56,12 +42,9 @@ class Paths : public Analysis {
                   const LogP& without);
   void follow(const BatchView& frozen, const LogP& plain, int64_t layer, const Tensor& change);
 
-  const Setting& setting_;
   AnswerCurves answers_;
   ClipCurves effects_;
-  ReadingHeads heads_;  // each reads all passes
   LogP direct_, relayed_;  // of the current batch: sums over layers
-  std::vector<std::string> notes_;
 };
 
 // Layer `layer` of the view's model on another residual stream.
@@ -116,10 +99,9 @@ Paths::LogP Paths::read(const BatchView& view, std::optional<int64_t> layer, con
   const auto logits = view.logits_under(heads_.heads(), first, x);
   LogP log_p;
   for (size_t h = 0; h < logits.size(); ++h) {
-    const std::string& suffix = heads_.suffixes()[h];
     log_p.push_back(answers_.add(view,
                                  {.model = std::string(name_of(view.subject.role)),
-                                  .variant = suffix.empty() ? "" : suffix.substr(1),
+                                  .variant = heads_.variant(h),
                                   .layer = layer,
                                   .component = component},
                                  logits[h]));
@@ -130,9 +112,8 @@ Paths::LogP Paths::read(const BatchView& view, std::optional<int64_t> layer, con
 void Paths::add_effect(const BatchView& view, std::optional<int64_t> layer, const std::string& component,
                        const LogP& with, const LogP& without) {
   for (size_t h = 0; h < with.size(); ++h) {
-    const std::string& suffix = heads_.suffixes()[h];
     const RowKey key{.model = "adapted-frozen",
-                     .variant = suffix.empty() ? "" : suffix.substr(1),
+                     .variant = heads_.variant(h),
                      .layer = layer,
                      .component = component,
                      .metric = "effect"};

@@ -10,15 +10,6 @@ namespace {
 
 using at::Tensor;
 
-// Adds a value at one site: the naive path of a whole pass.
-struct Added : Intervention {
-  Site site;
-  Tensor value;
-  Added(const Site& site, Tensor value) : site(site), value(std::move(value)) {}
-  bool wants(const Site& seen) const override { return seen == site; }
-  Tensor replace(const Pass&, const Site&, const Tensor& seen, int64_t) override { return seen + value; }
-};
-
 Site after(int64_t layer) { return {SiteKind::residual_out, layer}; }
 
 class PathsTest : public testing::Test {

@@ -18,8 +18,6 @@ const Row* effect(const Findings& findings, std::optional<int64_t> layer, const 
       {.model = "adapted-frozen", .variant = variant, .layer = layer, .component = component, .metric = "effect"});
 }
 
-std::string amount(const Row& row) { return fmt::format("{:+.3f}{}", row.value, interval_words(row, /*sign=*/true)); }
-
 // What can be told of the sign of a sum of effects.
 const char* verdict(const Row& row) {
   if (!has_interval(row)) return "";
@@ -36,7 +34,7 @@ std::vector<std::string> reading_of(const Setting& setting, const Findings& find
     sentences.push_back(fmt::format(
         "{}Each layer adapted alone, summed over layers: what the layers write straight to the head changes the "
         "log-probability of the true class by {} nats{}; what later, frozen layers make of it by {}{}.",
-        head, amount(*direct), verdict(*direct), amount(*relayed), verdict(*relayed)));
+        head, signed_words(*direct), verdict(*direct), signed_words(*relayed), verdict(*relayed)));
   }
   const Row* largest = nullptr;
   for (int64_t layer = -1; layer < setting.layers; ++layer)
@@ -48,8 +46,8 @@ std::vector<std::string> reading_of(const Setting& setting, const Findings& find
   sentences.push_back(fmt::format(
       "Adapted alone, {} adds the most of all layers, {}: {} directly and {} through later layers (chosen after "
       "looking, so its interval is too narrow).",
-      layer < 0 ? "the embedding" : fmt::format("layer {}", layer), amount(*largest), amount(*direct),
-      amount(*relayed)));
+      layer < 0 ? "the embedding" : fmt::format("layer {}", layer), signed_words(*largest), signed_words(*direct),
+      signed_words(*relayed)));
   return sentences;
 }
 

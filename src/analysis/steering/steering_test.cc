@@ -17,15 +17,6 @@ namespace {
 
 using at::Tensor;
 
-// Adds a vector at one site of a full pass: the naive reference.
-struct Added : Intervention {
-  Site site;
-  Tensor vector;
-  Added(const Site& site, Tensor vector) : site(site), vector(std::move(vector)) {}
-  bool wants(const Site& seen) const override { return seen == site; }
-  Tensor replace(const Pass&, const Site&, const Tensor& value, int64_t) override { return value + vector; }
-};
-
 // Makes the state after a layer the same for all clips and positions.
 struct Constant : SiteAdapter {
   Tensor forward(const Tensor& x, const Site&, const Pass&) const override {

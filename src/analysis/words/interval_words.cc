@@ -21,6 +21,10 @@ std::string interval_words(const Row& row, bool sign) {
               : fmt::format(" (95 % interval {:.3f} to {:.3f})", row.low, row.high);
 }
 
+std::string signed_words(const Row& row) {
+  return fmt::format("{:+.3f}{}", row.value, interval_words(row, /*sign=*/true));
+}
+
 std::string percent_words(const Row& row, int decimals) {
   std::string text = fmt::format("{:.{}f} %", 100 * row.value, decimals);
   if (has_interval(row))

@@ -17,6 +17,9 @@ bool differs_from_zero(const Row& row);
 // the row has no interval.
 std::string interval_words(const Row& row, bool sign);
 
+// The value with its sign and its interval, if it has one: "+0.023 (95 % interval +0.012 to +0.034)".
+std::string signed_words(const Row& row);
+
 // The value and its interval, if it has one, as percentages: "23 % (95 % interval 12 to 34 %)".
 std::string percent_words(const Row& row, int decimals = 0);
 

@@ -3,7 +3,6 @@
 // 2024. For each corpus data/<corpus>/fold_1/<corpus>_train_fold_1.jsonl, _valid_, _test_, or without folds
 // <corpus>_train.jsonl and so on: a JSON object per clip with key, dataset, wav and emo. The paths of audio are
 // relative to EmoBox's own folder; there are no speakers.
-#include <algorithm>
 #include <map>
 #include <optional>
 
@@ -47,9 +46,7 @@ void add_list(const Path& file, const std::string& part, const std::string& fold
     const auto& row = table.rows[i];
     const std::string where = fmt::format("{}: line {}", file.string(), table.number(i));
     if (row[path].empty() || row[label].empty()) fail("{}: \"wav\" or \"emo\" is empty", where);
-    const Path name(row[path]);
-    if (name.is_absolute() || std::ranges::find(name, Path("..")) != name.end())
-      fail("{}: the path '{}' leads out of EmoBox's folder", where, shown(row[path]));
+    if (may_lead_out(row[path])) fail("{}: the path '{}' leads out of EmoBox's folder", where, shown(row[path]));
     Listed& clip = clips[row[path]];
     set_once(clip.label, row[label], "label", where);
     set_once(clip.corpus, row[corpus], "dataset", where);

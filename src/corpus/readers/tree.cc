@@ -39,6 +39,10 @@ std::vector<Path> files_below(const Path& root) { return sorted_files<fs::recurs
 
 std::vector<Path> files_in(const Path& root) { return sorted_files<fs::directory_iterator>(root); }
 
+bool may_lead_out(const Path& path) {
+  return path.is_absolute() || std::find(path.begin(), path.end(), Path("..")) != path.end();
+}
+
 bool is_file(const Path& path) {
   std::error_code code;
   return std::filesystem::is_regular_file(path, code);

@@ -19,6 +19,9 @@ std::vector<Path> files_below(const Path& root);
 // The same for the files directly in `root`.
 std::vector<Path> files_in(const Path& root);
 
+// Whether a path is absolute or has a part "..", so that it may lead out of a corpus's folder.
+bool may_lead_out(const Path& path);
+
 // Whether the path is a file, or a link to one; false if that cannot be found out.
 bool is_file(const Path& path);
 

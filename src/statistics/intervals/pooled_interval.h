@@ -17,7 +17,7 @@ namespace loralens {
 // Fewest runs from which the variance between runs is estimated. With two runs the intervals do not reach their nominal
 // coverage in the simulation (docs/validity.md).
 constexpr int64_t fewest_runs = 3;
-// Fewest speakers from whom an interval is given. With four, one cell of the simulation is below its limit.
+// Fewest speakers from whom an interval is given.
 constexpr int64_t fewest_speakers = fewest_groups;
 
 // Variances of the mean over R runs of a pooled score: by speakers (contributions averaged over runs), by runs, and by

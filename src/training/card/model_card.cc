@@ -85,7 +85,8 @@ class Cards {
   Cards(const Base& base, const RunOptions& options, const json& metrics, std::string leak)
       : base_(base), options_(options), metrics_(metrics), library_(library_of(options)), leak_(std::move(leak)) {}
 
-  // training: "fold-03 of 10 folds, seed 42"; data: on what it was trained; score: on its own test clips, or "".
+  // training: "fold-03 of 10 folds, seed 42"; data: its training clips and their speakers; score: UAR on
+  // its own test clips, or "".
   std::string card(const std::string& training, const std::string& data, const std::string& score) const {
     const std::string method = options_.adapter.method;
     std::string text = fmt::format(

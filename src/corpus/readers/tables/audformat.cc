@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A database in audformat (audeering.github.io/audformat): a header db.yaml, and each table as db.<table>.csv with the
 // columns file or file,start,end. The labels are of one or more tables; speakers, texts and other properties may be in
-// any table of the same files or segments, and what is known of a speaker or a label in the header's schemes or in the
-// misc tables that these name.
+// any table of the same files or segments. Properties of a speaker or a label are in the header's scheme, or in the
+// misc table that the scheme names.
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -37,8 +37,7 @@ std::string text_at(const ordered_json& object, const std::string& key) {
 
 // A number without leading zeros and without a fraction of 0, so that "03", "3" and "3.0" are the same; else the text.
 std::string plain_number(std::string text) {
-  if (const size_t dot = text.find('.'); dot != std::string::npos && dot > 0)
-    if (text.find_first_not_of('0', dot + 1) == std::string::npos) text.resize(dot);
+  text = without_zero_fraction(std::move(text));
   if (text.empty() || text.find_first_not_of("0123456789") != std::string::npos) return text;
   return text.substr(std::min(text.find_first_not_of('0'), text.size() - 1));
 }
@@ -66,9 +65,9 @@ std::optional<double> seconds_of(const std::string& text, const std::string& whe
   return seconds + part;
 }
 
-// A file, or a segment of it, as text: the normalised path and, of a segment, its times in seconds.
+// What a row describes: a file or a segment of it. file: the normalised path; start, end: seconds.
 struct Place {
-  std::string file, segment;  // segment: "" for a whole file
+  std::string file, segment;  // segment: a text that identifies it, "" for a whole file
   std::optional<double> start, end;
 };
 
@@ -186,7 +185,7 @@ class Database {
   static Place place_of(const Table& table, const std::vector<std::string>& row, const std::string& where) {
     const std::string& given = row[table.column("file")];
     const Path path = Path(given).lexically_normal();
-    if (given.empty() || path.is_absolute() || (!path.empty() && *path.begin() == ".."))
+    if (given.empty() || may_lead_out(path))
       fail("{}: the path '{}' leads out of the database's folder", where, shown(given));
     Place place{.file = path.generic_string(), .segment = {}, .start = {}, .end = {}};
     const int start = table.column("start"), end = table.column("end");

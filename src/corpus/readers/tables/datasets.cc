@@ -13,7 +13,6 @@
 #include "corpus/columns.h"
 #include "corpus/readers/readers.h"
 #include "corpus/readers/speaker_pattern.h"
-#include "corpus/readers/tables/json_lines.h"
 #include "corpus/readers/tables/table_corpus.h"
 #include "corpus/readers/tree.h"
 
@@ -94,8 +93,7 @@ std::map<std::string, std::string> class_names(const Path& root, const std::stri
 
 // The whole number that a cell holds ("1", "-1", "1.0"), without a fraction of 0; "" for any other text.
 std::string whole_number(std::string cell) {
-  if (const size_t dot = cell.find('.'); dot != std::string::npos && dot > 0)
-    if (cell.find_first_not_of('0', dot + 1) == std::string::npos) cell.resize(dot);
+  cell = without_zero_fraction(std::move(cell));
   const size_t first = cell.starts_with("-") ? 1 : 0;
   const bool digits = cell.size() > first && cell.find_first_not_of("0123456789", first) == std::string::npos;
   return digits ? cell : "";
@@ -170,7 +168,7 @@ void Metadata::name_class(std::string& label, const std::string& where) {
 // Appends the rows of a metadata file, with paths relative to the root and the split. Rows without a label are left
 // out.
 void Metadata::append(const Path& file) {
-  UserTable read = file.extension() == ".jsonl" ? UserTable{read_json_lines(file), {}} : read_user_table(file);
+  UserTable read = read_table(file);
   for (std::string& note : read.notes) all_.notes.push_back(fmt::format("{}: {}", name_below(root_, file), note));
   Table& table = read.table;
   const std::string files = file_column(table, file);
@@ -188,8 +186,7 @@ void Metadata::append(const Path& file) {
   for (size_t i = 0; i < table.rows.size(); ++i) {
     const std::string where = fmt::format("{}: row {}", file.string(), table.number(i));
     const Path path(table.rows[i][name]);
-    if (path.is_absolute() || std::ranges::find(path, Path("..")) != path.end())
-      fail("{}: the path '{}' leads out of the folder", where, shown(table.rows[i][name]));
+    if (may_lead_out(path)) fail("{}: the path '{}' leads out of the folder", where, shown(table.rows[i][name]));
     const std::string below = path.empty() ? "" : name_below(root_, (folder / path).lexically_normal());
     if (!below.empty() && !listed_.insert(below).second) fail("{}: '{}' is listed twice", where, shown(below));
     name_class(table.rows[i][label], where);

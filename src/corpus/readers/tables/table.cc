@@ -37,12 +37,6 @@ constexpr Column columns[] = {{"path", &ReaderOptions::path_column},
                               {"intensity", &ReaderOptions::intensity_column}};
 constexpr size_t needed = 2;
 
-UserTable read_table(const Path& path) {
-  for (const char* extension : {".jsonl", ".ndjson", ".json"})
-    if (path.extension() == extension) return {read_json_lines(path), {}};
-  return read_user_table(path);
-}
-
 // Renames the column `ours` that is written in other case or with other spaces, such as "Gender", and notes it.
 void take_spelling(UserTable& read, const std::string& ours) {
   Table& table = read.table;
@@ -111,6 +105,18 @@ class TableReader : public Reader {
 };
 
 }  // namespace
+
+UserTable read_table(const Path& path) {
+  for (const char* extension : {".jsonl", ".ndjson", ".json"})
+    if (path.extension() == extension) return {read_json_lines(path), {}};
+  return read_user_table(path);
+}
+
+std::string without_zero_fraction(std::string cell) {
+  if (const size_t dot = cell.find('.'); dot != std::string::npos && dot > 0)
+    if (cell.find_first_not_of('0', dot + 1) == std::string::npos) cell.resize(dot);
+  return cell;
+}
 
 std::vector<ReaderOption> column_options(bool path) {
   std::vector<ReaderOption> all;

@@ -11,6 +11,12 @@
 
 namespace loralens {
 
+// Reads a user's table: JSON lines by its extension, else read_user_table().
+UserTable read_table(const Path& path);
+
+// "3" for "3.0" and "3.", as programs write whole numbers beside missing ones; any other text as it is.
+std::string without_zero_fraction(std::string cell);
+
 // The flags --label-column, --speaker-column, ..., and --path-column if `path`.
 std::vector<ReaderOption> column_options(bool path);
 
