@@ -15,11 +15,11 @@ struct ExplorerOptions {
   size_t per_class = 4;  // maximum number of errors, and of successes, of each class
 };
 
-// From findings named "adapted" (needed), "frozen" and "place":
+// From findings named "adapted" (needed), "frozen", "patched", "heads" and "place":
 // {"classes": [...], "clips": [{id, path, label, predicted, confidence, speaker, text, start, end, adapted, frozen,
-// place}, ...]}; per class, errors before successes, the most confident first. Confidence is the final probability of
-// the predicted class. If several analyses have a finding of the same name for a clip, the first is used. Clips whose
-// label is not in `classes` are left out. The list is empty without findings of clips.
+// patched, heads, place}, ...]}; per class, errors before successes, the most confident first. Confidence is the final
+// probability of the predicted class. If several analyses have a finding of the same name for a clip, the first is
+// used. Clips whose label is not in `classes` are left out. The list is empty without findings of clips.
 nlohmann::json explorer_of(const std::vector<const ClipFinding*>& findings, const Clips& clips,
                            const std::vector<std::string>& classes, const ExplorerOptions& options = {});
 

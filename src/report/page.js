@@ -117,22 +117,37 @@ window.addEventListener("beforeprint", () => { for (const chapter of document.qu
 const explorer = JSON.parse(document.getElementById("explorer-data")?.textContent ?? '{"classes": [], "clips": []}');
 let chosen = 0;
 
-// The head's probabilities after each layer, with the adapter on and off.
-function layer_spec(clip) {
+// Class probabilities by layer. parts: {name in the legend: rows of probabilities, the first of the embedding}; the
+// second part is dashed.
+function layer_spec(parts, legend) {
   const values = [];
-  for (const model of ["adapted", "frozen"])
-    (clip[model] ?? []).forEach((row, i) => row.forEach((p, c) => values.push({ adapter: model === "adapted" ? "on" : "off", layer: i - 1, class: explorer.classes[c], value: p })));
+  for (const [name, rows] of Object.entries(parts))
+    rows.forEach((row, i) => row.forEach((p, c) => values.push({ part: name, layer: i - 1, class: explorer.classes[c], value: p })));
   const encoding = {
     x: { field: "layer", type: "quantitative", axis: { title: "layer", tickMinStep: 1, format: "d", labelExpr: "datum.value === -1 ? 'emb' : datum.label" }, scale: { nice: false, padding: 8 } },
     y: { field: "value", type: "quantitative", axis: { title: "probability" }, scale: { domain: [0, 1] } },
     color: { field: "class", type: "nominal", scale: { domain: explorer.classes, range: palette }, legend: { title: null } },
   };
-  const dash = { field: "adapter", type: "nominal", scale: { domain: ["on", "off"], range: [[1, 0], [4, 3]] }, legend: { title: "adapter" } };
-  const tooltip = [{ field: "class" }, { field: "adapter" }, { field: "layer" }, { field: "value", type: "quantitative", format: ".3f", title: "probability" }];
+  const dash = { field: "part", type: "nominal", scale: { domain: Object.keys(parts), range: [[1, 0], [4, 3]] }, legend: legend && { title: legend } };
+  const tooltip = [{ field: "class" }, ...(legend ? [{ field: "part", title: legend }] : []), { field: "layer" }, { field: "value", type: "quantitative", format: ".3f", title: "probability" }];
   return {
     $schema: "https://vega.github.io/schema/vega-lite/v6.json", description: "Class probabilities layer by layer", data: { values }, height: 230, encoding,
     layer: [{ mark: { type: "line", strokeWidth: 2, tooltip: null }, encoding: { strokeDash: dash } },
             { mark: { type: "point", filled: true, size: 200, opacity: 0 }, encoding: { tooltip } }],
+  };
+}
+
+// What each attention head adds to the true class's logit.
+function heads_spec(clip) {
+  const values = clip.heads.flatMap((row, layer) => row.map((value, head) => ({ layer, head, value })));
+  const most = Math.max(...values.map(v => Math.abs(v.value)), 1e-9);
+  const tooltip = [{ field: "layer" }, { field: "head" }, { field: "value", type: "quantitative", format: "+.3f", title: "added" }];
+  return {
+    $schema: "https://vega.github.io/schema/vega-lite/v6.json", description: "Shares of attention heads", data: { values }, height: { step: 18 }, mark: { type: "rect", tooltip: null },
+    encoding: {
+      x: { field: "head", type: "ordinal", axis: { title: "attention head", labelAngle: 0 } }, y: { field: "layer", type: "ordinal", sort: "descending", axis: { title: "layer" } },
+      color: { field: "value", type: "quantitative", scale: { scheme: "blueorange", domain: [-most, most] }, legend: { title: "added to the logit" } }, tooltip,
+    },
   };
 }
 
@@ -186,7 +201,12 @@ async function show(number) {
   const verdict = clip.predicted === clip.label ? `${clip.label}, and taken for it` : `${clip.label}, taken for ${clip.predicted}`;
   const facts = [`${verdict} (${clip.confidence.toFixed(3)})`, clip.speaker && `speaker ${clip.speaker}`, clip.text && `“${clip.text}”`].filter(Boolean);
   panel.replaceChildren(element("h3", clip.id), element("p", facts.join(" · ")), ...player(clip));
-  await add_figure(panel, "The head's prediction after each layer", layer_spec(clip), "clip-layers");
+  await add_figure(panel, "The head's prediction after each layer", layer_spec({ on: clip.adapted ?? [], off: clip.frozen ?? [] }, "adapter"), "clip-layers");
+  if (clip.patched && chosen === number) {
+    const caption = "Where the adaptation makes the answer: prediction of the frozen model that goes on with the adapted state after a layer";
+    await add_figure(panel, caption, layer_spec({ patched: clip.patched }, null), "clip-patched");
+  }
+  if (clip.heads && chosen === number) await add_figure(panel, `What each attention head of the adapted model adds to the logit of ${clip.label}`, heads_spec(clip), "clip-heads");
   const place = place_spec(clip);
   if (place && chosen === number) await add_figure(panel, place.title, place, "clip-place");
 }

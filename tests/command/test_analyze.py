@@ -152,6 +152,22 @@ def test_neurons_are_made_only_by_name(trained, some, tmp_path):
     assert {row["null_draws"] for row in found} == {"199"} and all(0 < float(row["p"]) <= 1 for row in found)
 
 
+def test_states_are_exchanged_only_by_name(trained, tmp_path):
+    folder = tmp_path / "exchanged"
+    succeed("analyze", trained, "--threads", 1, "--only", "interchange", "-o", folder)
+    found = rows(folder, "interchange", metric="follows", fold="")
+    models = {(row["model"], row["variant"]) for row in found}
+    assert models and models <= {("adapted", ""), ("adapted", "head-refitted"), ("frozen", "head-refitted")}
+    for key in models:
+        layers = [row for row in found if (row["model"], row["variant"]) == key and row["component"] == "subspace"]
+        assert [row["layer"] for row in layers] == ["0", "1", "2", "3"]
+        assert all(0 <= float(row["value"]) <= 1 and 0 < int(row["n"]) <= 32 for row in layers)
+    with numpy.load(folder / "arrays" / "interchange.npz") as arrays:
+        for name in arrays:
+            basis = arrays[name]
+            assert numpy.allclose(basis.T @ basis, numpy.eye(basis.shape[1]), atol=1e-6), name
+
+
 def test_depth_is_made_only_by_name(trained, some, tmp_path):
     succeed("analyze", trained / "fold-00", "--threads", 1, "--clips", some, "--only", "depth", "-o", tmp_path / "depth")
     found = rows(tmp_path / "depth", "depth", component="centroid", metric="log_probability")

@@ -14,7 +14,9 @@ from analysis_attribution import attribution
 from analysis_case import Case, Fold
 from analysis_components import components
 from analysis_concept_erasure import erasure_of_concepts
+from analysis_diagnosis import diagnosis
 from analysis_difference_lens import difference_lens
+from analysis_interchange import interchange
 from analysis_models import Recording
 from analysis_neurons import neurons
 from analysis_patching import patching
@@ -272,10 +274,12 @@ TABLES = {"contribution": contribution,
           "difference-lens": difference_lens,
           "steering": steering,
           "components": components,
+          "interchange": interchange,
           "neurons": neurons,
           "erasure-of-concepts": erasure_of_concepts,
           "retention": retention,
           "probes": probes,
+          "diagnosis": diagnosis,
           "spectrum": lambda case: spectrum(case).means.rows(),
           "alignment": lambda case: paper_alignment(case) if case.paper else strict_alignment(case),
           "gradients": lambda case: {} if case.paper else gradients(case),
@@ -283,9 +287,9 @@ TABLES = {"contribution": contribution,
           "dynamics": dynamics}
 
 # made only if --only names them
-BY_NAME = {"paths", "attribution", "steering", "components", "neurons", "erasure-of-concepts", "retention"}
+BY_NAME = {"paths", "attribution", "steering", "components", "interchange", "neurons", "erasure-of-concepts", "retention"}
 # not made by --protocol paper
-BEYOND_PAPER = {"ablation", "patching", "difference-lens", "probes"}
+BEYOND_PAPER = {"ablation", "patching", "difference-lens", "probes", "diagnosis"}
 
 # Rows that are not compared: (analysis, protocol, a part of the variant's, component's or metric's name, reason).
 LEFT_OUT = (("spectrum", "paper", "dropout", "the masks of dropout are random"),
@@ -298,6 +302,11 @@ LEFT_OUT = (("spectrum", "paper", "dropout", "the masks of dropout are random"),
             ("attribution", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
             ("neurons", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
             ("steering", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
+            ("interchange", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
+            ("interchange", "strict", "permuted", "the permutations are random"),
+            ("interchange", "strict", "random", "the subspaces are random"),
+            ("diagnosis", "strict", "refitted", "the speakers that choose the penalty are drawn at random"),
+            ("diagnosis", "strict", "log10_gradient_ratio", "the direction at the logits is random"),
             ("erasure-of-concepts", "strict", "permuted", "the permutations are random"),
             ("erasure-of-concepts", "strict", "random-subspace", "the subspaces are random"),
             ("probes", "strict", "control", "the permutations are random"),

@@ -14,6 +14,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/stack.h>
+#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
 #include <map>
@@ -26,6 +27,7 @@
 #include "analysis/attribution/words.h"
 #include "analysis/causal/patch.h"
 #include "analysis/causal/two_models.h"
+#include "base/device.h"
 
 namespace loralens {
 namespace {
@@ -64,6 +66,7 @@ class Attribution : public TwoModelAnalysis {
 
   ClipCurves clips_, effects_;
   std::map<RowKey, double> sums_;  // of effects over clips, for their rank correlation
+  std::vector<ClipFinding> told_;
   bool splits_ = true;  // whether the head reads the last layer alone
 };
 
@@ -77,14 +80,19 @@ void Attribution::split(const BatchView& view) {
   const int64_t attention_heads = view.subject.encoder.config.heads;
   std::vector<LogitReader> readers;
   for (const Head* head : heads_.heads()) readers.emplace_back(view, *head);
-  // Adds a part's share (B×C) of the true classes' logits.
+  std::vector<int64_t> labels;
+  for (const int64_t clip : view.clips) labels.push_back(setting_.labels[clip]);
+  const Tensor truth = on_device(labels, c10::kCPU).unsqueeze(1);
+  // Adds a part's share (B×C) of the true classes' logits, and returns these (B).
   const auto add = [&](size_t head, std::optional<int64_t> layer, const std::string& component, const Tensor& share) {
-    const Tensor values = share.cpu();
+    Tensor values = share.cpu().gather(1, truth).squeeze(1);
     for (size_t i = 0; i < view.clips.size(); ++i)
       clips_.add(view.fold.fold, view.clips[i], key(model, head, layer, component, "logit"),
-                 values[static_cast<int64_t>(i)][setting_.labels[view.clips[i]]].item<double>());
+                 values[static_cast<int64_t>(i)].item<double>());
+    return values;
   };
   std::map<std::pair<size_t, const char*>, Tensor> over_layers;
+  Tensor told = at::zeros({std::ssize(view.clips), setting_.layers, attention_heads}, c10::ScalarType::Double);
   for (int64_t layer = 0; layer < setting_.layers; ++layer) {
     const LayerParts parts = layer_parts(view, layer);
     for (size_t h = 0; h < readers.size(); ++h) {
@@ -95,7 +103,10 @@ void Attribution::split(const BatchView& view) {
         sum = sum.defined() ? sum + share : share;
       }
       const auto of_heads = readers[h].read_heads(parts, attention_heads);
-      for (size_t i = 0; i < of_heads.size(); ++i) add(h, layer, fmt::format("head-{:02}", i), of_heads[i]);
+      for (size_t i = 0; i < of_heads.size(); ++i) {
+        const Tensor shares = add(h, layer, fmt::format("head-{:02}", i), of_heads[i]);
+        if (h == 0) told.select(1, layer).select(1, static_cast<int64_t>(i)).copy_(shares);
+      }
     }
   }
   for (const auto& [part, sum] : over_layers) add(part.first, {}, part.second, sum);
@@ -106,6 +117,9 @@ void Attribution::split(const BatchView& view) {
     add(h, {}, "bias", bias);
     add(h, {}, "none", embedding + bias + over_layers.at({h, "attention"}) + over_layers.at({h, "mlp"}));
   }
+  // The explorer shows a clip once.
+  if (view.subject.role != Role::adapted || view.fold.fold >= setting_.folds_of_a_run()) return;
+  for (int64_t i = 0; i < told.size(0); ++i) told_.push_back({view.clips[i], "heads", told[i].clone()});
 }
 
 void Attribution::end_models(const ModelViews& views) {
@@ -193,6 +207,7 @@ void Attribution::attribute(const BatchView& adapted, const BatchView& frozen) {
 
 Findings Attribution::finish() {
   Findings findings;
+  findings.clips = told_;
   for (const auto& rows : {clips_.rows(), clips_.differences("adapted", "frozen"), effects_.rows()})
     findings.rows.insert(findings.rows.end(), rows.begin(), rows.end());
   std::map<std::string, std::pair<std::vector<double>, std::vector<double>>> pairs;  // by variant

@@ -80,6 +80,9 @@ TEST_F(AttributionTest, EachShareIsWhatThePartAddsAtEachPosition) {
       return share(adapted, clip, at::matmul(outputs, weight.narrow(1, h * width, width).t()));
     };
     EXPECT_NEAR(value("adapted", 1, fmt::format("head-{:02}", h)), mean(of_head), 1e-9);
+    ASSERT_EQ(findings_.clips.size(), fold_.subjects.test.size());
+    for (const ClipFinding& told : findings_.clips)
+      EXPECT_NEAR(told.values[1][h].item<double>(), of_head(told.clip), 1e-9) << told.name;
     of_heads += mean(of_head);
   }
   const double bias = mean([&](int64_t clip) {

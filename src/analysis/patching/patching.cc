@@ -9,6 +9,7 @@
 // the true class in the three passes, summed over clips:
 //   R = Σ(patched - frozen) / Σ(adapted - frozen), in the other direction Σ(adapted - patched) / Σ(adapted - frozen).
 // Its interval is a jackknife over speakers (and runs). R is left out if the interval of Σ(adapted - frozen) holds 0.
+#include <ATen/ops/stack.h>
 #include <fmt/format.h>
 
 #include <array>
@@ -41,6 +42,7 @@ class Patching : public TwoModelAnalysis {
 
   AnswerCurves curves_;
   std::map<RowKey, std::vector<ClipValue>> values_;  // metric log_probability
+  std::vector<ClipFinding> clips_;
 };
 
 void Patching::end_models(const ModelViews& views) {
@@ -57,6 +59,7 @@ void Patching::end_models(const ModelViews& views) {
 
 void Patching::patch(const BatchView& source, const BatchView& target, const std::string& direction) {
   const auto& suffixes = heads_.suffixes();
+  std::vector<Tensor> answers;  // of the adapted model's head, after the patch of each layer's output
   for (int64_t layer = -1; layer < setting_.layers; ++layer) {
     const auto read = [&](const char* component, int64_t first, const Tensor& x,
                           const std::vector<Intervention*>& interventions) {
@@ -64,6 +67,7 @@ void Patching::patch(const BatchView& source, const BatchView& target, const std
       for (size_t h = 0; h < suffixes.size(); ++h)
         add(target, {.model = "adapted", .variant = direction + suffixes[h], .layer = layer, .component = component},
             logits[h]);
+      if (first == layer + 1) answers.push_back(log_probabilities(logits.front()).exp());
     };
     read("residual", layer + 1, source.residuals[layer + 1], {});
     if (layer < 0) continue;
@@ -73,6 +77,10 @@ void Patching::patch(const BatchView& source, const BatchView& target, const std
       read(patched_parts[p], layer, target.residuals[layer], {&patch});
     }
   }
+  // The explorer shows a clip once.
+  if (source.subject.role != Role::adapted || source.fold.fold >= setting_.folds_of_a_run()) return;
+  const Tensor stacked = at::stack(answers, 1);  // B×(N+1)×C
+  for (int64_t i = 0; i < stacked.size(0); ++i) clips_.push_back({source.clips[i], "patched", stacked[i].clone()});
 }
 
 // key: without its metric.
@@ -112,6 +120,7 @@ Findings Patching::finish() {
   std::map<std::string, std::string> untold;
   for (Row& row : recovered(untold)) findings.rows.push_back(std::move(row));
   findings.notes = notes_;
+  findings.clips = clips_;
   if (findings.rows.empty()) findings.notes.push_back("No test clip was seen, so nothing could be measured.");
   for (const auto& [head, reason] : untold)
     findings.notes.push_back(fmt::format(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/log_softmax.h>
+#include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <gmock/gmock.h>
@@ -76,6 +77,21 @@ class PatchingTest : public testing::Test {
   TestFold fold_;
   Findings findings_;
 };
+
+TEST_F(PatchingTest, TellsTheAnswersOfEachClipForTheExplorer) {
+  const Findings findings = fold_.find(make_patching(fold_.setting));
+  ASSERT_EQ(findings.clips.size(), fold_.subjects.test.size());
+  for (const ClipFinding& told : findings.clips) {
+    EXPECT_EQ(told.name, "patched");
+    const auto seen = fold_.see(fold_.subjects.adapted, told.clip);
+    Replaced replaced({SiteKind::residual_out, 0}, seen.sites.at({SiteKind::residual_out, 0}));
+    for (const auto& [row, logits] :
+         {std::pair{0, fold_.see(fold_.subjects.frozen, told.clip).logits},  // the embedding is the same
+          {1, fold_.see(fold_.subjects.frozen, told.clip, {&replaced}).logits},
+          {3, seen.logits}})
+      EXPECT_LT((told.values[row] - at::softmax(logits, 0)).abs().max().item<double>(), 1e-9) << row;
+  }
+}
 
 TEST_F(PatchingTest, IsThatOfAFullPassWithTheValueReplaced) { expect_naive(); }
 

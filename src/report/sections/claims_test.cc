@@ -4,7 +4,12 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <cstdlib>
+
+#include "analysis/test_fold.h"
+#include "base/random.h"
 #include "base/test_folder.h"
+#include "report/write_findings.h"
 #include "statistics/intervals/student.h"
 
 namespace loralens {
@@ -121,6 +126,81 @@ TEST_F(Claims, AreOneFamily) {
   EXPECT_EQ(claims_table(claims).rows[1][1], "holds");
   const std::string html = claims_html(claims);
   EXPECT_THAT(html, HasSubstr("<span class=\"verdict\">holds</span></td><td>log-probability: "));
+}
+
+// A run of five folds, each with test clips of one speaker, whose adapters and head are random and whose labels are
+// permuted: nothing can be found in it.
+class NeverTrained {
+ public:
+  NeverTrained(const TestFolder& folder, uint64_t draw) : fold_(folder), draw_(draw) {
+    Setting& setting = fold_.setting;
+    setting.folds = 5;
+    setting.seed = draw;
+    setting.model_folders.assign(5, "run/fold");
+    Random random(hash_of(draw, hash_of("labels")));
+    random.shuffle(setting.labels);
+    for (uint64_t k = 0; k < 5; ++k) models_.push_back(model_of(k));
+    setting.models = models_;
+  }
+
+  // The findings of an analysis, over all folds.
+  Findings find(std::unique_ptr<Analysis> analysis) const {
+    SourceOptions options;
+    options.input.tail = 0.1;
+    AnalysisRunner runner(fold_.setting, {analysis.get()});
+    for (int64_t k = 0; k < 5; ++k) {
+      FoldSubjects subjects{.fold = k};
+      for (int64_t clip = 0; clip < 20; ++clip) (clip % 5 == k ? subjects.test : subjects.fit).push_back(clip);
+      subjects.sample = subjects.fit;
+      EmotionModel frozen = models_[k], untrained = fold_.subjects.untrained.model;
+      frozen.adapted.adapters.clear();
+      subjects.adapted = make_subject(Role::adapted, models_[k]);
+      subjects.frozen = make_subject(Role::frozen, frozen);
+      subjects.untrained = make_subject(Role::untrained, untrained);
+      runner.run(subjects, *fold_.setting.base, options);
+    }
+    return analysis->finish();
+  }
+  const Setting& setting() const { return fold_.setting; }
+
+ private:
+  EmotionModel model_of(uint64_t k) const {
+    EmotionModel model = tiny_model(tiny_base(in_double), tiny_adapter("lora"));
+    for (const Parameter& p : model.parameters())
+      p.tensor.detach().copy_(random_tensor(p.tensor.sizes().vec(), hash_of(draw_, k, hash_of(p.name)), 0.3));
+    return model;
+  }
+
+  TestFold fold_;
+  uint64_t draw_;
+  std::vector<EmotionModel> models_;
+};
+
+// LORALENS_DRAWS=200 gives the rate within which the verdicts must stay (6 %); 4 show a coarse fault.
+TEST(Verdicts, OfNeverTrainedAdaptersAreRarelyOnesOfGainConceptOrMechanism) {
+  const char* const wanted = std::getenv("LORALENS_DRAWS");
+  const uint64_t draws = wanted ? std::strtoull(wanted, nullptr, 10) : 4;
+  std::map<std::string, int> found;
+  for (uint64_t draw = 0; draw < draws; ++draw) {
+    const TestFolder folder;
+    const NeverTrained run(folder, draw);
+    const Findings depth = run.find(make_depth(run.setting())),
+                   concepts = run.find(make_erasure_of_concepts(run.setting()));
+    const NamedFindings written[] = {{"depth", depth}, {"alignment", run.find(make_alignment(run.setting()))}};
+    write_findings(folder.path(), "strict", draw, {std::begin(written), std::end(written)}, *run.setting().clips,
+                   run.setting().classes, json::object());
+    const auto claims = claims_of(folder.path(), {{"about", json::object()}});
+    bool gain = false, used = false, mechanism = false;
+    for (const Row& row : depth.rows) gain |= row.key.component == "gain" && !row.fold && row.low > 0;
+    for (const std::string& sentence : concepts.reading) used |= sentence.find("the model uses") != std::string::npos;
+    for (const size_t i : {1, 2}) mechanism |= claims[i].verdict == "holds" || claims[i].verdict == "holds in part";
+    for (const auto& [name, is] : {std::pair{"gain", gain}, {"concept", used}, {"mechanism", mechanism}})
+      found[name] += is;
+  }
+  for (const auto& [name, count] : found) {
+    ::testing::Test::RecordProperty(name, count);
+    EXPECT_LE(count, draws < 50 ? 1 : 0.06 * static_cast<double>(draws)) << name << " of " << draws;
+  }
 }
 
 }  // namespace
