@@ -19,18 +19,69 @@ std::string scheme_error(const std::string& scheme) {
   return error_of([&] { check_scheme(scheme); });
 }
 
-std::vector<std::string> audio_paths(const std::vector<std::string>& arguments) {
-  std::vector<std::string> paths;
-  for (const std::string& file : arguments) {
-    if (file != "-") {
-      paths.push_back(file);
-      continue;
+namespace {
+
+// The lines of standard input that are not empty.
+class InputLines {
+ public:
+  std::optional<std::string> next() {
+    if (!begun_) begin();
+    while (true) {
+      if (given_ < whole_.size()) {
+        std::string line = std::move(whole_[given_++]);
+        if (!line.empty()) return line;
+        continue;
+      }
+      if (wide_) return std::nullopt;
+      std::optional<std::string> line = next_line();
+      if (!line || !line->empty()) return line;
     }
-    const std::string list(std::istreambuf_iterator<char>(std::cin), {});
-    for (std::string& line : lines_of(without_byte_order_mark(list)))
-      if (!line.empty()) paths.push_back(std::move(line));
   }
-  return paths;
+
+ private:
+  // UTF-16, which a byte-order mark announces, is read whole.
+  void begin() {
+    begun_ = true;
+    const int first = in_.sgetc();
+    if (first != 0xff && first != 0xfe && first != 0xef) return;
+    const std::string text(std::istreambuf_iterator<char>(std::cin), {});
+    whole_ = lines_of(without_byte_order_mark(text));
+    wide_ = true;
+  }
+  std::optional<std::string> next_line() {
+    std::string line;
+    for (int c = in_.sbumpc(); c != EOF; c = in_.sbumpc()) {
+      if (c == '\r' && in_.sgetc() == '\n') in_.sbumpc();
+      if (c == '\r' || c == '\n') return line;
+      line += static_cast<char>(c);
+    }
+    if (line.empty()) return std::nullopt;
+    return line;
+  }
+
+  std::streambuf& in_ = *std::cin.rdbuf();
+  bool begun_ = false, wide_ = false;
+  std::vector<std::string> whole_;
+  size_t given_ = 0;
+};
+
+}  // namespace
+
+PathSource audio_paths(std::vector<std::string> arguments) {
+  struct State {
+    std::vector<std::string> arguments;
+    size_t next = 0;
+    InputLines lines;
+  };
+  auto state = std::make_shared<State>();
+  state->arguments = std::move(arguments);
+  return [state]() -> std::optional<std::string> {
+    for (; state->next < state->arguments.size(); ++state->next) {
+      if (state->arguments[state->next] != "-") return state->arguments[state->next++];
+      if (auto line = state->lines.next()) return line;
+    }
+    return std::nullopt;
+  };
 }
 
 void print_file(const FileResult& file, const nlohmann::ordered_json& values) {

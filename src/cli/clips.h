@@ -19,9 +19,9 @@ CLI::Option* add_corpus_option(CLI::App& command, std::vector<std::string>& tabl
 // CLI11 check of a scheme of folds (check_scheme): "" if it is valid, else the error message.
 std::string scheme_error(const std::string& scheme);
 
-// The paths given as arguments; "-" stands for the lines of standard input, in UTF-8 or UTF-16, which end with LF, CRLF
-// or CR.
-std::vector<std::string> audio_paths(const std::vector<std::string>& arguments);
+// Gives the paths of the arguments; "-" stands for the lines of standard input, which are read as they are asked for,
+// in UTF-8 or UTF-16, and end with LF, CRLF or CR.
+PathSource audio_paths(std::vector<std::string> arguments);
 
 // Prints the JSON line of a file on standard output: its path, and `values`, or its error if it has one. A file without
 // sound gets a "warning", which is also logged.

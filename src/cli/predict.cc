@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// loralens predict: predicts the emotion of audio files; prints one JSON line per file.
+// loralens predict: predicts the emotion of audio files; prints one JSON line per file, or writes them to a file.
 #include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <optional>
 
 #include "base/error.h"
 #include "base/progress.h"
@@ -9,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/machine.h"
+#include "cli/predictions_file.h"
 #include "inference/predict_files.h"
 #include "inference/windows.h"
 
@@ -16,7 +20,7 @@ namespace loralens {
 namespace {
 
 struct PredictArguments {
-  std::string run, model, classes;
+  std::string run, model, classes, output, shard;
   std::vector<std::string> files;
   InputOptions input;
   MachineOptions machine;
@@ -34,32 +38,90 @@ void print(const FilePrediction& file, const std::vector<std::string>& classes) 
   print_file(file, values);
 }
 
-// Logs how files longer than a window of the model (30 s in published ones) were predicted. window: in seconds.
-void tell_of(const std::vector<FilePrediction>& long_files, double window, bool cut) {
-  if (long_files.empty()) return;
-  const size_t more = long_files.size() - 1;
-  log_line(fmt::format("{} ({:.1f} s){}: {}", long_files[0].path, long_files[0].seconds,
-                       more ? fmt::format(" and {} more are longer than {} s", more, window)
-                            : fmt::format(" is longer than {} s", window),
-                       cut ? fmt::format("only the first {} s were used, as in training", window)
-                           : fmt::format("the prediction pools all windows of {} s", window)));
+// Files longer than a window of the model (30 s in published ones).
+class LongFiles {
+ public:
+  void add(const FilePrediction& file) {
+    if (count_++ == 0) first_ = file;
+  }
+  // Logs how they were predicted. window: in seconds.
+  void tell(double window, bool cut) const {
+    if (count_ == 0) return;
+    log_line(fmt::format("{} ({:.1f} s){}: {}", first_.path, first_.seconds,
+                         count_ > 1 ? fmt::format(" and {} more are longer than {} s", count_ - 1, window)
+                                    : fmt::format(" is longer than {} s", window),
+                         cut ? fmt::format("only the first {} s were used, as in training", window)
+                             : fmt::format("the prediction pools all windows of {} s", window)));
+  }
+
+ private:
+  FilePrediction first_;
+  int64_t count_ = 0;
+};
+
+// The i-th of n parts of the paths: each n-th one from the i-th on. shard: "I/N", I from 1 to N; "": all.
+PathSource shard_of(PathSource paths, const std::string& shard) {
+  if (shard.empty()) return paths;
+  int64_t part = 0, parts = 0;
+  const size_t slash = shard.find('/');
+  const auto number = [&](std::string_view text, int64_t& value) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc() && end == text.data() + text.size();
+  };
+  if (slash == std::string::npos || !number(std::string_view(shard).substr(0, slash), part) ||
+      !number(std::string_view(shard).substr(slash + 1), parts) || part < 1 || part > parts)
+    throw UsageError(fmt::format("--shard {}: give I/N, such as 2/8 for the second of 8 parts", shard));
+  return [paths = std::move(paths), part, parts, count = int64_t{0}]() mutable {
+    std::optional<std::string> path = paths();
+    for (; path && count % parts != part - 1; ++count) path = paths();
+    ++count;
+    return path;
+  };
 }
 
+// Logs, each half minute, how far a long prediction to a file is.
+class Pace {
+ public:
+  void count() {
+    ++files_;
+    const auto now = std::chrono::steady_clock::now();
+    if (now - told_ < std::chrono::seconds(30)) return;
+    told_ = now;
+    log_line(fmt::format("{} files, {:.0f} a second", files_,
+                         static_cast<double>(files_) / std::chrono::duration<double>(now - start_).count()));
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now(), told_ = start_;
+  int64_t files_ = 0;
+};
+
 void predict(const CLI::App& command, const PredictArguments& a) {
+  PathSource paths = shard_of(audio_paths(a.files), a.shard);
   const OpenedRun run = open_run_of(
       command, {.run = a.run, .model = a.model, .classes = split(a.classes), .bare_input = a.input, .folds = false},
       a.machine);
-  const auto paths = audio_paths(a.files);
+  const auto& classes = run.models.front().classes;
+  std::optional<PredictionsFile> file_of_all;
+  PredictionsFile::Written before;
+  if (!a.output.empty()) {
+    before = file_of_all.emplace(a.output, classes, fingerprint_of(run.models)).skip_written(paths);
+    if (before.files > 0) log_line(fmt::format("{} has {} files: going on after them", a.output, before.files));
+  }
   const double window = static_cast<double>(window_samples(run.base.encoder.config)) / sample_rate;
-  size_t failed = 0;
-  std::vector<FilePrediction> long_files;
-  predict_files(run.models, paths, thread_count(a.machine), [&](const FilePrediction& file) {
-    failed += !file.error.empty();
-    if (file.seconds > window) long_files.push_back(file);
-    print(file, run.models.front().classes);
+  int64_t failed = before.errors, all = before.files;
+  LongFiles long_files;
+  Pace pace;
+  predict_files(run.models, std::move(paths), thread_count(a.machine), [&](const FilePrediction& file) {
+    ++all;
+    failed += file.error.empty() ? 0 : 1;
+    if (file.seconds > window) long_files.add(file);
+    if (!file_of_all) return print(file, classes);
+    file_of_all->write(file);
+    pace.count();
   });
-  tell_of(long_files, window, run.models.front().input.cut);
-  if (failed > 0) fail("{} of {} files could not be read: \"error\" in their lines says why", failed, paths.size());
+  long_files.tell(window, run.models.front().input.cut);
+  if (failed > 0) fail("{} of {} files could not be read: \"error\" in their lines says why", failed, all);
 }
 
 }  // namespace
@@ -70,13 +132,19 @@ void add_predict(CLI::App& app) {
       "predict",
       "Prints a JSON line per audio file: label, probabilities, length. Uses the run's final model if it has\n"
       "one, else the mean of its folds' probabilities. A file that cannot be read gets an \"error\" and the exit\n"
-      "status is 1; the other files are still predicted.\n\n"
+      "status is 1; the other files are still predicted. An interrupted `predict -o FILE` that is given again goes\n"
+      "on after what FILE has.\n\n"
       "Examples:\n"
       "  loralens predict run a.wav b.flac\n"
-      "  find . -name '*.wav' | loralens predict run -");
+      "  find . -name '*.wav' | loralens predict run -\n"
+      "  loralens predict run - -o part-2.csv --shard 2/8 < paths.txt");
   command->option_defaults()->always_capture_default();
   command->add_option("run", a->run, "a run of `loralens train`, one of its folds, or a PEFT folder")->required();
   command->add_option("files", a->files, "audio files; - reads paths from standard input")->required();
+  command->add_option("-o,--output", a->output, "file for the lines, .jsonl or .csv, instead of standard output")
+      ->default_str("");
+  command->add_option("--shard", a->shard, "I/N: each N-th file from the I-th on, for N commands side by side")
+      ->default_str("");
   command->add_option("--model", a->model, "base model, if the run names none");
   command->add_option("--classes", a->classes, "class names of a bare PEFT folder, in order");
   add_input_options(*command, a->input);

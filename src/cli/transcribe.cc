@@ -38,13 +38,13 @@ TranscriptionRequest request_of(const TranscribeArguments& a) {
 
 void transcribe(const TranscribeArguments& a) {
   const Transcriber model = open_transcriber(request_of(a), compute_of(a.machine));
-  const auto paths = audio_paths(a.files);
-  size_t failed = 0;
-  transcribe_files(model, paths, thread_count(a.machine), [&](const FileTranscript& file) {
+  size_t failed = 0, all = 0;
+  transcribe_files(model, audio_paths(a.files), thread_count(a.machine), [&](const FileTranscript& file) {
+    ++all;
     failed += !file.error.empty();
     print(file);
   });
-  if (failed > 0) fail("{} of {} files could not be read: \"error\" in their lines says why", failed, paths.size());
+  if (failed > 0) fail("{} of {} files could not be read: \"error\" in their lines says why", failed, all);
 }
 
 }  // namespace

@@ -59,21 +59,21 @@ std::string message_of(const std::string& id, const std::exception& error) {
   return reason.find(clip_of_id(id).path.string()) == std::string::npos ? fmt::format("{}: {}", id, reason) : reason;
 }
 
-FileDecoder::FileDecoder(const std::vector<std::string>& paths, const LogMel& mel, const InputOptions& input,
-                         int64_t window, int64_t positions, int64_t threads)
-    : paths_(paths), mel_(mel), input_(input), window_(window), positions_(positions), threads_(threads) {
+FileDecoder::FileDecoder(PathSource paths, const LogMel& mel, const InputOptions& input, int64_t window,
+                         int64_t positions, int64_t threads)
+    : source_(std::move(paths)), mel_(mel), input_(input), window_(window), positions_(positions), threads_(threads) {
   start();
 }
 
 // Decodes at least one of the files, and more until the chunk has bytes_in_chunk bytes of log-mels.
-std::vector<DecodedFile> FileDecoder::decode(size_t begin, size_t count) const {
-  std::vector<DecodedFile> chunk(count);
-  std::vector<char> started(count, false);
+std::vector<DecodedFile> FileDecoder::decode(const std::vector<std::string>& paths) const {
+  std::vector<DecodedFile> chunk(paths.size());
+  std::vector<char> started(paths.size(), false);
   std::atomic<int64_t> bytes = 0;
-  parallel_for(count, threads_, [&](size_t i) {
+  parallel_for(paths.size(), threads_, [&](size_t i) {
     if (i > 0 && bytes > bytes_in_chunk) return;
     started[i] = true;
-    chunk[i].result.path = paths_[begin + i];
+    chunk[i].result.path = paths[i];
     decode_file(chunk[i], mel_, input_, window_, positions_);
     for (const auto& part : chunk[i].mels) bytes += static_cast<int64_t>(part.nbytes());
   });
@@ -82,11 +82,18 @@ std::vector<DecodedFile> FileDecoder::decode(size_t begin, size_t count) const {
 }
 
 void FileDecoder::start() {
-  if (begin_ == paths_.size()) return;
-  const size_t count = std::min(begin_ == 0 ? size_t{2} : files_in_chunk, paths_.size() - begin_);
-  ahead_ = std::async(std::launch::async, [this, begin = begin_, count] {
+  const size_t count = first_ ? 2 : files_in_chunk;
+  first_ = false;
+  while (!ended_ && waiting_.size() < count) {
+    if (auto path = source_())
+      waiting_.push_back(std::move(*path));
+    else
+      ended_ = true;
+  }
+  if (waiting_.empty()) return;
+  ahead_ = std::async(std::launch::async, [this, paths = std::vector(waiting_.begin(), waiting_.end())] {
     const at::NoGradGuard no_grad;
-    return decode(begin, count);
+    return decode(paths);
   });
 }
 
@@ -96,7 +103,7 @@ std::vector<DecodedFile> FileDecoder::next() {
     const Timed time(Phase::wait);
     return ahead_.get();
   }();
-  begin_ += chunk.size();
+  waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(chunk.size()));
   start();
   return chunk;
 }

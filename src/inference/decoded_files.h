@@ -6,14 +6,20 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "inference/windows.h"
 
 namespace loralens {
+
+// Gives one path after the other: of a file, or the id of a segment; nullopt at the end.
+using PathSource = std::function<std::optional<std::string>()>;
 
 // What every command prints of a file.
 struct FileResult {
@@ -44,23 +50,24 @@ std::string message_of(const std::string& id, const std::exception& error);
 // that its log-mels take little more than 64 MB.
 class FileDecoder {
  public:
-  // paths: files, or ids of segments. window: samples of a window (window_samples). positions: most positions of a
-  // file's first pass. The arguments must outlive it.
-  FileDecoder(const std::vector<std::string>& paths, const LogMel& mel, const InputOptions& input, int64_t window,
-              int64_t positions, int64_t threads);
+  // paths: asked for a chunk's paths at a time. window: samples of a window (window_samples). positions: most positions
+  // of a file's first pass. mel and input must outlive it.
+  FileDecoder(PathSource paths, const LogMel& mel, const InputOptions& input, int64_t window, int64_t positions,
+              int64_t threads);
 
   // The next files; empty at the end. The chunk after it is decoded meanwhile.
   std::vector<DecodedFile> next();
 
  private:
-  std::vector<DecodedFile> decode(size_t begin, size_t count) const;
+  std::vector<DecodedFile> decode(const std::vector<std::string>& paths) const;
   void start();  // starts to decode the next chunk, if there is one
 
-  const std::vector<std::string>& paths_;
+  PathSource source_;
   const LogMel& mel_;
   const InputOptions& input_;
   int64_t window_, positions_, threads_;
-  size_t begin_ = 0;  // of the next chunk
+  bool first_ = true, ended_ = false;  // before the first chunk; after the last path
+  std::deque<std::string> waiting_;  // paths that are not decoded yet
   std::future<std::vector<DecodedFile>> ahead_;
 };
 

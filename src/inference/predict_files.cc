@@ -128,14 +128,14 @@ class Recogniser {
 
 }  // namespace
 
-void predict_files(const std::vector<EmotionModel>& models, const std::vector<std::string>& paths, int64_t threads,
+void predict_files(const std::vector<EmotionModel>& models, PathSource paths, int64_t threads,
                    const std::function<void(const FilePrediction&)>& give) {
   const LogMel mel(models.front().adapted.encoder.config.mels);
   for (const auto& model : models)
     if (model.classes != models.front().classes)
       fail("models with different classes cannot be averaged: load folds of one run");
   const Recogniser recognise(models);
-  FileDecoder decoder(paths, mel, models.front().input, window_samples(recognise.config()),
+  FileDecoder decoder(std::move(paths), mel, models.front().input, window_samples(recognise.config()),
                       positions_in_pass(recognise.config()), threads);
   for (auto files = decoder.next(); !files.empty(); files = decoder.next()) {
     std::vector<Recognised> chunk;

@@ -20,7 +20,7 @@ struct FilePrediction : FileResult {
 // compute. Files of similar length form batches and long files pass window by window, so memory use depends neither on
 // a file's length nor on the number of files. The models must share one base encoder, classes and input. Error if their
 // classes differ.
-void predict_files(const std::vector<EmotionModel>& models, const std::vector<std::string>& paths, int64_t threads,
+void predict_files(const std::vector<EmotionModel>& models, PathSource paths, int64_t threads,
                    const std::function<void(const FilePrediction&)>& give);
 
 }  // namespace loralens

@@ -137,7 +137,7 @@ TEST(Memory, OfABatchThatIsMoreThanThereIsNamesItsLongestClip) {
 std::vector<FilePrediction> predictions(const std::vector<EmotionModel>& models,
                                         const std::vector<std::string>& paths) {
   std::vector<FilePrediction> given;
-  predict_files(models, paths, 2, [&](const FilePrediction& one) { given.push_back(one); });
+  predict_files(models, source_of(paths), 2, [&](const FilePrediction& one) { given.push_back(one); });
   return given;
 }
 

@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "base/test_folder.h"
 #include "corpus/clips.h"
+#include "inference/decoded_files.h"
 
 namespace loralens {
 
@@ -58,6 +59,13 @@ inline Clips tone_corpus(const TestFolder& folder, int64_t count) {
     clips.clips.back().speaker = fmt::format("s{}", i / 2 % 4);
   }
   return clips;
+}
+
+inline PathSource source_of(std::vector<std::string> paths) {
+  return [paths = std::move(paths), next = size_t{0}]() mutable -> std::optional<std::string> {
+    if (next == paths.size()) return std::nullopt;
+    return paths[next++];
+  };
 }
 
 }  // namespace loralens

@@ -133,13 +133,13 @@ at::Tensor window_states(const Encoder& encoder, const AdapterSet& adapters, con
   return at::stack(states);
 }
 
-void transcribe_files(const Transcriber& model, const std::vector<std::string>& paths, int64_t threads,
+void transcribe_files(const Transcriber& model, PathSource paths, int64_t threads,
                       const std::function<void(const FileTranscript&)>& give) {
   const LogMel mel(model.encoder.config.mels);
   const InputOptions input{.padded = true};
   const WindowTranscriber transcribe_windows(model);
-  FileDecoder decoder(paths, mel, input, window_samples(model.encoder.config), positions_in_pass(model.encoder.config),
-                      threads);
+  FileDecoder decoder(std::move(paths), mel, input, window_samples(model.encoder.config),
+                      positions_in_pass(model.encoder.config), threads);
   for (auto files = decoder.next(); !files.empty(); files = decoder.next()) {
     std::vector<Transcribed> chunk;
     for (DecodedFile& file : files) chunk.push_back({std::move(file)});

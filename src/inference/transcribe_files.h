@@ -36,7 +36,7 @@ at::Tensor window_states(const Encoder& encoder, const AdapterSet& adapters, con
 // trained; a longer file is cut into windows of 30 s, which are transcribed independently and joined. Its language is
 // detected in the first window. Decodes audio on `threads` threads while the model computes. Windows form batches, so
 // memory use depends neither on a file's length nor on the number of files.
-void transcribe_files(const Transcriber& model, const std::vector<std::string>& paths, int64_t threads,
+void transcribe_files(const Transcriber& model, PathSource paths, int64_t threads,
                       const std::function<void(const FileTranscript&)>& give);
 
 }  // namespace loralens

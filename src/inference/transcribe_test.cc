@@ -18,7 +18,7 @@ class Transcribe : public testing::Test {
  protected:
   std::vector<FileTranscript> transcribe(const std::vector<std::string>& paths, int64_t threads = 2) const {
     std::vector<FileTranscript> all;
-    transcribe_files(model_, paths, threads, [&](const FileTranscript& file) { all.push_back(file); });
+    transcribe_files(model_, source_of(paths), threads, [&](const FileTranscript& file) { all.push_back(file); });
     return all;
   }
   std::string file(const std::string& name, double hertz, double seconds) const {

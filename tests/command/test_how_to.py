@@ -32,13 +32,17 @@ def test_the_commands_of_the_document_run(model, corpus, trained, clips, tmp_pat
     (tmp_path / "adapter").mkdir()
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         shutil.copy(trained / "fold-00" / name, tmp_path / "adapter")
+    (tmp_path / "paths.txt").write_text("".join(f"{path}\n" for path in clips))
     (tmp_path / "study.toml").write_text(STUDY.format(model=MODEL))
     monkeypatch.chdir(tmp_path)
     shorter = {"base": MODEL, "speaker:5": "speaker:2", "3": "1"}
+    assert any(line.startswith("find ") and line.endswith("> paths.txt") for line in DOCUMENT.read_text().splitlines())
     for _, command, *words in commands():
         words = [shorter.get(word, word) for word in words]
         if command == "train":
             words += ["--epochs", 1, "--head-epochs", 1, "--threads", 1]
-        succeed(command, *words)
+        redirected = words[words.index("<") + 1:] if "<" in words else []
+        words = words[:words.index("<")] if redirected else words
+        succeed(command, *words, input="".join(Path(name).read_text() for name in redirected))
     assert len(commands()) >= 9
     assert (tmp_path / "analysis" / "claims.csv").exists() and (tmp_path / "study" / "report.html").exists()

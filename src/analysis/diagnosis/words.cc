@@ -49,8 +49,8 @@ void describe_diagnosis(const std::string& frozen_head, Findings& findings) {
   if (found.gradient)
     findings.reading.push_back(fmt::format(
         "Vanishing gradients, {}: the gradient of a random direction at the logits is smallest after layer {}, where "
-        "its norm is {:.3g} times that after the last layer (log10 {:+.2f}{}; vanishing below {}). Test: adapters in the "
-        "lower layers alone gain less than those in the upper layers.",
+        "its norm is {:.3g} times that after the last layer (log10 {:+.2f}{}; vanishing below {}). Test: adapters in "
+        "the lower layers alone gain less than those in the upper layers.",
         words_of(found.vanishing), *found.gradient->key.layer, std::pow(10, found.gradient->value),
         found.gradient->value, interval_words(*found.gradient, true), vanishing_below_log10));
   if (found.difference)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Distributed alignment search (Geiger et al., Finding Alignments Between Interpretable Causal Variables and
-// Distributed Neural Representations, CLeaR 2024): a subspace of a layer's states whose exchange between two clips makes the answer
-// that of the other clip.
+// Distributed Neural Representations, CLeaR 2024): a subspace of a layer's states whose exchange between two clips
+// makes the answer that of the other clip.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/predictions_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/formats/csv.h"
+#include "base/formats/json.h"
+#include "base/random.h"
+#include "base/text.h"
+
+namespace loralens {
+namespace {
+
+// Reads lines of a file of which the last may lack its end. A line of CSV ends outside quotes.
+class LineReader {
+ public:
+  LineReader(const Path& path, bool csv) : in_(path, std::ios::binary), csv_(csv) {
+    if (!in_) fail("cannot read {}: {}", path.string(), std::strerror(errno));
+  }
+  // The next whole line without its end; nullopt at the end, or before a last line without one.
+  std::optional<std::string> next() {
+    std::string line, part;
+    while (std::getline(in_, part) && !in_.eof()) {
+      if (!line.empty()) line += '\n';
+      line += part;
+      if (csv_ && std::ranges::count(line, '"') % 2 == 1) continue;
+      end_ = in_.tellg();
+      return line;
+    }
+    return std::nullopt;
+  }
+  int64_t end() const { return end_; }  // of the last whole line
+
+ private:
+  std::ifstream in_;
+  bool csv_;
+  int64_t end_ = 0;
+};
+
+std::string text_of(double value) { return fmt::format("{}", value); }
+
+}  // namespace
+
+std::string fingerprint_of(const std::vector<EmotionModel>& models) {
+  uint64_t all = hash_of(uint64_t{0});
+  for (const EmotionModel& model : models)
+    for (const Parameter& p : model.parameters()) {
+      const at::Tensor values = p.tensor.detach().cpu().contiguous();
+      all =
+          hash_of(all, hash_of(p.name), hash_of({static_cast<const char*>(values.const_data_ptr()), values.nbytes()}));
+    }
+  return fmt::format("{:016x}", all);
+}
+
+PredictionsFile::PredictionsFile(const Path& path, std::vector<std::string> classes, std::string model)
+    : path_(path), classes_(std::move(classes)), model_(std::move(model)), csv_(path.extension() == ".csv") {
+  if (!csv_ && path.extension() != ".jsonl")
+    throw UsageError(fmt::format("-o {}: name a file that ends with .jsonl or .csv", path.string()));
+  file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0644);
+  if (file_ < 0) fail("cannot write {}: {}", path.string(), std::strerror(errno));
+  struct stat status;
+  if (::fstat(file_, &status) != 0 || !S_ISREG(status.st_mode)) {
+    ::close(file_);
+    fail("{} exists already and is no file: choose another name", path.string());
+  }
+  if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
+    ::close(file_);
+    fail("another process writes {}: give each its own file, with --shard", path.string());
+  }
+}
+
+PredictionsFile::~PredictionsFile() { ::close(file_); }
+
+std::string PredictionsFile::header() const {
+  if (!csv_) return "";
+  std::vector<std::string> cells = {"path", "label"};
+  for (const std::string& name : classes_) cells.push_back("p_" + name);
+  for (const char* name : {"seconds", "error", "warning", "model"}) cells.emplace_back(name);
+  return format_csv_row(cells);
+}
+
+std::string PredictionsFile::line_of(const FilePrediction& file) const {
+  const std::string path = is_utf8(file.path) ? file.path : shown(file.path);
+  const bool known = file.error.empty();
+  const auto best =
+      known ? std::max_element(file.probabilities.begin(), file.probabilities.end()) - file.probabilities.begin() : 0;
+  if (csv_) {
+    std::vector<std::string> cells = {path, known ? classes_[best] : ""};
+    for (size_t c = 0; c < classes_.size(); ++c) cells.push_back(known ? text_of(file.probabilities[c]) : "");
+    cells.insert(cells.end(), {known ? text_of(file.seconds) : "", file.error, file.soundless, model_});
+    return format_csv_row(cells);
+  }
+  nlohmann::ordered_json line = {{"path", path}};
+  if (known) {
+    line["label"] = classes_[best];
+    for (size_t c = 0; c < classes_.size(); ++c) line["probabilities"][classes_[c]] = file.probabilities[c];
+    line["seconds"] = file.seconds;
+  } else {
+    line["error"] = file.error;
+  }
+  if (!file.soundless.empty()) line["warning"] = file.soundless;
+  line["model"] = model_;
+  return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
+}
+
+std::pair<std::string, bool> PredictionsFile::read(const std::string& line, const std::string& where) const {
+  std::string path, model;
+  bool error = false;
+  if (csv_) {
+    const Table table = parse_csv(header() + line + '\n', where);
+    if (table.rows.size() != 1) fail("{}: no line of predict", where);
+    path = table.rows[0][0];
+    model = table.rows[0].back();
+    error = !table.rows[0][table.column("error")].empty();
+  } else {
+    const auto values = parse_json(line, where);
+    const JsonObject object(values, where);
+    path = object.text("path");
+    model = object.text("model");
+    error = object.has("error");
+  }
+  if (model != model_)
+    fail("{}: the line was written with another model ({}; this one is {}): choose another name", where, model, model_);
+  return {path, error};
+}
+
+PredictionsFile::Written PredictionsFile::skip_written(const PathSource& paths) {
+  Written written;
+  LineReader lines(path_, csv_);
+  int64_t number = 0;
+  if (csv_) {
+    const auto first = lines.next();
+    if (first && *first + '\n' != header())
+      fail("{}: the first line is not that of predict with these classes: choose another name", path_.string());
+    number = first ? 1 : 0;
+  }
+  while (const auto line = lines.next()) {
+    const std::string where = fmt::format("{}: line {}", path_.string(), ++number);
+    const auto [path, error] = read(*line, where);
+    const auto given = paths();
+    if (!given) fail("{}: {} is not among the files of this command: choose another name", where, path);
+    if (path != (is_utf8(*given) ? *given : shown(*given)))
+      fail("{}: the line is of {}, but the next file of this command is {}: choose another name", where, path, *given);
+    ++written.files;
+    written.errors += error;
+  }
+  if (::ftruncate(file_, lines.end()) != 0) fail("cannot write {}: {}", path_.string(), std::strerror(errno));
+  if (number == 0) append(header());
+  return written;
+}
+
+void PredictionsFile::write(const FilePrediction& file) { append(line_of(file)); }
+
+void PredictionsFile::append(const std::string& text) {
+  for (size_t done = 0; done < text.size();) {
+    const ssize_t count = ::write(file_, text.data() + done, text.size() - done);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0)
+      fail("cannot write {}: {}; the same command goes on after the last whole line", path_.string(),
+           std::strerror(errno));
+    done += static_cast<size_t>(count);
+  }
+}
+
+}  // namespace loralens
