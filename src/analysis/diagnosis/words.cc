@@ -59,7 +59,7 @@ void describe_diagnosis(const std::string& frozen_head, Findings& findings) {
         "below that on training clips (over-specialised if the first is below 0 and the second above {}). Test: fewer "
         "epochs, a lower rate or fewer adapted layers gain more.",
         words_of(found.over_specialised),
-        frozen_head == "head-frozen" ? "its own head" : "a head refitted on training clips",
+        frozen_head == "head-frozen" ? "its head of the last layer" : "a head refitted on training clips",
         signed_words(*found.difference), found.gap, training_gap_above));
   Figure gradient{.name = "diagnosis-gradient",
                   .title = "Gradient of a random direction at the logits, relative to the last layer"};
