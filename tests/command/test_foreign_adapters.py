@@ -115,7 +115,7 @@ def test_an_adapter_of_a_transcriber_is_analysed_without_a_head(material, tmp_pa
         assert result.returncode == 0, result.stderr
         if name == "adapter":
             assert "2 modules of the decoder" in result.stderr
-            assert ("left out: logit-lens, erasure, ablation, patching, difference-lens, gradients, gradients of the loss"
+            assert ("left out: logit-lens, erasure, ablation, patching, difference-lens, diagnosis, gradients, gradients of the loss"
                     in result.stderr)
     tables = {name: tmp_path / f"{name}-analysis" / "tables" for name in ("adapter", "plain")}
     assert table_of(tables["adapter"] / "contribution.csv") == table_of(tables["plain"] / "contribution.csv")

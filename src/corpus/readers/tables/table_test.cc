@@ -70,6 +70,7 @@ TEST(TableReader, MapsEveryColumn) {
   const auto path = folder.write("t.csv",
                                  "wav,emo,spk,ses,words,from,to,db,lang,sex,level,take\n"
                                  "a.wav,sad,s1,2,Oh no,1.5,3,mine,en,female,strong,7\n");
+  folder.write("a.wav", "");  // else a folder beside this one that has such a file would be taken
   ReaderOptions options;
   options.path_column = "wav";
   options.label_column = "emo";
