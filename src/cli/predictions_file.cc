@@ -12,6 +12,7 @@
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/error.h"
 #include "base/formats/csv.h"
@@ -50,10 +51,18 @@ class LineReader {
 
 std::string text_of(double value) { return fmt::format("{}", value); }
 
+// The text as both forms of the file hold it.
+std::string writable(const std::string& text) {
+  return is_utf8(text) && text.find('\0') == std::string::npos ? text : shown(text);
+}
+
 }  // namespace
 
 std::string fingerprint_of(const std::vector<EmotionModel>& models) {
-  uint64_t all = hash_of(uint64_t{0});
+  const EmotionModel& first = models.front();
+  uint64_t all = hash_of(hash_of(first.base_sha256), static_cast<uint64_t>(first.input.padded),
+                         static_cast<uint64_t>(first.input.cut), hash_of(text_of(first.input.tail)));
+  for (const std::string& name : first.classes) all = hash_of(all, hash_of(name));
   for (const EmotionModel& model : models)
     for (const Parameter& p : model.parameters()) {
       const at::Tensor values = p.tensor.detach().cpu().contiguous();
@@ -74,7 +83,7 @@ PredictionsFile::PredictionsFile(const Path& path, std::vector<std::string> clas
     ::close(file_);
     fail("{} exists already and is no file: choose another name", path.string());
   }
-  if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
+  if (::flock(file_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {  // other errors: the place has no locks
     ::close(file_);
     fail("another process writes {}: give each its own file, with --shard", path.string());
   }
@@ -91,14 +100,14 @@ std::string PredictionsFile::header() const {
 }
 
 std::string PredictionsFile::line_of(const FilePrediction& file) const {
-  const std::string path = is_utf8(file.path) ? file.path : shown(file.path);
+  const std::string path = writable(file.path);
   const bool known = file.error.empty();
   const auto best =
       known ? std::max_element(file.probabilities.begin(), file.probabilities.end()) - file.probabilities.begin() : 0;
   if (csv_) {
     std::vector<std::string> cells = {path, known ? classes_[best] : ""};
     for (size_t c = 0; c < classes_.size(); ++c) cells.push_back(known ? text_of(file.probabilities[c]) : "");
-    cells.insert(cells.end(), {known ? text_of(file.seconds) : "", file.error, file.soundless, model_});
+    cells.insert(cells.end(), {known ? text_of(file.seconds) : "", writable(file.error), file.soundless, model_});
     return format_csv_row(cells);
   }
   nlohmann::ordered_json line = {{"path", path}};
@@ -135,7 +144,34 @@ std::pair<std::string, bool> PredictionsFile::read(const std::string& line, cons
   return {path, error};
 }
 
-PredictionsFile::Written PredictionsFile::skip_written(const PathSource& paths) {
+// How the next file's line begins, "" without a next file. The path stays in `paths`.
+std::string PredictionsFile::start_of_next(PathSource& paths) const {
+  const std::optional<std::string> next = paths();
+  if (!next) return "";
+  paths = [next, given = false, rest = std::move(paths)]() mutable {
+    return std::exchange(given, true) ? rest() : next;
+  };
+  const std::string path = writable(*next);
+  std::string line =
+      csv_ ? format_csv_row({path})
+           : nlohmann::json{{"path", path}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  line.pop_back();  // the line's end, or the brace
+  return line;
+}
+
+// Error if what follows the last whole line cannot be a torn line that begins like this.
+void PredictionsFile::check_rest(int64_t from, const std::string& start) const {
+  std::ifstream in(path_, std::ios::binary);
+  in.seekg(from);
+  std::string rest(start.size() + 1, '\0');
+  in.read(rest.data(), static_cast<std::streamsize>(rest.size()));
+  rest.resize(static_cast<size_t>(in.gcount()));
+  const size_t common = std::min(rest.size(), start.size());
+  if (rest.compare(0, common, start, 0, common) != 0 || (start.empty() && !rest.empty()))
+    fail("{}: its last line has no end and is none of predict: choose another name", path_.string());
+}
+
+PredictionsFile::Written PredictionsFile::skip_written(PathSource& paths) {
   Written written;
   LineReader lines(path_, csv_);
   int64_t number = 0;
@@ -150,11 +186,12 @@ PredictionsFile::Written PredictionsFile::skip_written(const PathSource& paths) 
     const auto [path, error] = read(*line, where);
     const auto given = paths();
     if (!given) fail("{}: {} is not among the files of this command: choose another name", where, path);
-    if (path != (is_utf8(*given) ? *given : shown(*given)))
+    if (path != writable(*given))
       fail("{}: the line is of {}, but the next file of this command is {}: choose another name", where, path, *given);
     ++written.files;
     written.errors += error;
   }
+  check_rest(lines.end(), csv_ && number == 0 ? header() : start_of_next(paths));
   if (::ftruncate(file_, lines.end()) != 0) fail("cannot write {}: {}", path_.string(), std::strerror(errno));
   if (number == 0) append(header());
   return written;

@@ -13,7 +13,8 @@
 
 namespace loralens {
 
-// Identifies what computed the predictions: 16 hexadecimal digits made of all trained values of the models.
+// Identifies what computes the predictions: 16 hexadecimal digits made of the base model, the input, the classes and
+// all trained values of the models.
 std::string fingerprint_of(const std::vector<EmotionModel>& models);
 
 class PredictionsFile {
@@ -30,7 +31,7 @@ class PredictionsFile {
   };
   // Takes from `paths` those that the file has lines of, and removes a last line that is not whole. Error, which
   // changes nothing, if a line is of another path, model or form. Memory does not grow with the number of lines.
-  Written skip_written(const PathSource& paths);
+  Written skip_written(PathSource& paths);
 
   // Appends the file's line. Error if the disk is full: the command can be given again.
   void write(const FilePrediction& file);
@@ -40,6 +41,8 @@ class PredictionsFile {
   std::string line_of(const FilePrediction& file) const;
   // Path and error of a line. Error if it is no line of this file.
   std::pair<std::string, bool> read(const std::string& line, const std::string& where) const;
+  std::string start_of_next(PathSource& paths) const;
+  void check_rest(int64_t from, const std::string& start) const;
   void append(const std::string& text);
 
   Path path_;

@@ -76,8 +76,24 @@ def test_other_files_and_models_are_refused_and_nothing_is_changed(fold, trained
     other.write_text("a,b\n1,2\n")
     expect_error(run("predict", fold, files[0], "-o", other), 1, "the first line is not that of predict")
     assert other.read_text() == "a,b\n1,2\n"
+    for name, text in (("own.jsonl", '{"my": "only copy"}'), ("own.csv", "a,b\r1,2\r"), ("quote.csv", '5" disk,x\n1,2\n')):
+        own = tmp_path / name
+        own.write_text(text, newline="")
+        expect_error(run("predict", fold, files[0], "-o", own), 1, "its last line has no end and is none of predict")
+        assert own.read_bytes() == text.encode()
+    expect_error(run("-q", "predict", fold, *files[:4], "--classes", "a,b,c,d", "-o", out), 1, "line 1", "another model")
     expect_error(run("predict", fold, files[0], "-o", tmp_path / "x.txt"), 2, ".jsonl or .csv")
     expect_error(run("predict", fold, files[0], "-o", tmp_path), 2, ".jsonl or .csv")
+
+
+def test_odd_paths_are_found_again(fold, files, tmp_path):
+    odd = [f"{tmp_path}/a\t", f"{tmp_path}/ä, \"b\".wav", files[0]]
+    for name in ("odd.csv", "odd.jsonl"):
+        for _ in range(2):
+            result = run("predict", fold, "-", "-o", tmp_path / name, input="".join(f"{path}\n" for path in odd))
+            assert "2 of 3 files could not be read" in result.stderr
+        rows = table_of(tmp_path / name) if name == "odd.csv" else lines_of(tmp_path / name)
+        assert [row["path"] for row in rows] == odd
 
 
 def test_shards_together_are_all_files(fold, files, tmp_path):

@@ -19,6 +19,8 @@ namespace {
 
 using at::Tensor;
 
+constexpr double smallest_ratio = 1e-30;  // counts for a gradient of 0
+
 Tensor probabilities(const Tensor& logits) { return at::softmax(logits.to(c10::ScalarType::Double), 1).cpu(); }
 
 class Diagnosis : public Analysis {
@@ -27,7 +29,8 @@ class Diagnosis : public Analysis {
       : setting_(setting), curves_(setting), answers_(setting), heads_(setting, "diagnosis") {
     for (const Place& place : setting.adapted) lowest_ = std::min(lowest_, place.layer);
     for (const Site& site : setting.adapted_sites) lowest_ = std::min(lowest_, site.layer);
-    if (setting.adapted.empty() && setting.adapted_sites.empty()) lowest_ = 0;
+    if (setting.adapted.empty() && setting.adapted_sites.empty())  // weights or biases of the encoder are trained
+      lowest_ = setting.models.empty() ? 0 : setting.models.front().first_adapted_layer();
   }
 
   bool wants(Part part, Role role) const override {
@@ -112,10 +115,10 @@ void Diagnosis::end_gradients(const BatchView& view) {
   for (const auto& [layer, norms] : norms_) {
     if (layer == setting_.layers - 1) continue;
     for (size_t i = 0; i < norms.size(); ++i)
-      if (norms[i] > 0 && last[i] > 0)
+      if (last[i] > 0)
         curves_.add(view.fold.fold, view.clips[i],
                     {.model = "adapted", .layer = layer, .component = "residual", .metric = "log10_gradient_ratio"},
-                    std::log10(norms[i] / last[i]));
+                    std::log10(std::max(norms[i] / last[i], smallest_ratio)));
   }
   norms_.clear();
 }

@@ -72,7 +72,8 @@ TEST_F(DiagnosisTest, AHealthyModelHasNoneOfTheThree) {
     const Diagnoses found = diagnose(findings.rows);
     EXPECT_EQ(found.weak, Verdict::absent) << method << " " << found.change->value;
     EXPECT_EQ(found.vanishing, Verdict::absent) << method << " " << found.gradient->value;
-    EXPECT_EQ(found.over_specialised, Verdict::absent) << method << " " << found.gap;
+    EXPECT_EQ(found.gap, 0) << method;
+    EXPECT_EQ(found.over_specialised, Verdict::absent) << method;
     EXPECT_EQ(findings.reading.front(), "Not found: weak adaptation, vanishing gradients, over-specialisation.");
   }
 }
@@ -83,7 +84,7 @@ TEST_F(DiagnosisTest, AnUpdateThatMovesNoAnswerIsWeak) {
   const Diagnoses found = find();
   EXPECT_EQ(found.weak, Verdict::found);
   EXPECT_EQ(found.vanishing, Verdict::absent);
-  EXPECT_EQ(found.over_specialised, Verdict::absent);
+  EXPECT_NE(found.over_specialised, Verdict::found);
   double expected = 0;
   for (const int64_t clip : fold_.subjects.test)
     expected += (at::softmax(fold_.see(fold_.subjects.adapted, clip).logits, 0) -
@@ -122,6 +123,23 @@ TEST_F(DiagnosisTest, AModelThatKnowsItsTrainingClipsAndFailsWhereTheFrozenOneDo
   EXPECT_GT(found.gap, training_gap_above);
   EXPECT_EQ(found.over_specialised, Verdict::found) << found.difference->low << " " << found.difference->high;
   EXPECT_THAT(findings_.reading.front(), testing::HasSubstr("over-specialisation"));
+}
+
+TEST(DiagnosisRules, OverSpecialisationNeedsBothAWorseScoreAndAGap) {
+  const auto with = [](double low, double high, double training) {
+    std::vector<Row> rows(3);
+    rows[0] = {.key = {.model = "adapted-frozen", .component = "test", .metric = "uar"}, .fold = {}};
+    rows[0].low = low;
+    rows[0].high = high;
+    rows[1] = {.key = {.model = "adapted", .component = "training", .metric = "uar"}, .fold = {}, .value = training};
+    rows[2] = {.key = {.model = "adapted", .component = "test", .metric = "uar"}, .fold = {}, .value = 0.7};
+    return diagnose(rows).over_specialised;
+  };
+  EXPECT_EQ(with(-0.3, -0.1, 0.95), Verdict::found);
+  EXPECT_EQ(with(-0.3, 0.1, 0.95), Verdict::unknown);
+  EXPECT_EQ(with(-0.3, -0.1, 0.75), Verdict::absent);
+  EXPECT_EQ(with(0.1, 0.2, 0.95), Verdict::absent);
+  EXPECT_EQ(with(NAN, NAN, 0.75), Verdict::unknown);
 }
 
 TEST(DiagnosisRules, CannotBeToldWithoutAnIntervalOrWhereItHoldsTheLimit) {

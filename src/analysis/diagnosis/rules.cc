@@ -26,11 +26,12 @@ Diagnoses diagnose(const std::vector<Row>& rows) {
   }
   const Row *training = find_row(rows, {.model = "adapted", .component = "training", .metric = "uar"}),
             *test = find_row(rows, {.model = "adapted", .component = "test", .metric = "uar"});
-  found.weak = below(found.change, weak_below);
+  found.weak = found.change && found.change->value == 0 ? Verdict::found : below(found.change, weak_below);
   found.vanishing = below(found.gradient, vanishing_below_log10);
   if (!training || !test || !found.difference) return found;
   found.gap = training->value - test->value;
-  found.over_specialised = found.gap <= training_gap_above ? Verdict::absent : below(found.difference, 0);
+  if (has_interval(*found.difference))
+    found.over_specialised = found.gap <= training_gap_above ? Verdict::absent : below(found.difference, 0);
   return found;
 }
 

@@ -124,8 +124,9 @@ void Interchange::begin_fold(const FoldSubjects& fold) {
   heads_.begin_fold(fold);
   kept_.clear();
   for (const auto& [part, most] : {std::pair{Part::fit, setting_.fit_clips}, std::pair{Part::test, most_test_clips}})
-    chosen_[part] = groups_.choose(
-        fold.of(part), most, hash_of(setting_.seed, hash_of("interchange clips"), static_cast<uint64_t>(fold.fold)));
+    chosen_[part] = groups_.choose(fold.of(part), most,
+                                   hash_of(setting_.seed, hash_of("interchange clips"),
+                                           static_cast<uint64_t>(fold.fold % setting_.folds_of_a_run())));
 }
 
 void Interchange::end_batch(const BatchView& view) {
@@ -300,7 +301,8 @@ Findings Interchange::finish() {
     double variance = 0, clips = 0;  // of the number of clips that follow, as a mean over the draws
     for (const auto& [fold, found] : folds) {
       const auto of_fold = static_cast<double>(found.second);
-      variance += found.first * found.first * of_fold * of_fold / draw_count;
+      // Of one search minus the mean of the draws.
+      variance += found.first * found.first * of_fold * of_fold * (1 + 1.0 / draw_count);
       clips += of_fold;
     }
     Row row{.key = key, .fold = {}, .value = std::sqrt(variance) / clips, .n = static_cast<int64_t>(clips)};

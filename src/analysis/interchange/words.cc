@@ -19,11 +19,11 @@ class Rows {
         rows_, {.model = model_, .variant = variant_, .layer = layer, .component = component, .metric = "follows"});
   }
   // Whether more answers follow than with each null distribution: the interval of the excess lies above 0, and the
-  // excess is more than twice the standard error that the finite number of draws leaves.
+  // excess is more than three times its standard error over searches.
   bool carries(int64_t layer) const {
     for (const char* null : {"permuted", "random"}) {
       const Row *excess = find(layer, excess_over(null)), *error = find(layer, std::string(null) + "-standard-error");
-      if (!excess || !error || !has_interval(*excess) || excess->low <= 0 || excess->value <= 2 * error->value)
+      if (!excess || !error || !has_interval(*excess) || excess->low <= 0 || excess->value <= 3 * error->value)
         return false;
     }
     return true;
@@ -57,11 +57,11 @@ void add_reading(const Setting& setting, const std::string& model, const std::st
       model == "adapted" ? "Adapted" : "Frozen", head, setting.classes.size() - 1,
       setting.classes.size() > 2 ? "s" : "", layer, share("subspace"), rows.find(layer, "subspace")->n,
       share("whole-mean"), share("permuted"), share("random"));
-  text += first < 0 ? "There, where it is most often so, whether the directions carry the emotion cannot be told, nor "
+  text += first < 0 ? "There, where it is most often so, whether the directions carry the answer cannot be told, nor "
                       "in any other layer."
                     : fmt::format(
                           "It is so more often than with both kinds in {} {} (not adjusted for the number of "
-                          "layers): there these directions carry the emotion to the answer.",
+                          "layers): there these directions carry the model's answer.",
                           carrying.find(',') != std::string::npos ? "layers" : "layer", carrying);
   findings.reading.push_back(std::move(text));
 }
@@ -76,7 +76,8 @@ void describe_interchange(const Setting& setting, Findings& findings) {
       "mean state are taken from that clip.";
   findings.source = "Geiger et al., 2024 (distributed alignment search)";
   findings.caveat =
-      "Exploratory. Only clips that the model answers correctly are exchanged, other ones for each model and head. A "
+      "Exploratory. Only clips that the model answers correctly are exchanged, other ones for each model and head; in "
+      "these the emotion and the answer are the same, so a model that is right by luck has such directions too. A "
       "search that finds nothing does not show that there is nothing: it is short, and layers above may undo a change "
       "that is the same at every position. The directions are found on clips that trained the adapter. The intervals "
       "leave out the choice of the random draws.";

@@ -30,7 +30,8 @@ std::string format_csv_row(const std::vector<std::string>& cells) {
   for (size_t i = 0; i < cells.size(); ++i) {
     if (i) line += ',';
     const auto& cell = cells[i];
-    const bool spaced = !cell.empty() && (cell.front() == ' ' || cell.back() == ' ');
+    const auto blank = [](char c) { return c == ' ' || c == '\t'; };
+    const bool spaced = !cell.empty() && (blank(cell.front()) || blank(cell.back()));
     const bool marked = cell.starts_with("\xef\xbb\xbf");  // unquoted, a reader would drop the byte-order mark
     if (!spaced && !marked && cell.find_first_of(",\"\r\n") == std::string::npos) {
       line += cell;
