@@ -1,5 +1,5 @@
-"""Rows of analyses: the published ones beside the published notebook's structure and careful Python, and causal ones beside plain
-hooks."""
+"""Rows of analyses: the published ones beside the published notebook's structure and careful Python, and causal ones
+beside plain hooks."""
 import pathlib
 
 import speech
@@ -70,8 +70,8 @@ def suite_row(place: Place) -> Row:
     return Row("suite", "the published analyses against the notebook's structure and careful Python", sides, lines, prepare=prepare, repeats=1)
 
 
-CAUSAL = ("ablation,patching,paths,attribution,difference-lens,steering,components,probes,erasure-of-concepts,interchange,neurons,"
-          "diagnosis")
+CAUSAL = ("ablation,patching,paths,attribution,difference-lens,steering,components,probes,erasure-of-concepts,"
+          "interchange,neurons,diagnosis")
 
 
 def causes_row(place: Place) -> Row:
@@ -82,12 +82,14 @@ def causes_row(place: Place) -> Row:
         """LoRA on v_proj of all layers, trained for an epoch. kind: real clips, or many short ones."""
         out = place.work / f"causes-run-{kind}"
         if not out.exists():
-            loralens(place, "train", "--model", "base", *speech.one_fold(table(kind), training, few if kind == "real" else many), "-o", out,
-                     *lora_flags("auto", "speech"))
+            fold = speech.one_fold(table(kind), training, few if kind == "real" else many)
+            loralens(place, "train", "--model", "base", *fold, "-o", out, *lora_flags("auto", "speech"))
         return out
 
     def table(kind: str) -> pathlib.Path:
-        return speech.joined(place, training + few) if kind == "real" else speech.equal_clips(place, training + many, 1.0)
+        if kind == "real":
+            return speech.joined(place, training + few)
+        return speech.equal_clips(place, training + many, 1.0)
 
     def tested(kind: str) -> list[dict]:
         return speech.read_table(table(kind))[training:]
@@ -95,8 +97,8 @@ def causes_row(place: Place) -> Row:
     def ours(kind: str, clips: int, only: str) -> dict:
         listed = place.work / f"causes-{kind}-{clips}.txt"
         listed.write_text("".join(pathlib.Path(row["path"]).name + "\n" for row in tested(kind)[:clips]))
-        finished = loralens(place, "analyze", run(kind), "--only", only, "--clips", listed, "--precision", "fp32", "--threads", place.threads,
-                            "-o", place.work / "causes-analysis", "--force")
+        finished = loralens(place, "analyze", run(kind), "--only", only, "--clips", listed, "--precision", "fp32",
+                            "--threads", place.threads, "-o", place.work / "causes-analysis", "--force")
         return {"seconds": finished.seconds, "memory": finished.memory / 1e9}
 
     def hooks(padded: bool) -> dict:
@@ -106,16 +108,20 @@ def causes_row(place: Place) -> Row:
         return {"seconds": (found["ablation"] + found["patching"]) * few / passed}
 
     def lines(m: dict) -> list[Line]:
-        mine, note = m["ours"]["seconds"], f"peers pass {passed} of the {few} clips, extrapolated; ours has three heads and replaced factors too"
-        a, b = m["short"], m["many"]
-        return [compared(f"ablation and patching, {few} clips", mine, m["padded"]["seconds"], "s", "hooks, padded", 10, note=note),
+        note = f"peers pass {passed} of the {few} clips, extrapolated; ours has three heads and replaced factors too"
+        mine, a, b = m["ours"]["seconds"], m["short"], m["many"]
+        return [compared(f"ablation and patching, {few} clips", mine, m["padded"]["seconds"], "s", "hooks, padded", 10,
+                         note=note),
                 compared("   the same", mine, m["unpadded"]["seconds"], "s", "hooks, own length", 3),
                 Line(f"   peak memory, {many} clips of 1 s", b["memory"], "GB", f"ours, {few} clips", a["memory"],
-                     b["memory"] / a["memory"], 1.1, at_most=True, note=f"{b['seconds']:.0f} s and {a['seconds']:.0f} s"),
-                Line(f"all causal analyses, {few} clips", m["all"]["seconds"], "s", note=f"{m['all']['memory']:.2f} GB; without depth, retention")]
+                     b["memory"] / a["memory"], 1.1, at_most=True,
+                     note=f"{b['seconds']:.0f} s and {a['seconds']:.0f} s"),
+                Line(f"all causal analyses, {few} clips", m["all"]["seconds"], "s",
+                     note=f"{m['all']['memory']:.2f} GB; without depth, retention")]
 
-    sides = {"ours": lambda: ours("real", few, "ablation,patching"), "padded": lambda: hooks(True), "unpadded": lambda: hooks(False),
-             "short": lambda: ours("short", few, "ablation,patching"), "many": lambda: ours("short", many, "ablation,patching"),
+    both = "ablation,patching"
+    sides = {"ours": lambda: ours("real", few, both), "padded": lambda: hooks(True), "unpadded": lambda: hooks(False),
+             "short": lambda: ours("short", few, both), "many": lambda: ours("short", many, both),
              "all": lambda: ours("real", few, CAUSAL)}
     return Row("causes", "ablation and patching beside plain hooks; all causal analyses", sides, lines,
                prepare=lambda: [run(kind) for kind in ("real", "short")], repeats=1)

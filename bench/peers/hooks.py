@@ -66,7 +66,8 @@ def patched(model, site, value, mel: torch.Tensor, label: torch.Tensor) -> float
     if site == ("residual", -1):
         hook = inner(model).encoder.layers[0].register_forward_pre_hook(lambda m, i: (value, *i[1:]))
     else:
-        hook = sites(model)[site].register_forward_hook(lambda m, i, o: (value, *o[1:]) if isinstance(o, tuple) else value)
+        hook = sites(model)[site].register_forward_hook(
+            lambda m, i, o: (value, *o[1:]) if isinstance(o, tuple) else value)
     found = log_probability(model, mel, label)
     hook.remove()
     return found

@@ -63,10 +63,19 @@ std::vector<Tensor> BatchView::speech_of(const Tensor& x) const {
   return clips;
 }
 
+std::vector<int64_t> BatchView::labels() const {
+  std::vector<int64_t> found;
+  for (const int64_t clip : clips) found.push_back(setting.labels[clip]);
+  return found;
+}
+
+void BatchView::tell(const std::string& name, const Tensor& values, std::vector<ClipFinding>& told) const {
+  if (fold.fold >= setting.folds_of_a_run()) return;
+  for (size_t i = 0; i < clips.size(); ++i) told.push_back({clips[i], name, values[static_cast<int64_t>(i)].clone()});
+}
+
 Tensor BatchView::loss_of(const Tensor& logits) const {
-  std::vector<int64_t> labels;
-  for (const int64_t clip : clips) labels.push_back(setting.labels[clip]);
-  const Tensor targets = on_device(labels, logits.device());
+  const Tensor targets = on_device(labels(), logits.device());
   return at::cross_entropy_loss(logits, targets, {}, /*sum*/ 2);
 }
 

@@ -104,6 +104,7 @@ struct BatchView {
   // vector per clip whose elements sum to 0).
   bool random_cotangent = false;
 
+  std::vector<int64_t> labels() const;  // B class numbers
   // The speech rows of x (ΣT×any), one tensor per clip.
   std::vector<at::Tensor> speech_of(const at::Tensor& x) const;
   // Cross-entropy of these logits (B×C) in nats, summed over the batch's clips. Being a sum, it gives each clip the
@@ -114,6 +115,9 @@ struct BatchView {
   // The logits of such a pass under each of these heads in place of the model's own. The layers run once.
   std::vector<at::Tensor> logits_under(std::span<const Head* const> heads, int64_t layer, const at::Tensor& x,
                                        std::vector<Intervention*> interventions = {}) const;
+  // Adds a clip's part of `values` (B×...) for the report's explorer, for each clip. It shows a clip once, so those of
+  // further runs are left out.
+  void tell(const std::string& name, const at::Tensor& values, std::vector<ClipFinding>& told) const;
   // The values at these sites inside one layer, in their order: runs this layer again from its residual stream. Only if
   // residuals are kept.
   std::vector<at::Tensor> values_at(int64_t layer, std::span<const SiteKind> kinds) const;

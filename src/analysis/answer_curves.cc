@@ -2,6 +2,7 @@
 #include "analysis/answer_curves.h"
 
 #include <ATen/ops/log_softmax.h>
+#include <ATen/ops/softmax.h>
 
 #include <algorithm>
 
@@ -17,6 +18,10 @@ RowKey with_metric(RowKey key, const char* metric) {
 
 at::Tensor log_probabilities(const at::Tensor& logits) {
   return at::log_softmax(logits.to(c10::ScalarType::Double), 1).cpu().contiguous();
+}
+
+at::Tensor probabilities(const at::Tensor& logits) {
+  return at::softmax(logits.to(c10::ScalarType::Double), 1).cpu().contiguous();
 }
 
 std::vector<double> AnswerCurves::add(const BatchView& view, const RowKey& key, const at::Tensor& logits) {

@@ -16,6 +16,8 @@ namespace loralens {
 
 // log-softmax of a batch's logits (B×C): float64, CPU, contiguous.
 at::Tensor log_probabilities(const at::Tensor& logits);
+// The same of softmax.
+at::Tensor probabilities(const at::Tensor& logits);
 
 class AnswerCurves {
  public:

@@ -85,9 +85,9 @@ struct Figure {
 // Values of one clip that are not in the tables, for the clip explorer of the report.
 struct ClipFinding {
   int64_t clip = 0;  // number in the table
-  // "adapted", "frozen": class probabilities layer by layer; "patched": those of the frozen model that goes on with the
-  // adapted state of a layer (both (N+1)×C, rows: embedding, layer 0, ..., N-1); "heads": what each attention head adds
-  // to the true class's logit (N×H); "place": t-SNE (2 coordinates).
+  // "adapted", "frozen": class probabilities layer by layer; "patched": those of the frozen model when one layer's
+  // output is replaced by the adapted model's (all (N+1)×C, rows: embedding, layer 0, ..., N-1); "heads": what each
+  // attention head adds to the true class's logit (N×H); "place": t-SNE (2 coordinates).
   std::string name;
   at::Tensor values;
 };

@@ -3,7 +3,9 @@
 // of a model, for naive references.
 #pragma once
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/stack.h>
 
 #include <map>
 
@@ -73,6 +75,18 @@ class TestFold {
     seen.logits = logits_from(subject.network(), seen.x, 0, pass)[0];
     seen.sites = std::move(recorder.sites);
     return seen;
+  }
+
+  // Moves the bias of the model's head so that each logit has mean 0 over the clips, and returns the answers to all
+  // clips, so that none of the classes is always the answer.
+  std::vector<int64_t> centre_answers(Subject& subject) const {
+    std::vector<at::Tensor> logits;
+    for (int64_t number = 0; number < std::ssize(clips_.clips); ++number) logits.push_back(see(subject, number).logits);
+    const at::Tensor mean = at::stack(logits).mean(0);
+    subject.model.head.classifier.bias = subject.model.head.classifier.bias - mean;
+    std::vector<int64_t> answers;
+    for (const at::Tensor& of_clip : logits) answers.push_back((of_clip - mean).argmax().item<int64_t>());
+    return answers;
   }
 
   const Clip& clip(int64_t number) const { return clips_.clips[number]; }

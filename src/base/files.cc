@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -75,6 +76,16 @@ void write_file(const Path& path, std::string_view bytes) {
   NewFile file(path);
   file.write(bytes.data(), bytes.size());
   file.finish();
+}
+
+int write_all(int file, std::string_view& rest) {
+  while (!rest.empty()) {
+    const ssize_t n = ::write(file, rest.data(), std::min<size_t>(rest.size(), 1 << 30));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return n < 0 ? errno : ENOSPC;
+    rest.remove_prefix(static_cast<size_t>(n));
+  }
+  return 0;
 }
 
 Path cache_folder() {

@@ -27,6 +27,10 @@ std::string read_file(const Path& path, uint64_t most = most_bytes);
 // Writes a temporary file beside `path`, flushes it to disk and renames it. Error, and no file, if the disk is full.
 void write_file(const Path& path, std::string_view bytes);
 
+// Writes `rest` to an open file and removes from it what was written: all, or less if something went wrong, whose errno
+// is returned; else 0.
+int write_all(int file, std::string_view& rest);
+
 // The user's cache folder for this program: $XDG_CACHE_HOME/loralens or ~/.cache/loralens.
 Path cache_folder();
 

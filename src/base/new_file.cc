@@ -74,14 +74,8 @@ NewFile::~NewFile() {
 }
 
 void NewFile::write(const void* bytes, uint64_t count) {
-  auto* from = static_cast<const char*>(bytes);
-  while (count > 0) {
-    const ssize_t n = ::write(file_, from, std::min<uint64_t>(count, 1 << 30));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) give_up(n < 0 ? errno : ENOSPC);
-    from += n;
-    count -= static_cast<uint64_t>(n);
-  }
+  std::string_view rest(static_cast<const char*>(bytes), count);
+  if (const int error = write_all(file_, rest)) give_up(error);
 }
 
 void NewFile::finish() {

@@ -84,18 +84,27 @@ PathSource audio_paths(std::vector<std::string> arguments) {
   };
 }
 
-void print_file(const FileResult& file, const nlohmann::ordered_json& values) {
-  const std::string path = is_utf8(file.path) ? file.path : shown(file.path);
-  nlohmann::ordered_json line = {{"path", path}};
+nlohmann::ordered_json line_of(const FileResult& file, const nlohmann::ordered_json& values) {
+  nlohmann::ordered_json line = {{"path", is_utf8(file.path) ? file.path : shown(file.path)}};
   if (file.error.empty())
     line.update(values);
   else
     line["error"] = file.error;
   if (!file.soundless.empty()) line["warning"] = file.soundless;
-  std::cout << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n' << std::flush;
+  return line;
+}
+
+std::string text_of(const nlohmann::ordered_json& line) {
+  return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
+}
+
+void print_file(const FileResult& file, const nlohmann::ordered_json& values) {
+  const nlohmann::ordered_json line = line_of(file, values);
+  std::cout << text_of(line) << std::flush;
   if (!std::cout) fail("cannot write to standard output");
   if (!file.soundless.empty())
-    log_line(fmt::format("{}: {}: the answer says nothing about speech", path, file.soundless));
+    log_line(
+        fmt::format("{}: {}: the answer says nothing about speech", line["path"].get<std::string>(), file.soundless));
 }
 
 }  // namespace loralens

@@ -23,8 +23,12 @@ std::string scheme_error(const std::string& scheme);
 // in UTF-8 or UTF-16, and end with LF, CRLF or CR.
 PathSource audio_paths(std::vector<std::string> arguments);
 
-// Prints the JSON line of a file on standard output: its path, and `values`, or its error if it has one. A file without
-// sound gets a "warning", which is also logged.
+// The line of a file: its path, and `values`, or its error if it has one. A file without sound gets a "warning".
+nlohmann::ordered_json line_of(const FileResult& file, const nlohmann::ordered_json& values);
+// As text with its end; bytes that are not UTF-8 are replaced.
+std::string text_of(const nlohmann::ordered_json& line);
+
+// Prints the line of a file on standard output. The warning of a file without sound is also logged.
 void print_file(const FileResult& file, const nlohmann::ordered_json& values);
 
 }  // namespace loralens

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // loralens predict: predicts the emotion of audio files; prints one JSON line per file, or writes them to a file.
-#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <optional>
@@ -25,18 +24,6 @@ struct PredictArguments {
   InputOptions input;
   MachineOptions machine;
 };
-
-void print(const FilePrediction& file, const std::vector<std::string>& classes) {
-  nlohmann::ordered_json values;
-  if (file.error.empty()) {
-    const auto best =
-        std::max_element(file.probabilities.begin(), file.probabilities.end()) - file.probabilities.begin();
-    values["label"] = classes[best];
-    for (size_t c = 0; c < classes.size(); ++c) values["probabilities"][classes[c]] = file.probabilities[c];
-    values["seconds"] = file.seconds;
-  }
-  print_file(file, values);
-}
 
 // Files longer than a window of the model (30 s in published ones).
 class LongFiles {
@@ -116,7 +103,7 @@ void predict(const CLI::App& command, const PredictArguments& a) {
     ++all;
     failed += file.error.empty() ? 0 : 1;
     if (file.seconds > window) long_files.add(file);
-    if (!file_of_all) return print(file, classes);
+    if (!file_of_all) return print_file(file, values_of(file, classes));
     file_of_all->write(file);
     pace.count();
   });

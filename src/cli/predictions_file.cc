@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -19,6 +20,7 @@
 #include "base/formats/json.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "cli/clips.h"
 
 namespace loralens {
 namespace {
@@ -49,7 +51,7 @@ class LineReader {
   int64_t end_ = 0;
 };
 
-std::string text_of(double value) { return fmt::format("{}", value); }
+constexpr std::array last_columns = {"seconds", "error", "warning", "model"};
 
 // The text as both forms of the file hold it.
 std::string writable(const std::string& text) {
@@ -58,10 +60,20 @@ std::string writable(const std::string& text) {
 
 }  // namespace
 
+nlohmann::ordered_json values_of(const FilePrediction& file, const std::vector<std::string>& classes) {
+  nlohmann::ordered_json values;
+  if (!file.error.empty()) return values;
+  const auto best = std::max_element(file.probabilities.begin(), file.probabilities.end()) - file.probabilities.begin();
+  values["label"] = classes[best];
+  for (size_t c = 0; c < classes.size(); ++c) values["probabilities"][classes[c]] = file.probabilities[c];
+  values["seconds"] = file.seconds;
+  return values;
+}
+
 std::string fingerprint_of(const std::vector<EmotionModel>& models) {
   const EmotionModel& first = models.front();
   uint64_t all = hash_of(hash_of(first.base_sha256), static_cast<uint64_t>(first.input.padded),
-                         static_cast<uint64_t>(first.input.cut), hash_of(text_of(first.input.tail)));
+                         static_cast<uint64_t>(first.input.cut), hash_of(fmt::format("{}", first.input.tail)));
   for (const std::string& name : first.classes) all = hash_of(all, hash_of(name));
   for (const EmotionModel& model : models)
     for (const Parameter& p : model.parameters()) {
@@ -95,32 +107,26 @@ std::string PredictionsFile::header() const {
   if (!csv_) return "";
   std::vector<std::string> cells = {"path", "label"};
   for (const std::string& name : classes_) cells.push_back("p_" + name);
-  for (const char* name : {"seconds", "error", "warning", "model"}) cells.emplace_back(name);
+  cells.insert(cells.end(), last_columns.begin(), last_columns.end());
   return format_csv_row(cells);
 }
 
-std::string PredictionsFile::line_of(const FilePrediction& file) const {
-  const std::string path = writable(file.path);
-  const bool known = file.error.empty();
-  const auto best =
-      known ? std::max_element(file.probabilities.begin(), file.probabilities.end()) - file.probabilities.begin() : 0;
-  if (csv_) {
-    std::vector<std::string> cells = {path, known ? classes_[best] : ""};
-    for (size_t c = 0; c < classes_.size(); ++c) cells.push_back(known ? text_of(file.probabilities[c]) : "");
-    cells.insert(cells.end(), {known ? text_of(file.seconds) : "", writable(file.error), file.soundless, model_});
-    return format_csv_row(cells);
-  }
-  nlohmann::ordered_json line = {{"path", path}};
-  if (known) {
-    line["label"] = classes_[best];
-    for (size_t c = 0; c < classes_.size(); ++c) line["probabilities"][classes_[c]] = file.probabilities[c];
-    line["seconds"] = file.seconds;
-  } else {
-    line["error"] = file.error;
-  }
-  if (!file.soundless.empty()) line["warning"] = file.soundless;
+std::string PredictionsFile::text_for(const FilePrediction& file) const {
+  nlohmann::ordered_json line = line_of(file, values_of(file, classes_));
+  line["path"] = writable(file.path);
   line["model"] = model_;
-  return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
+  if (!csv_) return text_of(line);
+  std::vector<std::string> cells;
+  const auto add = [&](const nlohmann::ordered_json& object, const std::string& key) {
+    if (!object.contains(key))
+      cells.emplace_back();
+    else
+      cells.push_back(object[key].is_string() ? writable(object[key]) : fmt::format("{}", object[key].get<double>()));
+  };
+  for (const char* key : {"path", "label"}) add(line, key);
+  for (const std::string& name : classes_) add(line.value("probabilities", nlohmann::ordered_json::object()), name);
+  for (const char* key : last_columns) add(line, key);
+  return format_csv_row(cells);
 }
 
 std::pair<std::string, bool> PredictionsFile::read(const std::string& line, const std::string& where) const {
@@ -151,12 +157,8 @@ std::string PredictionsFile::start_of_next(PathSource& paths) const {
   paths = [next, given = false, rest = std::move(paths)]() mutable {
     return std::exchange(given, true) ? rest() : next;
   };
-  const std::string path = writable(*next);
-  std::string line =
-      csv_ ? format_csv_row({path})
-           : nlohmann::json{{"path", path}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  line.pop_back();  // the line's end, or the brace
-  return line;
+  const std::string path = writable(*next), line = csv_ ? format_csv_row({path}) : text_of({{"path", path}});
+  return line.substr(0, line.size() - (csv_ ? 1 : 2));  // without the line's end and the brace
 }
 
 // Error if what follows the last whole line cannot be a torn line that begins like this.
@@ -197,17 +199,13 @@ PredictionsFile::Written PredictionsFile::skip_written(PathSource& paths) {
   return written;
 }
 
-void PredictionsFile::write(const FilePrediction& file) { append(line_of(file)); }
+void PredictionsFile::write(const FilePrediction& file) { append(text_for(file)); }
 
 void PredictionsFile::append(const std::string& text) {
-  for (size_t done = 0; done < text.size();) {
-    const ssize_t count = ::write(file_, text.data() + done, text.size() - done);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0)
-      fail("cannot write {}: {}; the same command goes on after the last whole line", path_.string(),
-           std::strerror(errno));
-    done += static_cast<size_t>(count);
-  }
+  std::string_view rest = text;
+  if (const int error = write_all(file_, rest))
+    fail("cannot write {}: {}; the same command goes on after the last whole line", path_.string(),
+         std::strerror(error));
 }
 
 }  // namespace loralens

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,9 @@
 #include "inference/predict_files.h"
 
 namespace loralens {
+
+// The values of a file's line (line_of): label, probabilities, seconds; none of a file with an error.
+nlohmann::ordered_json values_of(const FilePrediction& file, const std::vector<std::string>& classes);
 
 // Identifies what computes the predictions: 16 hexadecimal digits made of the base model, the input, the classes and
 // all trained values of the models.
@@ -38,7 +42,7 @@ class PredictionsFile {
 
  private:
   std::string header() const;  // with its line's end; empty for JSON lines
-  std::string line_of(const FilePrediction& file) const;
+  std::string text_for(const FilePrediction& file) const;  // its line
   // Path and error of a line. Error if it is no line of this file.
   std::pair<std::string, bool> read(const std::string& line, const std::string& where) const;
   std::string start_of_next(PathSource& paths) const;

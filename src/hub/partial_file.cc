@@ -50,15 +50,12 @@ PartialFile::~PartialFile() {
 }
 
 void PartialFile::append(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(file_, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0)
-      fail("cannot write {}: {}; the part is kept: run the same command again to resume", part_.string(),
-           std::strerror(n < 0 ? errno : ENOSPC));
-    size_ += n;
-    bytes.remove_prefix(n);
-  }
+  std::string_view rest = bytes;
+  const int error = write_all(file_, rest);
+  size_ += std::ssize(bytes) - std::ssize(rest);
+  if (error)
+    fail("cannot write {}: {}; the part is kept: run the same command again to resume", part_.string(),
+         std::strerror(error));
 }
 
 void PartialFile::restart() {

@@ -203,7 +203,7 @@ async function show(number) {
   panel.replaceChildren(element("h3", clip.id), element("p", facts.join(" · ")), ...player(clip));
   await add_figure(panel, "The head's prediction after each layer", layer_spec({ on: clip.adapted ?? [], off: clip.frozen ?? [] }, "adapter"), "clip-layers");
   if (clip.patched && chosen === number) {
-    const caption = "Where the adaptation makes the answer: prediction of the frozen model that goes on with the adapted state after a layer";
+    const caption = "Where the adaptation makes the answer: the frozen model's prediction when one layer's output is the adapted model's";
     await add_figure(panel, caption, layer_spec({ patched: clip.patched }, null), "clip-patched");
   }
   if (clip.heads && chosen === number) await add_figure(panel, `What each attention head of the adapted model adds to the logit of ${clip.label}`, heads_spec(clip), "clip-heads");

@@ -76,7 +76,8 @@ def make_cases(command: pathlib.Path, folder: pathlib.Path) -> dict[str, Case]:
             "by name": analysed(command, folder, "strict", "strict", corpus, strict,
                                 ["paths", "attribution", "steering", "components", "neurons", "retention"]),
             "speakers": analysed(command, folder, "speakers", "strict", many, {"test": half, "sample": half},
-                                 ["contribution", "ablation", "patching", "probes", "interchange", "erasure-of-concepts"])}
+                                 ["contribution", "ablation", "patching", "probes", "interchange",
+                                  "erasure-of-concepts"])}
 
 
 def analysed(command: pathlib.Path, folder: pathlib.Path, run: str, protocol: str, corpus: pathlib.Path, lists: dict,

@@ -45,11 +45,13 @@ def interchange(case: Case) -> Rows:
             for base in bases:
                 source = partner[base.clip.number]
                 change = mean(source, layer) - mean(base, layer)
-                for component, added in (("none", 0 * change), ("whole-mean", change), ("subspace", basis @ (basis.T @ change))):
+                for component, added in (("none", 0 * change), ("whole-mean", change),
+                                         ("subspace", basis @ (basis.T @ change))):
                     logits = whisper.logits_from(model, layer + 1, base.residuals[layer + 1] + added)
                     key = {"model": "adapted", "layer": text(layer), "component": component}
                     target = source.clip.label
                     means.add(fold.number, base.clip.number, float(logits.argmax() == target),
                               float(oracle.undecided(logits)), metric="follows", **key)
-                    means.add(fold.number, base.clip.number, oracle.softmax(logits)[target], metric="probability", **key)
+                    means.add(fold.number, base.clip.number, oracle.softmax(logits)[target], metric="probability",
+                              **key)
     return means.rows()

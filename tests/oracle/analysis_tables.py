@@ -287,7 +287,8 @@ TABLES = {"contribution": contribution,
           "dynamics": dynamics}
 
 # made only if --only names them
-BY_NAME = {"paths", "attribution", "steering", "components", "interchange", "neurons", "erasure-of-concepts", "retention"}
+BY_NAME = {"paths", "attribution", "steering", "components", "interchange", "neurons", "erasure-of-concepts",
+           "retention"}
 # not made by --protocol paper
 BEYOND_PAPER = {"ablation", "patching", "difference-lens", "probes", "diagnosis"}
 

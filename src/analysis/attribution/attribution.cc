@@ -46,6 +46,7 @@ class Attribution : public TwoModelAnalysis {
   explicit Attribution(const Setting& setting)
       : TwoModelAnalysis(setting, "attribution"), clips_(setting), effects_(setting) {}
 
+  bool wants_models_together(Part part) const override { return part == Part::test; }
   void begin_fold(const FoldSubjects& fold) override {
     TwoModelAnalysis::begin_fold(fold);
     splits_ = fold.adapted.model.head.reads_last_layer();
@@ -80,9 +81,7 @@ void Attribution::split(const BatchView& view) {
   const int64_t attention_heads = view.subject.encoder.config.heads;
   std::vector<LogitReader> readers;
   for (const Head* head : heads_.heads()) readers.emplace_back(view, *head);
-  std::vector<int64_t> labels;
-  for (const int64_t clip : view.clips) labels.push_back(setting_.labels[clip]);
-  const Tensor truth = on_device(labels, c10::kCPU).unsqueeze(1);
+  const Tensor truth = on_device(view.labels(), c10::kCPU).unsqueeze(1);
   // Adds a part's share (B×C) of the true classes' logits, and returns these (B).
   const auto add = [&](size_t head, std::optional<int64_t> layer, const std::string& component, const Tensor& share) {
     Tensor values = share.cpu().gather(1, truth).squeeze(1);
@@ -117,9 +116,7 @@ void Attribution::split(const BatchView& view) {
     add(h, {}, "bias", bias);
     add(h, {}, "none", embedding + bias + over_layers.at({h, "attention"}) + over_layers.at({h, "mlp"}));
   }
-  // The explorer shows a clip once.
-  if (view.subject.role != Role::adapted || view.fold.fold >= setting_.folds_of_a_run()) return;
-  for (int64_t i = 0; i < told.size(0); ++i) told_.push_back({view.clips[i], "heads", told[i].clone()});
+  if (view.subject.role == Role::adapted) view.tell("heads", told, told_);
 }
 
 void Attribution::end_models(const ModelViews& views) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What analyses share that change passes of the adapted and of the frozen model: the passes that they need, and the
-// heads that read both models.
+// heads that read the models.
 #pragma once
 
 #include <string>
@@ -13,15 +13,13 @@
 
 namespace loralens {
 
-// Both models pass over the training clips, on which the refitted head is fitted, and over the test clips, whose
-// batches end_models() receives.
+// Both models pass over the training clips, on which the refitted head is fitted, and over the test clips.
 class TwoModelAnalysis : public Analysis {
  public:
   bool wants(Part part, Role role) const override {
     return (part == Part::test || part == Part::fit) && role != Role::untrained;
   }
   bool wants_residuals(Part part, Role role) const override { return wants(part, role); }
-  bool wants_models_together(Part part) const override { return part == Part::test; }
 
   void begin_fold(const FoldSubjects& fold) override { heads_.begin_fold(fold); }
   void end_batch(const BatchView& view) override {
@@ -37,7 +35,7 @@ class TwoModelAnalysis : public Analysis {
   TwoModelAnalysis(const Setting& setting, std::string_view name) : setting_(setting), heads_(setting, name) {}
 
   const Setting& setting_;
-  ReadingHeads heads_;  // each reads both models
+  ReadingHeads heads_;
   std::vector<std::string> notes_;
 };
 

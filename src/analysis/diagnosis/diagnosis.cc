@@ -2,7 +2,6 @@
 // Diagnosis of a training: was the adaptation weak, did its gradients vanish, is it over-specialised? Each by a rule on
 // numbers with intervals (rules.h), and with the training that would refute it.
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/softmax.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,7 +9,8 @@
 #include <map>
 
 #include "analysis/analyses.h"
-#include "analysis/causal/reading_heads.h"
+#include "analysis/answer_curves.h"
+#include "analysis/causal/two_models.h"
 #include "analysis/curves.h"
 #include "analysis/diagnosis/words.h"
 
@@ -21,22 +21,16 @@ using at::Tensor;
 
 constexpr double smallest_ratio = 1e-30;  // counts for a gradient of 0
 
-Tensor probabilities(const Tensor& logits) { return at::softmax(logits.to(c10::ScalarType::Double), 1).cpu(); }
-
-class Diagnosis : public Analysis {
+class Diagnosis : public TwoModelAnalysis {
  public:
   explicit Diagnosis(const Setting& setting)
-      : setting_(setting), curves_(setting), answers_(setting), heads_(setting, "diagnosis") {
+      : TwoModelAnalysis(setting, "diagnosis"), curves_(setting), answers_(setting) {
     for (const Place& place : setting.adapted) lowest_ = std::min(lowest_, place.layer);
     for (const Site& site : setting.adapted_sites) lowest_ = std::min(lowest_, site.layer);
     if (setting.adapted.empty() && setting.adapted_sites.empty())  // weights or biases of the encoder are trained
       lowest_ = setting.models.empty() ? 0 : setting.models.front().first_adapted_layer();
   }
 
-  bool wants(Part part, Role role) const override {
-    return (part == Part::test || part == Part::fit) && role != Role::untrained;
-  }
-  bool wants_residuals(Part part, Role role) const override { return wants(part, role); }
   bool wants_models_together(Part part) const override { return part == Part::test; }
   bool wants_gradient(Part part, Role role, const Site& site) const override {
     return part == Part::test && role == Role::adapted && site.kind == SiteKind::residual_out && site.layer >= lowest_;
@@ -45,9 +39,7 @@ class Diagnosis : public Analysis {
     return part == Part::test && role == Role::adapted;
   }
 
-  void begin_fold(const FoldSubjects& fold) override { heads_.begin_fold(fold); }
   void end_batch(const BatchView& view) override;
-  void end_part(const FoldSubjects& fold, Part part) override;
   void end_models(const ModelViews& views) override;
   void see_gradient(const BatchView& view, const Site& site, const Tensor& gradient) override;
   void end_gradients(const BatchView& view) override;
@@ -59,12 +51,9 @@ class Diagnosis : public Analysis {
   }
   void add_answers(const BatchView& view, const RowKey& key, const Tensor& logits);
 
-  const Setting& setting_;
   int64_t lowest_ = INT64_MAX;  // the lowest adapted layer
   ClipCurves curves_;
   ConfusionCurves answers_;
-  ReadingHeads heads_;
-  std::vector<std::string> notes_;
   std::string frozen_head_;  // which head reads the frozen model
   std::map<int64_t, std::vector<double>> norms_;  // of this backward pass: of each clip's gradient, by layer
 };
@@ -76,14 +65,9 @@ void Diagnosis::add_answers(const BatchView& view, const RowKey& key, const Tens
 }
 
 void Diagnosis::end_batch(const BatchView& view) {
-  if (view.part != Part::fit) return;
-  heads_.see(view);
-  if (view.subject.role == Role::adapted) add_answers(view, answers_of("adapted", "training"), view.logits);
-}
-
-void Diagnosis::end_part(const FoldSubjects& fold, Part part) {
-  if (part != Part::fit) return;
-  if (std::string note = heads_.fit(fold); !note.empty()) notes_.push_back(std::move(note));
+  TwoModelAnalysis::end_batch(view);
+  if (view.part == Part::fit && view.subject.role == Role::adapted)
+    add_answers(view, answers_of("adapted", "training"), view.logits);
 }
 
 void Diagnosis::end_models(const ModelViews& views) {

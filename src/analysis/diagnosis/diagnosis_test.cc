@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/softmax.h>
-#include <ATen/ops/stack.h>
 #include <gmock/gmock.h>
 
 #include "analysis/diagnosis/rules.h"
@@ -12,7 +11,7 @@ namespace {
 
 using at::Tensor;
 
-// Leaves the state as it is, but for a factor on it and on its gradient.
+// Multiplies the state by one factor and its gradient by another.
 struct Scaled : SiteAdapter {
   Scaled(double value, double gradient) : value(value), gradient(gradient) {}
   Tensor forward(const Tensor& x, const Site&, const Pass&) const override {
@@ -26,14 +25,10 @@ struct Scaled : SiteAdapter {
 
 class DiagnosisTest : public testing::Test {
  protected:
-  // Moves the head's bias so that each logit of this model has mean 0 over the clips, and labels these clips by the
-  // model's answers.
+  // Labels these clips by the model's answers.
   void label_by_answers(Subject& subject, const std::vector<int64_t>& clips) {
-    std::vector<Tensor> logits;
-    for (int64_t clip = 0; clip < 20; ++clip) logits.push_back(fold_.see(subject, clip).logits);
-    const Tensor mean = at::stack(logits).mean(0);
-    subject.model.head.classifier.bias = subject.model.head.classifier.bias - mean;
-    for (const int64_t clip : clips) fold_.setting.labels[clip] = (logits[clip] - mean).argmax().item<int64_t>();
+    const auto answers = fold_.centre_answers(subject);
+    for (const int64_t clip : clips) fold_.setting.labels[clip] = answers[clip];
   }
   void label_by_adapted() {
     label_by_answers(fold_.subjects.adapted, fold_.subjects.fit);
@@ -60,14 +55,8 @@ TEST_F(DiagnosisTest, AHealthyModelHasNoneOfTheThree) {
     TestFolder folder;
     TestFold fold(folder);
     fold.subjects.adapted = make_subject(Role::adapted, tiny_model(tiny_base(in_double), tiny_adapter(method)));
+    fold.setting.labels = fold.centre_answers(fold.subjects.adapted);
     fold.subjects.frozen.model.head = fold.subjects.adapted.model.head;
-    std::vector<Tensor> logits;
-    for (int64_t clip = 0; clip < 20; ++clip) logits.push_back(fold.see(fold.subjects.adapted, clip).logits);
-    const Tensor mean = at::stack(logits).mean(0);
-    for (Subject* subject : {&fold.subjects.adapted, &fold.subjects.frozen})
-      subject->model.head.classifier.bias = subject->model.head.classifier.bias - mean;
-    for (int64_t clip = 0; clip < 20; ++clip)
-      fold.setting.labels[clip] = (logits[clip] - mean).argmax().item<int64_t>();
     const Findings findings = fold.find(make_diagnosis(fold.setting));
     const Diagnoses found = diagnose(findings.rows);
     EXPECT_EQ(found.weak, Verdict::absent) << method << " " << found.change->value;

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Interchange interventions: which subspace of a layer's states carries the emotion, and from which layer on?
+// Interchange interventions: which subspace of a layer's states carries the answer, and from which layer on?
 //
 // Two clips of one speaker and text have different emotions, and the model answers both correctly. In a subspace of a
 // layer's output one clip, the base, receives what the mean state of the other, the source, has and its own has not:
 // h_t += R Rᵀ (mean_t h(source) - mean_t h(base)). R is searched for on training clips (subspace_search.h). If the
-// answer is then that of the source, the subspace carries the emotion. Null distributions: subspaces that are searched
+// answer is then that of the source, the subspace carries it. Null distributions: subspaces that are searched
 // for in the same way with permuted classes of the sources, and random subspaces.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/eye.h>
 #include <ATen/ops/linalg_qr.h>
-#include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
@@ -20,8 +19,9 @@
 #include <cmath>
 
 #include "analysis/analyses.h"
+#include "analysis/answer_curves.h"
 #include "analysis/causal/class_means.h"
-#include "analysis/causal/reading_heads.h"
+#include "analysis/causal/two_models.h"
 #include "analysis/concepts/concepts.h"
 #include "analysis/curves.h"
 #include "analysis/interchange/pairs.h"
@@ -55,6 +55,13 @@ struct Answers {
   double deviation = 0;  // standard deviation over the draws of the share of clips that follow
 };
 
+// {clip: class}
+std::map<int64_t, int64_t> by_clip(const std::vector<int64_t>& clips, const std::vector<int64_t>& classes) {
+  std::map<int64_t, int64_t> found;
+  for (size_t i = 0; i < clips.size(); ++i) found[clips[i]] = classes[i];
+  return found;
+}
+
 // bases: one, or the draws of a null distribution, over which the answers are averaged.
 Answers answers_after(const std::vector<ExchangeBatch>& batches, const Head& head, int64_t layer,
                       const std::vector<Tensor>& bases) {
@@ -63,7 +70,7 @@ Answers answers_after(const std::vector<ExchangeBatch>& batches, const Head& hea
   for (const Tensor& basis : bases) {
     double followed = 0, clips = 0;
     for (const ExchangeBatch& batch : batches) {
-      const Tensor p = at::softmax(exchanged_logits(batch, head, layer, basis).to(c10::ScalarType::Double), 1).cpu();
+      const Tensor p = probabilities(exchanged_logits(batch, head, layer, basis));
       const Tensor chosen = p.argmax(1);
       for (size_t i = 0; i < batch.targets.size(); ++i, ++clips) {
         const auto row = static_cast<int64_t>(i);
@@ -80,23 +87,18 @@ Answers answers_after(const std::vector<ExchangeBatch>& batches, const Head& hea
   return all;
 }
 
-class Interchange : public Analysis {
+class Interchange : public TwoModelAnalysis {
  public:
   explicit Interchange(const Setting& setting)
-      : setting_(setting), groups_(setting), curves_(setting), heads_(setting, "interchange") {}
-
-  bool wants(Part part, Role role) const override {
-    return (part == Part::test || part == Part::fit) && role != Role::untrained;
-  }
-  bool wants_residuals(Part part, Role role) const override { return wants(part, role); }
+      : TwoModelAnalysis(setting, "interchange"), groups_(setting), curves_(setting) {}
 
   void begin_fold(const FoldSubjects& fold) override;
   void end_batch(const BatchView& view) override;
-  void end_part(const FoldSubjects& fold, Part part) override;
   void end_fold(const FoldSubjects& fold) override;
   Findings finish() override;
 
  private:
+  int64_t dimensions() const { return std::min(std::ssize(setting_.classes) - 1, setting_.width); }
   Exchanges exchanges(const FoldSubjects& fold, const Subject& subject, Part part, const Head& head) const;
   std::vector<ExchangeBatch> batches_of(const Exchanges& exchanges, const Subject& subject, Part part, int64_t layer,
                                         const std::map<int64_t, int64_t>& classes) const;
@@ -106,11 +108,8 @@ class Interchange : public Analysis {
   void measure(const Exchanges& test, const Exchanges& fit, const Subject& subject, const Head& head, RowKey key);
   void add(int64_t fold, const RowKey& key, const Answers& answers, MeanOf kind);
 
-  const Setting& setting_;
   PairGroups groups_;
   ClipCurves curves_;
-  ReadingHeads heads_;
-  std::vector<std::string> notes_;
   std::vector<NamedArray> arrays_;
   // By key and fold, of the draws: standard deviation of their share of clips that follow, and the number of clips.
   std::map<RowKey, std::map<int64_t, std::pair<double, int64_t>>> deviations_;
@@ -121,7 +120,7 @@ class Interchange : public Analysis {
 };
 
 void Interchange::begin_fold(const FoldSubjects& fold) {
-  heads_.begin_fold(fold);
+  TwoModelAnalysis::begin_fold(fold);
   kept_.clear();
   for (const auto& [part, most] : {std::pair{Part::fit, setting_.fit_clips}, std::pair{Part::test, most_test_clips}})
     chosen_[part] = groups_.choose(fold.of(part), most,
@@ -130,13 +129,8 @@ void Interchange::begin_fold(const FoldSubjects& fold) {
 }
 
 void Interchange::end_batch(const BatchView& view) {
-  if (view.part == Part::fit) heads_.see(view);
+  TwoModelAnalysis::end_batch(view);
   kept_[{view.part, view.subject.role}].keep(view, chosen_.at(view.part));
-}
-
-void Interchange::end_part(const FoldSubjects& fold, Part part) {
-  if (part != Part::fit) return;
-  if (std::string note = heads_.fit(fold); !note.empty()) notes_.push_back(std::move(note));
 }
 
 void Interchange::end_fold(const FoldSubjects& fold) {
@@ -198,10 +192,9 @@ std::vector<ExchangeBatch> Interchange::batches_of(const Exchanges& exchanges, c
 Tensor Interchange::search(const Exchanges& fit, const Subject& subject, const Head& head, int64_t layer,
                            const std::map<int64_t, int64_t>& classes) const {
   const KeptClips& kept = kept_.at({Part::fit, subject.role});
-  const int64_t dimensions = std::min(std::ssize(setting_.classes) - 1, setting_.width);
   ClassMeans means(std::ssize(setting_.classes));
   for (const auto& [clip, label] : classes) means.add(label, kept.mean(clip, layer + 1));
-  return find_subspace(means.differences().narrow(0, 0, dimensions).t(),
+  return find_subspace(means.differences().narrow(0, 0, dimensions()).t(),
                        batches_of(fit, subject, Part::fit, layer, classes), head, layer);
 }
 
@@ -230,25 +223,19 @@ void Interchange::measure(const Exchanges& test, const Exchanges& fit, const Sub
                           RowKey key) {
   const int64_t fold = test.kept.front()->view.fold.fold;
   const std::vector<int64_t>& fitted = kept_.at({Part::fit, subject.role}).clips();
-  const int64_t dimensions = std::min(std::ssize(setting_.classes) - 1, setting_.width);
-  std::map<int64_t, int64_t> labels;  // of the training and the test clips
-  for (const Part part : {Part::fit, Part::test})
-    for (const int64_t clip : kept_.at({part, subject.role}).clips()) labels[clip] = setting_.labels[clip];
-  const auto with_classes = [&](const std::vector<int64_t>& classes) {
-    std::map<int64_t, int64_t> of_clips;
-    for (size_t i = 0; i < fitted.size(); ++i) of_clips[fitted[i]] = classes[i];
-    return of_clips;
-  };
   const Concept emotion{
       .kind = Concept::Kind::emotion, .name = "emotion", .classes = setting_.classes, .labels = setting_.labels};
   Random random(hash_of(setting_.seed, hash_of("interchange"), static_cast<uint64_t>(fold)));
+  const auto labels = by_clip(fitted, emotion.labels_of(fitted));
   std::vector<std::map<int64_t, int64_t>> permuted;
   for (int64_t draw = 0; draw < draw_count; ++draw)
-    permuted.push_back(with_classes(permuted_labels(setting_, emotion, fitted, random)));
+    permuted.push_back(by_clip(fitted, permuted_labels(setting_, emotion, fitted, random)));
+  const std::vector<int64_t>& tested = kept_.at({Part::test, subject.role}).clips();
+  const auto of_tested = by_clip(tested, emotion.labels_of(tested));
   for (int64_t layer = 0; layer < setting_.layers; ++layer) {
     key.layer = layer;
     layers_.insert(key);
-    const auto batches = batches_of(test, subject, Part::test, layer, labels);
+    const auto batches = batches_of(test, subject, Part::test, layer, of_tested);
     const auto put = [&](const char* component, const std::vector<Tensor>& bases) {
       RowKey named = key;
       named.component = component;
@@ -257,10 +244,10 @@ void Interchange::measure(const Exchanges& test, const Exchanges& fit, const Sub
       if (bases.size() > 1) deviations_[named][fold] = {answers.deviation, std::ssize(answers.follows)};
     };
     std::vector<Tensor> of_permuted, of_random;
-    const Tensor found = search(fit, subject, head, layer, with_classes(emotion.labels_of(fitted)));
+    const Tensor found = search(fit, subject, head, layer, labels);
     for (int64_t draw = 0; draw < draw_count; ++draw) {
       of_permuted.push_back(search(fit, subject, head, layer, permuted[draw]));
-      of_random.push_back(std::get<0>(at::linalg_qr(normal_values({setting_.width, dimensions}, random))));
+      of_random.push_back(std::get<0>(at::linalg_qr(normal_values({setting_.width, dimensions()}, random))));
     }
     put("none", {at::zeros({setting_.width, 1}, c10::ScalarType::Double)});
     put("whole-mean", {at::eye(setting_.width, c10::ScalarType::Double)});
@@ -318,8 +305,7 @@ Findings Interchange::finish() {
   findings.arrays = arrays_;
   if (!groups_.by_text())
     findings.notes.emplace_back(
-        "The table has no text that a speaker says with two emotions, so the pairs are of one "
-        "speaker and any text.");
+        "The table has no text that a speaker says with two emotions, so the pairs are of one speaker and any text.");
   describe_interchange(setting_, findings);
   return findings;
 }

@@ -5,7 +5,6 @@
 #include <ATen/ops/linalg_qr.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/softmax.h>
-#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <gmock/gmock.h>
 
@@ -24,16 +23,10 @@ using at::Tensor;
 
 class InterchangeTest : public testing::Test {
  protected:
-  // Gives each clip the class that the model answers, each logit compared with its mean over the clips, by a bias of
-  // the classifier; so all answers are right.
+  // Labels all clips by the model's answers, so that all answers are right.
   void label_by_answers() {
-    std::vector<Tensor> logits;
-    for (int64_t clip = 0; clip < 20; ++clip) logits.push_back(fold_.see(fold_.subjects.adapted, clip).logits);
-    const Tensor mean = at::stack(logits).mean(0);
-    for (Subject* subject : {&fold_.subjects.adapted, &fold_.subjects.frozen})
-      subject->model.head.classifier.bias = subject->model.head.classifier.bias - mean;
-    for (int64_t clip = 0; clip < 20; ++clip)
-      fold_.setting.labels[clip] = (logits[clip] - mean).argmax().item<int64_t>();
+    fold_.setting.labels = fold_.centre_answers(fold_.subjects.adapted);
+    fold_.subjects.frozen.model.head = fold_.subjects.adapted.model.head;
   }
   // Labels as label_by_answers() and two speakers, so that many clips can be paired.
   Findings find() {

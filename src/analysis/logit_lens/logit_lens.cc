@@ -278,10 +278,7 @@ void LogitLens::end_batch(const BatchView& view) {
     read(view, state, "tuned", through(tuned));
     read(view, state, "tuned-permuted", through(permuted));
   }
-  if (!form_.clips_too || view.fold.fold >= setting_.folds_of_a_run()) return;  // the explorer shows a clip once
-  const Tensor stacked = at::stack(probabilities, 1);  // B×(N+1)×C
-  for (int64_t b = 0; b < stacked.size(0); ++b)
-    clips_.push_back({view.clips[b], std::string(name_of(role)), stacked[b].clone()});
+  if (form_.clips_too) view.tell(std::string(name_of(role)), at::stack(probabilities, 1), clips_);  // B×(N+1)×C
 }
 
 // Quantiles of the logits over the clips of each true class, pooled over folds.

@@ -17,7 +17,7 @@
 #include "analysis/answer_curves.h"
 #include "analysis/causal/class_means.h"
 #include "analysis/causal/other_class.h"
-#include "analysis/causal/reading_heads.h"
+#include "analysis/causal/two_models.h"
 #include "analysis/curves.h"
 #include "analysis/neurons/units.h"
 #include "analysis/neurons/words.h"
@@ -38,23 +38,19 @@ struct Chosen {
   std::vector<ClassUnits> units;  // of each layer
 };
 
-class Neurons : public Analysis {
+class Neurons : public TwoModelAnalysis {
  public:
   explicit Neurons(const Setting& setting)
-      : setting_(setting),
+      : TwoModelAnalysis(setting, "neurons"),
         answers_(setting),
         clips_(setting),
         of_folds_(setting),
-        heads_(setting, "neurons"),
         null_(NullDraws::Tail::high) {}
 
-  bool wants(Part part, Role role) const override {
-    return (part == Part::test || part == Part::fit) && role != Role::untrained;
-  }
+  using TwoModelAnalysis::wants;
   bool wants(Part part, Role role, const Site& site) const override {
     return wants(part, role) && site.kind == SiteKind::mlp_hidden;
   }
-  bool wants_residuals(Part part, Role role) const override { return wants(part, role); }
 
   void begin_fold(const FoldSubjects& fold) override;
   void see(const BatchView& view, const Site& site, const Tensor& value) override;
@@ -75,11 +71,9 @@ class Neurons : public Analysis {
   void draw(const BatchView& view, const std::vector<LogP>& silenced);
   void add_selectivity(const FoldSubjects& fold, Part part);
 
-  const Setting& setting_;
   AnswerCurves answers_;
   ClipCurves clips_;
   FoldCurves of_folds_;
-  ReadingHeads heads_;
   NullDraws null_;
   // Of this fold.
   std::map<std::pair<Role, Part>, std::vector<ClassMeans>> means_;  // by layer
@@ -87,7 +81,6 @@ class Neurons : public Analysis {
   std::map<int64_t, int64_t> other_;  // of each test clip: one class that is not its own
   std::map<RowKey, std::vector<double>> sums_;  // over clips: the value, then each draw's
   LogP plain_;  // of the current batch
-  std::vector<std::string> notes_;
 };
 
 RowKey key_of(const BatchView& view, const std::string& variant, const char* component, const char* metric = "") {
@@ -96,7 +89,7 @@ RowKey key_of(const BatchView& view, const std::string& variant, const char* com
 }
 
 void Neurons::begin_fold(const FoldSubjects& fold) {
-  heads_.begin_fold(fold);
+  TwoModelAnalysis::begin_fold(fold);
   chosen_.clear();
   sums_.clear();
   const auto classes = std::ssize(setting_.classes);
@@ -123,7 +116,7 @@ void Neurons::end_part(const FoldSubjects& fold, Part part) {
                                  setting_.folder_of(fold.fold)));
     return;
   }
-  if (std::string note = heads_.fit(fold); !note.empty()) notes_.push_back(std::move(note));
+  TwoModelAnalysis::end_part(fold, part);
   for (const Role role : {Role::adapted, Role::frozen})
     for (const ClassMeans& means : means_.at({role, part})) {
       const Tensor deviation = means.deviation(), selectivity = selectivity_of(means, deviation);
@@ -157,11 +150,8 @@ void Neurons::add_selectivity(const FoldSubjects& fold, Part part) {
 }
 
 void Neurons::end_batch(const BatchView& view) {
-  if (view.part == Part::fit) {
-    heads_.see(view);
-    return;
-  }
-  if (chosen_.empty()) return;
+  TwoModelAnalysis::end_batch(view);
+  if (view.part == Part::fit || chosen_.empty()) return;
   const auto& suffixes = heads_.suffixes();
   const auto logits = view.logits_under(heads_.heads(), setting_.layers, view.residuals.back());
   plain_.clear();

@@ -32,6 +32,7 @@ class Patching : public TwoModelAnalysis {
  public:
   explicit Patching(const Setting& setting) : TwoModelAnalysis(setting, "patching"), curves_(setting) {}
 
+  bool wants_models_together(Part part) const override { return part == Part::test; }
   void end_models(const ModelViews& views) override;
   Findings finish() override;
 
@@ -67,7 +68,7 @@ void Patching::patch(const BatchView& source, const BatchView& target, const std
       for (size_t h = 0; h < suffixes.size(); ++h)
         add(target, {.model = "adapted", .variant = direction + suffixes[h], .layer = layer, .component = component},
             logits[h]);
-      if (first == layer + 1) answers.push_back(log_probabilities(logits.front()).exp());
+      if (first == layer + 1) answers.push_back(probabilities(logits.front()));
     };
     read("residual", layer + 1, source.residuals[layer + 1], {});
     if (layer < 0) continue;
@@ -77,10 +78,7 @@ void Patching::patch(const BatchView& source, const BatchView& target, const std
       read(patched_parts[p], layer, target.residuals[layer], {&patch});
     }
   }
-  // The explorer shows a clip once.
-  if (source.subject.role != Role::adapted || source.fold.fold >= setting_.folds_of_a_run()) return;
-  const Tensor stacked = at::stack(answers, 1);  // B×(N+1)×C
-  for (int64_t i = 0; i < stacked.size(0); ++i) clips_.push_back({source.clips[i], "patched", stacked[i].clone()});
+  if (source.subject.role == Role::adapted) source.tell("patched", at::stack(answers, 1), clips_);  // B×(N+1)×C
 }
 
 // key: without its metric.

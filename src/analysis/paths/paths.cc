@@ -30,6 +30,7 @@ class Paths : public TwoModelAnalysis {
  public:
   explicit Paths(const Setting& setting) : TwoModelAnalysis(setting, "paths"), answers_(setting), effects_(setting) {}
 
+  bool wants_models_together(Part part) const override { return part == Part::test; }
   void end_models(const ModelViews& views) override;
   Findings finish() override;
 

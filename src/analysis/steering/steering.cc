@@ -8,7 +8,6 @@
 // same norm, at dose 1.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/repeat_interleave.h>
-#include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
@@ -17,9 +16,10 @@
 #include <map>
 
 #include "analysis/analyses.h"
+#include "analysis/answer_curves.h"
 #include "analysis/causal/class_means.h"
 #include "analysis/causal/other_class.h"
-#include "analysis/causal/reading_heads.h"
+#include "analysis/causal/two_models.h"
 #include "analysis/curves.h"
 #include "analysis/null_draws.h"
 #include "analysis/steering/doses.h"
@@ -32,10 +32,6 @@ namespace loralens {
 namespace {
 
 using at::Tensor;
-
-Tensor probabilities(const Tensor& logits) {
-  return at::softmax(logits.to(c10::ScalarType::Double), 1).cpu().contiguous();
-}
 
 // What a head answers for B clips when each class is the target in turn. B×C, float64.
 struct Answers {
@@ -51,15 +47,10 @@ struct Answers {
   }
 };
 
-class Steering : public Analysis {
+class Steering : public TwoModelAnalysis {
  public:
   explicit Steering(const Setting& setting)
-      : setting_(setting), curves_(setting), heads_(setting, "steering"), null_(NullDraws::Tail::high) {}
-
-  bool wants(Part part, Role role) const override {
-    return (part == Part::test || part == Part::fit) && role != Role::untrained;
-  }
-  bool wants_residuals(Part part, Role role) const override { return wants(part, role); }
+      : TwoModelAnalysis(setting, "steering"), curves_(setting), null_(NullDraws::Tail::high) {}
 
   void begin_fold(const FoldSubjects& fold) override;
   void end_batch(const BatchView& view) override;
@@ -73,16 +64,13 @@ class Steering : public Analysis {
   void add(const BatchView& view, const RowKey& key, const Answers& steered, const Answers& plain, bool of_classes);
   void draw(const BatchView& view, int64_t layer, const std::vector<Answers>& of_directions);
 
-  const Setting& setting_;
   ClipCurves curves_;
-  ReadingHeads heads_;
   NullDraws null_;
   // Of this fold.
   std::map<Role, std::vector<ClassMeans>> means_;  // by layer
   std::map<Role, std::vector<Tensor>> directions_;  // by layer: C×D, float64; empty: there are none
   std::map<int64_t, int64_t> other_;  // of each test clip: one class that is not its own
   std::map<RowKey, std::vector<double>> sums_;  // of the rows `one-other`, over clips: the value, then each draw's
-  std::vector<std::string> notes_;
 };
 
 RowKey key_of(const BatchView& view, double dose, const std::string& suffix, std::optional<int64_t> layer) {
@@ -90,7 +78,7 @@ RowKey key_of(const BatchView& view, double dose, const std::string& suffix, std
 }
 
 void Steering::begin_fold(const FoldSubjects& fold) {
-  heads_.begin_fold(fold);
+  TwoModelAnalysis::begin_fold(fold);
   directions_.clear();
   sums_.clear();
   const auto classes = std::ssize(setting_.classes);
@@ -99,6 +87,7 @@ void Steering::begin_fold(const FoldSubjects& fold) {
 }
 
 void Steering::end_batch(const BatchView& view) {
+  TwoModelAnalysis::end_batch(view);
   if (view.part == Part::fit)
     see_training(view);
   else if (!directions_.empty())
@@ -106,7 +95,6 @@ void Steering::end_batch(const BatchView& view) {
 }
 
 void Steering::see_training(const BatchView& view) {
-  heads_.see(view);
   for (int64_t layer = 0; layer < setting_.layers; ++layer) {
     std::vector<Tensor> states;
     for (const Tensor& clip : view.speech_of(view.residuals[layer + 1]))
@@ -125,7 +113,7 @@ void Steering::end_part(const FoldSubjects& fold, Part part) {
                     setting_.folder_of(fold.fold)));
     return;
   }
-  if (std::string note = heads_.fit(fold); !note.empty()) notes_.push_back(std::move(note));
+  TwoModelAnalysis::end_part(fold, part);
   for (const auto& [role, of_layers] : means_)
     for (const ClassMeans& means : of_layers) directions_[role].push_back(means.differences());
 }

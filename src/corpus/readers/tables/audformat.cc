@@ -65,7 +65,7 @@ std::optional<double> seconds_of(const std::string& text, const std::string& whe
   return seconds + part;
 }
 
-// What a row describes: a file or a segment of it. file: the normalised path; start, end: seconds.
+// The file, or the segment of a file, that one row of a table labels. file: the normalised path; start, end: seconds.
 struct Place {
   std::string file, segment;  // segment: a text that identifies it, "" for a whole file
   std::optional<double> start, end;

@@ -14,7 +14,8 @@ namespace loralens {
 // Reads a user's table: JSON lines by its extension, else read_user_table().
 UserTable read_table(const Path& path);
 
-// "3" for "3.0" and "3.", as programs write whole numbers beside missing ones; any other text as it is.
+// "3" for "3.0" and "3.": programs write the whole numbers of a column so if some of its cells are empty. Any other
+// text is returned as it is.
 std::string without_zero_fraction(std::string cell);
 
 // The flags --label-column, --speaker-column, ..., and --path-column if `path`.
