@@ -105,6 +105,18 @@ def test_a_job_that_fails_is_named(small, serial, tmp_path):
     assert (parts / "notes.txt").exists()
 
 
+def test_force_replaces_a_finished_run_and_one_that_was_killed_before_it_trained(flags, tmp_path):
+    folder = tmp_path / "run"
+    words = ["train", *flags, "--method", "frozen", "--jobs", 2, "-o", folder]
+    (tmp_path / "run.parts").mkdir()
+    expect_error(run(*words), 1, "was interrupted")
+    succeed(*words, "--force")
+    first = files_of(folder)
+    succeed(*words, "--force")
+    assert files_of(folder) == first
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
 @pytest.mark.parametrize("more, words", [
     (["--fold", 0, "--seeds", 2], ["--fold trains one fold", "--seeds"]),
     (["--fold", 0, "--jobs", 2], ["--fold trains one fold", "--jobs"]),

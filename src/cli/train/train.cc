@@ -113,8 +113,8 @@ void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   if (a.parts.jobs() > 1) return train_in_jobs(command, a);
   if (part) enter_part(a, *part);
   const auto read = paths_of_flags(command);
-  if (a.force)
-    for (const char* ending : {"", ".partial"}) check_inputs_stay(output_name(a.out) + ending, read);
+  if (a.force) check_inputs_stay(output_name(a.out), read);
+  if (a.force && !a.resuming) check_inputs_stay(output_name(a.out) + ".partial", read);  // resumed, it stays
   std::optional<OutputFolder> made;
   const bool done = part && !a.force && std::filesystem::exists(a.out);
   if (!done) made.emplace(a.out, a.force, complaint_about_folder, a.resuming ? Build::resume : Build::resumable);
