@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/clips.h"
 
+#include <charconv>
 #include <iostream>
 #include <iterator>
 
@@ -82,6 +83,39 @@ PathSource audio_paths(std::vector<std::string> arguments) {
     }
     return std::nullopt;
   };
+}
+
+CLI::Option* add_shard_option(CLI::App& command, std::string& shard) {
+  return command.add_option("--shard", shard, "I/N: each N-th file from the I-th on, for N commands side by side")
+      ->default_str("");
+}
+
+PathSource shard_of(PathSource paths, const std::string& shard) {
+  if (shard.empty()) return paths;
+  int64_t part = 0, parts = 0;
+  const size_t slash = shard.find('/');
+  const auto number = [&](std::string_view text, int64_t& value) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc() && end == text.data() + text.size();
+  };
+  if (slash == std::string::npos || !number(std::string_view(shard).substr(0, slash), part) ||
+      !number(std::string_view(shard).substr(slash + 1), parts) || part < 1 || part > parts)
+    throw UsageError(fmt::format("--shard {}: give I/N, such as 2/8 for the second of 8 parts", shard));
+  return [paths = std::move(paths), part, parts, count = int64_t{0}]() mutable {
+    std::optional<std::string> path = paths();
+    for (; path && count % parts != part - 1; ++count) path = paths();
+    ++count;
+    return path;
+  };
+}
+
+void Pace::count() {
+  ++files_;
+  const auto now = std::chrono::steady_clock::now();
+  if (now - told_ < std::chrono::seconds(30)) return;
+  told_ = now;
+  log_line(fmt::format("{} files, {:.0f} a second", files_,
+                       static_cast<double>(files_) / std::chrono::duration<double>(now - start_).count()));
 }
 
 nlohmann::ordered_json line_of(const FileResult& file, const nlohmann::ordered_json& values) {

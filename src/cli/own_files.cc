@@ -57,6 +57,7 @@ std::vector<Kind> kinds() {
        "README.md",
        "# Synthetic emotional speech",
        {"audio", "audio/synthetic-*", "audio/synthetic-*/synthetic-*_*.wav"}},
+      {{"embed.json"}, "embed.json", "loralens embed", {"part-+([0-9]).@(npz|csv)", ".lock"}},
       // An imported model. In folders that transformers wrote, config.json names transformers_version.
       {{"config.json", "model.safetensors", "preprocessor_config.json"},
        "config.json",
@@ -128,6 +129,13 @@ std::string complaint_about_table(const Path& file) {
 
 std::string complaint_about_audit(const Path& file) {
   return complaint_about_file(file, {"\"scheme\": ", "\"table\": "}, "an output of `loralens audit`");
+}
+
+std::string complaint_about_embeddings(const Path& file) {
+  std::string start(41, '\0');
+  std::ifstream(file, std::ios::binary).read(start.data(), std::ssize(start));
+  const bool own = start.starts_with("PK\x03\x04") && start.ends_with("seconds.npy");  // the first array
+  return own ? "" : "it is not an output of `loralens embed`";
 }
 
 std::string complaint_about_page(const Path& file) {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // loralens predict: predicts the emotion of audio files; prints one JSON line per file, or writes them to a file.
-#include <charconv>
-#include <chrono>
 #include <optional>
 
 #include "base/error.h"
@@ -44,43 +42,6 @@ class LongFiles {
  private:
   FilePrediction first_;
   int64_t count_ = 0;
-};
-
-// The i-th of n parts of the paths: each n-th one from the i-th on. shard: "I/N", I from 1 to N; "": all.
-PathSource shard_of(PathSource paths, const std::string& shard) {
-  if (shard.empty()) return paths;
-  int64_t part = 0, parts = 0;
-  const size_t slash = shard.find('/');
-  const auto number = [&](std::string_view text, int64_t& value) {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc() && end == text.data() + text.size();
-  };
-  if (slash == std::string::npos || !number(std::string_view(shard).substr(0, slash), part) ||
-      !number(std::string_view(shard).substr(slash + 1), parts) || part < 1 || part > parts)
-    throw UsageError(fmt::format("--shard {}: give I/N, such as 2/8 for the second of 8 parts", shard));
-  return [paths = std::move(paths), part, parts, count = int64_t{0}]() mutable {
-    std::optional<std::string> path = paths();
-    for (; path && count % parts != part - 1; ++count) path = paths();
-    ++count;
-    return path;
-  };
-}
-
-// Logs, each half minute, how far a long prediction to a file is.
-class Pace {
- public:
-  void count() {
-    ++files_;
-    const auto now = std::chrono::steady_clock::now();
-    if (now - told_ < std::chrono::seconds(30)) return;
-    told_ = now;
-    log_line(fmt::format("{} files, {:.0f} a second", files_,
-                         static_cast<double>(files_) / std::chrono::duration<double>(now - start_).count()));
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now(), told_ = start_;
-  int64_t files_ = 0;
 };
 
 void predict(const CLI::App& command, const PredictArguments& a) {
@@ -130,8 +91,7 @@ void add_predict(CLI::App& app) {
   command->add_option("files", a->files, "audio files; - reads paths from standard input")->required();
   command->add_option("-o,--output", a->output, "file for the lines, .jsonl or .csv, instead of standard output")
       ->default_str("");
-  command->add_option("--shard", a->shard, "I/N: each N-th file from the I-th on, for N commands side by side")
-      ->default_str("");
+  add_shard_option(*command, a->shard);
   command->add_option("--model", a->model, "base model, if the run names none");
   command->add_option("--classes", a->classes, "class names of a bare PEFT folder, in order");
   add_input_options(*command, a->input);

@@ -8,13 +8,14 @@ namespace loralens {
 namespace {
 
 constexpr std::string_view flags_with_paths[] = {
-    "--corpus", "--labels",         "--folds",     "--model", "--config", "--against",        "--clips",
-    "run",      "--gradient-clips", "--untrained", "--from",  "table",    "--reference-clips"};
+    "--corpus", "--labels",         "--folds",     "--model", "--config", "--against",         "--clips",
+    "run",      "--gradient-clips", "--untrained", "--from",  "table",    "--reference-clips", "model"};
 
 // A name such as four or base is not a path, even if a folder has this name.
 bool is_path(const std::string& flag, const Path& value) {
   std::error_code ignored;
   if (flag == "--labels" || flag == "--folds") return std::filesystem::is_regular_file(value, ignored);
+  if (flag == "model") return std::filesystem::exists(value, ignored);
   return flag != "--model" || std::filesystem::exists(value / "config.json", ignored);
 }
 

@@ -3,12 +3,10 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include <future>
-
 #include "base/error.h"
 #include "base/profile.h"
 #include "classifier/forward.h"
-#include "inference/packing.h"
+#include "inference/file_batches.h"
 #include "inference/predict.h"
 
 namespace loralens {
@@ -33,50 +31,14 @@ class Recogniser {
   void operator()(std::vector<Recognised>& chunk) const {
     const at::NoGradGuard no_grad;
     const Timed time(Phase::inference);
-    std::vector<Recognised*> whole;
-    std::vector<int64_t> lengths;
-    for (Recognised& one : chunk) {
-      DecodedFile& file = one.file;
-      if (!file.result.error.empty()) continue;
-      if (file.rest) {
-        guarded({&one}, [&] { return long_file(file); });
-        file.mels.clear();
-        file.rest.reset();
-      } else {
-        whole.push_back(&one);
-        lengths.push_back(file.positions());
-      }
-    }
-    for (const auto& places : batches_by_length(lengths)) {
-      std::vector<Recognised*> files;
-      for (const int64_t place : places) files.push_back(whole[place]);
-      batch(files);
-    }
+    pass_files(
+        chunk, [&](std::span<Recognised* const> files) { batch(files); }, [&](Recognised& one) { long_file(one); });
   }
 
  private:
   using Probabilities = std::vector<double>;  // C
 
-  // Stores the probabilities that `work` returns for the files. If it throws, returns false; the error of a single file
-  // is stored in its result.
-  bool guarded(const std::vector<Recognised*>& files, const std::function<std::vector<Probabilities>()>& work) const {
-    try {
-      auto results = work();
-      for (size_t i = 0; i < files.size(); ++i) files[i]->probabilities = std::move(results[i]);
-      return true;
-    } catch (const std::exception& error) {
-      if (files.size() == 1) files[0]->file.result.error = message_of(files[0]->file.result.path, error);
-      return false;
-    }
-  }
-
-  // If a batch fails, its files are tried one by one, so that one bad file does not make the others fail.
-  void batch(const std::vector<Recognised*>& files) const {
-    if (guarded(files, [&] { return pass(files); }) || files.size() == 1) return;
-    for (Recognised* file : files) guarded({file}, [&] { return pass({file}); });
-  }
-
-  std::vector<Probabilities> pass(const std::vector<Recognised*>& files) const {
+  void batch(std::span<Recognised* const> files) const {
     std::vector<Probabilities> sums(files.size());
     for (size_t m = 0; m < models_.size(); ++m) {
       std::vector<Mels> rows;
@@ -85,31 +47,23 @@ class Recogniser {
       const auto name = [&](int64_t row) { return files[row]->file.result.path; };
       add(m, head_states(network_of(models_[m], encoders_[m]), packed.x, 0, packed.pass), name, sums);
     }
-    return sums;
+    for (size_t i = 0; i < files.size(); ++i) files[i]->probabilities = std::move(sums[i]);
   }
 
-  // Predicts a long file; decodes the next windows while the current ones pass through the models.
-  std::vector<Probabilities> long_file(DecodedFile& file) const {
-    const int64_t positions = positions_in_pass(config());
+  void long_file(Recognised& one) const {
     std::vector<WindowMean> means(models_.size());
-    for (Mels mels = std::move(file.mels); !mels.empty();) {
-      auto ahead = std::async(std::launch::async, [&] {
-        const at::NoGradGuard no_grad;
-        return next_windows(*file.rest, positions);
-      });
+    see_windows(one.file, positions_in_pass(config()), [&](const Mels& mels) {
       for (size_t m = 0; m < models_.size(); ++m) {
         std::vector<Mels> rows;
         for (const auto& row : rows_of(encoders_[m], mels, 0)) rows.push_back({row});
         const Batch packed = pack(rows);
         means[m].add(head_states(network_of(models_[m], encoders_[m]), packed.x, 0, packed.pass), packed.pass.lengths);
       }
-      mels = ahead.get();
-    }
+    });
     std::vector<Probabilities> sums(1);
-    const auto name = [&](int64_t) { return file.result.path; };
+    const auto name = [&](int64_t) { return one.file.result.path; };
     for (size_t m = 0; m < models_.size(); ++m) add(m, means[m].mean(), name, sums);
-    finish(file.result, *file.rest);
-    return sums;
+    one.probabilities = std::move(sums[0]);
   }
 
   // Adds model m's probabilities to the mean over the models.

@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "base/profile.h"
 #include "classifier/operations.h"
-#include "inference/packing.h"
+#include "inference/file_batches.h"
 #include "inference/predict.h"
 
 namespace loralens {
@@ -42,28 +42,17 @@ class WindowTranscriber {
     std::vector<Transcribed*> files;
     for (Transcribed& file : chunk)
       if (file.file.result.error.empty()) files.push_back(&file);
-    for (size_t begin = 0; begin < files.size(); begin += batch_) {
-      const auto some = std::span(files).subspan(begin, std::min<size_t>(batch_, files.size() - begin));
-      if (guarded(some, [&] { first_windows(some); }) || some.size() == 1) continue;
-      for (const auto& file : some) guarded({&file, 1}, [&] { first_windows({&file, 1}); });
-    }
-    for (Transcribed* file : files)
-      if (file->file.result.error.empty()) guarded({&file, 1}, [&] { other_windows(*file); });
+    for (size_t begin = 0; begin < files.size(); begin += batch_)
+      together_or_alone(
+          std::span<Transcribed* const>(files).subspan(begin, std::min<size_t>(batch_, files.size() - begin)),
+          [&](std::span<Transcribed* const> some) { first_windows(some); });
+    for (Transcribed* const file : files)
+      if (file->file.result.error.empty())
+        together_or_alone(std::span<Transcribed* const>(&file, 1),
+                          [&](std::span<Transcribed* const>) { other_windows(*file); });
   }
 
  private:
-  // If `work` throws, returns false; the error of a single file is stored in its result.
-  bool guarded(std::span<Transcribed* const> files, const std::function<void()>& work) const {
-    try {
-      work();
-      return true;
-    } catch (const std::exception& error) {
-      FileResult& result = files[0]->file.result;
-      if (files.size() == 1) result.error = message_of(result.path, error);
-      return false;
-    }
-  }
-
   std::vector<Transcript> transcripts(const Mels& mels, const std::vector<int64_t>& languages) const {
     const at::Tensor states = window_states(model_.encoder, model_.adapters, mels);
     const Timed time(Phase::decoder);

@@ -2,12 +2,16 @@
 #include "report/npz.h"
 
 #include <ATen/ops/contiguous.h>
+#include <utf8proc.h>
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <set>
+#include <utility>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace loralens {
 namespace {
@@ -38,13 +42,12 @@ const char* numpy_type(const NamedArray& array) {
   }
 }
 
-std::string npy_header(const NamedArray& array) {
+std::string npy_header(const std::string& type, at::IntArrayRef sizes) {
   std::string shape;
-  for (const int64_t size : array.values.sizes()) shape += fmt::format("{}, ", size);
-  if (array.values.dim() > 1) shape.resize(shape.size() - 2);
-  if (array.values.dim() == 1) shape.pop_back();
-  std::string text =
-      fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", numpy_type(array), shape);
+  for (const int64_t size : sizes) shape += fmt::format("{}, ", size);
+  if (sizes.size() > 1) shape.resize(shape.size() - 2);
+  if (sizes.size() == 1) shape.pop_back();
+  std::string text = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", type, shape);
   constexpr size_t before = 10;  // magic, version, length of the text
   text.append(63 - (before + text.size()) % 64, ' ');
   std::string header("\x93NUMPY\x01\x00", 8);
@@ -68,20 +71,31 @@ std::string entry_fields(uint32_t crc, uint32_t size, size_t name_size) {
   return fields;
 }
 
-// Checks all limits before any data is copied.
-void check(const std::vector<NamedArray>& arrays) {
+// Checks the names and, before any data is copied, the size. sizes: bytes of each member, without its header.
+void check(const std::vector<std::pair<std::string, uint64_t>>& sizes) {
   constexpr uint64_t limit = std::numeric_limits<uint32_t>::max();
-  if (arrays.size() > 65535) fail("{} arrays: an .npz holds at most 65535 here; write several", arrays.size());
+  if (sizes.size() > 65535) fail("{} arrays: an .npz holds at most 65535 here; write several", sizes.size());
   std::set<std::string> names;
   uint64_t total = 22;
-  for (const auto& array : arrays) {
-    if (array.name.empty() || array.name.size() > 65000) fail("an array of an .npz needs a name of 1 to 65000 bytes");
-    if (!names.insert(array.name).second) fail("an .npz cannot hold two arrays named '{}'", array.name);
-    total += npy_header(array).size() + array.values.numel() * array.values.element_size() + 76 +
-             2 * (array.name.size() + 4);
+  for (const auto& [name, bytes] : sizes) {
+    if (name.empty() || name.size() > 65000) fail("an array of an .npz needs a name of 1 to 65000 bytes");
+    if (!names.insert(name).second) fail("an .npz cannot hold two arrays named '{}'", name);
+    total += bytes + 204 + 2 * (name.size() + 4);  // headers of a member, at most
     if (total >= limit)
-      fail("array '{}' brings the .npz to 4 GiB or more, which is not written: analyse fewer clips", array.name);
+      fail("array '{}' brings the .npz to 4 GiB or more, which is not written: take fewer clips", name);
   }
+}
+
+std::u32string code_points(const std::string& text) {
+  const std::string valid = repaired_utf8(text);
+  std::u32string points;
+  for (size_t next = 0; next < valid.size();) {
+    utf8proc_int32_t point = 0;
+    next += utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(valid.data()) + next,
+                             static_cast<utf8proc_ssize_t>(valid.size() - next), &point);
+    points += static_cast<char32_t>(point);
+  }
+  return points;
 }
 
 }  // namespace
@@ -93,16 +107,41 @@ uint32_t crc32(std::string_view bytes) {
 }
 
 std::string format_npy(const NamedArray& array) {
-  std::string bytes = npy_header(array);
+  std::string bytes = npy_header(numpy_type(array), array.values.sizes());
   const auto values = array.values.cpu().contiguous();
   return bytes.append(static_cast<const char*>(values.const_data_ptr()), values.numel() * values.element_size());
 }
 
-std::string format_npz(const std::vector<NamedArray>& arrays) {
-  check(arrays);
-  std::string bytes, directory;
+std::string format_npy(const NamedTexts& texts) {
+  std::vector<std::u32string> values;
+  size_t longest = 1;
+  for (const std::string& text : texts.values) {
+    values.push_back(code_points(text));
+    longest = std::max(longest, values.back().size());
+  }
+  std::string bytes = npy_header(fmt::format("<U{}", longest), {std::ssize(values)});
+  for (std::u32string& value : values) {
+    value.resize(longest);
+    for (const char32_t character : value) put(bytes, static_cast<uint32_t>(character));
+  }
+  return bytes;
+}
+
+std::string format_npz(const std::vector<NamedArray>& arrays, const std::vector<NamedTexts>& texts) {
+  std::vector<std::pair<std::string, uint64_t>> sizes;
   for (const auto& array : arrays) {
-    const std::string name = array.name + ".npy", member = format_npy(array);
+    numpy_type(array);  // error for a type that has none
+    sizes.emplace_back(array.name, array.values.numel() * array.values.element_size());
+  }
+  for (const auto& one : texts) {
+    size_t longest = 1;
+    for (const std::string& value : one.values) longest = std::max(longest, value.size());
+    sizes.emplace_back(one.name, 4 * longest * one.values.size());
+  }
+  check(sizes);
+  std::string bytes, directory;
+  const auto add = [&](const std::string& array, const std::string& member) {
+    const std::string name = array + ".npy";
     const std::string fields = entry_fields(crc32(member), static_cast<uint32_t>(member.size()), name.size());
     put<uint32_t>(directory, 0x02014b50);
     put<uint16_t>(directory, 3 << 8 | 20);  // made by: Unix, version 2.0
@@ -115,9 +154,11 @@ std::string format_npz(const std::vector<NamedArray>& arrays) {
     directory += name;
     put<uint32_t>(bytes, 0x04034b50);
     bytes += fields + name + member;
-  }
+  };
+  for (const auto& array : arrays) add(array.name, format_npy(array));
+  for (const auto& one : texts) add(one.name, format_npy(one));
   const auto start = static_cast<uint32_t>(bytes.size()), size = static_cast<uint32_t>(directory.size());
-  const auto count = static_cast<uint16_t>(arrays.size());
+  const auto count = static_cast<uint16_t>(sizes.size());
   bytes += directory;
   put<uint32_t>(bytes, 0x06054b50);
   put<uint32_t>(bytes, 0);  // one disk

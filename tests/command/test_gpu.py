@@ -131,6 +131,17 @@ def test_transcripts_are_those_of_the_processor(on_gpu, model, trained, clips):
     assert all(line["tokens"] for line in halves)
 
 
+def test_states_are_those_of_the_cpu(on_gpu, trained, clips, tmp_path):
+    command = ["embed", trained / "fold-00", *clips[:3], "--site", "residual_out,adapter_up,final_norm,logits", "--layer",
+               "all", "--precision", "fp32"]
+    succeed(*command, "-o", tmp_path / "cpu.npz")
+    on_gpu(*command, "-o", tmp_path / "gpu.npz")
+    cpu, gpu = (numpy.load(tmp_path / f"{name}.npz") for name in ("cpu", "gpu"))
+    assert set(cpu) == set(gpu)
+    for name in set(cpu) - {"ids"}:
+        assert numpy.abs(cpu[name] - gpu[name]).max() < 1e-4, name
+
+
 @slow
 def test_training_and_analyses_in_bf16(on_gpu, flags, tmp_path):
     on_gpu("train", *flags, "--precision", "bf16", "-o", tmp_path / "run")

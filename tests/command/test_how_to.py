@@ -21,7 +21,7 @@ seed = [1, 2]
 
 
 def commands():
-    blocks = re.findall(r"```\n(.*?)```", DOCUMENT.read_text(), re.S)
+    blocks = re.findall(r"```(?:\w+)?\n(.*?)```", DOCUMENT.read_text(), re.S)
     return [shlex.split(line) for block in blocks for line in block.splitlines() if line.startswith("loralens ")]
 
 
@@ -45,4 +45,8 @@ def test_the_commands_of_the_document_run(model, corpus, trained, clips, tmp_pat
         words = words[:words.index("<")] if redirected else words
         succeed(command, *words, input="".join(Path(name).read_text() for name in redirected))
     assert len(commands()) >= 9
+    python = re.search(r"```python\n(.*?)```", DOCUMENT.read_text(), re.S)[1]
+    names = {}
+    exec(python, names)
+    assert names["layer_3"].shape == (len(names["ids"]), 384) and names["clip"].shape[1] == 384
     assert (tmp_path / "analysis" / "claims.csv").exists() and (tmp_path / "study" / "report.html").exists()

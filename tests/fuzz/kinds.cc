@@ -52,7 +52,8 @@ std::vector<Kind> all_kinds() {
       {"base-config",
        6,
        {"base/config.json"},
-       commands("predict adapter audio/0.wav --model base %\ntranscribe base audio/0.wav %")},
+       commands("predict adapter audio/0.wav --model base %\ntranscribe base audio/0.wav %\n"
+                "embed base audio/0.wav --layer all -o out %")},
       {"decoder",
        6,
        {"base/model.safetensors", "base/generation_config.json", "base/tokenizer.json"},
@@ -233,6 +234,7 @@ void damage(Words& command, Random& random) {
   add_evaluate(app);
   add_predict(app);
   add_transcribe(app);
+  add_embed(app);
   add_analyze(app);
   add_report(app);
   const CLI::App* of = app.get_subcommand(command[1]);

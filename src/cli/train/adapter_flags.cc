@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "cli/layers.h"
 #include "cli/train/module_flags.h"
 
 namespace loralens {
@@ -143,7 +144,7 @@ void AdapterFlags::check_same(CLI::App& command, const std::set<std::string>& gi
   choose("targets", [&] { chosen.targets = asked.targets, chosen.target_pattern.clear(); });
   choose("target-pattern", [&] { chosen.target_pattern = asked.target_pattern; });
   choose("exclude", [&] { chosen.excluded = asked.excluded; });
-  choose("layers", [&] { chosen.layers = parse_layers(layers_, config.layers); });
+  choose("layers", [&] { chosen.layers = parse_layers("--layers", layers_, {0, config.layers - 1}); });
   if (flags.empty()) return;
   bool same = false;
   try {
@@ -158,7 +159,7 @@ void AdapterFlags::check_same(CLI::App& command, const std::set<std::string>& gi
 
 void AdapterFlags::choose_layers(AdapterOptions& options, const WhisperConfig& config) const {
   const Method& method = method_named(options.method);
-  if (method.targeting() != Targeting::none) options.layers = parse_layers(layers_, config.layers);
+  if (method.targeting() != Targeting::none) options.layers = parse_layers("--layers", layers_, {0, config.layers - 1});
   try {
     method.check(config, options);
   } catch (const Error& error) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Parses the flags that select the adapted modules: layers, patterns of names.
+// Flags that select the adapted modules, and usage errors of flags.
 #pragma once
 
 #include <cstdint>
@@ -18,10 +18,6 @@ template <typename... Args>
 [[noreturn]] void throw_usage(fmt::format_string<Args...> message, Args&&... args) {
   throw UsageError(fmt::format(message, std::forward<Args>(args)...));
 }
-
-// "0-2,5" -> 0 1 2 5; "upper" -> the upper half of `count` layers; "all" -> an empty list, which means all layers.
-// UsageError for any other text and for a layer that the encoder does not have.
-std::vector<int64_t> parse_layers(const std::string& text, int64_t count);
 
 // "" if the text is a regular expression, else the reason why it is not.
 std::string pattern_error(const std::string& text);
