@@ -4,6 +4,7 @@
 #include <c10/util/Exception.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <new>
@@ -66,7 +67,7 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error) {
 }
 
 // Error unless all arguments and the current folder's path are UTF-8, because they are written to JSON, CSV and TOML
-// files. `predict` and `transcribe` check their audio files themselves, one by one.
+// files. `predict`, `transcribe` and `embed` check their audio files themselves, one by one.
 void check_encoding(const CLI::App& app) {
   for (const CLI::App* command = &app;; command = command->get_subcommands().front()) {
     for (const CLI::Option* option : command->get_options())
@@ -97,12 +98,20 @@ int run(int argc, char** argv) {
   add_evaluate(app);
   add_predict(app);
   add_transcribe(app);
+  add_embed(app);
   add_analyze(app);
   add_report(app);
   add_study(app);
+  add_completion(app);
   app.parse_complete_callback([&app] { check_encoding(app); });
+  std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  if (!words.empty() && words.front() == "help") {  // help COMMAND is COMMAND --help
+    words.erase(words.begin());
+    words.emplace_back("--help");
+  }
+  std::ranges::reverse(words);  // as CLI11 expects them
   try {
-    app.parse(argc, argv);
+    app.parse(std::move(words));
     return 0;
   } catch (const CLI::Success& help) {
     return app.exit(help);

@@ -17,8 +17,10 @@ void add_train(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_predict(CLI::App& app);
 void add_transcribe(CLI::App& app);
+void add_embed(CLI::App& app);
 void add_analyze(CLI::App& app);
 void add_report(CLI::App& app);
 void add_study(CLI::App& app);
+void add_completion(CLI::App& app);  // the commands completion and man, which describe all others
 
 }  // namespace loralens

@@ -6,8 +6,8 @@ import pytest
 
 from support import PROGRAM, expect_error, expect_no_trace, run, start, succeed
 
-COMMANDS = ["fetch", "import", "corpus", "audit", "synth", "train", "evaluate", "predict", "transcribe", "analyze",
-            "report", "study"]
+COMMANDS = ["fetch", "import", "corpus", "audit", "synth", "train", "evaluate", "predict", "transcribe", "embed",
+            "analyze", "report", "study", "completion", "man"]
 
 
 def test_version():

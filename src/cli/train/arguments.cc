@@ -78,7 +78,7 @@ void tell_of_unused(const GivenFlags& given, const TrainArguments& a) {
 std::string config_of(const CLI::App& command, const TrainArguments& a, const Clips& clips) {
   std::vector<std::string> left_out = foreign_flags(a.run.adapter.method);
   for (std::string& flag : a.from.replaced_flags(classes_of(clips))) left_out.push_back(std::move(flag));
-  for (const char* flag : {"output", "resume", "merge", "fold", "first-seed", "jobs", "force", "profile"})
+  for (const char* flag : {"output", "resume", "merge", "fold", "first-seed", "jobs", "force", "dry-run", "profile"})
     left_out.emplace_back(flag);
   return resolved_config(command, left_out);
 }

@@ -37,7 +37,7 @@ struct TrainArguments {
   MachineOptions machine;
   PartFlags parts;
   int64_t cache_megabytes = 400;
-  bool force = false, resuming = false, skip_unreadable = false;
+  bool force = false, resuming = false, skip_unreadable = false, dry_run = false;
   ResolvedTraining* resolved = nullptr;  // where the resolved training goes; the command then trains nothing
 };
 

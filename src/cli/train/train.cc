@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // loralens train: cross-validation of one adaptation method on one or several corpora.
+#include <algorithm>
+#include <ranges>
+#include <set>
+
 #include "base/error.h"
 #include "base/output.h"
 #include "base/progress.h"
@@ -107,9 +111,53 @@ std::string trained(const Base& base, const Clips& clips, const std::vector<Fold
   return results;
 }
 
+// Opens the adapter of --from, or chooses the adapted layers. classes: those of the corpus.
+void choose_adapter(CLI::App& command, TrainArguments& a, const Base& base, const std::vector<std::string>& classes) {
+  if (a.from.given())
+    a.from.open(command, a.adapter, base, classes, a.run);
+  else
+    a.adapter.choose_layers(a.run.adapter, base.encoder.config);
+  check_recompute(a.run);
+}
+
+// "12 to 16" for parts of different sizes.
+std::string sizes_of(const std::vector<Fold>& folds, std::vector<int64_t> Fold::* part) {
+  const auto [least, most] =
+      std::ranges::minmax(folds | std::views::transform([&](const Fold& fold) { return std::ssize(fold.*part); }));
+  return least == most ? fmt::format("{}", least) : fmt::format("{} to {}", least, most);
+}
+
+// Checks a training as far as that needs no training, and prints what it would do (--dry-run).
+void print_plan(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
+  if (std::filesystem::exists(a.out) && !a.force)
+    fail("{} exists already: choose another name, or replace it with --force", a.out);
+  const LoadedClips loaded = load_clips(a);
+  const auto folds = folds_of(loaded, a);
+  const TrainingInputs inputs = inputs_of(config_of(command, a, loaded.clips), loaded.clips, a);
+  const Base base = opened_base(a);
+  choose_adapter(command, a, base, inputs.classes);
+  tell_of_unused(given, a);
+  std::set<std::string> speakers;
+  for (const Clip& clip : loaded.clips.clips) speakers.insert(clip.speaker);
+  const EmotionModel model = make_model(base, a.run.adapter, a.run.head, inputs.classes, a.run.train.seed);
+  int64_t head = 0, encoder = 0;
+  for (const Parameter& p : model.parameters())
+    if (p.trained) (p.in_head() ? head : encoder) += p.tensor.numel();
+  fmt::print("clips       {}, {} speakers, {} classes: {}\n", loaded.clips.clips.size(), speakers.size(),
+             inputs.classes.size(), fmt::join(inputs.classes, " "));
+  fmt::print("folds       {}, {}: {} clips train, {} choose the epoch, {} test\n", folds.size(), a.folds.scheme,
+             sizes_of(folds, &Fold::train), sizes_of(folds, &Fold::development), sizes_of(folds, &Fold::test));
+  fmt::print("model       {}, {}: {} values of the encoder or its adapters are trained, {} of the head\n", base.name,
+             a.run.adapter.method, encoder, head);
+  fmt::print("trainings   {} of up to {} epochs{}\n", std::ssize(folds) * a.run.seeds, a.run.train.epochs,
+             a.run.final_model ? ", and the final model" : "");
+  fmt::print("settings\n{}", config_of(command, a, loaded.clips));
+}
+
 void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   const auto part = a.parts.part(command, given.command_line);
   resolve(command, a, given);
+  if (a.dry_run) return print_plan(command, a, given);
   if (a.parts.jobs() > 1) return train_in_jobs(command, a);
   if (part) enter_part(a, *part);
   const auto read = paths_of_flags(command);
@@ -134,11 +182,7 @@ void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   if (part && part->fold.value_or(0) >= std::ssize(folds))
     fail("--fold {}: the folds are 0 to {}", *part->fold, folds.size() - 1);
   const Base base = opened_base(a);
-  if (a.from.given())
-    a.from.open(command, a.adapter, base, inputs.classes, a.run);
-  else
-    a.adapter.choose_layers(a.run.adapter, base.encoder.config);
-  check_recompute(a.run);
+  choose_adapter(command, a, base, inputs.classes);
   if (a.run.start && before) {  // use the interrupted training's record, since the adapter's may have changed
     auto start = std::make_shared<TrainingStart>(*a.run.start);
     if (auto record = read_start(out.path())) start->record = *std::move(record);
@@ -237,6 +281,8 @@ void add_inputs_and_outputs(CLI::App& command, TrainArguments& a) {
       ->configurable(false);
   command.add_option("--merge", a.merge, "make this run of its parts, which --fold trained")->configurable(false);
   command.add_flag("--force", a.force, "replace the output folder if loralens wrote it");
+  command.add_flag("--dry-run", a.dry_run, "check everything and print what would be trained, without training")
+      ->configurable(false);
   command.add_option("--labels", a.labels, "four, seven, or a list such as ang=anger,exc=happiness; all if not given")
       ->transform(absolute_labels);
   command.add_option("--folds", a.folds.scheme, scheme_summary())->check(scheme_error)->transform(absolute_folds);
