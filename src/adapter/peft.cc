@@ -66,10 +66,16 @@ TrainedBiases biases_of(const JsonObject& config, const std::string& of_adapted)
 
 std::string unknown_layers_pattern(const json& config) {
   if (!is_on(config, "layers_to_transform")) return "";
-  const json pattern = config.value("layers_pattern", json());
-  for (const json& name : pattern.is_array() ? pattern : json::array({pattern}))
-    if (!name.is_null() && name != json("") && name != "layers") return "layers_pattern " + shown_json(name);
-  return "";
+  const json given = config.value("layers_pattern", json());
+  const json patterns = given.is_array() ? given : json::array({given});
+  std::string unknown;
+  for (const json& name : patterns) {
+    if (name.is_null() || name == json("") || name == "layers" || name == "encoder.layers" ||
+        name == "model.encoder.layers")
+      return "";
+    if (unknown.empty()) unknown = "layers_pattern " + shown_json(name);
+  }
+  return unknown;
 }
 
 std::vector<std::string> unknown_keys(const json& config) {

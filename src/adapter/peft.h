@@ -27,8 +27,8 @@ TrainedBiases biases_of(const JsonObject& config, const std::string& of_adapted)
 // computes.
 std::vector<std::string> unknown_keys(const nlohmann::json& config);
 
-// "layers_pattern NAME" for the first name in layers_pattern that an encoder does not have, for error messages; "" if
-// there is none, or if all layers are adapted. layers_pattern names the module list that layers_to_transform indexes;
+// "layers_pattern NAME" if layers_pattern has no name that the encoder's layers have, for error messages; "" otherwise,
+// or if all layers are adapted. layers_pattern names the module list that layers_to_transform indexes;
 // an encoder has only "layers".
 std::string unknown_layers_pattern(const nlohmann::json& config);
 

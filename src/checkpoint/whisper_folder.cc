@@ -28,13 +28,12 @@ nlohmann::ordered_json token_ids(int64_t vocabulary, const Path& source) {
     return {
         {"bos_token_id", 50257}, {"eos_token_id", end}, {"pad_token_id", padding}, {"decoder_start_token_id", start}};
   };
-  switch (vocabulary) {
-    case english_tokens: return ids(50256, 50256, 50257);
-    case 51865: return ids(50257, 50257, 50258);  // multilingual
-    case 51866: return ids(50257, 50256, 50258);  // with Cantonese (large-v3)
-    default:
-      fail("{}: a vocabulary of {} tokens is none of Whisper's (51864, 51865, 51866)", source.string(), vocabulary);
-  }
+  constexpr int64_t multilingual = 51865, with_cantonese = 51866;  // the second: large-v3
+  if (vocabulary == english_tokens) return ids(50256, 50256, 50257);
+  if (vocabulary == with_cantonese) return ids(50257, 50256, 50258);
+  if (vocabulary >= multilingual) return ids(50257, 50257, 50258);  // added tokens follow Whisper's
+  fail("{}: a vocabulary of {} tokens is none of Whisper's (51864, 51865, 51866, or more with added tokens)",
+       source.string(), vocabulary);
 }
 
 nlohmann::ordered_json whisper_config(const WhisperSizes& s, c10::ScalarType type, const Path& source) {

@@ -129,8 +129,10 @@ void load_encoder_tensors(EmotionModel& model, TensorSource& source) {
                                     .role = ParameterRole::encoder,
                                     .layer = layer_of_tensor(name, adapted.encoder.config)});
     } else if (!at::equal(read, tensor)) {
-      fail("{}: its weights {} are not those of the base model {}: give the base model that it adapts with --model",
-           source.path().string(), name, model.base);
+      fail(
+          "{}: its weights {} are not those of the base model {}: it adapts another model, which --model can name, or it "
+          "trains them beside its adapters (modules_to_save), which is supported for the head alone",
+          source.path().string(), name, model.base);
     }
   });
   if (lost > 0)

@@ -102,7 +102,8 @@ bool is_model_folder(const Path& folder);
 // Whether it holds a classifier of transformers. It names no base model: its encoder is whole.
 bool is_classifier_folder(const Path& folder);
 // "; FOLDER is a PEFT adapter: give that folder", for messages about a folder without a model: the first adapter one
-// folder below it, where PEFT saves an adapter that has a name. "" if there is none.
+// folder below it, where PEFT saves an adapter that has a name, else the first model, such as transformers' Trainer
+// saves in checkpoint-500. "" if there is none.
 std::string adapter_below(const Path& folder);
 
 // The description of a saved model, without its tensors.

@@ -159,10 +159,16 @@ bool is_classifier_folder(const Path& folder) {
 
 std::string adapter_below(const Path& folder) {
   std::error_code ignored;
-  std::set<Path> found;
-  for (const auto& entry : fs::directory_iterator(folder, ignored))
-    if (fs::exists(entry.path() / "adapter_config.json", ignored)) found.insert(entry.path());
-  return found.empty() ? "" : fmt::format("; {} is a PEFT adapter: give that folder", found.begin()->string());
+  std::set<Path> adapters, models;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    const Path& below = entry.path();
+    if (fs::exists(below / "adapter_config.json", ignored)) adapters.insert(below);
+    if (!fs::exists(below / "config.json", ignored)) continue;
+    for (const char* weights : {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"})
+      if (fs::exists(below / weights, ignored)) models.insert(below);
+  }
+  if (!adapters.empty()) return fmt::format("; {} is a PEFT adapter: give that folder", adapters.begin()->string());
+  return models.empty() ? "" : fmt::format("; {} is a model: give that folder", models.begin()->string());
 }
 
 std::string base_name_of(const Path& folder) {

@@ -49,7 +49,11 @@ void TensorSource::fill_whole(const std::string& name, const at::Tensor& target)
 
 void TensorSource::expect_all_used() const {
   for (const auto& [name, in_file] : in_file_)
-    if (!used_.contains(name)) fail("{}: this model has no tensor {}", path().string(), quoted(in_file));
+    if (!used_.contains(name))
+      fail("{}: this model has no tensor {}{}", path().string(), quoted(in_file),
+           name.find(".lora_") == std::string::npos
+               ? ""
+               : ": adapters are read on the linear layers of the encoder's layers and of the head");
 }
 
 std::vector<int64_t> TensorSource::shape_of(const std::string& name) const {

@@ -27,7 +27,12 @@ void report(const ReportArguments& a) try {
     fail("{} is a folder: -o names the page's file, such as {}", out.string(), (out / "report.html").string());
   }
   if (a.out.empty()) read_summary(a.dirs.front());  // error if there is no such folder
-  check_output_file(out, a.force || a.out.empty(), complaint_about_page);
+  try {
+    check_output_file(out, a.force || a.out.empty(), complaint_about_page);
+  } catch (const Error& error) {
+    if (!a.out.empty()) throw;
+    fail("{}: name another file for the page with -o", error.what());
+  }
   const std::vector<Path> dirs(a.dirs.begin(), a.dirs.end());
   if (dirs.size() > 1)
     write_comparison(dirs, out);

@@ -35,7 +35,8 @@ std::optional<Path> hugging_face_home() {
 }
 
 Path hugging_face_cache() {
-  if (const char* hub = variable("HF_HUB_CACHE")) return hub;
+  for (const char* name : {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"})  // the second is its earlier name
+    if (const char* hub = variable(name)) return hub;
   if (const auto home = hugging_face_home()) return *home / "hub";
   fail("neither HF_HOME nor HOME is set: set one of them to place the Hugging Face cache");
 }

@@ -167,8 +167,8 @@ class HubTest : public testing::Test {
     set_quiet(true);
     std::string name = testing::TempDir() + "hub.XXXXXX";
     folder_ = mkdtemp(name.data());
-    for (const char* variable :
-         {"HF_HUB_CACHE", "HF_HOME", "HF_ENDPOINT", "HF_TOKEN", "HF_TOKEN_PATH", "HF_HUB_OFFLINE", "XDG_CACHE_HOME"})
+    for (const char* variable : {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "HF_ENDPOINT", "HF_TOKEN",
+                                 "HF_TOKEN_PATH", "HF_HUB_OFFLINE", "XDG_CACHE_HOME"})
       unset(variable);
     set("HOME", folder_.string());
     set("no_proxy", "127.0.0.1");

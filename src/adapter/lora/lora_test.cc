@@ -282,13 +282,13 @@ TEST(PeftConfig, RefusesUnsupportedSettings) {
   }
   for (const char* bias : {"none", "lora_only", "all"}) EXPECT_EQ(error_with("bias", bias), "");
   EXPECT_THAT(error_with("bias", "some"), HasSubstr("\"bias\" is \"some\": expected \"none\""));
-  for (const char* key :
-       {"target_parameters", "layer_replication", "trainable_token_indices", "alora_invocation_tokens"}) {
+  for (const char* key : {"target_parameters", "layer_replication", "alora_invocation_tokens"}) {
     EXPECT_THAT(error_with(key, json::array({1})), HasSubstr(fmt::format("{} is not supported", key)));
     EXPECT_EQ(error_with(key, json::array()), "") << key;
   }
   for (const char* key : {"use_bdlora", "arrow_config", "kasa_config", "monteclora_config", "velora_config"})
     EXPECT_THAT(error_with(key, {{"gamma", 0.001}}), HasSubstr(fmt::format("{} is not supported", key)));
+  EXPECT_EQ(error_with("trainable_token_indices", {{"embed_tokens", {1, 2}}}), "") << "tokens are the decoder's";
   for (const char* start : {"pissa", "pissa_niter_16", "olora", "corda", "loftq", "lora_ga"})
     EXPECT_THAT(error_with("init_lora_weights", start),
                 HasSubstr(fmt::format("the initialisation \"{}\", which changes the base weights", start)));
@@ -340,10 +340,11 @@ TEST(PeftConfig, LayersPatternMustNameTheEncodersLayers) {
     return error_of([&] { method_named("lora").from_peft(config, "adapter_config.json"); });
   };
   for (const json& layers : {json(0), json::array({0, 2})}) {
-    for (const json& pattern : {json(nullptr), json::array(), json("layers"), json::array({"layers"})})
+    for (const json& pattern : {json(nullptr), json::array(), json("layers"), json::array({"layers"}),
+                                json("encoder.layers"), json::array({"layers", "h"})})
       EXPECT_EQ(error_with(pattern, layers), "") << pattern;
     EXPECT_THAT(error_with("h", layers), HasSubstr("layers_pattern \"h\" is not supported"));
-    EXPECT_THAT(error_with(json::array({"layers", "h"}), layers), HasSubstr("layers_pattern \"h\""));
+    EXPECT_THAT(error_with(json::array({"blocks", "h"}), layers), HasSubstr("layers_pattern \"blocks\""));
   }
   EXPECT_EQ(error_with("h", nullptr), "") << "layers_pattern has no effect without layers_to_transform";
 }

@@ -22,11 +22,12 @@ bool keeps_the_base(const json& start) {
 
 // The first setting of a LoRA configuration (PEFT 0.21) with which the adapter computes (or, for velora,
 // differentiates) something other than y = W x + b + s B A x; "" if there is none. Other keys (runtime, Megatron,
-// sub-configurations of initialisation, weight tying) do not affect a trained adapter.
+// sub-configurations of initialisation, weight tying) do not affect a trained adapter; trained tokens are those of a
+// decoder.
 std::string unsupported(const json& config) {
-  for (const char* key : {"fan_in_fan_out", "lora_bias", "target_parameters", "layer_replication",
-                          "trainable_token_indices", "alora_invocation_tokens", "use_qalora", "use_bdlora",
-                          "arrow_config", "kasa_config", "monteclora_config", "velora_config"})
+  for (const char* key :
+       {"fan_in_fan_out", "lora_bias", "target_parameters", "layer_replication", "alora_invocation_tokens",
+        "use_qalora", "use_bdlora", "arrow_config", "kasa_config", "monteclora_config", "velora_config"})
     if (is_on(config, key)) return key;
   if (!keeps_the_base(config.value("init_lora_weights", json())))
     return fmt::format("the initialisation {}, which changes the base weights,",
