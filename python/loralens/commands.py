@@ -101,7 +101,7 @@ def train(*, output: PathLike | None = None, resume: PathLike | None = None, mer
     return Run(folder) if flags.get("fold") is None else None
 
 
-def evaluate(run: PathLike, *, output: PathLike | None = None, **flags: Any) -> Any:
+def evaluate(run: PathLike, *, output: PathLike | None = None, **flags: Any) -> Run | dict[str, Any]:
     """`loralens evaluate`: scores on the run's own test folds, or on other corpora (`corpus`).
 
     Returns the evaluation as a Run if `output` names its folder, else the numbers that metrics.json would hold;

@@ -60,6 +60,7 @@ def test_notebooks_draw_figures_and_altair_reads_them(analysis):
     bundle = figure._repr_mimebundle_()
     version = altair.SCHEMA_VERSION.lstrip("v").split(".")[0]
     assert bundle[f"application/vnd.vegalite.v{version}+json"] == figure.spec
+    assert bundle["image/svg+xml"].startswith("<svg") and bundle["image/svg+xml"] == figure.svg()
     assert figure.altair().to_dict()["$schema"] == figure.spec["$schema"]
 
 

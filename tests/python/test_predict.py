@@ -1,6 +1,8 @@
 """Predictions of the package: the numbers of the program, errors as exceptions, other threads that go on."""
 import json
+import os
 import shutil
+import signal
 import subprocess
 import threading
 
@@ -75,3 +77,12 @@ def test_other_threads_run_during_a_prediction(run, clips):
         thread.join(0.001)
     assert len(counts) > 50  # with the lock held there would be one or two rounds
     assert found == expected
+
+
+def test_an_interrupt_ends_a_prediction(run, clips):
+    model = run.load()
+    timer = threading.Timer(1, os.kill, [os.getpid(), signal.SIGINT])
+    with pytest.raises(KeyboardInterrupt):
+        timer.start()
+        model.predict([*clips] * 200)  # a minute or more
+    assert model.predict(clips[:1])[0]["label"]
