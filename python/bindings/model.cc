@@ -41,12 +41,14 @@ ForwardResult OpenedModel::forward(std::vector<std::string> files, const std::ve
 
 std::vector<std::string> OpenedModel::sites() const {
   const EmotionModel& model = only_model();
+  const auto& adapters = model.adapted.adapters.linear;
+  const int64_t layers = run_.base.encoder.config.layers, end = model.head.hidden_state.value_or(layers);
   std::vector<std::string> names;
-  for (const Site& site : all_sites(run_.base.encoder.config.layers)) {
-    const auto adapter = model.adapted.adapters.linear.find({site.layer, site.module});
-    const bool within = site.module != Module::none;
-    if (within && (adapter == model.adapted.adapters.linear.end() || !adapter->second->factors())) continue;
-    names.push_back(text_of(site));
+  for (const Site& site : all_sites(layers)) {
+    if (site.layer >= end || (site.kind == SiteKind::final_norm && end < layers)) continue;
+    const auto adapter = adapters.find({site.layer, site.module});
+    const bool visited = site.module == Module::none || (adapter != adapters.end() && adapter->second->factors());
+    if (visited) names.push_back(text_of(site));
   }
   return names;
 }

@@ -28,6 +28,9 @@ def pip(*arguments):
 run(sys.executable, "-m", "venv", "--without-pip", "--clear", environment)
 site = environment / "lib" / version / "site-packages"
 (site / "packages_of_the_build.pth").write_text("".join(f"{path}\n" for path in packages))
+if subprocess.run([python, "-c", "import torch"], capture_output=True).returncode != 0:
+    print(f"skipped: {torch} is for another Python than {sys.version.split()[0]}")
+    sys.exit(77)
 for old in folder.glob("*.whl"):
     old.unlink()
 settings = {"cmake.define.LORALENS_BUILT": build, "cmake.define.LORALENS_TORCH": torch, "build-dir": folder / "build"}

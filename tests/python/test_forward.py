@@ -83,6 +83,24 @@ def test_every_site_equals_a_hook_on_transformers(opened, clips, pytorch, adapte
     close(passed.logits, torch.stack([values["logits"] for values in expected]))
 
 
+@pytest.fixture(scope="module", params=["frozen", "bitfit", "dora", "houlsby"])
+def other_method(request, flags, tmp_path_factory):
+    run = loralens.train(**flags, method=request.param, read_out="logistic" if request.param == "frozen" else None,
+                         output=tmp_path_factory.mktemp(request.param) / "run")
+    return run.load("fold-00", precision="fp32")
+
+
+def test_listed_sites_are_visited_and_the_frozen_encoder_is_that_of_lora(other_method, fold, clips):
+    every = other_method.forward(clips[:2], other_method.sites)
+    assert all(torch.isfinite(value).all() for values in every.sites.values() for value in values)
+    predicted = [list(row["probabilities"].values()) for row in other_method.predict(clips[:2])]
+    assert (every.probabilities - torch.tensor(predicted)).abs().max() < 1e-6
+    last = [site for site in other_method.sites if site.startswith("residual_out")][-1]
+    expected, = fold.forward(clips[:1], last, adapters=False)[last]
+    found, = other_method.forward(clips[:1], last, adapters=False)[last]
+    assert torch.equal(found, expected)
+
+
 def test_sites_after_pooling_and_patterns(fold, clips):
     passed = fold.forward(clips[:3], ["final_norm", "pooled", "logits", "pattern.1", "query.1", "key.1"])
     for n in range(3):
