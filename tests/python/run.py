@@ -27,6 +27,7 @@ def pip(*arguments):
 
 run(sys.executable, "-m", "venv", "--without-pip", "--clear", environment)
 site = environment / "lib" / version / "site-packages"
+(site / "torch").symlink_to(torch)  # beside the package, as pip installs it
 (site / "packages_of_the_build.pth").write_text("".join(f"{path}\n" for path in packages))
 if subprocess.run([python, "-c", "import torch"], capture_output=True).returncode != 0:
     print(f"skipped: {torch} is for another Python than {sys.version.split()[0]}")

@@ -1,5 +1,4 @@
 """The installed package: its program, where it looks for LibTorch, and what importing costs."""
-import json
 import pathlib
 import subprocess
 import sys
@@ -30,6 +29,16 @@ def test_libtorch_is_that_beside_the_package():
         dynamic = subprocess.run(["readelf", "-d", file], capture_output=True, text=True, check=True).stdout
         paths = [line.split("[")[1].rstrip("]") for line in dynamic.splitlines() if "PATH)" in line]
         assert paths == [path]
+
+
+def test_the_program_finds_libtorch(tmp_path, monkeypatch):
+    loaded = subprocess.run(["ldd", launcher.PROGRAM], capture_output=True, text=True, check=True).stdout
+    library, = {pathlib.Path(word).resolve() for word in loaded.split() if word.endswith("/libtorch_cpu.so")}
+    assert library == (PACKAGE.parent / "torch/lib/libtorch_cpu.so").resolve()
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/more")
+    assert launcher.environment()["LD_LIBRARY_PATH"] == "/more"
+    monkeypatch.setattr(launcher, "torch_folder", lambda: tmp_path)
+    assert launcher.environment()["LD_LIBRARY_PATH"] == f"{tmp_path}/lib:/more"
 
 
 def test_names_are_imported_as_they_are_used():
