@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands of the program as functions.
 
-A keyword is a flag of the command, with underscores for hyphens: `learning_rate=1e-3` is `--learning-rate=0.001`, `True`
-and `False` are `=true` and `=false`, None leaves the flag out, and `from_` is `--from`. A list is joined by commas, or
+A keyword is a flag of the command, with underscores for hyphens: `learning_rate=1e-3` is `--learning-rate=0.001`, True
+and False are `=true` and `=false`, None leaves the flag out, and `from_` is `--from`. A list is joined by commas, or
 gives the flag several times where the command takes it several times (`corpus`, `against`). `loralens COMMAND --help`
 and the documents describe the flags. Log lines and progress appear on sys.stderr as the program writes them. A command
 that fails raises loralens.Error (or UsageError) with the program's one line.

@@ -34,7 +34,7 @@ def _paths(files: PathLike | Iterable[PathLike]) -> list[str]:
 def _replacement(site: str, patch: Patch, files: int) -> Callable[[torch.Tensor, int], torch.Tensor]:
     """The patch as a function of a value and the number of its file."""
     if not callable(patch) and len(patch) != files:
-        raise ValueError(f"patch of {site}: {len(patch)} tensors for {files} files: give one for each file, or a function")
+        raise ValueError(f"patch of {site}: {len(patch)} tensors for {files} files: give one for each, or a function")
 
     def replace(value: torch.Tensor, file: int) -> torch.Tensor:
         new = patch(value) if callable(patch) else patch[file]
@@ -98,10 +98,10 @@ class Model:
         """The predictions as a pandas.DataFrame with the columns path, label, p_<class>, seconds and error."""
         import pandas
 
-        rows = [{"path": row["path"], "label": row.get("label"),
-                 **{f"p_{name}": row.get("probabilities", {}).get(name) for name in self.classes},
-                 "seconds": row.get("seconds"), "error": row.get("error")} for row in self.predict(files)]
-        return pandas.DataFrame(rows, columns=["path", "label", *(f"p_{name}" for name in self.classes), "seconds", "error"])
+        rows = [[row["path"], row.get("label"), *(row.get("probabilities", {}).get(name) for name in self.classes),
+                 row.get("seconds"), row.get("error")] for row in self.predict(files)]
+        columns = ["path", "label", *(f"p_{name}" for name in self.classes), "seconds", "error"]
+        return pandas.DataFrame(rows, columns=columns)
 
     def forward(self, files: PathLike | Iterable[PathLike], sites: str | Iterable[str] = (), *, adapters: bool = True,
                 patch: Mapping[str, Patch] | None = None) -> Forward:

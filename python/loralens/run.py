@@ -27,7 +27,7 @@ class Run:
         self.folder: Path = folder_of(folder, "metrics.json", "train or evaluate")
 
     def __repr__(self) -> str:
-        return f"<loralens.Run {self.folder}: UAR {self.metrics['uar']['pooled']:.3f}, {len(self.models)} models>"
+        return f"<loralens.Run {self.folder}: {len(self.models)} models>"
 
     def __fspath__(self) -> str:
         return str(self.folder)
@@ -39,7 +39,7 @@ class Run:
 
     @cached_property
     def predictions(self) -> "pandas.DataFrame":
-        """predictions.csv: id, fold, speaker, label, predicted, p_<class>, seed; one row for each test clip and training."""
+        """predictions.csv: id, fold, speaker, label, predicted, p_<class>, seed: a row a test clip and training."""
         return read_table(self.folder / "predictions.csv", _TEXT)
 
     @cached_property

@@ -20,7 +20,8 @@ def torch_folder() -> Path:
         raise ImportError(f"loralens runs on torch {TORCH}, which is not installed: pip install 'torch=={TORCH}.*'")
     folder = Path(found.submodule_search_locations[0])
     version = re.search(r"^__version__ = '(\d+\.\d+)", (folder / "version.py").read_text(), re.M)
-    if version is None or version[1] != TORCH:
-        raise ImportError(f"loralens was built for torch {TORCH}, but torch {version[1] if version else '?'} is installed: "
+    found_version = version[1] if version else "of an unknown version"
+    if found_version != TORCH:
+        raise ImportError(f"loralens was built for torch {TORCH}, but torch {found_version} is installed: "
                           f"pip install 'torch=={TORCH}.*', or build loralens again beside the torch that is there")
     return folder

@@ -9,10 +9,10 @@ from loralens.commands import _flags
 
 
 def test_keywords_are_flags():
-    assert _flags({"learning_rate": 1e-3, "final": True, "by_length": False, "corpus": ["a.csv", "b.csv"], "layers": [0, 2],
-                   "from_": "adapter", "output": None}) == [
-        "--learning-rate=0.001", "--final=true", "--by-length=false", "--corpus=a.csv", "--corpus=b.csv", "--layers=0,2",
-        "--from=adapter"]
+    assert _flags({"learning_rate": 1e-3, "final": True, "by_length": False, "corpus": ["a.csv", "b.csv"],
+                   "layers": [0, 2], "from_": "adapter", "output": None}) == [
+        "--learning-rate=0.001", "--final=true", "--by-length=false", "--corpus=a.csv", "--corpus=b.csv",
+        "--layers=0,2", "--from=adapter"]
 
 
 def test_a_training_equals_that_of_the_program(flags, run, printed, tmp_path):

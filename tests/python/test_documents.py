@@ -45,15 +45,15 @@ def test_the_block_of_the_readme_runs(folder, clips, corpus, monkeypatch, tmp_pa
     assert loralens.Run("run").models
 
 
-def test_the_notebook_runs(model, tmp_path, monkeypatch):
+def test_the_notebook_runs(model, tmp_path):
     nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
     pytest.importorskip("ipykernel")
     file, = (ROOT / "examples").glob("*.ipynb")
     notebook = nbformat.read(file, as_version=4)
     nbformat.validate(notebook)
     assert not any(cell.get("outputs") for cell in notebook.cells)
-    monkeypatch.setenv("JUPYTER_ALLOW_INSECURE_WRITES", "1")
-    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
+    place = {"metadata": {"path": tmp_path}}
+    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources=place).execute()
     figure = notebook.cells[-1].outputs[0].data
     assert any(name.startswith("application/vnd.vegalite") for name in figure)
     assert json.dumps(figure)

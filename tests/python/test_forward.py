@@ -169,7 +169,7 @@ def test_tensors_need_no_gradient_and_live_after_the_model(run, clips):
 def test_errors_of_passes(run, fold, clips, tmp_path):
     with pytest.raises(loralens.Error, match="did you mean 'residual_out.3'"):
         fold.forward(clips[:1], ["residual_uot.3"])
-    with pytest.raises(loralens.Error, match="adapter_up.1.q_proj is no part of this forward pass: there is no adapter"):
+    with pytest.raises(loralens.Error, match="adapter_up.1.q_proj is no part of this forward pass: there is no"):
         fold.forward(clips[:1], ["adapter_up.1.q_proj"])
     with pytest.raises(loralens.Error, match="adapter_up.1.v_proj is no part of this forward pass"):
         fold.forward(clips[:1], patch={"adapter_up.1.v_proj": torch.zeros_like}, adapters=False)
