@@ -67,6 +67,15 @@ see_torch() {  # ENVIRONMENT
   "$1/bin/pip" install --quiet -r "$root/setup/requirements.txt"
 }
 
+# The same for the packages of .venv-test.
+see_torch_and_tests() {  # ENVIRONMENT
+  local packages of_tests
+  see_torch "$1"
+  packages=$("$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  of_tests=$("$root/.venv-test/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  printf '%s\n' "$of_tests" > "$packages/packages_of_the_tests.pth"
+}
+
 torch_folder() {
   if [[ -n ${LORALENS_TORCH:-} ]]; then
     [[ -f $LORALENS_TORCH/lib/libtorch_cpu.so ]] ||

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 root = pathlib.Path(__file__).resolve().parent.parent
-folders = [root / name for name in ("src", "tests", "bench")]
+folders = [root / name for name in ("src", "tests", "bench", "python")]
 sources = sorted(p for folder in folders for p in folder.rglob("*.*") if p.suffix in {".cc", ".h"})
 program = pathlib.Path(sys.executable).parent / "clang-format"
 checked = subprocess.run([program, "--dry-run", *sources], capture_output=True, text=True)

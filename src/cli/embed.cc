@@ -80,12 +80,12 @@ Opened open_trained(const CLI::App& command, const EmbedArguments& a) {
 void add_adapter_sites(Embedder& model, SiteKind kind, const std::vector<int64_t>& layers, bool all) {
   std::set<int64_t> without(layers.begin(), layers.end());
   for (const auto& [place, adapter] : model.adapters.linear) {
-    if (std::ranges::find(layers, place.layer) == layers.end()) continue;
+    if (!adapter->factors() || std::ranges::find(layers, place.layer) == layers.end()) continue;
     model.sites.push_back({kind, place.layer, place.module});
     without.erase(place.layer);
   }
   if (all ? without.size() == layers.size() : !without.empty())
-    throw UsageError(fmt::format("--site {}: {} has no adapter on a linear layer", name_of(kind),
+    throw UsageError(fmt::format("--site {}: {} has no adapter of two factors on a linear layer", name_of(kind),
                                  all ? "this model" : fmt::format("layer {}", *without.begin())));
 }
 
@@ -128,7 +128,7 @@ void choose_sites(const EmbedArguments& a, Embedder& model) {
   }
   for (auto one = model.sites.begin(); one != model.sites.end(); ++one)
     if (std::find(model.sites.begin(), one, *one) != one)
-      throw UsageError(fmt::format("--site {}: {} is named twice", sites, name_of(*one)));
+      throw UsageError(fmt::format("--site {}: {} is named twice", sites, text_of(*one)));
   if (model.sites.empty()) throw UsageError("--site names no site");
 }
 
@@ -193,7 +193,7 @@ nlohmann::ordered_json description_of(const EmbedArguments& a, const Opened& ope
 
 // The array's name: that of the site; the embedding's is residual_out.-1, as layers are numbered.
 std::string array_name(const Site& site) {
-  return site.kind == SiteKind::residual_in && site.layer == 0 ? "residual_out.-1" : name_of(site);
+  return site.kind == SiteKind::residual_in && site.layer == 0 ? "residual_out.-1" : text_of(site);
 }
 
 void embed(const CLI::App& command, const EmbedArguments& a) {

@@ -13,7 +13,7 @@
 namespace loralens {
 
 // The states of some files as NumPy's arrays: `ids` (texts), `seconds`, `positions` (T of each file), and an array for
-// each site (name_of): files × width or, with the states of each position, ΣT×width and `offsets` (files + 1), where
+// each site (text_of): files × width or, with the states of each position, ΣT×width and `offsets` (files + 1), where
 // the rows of file i are offsets[i] to offsets[i + 1].
 class Embeddings {
  public:

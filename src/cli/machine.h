@@ -8,14 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "study/compute_choice.h"
 #include "study/open_run.h"
 
 namespace loralens {
 
-struct MachineOptions {
-  std::string device = "auto";  // auto, cpu, cuda, cuda:1
-  std::string precision = "auto";  // auto, fp32, bf16; without gradients fp16
-  int threads = 0;  // 0: as many as there are cores
+struct MachineOptions : ComputeChoice {
   std::string profile;  // "": none; "true": print it; else the JSON file to write
 };
 
@@ -23,12 +21,8 @@ struct MachineOptions {
 // underflow in fp16, whose smallest positive number is 6e-8.
 void add_machine_options(CLI::App& command, MachineOptions& options, bool gradients);
 
-// Device, precision and threads that the options select; error for a device that does not exist. auto: the first GPU if
-// there is one; bfloat16 if the device multiplies it fast (GPUs from Ampere on; CPUs with AVX512-BF16), else float32.
-// fp16 needs a GPU. Sets the number of threads, and begins the profile if --profile is given.
+// compute_of(ComputeChoice), and begins the profile if --profile is given.
 Compute compute_of(const MachineOptions& options);
-
-int thread_count(const MachineOptions& options);
 
 // --input speech|padded and --tail.
 void add_input_options(CLI::App& command, InputOptions& options);

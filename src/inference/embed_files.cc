@@ -165,10 +165,10 @@ class FileEmbedder {
     for (size_t i = 0; i < one.states.size(); ++i) {
       const Site& site = model_.sites[i];
       if (has_positions(site.kind) && !one.sites[i].seen())
-        fail("the forward pass of this model has no value at {}", name_of(site));
+        fail("the forward pass of this model has no value at {}", text_of(site));
       if (has_positions(site.kind)) one.states[i] = one.sites[i].values();
       if (!one.states[i].isfinite().all().item<bool>())
-        fail("the state at {} is not finite: check the clip, the model's files and --precision", name_of(site));
+        fail("the state at {} is not finite: check the clip, the model's files and --precision", text_of(site));
     }
     one.sites.clear();
   }

@@ -81,7 +81,7 @@ TEST_F(Embed, MeansAndPositionsAreThoseOfEachClipAlone) {
         EXPECT_EQ(found[i].positions, rows.size(0));
         const Tensor expected = positions ? rows : rows.to(at::kDouble).mean(0).to(at::kFloat);
         ASSERT_EQ(found[i].states[s].sizes(), expected.sizes());
-        EXPECT_LT(difference(found[i].states[s], expected), 1e-5) << name_of(embedder_.sites[s]) << " " << paths[i];
+        EXPECT_LT(difference(found[i].states[s], expected), 1e-5) << text_of(embedder_.sites[s]) << " " << paths[i];
       }
     }
   }
@@ -137,15 +137,6 @@ TEST_F(Embed, ASiteThatThePassDoesNotHaveIsAnError) {
   embedder_.sites = {Site{SiteKind::logits}};
   embedder_.head.reset();
   EXPECT_THAT(error_of([&] { embed({file("a", 0.3)}); }), HasSubstr("no emotion head"));
-}
-
-TEST(SiteNames, AreReadBack) {
-  for (size_t kind = 0; kind <= static_cast<size_t>(SiteKind::logits); ++kind)
-    EXPECT_EQ(site_kind(name_of(static_cast<SiteKind>(kind))), static_cast<SiteKind>(kind));
-  EXPECT_EQ(site_kind("residual"), std::nullopt);
-  EXPECT_EQ(name_of({SiteKind::adapter_up, 5, Module::v_proj}), "adapter_up.5.v_proj");
-  EXPECT_EQ(name_of({SiteKind::residual_out, 3}), "residual_out.3");
-  EXPECT_EQ(name_of({SiteKind::final_norm}), "final_norm");
 }
 
 }  // namespace

@@ -168,7 +168,7 @@ def test_wrong_arguments_are_refused(model, trained, fold, clips, tmp_path):
     expect_error(run("embed", model, clip, "--site", "residul_out", "-o", out), 2, "no such site", "residual_out")
     expect_error(run("embed", model, clip, "--site", "pattern", "-o", out), 2, "pattern")
     expect_error(run("embed", model, clip, "--site", "logits", "-o", out), 2, "no emotion head")
-    expect_error(run("embed", model, clip, "--site", "adapter_up", "-o", out), 2, "no adapter")
+    expect_error(run("embed", model, clip, "--site", "adapter_up", "-o", out), 2, "no adapter of two factors")
     expect_error(run("embed", model, clip, "--adapters", "off", "-o", out), 2, "--adapters off")
     expect_error(run("embed", fold, clip, "--site", "logits", "--positions", "-o", out), 2, "no positions")
     expect_error(run("embed", trained, clip, "-o", out), 1, "several models", "fold-00")

@@ -1,4 +1,4 @@
-"""The programs of docs/python.md and of model cards, on real weights: their probabilities are those of `loralens
+"""The last program of docs/python.md and those of model cards, on real weights: their probabilities are those of `loralens
 predict`."""
 import contextlib
 import io
@@ -14,8 +14,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs/python.md"
 
 
 def program(page, **values):
-    """The lines of Python on a page, with other values of these variables."""
-    code = re.search(r"```python\n(.*?)```", page.read_text(), re.S).group(1)
+    """The last lines of Python on a page, with other values of these variables."""
+    code = re.findall(r"```python\n(.*?)```", page.read_text(), re.S)[-1]
     for name, value in values.items():
         code, count = re.subn(rf"^{name} = .*$", f"{name} = {str(value)!r}", code, flags=re.M)
         assert count == 1
