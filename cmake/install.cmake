@@ -36,4 +36,4 @@ configure_package_config_file(cmake/loralens-config.cmake.in ${CMAKE_BINARY_DIR}
   INSTALL_DESTINATION ${package_folder})
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/loralens-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/loralens-config.cmake ${CMAKE_BINARY_DIR}/loralens-config-version.cmake
-  cmake/dependencies.cmake DESTINATION ${package_folder} COMPONENT development)
+  cmake/dependencies.cmake cmake/mpi.cmake DESTINATION ${package_folder} COMPONENT development)

@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/config.h"
+#include "cli/processes.h"
 #include "cli/profile.h"
 
 namespace loralens {
@@ -34,8 +35,7 @@ int fail_with(std::string_view message, int status) {
   while (!line.empty() && line.back() == '\n') line.pop_back();
   for (char& c : line)
     if (c == '\n') c = ' ';
-  write_to_standard_error(fmt::format("loralens: {}\n", shown(line)));
-  return status;
+  return end_with_error(fmt::format("loralens: {}\n", shown(line)), status);
 }
 
 std::vector<std::string> names_of_commands(const CLI::App& app) {
@@ -100,7 +100,10 @@ int run(int argc, char** argv) {
   add_analyze(app);
   add_report(app);
   add_study(app);
-  app.parse_complete_callback([&app] { check_encoding(app); });
+  app.parse_complete_callback([&app] {
+    check_encoding(app);
+    check_launch(app);
+  });
   try {
     app.parse(argc, argv);
     return 0;
