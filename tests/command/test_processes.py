@@ -275,6 +275,24 @@ def test_shards_of_predictions_are_processes_of_their_own(trained, clips):
     assert sorted(result.stdout.splitlines()) == sorted(2 * expected.splitlines())
 
 
+@connected
+def test_srun_starts_processes_too(training, alone, slurm, tmp_path):
+    if "pmix" not in subprocess.run(["srun", "--mpi=list"], capture_output=True, text=True, env=ENVIRONMENT).stdout:
+        pytest.skip("this Slurm has no PMIx")
+
+    def srun(*arguments):
+        words = ["srun", "--mpi=pmix", "--kill-on-bad-exit=1", "--overcommit", "-n", "2", PROGRAM, *map(str, arguments)]
+        return subprocess.run(words, capture_output=True, text=True, env=ENVIRONMENT, timeout=300)
+
+    result = srun("train", *training, "-o", tmp_path / "run")
+    assert result.returncode == 0, result.stderr
+    assert "2 processes, 1 thread each" in result.stderr
+    expect_same_run(tmp_path / "run.parts" / "fold-00-seed-42", alone)
+    refused = srun("audit", "clips.csv")
+    assert refused.returncode != 0  # 2, or that of the other process, which srun ended
+    assert refused.stderr.count("loralens: audit runs in one process, and srun started 2") == 1
+
+
 @pytest.mark.skipif(CONNECTED, reason="this loralens was built with MPI")
 def test_without_mpi_nothing_is_trained(flags, tmp_path):
     expect_one_error(run_in(2, "train", *flags, "-o", tmp_path / "run"), 1, "was built without MPI")

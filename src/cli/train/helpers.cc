@@ -6,6 +6,7 @@
 
 #include "base/progress.h"
 #include "cli/processes.h"
+#include "cli/train/module_flags.h"
 #include "training/objective/auxiliary_head.h"
 
 namespace loralens {

@@ -32,9 +32,10 @@ class LossTerm {
   virtual std::string_view name() const = 0;
   // The term's factor in the objective.
   virtual double weight() const = 0;
-  // A scalar, averaged over the batch's clips. The term adds weight() times the gradient of this value to the gradients
-  // of the parameters; a term that needs another gradient changes it with an autograd function or hook. Must not copy a
-  // value from the device to the CPU, which would wait for a GPU.
+  // A scalar: the mean over the batch's clips with the weights of the cross-entropy, or a value that does not depend on
+  // them, so that the values of a batch's parts can be added up. The term adds weight() times the gradient of this
+  // value to the gradients of the parameters; a term that needs another gradient changes it with an autograd function
+  // or hook. Must not copy a value from the device to the CPU, which would wait for a GPU.
   virtual at::Tensor value(const BatchOutputs& batch) const = 0;
   // The term's own parameters. They are trained, averaged and kept in checkpoints like the model's, but not saved in
   // the model's folder.
