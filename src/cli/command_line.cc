@@ -35,7 +35,7 @@ int fail_with(std::string_view message, int status) {
   while (!line.empty() && line.back() == '\n') line.pop_back();
   for (char& c : line)
     if (c == '\n') c = ' ';
-  return end_with_error(fmt::format("loralens: {}\n", shown(line)), status);
+  return end_with_error(shown(line), status);
 }
 
 std::vector<std::string> names_of_commands(const CLI::App& app) {

@@ -56,29 +56,28 @@ Processes& processes() {
   const Launch started = launch();
   if (started.size == 1) return one_process();
   if (connected) return *connected;
-  connected = connect_processes();
-  if (connected->size() != started.size)
-    fail("{} started {} processes, but MPI connects {}: {}", started.by, started.size, connected->size(),
+  auto joined = connect_processes();
+  if (joined->size() != started.size)
+    fail("{} started {} processes, but MPI connects {}: {}", started.by, started.size, joined->size(),
          started.by == "srun" ? "give srun the --mpi of this MPI, such as --mpi=pmix"
                               : "use the mpirun of the MPI with which loralens was built");
+  connected = std::move(joined);
   if (!connected->leads()) set_quiet(true);
   return *connected;
 }
 
-int end_with_error(const std::string& line, int status) {
+int end_with_error(std::string_view message, int status) {
   const Launch started = launch();
-  if (started.size == 1 || each_for_itself) {
-    write_to_standard_error(line);
-    return status;
-  }
-  if (started.rank != 0) {
+  const bool together = started.size > 1 && !each_for_itself;
+  if (!together || started.rank == 0) {
+    write_to_standard_error(fmt::format("loralens: {}\n", message));
+  } else {
     // Process 0 prints an error that all have, and then ends this process. A launcher that sees this one end first
     // would end process 0 before it has printed. An error of this process alone is printed here after a while.
     std::this_thread::sleep_for(std::chrono::seconds(connected ? 10 : 2));
-    if (!connected) return status;
+    if (connected) write_to_standard_error(fmt::format("loralens: process {}: {}\n", started.rank, message));
   }
-  write_to_standard_error(started.rank == 0 ? line : fmt::format("process {}: {}", started.rank, line));
-  if (connected && connected->size() > 1) connected->abort(status);
+  if (connected) connected->abort(status);
   return status;
 }
 

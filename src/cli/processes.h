@@ -28,7 +28,7 @@ void check_launch(const CLI::App& app);
 // launcher's processes cannot be connected.
 Processes& processes();
 
-// Prints the line of an error that ends the command, once for all its processes, and ends the others. Returns status.
-int end_with_error(const std::string& line, int status);
+// Prints an error that ends the command, once for all its processes, and ends the others. Returns status.
+int end_with_error(std::string_view message, int status);
 
 }  // namespace loralens

@@ -155,12 +155,10 @@ std::vector<EpochRecord> FoldTraining::run() {
     if (processes_.leads()) selection_.consider(record, history_);
     if (average_) set_values(trained_, latest);
     history_.push_back(record);
-    if (!processes_.leads()) continue;
-    for (const auto& probe : probes_) probe->write();
-    if (!task_.checkpoint.empty()) {
-      write_checkpoint();
-      release_free_memory();
-    }
+    if (processes_.leads())
+      for (const auto& probe : probes_) probe->write();
+    if (!task_.checkpoint.empty()) write_checkpoint();
+    if (!task_.checkpoint.empty() || !processes_.leads()) release_free_memory();
   }
   if (processes_.leads()) set_values(trained_, selection_.best().weights);
   return history_;

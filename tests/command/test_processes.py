@@ -235,6 +235,16 @@ def test_errors_are_printed_once_and_leave_nothing(training, corpus, tmp_path):
 
 
 @connected
+def test_processes_that_mpi_does_not_connect_are_refused(flags, tmp_path):
+    """As those of a launcher that belongs to another MPI."""
+    environment = ENVIRONMENT | {"PMI_RANK": "0", "PMI_SIZE": "2", "OMPI_ALLOW_RUN_AS_ROOT": "1",
+                                 "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    expect_error(run("train", *flags, "-o", tmp_path / "run", env=environment), 1,
+                 "mpirun started 2 processes, but MPI connects 1")
+    assert not list(tmp_path.iterdir())
+
+
+@connected
 def test_an_error_of_one_process_names_it(training, tmp_path):
     """Process 1 has another command line, as if its host had other files."""
     program = tmp_path / "program"
