@@ -36,8 +36,9 @@ configure_package_config_file(cmake/loralens-config.cmake.in ${CMAKE_BINARY_DIR}
   INSTALL_DESTINATION ${package_folder})
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/loralens-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/loralens-config.cmake ${CMAKE_BINARY_DIR}/loralens-config-version.cmake
-  cmake/dependencies.cmake DESTINATION ${package_folder} COMPONENT development)
+  cmake/dependencies.cmake cmake/mpi.cmake DESTINATION ${package_folder} COMPONENT development)
 
 # The build folder is a package, too (find_package(loralens PATHS build/release)), with LibTorch in the wheel of the build.
 export(EXPORT loralens NAMESPACE loralens:: FILE ${CMAKE_BINARY_DIR}/loralens-targets.cmake)
 configure_file(cmake/dependencies.cmake ${CMAKE_BINARY_DIR}/dependencies.cmake COPYONLY)
+configure_file(cmake/mpi.cmake ${CMAKE_BINARY_DIR}/mpi.cmake COPYONLY)

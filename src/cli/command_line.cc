@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/config.h"
+#include "cli/processes.h"
 #include "cli/profile.h"
 
 namespace loralens {
@@ -35,8 +36,7 @@ int fail_with(std::string_view message, int status) {
   while (!line.empty() && line.back() == '\n') line.pop_back();
   for (char& c : line)
     if (c == '\n') c = ' ';
-  write_to_standard_error(fmt::format("loralens: {}\n", shown(line)));
-  return status;
+  return end_with_error(shown(line), status);
 }
 
 std::vector<std::string> names_of_commands(const CLI::App& app) {
@@ -103,7 +103,10 @@ int run(int argc, char** argv) {
   add_report(app);
   add_study(app);
   add_completion(app);
-  app.parse_complete_callback([&app] { check_encoding(app); });
+  app.parse_complete_callback([&app] {
+    check_encoding(app);
+    check_launch(app);
+  });
   std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   if (!words.empty() && words.front() == "help") {  // help COMMAND is COMMAND --help
     words.erase(words.begin());

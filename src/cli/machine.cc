@@ -36,7 +36,8 @@ void add_machine_options(CLI::App& command, MachineOptions& options, bool gradie
           fmt::format("precision of matrix products: {}{}", fmt::join(precisions, ", "), gradients ? "" : " (GPU)"))
       ->check(CLI::IsMember(precisions))
       ->group("Machine");
-  add_number(command, "--threads", options.threads, {0, 1024}, "CPU threads; 0: as many as there are cores")
+  add_number(command, "--threads", options.threads, {0, 1024},
+             "CPU threads of each process; 0: as many as there are cores")
       ->group("Machine");
   command
       .add_flag("--profile", options.profile,

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/profile.h"
 #include "inference/predict.h"
+#include "training/batches/deal.h"
 #include "training/batches/epoch_batches.h"
 #include "training/checkpoint.h"
 #include "training/forward.h"
@@ -23,6 +24,7 @@
 #include "training/optimiser.h"
 #include "training/probes/gradient_norms.h"
 #include "training/probes/watch.h"
+#include "training/processes/shared.h"
 #include "training/selection.h"
 #include "training/weights.h"
 
@@ -33,7 +35,9 @@ namespace {
 struct Epoch {
   int64_t number;
   std::vector<std::vector<int64_t>> batches;  // clip numbers of each batch
-  EpochLoss loss;  // of the batches so far
+  std::vector<BatchPart> parts;  // what this process computes of them, in the order of the batches
+  size_t next = 0;  // the first part that is not computed yet
+  EpochLoss loss;  // of the parts so far
 };
 
 // The objective with the terms that the options choose.
@@ -67,7 +71,7 @@ std::vector<std::unique_ptr<StepProbe>> make_probes(const EmotionModel& model, c
   std::vector<std::unique_ptr<StepProbe>> probes;
   probes.push_back(std::make_unique<GradientNorms>(trained_parameters(model, task.options.layer_decay)));
   if (task.options.watch > 0 && !task.watch.empty() && !model.adapted.parameters.empty())
-    probes.push_back(std::make_unique<Watch>(model, task.options.watch, task.watch));
+    probes.push_back(std::make_unique<Watch>(model, task.options.watch, task.watch, task.processes));
   return probes;
 }
 
@@ -85,10 +89,13 @@ class FoldTraining {
 
  private:
   void count_steps();
+  bool begin_epoch();
   EpochRecord train_epoch(int64_t number);
+  Epoch new_epoch(int64_t number);
   void take_step(Epoch& epoch, size_t first, size_t end, double factor);
   Taps begin_step(int64_t epoch);
-  void add_gradients(Epoch& epoch, size_t b, double share, const Taps& taps);
+  void add_gradients(Epoch& epoch, double step_clips, const Taps& taps);
+  double weight_of(const std::vector<int64_t>& clips) const;
   void score(EpochRecord& record);
   std::vector<Measurement> measurements(const EpochLoss& loss);
   [[noreturn]] void fail_not_finite(const Epoch& epoch);
@@ -99,7 +106,9 @@ class FoldTraining {
   ClipSource& source_;
   const FoldTask& task_;
   const TrainOptions& options_;
+  Processes& processes_;
   Objective objective_;
+  std::vector<double> clip_weights_;
   std::vector<Parameter> trained_;
   std::vector<std::unique_ptr<StepProbe>> probes_;
   EpochBatches batches_;
@@ -116,7 +125,9 @@ FoldTraining::FoldTraining(EmotionModel& model, ClipSource& source, const FoldTa
       source_(source),
       task_(task),
       options_(task.options),
+      processes_(task.processes),
       objective_(make_objective(model, task)),
+      clip_weights_(clip_weights(task, std::ssize(model.classes))),
       trained_(all_trained(trained_parameters(model, task.options.layer_decay), objective_)),
       probes_(make_probes(model, task)),
       batches_(source, task),
@@ -130,28 +141,46 @@ FoldTraining::FoldTraining(EmotionModel& model, ClipSource& source, const FoldTa
 }
 
 std::vector<EpochRecord> FoldTraining::run() {
-  if (!task_.checkpoint.empty() && std::filesystem::exists(task_.checkpoint))
-    resume();
-  else if (options_.head_epochs > 0)
+  const bool interrupted = !task_.checkpoint.empty() && std::filesystem::exists(task_.checkpoint);
+  if (interrupted) resume();
+  if (number_of_first(processes_, interrupted) == 0 && options_.head_epochs > 0)
     train_head(model_, forward_, batches_, task_);
   count_steps();
-  while (std::ssize(history_) < options_.epochs && !selection_.stops_early(history_)) {
+  while (begin_epoch()) {
     const OneThread one_thread(task_.frozen);
     EpochRecord record = train_epoch(std::ssize(history_));
     const Tensors latest = average_ ? copy_values(trained_) : Tensors();
     if (average_) set_values(trained_, average_->values());  // the average is scored and kept
     score(record);
-    selection_.consider(record, history_);
+    if (processes_.leads()) selection_.consider(record, history_);
     if (average_) set_values(trained_, latest);
     history_.push_back(record);
-    for (const auto& probe : probes_) probe->write();
-    if (!task_.checkpoint.empty()) {
-      write_checkpoint();
-      release_free_memory();
-    }
+    if (processes_.leads())
+      for (const auto& probe : probes_) probe->write();
+    if (!task_.checkpoint.empty()) write_checkpoint();
+    if (!task_.checkpoint.empty() || !processes_.leads()) release_free_memory();
   }
-  set_values(trained_, selection_.best().weights);
+  if (processes_.leads()) set_values(trained_, selection_.best().weights);
   return history_;
+}
+
+// Whether another epoch follows. All processes then have the state of the first one, which alone chooses epochs and
+// reads checkpoints.
+bool FoldTraining::begin_epoch() {
+  const bool more = std::ssize(history_) < options_.epochs && !selection_.stops_early(history_);
+  if (processes_.size() == 1) return more;
+  if (number_of_first(processes_, more) == 0) return false;
+  history_.resize(number_of_first(processes_, std::ssize(history_)));
+  step_ = number_of_first(processes_, step_);
+  std::vector<at::Tensor> state;
+  for (const Parameter& p : trained_) state.push_back(p.tensor);
+  for (const auto& [name, tensor] : optimiser_.state()) state.push_back(tensor);
+  if (average_ && number_of_first(processes_, !average_->values().empty()) != 0) {
+    if (average_->values().empty()) average_->restore(copy_values(trained_));
+    for (const auto& [name, tensor] : average_->values()) state.push_back(tensor);
+  }
+  copy_first(processes_, state);
+  return true;
 }
 
 // Sets steps_in_all_. Error if a batch of any epoch does not fit into memory.
@@ -164,8 +193,20 @@ void FoldTraining::count_steps() {
   }
 }
 
+Epoch FoldTraining::new_epoch(int64_t number) {
+  auto batches = batches_.of(number);
+  std::vector<BatchPart> parts;
+  for (size_t first = 0; first < batches.size(); first += options_.accumulate) {
+    const size_t end = std::min<size_t>(batches.size(), first + options_.accumulate);
+    for (BatchPart& part : dealt(batches, first, end, source_.positions(), processes_.rank(), processes_.size()))
+      parts.push_back(std::move(part));
+  }
+  EpochLoss loss(objective_, batches.size());
+  return {.number = number, .batches = std::move(batches), .parts = std::move(parts), .loss = std::move(loss)};
+}
+
 EpochRecord FoldTraining::train_epoch(int64_t number) {
-  Epoch epoch{.number = number, .batches = batches_.of(number), .loss = EpochLoss(objective_)};
+  Epoch epoch = new_epoch(number);
   const size_t count = epoch.batches.size();
   double factor = 0;  // on the learning rates
   for (size_t first = 0; first < count; first += options_.accumulate) {
@@ -179,6 +220,7 @@ EpochRecord FoldTraining::train_epoch(int64_t number) {
                       .loss = epoch.loss.mean(),
                       .uar = selection_.best().uar});
   }
+  epoch.loss.sum_over(processes_);
   EpochRecord record{.epoch = number,
                      .steps = step_,
                      .loss = epoch.loss.mean(),
@@ -193,12 +235,13 @@ void FoldTraining::take_step(Epoch& epoch, size_t first, size_t end, double fact
   size_t clips = 0;
   for (size_t b = first; b < end; ++b) clips += epoch.batches[b].size();
   const Taps taps = begin_step(epoch.number);
-  for (size_t b = first; b < end; ++b)
-    add_gradients(epoch, b, static_cast<double>(epoch.batches[b].size()) / static_cast<double>(clips), taps);
-  // The step's gradients are complete, and no code has read them. Code that changes gradients or sums them over
-  // processes belongs here (docs/architecture.md, "A training step").
+  while (epoch.next < epoch.parts.size() && epoch.parts[epoch.next].batch < end)
+    add_gradients(epoch, static_cast<double>(clips), taps);
   {
     const Timed time(Phase::optimiser);
+    sum_gradients(processes_, trained_);
+    // The step's gradients are complete, and no code has read them. Code that changes gradients belongs here
+    // (docs/architecture.md, "A training step").
     for (const auto& probe : probes_) probe->see_gradients();
     optimiser_.step(factor);
   }
@@ -214,11 +257,23 @@ Taps FoldTraining::begin_step(int64_t epoch) {
   return taps;
 }
 
-// Adds the gradients of batch b, times `share`, to those of the step's earlier batches.
-void FoldTraining::add_gradients(Epoch& epoch, size_t b, double share, const Taps& taps) {
-  const auto& clips = epoch.batches[b];
+// The sum of the clips' weights in the mean of their batch.
+double FoldTraining::weight_of(const std::vector<int64_t>& clips) const {
+  double sum = 0;
+  for (const int64_t clip : clips) sum += clip_weights_[clip];
+  return sum;
+}
+
+// Adds the gradients of the epoch's next part to those of the step's earlier parts, as its share of the mean over all
+// clips of the step, whose number is step_clips.
+void FoldTraining::add_gradients(Epoch& epoch, double step_clips, const Taps& taps) {
+  const size_t number = epoch.next++;
+  const auto& [b, clips] = epoch.parts[number];
   if (!task_.frozen)
-    for (size_t next = b; next < std::min(b + 3, epoch.batches.size()); ++next) source_.prefetch(epoch.batches[next]);
+    for (size_t next = number; next < std::min(number + 3, epoch.parts.size()); ++next)
+      source_.prefetch(epoch.parts[next].clips);
+  const auto& batch = epoch.batches[b];
+  const double counted = static_cast<double>(batch.size()) * (weight_of(clips) / weight_of(batch));
   const ObjectiveValue value = [&] {
     const Timed time(Phase::forward);
     BatchOutputs outputs = forward_.training(clips, epoch.number, taps.observers.empty() ? nullptr : &taps);
@@ -226,8 +281,8 @@ void FoldTraining::add_gradients(Epoch& epoch, size_t b, double share, const Tap
     return objective_.evaluate(outputs);
   }();
   const Timed time(Phase::backward);
-  (value.sum * share).backward();
-  epoch.loss.add(value, std::ssize(clips));
+  (value.sum * (counted / step_clips)).backward();
+  epoch.loss.add(value, b, counted);
 }
 
 // The cells that the objective and the probes add to the epoch's row.
@@ -252,7 +307,9 @@ void FoldTraining::score(EpochRecord& record) {
   if (options_.selection == Selection::last) return;
   const auto& clips = options_.selection == Selection::test ? task_.fold.test : task_.fold.development;
   if (clips.empty()) fail("there is no development part to choose the epoch on: keep the last one with --select last");
-  record.selection = scores_of(forward_.logits_of(clips), forward_.classes_of(clips));
+  const at::Tensor logits = shared_rows(
+      processes_, clips, [&](std::span<const int64_t> own) { return forward_.logits_of({own.begin(), own.end()}); });
+  record.selection = scores_of(logits, forward_.classes_of(clips));
 }
 
 void FoldTraining::write_checkpoint() const {
@@ -264,7 +321,7 @@ void FoldTraining::write_checkpoint() const {
 
 void FoldTraining::resume() {
   const TrainingState state = read_state(task_.checkpoint, trained_, optimiser_.state());
-  const EpochRecord like{.measured = measurements(EpochLoss(objective_))};
+  const EpochRecord like{.measured = measurements(EpochLoss(objective_, 0))};
   if (average_.has_value() == state.average.empty() || std::ssize(state.history) > options_.epochs ||
       columns_of(state.history.front()) != columns_of(like))
     fail("{}: this checkpoint is from a training with other options: delete the file to train this fold from its start",

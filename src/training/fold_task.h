@@ -10,6 +10,7 @@
 
 #include "base/files.h"
 #include "corpus/folds/folds.h"
+#include "training/processes/processes.h"
 #include "training/train_options.h"
 
 namespace loralens {
@@ -36,6 +37,7 @@ struct FoldTask {
   // place of the labels; scores use the labels. Undefined: none.
   at::Tensor targets = {};
   std::vector<int64_t> corpora = {};  // corpus number of every clip of the table, for balancing by corpora
+  Processes& processes = one_process();  // that train this fold together; the first alone reads and writes files
 
   int64_t label(int64_t clip) const { return labels[clip]; }
 };

@@ -22,6 +22,7 @@
 #include "training/card/model_card.h"
 #include "training/fold.h"
 #include "training/objective/auxiliary_head.h"
+#include "training/processes/shared.h"
 #include "training/read_out.h"
 
 namespace loralens {
@@ -101,13 +102,12 @@ class CrossValidation {
 
   // number: of the fold; count: number of folds.
   std::vector<Prediction> fold(const Fold& fold, int64_t number, int64_t count, uint64_t seed) {
-    const Training training{.folder = folder_of(seed) / fold_name(number),
-                            .title = title_of(fmt::format("fold {}/{}", number + 1, count), seed),
-                            .seed = options_.same_start ? seed : hash_of(seed, hash_of("fold"), number)};
+    const Training training = training_of({number, seed}, count);
     if (fs::exists(training.folder)) {
       log_line(fmt::format("{}: already trained", training.title));
       return done_before(training.folder, fold, number, seed);
     }
+    call_helpers({number, seed});
     const EmotionModel model = train(fold, training, options_.train.selection);
     const at::Tensor states = frozen_ ? rows_of(start_states_, fold.test) : clip_states(model, source_, fold.test);
     const auto p = probabilities(model, states, names_of(source_, fold.test));
@@ -122,13 +122,26 @@ class CrossValidation {
 
   // Trains on all clips. No clips remain for the choice of an epoch, so the last one is kept.
   void final_model(uint64_t seed) {
-    const Training training{.folder = folder_of(seed) / "final", .title = title_of("final model", seed), .seed = seed};
+    const Training training = training_of({{}, seed}, 0);
     if (fs::exists(training.folder)) {
       check_model(training.folder);
       return;
     }
+    call_helpers({{}, seed});
     train({.train = all_clips(clips_)}, training, Selection::last);
     training.finish();
+  }
+
+  // Takes part in the trainings of process 0 until dismiss_helpers().
+  void help(const std::vector<Fold>& folds) {
+    for (std::string call; !(call = options_.processes->text_of_first("")).empty();) {
+      const size_t space = call.find(' ');
+      const TrainingPart part{parse_part_fold(call.substr(0, space)), std::stoull(call.substr(space))};
+      if (part.fold)
+        train(folds.at(*part.fold), training_of(part, std::ssize(folds)), options_.train.selection);
+      else
+        train({.train = all_clips(clips_)}, training_of(part, 0), Selection::last);
+    }
   }
 
   const std::vector<std::string>& classes() const { return classes_; }
@@ -154,6 +167,22 @@ class CrossValidation {
       fs::rename(partial(), folder);
     }
   };
+
+  // folds: number of folds of the run.
+  Training training_of(const TrainingPart& part, int64_t folds) const {
+    const Path folder = folder_of(part.seed);
+    if (!part.fold) return {.folder = folder / "final", .title = title_of("final model", part.seed), .seed = part.seed};
+    const int64_t number = *part.fold;
+    return {.folder = folder / fold_name(number),
+            .title = title_of(fmt::format("fold {}/{}", number + 1, folds), part.seed),
+            .seed = options_.same_start ? part.seed : hash_of(part.seed, hash_of("fold"), number)};
+  }
+
+  // Lets the other processes take part in this training.
+  void call_helpers(const TrainingPart& part) {
+    options_.processes->text_of_first(
+        fmt::format("{} {}", part.fold ? std::to_string(*part.fold) : "final", part.seed));
+  }
 
   Path folder_of(uint64_t seed) const { return training_folder(folder_, options_.train.seed, seed); }
   std::string title_of(const std::string& name, uint64_t seed) const {
@@ -222,23 +251,24 @@ class CrossValidation {
     EmotionModel model = new_model(training.seed);
     if ((frozen_ || options.head_epochs > 0) && !start_states_.defined()) encode_once(model);
     const Path partial = training.partial();
-    fs::create_directories(partial);
-    Tensors start;
-    for (const Parameter& p : model.adapted.parameters)
-      if (p.role != ParameterRole::encoder) start[p.name] = p.tensor.detach();
-    if (!start.empty()) write_safetensors(partial / "initial.safetensors", start);
-
-    std::optional<Progress> progress;
-    // No checkpoint for a frozen encoder: its fold trains in about a second.
+    // A frozen encoder's fold trains in about a second: without checkpoints, and in process 0 alone.
     FoldTask task{.fold = fold,
                   .labels = labels_,
                   .options = options,
                   .start_states = start_states_,
                   .frozen = frozen_,
-                  .checkpoint = frozen_ ? Path() : partial / "checkpoint.safetensors",
+                  .checkpoint = frozen_ || !leads() ? Path() : partial / "checkpoint.safetensors",
                   .watch = partial / "watch.csv",
                   .targets = targets_,
-                  .corpora = corpora_};
+                  .corpora = corpora_,
+                  .processes = frozen_ ? one_process() : *options_.processes};
+    if (!leads()) {
+      if (!frozen_) train_fold(model, source_, task);
+      return model;
+    }
+    fs::create_directories(partial);
+    write_start(model, partial);
+    std::optional<Progress> progress;
     task.progress = [&](const TrainProgress& p) {
       if (!progress) progress.emplace(training.title, p.steps);
       progress->step(p.step, fmt::format("epoch {}  loss {:.3f}{}", p.epoch + 1, p.loss,
@@ -252,11 +282,22 @@ class CrossValidation {
     return model;
   }
 
-  void encode_once(const EmotionModel& model) {
-    Progress progress("encoding clips", std::ssize(clips_.clips));
-    const auto states = options_.head.logistic ? all_hidden_states : clip_states;
-    start_states_ = states(model, source_, all_clips(clips_), [&](int64_t done) { progress.step(done); });
+  static void write_start(const EmotionModel& model, const Path& folder) {
+    Tensors start;
+    for (const Parameter& p : model.adapted.parameters)
+      if (p.role != ParameterRole::encoder) start[p.name] = p.tensor.detach();
+    if (!start.empty()) write_safetensors(folder / "initial.safetensors", start);
   }
+
+  void encode_once(const EmotionModel& model) {
+    const auto states = options_.head.logistic ? all_hidden_states : clip_states;
+    start_states_ = shared_rows(*options_.processes, all_clips(clips_), [&](std::span<const int64_t> own) {
+      Progress progress("encoding clips", std::ssize(own));
+      return states(model, source_, own, [&](int64_t done) { progress.step(done); });
+    });
+  }
+
+  bool leads() const { return options_.processes->leads(); }
 
   const Base& base_;
   const Clips& clips_;
@@ -314,6 +355,7 @@ nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::v
         predictions.push_back(std::move(prediction));
     if (options.final_model) run.final_model(seed);
   }
+  dismiss_helpers(*options.processes);
   write_file(folder / "predictions.csv", format_predictions(predictions, run.classes()));
   nlohmann::json metrics = metrics_of(predictions, run.classes(), options.protocol.ddof, options.train.seed);
   metrics["protocol"] = options.protocol.name;
@@ -339,6 +381,14 @@ void train_part(const Base& base, const Clips& clips, const std::vector<Fold>& f
     run.fold(folds.at(*part.fold), *part.fold, count, part.seed);
   else
     run.final_model(part.seed);
+  dismiss_helpers(*options.processes);
 }
+
+void help_to_train(const Base& base, const Clips& clips, const std::vector<Fold>& folds, const RunOptions& options) {
+  check(options, clips);
+  CrossValidation(base, clips, options, {}).help(folds);
+}
+
+void dismiss_helpers(Processes& processes) { processes.text_of_first(""); }
 
 }  // namespace loralens

@@ -14,6 +14,7 @@
 #include "inference/source.h"
 #include "results/protocol.h"
 #include "training/parts/parts.h"
+#include "training/processes/processes.h"
 #include "training/start/start.h"
 #include "training/train_options.h"
 
@@ -34,6 +35,7 @@ struct RunOptions {
   int64_t test_speakers_of_start = 0;  // speakers of test clips who trained `start`, for metrics.json
   std::optional<int64_t> skipped_clips = {};  // clips of the tables that cannot be read, for metrics.json
   Protocol protocol = strict_protocol;
+  Processes* processes = &one_process();  // that train together; process 0 writes all files
 };
 
 // Trains and tests every fold inside `folder`: fold-00/ (the model, history.csv, watch.csv, initial.safetensors,
@@ -46,5 +48,10 @@ nlohmann::json cross_validate(const Base& base, const Clips& clips, const std::v
 // Trains and tests one part of such a run alone inside `folder`, with the same bits, and writes folds.csv.
 void train_part(const Base& base, const Clips& clips, const std::vector<Fold>& folds, const RunOptions& options,
                 const TrainingPart& part, const Path& folder);
+
+// What the processes other than 0 call with the same arguments: they take part in its trainings until it has finished.
+void help_to_train(const Base& base, const Clips& clips, const std::vector<Fold>& folds, const RunOptions& options);
+// Ends help_to_train() in the other processes; process 0 calls it after its trainings, or in their place.
+void dismiss_helpers(Processes& processes);
 
 }  // namespace loralens

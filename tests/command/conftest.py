@@ -1,10 +1,14 @@
-"""Shared fixtures of the command tests: a small synthetic corpus, runs trained on it, and a browser."""
+"""Shared fixtures of the command tests: a small synthetic corpus, runs trained on it, a browser, and Slurm."""
+import os
 import shutil
+import socket
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from support import MODEL, PROGRAM, run, succeed
+from support import ENVIRONMENT, MODEL, PROGRAM, run, succeed
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -102,3 +106,73 @@ def open_page(browser):
     for page in pages:
         page.close()
     assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory):
+    """A Slurm of one node on this machine; its configuration is in the environment of commands."""
+    programs = [shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")
+                for name in ("munged", "slurmctld", "slurmd")]
+    if os.geteuid() != 0 or not all(programs) or not shutil.which("sbatch"):
+        pytest.skip("Slurm is not installed, or the test does not run as root")
+    folder = tmp_path_factory.mktemp("slurm")
+    for path in (folder, *folder.parents):
+        if path.is_relative_to("/tmp") and path != Path("/tmp"):
+            path.chmod(0o755)  # munge refuses other folders
+    for name in ("state", "spool"):
+        (folder / name).mkdir()
+    (folder / "munge.key").write_bytes(os.urandom(1024))
+    (folder / "munge.key").chmod(0o600)
+    ports = []
+    for _ in range(2):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            ports.append(free.getsockname()[1])
+    host = socket.gethostname()
+    (folder / "slurm.conf").write_text(f"""ClusterName=test
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={ports[0]}
+SlurmdPort={ports[1]}
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/ctld.pid
+SlurmdPidFile={folder}/d.pid
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+ReturnToService=2
+SchedulerParameters=sched_interval=1,bf_interval=1
+NodeName={host} NodeAddr=127.0.0.1 CPUs=1 State=UNKNOWN
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+""")
+    environment = ENVIRONMENT | {"SLURM_CONF": str(folder / "slurm.conf")}
+    commands = [[programs[0], "--foreground", f"--key-file={folder}/munge.key", f"--socket={folder}/munge.socket",
+                 f"--pid-file={folder}/munge.pid", f"--seed-file={folder}/munge.seed", "--force"],
+                [programs[1], "-D"], [programs[2], "-D"]]
+    processes = []
+    with open(folder / "log.txt", "w") as log:
+        for command in commands:
+            processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
+            time.sleep(1)
+    ENVIRONMENT["SLURM_CONF"] = environment["SLURM_CONF"]
+    try:
+        for _ in range(30):
+            state = subprocess.run(["timeout", "5", "sinfo", "-h", "-o", "%T"], env=environment, capture_output=True,
+                                   text=True).stdout
+            if "idle" in state:
+                break
+            time.sleep(0.5)
+        else:
+            pytest.skip("the node of Slurm does not start here: " + (folder / "log.txt").read_text()[-500:])
+        yield folder
+    finally:
+        del ENVIRONMENT["SLURM_CONF"]
+        for process in reversed(processes):
+            process.terminate()
+            process.wait(30)

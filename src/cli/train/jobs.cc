@@ -27,12 +27,12 @@ std::string last_line(const Path& log) {
 }
 
 // The processes that run jobs. The destructor stops those that still run.
-class Processes {
+class RunningJobs {
  public:
-  explicit Processes(const std::vector<Job>& jobs) : jobs_(jobs) {}
-  Processes(const Processes&) = delete;
-  Processes& operator=(const Processes&) = delete;
-  ~Processes() {
+  explicit RunningJobs(const std::vector<Job>& jobs) : jobs_(jobs) {}
+  RunningJobs(const RunningJobs&) = delete;
+  RunningJobs& operator=(const RunningJobs&) = delete;
+  ~RunningJobs() {
     for (const auto& [process, job] : running_) ::kill(process, SIGTERM);
     for (const auto& [process, job] : running_) ::waitpid(process, nullptr, 0);
   }
@@ -90,7 +90,7 @@ class Processes {
 }  // namespace
 
 void run_jobs(const std::vector<Job>& jobs, int64_t most, const std::function<void(int64_t)>& done) {
-  Processes processes(jobs);
+  RunningJobs processes(jobs);
   size_t started = 0;
   for (int64_t finished = 0; finished < std::ssize(jobs); done(++finished)) {
     while (started < jobs.size() && processes.count() < most) processes.start(started++);

@@ -16,6 +16,7 @@
 #include "cli/own_files.h"
 #include "cli/reads.h"
 #include "cli/train/arguments.h"
+#include "cli/train/helpers.h"
 #include "cli/train/module_flags.h"
 #include "cli/train/readable.h"
 #include "cli/train/record.h"
@@ -111,13 +112,19 @@ std::string trained(const Base& base, const Clips& clips, const std::vector<Fold
   return results;
 }
 
-// Opens the adapter of --from, or chooses the adapted layers. classes: those of the corpus.
-void choose_adapter(CLI::App& command, TrainArguments& a, const Base& base, const std::vector<std::string>& classes) {
+// Opens the base model and the adapter of --from, chooses the layers, and completes `inputs` but for the audio.
+Base prepared_base(CLI::App& command, TrainArguments& a, const Clips& clips, const std::vector<Fold>& folds,
+                   TrainingInputs& inputs) {
+  Base base = opened_base(a);
   if (a.from.given())
-    a.from.open(command, a.adapter, base, classes, a.run);
+    a.from.open(command, a.adapter, base, inputs.classes, a.run);
   else
     a.adapter.choose_layers(a.run.adapter, base.encoder.config);
   check_recompute(a.run);
+  inputs.folds = fold_letters(folds, clips.clips.size());
+  inputs.base_sha256 = base.sha256;
+  inputs.precision = base.precision.compute == c10::ScalarType::BFloat16 ? "bf16" : "fp32";
+  return base;
 }
 
 // "12 to 16" for parts of different sizes.
@@ -133,9 +140,8 @@ void print_plan(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
     fail("{} exists already: choose another name, or replace it with --force", a.out);
   const LoadedClips loaded = load_clips(a);
   const auto folds = folds_of(loaded, a);
-  const TrainingInputs inputs = inputs_of(config_of(command, a, loaded.clips), loaded.clips, a);
-  const Base base = opened_base(a);
-  choose_adapter(command, a, base, inputs.classes);
+  TrainingInputs inputs = inputs_of(config_of(command, a, loaded.clips), loaded.clips, a);
+  const Base base = prepared_base(command, a, loaded.clips, folds, inputs);
   tell_of_unused(given, a);
   std::set<std::string> speakers;
   for (const Clip& clip : loaded.clips.clips) speakers.insert(clip.speaker);
@@ -154,11 +160,29 @@ void print_plan(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   fmt::print("settings\n{}", config_of(command, a, loaded.clips));
 }
 
+// What the processes other than 0 do.
+void help(CLI::App& command, TrainArguments& a) {
+  LoadedClips loaded;
+  std::vector<Fold> folds;
+  TrainingInputs inputs;
+  std::optional<Base> base;
+  const std::string error = error_of([&] {
+    loaded = load_clips(a);
+    inputs = inputs_of(config_of(command, a, loaded.clips), loaded.clips, a);
+    folds = folds_of(loaded, a);
+    base = prepared_base(command, a, loaded.clips, folds, inputs);
+  });
+  if (offer_help(*a.run.processes, inputs, error)) help_to_train(*base, loaded.clips, folds, a.run);
+}
+
 void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   const auto part = a.parts.part(command, given.command_line);
   resolve(command, a, given);
-  if (a.dry_run) return print_plan(command, a, given);
+  join_processes(a);
+  if (a.dry_run && a.run.processes->leads()) print_plan(command, a, given);
+  if (a.dry_run) return;
   if (a.parts.jobs() > 1) return train_in_jobs(command, a);
+  if (!a.run.processes->leads()) return help(command, a);
   if (part) enter_part(a, *part);
   const auto read = paths_of_flags(command);
   if (a.force) check_inputs_stay(output_name(a.out), read);
@@ -172,6 +196,7 @@ void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   TrainingInputs inputs = inputs_of(config, clips, a);
   if (done) {
     recorded_inputs(inputs, a, a.out);
+    send_helpers_away(*a.run.processes);
     return log_line(fmt::format("{}: already trained", a.out));
   }
   OutputFolder& out = *made;
@@ -181,17 +206,14 @@ void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   const auto folds = folds_of(loaded, a);
   if (part && part->fold.value_or(0) >= std::ssize(folds))
     fail("--fold {}: the folds are 0 to {}", *part->fold, folds.size() - 1);
-  const Base base = opened_base(a);
-  choose_adapter(command, a, base, inputs.classes);
+  const Base base = prepared_base(command, a, clips, folds, inputs);
+  check_helpers(*a.run.processes, inputs);
   if (a.run.start && before) {  // use the interrupted training's record, since the adapter's may have changed
     auto start = std::make_shared<TrainingStart>(*a.run.start);
     if (auto record = read_start(out.path())) start->record = *std::move(record);
     a.run.start = start;
   }
   if (a.run.start) inputs.start = a.run.start->record;
-  inputs.folds = fold_letters(folds, clips.clips.size());
-  inputs.base_sha256 = base.sha256;
-  inputs.precision = base.precision.compute == c10::ScalarType::BFloat16 ? "bf16" : "fp32";
   record_inputs(inputs, before, loaded, folds, a, out.path());
   write_file(out.path() / "config.toml", config);
   tell_of_unused(given, a);

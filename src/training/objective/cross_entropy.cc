@@ -31,4 +31,17 @@ LossOptions loss_options(const FoldTask& task, int64_t classes) {
   return options;
 }
 
+std::vector<double> clip_weights(const FoldTask& task, int64_t classes) {
+  const std::vector<double> of_classes = loss_options(task, classes).class_weights;
+  std::vector<double> weights(task.labels.size(), 1);
+  if (of_classes.empty()) return weights;
+  if (!task.targets.defined()) {
+    for (size_t i = 0; i < weights.size(); ++i) weights[i] = of_classes[task.labels[i]];
+    return weights;
+  }
+  const at::Tensor expected = task.targets.cpu().to(c10::ScalarType::Double).matmul(at::tensor(of_classes));
+  for (size_t i = 0; i < weights.size(); ++i) weights[i] = expected[static_cast<int64_t>(i)].item<double>();
+  return weights;
+}
+
 }  // namespace loralens

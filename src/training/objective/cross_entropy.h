@@ -13,6 +13,9 @@ namespace loralens {
 // class without clips. classes: C.
 LossOptions loss_options(const FoldTask& task, int64_t classes);
 
+// The weight of every clip of the table in the mean over its batch: its label's class weight, 1 without class weights.
+std::vector<double> clip_weights(const FoldTask& task, int64_t classes);
+
 class CrossEntropy : public LossTerm {
  public:
   explicit CrossEntropy(const LossOptions& options) : options_(options) {}

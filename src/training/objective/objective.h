@@ -12,6 +12,7 @@
 
 #include "adapter/parameter.h"
 #include "training/history.h"
+#include "training/processes/processes.h"
 
 namespace loralens {
 
@@ -31,9 +32,10 @@ class LossTerm {
   virtual std::string_view name() const = 0;
   // The term's factor in the objective.
   virtual double weight() const = 0;
-  // A scalar, averaged over the batch's clips. The term adds weight() times the gradient of this value to the gradients
-  // of the parameters; a term that needs another gradient changes it with an autograd function or hook. Must not copy a
-  // value from the device to the CPU, which would wait for a GPU.
+  // A scalar: the mean over the batch's clips with the weights of the cross-entropy, or a value that does not depend on
+  // them, so that the values of a batch's parts can be added up. The term adds weight() times the gradient of this
+  // value to the gradients of the parameters; a term that needs another gradient changes it with an autograd function
+  // or hook. Must not copy a value from the device to the CPU, which would wait for a GPU.
   virtual at::Tensor value(const BatchOutputs& batch) const = 0;
   // The term's own parameters. They are trained, averaged and kept in checkpoints like the model's, but not saved in
   // the model's folder.
@@ -66,24 +68,27 @@ class Objective {
 // The objective's mean over the clips of an epoch. Sums stay on the device, so add() does not synchronise with it.
 class EpochLoss {
  public:
-  explicit EpochLoss(const Objective& objective);  // must outlive the EpochLoss
+  // objective: must outlive the EpochLoss. batches: number of batches in the epoch.
+  EpochLoss(const Objective& objective, size_t batches);
 
-  // clips: number of clips in the batch.
-  void add(const ObjectiveValue& batch, int64_t clips);
+  // Adds the value of batch b, or of a part of it. clips: number of clips in the batch, times the part's share of it.
+  void add(const ObjectiveValue& value, size_t b, double clips);
+  // Adds what all processes have added; called once, at the end of the epoch.
+  void sum_over(Processes& processes);
 
   double mean() const;  // NaN before the first batch
   // The mean of each term, unweighted, as "loss_<name>", then the means of the terms' reports. An objective of one term
   // has no "loss_<name>": the term equals the loss.
   std::vector<Measurement> term_means() const;
-  // The number, from 0, of the first batch whose value is not finite; the last batch's if all are finite.
+  // The number of the first batch whose value is not finite; the last batch's if all are finite.
   size_t first_not_finite() const;
 
  private:
   const Objective& objective_;
   at::Tensor sum_;
   std::vector<at::Tensor> term_sums_, report_sums_;
-  std::vector<at::Tensor> batches_;  // the objective's value for each batch
-  int64_t clips_ = 0;
+  std::vector<at::Tensor> batches_;  // the objective's value for each batch; undefined before it is added
+  double clips_ = 0;
 };
 
 }  // namespace loralens

@@ -85,11 +85,11 @@ TEST_F(TwoTerms, HaveTheGradientOfTheirSum) {
 }
 
 TEST_F(TwoTerms, AreAveragedOverTheClipsOfAnEpoch) {
-  EpochLoss loss(objective_);
+  EpochLoss loss(objective_, 2);
   EXPECT_TRUE(std::isnan(loss.mean()));
   const ObjectiveValue first = objective_.evaluate(batch(2, {0, 2, 1})), second = objective_.evaluate(batch(3, {1}));
-  loss.add(first, 3);
-  loss.add(second, 1);
+  loss.add(first, 0, 3);
+  loss.add(second, 1, 1);
   const auto mean = [](const Tensor& a, const Tensor& b) { return 0.75 * a.item<double>() + 0.25 * b.item<double>(); };
   EXPECT_NEAR(loss.mean(), mean(first.sum, second.sum), 1e-12);
   const auto terms = loss.term_means();
@@ -101,11 +101,12 @@ TEST_F(TwoTerms, AreAveragedOverTheClipsOfAnEpoch) {
 }
 
 TEST_F(TwoTerms, NameTheFirstBatchThatIsNotFinite) {
-  EpochLoss loss(objective_);
+  EpochLoss loss(objective_, 3);
+  size_t b = 0;
   for (const bool finite : {true, false, true}) {
     BatchOutputs outputs = batch(2, {0, 1});
     if (!finite) outputs.logits = outputs.logits * NAN;
-    loss.add(objective_.evaluate(outputs), 2);
+    loss.add(objective_.evaluate(outputs), b++, 2);
   }
   EXPECT_EQ(loss.first_not_finite(), 1u);
 }
@@ -128,8 +129,8 @@ TEST(Objective, OfOneTermIsTheLossItself) {
   const BatchOutputs outputs{.logits = random_tensor({2, 3}, 1), .labels = at::tensor(std::vector<int64_t>{0, 2})};
   const ObjectiveValue value = objective.evaluate(outputs);
   EXPECT_TRUE(same_bits(value.sum, cross_entropy(outputs.logits, outputs.labels, {})));
-  EpochLoss loss(objective);
-  loss.add(value, 2);
+  EpochLoss loss(objective, 1);
+  loss.add(value, 0, 2);
   EXPECT_TRUE(loss.term_means().empty());
 }
 

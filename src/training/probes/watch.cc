@@ -9,6 +9,7 @@
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/tensor.h>
 
 #include <charconv>
 #include <cmath>
@@ -87,8 +88,8 @@ std::vector<WatchRow> read_watch(const Path& csv) {
   return rows;
 }
 
-Watch::Watch(const EmotionModel& model, int64_t every, Path csv)
-    : model_(model), lens_(model.head), every_(every), csv_(std::move(csv)) {
+Watch::Watch(const EmotionModel& model, int64_t every, Path csv, Processes& processes)
+    : model_(model), lens_(model.head), every_(every), csv_(std::move(csv)), processes_(processes) {
   lens_.layer_weights.reset();
 }
 
@@ -126,9 +127,43 @@ void Watch::see_lens(const Pass& pass, int64_t layer, const Tensor& residual) {
   predictions_.clear();
 }
 
+// Adds what the other processes have seen of the step. A process without clips has seen no layer.
+void Watch::sum_over_processes() {
+  if (processes_.size() == 1) return;
+  const int64_t layers = model_.adapted.encoder.config.layers;
+  std::vector<double> values;
+  const auto add = [&](const Tensor& value) {  // and whether there is one
+    values.push_back(value.defined() ? 1 : 0);
+    values.push_back(value.defined() ? value.item<double>() : 0);
+  };
+  for (int64_t layer = 0; layer < layers; ++layer) {
+    const auto seen = sums_.find(layer);
+    add(seen == sums_.end() ? Tensor() : seen->second.squares);
+    add(seen == sums_.end() ? Tensor() : seen->second.kl);
+  }
+  add(logit_squares_);
+  values.push_back(static_cast<double>(clips_));
+  const Tensor all = at::tensor(values, c10::ScalarType::Double);
+  processes_.sum(all);
+  int64_t place = 0;
+  const auto take = [&](Tensor& value) {
+    value = all[place].item<double>() > 0 ? all[place + 1] : Tensor();
+    place += 2;
+  };
+  for (int64_t layer = 0; layer < layers; ++layer) {
+    LayerSums sums;
+    take(sums.squares);
+    take(sums.kl);
+    if (sums.kl.defined()) sums_[layer] = sums;
+  }
+  take(logit_squares_);
+  clips_ = all[place].item<int64_t>();
+}
+
 void Watch::see_gradients() {
   if (!measuring_) return;
   const at::NoGradGuard no_grad;
+  sum_over_processes();
   for (const auto& [layer, sums] : sums_) {
     if (sums.squares.defined())
       add(layer, Module::none, "residual", "gradient_norm", std::sqrt(sums.squares.item<double>()));

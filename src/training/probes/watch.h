@@ -14,6 +14,7 @@
 #include "base/files.h"
 #include "classifier/model.h"
 #include "training/probes/step_probe.h"
+#include "training/processes/processes.h"
 
 namespace loralens {
 
@@ -40,8 +41,8 @@ std::vector<WatchRow> read_watch(const Path& csv);
 class Watch : public StepProbe, public Observer {
  public:
   // model: the model being trained; must outlive the Watch. every: interval of measurements in steps, > 0. csv: the
-  // file that write() writes.
-  Watch(const EmotionModel& model, int64_t every, Path csv);
+  // file that write() writes. processes: that compute the steps together.
+  Watch(const EmotionModel& model, int64_t every, Path csv, Processes& processes = one_process());
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
 
@@ -60,6 +61,7 @@ class Watch : public StepProbe, public Observer {
     at::Tensor kl;  // sum over clips
   };
 
+  void sum_over_processes();
   void see_lens(const Pass& pass, int64_t layer, const at::Tensor& residual);
   void add(std::optional<int64_t> layer, Module module, const char* component, const char* metric, double value);
   void add_adapter(int64_t layer, Module module, const LinearAdapter& adapter);
@@ -68,6 +70,7 @@ class Watch : public StepProbe, public Observer {
   Head lens_;  // the model's head without its weighted layer sum
   int64_t every_;
   Path csv_;
+  Processes& processes_;
   std::vector<WatchRow> rows_;
   // State of the step being measured:
   bool measuring_ = false;
