@@ -18,7 +18,29 @@ std::string in_quotes(const std::string& text) {
   return word.starts_with('\'') ? word : "'" + word + "'";
 }
 
+struct Extension {
+  size_t at;  // offset of the sign in the file
+  std::string_view sign, extension;
+};
+
+constexpr Extension usual_extensions[] = {
+    {8, "WAVE", ".wav"}, {0, "RF64", ".rf64"}, {0, "fLaC", ".flac"}, {0, "OggS", ".ogg"},    {0, "ID3", ".mp3"},
+    {8, "AIF", ".aiff"}, {0, ".snd", ".au"},   {0, "caff", ".caf"},  {0, "riff", ".w64"},    {0, "NIST_1A", ".sph"},
+    {4, "ftyp", ".m4a"}, {0, "#!AMR", ".amr"}, {0, "wvpk", ".wv"},   {0, "MAC ", ".ape"},    {0, "TTA1", ".tta"},
+    {8, "AVI ", ".avi"}, {0, "FLV", ".flv"},   {4, "moov", ".mov"},  {0, "Creative", ".voc"}};
+
 }  // namespace
+
+std::string usual_extension(std::string_view start) {
+  for (const auto& [at, sign, extension] : usual_extensions)
+    if (start.size() >= at && start.substr(at).starts_with(sign)) return std::string(extension);
+  const auto format = foreign_format(start);
+  if (format && format->demuxer == "matroska") return ".webm";
+  if (format && format->demuxer == "asf") return ".wma";
+  if (format && format->demuxer == "aac") return ".aac";
+  const bool mpeg = start.size() > 1 && start[0] == '\xff' && (static_cast<unsigned char>(start[1]) & 0xe0) == 0xe0;
+  return mpeg ? ".mp3" : "";
+}
 
 std::string how_to_convert(const Path& path) {
   const std::string stem = (path.parent_path() / path.stem()).string();

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 #include "audio/bytes.h"
 
@@ -30,6 +32,10 @@ Container read_container(const Bytes& file);
 
 // The offset behind the ID3v2 tag at `at`; `at` itself if there is no tag.
 uint64_t end_of_id3(const Bytes& file, uint64_t at);
+
+// The usual extension, such as ".wav", of a file that begins with these bytes (foreign_bytes of audio/ffmpeg.h are
+// enough); "" if they are no audio.
+std::string usual_extension(std::string_view start);
 
 // "convert it with ffmpeg -i FILE.ext FILE.wav"
 std::string how_to_convert(const Path& path);

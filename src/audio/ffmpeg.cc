@@ -1,32 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "audio/ffmpeg.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
-#include <sstream>
 #include <vector>
 
 #include "audio/container.h"
 #include "base/error.h"
+#include "base/programs/child_process.h"
 #include "base/text.h"
 
 namespace loralens {
 namespace {
 
 constexpr int64_t most_seconds = 24 * 3600;  // of audio in a file
-constexpr rlim_t most_memory = rlim_t{4} << 30, most_processor_seconds = 3600, most_messages = 1 << 16;
 constexpr int most_channels = 256;
 
 struct Signature {
@@ -61,14 +49,11 @@ bool is_transport_stream(std::string_view start) {
   return start.size() > packet && start[0] == 'G' && start[packet] == 'G';
 }
 
-// Messages as one line, without the addresses in memory that ffmpeg prints ("[aac @ 0x55dc4fe8e200]").
-std::string lines_of_one(const std::string& messages) {
-  std::string line, text = messages;
+// Messages without the addresses in memory that ffmpeg prints ("[aac @ 0x55dc4fe8e200]").
+std::string without_addresses(std::string text) {
   for (size_t at = text.find(" @ 0x"); at != std::string::npos; at = text.find(" @ 0x", at))
     text.erase(at, text.find_first_not_of("0123456789abcdef", at + 5) - at);
-  for (const std::string& part : split(text, '\n')) line += (line.empty() ? "" : "; ") + part;
-  constexpr size_t most = 300;
-  return shown(repaired_utf8(line.substr(0, most)));
+  return text;
 }
 
 // Messages about damage, without those about a video stream, which is not decoded.
@@ -82,115 +67,6 @@ std::string about_audio(const std::string& messages) {
   }
   return kept;
 }
-
-// A child process whose standard output is read through a pipe.
-class Child {
- public:
-  Child(const Path& program, const std::vector<std::string>& words) {
-    int ends[2];
-    messages_ = ::memfd_create("messages", MFD_CLOEXEC);
-    if (messages_ < 0 || ::pipe2(ends, O_CLOEXEC) != 0) {
-      if (messages_ >= 0) ::close(messages_);
-      fail("cannot start {}: {}", program.string(), std::strerror(errno));
-    }
-    output_ = ends[0];
-    const int error = spawn(program, words, ends[1]);
-    ::close(ends[1]);
-    if (error == 0) return;
-    close();
-    fail("cannot start {}: {}", program.string(), std::strerror(error));
-  }
-  ~Child() {
-    stop();
-    close();
-  }
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
-
-  // Up to `count` bytes; fewer only at the end.
-  size_t read(char* out, size_t count) {
-    size_t done = 0;
-    while (done < count) {
-      const ssize_t got = ::read(output_, out + done, count - done);
-      if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) break;
-      done += got;
-    }
-    return done;
-  }
-
-  // Waits for the end of the process: whether it ended with exit status 0.
-  bool wait() {
-    while (!ended_ && ::waitpid(process_, &status_, 0) < 0 && errno == EINTR) {
-    }
-    ended_ = true;
-    return status_ == 0;
-  }
-
-  // Ends the process if it still runs.
-  void stop() {
-    if (!ended_) ::kill(process_, SIGKILL);
-    wait();
-  }
-
-  // What the process wrote to standard error.
-  std::string messages() const {
-    std::string text(most_messages, '\0');
-    const ssize_t got = ::pread(messages_, text.data(), text.size(), 0);
-    text.resize(std::max<ssize_t>(0, got));
-    return text;
-  }
-
- private:
-  int spawn(const Path& program, const std::vector<std::string>& words, int output) {
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, messages_, STDERR_FILENO);
-    posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-    std::vector<char*> arguments, environment;
-    for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
-    arguments.push_back(nullptr);
-    for (char** entry = environ; *entry; ++entry)  // without FFREPORT and other variables that ffmpeg obeys
-      for (const char* name : {"PATH=", "LD_LIBRARY_PATH=", "HOME="})
-        if (std::strncmp(*entry, name, std::strlen(name)) == 0) environment.push_back(*entry);
-    environment.push_back(nullptr);
-    posix_spawnattr_t attributes;
-    posix_spawnattr_init(&attributes);
-    sigset_t usual;  // signals that this program ignores
-    sigemptyset(&usual);
-    for (const int signal : {SIGPIPE, SIGXFSZ}) sigaddset(&usual, signal);
-    posix_spawnattr_setsigdefault(&attributes, &usual);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-    const int error =
-        ::posix_spawn(&process_, program.c_str(), &actions, &attributes, arguments.data(), environment.data());
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    if (error != 0) {
-      process_ = 0;
-      return error;
-    }
-    limit(RLIMIT_AS, most_memory);
-    limit(RLIMIT_CPU, most_processor_seconds);
-    limit(RLIMIT_FSIZE, most_messages);
-    return 0;
-  }
-
-  void limit(__rlimit_resource resource, rlim_t most) const {
-    const rlimit both{most, most};
-    ::prlimit(process_, resource, &both, nullptr);
-  }
-
-  void close() const {
-    ::close(output_);
-    ::close(messages_);
-  }
-
-  pid_t process_ = 0;
-  int output_ = -1, messages_ = -1, status_ = -1;  // status_ -1: not known
-  bool ended_ = false;
-};
 
 // Reads the AU stream (big-endian header, 32-bit floats) that ffmpeg writes.
 class FfmpegDecoder : public AudioDecoder {
@@ -257,12 +133,13 @@ class FfmpegDecoder : public AudioDecoder {
     if (messages.find("matches no streams") != std::string::npos)
       fail("{}: this is {} without an audio stream: leave it out", path_.string(), format_.name);
     fail("{}: this is {}, which ffmpeg cannot decode to its end ({}): copy the file again, or {}", path_.string(),
-         format_.name, messages.empty() ? "it gave no reason" : lines_of_one(messages), how_to_convert(path_));
+         format_.name, messages.empty() ? "it gave no reason" : messages_as_line(without_addresses(messages)),
+         how_to_convert(path_));
   }
 
   Path path_;
   ForeignFormat format_;
-  Child child_;
+  ChildProcess child_;
   int64_t read_ = 0;  // frames so far
   bool ended_ = false;
 };
@@ -290,15 +167,7 @@ std::optional<ForeignFormat> container_of_rare_coding(std::string_view start) {
   return std::nullopt;
 }
 
-std::optional<Path> find_ffmpeg() {
-  const char* folders = std::getenv("PATH");
-  std::istringstream in(folders ? folders : "");
-  for (std::string folder; std::getline(in, folder, ':');)
-    if (Path program = Path(folder) / "ffmpeg";
-        program.is_absolute() && std::filesystem::is_regular_file(program) && ::access(program.c_str(), X_OK) == 0)
-      return program;
-  return std::nullopt;
-}
+std::optional<Path> find_ffmpeg() { return find_program("ffmpeg"); }
 
 std::unique_ptr<AudioDecoder> open_by_ffmpeg(const Path& path, const ForeignFormat& format) {
   if (format.demuxer.empty())

@@ -20,8 +20,16 @@ void write_corpus(const Reader& reader, const CorpusArguments& a) {
   // be replaced.
   if (a.force && std::filesystem::is_regular_file(a.root)) check_inputs_stay(a.out, {a.root});
   check_output_file(a.out, a.force, complaint_about_table);
-  const ReadCorpus corpus = read_corpus(reader.name(), a.root, a.options);
-  write_clips(a.out, corpus.clips);
+  ReaderOptions options = a.options;
+  options.audio_folder = Path(a.out).parent_path() / (Path(a.out).stem().string() + "-audio");
+  options.replace_audio = a.force;
+  const ReadCorpus corpus = read_corpus(reader.name(), a.root, options);
+  try {
+    write_clips(a.out, corpus.clips);
+  } catch (const Error&) {
+    if (!a.force && !corpus.audio_folder.empty()) std::filesystem::remove_all(corpus.audio_folder);
+    throw;
+  }
   fmt::print("{}", corpus.summary);
 }
 
@@ -52,7 +60,8 @@ void add_reader(CLI::App& corpus, const Reader& reader) {
                    "surprise); a list such as ang=anger,exc=happiness; * for all labels unchanged; or a file")
       ->check(complaint_about_labels);
   for (const auto& option : reader.options()) add_reader_option(*command, option, a->options);
-  command->add_flag("--force", a->force, "replace the table if loralens wrote it");
+  command->add_flag("--force", a->force,
+                    "replace the table, and the folder of audio beside it, if loralens wrote them");
   command->callback([a, &reader] { write_corpus(reader, *a); });
 }
 

@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // loralens train: cross-validation of one adaptation method on one or several corpora.
-#include <algorithm>
-#include <ranges>
-#include <set>
-
 #include "base/error.h"
 #include "base/output.h"
 #include "base/progress.h"
@@ -18,6 +14,7 @@
 #include "cli/train/arguments.h"
 #include "cli/train/helpers.h"
 #include "cli/train/module_flags.h"
+#include "cli/train/plan.h"
 #include "cli/train/readable.h"
 #include "cli/train/record.h"
 #include "cli/train/resolved.h"
@@ -127,37 +124,18 @@ Base prepared_base(CLI::App& command, TrainArguments& a, const Clips& clips, con
   return base;
 }
 
-// "12 to 16" for parts of different sizes.
-std::string sizes_of(const std::vector<Fold>& folds, std::vector<int64_t> Fold::* part) {
-  const auto [least, most] =
-      std::ranges::minmax(folds | std::views::transform([&](const Fold& fold) { return std::ssize(fold.*part); }));
-  return least == most ? fmt::format("{}", least) : fmt::format("{} to {}", least, most);
-}
-
 // Checks a training as far as that needs no training, and prints what it would do (--dry-run).
-void print_plan(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
+void plan(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   if (std::filesystem::exists(a.out) && !a.force)
     fail("{} exists already: choose another name, or replace it with --force", a.out);
   const LoadedClips loaded = load_clips(a);
   const auto folds = folds_of(loaded, a);
-  TrainingInputs inputs = inputs_of(config_of(command, a, loaded.clips), loaded.clips, a);
+  const std::string config = config_of(command, a, loaded.clips);
+  TrainingInputs inputs = inputs_of(config, loaded.clips, a);
   const Base base = prepared_base(command, a, loaded.clips, folds, inputs);
   tell_of_unused(given, a);
-  std::set<std::string> speakers;
-  for (const Clip& clip : loaded.clips.clips) speakers.insert(clip.speaker);
-  const EmotionModel model = make_model(base, a.run.adapter, a.run.head, inputs.classes, a.run.train.seed);
-  int64_t head = 0, encoder = 0;
-  for (const Parameter& p : model.parameters())
-    if (p.trained) (p.in_head() ? head : encoder) += p.tensor.numel();
-  fmt::print("clips       {}, {} speakers, {} classes: {}\n", loaded.clips.clips.size(), speakers.size(),
-             inputs.classes.size(), fmt::join(inputs.classes, " "));
-  fmt::print("folds       {}, {}: {} clips train, {} choose the epoch, {} test\n", folds.size(), a.folds.scheme,
-             sizes_of(folds, &Fold::train), sizes_of(folds, &Fold::development), sizes_of(folds, &Fold::test));
-  fmt::print("model       {}, {}: {} values of the encoder or its adapters are trained, {} of the head\n", base.name,
-             a.run.adapter.method, encoder, head);
-  fmt::print("trainings   {} of up to {} epochs{}\n", std::ssize(folds) * a.run.seeds, a.run.train.epochs,
-             a.run.final_model ? ", and the final model" : "");
-  fmt::print("settings\n{}", config_of(command, a, loaded.clips));
+  print_plan(loaded.clips, folds, inputs.classes, base, a);
+  fmt::print("settings\n{}", config);
 }
 
 // What the processes other than 0 do.
@@ -179,7 +157,7 @@ void train(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   const auto part = a.parts.part(command, given.command_line);
   resolve(command, a, given);
   join_processes(a);
-  if (a.dry_run && a.run.processes->leads()) print_plan(command, a, given);
+  if (a.dry_run && a.run.processes->leads()) plan(command, a, given);
   if (a.dry_run) return;
   if (a.parts.jobs() > 1) return train_in_jobs(command, a);
   if (!a.run.processes->leads()) return help(command, a);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "corpus/readers/readers.h"
 #include "corpus/readers/speaker_pattern.h"
+#include "corpus/readers/tables/dataset_files.h"
 #include "corpus/readers/tree.h"
 
 namespace loralens {
@@ -53,6 +54,7 @@ class FoldersReader : public Reader {
         corpus.clips.clips.push_back(std::move(clip));
       }
     }
+    if (corpus.clips.clips.empty()) refuse_dataset_files(root);
     if (corpus.clips.clips.empty())
       fail("{} holds no audio in folders{}: give the folder that holds a folder for each class", root.string(),
            other.empty() ? "" : fmt::format(" (passed over: {})", other.text()));

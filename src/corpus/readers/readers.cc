@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "corpus/names.h"
+#include "corpus/readers/written_audio.h"
 
 namespace loralens {
 
@@ -144,7 +145,9 @@ ReadCorpus read_corpus(const std::string& reader_name, const Path& root, const R
     if (clips[i].id == clips[i - 1].id)
       fail("{}: the clip '{}' is labelled twice: remove one", root.string(), clips[i].id);
   auto summary = description_of(raw.clips, raw.notes, dropped) + comparison(raw.clips, chosen, options, map);
-  return {std::move(raw.clips), std::move(summary)};
+  if (!raw.audio) return {std::move(raw.clips), std::move(summary), {}};
+  const std::string written = raw.audio->finish(raw.clips);
+  return {std::move(raw.clips), summary + written, written.empty() ? Path() : options.audio_folder};
 }
 
 }  // namespace loralens

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -13,6 +14,8 @@
 #include "corpus/labels.h"
 
 namespace loralens {
+
+class WrittenAudio;
 
 // Options of readers. A reader uses only `labels` and the options that its options() lists.
 struct ReaderOptions {
@@ -29,6 +32,10 @@ struct ReaderOptions {
   std::string path_column = "path", label_column = "label", speaker_column = "speaker", session_column = "session",
               text_column = "text", start_column = "start", end_column = "end", corpus_column = "corpus",
               language_column = "language", gender_column = "gender", intensity_column = "intensity";
+  // datasets: the folder into which audio that lies inside tables is written, and whether it may replace one that was
+  // written so before.
+  Path audio_folder;
+  bool replace_audio = false;
 };
 
 // An option of a reader besides --labels: its flag, and the field of ReaderOptions for its value.
@@ -43,6 +50,7 @@ struct RawCorpus {
   // Labels as the corpus writes them (single letters spelled out); ids relative to the root.
   Clips clips;
   std::vector<std::string> notes;  // one line each: skipped files, with their number and the reason
+  std::shared_ptr<WrittenAudio> audio;  // the clips' audio files, if the reader wrote them; read_corpus finishes it
 };
 
 // Published numbers of clips, for comparison; empty if unknown.
@@ -73,6 +81,7 @@ struct ReadCorpus {
   // Lines of text: counts per class, speaker and session; dropped clips and skipped files with the reason; missing
   // audio; segments outside their file; differences from the published counts.
   std::string summary;
+  Path audio_folder;  // the folder that the reader wrote; empty if it wrote none
 };
 
 // Reads the corpus at `root` with a reader, maps its labels, and checks names and ids. Errors of the reader,

@@ -7,12 +7,10 @@
 #include "base/error.h"
 #include "base/formats/json.h"
 #include "base/text.h"
+#include "corpus/readers/tables/table_corpus.h"
 
 namespace loralens {
 namespace {
-
-// Limits: different keys, each of which is a cell in every row, and cells.
-constexpr size_t most_columns = 1000, most_cells = 20'000'000;
 
 using Json = nlohmann::ordered_json;
 

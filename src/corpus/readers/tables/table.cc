@@ -12,6 +12,7 @@
 #include "corpus/readers/readers.h"
 #include "corpus/readers/speaker_pattern.h"
 #include "corpus/readers/tables/audio_folder.h"
+#include "corpus/readers/tables/dataset_files.h"
 #include "corpus/readers/tables/json_lines.h"
 #include "corpus/readers/tables/table_corpus.h"
 
@@ -100,6 +101,7 @@ class TableReader : public Reader {
   }
 
   RawCorpus read(const Path& root, const ReaderOptions& options) const override {
+    refuse_dataset_files(root);
     return corpus_of_table(read_table(root), root, options);
   }
 };

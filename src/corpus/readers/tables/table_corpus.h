@@ -11,6 +11,9 @@
 
 namespace loralens {
 
+// Limits of tables whose size no file's size bounds: columns, each of which is a cell in every row, and cells.
+inline constexpr size_t most_columns = 1000, most_cells = 20'000'000;
+
 // Reads a user's table: JSON lines by its extension, else read_user_table().
 UserTable read_table(const Path& path);
 
