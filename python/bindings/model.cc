@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "cli/clips.h"
-#include "cli/predictions_file.h"
+#include "cli/files/predictions_file.h"
 #include "inference/predict_files.h"
 #include "whisper/site_names.h"
 

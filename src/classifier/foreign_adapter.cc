@@ -130,8 +130,8 @@ void load_encoder_tensors(EmotionModel& model, TensorSource& source) {
                                     .layer = layer_of_tensor(name, adapted.encoder.config)});
     } else if (!at::equal(read, tensor)) {
       fail(
-          "{}: its weights {} are not those of the base model {}: it adapts another model, which --model can name, or it "
-          "trains them beside its adapters (modules_to_save), which is supported for the head alone",
+          "{}: its weights {} are not those of the base model {}: it adapts another model, which --model can name, or "
+          "it trains them beside its adapters (modules_to_save), which is supported for the head alone",
           source.path().string(), name, model.base);
     }
   });

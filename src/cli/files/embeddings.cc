@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/embeddings.h"
+#include "cli/files/embeddings.h"
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/predictions_file.h"
+#include "cli/files/predictions_file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

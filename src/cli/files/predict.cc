@@ -8,8 +8,8 @@
 #include "cli/clips.h"
 #include "cli/commands.h"
 #include "cli/config.h"
+#include "cli/files/predictions_file.h"
 #include "cli/machine.h"
-#include "cli/predictions_file.h"
 #include "inference/predict_files.h"
 #include "inference/windows.h"
 
