@@ -19,9 +19,10 @@ std::string without_revision(const std::string& id);
 
 // The folder of a model on this machine, without network access; nullopt if there is none. Searched in this order:
 // a folder `name` that has config.json; the cache that Python's huggingface_hub uses ($HF_HUB_CACHE,
-// $HUGGINGFACE_HUB_CACHE, $HF_HOME/hub, $XDG_CACHE_HOME/huggingface/hub, ~/.cache/huggingface/hub), at the revision or, without one, at the branch main (if
-// the cache records none, its only snapshot); without a revision, cache_folder()/models/organisation--name. A folder in
-// a cache is accepted if it has config.json and all weights (safetensors).
+// $HUGGINGFACE_HUB_CACHE, $HF_HOME/hub, $XDG_CACHE_HOME/huggingface/hub, ~/.cache/huggingface/hub), at the revision or,
+// without one, at the branch main (if the cache records none, its only snapshot); without a revision,
+// cache_folder()/models/organisation--name. A folder in a cache is accepted if it has config.json and all weights
+// (safetensors).
 std::optional<Path> find_model(const std::string& name);
 
 // The same, but Error, with the searched folders and the command to download the model, if there is none. If the cache
