@@ -111,6 +111,28 @@ def alignment():
                   "at the gradient (random)"], rows)
 
 
+KINDS = {  # in the order of the table
+    "frozen": "frozen, regression on the best layer", "weighted": "frozen, weighted layer sum", "bitfit": "BitFit",
+    "ia3": "(IA)³ on k_proj, v_proj, fc2", "vera": "VeRA", "lora": "LoRA, rank 32 on v_proj", "rslora": "rsLoRA", "dora": "DoRA",
+    "pissa": "PiSSA", "lora-fa": "LoRA-FA, rank 64", "pfeiffer": "Pfeiffer", "houlsby": "Houlsby", "last": "last layer, full",
+    "full": "full fine-tuning"}
+
+
+def methods():
+    with open(HERE / "methods.csv", newline="") as table_of_runs:
+        runs = {(row["corpus"], row["method"]): row for row in csv.DictReader(table_of_runs)}
+    rows = []
+    for method, name in KINDS.items():
+        of = [runs.get((corpus, method)) for corpus in ("emodb", "ravdess")]
+        if not any(of):
+            continue
+        encoder = int(next(row for row in of if row)["encoder"])
+        cells = [[f"{row['uar']} [{row['low']}, {row['high']}]", row["seconds"] and f"{float(row['seconds']):.0f}", row["megabytes"]]
+                 if row else ["", "", ""] for row in of]
+        rows.append([name, f"{encoder:,}", *cells[0], *cells[1]])
+    return table(["method", "trained values of the encoder", "EMO-DB: UAR", "s", "MB", "RAVDESS: UAR", "s", "MB"], rows)
+
+
 def main():
     if sys.argv[1:] not in ([], ["--check"]):
         sys.exit(__doc__)
