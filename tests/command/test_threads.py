@@ -1,5 +1,5 @@
-"""Command tests of what several threads do at once: files are decoded while others are encoded. `./run-tests threads` runs
-them in a build with the thread sanitizer, which ends a command with exit status 66 where it finds a data race."""
+"""Command tests of what several threads do at once: files are decoded while others are encoded. `./run-tests threads`
+runs them in a build with the thread sanitizer, which ends a command with exit status 66 where it finds a data race."""
 import json
 
 import pytest
