@@ -6,10 +6,13 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
+#include <cstdlib>
+#include <optional>
 #include <thread>
 
 #include "base/error.h"
 #include "base/profile.h"
+#include "base/range.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/numbers.h"
@@ -57,8 +60,24 @@ void check_flags(const CLI::App& command, const Path& run, const EmotionModel& m
     refuse(fmt::format("--tail {}", given.tail), fmt::format("--input {} --tail {}", input, model.input.tail));
 }
 
+// Sets the number of LibTorch's threads. Where OMP_THREAD_LIMIT gives OpenMP fewer threads than were asked for, products
+// are computed in part only, so that more are never asked for.
+void set_threads(int64_t threads) {
+  const char* text = std::getenv("OMP_THREAD_LIMIT");
+  const auto limit = text ? parse_number<int>(text) : std::nullopt;
+  const int64_t wanted = threads > 0 ? threads : at::get_num_threads();
+  if (limit && *limit > 0 && *limit < wanted) {
+    if (threads > 0)
+      throw UsageError(fmt::format(
+          "--threads {}: OMP_THREAD_LIMIT allows {}: choose no more, or unset OMP_THREAD_LIMIT", threads, *limit));
+    at::set_num_threads(*limit);
+  } else if (threads > 0) {
+    at::set_num_threads(static_cast<int>(threads));
+  }
+}
+
 c10::Device device_of(const MachineOptions& options) {
-  if (options.threads > 0) at::set_num_threads(options.threads);
+  set_threads(options.threads);
   const bool gpu = at::globalContext().hasCUDA();
   if (options.device == "cpu" || (options.device == "auto" && !gpu)) return c10::Device(c10::kCPU);
   if (!gpu) fail("no GPU can be used here (--device {}): choose cpu or auto", options.device);

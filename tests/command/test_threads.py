@@ -5,7 +5,7 @@ import json
 import pytest
 
 import tiny_whisper as tiny
-from support import SANITIZED, noise, run, succeed, table_of, write_wav
+from support import ENVIRONMENT, SANITIZED, expect_error, noise, run, succeed, table_of, write_wav
 
 # Without the flag, files are decoded by as many threads as there are cores, and OMP_NUM_THREADS=1 (support.py) leaves
 # LibTorch one thread: the sanitizer does not see how threads of OpenMP wait for each other.
@@ -48,6 +48,15 @@ def test_predictions_are_the_same_with_any_number_of_threads(trained, material):
         if "error" not in one:
             assert one["label"] == two["label"]
             assert one["probabilities"] == pytest.approx(two["probabilities"], abs=1e-6)
+
+
+def test_a_limit_of_openmp_is_never_exceeded(trained, material):
+    file = material / "many" / "00.wav"
+    environment = ENVIRONMENT | {"OMP_THREAD_LIMIT": "1", "OMP_NUM_THREADS": "2"}
+    result = run("predict", trained, file, "--threads", 2, env=environment)
+    expect_error(result, 2, "--threads 2: OMP_THREAD_LIMIT allows 1")
+    limited = json.loads(run("predict", trained, file, env=environment).stdout)
+    assert limited == json.loads(succeed("predict", trained, file, "--threads", 1))
 
 
 def test_an_audit_and_states_with_several_threads(trained, material, tmp_path):
