@@ -60,8 +60,8 @@ void check_flags(const CLI::App& command, const Path& run, const EmotionModel& m
     refuse(fmt::format("--tail {}", given.tail), fmt::format("--input {} --tail {}", input, model.input.tail));
 }
 
-// Sets the number of LibTorch's threads. Where OMP_THREAD_LIMIT gives OpenMP fewer threads than were asked for, products
-// are computed in part only, so that more are never asked for.
+// Sets the number of LibTorch's threads. Where OMP_THREAD_LIMIT gives OpenMP fewer threads than were asked for,
+// products are computed in part only, so that more are never asked for.
 void set_threads(int64_t threads) {
   const char* text = std::getenv("OMP_THREAD_LIMIT");
   const auto limit = text ? parse_number<int>(text) : std::nullopt;
