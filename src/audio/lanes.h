@@ -16,9 +16,9 @@ using LooseLanes = float __attribute__((vector_size(4 * lanes), aligned(4), may_
 }  // namespace loralens
 
 // Marks a function that x86 builds compile twice, for AVX2 (x86-64-v3) and for the baseline CPU; the version is chosen
-// at load time. On other processors the function is noipa: GCC 12 otherwise concludes that a call has no effect, and
-// removes it.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+// at load time (not under the thread sanitizer, whose code would run before the program is loaded). Without versions
+// the function is noipa: GCC 12 otherwise concludes that a call has no effect, and removes it.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__)
 #define LORALENS_PER_PROCESSOR __attribute__((target_clones("arch=x86-64-v3", "default")))
 #elif defined(__GNUC__) && !defined(__clang__)
 #define LORALENS_PER_PROCESSOR __attribute__((noipa))

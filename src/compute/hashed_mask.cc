@@ -4,8 +4,8 @@
 #include "compute/processor.h"
 
 // The loop is compiled three times: for AVX-512, if processor_level() allows it, and for AVX2 and the baseline, between
-// which the program loader chooses by the processor.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+// which the program loader chooses by the processor (not under the thread sanitizer, whose code runs too early then).
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__)
 #define LORALENS_AVX512 __attribute__((target("arch=x86-64-v4")))
 #define LORALENS_BELOW_AVX512 __attribute__((target_clones("arch=x86-64-v3", "default")))
 #else

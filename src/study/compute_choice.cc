@@ -8,10 +8,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <optional>
 #include <string_view>
 #include <thread>
 
 #include "base/error.h"
+#include "base/range.h"
 #include "compute/processor.h"
 
 namespace loralens {
@@ -34,8 +37,24 @@ bool multiplies_bf16(c10::Device device) {
                           : processor_level() >= ProcessorLevel::avx512_bf16;
 }
 
+// Sets the number of LibTorch's threads. Where OMP_THREAD_LIMIT gives OpenMP fewer threads than were asked for,
+// products are computed in part only, so that more are never asked for.
+void set_threads(int64_t threads) {
+  const char* text = std::getenv("OMP_THREAD_LIMIT");
+  const auto limit = text ? parse_number<int>(text) : std::nullopt;
+  const int64_t wanted = threads > 0 ? threads : at::get_num_threads();
+  if (limit && *limit > 0 && *limit < wanted) {
+    if (threads > 0)
+      throw UsageError(fmt::format(
+          "--threads {}: OMP_THREAD_LIMIT allows {}: choose no more, or unset OMP_THREAD_LIMIT", threads, *limit));
+    at::set_num_threads(*limit);
+  } else if (threads > 0) {
+    at::set_num_threads(static_cast<int>(threads));
+  }
+}
+
 c10::Device device_of(const ComputeChoice& choice) {
-  if (choice.threads > 0) at::set_num_threads(choice.threads);
+  set_threads(choice.threads);
   const bool gpu = at::globalContext().hasCUDA();
   if (choice.device == "cpu" || (choice.device == "auto" && !gpu)) return c10::Device(c10::kCPU);
   if (!gpu) fail("no GPU can be used here (--device {}): choose cpu or auto", choice.device);

@@ -91,8 +91,8 @@ __attribute__((always_inline)) inline void push_each(const Coordinates& at, size
 }
 
 // One version per CPU generation, with its vector width, chosen at load time: GCC generates poor code for vectors wider
-// than the CPU's registers.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+// than the CPU's registers. The thread sanitizer's code cannot run at load time.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__)
 __attribute__((target("arch=x86-64-v4"))) void push_points(const Coordinates& at, size_t first, std::span<Push> out) {
   push_each<16>(at, first, out);
 }
