@@ -63,4 +63,10 @@ uint64_t number_of(std::string_view bytes, bool big_endian) {
   return value;
 }
 
+std::string bytes_of_number(uint64_t value, size_t count, bool big_endian) {
+  std::string bytes(count, '\0');
+  for (size_t i = 0; i < count; ++i, value >>= 8) bytes[big_endian ? count - 1 - i : i] = static_cast<char>(value);
+  return bytes;
+}
+
 }  // namespace loralens

@@ -33,5 +33,7 @@ class Bytes {
 
 // The unsigned integer that up to eight bytes encode.
 uint64_t number_of(std::string_view bytes, bool big_endian);
+// The last `count` bytes (at most eight) of an unsigned integer.
+std::string bytes_of_number(uint64_t value, size_t count, bool big_endian);
 
 }  // namespace loralens

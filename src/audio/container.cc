@@ -7,6 +7,7 @@
 #include "audio/ffmpeg.h"
 #include "audio/mp3_frames.h"
 #include "base/error.h"
+#include "base/formats/text_in_place.h"
 #include "base/shell.h"
 
 namespace loralens {
@@ -60,11 +61,16 @@ uint64_t end_of_id3(const Bytes& file, uint64_t at) {
 Container read_container(const Bytes& file) {
   if (auto chunks = read_chunks(file)) return *chunks;
   if (file.read(0, 4) == "OggS") return {.kind = ContainerKind::ogg};
-  const uint64_t begin = end_of_id3(file, 0);
+  uint64_t begin = 0;
+  for (uint64_t next = end_of_id3(file, 0); next != begin; next = end_of_id3(file, begin)) begin = next;
   if (begin > file.size()) fail("{}: cut off inside its ID3 tag: copy the file again", file.path().string());
   if (file.read(begin, 4) == "fLaC") return {.kind = ContainerKind::flac, .begin = begin};
   if (starts_with_mp3(file, begin)) return {.kind = ContainerKind::mp3, .begin = begin};
   if (foreign_format(file.read(begin, foreign_bytes))) return {.kind = ContainerKind::foreign, .begin = begin};
+  if (const auto begin_of_mp3 = find_mp3(file, begin)) return {.kind = ContainerKind::mp3, .begin = *begin_of_mp3};
+  constexpr size_t enough = 512;
+  if (const std::string text = text_in_place_of_data(file.read(0, enough)); !text.empty())
+    fail("{}: not audio but {}", file.path().string(), text);
   fail("{}: not audio that can be read (WAV, FLAC, Ogg, MP3, AIFF, AU, CAF, W64, SPHERE): leave it out, or {}",
        file.path().string(), how_to_convert(file.path()));
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "audio/bytes.h"
 
@@ -14,16 +15,20 @@ namespace loralens {
 // chunks: uncompressed containers such as WAV; foreign: formats of audio/ffmpeg.h
 enum class ContainerKind { chunks, flac, ogg, mp3, foreign };
 
+// Bytes that the decoder reads instead of the file's from offset `at` on.
+struct BytePatch {
+  uint64_t at;
+  std::string bytes;
+};
+
 struct Container {
   ContainerKind kind = ContainerKind::chunks;
   uint64_t begin = 0;  // offset of the audio stream, after an ID3v2 tag (FLAC, MP3, foreign formats)
   // Missing bytes: how much shorter the file is than its header says (WAV, RF64, W64, AIFF, AU, CAF, SPHERE only). 0 if
-  // the file is complete. Also 0 if its writer streamed it without knowing the length; the header then gives the size
-  // as 0, 0xFFFFFFFF, or a value from 0x7FFFF000 to 0x80000000 (SoX and arecord).
+  // the file is complete, and if its writer streamed it without knowing the length: the size is then 0 before samples,
+  // -1, or a value near the largest or the largest signed one, and a patch states the size up to the file's end.
   uint64_t missing = 0;
-  // Offset of the data chunk's size field in a WAV file that was never closed: the size is 0, but samples follow. Else
-  // 0.
-  uint64_t unset_size_at = 0;
+  std::vector<BytePatch> patches;
   int64_t frames = -1;  // number of frames in the header (AIFF, SPHERE); -1: none
 };
 

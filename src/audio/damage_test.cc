@@ -162,8 +162,23 @@ TEST_F(Mp3, TagsAndZerosAroundTheFramesAreNoDamage) {
   ape[23] = '\xa0';  // flag: this is the header; footer and items have 32 bytes
   for (const std::string& bytes :
        {xing_ + std::string(40000, '\0'), xing_ + id3v1, id3v2 + xing_, id3v2 + xing_ + id3v1, xing_ + ape,
-        xing_ + ape + id3v1, xing_ + std::string(700, '\0') + id3v1})
+        id3v2 + id3v2 + xing_, xing_ + ape + id3v1, xing_ + std::string(700, '\0') + id3v1})
     EXPECT_EQ(load_audio(write_bytes("a.mp3", bytes)).samples, expected);
+}
+
+TEST_F(Mp3, AStreamFromWithinAFrameBeginsWithTheNextOne) {
+  const size_t first = first_frame(plain_);
+  ASSERT_GT(first, 20u);
+  const auto expected = load_audio(write_bytes("whole.mp3", plain_.substr(first))).samples;
+  EXPECT_EQ(load_audio(write_bytes("a.mp3", plain_.substr(20))).samples, expected);
+  EXPECT_THAT(message(write_bytes("a.mp3", std::string(3000, 'x') + plain_)), HasSubstr("not audio that can be read"));
+}
+
+TEST_F(Mp3, OfFreeFormatIsRefusedWithoutFfmpegsCommand) {
+  std::string free = plain_;
+  free[2] = static_cast<char>(free[2] & 0x0f);
+  EXPECT_THAT(message(write_bytes("a.mp3", free)),
+              testing::AllOf(HasSubstr("free format"), testing::Not(HasSubstr("ffmpeg"))));
 }
 
 TEST_F(Mp3, CutOrDamagedIsRefused) {

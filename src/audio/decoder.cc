@@ -14,11 +14,11 @@
 namespace loralens {
 namespace {
 
-// libsndfile's access to a file. In a WAV file that was never closed, the data size field at size_at (0: none) is read
-// as 0xFFFFFFFF, which means unknown.
+// libsndfile's access to a file whose bytes are patched.
 struct View {
   const Bytes& file;
-  sf_count_t size_at, at = 0;
+  std::vector<BytePatch> patches;
+  sf_count_t at = 0;
 
   sf_count_t size() const { return static_cast<sf_count_t>(file.size()); }
 
@@ -40,18 +40,22 @@ struct View {
     } catch (const Error&) {  // no exception may pass through C code: the error shows as a file that ends early
       return 0;
     }
-    for (sf_count_t i = 0; i < 4 && view.size_at > 0; ++i)
-      if (const sf_count_t k = view.size_at + i - view.at; k >= 0 && k < got) static_cast<char*>(bytes)[k] = '\xff';
+    for (const BytePatch& patch : view.patches)
+      for (size_t i = 0; i < patch.bytes.size(); ++i)
+        if (const sf_count_t k = static_cast<sf_count_t>(patch.at + i) - view.at; k >= 0 && k < got)
+          static_cast<char*>(bytes)[k] = patch.bytes[i];
     view.at += got;
     return got;
   }
 };
 
-constexpr std::array codings = {SF_FORMAT_PCM_S8,  SF_FORMAT_PCM_U8,    SF_FORMAT_PCM_16,   SF_FORMAT_PCM_24,
-                                SF_FORMAT_PCM_32,  SF_FORMAT_FLOAT,     SF_FORMAT_DOUBLE,   SF_FORMAT_ULAW,
-                                SF_FORMAT_ALAW,    SF_FORMAT_GSM610,    SF_FORMAT_VORBIS,   SF_FORMAT_OPUS,
-                                SF_FORMAT_ALAC_16, SF_FORMAT_IMA_ADPCM, SF_FORMAT_MS_ADPCM, SF_FORMAT_ALAC_20,
-                                SF_FORMAT_ALAC_24, SF_FORMAT_ALAC_32};
+// ffmpeg takes the codings of G.721, G.723 and NMS for others of equal size, and decodes noise without an error.
+constexpr std::array codings = {
+    SF_FORMAT_G721_32,      SF_FORMAT_G723_24, SF_FORMAT_G723_40, SF_FORMAT_NMS_ADPCM_16, SF_FORMAT_NMS_ADPCM_24,
+    SF_FORMAT_NMS_ADPCM_32, SF_FORMAT_PCM_S8,  SF_FORMAT_PCM_U8,  SF_FORMAT_PCM_16,       SF_FORMAT_PCM_24,
+    SF_FORMAT_PCM_32,       SF_FORMAT_FLOAT,   SF_FORMAT_DOUBLE,  SF_FORMAT_ULAW,         SF_FORMAT_ALAW,
+    SF_FORMAT_GSM610,       SF_FORMAT_VORBIS,  SF_FORMAT_OPUS,    SF_FORMAT_ALAC_16,      SF_FORMAT_IMA_ADPCM,
+    SF_FORMAT_MS_ADPCM,     SF_FORMAT_ALAC_20, SF_FORMAT_ALAC_24, SF_FORMAT_ALAC_32};
 
 // A file whose container is known and whose coding libsndfile does not read.
 struct RareCoding : Error {
@@ -61,7 +65,7 @@ struct RareCoding : Error {
 class SoundFile : public AudioDecoder {
  public:
   SoundFile(std::unique_ptr<Bytes> file, const Container& container)
-      : file_(std::move(file)), view_{*file_, static_cast<sf_count_t>(container.unset_size_at)} {
+      : file_(std::move(file)), view_{*file_, container.patches} {
     open();
     if (container.frames >= 0 && container.frames != info_.frames)
       fail("{}: its header promises {} frames and there are {}: {}", file_->path().string(), container.frames,
@@ -107,7 +111,7 @@ class SoundFile : public AudioDecoder {
 };
 
 std::unique_ptr<AudioDecoder> open_kind(std::unique_ptr<Bytes> file) {
-  const Container container = read_container(*file);
+  Container container = read_container(*file);
   if (container.missing > 0)
     fail("{}: cut off, {} bytes less than its header promises: copy the file again", file->path().string(),
          container.missing);
@@ -115,7 +119,10 @@ std::unique_ptr<AudioDecoder> open_kind(std::unique_ptr<Bytes> file) {
   if (container.kind == ContainerKind::mp3) return open_mp3(std::move(file), container.begin);
   if (container.kind == ContainerKind::foreign)
     return open_by_ffmpeg(file->path(), *foreign_format(file->read(container.begin, foreign_bytes)));
-  if (container.kind == ContainerKind::ogg) check_ogg(*file);
+  if (container.kind == ContainerKind::ogg) {
+    check_ogg(*file);
+    container.patches = opus_patches(*file);
+  }
   const Path path = file->path();
   const auto rare = container_of_rare_coding(file->read(0, 4));
   try {

@@ -63,7 +63,7 @@ TEST_F(Limits, SamplesBeyondAllSoundAreRefused) {
 }
 
 TEST_F(Limits, TheBytesSayWhatAFileIsAndNotItsName) {
-  const std::string text = "<html>404 Not Found</html>\n", page = text + text + text + text + text + text;
+  const std::string text = "404 Not Found: no such page\n", page = text + text + text + text + text + text;
   for (const char* name :
        {"a.vox", "a.raw", "a.gsm", "a.ul", "a.al", "a.snd", "a.au", "a.pcm", "a.wav", "a.mp3", "a.flac"}) {
     EXPECT_THAT(message(write_bytes(name, page)), HasSubstr("not audio that can be read")) << name;
@@ -87,7 +87,7 @@ TEST_F(Limits, RareContainersAndCodingsAreRefused) {
         SF_FORMAT_SVX | SF_FORMAT_PCM_16, SF_FORMAT_MAT4 | SF_FORMAT_PCM_16, SF_FORMAT_MAT5 | SF_FORMAT_PCM_16,
         SF_FORMAT_PVF | SF_FORMAT_PCM_16, SF_FORMAT_HTK | SF_FORMAT_PCM_16, SF_FORMAT_SDS | SF_FORMAT_PCM_16,
         SF_FORMAT_AVR | SF_FORMAT_PCM_16, SF_FORMAT_WVE | SF_FORMAT_ALAW, SF_FORMAT_MPC2K | SF_FORMAT_PCM_16,
-        SF_FORMAT_XI | SF_FORMAT_DPCM_16, SF_FORMAT_AU | SF_FORMAT_G721_32}) {
+        SF_FORMAT_XI | SF_FORMAT_DPCM_16}) {
     const int rate = format == (SF_FORMAT_WVE | SF_FORMAT_ALAW) ? 8000 : 16000;
     const Path path = write("a", format, rate, 1, sine(440, rate, 1));
     EXPECT_THAT(message(path), HasSubstr("not audio that can be read")) << std::hex << format;

@@ -2,7 +2,6 @@
 #include "audio/mp3_frames.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "audio/container.h"
 #include "base/error.h"
@@ -111,6 +110,22 @@ void check_promise(const Promise& promise, const Mp3Frames& frames, int64_t coun
 
 bool starts_with_mp3(const Bytes& file, uint64_t at) { return read_header(file, behind_zeros(file, at)).has_value(); }
 
+std::optional<uint64_t> find_mp3(const Bytes& file, uint64_t at) {
+  constexpr uint64_t longest = 1441;  // 320 kbit/s at 32 kHz
+  constexpr int enough = 8;           // frames in a row, which other bytes do not form by chance
+  for (const uint64_t end = at + longest; at < end; ++at) {
+    const auto first = read_header(file, at);
+    int count = 0;
+    uint64_t next = at;
+    for (auto header = first; header && header->bytes > 0 && header->same_stream(*first) && count < enough; ++count) {
+      next += static_cast<uint64_t>(header->bytes);
+      header = read_header(file, next);
+    }
+    if (count == enough) return at;
+  }
+  return std::nullopt;
+}
+
 Mp3Frames walk_mp3(const Bytes& file, uint64_t at) {
   const std::string path = file.path().string();
   Mp3Frames frames{behind_zeros(file, at), 0};
@@ -132,7 +147,8 @@ Mp3Frames walk_mp3(const Bytes& file, uint64_t at) {
       at = next;
       continue;
     }
-    if (header->bytes == 0) fail("{}: an MP3 of free format is not read: {}", path, how_to_convert(file.path()));
+    if (header->bytes == 0)
+      fail("{}: an MP3 of free format is not read: encode it again, at a bit rate of the standard", path);
     if (!header->same_stream(*first))
       fail("{}: the sample rate or number of channels changes at byte {}: {}", path, at, how_to_convert(file.path()));
     at += static_cast<uint64_t>(header->bytes);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "audio/bytes.h"
 
@@ -10,6 +11,9 @@ namespace loralens {
 
 // Whether an MPEG layer III frame begins at `at`, possibly after zero bytes.
 bool starts_with_mp3(const Bytes& file, uint64_t at);
+
+// The offset of the first whole frame of a stream that was recorded from within a frame, at most one frame behind `at`.
+std::optional<uint64_t> find_mp3(const Bytes& file, uint64_t at);
 
 struct Mp3Frames {
   uint64_t begin, end;  // byte range of the frames, without the tags around them

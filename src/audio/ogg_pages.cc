@@ -5,7 +5,6 @@
 
 #include <memory>
 
-#include "audio/container.h"
 #include "base/error.h"
 
 namespace loralens {
@@ -69,6 +68,25 @@ void check_ogg(const Bytes& file) {
   if (!stream.ended())
     fail("{}: cut off, its last page is missing: copy the file again; if this is all there is, {}", path,
          how_to_convert(file.path()));
+}
+
+std::vector<BytePatch> opus_patches(const Bytes& file) {
+  constexpr size_t largest_page = 1 << 16, fixed = 27;
+  constexpr uint64_t lowest = 8000, full = 48000;  // Hz
+  std::string bytes = file.read(0, largest_page);
+  if (bytes.size() < fixed) return {};
+  size_t header = fixed, body = 0;
+  for (size_t i = 0, segments = static_cast<unsigned char>(bytes[fixed - 1]); i < segments && header < bytes.size();
+       ++i)
+    body += static_cast<unsigned char>(bytes[header++]);
+  if (bytes.size() < header + body || body < 19 || bytes.compare(header, 8, "OpusHead") != 0) return {};
+  const size_t rate_at = header + 12;
+  if (number_of(std::string_view(bytes).substr(rate_at, 4), false) >= lowest) return {};
+  bytes.replace(rate_at, 4, bytes_of_number(full, 4, false));
+  auto* page_bytes = reinterpret_cast<unsigned char*>(bytes.data());
+  ogg_page page{page_bytes, static_cast<long>(header), page_bytes + header, static_cast<long>(body)};
+  ogg_page_checksum_set(&page);
+  return {{0, bytes.substr(0, header + body)}};
 }
 
 }  // namespace loralens

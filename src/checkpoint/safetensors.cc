@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/formats/json.h"
+#include "base/formats/text_in_place.h"
 #include "checkpoint/binary_file.h"
 #include "checkpoint/element_types.h"
 
@@ -49,7 +50,13 @@ Safetensors::Safetensors(const Path& path) : file_(std::make_shared<BinaryFile>(
   if (file_->size() < 8) fail("{}: {} bytes are no safetensors file; fetch or copy it again", where, file_->size());
   uint64_t length;
   file_->read(0, &length, 8);
-  if (length > largest_header) fail("{}: a header of {} bytes is no safetensors file's", where, length);
+  if (length > largest_header) {
+    std::string start(std::min<uint64_t>(file_->size(), 512), '\0');
+    file_->read(0, start.data(), start.size());
+    if (const std::string text = text_in_place_of_data(start); !text.empty())
+      fail("{}: no safetensors file but {}", where, text);
+    fail("{}: a header of {} bytes is no safetensors file's", where, length);
+  }
   if (length > file_->size() - 8)
     fail("{}: the header has {} bytes, the file only {}: fetch or copy it again", where, length, file_->size());
   std::string header(length, '\0');

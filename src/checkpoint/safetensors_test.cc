@@ -81,6 +81,11 @@ Tensors reference_tensors() {
           {"empty", at::zeros({0, 3})}};
 }
 
+TEST_F(SafetensorsTest, TextsInItsPlaceAreNamed) {
+  EXPECT_THAT(complaint("version https://git-lfs.github.com/spec/v1\n"), HasSubstr("a pointer of Git LFS"));
+  EXPECT_THAT(complaint("<!DOCTYPE html><title>404</title>"), HasSubstr("a web page"));
+}
+
 TEST_F(SafetensorsTest, NullIsNoMetadata) {
   const Safetensors file(
       put("x",

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/formats/json.h"
+#include "base/formats/text_in_place.h"
 #include "checkpoint/pickle.h"
 #include "checkpoint/zip_file.h"
 
@@ -208,6 +209,8 @@ TorchFile::TorchFile(const Path& path) {
         "{}: this is a file of torch.save() before PyTorch 1.6, which is not read: save it again in Python with "
         "torch.save(torch.load(FILE, map_location=\"cpu\", weights_only=True), FILE)",
         path.string());
+  if (const std::string text = text_in_place_of_data(first_bytes(path, 512)); !text.empty())
+    fail("{}: no file of tensors but {}", path.string(), text);
   zip_ = std::make_unique<ZipFile>(path);
   Builder(*this).run();
 }

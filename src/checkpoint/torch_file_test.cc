@@ -111,6 +111,7 @@ TEST(TorchFile, DamagedFilesAreErrors) {
   EXPECT_THAT(error_with(torch_zip(std::string(2'000'001, 'N'), {})), HasSubstr("more than 2000000 values"));
   EXPECT_THAT(error_with(std::string("\x80\2\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 15)),
               HasSubstr("before PyTorch 1.6"));
+  EXPECT_THAT(error_with("version https://git-lfs.github.com/spec/v1\n"), HasSubstr("a pointer of Git LFS"));
 }
 
 }  // namespace

@@ -86,6 +86,8 @@ def bad_audio(name, path):
         path.write_bytes(content[:content.rindex(b"OggS")])
     elif name == "text.vox":
         path.write_text("<html>404 Not Found</html>\n" * 80)
+    elif name == "lfs-pointer":
+        path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 2\n")
     elif name == "folder":
         path.mkdir()
 
@@ -99,7 +101,8 @@ BAD = {"missing": ["no such file"], "empty": [], "no-audio": ["not audio"], "no-
        "no-sample-at-16-kHz": ["1 sample at 192000 Hz", "less than one at 16 kHz"], "1-Hz": ["a sample rate of 1 Hz"],
        "beyond-all-sound": ["not a finite number"], "au": ["cut off"], "w64": ["cut off"], "caf": ["cut off"],
        "nist": ["cut off"], "aiff": ["cut off"], "flac": ["cut off"], "wrong-bit": ["damaged", "Ogg page"],
-       "no-last-page": ["its last page is missing"], "text.vox": ["not audio", "ffmpeg"]}
+       "no-last-page": ["its last page is missing"], "text.vox": ["not audio", "a web page", "fetch"],
+       "lfs-pointer": ["not audio", "git lfs pull"]}
 
 
 def predict(trained, *files):

@@ -7,6 +7,7 @@
 
 #include "audio/decode.h"
 #include "base/error.h"
+#include "base/formats/text_in_place.h"
 #include "base/pattern.h"
 #include "corpus/readers/readers.h"
 #include "corpus/readers/tree.h"
@@ -203,8 +204,9 @@ class CremaDReader : public Reader {
   // The authors' repository keeps audio in Git LFS: a clone without LFS has small text files ("pointers") instead.
   static void refuse_pointer(const Path& path) {
     constexpr uintmax_t longest_pointer = 1024;
-    if (std::filesystem::file_size(path) < longest_pointer && read_file(path).starts_with("version https://git-lfs"))
-      fail("{} is a pointer of Git LFS, not audio: run 'git lfs pull' in the corpus's folder", path.string());
+    if (std::filesystem::file_size(path) >= longest_pointer) return;
+    if (const std::string text = text_in_place_of_data(read_file(path)); !text.empty())
+      fail("{}: not audio but {}", path.string(), text);
   }
 };
 

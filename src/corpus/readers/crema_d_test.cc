@@ -94,7 +94,7 @@ TEST(CremaD, ErrorsSayWhere) {
   const auto message = [&] { return error_of([&] { read_corpus("crema-d", folder.path()); }); };
   EXPECT_THAT(message(), HasSubstr("holds no CREMA-D"));
   folder.write("AudioWAV/1001_DFA_ANG_XX.wav", "version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 2\n");
-  EXPECT_THAT(message(), HasSubstr("1001_DFA_ANG_XX.wav is a pointer of Git LFS, not audio: run 'git lfs pull'"));
+  EXPECT_THAT(message(), HasSubstr("1001_DFA_ANG_XX.wav: not audio but a pointer of Git LFS: run 'git lfs pull'"));
   folder.write("AudioWAV/1001_DFA_ANG_XX.wav", "");
   EXPECT_THAT(read_corpus("crema-d", folder.path()).summary,
               HasSubstr("VideoDemographics.csv is not there: gender is unknown\n"));
