@@ -132,11 +132,11 @@ class CremaDReader : public Reader {
   RawCorpus read(const Path& root, const ReaderOptions& options) const override {
     RawCorpus corpus;
     corpus.clips.folder = root;
-    const Path audio = is_directory(root / "AudioWAV") ? root / "AudioWAV" : root;
+    const Path audio = folder_with(root, "AudioWAV");
     add_clips(root, audio, corpus);
     if (corpus.clips.clips.empty())
-      fail("{} holds no CREMA-D: give the folder with AudioWAV/1001_DFA_ANG_XX.wav", root.string());
-    const Path above = audio == root ? root.parent_path() : root;
+      fail("{} holds no CREMA-D: give the folder with AudioWAV/1001_DFA_ANG_XX.wav{}", root.string(), instead_of(root));
+    const Path above = audio.parent_path();
     add_demographics(above / "VideoDemographics.csv", corpus);
     const Path summary = above / "processedResults" / "summaryTable.csv";
     std::error_code code;
@@ -161,6 +161,12 @@ class CremaDReader : public Reader {
   }
 
  private:
+  // What the folder holds instead of AudioWAV.
+  static std::string instead_of(const Path& root) {
+    if (folder_with(root, "AudioMP3") == root) return archives_in(root);
+    return "; it holds AudioMP3, which is lossy: fetch AudioWAV, or give the folder AudioMP3 itself";
+  }
+
   static void add_clips(const Path& root, const Path& audio, RawCorpus& corpus) {
     static const Pattern pattern("(1[0-9]{3})_([A-Z]{3})_([A-Z]{3})_([A-Z]{1,2})");
     int64_t strange = 0;

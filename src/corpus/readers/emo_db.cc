@@ -51,7 +51,7 @@ class EmoDbReader : public Reader {
     RawCorpus corpus;
     corpus.clips.folder = root;
     int64_t strange = 0;
-    for (const auto& path : files_in(is_directory(root / "wav") ? root / "wav" : root)) {
+    for (const auto& path : files_in(folder_with(root, "wav"))) {
       if (!is_audio(path)) continue;
       const std::string stem = path.stem().string();
       if (const auto parts = pattern.match(stem))
@@ -59,7 +59,8 @@ class EmoDbReader : public Reader {
       else
         ++strange;
     }
-    if (corpus.clips.clips.empty()) fail("{} holds no EMO-DB: give the folder with wav/03a01Fa.wav", root.string());
+    if (corpus.clips.clips.empty())
+      fail("{} holds no EMO-DB: give the folder with wav/03a01Fa.wav{}", root.string(), archives_in(root));
     if (strange) corpus.notes.push_back(fmt::format("passed over {} audio files with other names", strange));
     return corpus;
   }

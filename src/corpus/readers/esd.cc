@@ -94,7 +94,8 @@ class EsdReader : public Reader {
       else
         strange += is_audio(path);
     }
-    if (audio.empty()) fail("{} holds no ESD: give the folder with 0011/Angry/0011_000351.wav", root.string());
+    if (audio.empty())
+      fail("{} holds no ESD: give the folder with 0011/Angry/0011_000351.wav{}", root.string(), archives_in(root));
     if (strange) corpus.notes.push_back(fmt::format("passed over {} audio files with other names", strange));
     add_clips(root, audio, transcripts, corpus);
     return corpus;

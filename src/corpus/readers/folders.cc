@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reader of audio files sorted into one folder per class: <class>/<clip>, or deeper below <class>.
+// Reader of audio files sorted into one folder per class: <class>/<clip>, or deeper below <class>; or
+// <split>/<class>/... if all folders are named like splits.
+#include <algorithm>
 #include <optional>
 #include <set>
 
 #include "audio/ffmpeg_program.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "corpus/readers/readers.h"
 #include "corpus/readers/speaker_pattern.h"
 #include "corpus/readers/tables/dataset_files.h"
@@ -19,6 +22,34 @@ std::set<Path> stems_of_audio(const std::vector<Path>& files) {
   for (const Path& path : files)
     if (is_audio(path)) stems.insert(path.parent_path() / path.stem());
   return stems;
+}
+
+// Whether a folder's name is that of a part of a data set, such as train.
+bool is_split(const std::string& name) {
+  static const std::set<std::string> splits = {"train",      "training",   "test",       "testing", "valid",
+                                               "validation", "validating", "val",        "dev",     "devel",
+                                               "eval",       "evaluation", "development"};
+  return splits.contains(folded(name));
+}
+
+std::string first_part(const std::string& name) { return name.substr(0, name.find('/')); }
+
+// If the folders in the corpus's own are all splits that hold folders, takes the folders in them as the classes.
+void take_splits(RawCorpus& corpus) {
+  auto& clips = corpus.clips.clips;
+  const auto is_in_split = [](const Clip& clip) {
+    return is_split(clip.label) && clip.id.find('/', clip.label.size() + 1) != std::string::npos;
+  };
+  if (clips.empty() || !std::ranges::all_of(clips, is_in_split)) return;
+  corpus.clips.extra_columns = {"split"};
+  for (Clip& clip : clips) {
+    clip.extra = {clip.label};
+    clip.label = first_part(clip.id.substr(clip.label.size() + 1));
+  }
+  std::string splits;
+  for (const auto& [split, count] : counts_by(corpus.clips, "split")) splits += fmt::format(" {} {}", split, count);
+  corpus.notes.push_back(
+      fmt::format("the folders in it are splits, the column split, and those in them the classes:{}", splits));
 }
 
 class FoldersReader : public Reader {
@@ -49,7 +80,7 @@ class FoldersReader : public Reader {
       } else {
         if (needs_ffmpeg(path)) by_ffmpeg.add(path);
         clip.path = path;
-        clip.label = clip.id.substr(0, slash);
+        clip.label = first_part(clip.id);
         if (pattern) clip.speaker = pattern->speaker_in(clip.id, path.string());
         corpus.clips.clips.push_back(std::move(clip));
       }
@@ -58,6 +89,7 @@ class FoldersReader : public Reader {
     if (corpus.clips.clips.empty())
       fail("{} holds no audio in folders{}: give the folder that holds a folder for each class", root.string(),
            other.empty() ? "" : fmt::format(" (passed over: {})", other.text()));
+    take_splits(corpus);
     const auto note = [&](const Extensions& files, const char* what) {
       if (!files.empty()) corpus.notes.push_back(fmt::format(fmt::runtime(what), files.files(), files.text()));
     };

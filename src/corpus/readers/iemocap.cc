@@ -161,7 +161,8 @@ class IemocapReader : public Reader {
         if (file.extension() == ".txt") add_transcripts(file, transcripts);
     }
     if (corpus.clips.clips.empty())
-      fail("{} holds no labels of IEMOCAP: give the folder with Session1/dialog/EmoEvaluation", root.string());
+      fail("{} holds no labels of IEMOCAP: give the folder with Session1/dialog/EmoEvaluation{}", root.string(),
+           archives_in(root));
     if (!options.style.empty()) keep_style(options.style, corpus);
     add_texts(transcripts, corpus);
     return corpus;

@@ -67,7 +67,8 @@ class RavdessReader : public Reader {
         corpus.clips.clips.push_back(clip_of(path, name_below(root, path), *code));
     }
     if (corpus.clips.clips.empty())
-      fail("{} holds no RAVDESS speech: give the folder with Actor_01/03-01-05-02-01-01-12.wav", root.string());
+      fail("{} holds no RAVDESS speech: give the folder with Actor_01/03-01-05-02-01-01-12.wav{}", root.string(),
+           archives_in(root));
     if (other) corpus.notes.push_back(fmt::format("passed over {} files of song or video", other));
     if (repeated) corpus.notes.push_back(note_of_repeated(repeated, first_repeated));
     if (strange) corpus.notes.push_back(fmt::format("passed over {} audio files with other names", strange));

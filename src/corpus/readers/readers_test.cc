@@ -200,5 +200,31 @@ TEST(Folders, ErrorsSayWhere) {
   EXPECT_THAT(message("("), HasSubstr("'(' is no regular expression"));
 }
 
+TEST(Folders, SplitsAreNoClasses) {
+  const TestFolder folder;
+  for (const char* name : {"Train/sad/a.wav", "Train/anger/b.wav", "test/sad/deep/a.wav"}) folder.write(name, "");
+  const auto corpus = read_corpus("folders", folder.path());
+  EXPECT_THAT(column_values(corpus.clips, "label"), testing::ElementsAre("anger", "sad", "sad"));
+  EXPECT_THAT(column_values(corpus.clips, "split"), testing::ElementsAre("Train", "Train", "test"));
+  EXPECT_THAT(corpus.summary, HasSubstr("are splits, the column split, and those in them the classes: Train 2 test 1"));
+  folder.write("anger/c.wav", "");
+  EXPECT_THAT(read_corpus("folders", folder.path()).summary, HasSubstr("by label: Train 2, anger 1, test 1"));
+}
+
+TEST(Readers, LookOneLevelDownAndNameArchives) {
+  const TestFolder folder;
+  folder.write("emo/EMO/wav/03a01Fa.wav", "");
+  EXPECT_EQ(read_corpus("emo-db", folder.path() / "emo").clips.clips.front().id, "EMO/wav/03a01Fa.wav");
+  folder.write("emo/second/wav/03a01Fa.wav", "");
+  EXPECT_THAT(error_of([&] { read_corpus("emo-db", folder.path() / "emo"); }), HasSubstr("holds no EMO-DB"));
+  folder.write("crema/C/AudioWAV/1001_DFA_ANG_XX.wav", std::string(2000, '\0'));
+  EXPECT_EQ(read_corpus("crema-d", folder.path() / "crema").clips.clips.front().label, "anger");
+  folder.write("mp3/AudioMP3/1001_DFA_ANG_XX.mp3", "");
+  EXPECT_THAT(error_of([&] { read_corpus("crema-d", folder.path() / "mp3"); }), HasSubstr("; it holds AudioMP3"));
+  folder.write("zip/Actor_01.zip", "");
+  EXPECT_THAT(error_of([&] { read_corpus("ravdess", folder.path() / "zip"); }),
+              testing::EndsWith("; it holds 1 archive, such as Actor_01.zip: unpack it first"));
+}
+
 }  // namespace
 }  // namespace loralens

@@ -39,7 +39,8 @@ class SaveeReader : public Reader {
       corpus.clips.clips.push_back(std::move(clip));
     }
     if (corpus.clips.clips.empty())
-      fail("{} holds no SAVEE: give the folder with AudioData/DC/a01.wav or DC_a01.wav", root.string());
+      fail("{} holds no SAVEE: give the folder with AudioData/DC/a01.wav or DC_a01.wav{}", root.string(),
+           archives_in(root));
     return corpus;
   }
 

@@ -37,7 +37,8 @@ class TessReader : public Reader {
       corpus.clips.clips.push_back(std::move(clip));
     }
     if (corpus.clips.clips.empty())
-      fail("{} holds no TESS: give the folder with OAF_back_angry.wav, or one above it", root.string());
+      fail("{} holds no TESS: give the folder with OAF_back_angry.wav, or one above it{}", root.string(),
+           archives_in(root));
     return corpus;
   }
 

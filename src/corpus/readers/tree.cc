@@ -3,28 +3,92 @@
 
 #include <algorithm>
 #include <cctype>
+#include <functional>
 #include <set>
-#include <type_traits>
 
 #include "base/error.h"
+#include "base/progress.h"
 
 namespace loralens {
 namespace fs = std::filesystem;
 namespace {
 
-template <typename Iterator>
-std::vector<Path> sorted_files(const Path& root) {
+// A walk through the folders of a corpus.
+struct Walk {
+  std::vector<Path> files, folders, links;  // found; folders and links to folders that are still to be listed
+  std::set<Path> listed;                    // canonical paths of folders
+  std::vector<Path> broken, repeated;       // links that lead nowhere, and to folders that are listed already
+};
+
+// Error for a file or folder whose rights forbid to read it.
+[[noreturn]] void fail_to_read(const Path& path, const std::error_code& code) {
+  fail("{}: it cannot be read ({}): allow it (chmod -R u+rX), or move it out of the corpus", path.string(),
+       code.message());
+}
+
+void list_folder(const Path& folder, Walk& walk) {
+  std::error_code code;
+  fs::directory_iterator entry(folder, code);
+  for (; !code && entry != fs::directory_iterator(); entry.increment(code)) {
+    const Path path = entry->path();
+    if (path.filename().string().starts_with('.')) continue;
+    std::error_code of_entry, ignored;
+    const fs::file_type type = entry->status(of_entry).type();
+    const bool link = entry->is_symlink(ignored);
+    if (type == fs::file_type::regular)
+      walk.files.push_back(path);
+    else if (type == fs::file_type::directory)
+      (link ? walk.links : walk.folders).push_back(path);
+    else if (link && (type == fs::file_type::not_found || type == fs::file_type::none))
+      walk.broken.push_back(path);
+    else if (type == fs::file_type::none)
+      fail_to_read(path, of_entry);
+  }
+  if (code) fail_to_read(folder, code);
+}
+
+// Whether `folder` is `path` or above it; both are canonical.
+bool is_at_or_above(const Path& folder, const Path& path) {
+  return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first == folder.end();
+}
+
+// Lists the next folder. Links are followed once all other folders are listed, and not to folders that are listed or
+// that hold the root, so that each file has one path and cycles end.
+void list_next(const Path& root, Walk& walk) {
+  const bool link = walk.folders.empty();
+  if (link) std::sort(walk.links.begin(), walk.links.end(), std::greater<>());
+  std::vector<Path>& next = link ? walk.links : walk.folders;
+  const Path folder = next.back();
+  next.pop_back();
+  std::error_code code;
+  const Path real = fs::canonical(folder, code);
+  if (code) fail_to_read(folder, code);
+  if (link && is_at_or_above(real, root))
+    walk.repeated.push_back(folder);
+  else if (walk.listed.insert(real).second)
+    list_folder(folder, walk);
+  else
+    walk.repeated.push_back(folder);
+}
+
+std::vector<Path> sorted_files(const Path& root, bool below) {
   std::error_code code;
   if (!fs::is_directory(root, code)) fail("{} is no folder: give the folder that holds the corpus", root.string());
-  std::vector<Path> files;
-  for (Iterator entry(root), end; entry != end; ++entry) {
-    const bool hidden = entry->path().filename().string().starts_with('.');
-    if (!hidden && entry->is_regular_file()) files.push_back(entry->path());
-    if constexpr (std::is_same_v<Iterator, fs::recursive_directory_iterator>)
-      if (hidden) entry.disable_recursion_pending();
-  }
-  std::sort(files.begin(), files.end());
-  return files;
+  Walk walk;
+  const Path real = fs::canonical(root, code);
+  walk.listed.insert(real);
+  list_folder(root, walk);
+  while (below && !(walk.folders.empty() && walk.links.empty())) list_next(real, walk);
+  const auto tell = [&](const std::vector<Path>& links, const char* where) {
+    if (!links.empty())
+      log_line(fmt::format("{}: passed over {} link{} that lead{} {}, such as {}", root.string(), links.size(),
+                           links.size() == 1 ? "" : "s", links.size() == 1 ? "s" : "", where,
+                           std::ranges::min(links).string()));
+  };
+  tell(walk.broken, "nowhere");
+  tell(walk.repeated, "to a folder that is read under another path or holds the corpus");
+  std::sort(walk.files.begin(), walk.files.end());
+  return std::move(walk.files);
 }
 
 std::string extension_of(const Path& path) {
@@ -35,9 +99,32 @@ std::string extension_of(const Path& path) {
 
 }  // namespace
 
-std::vector<Path> files_below(const Path& root) { return sorted_files<fs::recursive_directory_iterator>(root); }
+std::vector<Path> files_below(const Path& root) { return sorted_files(root, /*below=*/true); }
 
-std::vector<Path> files_in(const Path& root) { return sorted_files<fs::directory_iterator>(root); }
+std::vector<Path> files_in(const Path& root) { return sorted_files(root, /*below=*/false); }
+
+Path folder_with(const Path& root, const std::string& name) {
+  std::error_code code;
+  if (fs::is_directory(root / name, code)) return root / name;
+  if (!fs::is_directory(root, code) || std::ranges::any_of(files_in(root), is_audio)) return root;
+  std::vector<Path> found;
+  for (fs::directory_iterator entry(root, code), end; !code && entry != end; entry.increment(code)) {
+    std::error_code ignored;
+    if (fs::is_directory(entry->path() / name, ignored)) found.push_back(entry->path() / name);
+  }
+  return found.size() == 1 ? found.front() : root;
+}
+
+std::string archives_in(const Path& root) {
+  static const std::set<std::string> extensions = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"};
+  std::vector<Path> archives;
+  for (const Path& path : files_below(root))
+    if (extensions.contains(extension_of(path))) archives.push_back(path);
+  if (archives.empty()) return "";
+  return fmt::format("; it holds {} archive{}, such as {}: unpack {} first", archives.size(),
+                     archives.size() == 1 ? "" : "s", name_below(root, archives.front()),
+                     archives.size() == 1 ? "it" : "them");
+}
 
 bool may_lead_out(const Path& path) {
   return path.is_absolute() || std::find(path.begin(), path.end(), Path("..")) != path.end();

@@ -12,12 +12,21 @@
 
 namespace loralens {
 
-// All files below `root`, recursively and sorted by path, without hidden ones (.DS_Store, ._clip.wav)
-// and those in hidden folders (.git). Error if `root`
-// is not a folder.
+// All files below `root`, recursively and sorted by path, without hidden ones (.DS_Store, ._clip.wav) and those in
+// hidden folders (.git). Links to folders are followed, each folder once; a log line counts the links that lead
+// nowhere, and those to a folder that is read under another path or holds the root. Error if `root` is no folder, and
+// for a folder that cannot be read.
 std::vector<Path> files_below(const Path& root);
 // The same for the files directly in `root`.
 std::vector<Path> files_in(const Path& root);
+
+// The folder `name` in `root` or, if there is none and no audio, in the only folder in `root` that has one; else
+// `root`.
+Path folder_with(const Path& root, const std::string& name);
+
+// What a folder without a corpus holds that may be the reason: archives that were not unpacked. Begins with "; "; "" if
+// there is nothing to say.
+std::string archives_in(const Path& root);
 
 // Whether a path is absolute or has a part "..", so that it may lead out of a corpus's folder.
 bool may_lead_out(const Path& path);
