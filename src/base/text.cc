@@ -69,6 +69,17 @@ bool is_digits(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
+// The text after utf8proc's mapping, or unchanged if it is not UTF-8.
+std::string mapped_text(std::string_view text, int options) {
+  utf8proc_uint8_t* mapped = nullptr;
+  const auto length =
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
+                   &mapped, static_cast<utf8proc_option_t>(options));
+  const std::unique_ptr<utf8proc_uint8_t, void (*)(void*)> owner(mapped, std::free);
+  if (length < 0) return std::string(text);
+  return std::string(reinterpret_cast<const char*>(mapped), static_cast<size_t>(length));
+}
+
 }  // namespace
 
 size_t valid_utf8_bytes(std::string_view text) {
@@ -174,15 +185,13 @@ bool has_control_character(std::string_view text) {
 }
 
 std::string folded(std::string_view text) {
-  constexpr int options = UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE;
-  utf8proc_uint8_t* mapped = nullptr;
-  const auto length =
-      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
-                   &mapped, static_cast<utf8proc_option_t>(options));
-  const std::unique_ptr<utf8proc_uint8_t, void (*)(void*)> owner(mapped, std::free);
-  if (length < 0) return std::string(text);
-  return with_single_spaces(std::string_view(reinterpret_cast<const char*>(mapped), length));
+  return with_single_spaces(
+      mapped_text(text, UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE));
 }
+
+std::string composed(std::string_view text) { return mapped_text(text, UTF8PROC_STABLE | UTF8PROC_COMPOSE); }
+
+std::string decomposed(std::string_view text) { return mapped_text(text, UTF8PROC_STABLE | UTF8PROC_DECOMPOSE); }
 
 std::string folded_name(std::string_view name) {
   std::string text = folded(name);

@@ -44,6 +44,9 @@ bool has_control_character(std::string_view text);
 // (NFKC_Casefold, which also drops invisible characters), spaces at the ends are trimmed and inner runs collapsed. ""
 // for a blank text. A text that is not UTF-8 is returned unchanged.
 std::string folded(std::string_view text);
+// The text in Unicode's composed (NFC) and decomposed form (NFD). A text that is not UTF-8 is returned unchanged.
+std::string composed(std::string_view text);
+std::string decomposed(std::string_view text);
 // folded(), but "03", "3" and "3.0" are also equal.
 std::string folded_name(std::string_view name);
 

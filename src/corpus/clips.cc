@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 #include <set>
 #include <unordered_map>
 
@@ -14,6 +15,7 @@
 #include "base/pattern.h"
 #include "base/progress.h"
 #include "base/text.h"
+#include "corpus/cells.h"
 #include "corpus/columns.h"
 #include "corpus/names.h"
 
@@ -44,19 +46,12 @@ const TextField* text_field(std::string_view column) {
   return found == text_fields.end() ? nullptr : &*found;
 }
 
-// Shortest decimal digits, never with an exponent: 1.5, 3, 0.00001.
-std::string decimal(double value) {
-  char text[400];
-  const auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::fixed).ptr;
-  return std::string(text, end);
-}
-
 double seconds(const std::string& cell, const char* column, const std::string& name, size_t row) {
   double value = 0;
   const char* end = cell.data() + cell.size();
   const auto [stop, error] = std::from_chars(cell.data(), end, value);
   if (error != std::errc() || stop != end || !std::isfinite(value))
-    fail("{}: row {}: {} '{}' is no number of seconds", name, row, column, cell);
+    fail("{}: row {}: {} '{}' is no number of seconds: write it like 62.5", name, row, column, shown(cell));
   return value;
 }
 
@@ -130,7 +125,8 @@ Layout layout_of(const Table& table, const std::string& name) {
           name, needed, shown(fmt::format("{}", fmt::join(table.header, " "))), conversion_command(table.header, name));
   Layout layout{table.column("path"), table.column("start"), table.column("end"), {}, {}};
   if ((layout.start < 0) != (layout.end < 0))
-    fail("{}: the columns start and end stand together: add the other one", name);
+    fail("{}: the columns start and end stand together: add the other one, or run: {}", name,
+         conversion_command(table.header, name));
   for (size_t i = 0; i < table.header.size(); ++i) {
     const int column = static_cast<int>(i);
     if (const auto* field = text_field(table.header[i]))
@@ -163,7 +159,7 @@ Clips clips_of_table(const Table& table, const std::string& name, const Path& fo
     if (cell(layout.path).empty()) fail("{}: row {}: the path is empty", name, row);
     if (clip.label.empty()) fail("{}: row {}: the label is empty", name, row);
     if (layout.start >= 0) read_segment(clip, cell(layout.start), cell(layout.end), name, row);
-    clip.path = relative_to(folder, cell(layout.path));
+    clip.path = file_of_cell(folder, cell(layout.path));
     clip.id = cell(layout.path) + segment_suffix(clip);
     for (const int column : layout.extra) clip.extra.push_back(cell(column));
     clips.clips.push_back(std::move(clip));
@@ -174,10 +170,14 @@ Clips clips_of_table(const Table& table, const std::string& name, const Path& fo
 }
 
 Clips read_clips(const Path& csv) {
-  const UserTable read = read_user_table(csv);
-  for (const std::string& note : read.notes) log_line(fmt::format("{}: {}", csv.string(), note));
-  if (const std::string note = note_on_segments(read.table.header, csv.string()); !note.empty())
-    log_line(fmt::format("{}: {}", csv.string(), note));
+  UserTable read = read_user_table(csv, [](const std::string& column) {
+    static const std::set<std::string> needed = {"path", "label", "speaker", "start", "end"};
+    return !needed.contains(column);
+  });
+  read.notes.push_back(note_on_segments(read.table.header, csv.string()));
+  std::ranges::move(take_cells(read.table, read.separator != ',', csv.string()), std::back_inserter(read.notes));
+  for (const std::string& note : read.notes)
+    if (!note.empty()) log_line(fmt::format("{}: {}", csv.string(), note));
   return clips_of_table(read.table, csv.string(), csv.parent_path());
 }
 

@@ -33,5 +33,32 @@ TEST(Columns, OfSegmentsUnderOtherNamesAreTold) {
   EXPECT_EQ(note_on_segments({"path", "label", "speaker", "onset"}, "clips.csv"), "");
 }
 
+TEST(Columns, OfSegmentsMayNameUnitsAndDurations) {
+  const auto note = [](std::vector<std::string> header) {
+    header.insert(header.begin(), {"path", "label", "speaker"});
+    return note_on_segments(header, "t.csv");
+  };
+  EXPECT_THAT(note({"offset", "duration"}),
+              testing::AllOf(testing::HasSubstr("the start and the duration of segments, in seconds"),
+                             testing::HasSubstr("--start-column offset --end-column duration")));
+  for (const auto& [start, end] : {std::pair{"start_s", "end_s"},
+                                   {"start_sec", "end_sec"},
+                                   {"Start (s)", "End (s)"},
+                                   {"xmin", "xmax"},
+                                   {"begin", "stop"},
+                                   {"from", "to"},
+                                   {"begins", "ends"}})
+    EXPECT_THAT(note({start, end}), testing::HasSubstr("the start and the end of segments, in seconds")) << start;
+  EXPECT_THAT(note({"start_ms", "end_ms"}), testing::HasSubstr("in milliseconds, run: loralens corpus table"));
+  EXPECT_THAT(note({"start_sample", "end_sample"}), testing::HasSubstr("divide them by the sample rate"));
+  EXPECT_THAT(note({"onset", "begin_time", "stop"}), testing::HasSubstr("columns onset, begin_time, stop are kept"));
+  EXPECT_EQ(note({"duration"}), "");
+  EXPECT_EQ(note({"offset"}), "");
+  EXPECT_EQ(time_column("end_ms").seconds, 1e-3);
+  EXPECT_FALSE(time_column("end_ms").duration);
+  EXPECT_TRUE(time_column("duration_ms").duration);
+  EXPECT_EQ(time_column("anything").seconds, 1);
+}
+
 }  // namespace
 }  // namespace loralens

@@ -27,6 +27,12 @@ std::string unmarked_text(std::string_view bytes, const std::string& name);
 void scan_csv_cells(std::string_view text, const std::string& name, char separator,
                     const std::function<void(size_t, std::vector<std::string>&)>& row);
 
+// All rows of a user's table, the header first, as scan_csv_cells reads them. Quotes inside cells, which are an error
+// there, are read as Python's csv module does or, in a table with tabs where that fits no row, as characters like any
+// other; a note says so. Error, with row, column and text, for a quote that is never closed.
+std::vector<std::vector<std::string>> user_csv_rows(std::string_view text, const std::string& name, char separator,
+                                                    std::vector<std::string>& notes);
+
 // Error if the header names a column twice.
 void check_header_names(const std::vector<std::string>& header, const std::string& name);
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <set>
 #include <utility>
 
 #include "base/error.h"
@@ -51,23 +52,82 @@ char take_separator_line(std::string_view& text) {
   return words.back();
 }
 
-// Whether a column numbers the rows, as pandas writes its index.
+bool is_whole_number(const std::string& cell) {
+  return !cell.empty() && cell.find_first_not_of("0123456789") == std::string::npos;
+}
+
+// Whether a column numbers the rows, as pandas writes its index: from 0 or 1 on or, in the first column of a table that
+// was filtered or shuffled, by different whole numbers.
 bool numbers_rows(const std::vector<Row>& rows, size_t column) {
   for (const int first : {0, 1})
     for (size_t i = 0; i < rows.size() && rows[i][column] == std::to_string(i + first); ++i)
       if (i + 1 == rows.size()) return true;
-  return false;
+  std::set<std::string_view> seen;
+  return column == 0 && std::ranges::all_of(rows, [&](const Row& row) {
+           return is_whole_number(row.front()) && seen.insert(row.front()).second;
+         });
 }
 
-// Appends a row of cells, cut or filled to the header's length where the difference is in columns without a name.
-void add_row(UserTable& read, Row& row, size_t number, size_t named, const std::string& name) {
-  const size_t columns = read.table.header.size();
-  while (row.size() > columns && is_blank(row.back())) row.pop_back();
-  if (row.size() >= named) row.resize(std::max(row.size(), columns));
-  if (row.size() != columns) fail("{}: row {} has {} cells, the header has {}", name, number, row.size(), columns);
-  read.table.rows.push_back(std::move(row));
-  read.table.numbers.push_back(number);
-}
+// Takes the rows of a table's text, the header first.
+class Filling {
+ public:
+  Filling(UserTable& read, const MayLack& may_lack, const std::string& name)
+      : read_(read), may_lack_(may_lack), name_(name) {}
+
+  void add(Row& row, size_t number) {
+    if (is_blank_row(row))
+      ++blank_;
+    else if (read_.table.header.empty())
+      read_.table.header = std::move(row);
+    else
+      add_values(row, number);
+  }
+
+  void add_notes() {
+    const auto note = [&](int64_t rows, const char* one, const char* several) {
+      if (rows > 0) read_.notes.push_back(fmt::format("{} {} passed over", rows, rows == 1 ? one : several));
+    };
+    note(blank_, "row without values is", "rows without values are");
+    note(repeated_, "row that repeats the header is", "rows that repeat the header are");
+    if (filled_ > 0)
+      read_.notes.push_back(fmt::format("{} row{} without the last cells, such as row {}: these are taken as empty",
+                                        filled_, filled_ == 1 ? " is" : "s are", first_filled_));
+  }
+
+ private:
+  // Appends a row, cut or filled to the header's length where the difference is in columns without a name or in those
+  // that may lack cells.
+  void add_values(Row& row, size_t number) {
+    Table& table = read_.table;
+    const size_t columns = table.header.size();
+    while (row.size() > columns && is_blank(row.back())) row.pop_back();
+    bool named = false;
+    for (size_t i = row.size(); i < columns; ++i) {
+      if (is_blank(table.header[i])) continue;
+      named = true;
+      if (!may_lack_ || !may_lack_(table.header[i])) columns_differ(row.size(), number);
+    }
+    if (row.size() > columns) columns_differ(row.size(), number);
+    row.resize(columns);
+    if (row == table.header) {
+      ++repeated_;
+      return;
+    }
+    if (named && ++filled_ == 1) first_filled_ = number;
+    table.rows.push_back(std::move(row));
+    table.numbers.push_back(number);
+  }
+
+  [[noreturn]] void columns_differ(size_t cells, size_t number) const {
+    fail("{}: row {} has {} cells, the header has {}", name_, number, cells, read_.table.header.size());
+  }
+
+  UserTable& read_;
+  const MayLack& may_lack_;
+  const std::string& name_;
+  int64_t blank_ = 0, repeated_ = 0, filled_ = 0;
+  size_t first_filled_ = 0;
+};
 
 // Removes the columns without a name. Error if one holds values other than numbers of rows.
 void remove_unnamed(UserTable& read, const std::string& name) {
@@ -107,37 +167,29 @@ void refuse_other_kinds(std::string_view bytes, const std::string& name) {
 
 }  // namespace
 
-UserTable parse_user_table(std::string_view bytes, const std::string& name) {
+UserTable parse_user_table(std::string_view bytes, const std::string& name, const MayLack& may_lack) {
   refuse_other_kinds(bytes, name);
   UserTable read;
   const std::string whole = text_of(bytes, name, read);
   std::string_view text = whole;
   char separator = take_separator_line(text);
   const size_t above = separator ? 1 : 0;  // rows above the header
+  text.remove_prefix(std::min(text.find_first_not_of("\r\n"), text.size()));
   if (!separator) separator = separator_in(text);
+  read.separator = separator;
   if (separator != ',' && separator != '\t')
     read.notes.push_back(fmt::format("its columns are separated by '{}'", separator));
-  size_t named = 0, blank = 0;
-  scan_csv_cells(text, name, separator, [&](size_t number, Row& row) {
-    number += above;
-    if (read.table.header.empty()) {
-      read.table.header = row;
-      for (size_t i = 0; i < row.size(); ++i)
-        if (!is_blank(row[i])) named = i + 1;
-    } else if (is_blank_row(row)) {
-      ++blank;
-    } else {
-      add_row(read, row, number, named, name);
-    }
-  });
-  if (blank > 0)
-    read.notes.push_back(
-        fmt::format("{} row{} without values {} passed over", blank, blank == 1 ? "" : "s", blank == 1 ? "is" : "are"));
+  std::vector<Row> rows = user_csv_rows(text, name, separator, read.notes);
+  Filling filling(read, may_lack, name);
+  for (size_t i = 0; i < rows.size(); ++i) filling.add(rows[i], i + 1 + above);
+  filling.add_notes();
   remove_unnamed(read, name);
   check_header_names(read.table.header, name);
   return read;
 }
 
-UserTable read_user_table(const Path& path) { return parse_user_table(read_file(path), path.string()); }
+UserTable read_user_table(const Path& path, const MayLack& may_lack) {
+  return parse_user_table(read_file(path), path.string(), may_lack);
+}
 
 }  // namespace loralens

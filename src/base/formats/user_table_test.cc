@@ -66,5 +66,34 @@ TEST(UserTable, FaultsSayWhere) {
   EXPECT_THAT(message("\xef\xbb\xbf\xef\xbb\xbfpath\n"), testing::HasSubstr("two byte-order marks"));
 }
 
+TEST(UserTable, QuotesInsideCellsAreRead) {
+  const auto cells = [](const std::string& text) { return parse_user_table(text, "t").table.rows.front(); };
+  using Cells = std::vector<std::string>;
+  EXPECT_EQ(cells("a,b\nx, He said \"no\" to me \n"), (Cells{"x", "He said \"no\" to me"}));
+  EXPECT_EQ(cells("a\tb\nx\t\"Nein\" sagte er\r\n"), (Cells{"x", "Nein sagte er"}));
+  EXPECT_EQ(cells("a\tb\n5\" nails\t6\"\ny\tz"), (Cells{"5\" nails", "6\""}));
+  EXPECT_EQ(cells("a,b\n\"He said \\\"no\\\" to me\",\"C:\\\"\n"), (Cells{"He said \"no\" to me", "C:\\"}));
+  EXPECT_EQ(cells("a\tb\n\"open\tx\n\"other\ty\n"), (Cells{"\"open", "x"}));
+  EXPECT_THAT(parse_user_table("a,b\n1,2\nx,5\" y\n", "t").notes,
+              testing::ElementsAre("quotes inside cells, as in row 3, are read as Python's csv module does"));
+  const auto message = [](const std::string& text) { return error_of([&] { parse_user_table(text, "t.csv"); }); };
+  EXPECT_EQ(message("a,b\n1,2\nx,\"never, closed\n"),
+            "t.csv: row 3, column 'b': a quote is out of place or never closed in '\"never, closed\\x0a': double a "
+            "quote inside a cell");
+  EXPECT_THAT(message("a,b\nx,\"hap\ny,\"sad\"\n"), testing::HasSubstr("row 2, column 'b': a quote is out of place"));
+}
+
+TEST(UserTable, IndicesBlankRowsAndRepeatedHeadersArePassedOver) {
+  EXPECT_EQ(parse_user_table(",a,b\n7,x,y\n2,x,z\n", "t").table.rows, (Rows{{"x", "y"}, {"x", "z"}}));
+  EXPECT_THAT(error_of([] { parse_user_table(",a,b\n7,x,y\n7,x,z\n", "t"); }), testing::HasSubstr("has no name"));
+  const UserTable read = parse_user_table("\n;;\na;b\nx;y\na;b\nz;w\n", "t");
+  EXPECT_EQ(read.table.header, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(read.table.rows, (Rows{{"x", "y"}, {"z", "w"}}));
+  EXPECT_EQ(read.table.number(1), 5u);
+  EXPECT_THAT(read.notes,
+              testing::UnorderedElementsAre("its columns are separated by ';'", "1 row without values is passed over",
+                                            "1 row that repeats the header is passed over"));
+}
+
 }  // namespace
 }  // namespace loralens

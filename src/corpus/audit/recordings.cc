@@ -14,6 +14,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/parallel.h"
+#include "corpus/cells.h"
 
 namespace loralens {
 namespace {
@@ -70,7 +71,7 @@ Recording examine_clip(const Clip& clip) {
   try {
     examine_audio(clip, recording);
   } catch (const Error& error) {
-    recording = {.error = error.what()};
+    recording = {.error = error.what() + advice_on_path(clip.path)};
   } catch (const std::exception& error) {  // such as out of memory
     recording = {.error = fmt::format("{}: cannot be decoded: {}", clip.path.string(), error.what())};
   }

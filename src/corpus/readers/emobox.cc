@@ -36,7 +36,7 @@ void set_once(std::string& field, const std::string& value, const char* what, co
 }
 
 void add_list(const Path& file, const std::string& part, const std::string& fold, ListedClips& clips) {
-  const Table table = read_json_lines(file);
+  const Table table = read_json_lines(file).table;
   const auto column = [&](const char* name) -> size_t {
     if (table.column(name) < 0) fail("{}: no line has the key \"{}\": use EmoBox's own file", file.string(), name);
     return table.column(name);

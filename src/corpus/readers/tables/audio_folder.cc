@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "corpus/cells.h"
 
 namespace loralens {
 namespace {
@@ -44,7 +45,7 @@ Path audio_folder(const Table& table, const Path& file, const std::string& given
   const int column = table.column("path");
   const auto is_in = [&](const Path& folder, const std::vector<std::string>& row) {
     std::error_code code;
-    return fs::is_regular_file(relative_to(folder, row[column]), code);
+    return fs::is_regular_file(file_of_cell(folder, row[column]), code);
   };
   const Path own = fs::absolute(file).lexically_normal().parent_path();
   if (table.rows.empty() || std::ranges::any_of(table.rows, [&](const auto& row) { return is_in(own, row); }))

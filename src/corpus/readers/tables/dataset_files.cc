@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/formats/json.h"
+#include "base/formats/text_in_place.h"
 #include "base/pattern.h"
 #include "base/range.h"
 #include "base/shell.h"
@@ -54,13 +55,15 @@ Path find_python() {
       "LORALENS_PYTHON=VENV/bin/python)");
 }
 
-// The file, or an Error if it holds the pointer that Git LFS writes in place of a file that is not downloaded.
+// The file, or an Error if it holds a text in place of data, such as a pointer of Git LFS.
 const Path& whole_file(const Path& path) {
   check_regular_file(path);
-  std::string start(64, '\0');
-  std::ifstream(path, std::ios::binary).read(start.data(), std::ssize(start));
-  if (start.starts_with("version https://git-lfs"))
-    fail("{}: this is a pointer of Git LFS, not the file: run git lfs pull in its folder", path.string());
+  std::string start(512, '\0');
+  std::ifstream in(path, std::ios::binary);
+  in.read(start.data(), std::ssize(start));
+  start.resize(static_cast<size_t>(in.gcount()));
+  if (const std::string text = text_in_place_of_data(start); !text.empty())
+    fail("{}: not a dataset but {}", path.string(), text);
   return path;
 }
 

@@ -142,7 +142,7 @@ TEST_F(DatasetFiles, WhatIsMissingIsSaidWithItsCommand) {
   ::setenv("LORALENS_PYTHON", "/nowhere/python", 1);
   EXPECT_THAT(error(), HasSubstr("LORALENS_PYTHON is '/nowhere/python', which is no program"));
   folder_.write("set/x.parquet", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n");
-  EXPECT_THAT(error(), HasSubstr("git lfs pull"));
+  EXPECT_THAT(error(), HasSubstr("pointer of Git LFS"));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "corpus/readers/tables/dataset_table.h"
+#include "corpus/cells.h"
 
 #include <algorithm>
 
@@ -121,7 +122,7 @@ void DatasetTable::begin(const Path& file, std::vector<std::string> header, cons
 
 void DatasetTable::add(std::vector<std::string> cells, size_t number, const std::function<std::string()>& path_of) {
   name_class(cells[label_], number);
-  if (cells[label_].empty()) {
+  if (cells[label_].empty() || is_missing_word(cells[label_])) {
     ++unlabelled_;
     return;
   }

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tables whose lines are JSON objects (.jsonl).
+// Tables whose lines are JSON objects (.jsonl), or that are a JSON list of objects.
 #pragma once
 
 #include "base/files.h"
-#include "base/formats/csv.h"
+#include "base/formats/user_table.h"
 
 namespace loralens {
 
-// Reads one JSON object per line; the keys are the columns, and a missing key is an empty cell. Error, with the line,
-// for a line that is no object, a value that is a list or an object, more than 1,000 different keys, or more than 20
+// Reads one JSON object per line, or one list of objects in any lines; the keys are the columns, and a missing key is
+// an empty cell, as are null and Python's NaN. A column with lists or objects is left out and noted. Error, with the
+// line or the number of the object, for a line that is no object, more than 1,000 different keys, or more than 20
 // million cells.
-Table read_json_lines(const Path& path);
+UserTable read_json_lines(const Path& path);
 
 }  // namespace loralens

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reader of a user's own table: separated by commas, semicolons or tabs, or JSON lines (.jsonl), with any column names.
 #include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <iterator>
 #include <map>
+#include <optional>
 #include <span>
 
 #include "base/error.h"
 #include "base/formats/user_table.h"
 #include "base/text.h"
+#include "corpus/cells.h"
 #include "corpus/columns.h"
 #include "corpus/readers/msp_podcast.h"
 #include "corpus/readers/readers.h"
@@ -49,8 +54,12 @@ void take_spelling(UserTable& read, const std::string& ours) {
 }
 
 // Renames the user's column `theirs` to `ours`.
-void rename(Table& table, const std::string& theirs, const std::string& ours, const Path& path) {
+void rename(UserTable& read, const std::string& theirs, const std::string& ours, const Path& path) {
+  Table& table = read.table;
   const int column = table.column(theirs);
+  if (std::ranges::find(read.nested, theirs) != read.nested.end())
+    fail("{}: the column '{}' for the {} holds lists or objects: only texts and numbers can be columns", path.string(),
+         theirs, ours);
   if (column < 0)
     fail("{}: there is no column '{}' for the {}; there are: {}; to name the right ones, run: {}", path.string(),
          theirs, ours, shown(fmt::format("{}", fmt::join(table.header, " "))),
@@ -86,6 +95,36 @@ void spell_out_labels(Table& table, const std::string& label_column, std::vector
       "published parts");
 }
 
+std::optional<double> number_in(const std::string& cell) {
+  double value = 0;
+  const auto [stop, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
+  return error == std::errc() && stop == cell.data() + cell.size() ? std::optional(value) : std::nullopt;
+}
+
+// Converts start and end to seconds from the file's start, if the names of the user's columns say that they are
+// milliseconds, or that the end is a duration, and notes it.
+void convert_times(UserTable& read, const ReaderOptions& options, const Path& file) {
+  Table& table = read.table;
+  const int places[] = {table.column("start"), table.column("end")};
+  const TimeColumn times[] = {time_column(options.start_column), time_column(options.end_column)};
+  if (places[0] < 0 || places[1] < 0) return;
+  for (size_t i : {0, 1})
+    if (times[i].seconds == 0)
+      fail("{}: the column '{}' seems to count samples: divide it by the sample rate, and give the column another name",
+           file.string(), i == 0 ? options.start_column : options.end_column);
+  if (times[0].seconds == 1 && times[1].seconds == 1 && !times[1].duration) return;
+  const auto rounded = [](double seconds) { return decimal(std::round(seconds * 1e9) / 1e9); };
+  for (auto& row : table.rows) {
+    const auto start = number_in(row[places[0]]), end = number_in(row[places[1]]);
+    if (!start || !end) continue;  // an error of clips_of_table, or a whole file
+    const double from = *start * times[0].seconds;
+    row[places[0]] = rounded(from);
+    row[places[1]] = rounded(*end * times[1].seconds + (times[1].duration ? from : 0));
+  }
+  read.notes.push_back(
+      fmt::format("'{}' and '{}' are converted to start and end in seconds", options.start_column, options.end_column));
+}
+
 class TableReader : public Reader {
  public:
   std::string name() const override { return "table"; }
@@ -102,16 +141,23 @@ class TableReader : public Reader {
 
   RawCorpus read(const Path& root, const ReaderOptions& options) const override {
     refuse_dataset_files(root);
-    return corpus_of_table(read_table(root), root, options);
+    const auto may_lack = [&](const std::string& column) {
+      for (const auto needed_column :
+           {&ReaderOptions::path_column, &ReaderOptions::label_column, &ReaderOptions::speaker_column,
+            &ReaderOptions::start_column, &ReaderOptions::end_column})
+        if (folded(column) == folded(options.*needed_column)) return false;
+      return true;
+    };
+    return corpus_of_table(read_table(root, may_lack), root, options);
   }
 };
 
 }  // namespace
 
-UserTable read_table(const Path& path) {
+UserTable read_table(const Path& path, const MayLack& may_lack) {
   for (const char* extension : {".jsonl", ".ndjson", ".json"})
-    if (path.extension() == extension) return {read_json_lines(path), {}};
-  return read_user_table(path);
+    if (path.extension() == extension) return read_json_lines(path);
+  return read_user_table(path, may_lack);
 }
 
 std::string without_zero_fraction(std::string cell) {
@@ -137,7 +183,7 @@ RawCorpus corpus_of_table(UserTable read, const Path& file, const ReaderOptions&
       fail("{}: the column '{}' cannot be both {} and {}: they need a column each", file.string(), theirs,
            other->second, name);
     if (theirs == name) take_spelling(read, name);
-    if (i < needed || theirs != name) rename(table, theirs, name, file);
+    if (i < needed || theirs != name) rename(read, theirs, name, file);
   }
   if (table.column("speaker") < 0 && options.speaker_pattern.empty())
     read.notes.emplace_back(
@@ -151,6 +197,8 @@ RawCorpus corpus_of_table(UserTable read, const Path& file, const ReaderOptions&
   spell_out_labels(table, options.label_column, read.notes);
   if (std::string note = note_on_segments(table.header, file.string()); !note.empty())
     read.notes.push_back(std::move(note));
+  std::ranges::move(take_cells(table, read.separator != ',', file.string()), std::back_inserter(read.notes));
+  convert_times(read, options, file);
   const Path base = folder ? *folder : audio_folder(table, file, options.audio, read.notes);
   return {clips_of_table(table, file.string(), base), read.notes};
 }

@@ -122,9 +122,9 @@ TEST(TableReader, JsonLinesAreRows) {
   EXPECT_THAT(column_values(clips, "note"), ElementsAre("é, \"", ""));
   EXPECT_THAT(error_of([&] { read("{\"wav\": \"b.wav\", \"emo\": \"sad\", \"spk\": 7}\n{\"wav\": "); }),
               HasSubstr("t.jsonl: line 2: no valid JSON in column 8"));
-  EXPECT_THAT(error_of([&] { read("[1]\n"); }), HasSubstr("t.jsonl: line 1 is no JSON object"));
+  EXPECT_THAT(error_of([&] { read("[1]\n"); }), HasSubstr("t.jsonl: object 1 is no JSON object"));
   EXPECT_THAT(error_of([&] { read("{\"wav\": {\"path\": \"b.wav\"}}\n"); }),
-              HasSubstr("t.jsonl: line 1: 'wav' holds a list or an object"));
+              HasSubstr("t.jsonl: the column 'wav' for the path holds lists or objects"));
   EXPECT_THAT(error_of([&] { read("{\"wav\": \"b.wav\", \"emo\": \"sad\"}\n"); }),
               HasSubstr("no column 'spk' for the speaker"));
 }
@@ -167,6 +167,50 @@ TEST(TableReader, FindsTheFolderOfTheAudio) {
   EXPECT_THAT(error_of([&] { read_corpus("table", path, {.audio = "none"}); }), HasSubstr("--audio none: there is no"));
   folder.write("labels/a.wav", silent_wav(1));  // a file in the table's own folder
   EXPECT_EQ(read_corpus("table", path).clips.clips[1].path, folder.path() / "labels/b.wav");
+}
+
+TEST(TableReader, TimesInOtherUnitsAndDurationsAreConverted) {
+  const TestFolder folder;
+  folder.write("a.wav", "");
+  const auto ids = [&](const char* start, const char* end, const char* times) {
+    ReaderOptions options;
+    options.start_column = start;
+    options.end_column = end;
+    const auto text = fmt::format("path,label,speaker,{},{}\na.wav,x,s,{}\n", start, end, times);
+    return read_corpus("table", folder.write("t.csv", text), options).clips.clips.front().id;
+  };
+  EXPECT_EQ(ids("start_ms", "end_ms", "100,900"), "a.wav#0.1-0.9");
+  EXPECT_EQ(ids("offset", "duration", "0.1,0.2"), "a.wav#0.1-0.3");
+  EXPECT_EQ(ids("begin", "dur_ms", "1,500"), "a.wav#1-1.5");
+  EXPECT_EQ(ids("offset", "duration", ","), "a.wav");
+  EXPECT_EQ(ids("onset", "offset", "1,2"), "a.wav#1-2");
+  EXPECT_THAT(error_of([&] { ids("start_sample", "end_sample", "1,2"); }), HasSubstr("divide it by the sample rate"));
+}
+
+TEST(TableReader, RowsMayEndBeforeColumnsThatAreNotNeeded) {
+  const TestFolder folder;
+  const auto corpus = read_corpus("table", folder.write("t.csv", "path,label,speaker,text,note\na,x,s,t,n\nb,x,s\n"));
+  EXPECT_THAT(column_values(corpus.clips, "note"), ElementsAre("n", ""));
+  EXPECT_THAT(corpus.summary, HasSubstr("1 row is without the last cells, such as row 3: these are taken as empty"));
+  EXPECT_THAT(error_of([&] { read_corpus("table", folder.write("t.csv", "path,label,speaker\na,x,s\nb,x\n")); }),
+              HasSubstr("row 3 has 2 cells, the header has 3"));
+}
+
+TEST(TableReader, JsonMayBeAListWithNanAndNestedValues) {
+  const TestFolder folder;
+  const auto list = folder.write("l.json",
+                                 "[\n {\n  \"path\": \"NaN \\\" NaN.wav\",\n  \"label\": \"x\", \"a\": NaN,\n"
+                                 "  \"tags\": [1]\n }, {\"path\": \"b.wav\", \"label\": \"y\", \"tags\": 3}\n]\n");
+  const auto corpus = read_corpus("table", list);
+  EXPECT_EQ(corpus.clips.clips[0].id, "NaN \" NaN.wav");
+  EXPECT_THAT(corpus.clips.extra_columns, ElementsAre("a"));
+  EXPECT_THAT(column_values(corpus.clips, "a"), ElementsAre("", ""));
+  EXPECT_THAT(corpus.summary, HasSubstr("the column 'tags' holds lists or objects: it is passed over"));
+  const auto lines = folder.write("l.jsonl", "{\"path\": \"a.wav\", \"label\": [\"x\"]}\n");
+  EXPECT_THAT(error_of([&] { read_corpus("table", lines); }),
+              HasSubstr("the column 'label' for the label holds lists or objects: only texts and numbers"));
+  EXPECT_THAT(error_of([&] { read_corpus("table", folder.write("n.json", "[1]")); }),
+              HasSubstr("object 1 is no JSON object"));
 }
 
 }  // namespace
