@@ -127,7 +127,7 @@ void take_times(Table& table, bool decimal_commas, std::vector<std::string>& not
 }  // namespace
 
 Path file_of_cell(const Path& folder, const std::string& cell) {
-  const Path path = relative_to(folder, cell);
+  Path path = relative_to(folder, cell);
   std::error_code code;
   const bool ascii = std::ranges::all_of(cell, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
   if (ascii || std::filesystem::exists(path, code)) return path;

@@ -87,8 +87,8 @@ class LenientCells {
     while (at_ < text_.size() && (text_[at_] == '\r' || text_[at_] == '\n')) ++at_;
     Cells row;
     if (at_ == text_.size()) return row;
-    do take_cell(row);
-    while (at_ < text_.size() && text_[at_++] == separator_);
+    take_cell(row);
+    for (; at_ < text_.size() && text_[at_] == separator_; take_cell(row)) ++at_;
     return row;
   }
 

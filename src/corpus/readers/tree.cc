@@ -63,9 +63,8 @@ void list_next(const Path& root, Walk& walk) {
   std::error_code code;
   const Path real = fs::canonical(folder, code);
   if (code) fail_to_read(folder, code);
-  if (link && is_at_or_above(real, root))
-    walk.repeated.push_back(folder);
-  else if (walk.listed.insert(real).second)
+  const bool holds_root = link && is_at_or_above(real, root);
+  if (!holds_root && walk.listed.insert(real).second)
     list_folder(folder, walk);
   else
     walk.repeated.push_back(folder);
