@@ -33,9 +33,11 @@ void limit_process(pid_t process, __rlimit_resource resource, rlim_t most) {
 std::optional<Path> find_program(const std::string& name) {
   const char* folders = std::getenv("PATH");
   std::istringstream in(folders ? folders : "");
+  std::error_code ignored;  // of folders that cannot be read
   for (std::string folder; std::getline(in, folder, ':');)
-    if (Path program = Path(folder) / name;
-        program.is_absolute() && std::filesystem::is_regular_file(program) && ::access(program.c_str(), X_OK) == 0)
+    if (Path program = Path(folder) / name; program.is_absolute() &&
+                                            std::filesystem::is_regular_file(program, ignored) &&
+                                            ::access(program.c_str(), X_OK) == 0)
       return program;
   return std::nullopt;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "corpus/readers/tables/dataset_table.h"
-#include "corpus/cells.h"
 
 #include <algorithm>
 
 #include "base/error.h"
 #include "base/formats/yaml.h"
 #include "base/text.h"
+#include "corpus/cells.h"
 #include "corpus/columns.h"
 #include "corpus/readers/tables/table_corpus.h"
 #include "corpus/readers/tree.h"

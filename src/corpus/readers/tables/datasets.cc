@@ -175,8 +175,8 @@ class DatasetsReader : public Reader {
     const std::vector<Path> metadata = is_file(root) && !files.empty() ? std::vector<Path>{} : metadata_files(root);
     if (metadata.empty() && files.empty())
       fail(
-          "{} holds no metadata.csv or metadata.jsonl, and no Parquet or Arrow files: for a folder per class, or per split and class, use "
-          "'loralens corpus folders'",
+          "{} holds no metadata.csv or metadata.jsonl, and no Parquet or Arrow files: for a folder per class, or per "
+          "split and class, use 'loralens corpus folders'",
           root.string());
     if (!metadata.empty()) {
       DatasetTable table(folder, options);
