@@ -35,11 +35,11 @@ void check_wav_format(const Bytes& file, uint64_t at, bool big_endian) {
 
 // Whether a size field that a writer to a pipe left, without knowing the length, holds no size: -1, or a value near the
 // largest or the largest signed one (SoX, arecord, ffmpeg, servers that subtract the bytes of their header), and beyond
-// the file's end. `width`: bytes of the field.
-bool holds_no_size(uint64_t size, uint64_t there, int width) {
+// the file's end. `width`: bytes of the field; `near`: how far below. A file of that size that was cut is then refused.
+constexpr uint64_t near_32_bits = 4096, near_32_bits_in_aiff = uint64_t{1} << 24, near_64_bits = uint64_t{1} << 40;
+bool holds_no_size(uint64_t size, uint64_t there, int width, uint64_t near) {
   const int bits = 8 * width;
   const uint64_t largest = UINT64_MAX >> (64 - bits), signed_limit = uint64_t{1} << (bits - 1);
-  const uint64_t near = uint64_t{1} << (bits / 2 + 8);  // SoX writes up to 2^24 less in AIFF
   return size > there && (size >= largest - near || (size >= signed_limit - near && size <= signed_limit));
 }
 
@@ -85,8 +85,10 @@ Container read_wav(const Bytes& file, bool big_endian) {
       const bool is_long = size == unknown_size && long_at > 0;
       if (is_long) size = long_size;
       const bool unset = size == 0 && there > 0 &&
-                         (is_long || form_size + 8 != file.size() || big_endian || !chunks_follow(file, at + 8));
-      if (unset || holds_no_size(size, there, is_long ? 8 : 4) || (size == unknown_size && !is_long)) {
+                         ((!is_long && form_size + 8 != file.size()) || big_endian || !chunks_follow(file, at + 8));
+      const bool none =
+          is_long ? holds_no_size(size, there, 8, near_64_bits) : holds_no_size(size, there, 4, near_32_bits);
+      if (unset || none || (size == unknown_size && !is_long)) {
         container.patches.push_back({at + 4, bytes_of_number(unknown_size, 4, big_endian)});
         if (is_long) container.patches.push_back({long_at, bytes_of_number(there, 8, false)});
         break;
@@ -111,7 +113,7 @@ Container read_aiff(const Bytes& file) {
       expect_first(!seen, file);
       seen = true;
       const uint64_t there = file.size() - at - 8;
-      if ((size == 0 && there > 8) || holds_no_size(size, there, 4))
+      if ((size == 0 && there > 8) || holds_no_size(size, there, 4, near_32_bits_in_aiff))
         return {.patches = {{at + 4, bytes_of_number(std::min(there, unknown_size), 4, true)}}};
       container.missing = lacking(file, at + 8, size);
     }
@@ -143,7 +145,7 @@ Container read_w64(const Bytes& file) {
       expect_first(!seen, file);
       seen = true;
       const bool unset = there > 24 && (size < 24 || (size == 24 && form_size != file.size()));
-      if (unset || holds_no_size(size, there, 8))
+      if (unset || holds_no_size(size, there, 8, near_64_bits))
         return {.patches = {{16, bytes_of_number(file.size(), 8, false)}, {at + 16, bytes_of_number(there, 8, false)}}};
       container.missing = lacking(file, at, size);
     }
@@ -163,7 +165,7 @@ Container read_caf(const Bytes& file) {
     if (chunk.starts_with("data")) {
       expect_first(!seen, file);
       seen = true;
-      if ((size == 0 && there > 4) || holds_no_size(size, there, 8))
+      if ((size == 0 && there > 4) || holds_no_size(size, there, 8, near_64_bits))
         return {.patches = {{at + 4, bytes_of_number(there, 8, true)}}};
     }
     container.missing = lacking(file, at + 12, size);
@@ -179,7 +181,7 @@ Container read_au(const Bytes& file, bool big_endian) {
   const uint64_t begin = number_of(std::string_view(header).substr(4, 4), big_endian);
   const uint64_t size = number_of(std::string_view(header).substr(8, 4), big_endian);
   const uint64_t there = file.size() > begin ? file.size() - begin : 0;
-  if ((size == 0 && there > 0) || size == unknown_size || holds_no_size(size, there, 4))
+  if ((size == 0 && there > 0) || size == unknown_size || holds_no_size(size, there, 4, near_32_bits))
     return {.patches = {{8, bytes_of_number(unknown_size, 4, big_endian)}}};
   return {.missing = lacking(file, begin, size)};
 }

@@ -172,6 +172,9 @@ TEST_F(Mp3, AStreamFromWithinAFrameBeginsWithTheNextOne) {
   const auto expected = load_audio(write_bytes("whole.mp3", plain_.substr(first))).samples;
   EXPECT_EQ(load_audio(write_bytes("a.mp3", plain_.substr(20))).samples, expected);
   EXPECT_THAT(message(write_bytes("a.mp3", std::string(3000, 'x') + plain_)), HasSubstr("not audio that can be read"));
+  std::string without_first = xing_;  // which holds the number of frames
+  without_first[0] = 'x';
+  EXPECT_THAT(message(write_bytes("a.mp3", without_first)), HasSubstr("not audio that can be read"));
 }
 
 TEST_F(Mp3, OfFreeFormatIsRefusedWithoutFfmpegsCommand) {

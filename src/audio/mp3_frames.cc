@@ -113,7 +113,7 @@ bool starts_with_mp3(const Bytes& file, uint64_t at) { return read_header(file, 
 std::optional<uint64_t> find_mp3(const Bytes& file, uint64_t at) {
   constexpr uint64_t longest = 1441;  // 320 kbit/s at 32 kHz
   constexpr int enough = 8;           // frames in a row, which other bytes do not form by chance
-  for (const uint64_t end = at + longest; at < end; ++at) {
+  for (const uint64_t begin = at, end = at + longest; at < end; ++at) {
     const auto first = read_header(file, at);
     int count = 0;
     uint64_t next = at;
@@ -121,7 +121,12 @@ std::optional<uint64_t> find_mp3(const Bytes& file, uint64_t at) {
       next += static_cast<uint64_t>(header->bytes);
       header = read_header(file, next);
     }
-    if (count == enough) return at;
+    if (count < enough) continue;
+    // A damaged first frame holds the number of frames: without it a file that was cut would be read in part.
+    const std::string passed = file.read(begin, at - begin);
+    for (const char* tag : {"Xing", "Info", "VBRI"})
+      if (passed.find(tag) != std::string::npos) return std::nullopt;
+    return at;
   }
   return std::nullopt;
 }

@@ -42,7 +42,9 @@ TEST_F(Streamed, AnUnknownSizeReachesToTheFilesEnd) {
     const auto expected = load_audio(path).samples;
     ASSERT_EQ(expected.size(), 16000u) << field.name;
     const size_t at = whole.find(field.before) + 4 + field.gap;
-    std::vector<uint64_t> sizes = {0, UINT32_MAX, UINT32_MAX - 36, 0x7f000008, 0x7ffff000, 0x7fffffff, 0x80000000};
+    std::vector<uint64_t> sizes = {0, UINT32_MAX, UINT32_MAX - 36, 0x7ffff000, 0x7fffffff, 0x80000000};
+    const bool aiff = field.container == SF_FORMAT_AIFF;
+    if (aiff) sizes.push_back(0x7f000008);  // SoX's
     if (field.count == 8) sizes = {0, UINT64_MAX, INT64_MAX, INT64_MAX - 100, uint64_t{1} << 63};
     for (const uint64_t size : sizes) {
       std::string bytes = with_number(whole, at, size, field.count, field.big_endian);
@@ -53,7 +55,8 @@ TEST_F(Streamed, AnUnknownSizeReachesToTheFilesEnd) {
         EXPECT_EQ(load_audio(path).samples, expected) << field.name << " " << size;
       }
     }
-    for (const uint64_t size : {uint64_t{70000}, field.count == 8 ? uint64_t{1} << 62 : uint64_t{0x70000000}})
+    for (const uint64_t size :
+         {uint64_t{70000}, field.count == 8 ? uint64_t{1} << 62 : uint64_t{aiff ? 0x70000000u : 0x7f000008u}})
       EXPECT_THAT(message(write_bytes(field.name, with_number(whole, at, size, field.count, field.big_endian))),
                   HasSubstr(": cut off"))
           << field.name << " " << size;

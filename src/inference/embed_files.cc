@@ -46,9 +46,11 @@ class SiteRows {
   std::vector<Tensor> parts_;
 };
 
+constexpr int64_t most_bytes = (int64_t{1} << 32) - (int64_t{1} << 20);  // of a file's states: an .npz holds 4 GiB
+
 struct Embedded {
   DecodedFile file;
-  int64_t positions = 0;
+  int64_t positions = 0, bytes = 0;  // bytes: of the states that are kept
   std::vector<SiteRows> sites;  // of the encoder
   std::vector<Tensor> states;   // of all sites, once the file has passed
 };
@@ -65,7 +67,11 @@ class Collector : public Observer {
     int64_t row = 0;
     for (size_t segment = 0; segment < owners_.size(); ++segment) {
       const int64_t length = pass.lengths[segment];
-      owners_[segment]->sites[number].add(value.narrow(0, row, length), model_.positions);
+      Embedded& owner = *owners_[segment];
+      owner.bytes += model_.positions ? length * value.size(1) * static_cast<int64_t>(sizeof(float)) : 0;
+      if (owner.bytes > most_bytes)
+        fail("the states of its positions take over 4 GiB: choose fewer sites, or cut it into segments");
+      owner.sites[number].add(value.narrow(0, row, length), model_.positions);
       row += length;
     }
   }
@@ -115,7 +121,7 @@ class FileEmbedder {
     std::vector<Embedded*> owners;
     for (Embedded* one : files) {
       one->sites.assign(model_.sites.size(), {});  // an earlier pass of the whole batch may have failed
-      one->positions = 0;
+      one->positions = one->bytes = 0;
       rows.push_back(rows_of(model_.encoder, one->file.mels, 0));
       owners.insert(owners.end(), one->file.mels.size(), one);
     }
@@ -190,7 +196,8 @@ void embed_files(const Embedder& model, PathSource paths, int64_t threads,
   FileDecoder decoder(std::move(paths), mel, model.input, window_samples(config), positions_in_pass(config), threads);
   for (auto files = decoder.next(); !files.empty(); files = decoder.next()) {
     std::vector<Embedded> chunk;
-    for (DecodedFile& file : files) chunk.push_back({std::move(file), 0, {}, {}});
+    for (DecodedFile& file : files)
+      chunk.push_back({.file = std::move(file), .positions = 0, .bytes = 0, .sites = {}, .states = {}});
     embed(chunk);
     for (Embedded& one : chunk) give({one.file.result, one.positions, std::move(one.states)});
   }

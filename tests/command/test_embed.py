@@ -142,7 +142,7 @@ def test_goes_on_after_a_kill(model, tmp_path):
     paths.write_text("".join(f"{name}\n" for name in names))
     out, partial = tmp_path / "states", tmp_path / "states.partial"
     with paths.open() as lines:
-        process = start("embed", model, "-", "-o", out, "--layer", 0, "--tail", 0, stdin=lines)
+        process = start("embed", model, "-", "-o", out, "--layer", 0, "--tail", 0, "--precision", "fp32", stdin=lines)
         while process.poll() is None and not (partial / "part-00000.csv").exists():
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
@@ -150,9 +150,11 @@ def test_goes_on_after_a_kill(model, tmp_path):
     assert not out.exists()
     first = (partial / "part-00000.npz").read_bytes()
     lines = paths.read_text()
-    expect_error(run("embed", model, "-", "-o", out, "--layer", 1, "--tail", 0, input=lines), 1, "another sites")
+    expect_error(run("embed", model, "-", "-o", out, "--layer", 1, "--tail", 0, "--precision", "fp32", input=lines), 1, "another sites")
+    expect_error(run("embed", model, "-", "-o", out, "--layer", 0, "--tail", 0, "--precision", "bf16", input=lines), 1,
+                 "another precision")
     (partial / "part-00001.npz").write_text("torn")  # a part without its .csv is not there yet
-    result = run("embed", model, "-", "-o", out, "--layer", 0, "--tail", 0, input=lines)
+    result = run("embed", model, "-", "-o", out, "--layer", 0, "--tail", 0, "--precision", "fp32", input=lines)
     assert result.returncode == 0 and "has 1000 files" in result.stderr
     arrays = arrays_of(out)
     assert list(arrays["ids"]) == [str(name) for name in names]

@@ -289,6 +289,7 @@ TEST(PeftConfig, RefusesUnsupportedSettings) {
   for (const char* key : {"use_bdlora", "arrow_config", "kasa_config", "monteclora_config", "velora_config"})
     EXPECT_THAT(error_with(key, {{"gamma", 0.001}}), HasSubstr(fmt::format("{} is not supported", key)));
   EXPECT_EQ(error_with("trainable_token_indices", {{"embed_tokens", {1, 2}}}), "") << "tokens are the decoder's";
+  EXPECT_THAT(error_with("trainable_token_indices", {{"embed_positions", {1}}}), HasSubstr("embed_positions"));
   for (const char* start : {"pissa", "pissa_niter_16", "olora", "corda", "loftq", "lora_ga"})
     EXPECT_THAT(error_with("init_lora_weights", start),
                 HasSubstr(fmt::format("the initialisation \"{}\", which changes the base weights", start)));

@@ -29,6 +29,9 @@ std::string unsupported(const json& config) {
        {"fan_in_fan_out", "lora_bias", "target_parameters", "layer_replication", "alora_invocation_tokens",
         "use_qalora", "use_bdlora", "arrow_config", "kasa_config", "monteclora_config", "velora_config"})
     if (is_on(config, key)) return key;
+  if (is_on(config, "trainable_token_indices") &&
+      config.at("trainable_token_indices").dump().find("embed_positions") != std::string::npos)
+    return "trainable_token_indices of the encoder's embed_positions";
   if (!keeps_the_base(config.value("init_lora_weights", json())))
     return fmt::format("the initialisation {}, which changes the base weights,",
                        shown_json(config.at("init_lora_weights")));

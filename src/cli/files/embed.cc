@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/progress.h"
+#include "base/random.h"
 #include "base/text.h"
 #include "cli/clips.h"
 #include "cli/commands.h"
@@ -44,13 +45,17 @@ struct Opened {
   Embedder model;
   std::string name;  // of the base model
   std::string fingerprint;
+  c10::ScalarType precision;  // of the products
 };
 
 Opened open_checkpoint(const EmbedArguments& a) {
   if (!a.base.empty()) throw UsageError("--model goes with a run or an adapter; this model is its own base");
   if (a.adapters == "off") throw UsageError("--adapters off goes with a run or an adapter; this model has none");
   const Base base = open_base(a.model, compute_of(a.machine));
-  Opened opened{{.encoder = base.encoder, .adapters = {}, .head = {}, .input = a.input, .sites = {}}, base.name, ""};
+  Opened opened{{.encoder = base.encoder, .adapters = {}, .head = {}, .input = a.input, .sites = {}},
+                base.name,
+                "",
+                base.precision.compute};
   opened.fingerprint = base.sha256.substr(0, 16);
   return opened;
 }
@@ -70,7 +75,8 @@ Opened open_trained(const CLI::App& command, const EmbedArguments& a) {
                  .input = model.input,
                  .sites = {}},
                 run.base.name,
-                ""};
+                "",
+                run.base.precision.compute};
   if (model.no_head.empty()) opened.model.head = model.head;
   opened.fingerprint = fingerprint_of(run.models);
   return opened;
@@ -137,22 +143,27 @@ struct Sources {
   PathSource ids;
   std::function<std::string(const std::string& id)> audio;  // its path, with #start-end for a segment
   std::vector<Path> read;  // what the command reads, as far as it is known
+  std::string digest;      // of the table's ids and audio files; "" without one
 };
 
 Sources sources_of(const EmbedArguments& a) {
   if (a.files.empty() == a.corpus.empty()) throw UsageError("give audio files or --corpus, one of the two");
-  if (a.corpus.empty()) return {shard_of(audio_paths(a.files), a.shard), [](const auto& id) { return id; }, {}};
+  if (a.corpus.empty()) return {shard_of(audio_paths(a.files), a.shard), [](const auto& id) { return id; }, {}, ""};
   const auto clips = std::make_shared<Clips>(read_corpora(a.corpus));
   if (const std::string missing = check_files(*clips); !missing.empty()) fail("{}", missing);
   const auto paths = std::make_shared<std::map<std::string, std::string>>();
-  for (const Clip& clip : clips->clips)
-    (*paths)[clip.id] = clip.path.string() + (clip.is_segment() ? clip.id.substr(clip.id.rfind('#')) : std::string());
+  uint64_t digest = 0;
+  for (const Clip& clip : clips->clips) {
+    std::string& path = (*paths)[clip.id];
+    path = clip.path.string() + (clip.is_segment() ? clip.id.substr(clip.id.rfind('#')) : std::string());
+    digest = hash_of(digest, hash_of(clip.id), hash_of(path));
+  }
   PathSource ids = [clips, next = size_t{0}]() mutable -> std::optional<std::string> {
     if (next == clips->clips.size()) return std::nullopt;
     return clips->clips[next++].id;
   };
-  return {shard_of(std::move(ids), a.shard), [paths](const std::string& id) { return paths->at(id); },
-          paths_of(*clips)};
+  return {shard_of(std::move(ids), a.shard), [paths](const std::string& id) { return paths->at(id); }, paths_of(*clips),
+          fmt::format("{:016x}", digest)};
 }
 
 // Embeds the files whose ids the source still gives; give() gets each with its id. Returns how many could not be read.
@@ -179,13 +190,15 @@ int64_t embed_all(const Embedder& model, const Sources& sources, int threads,
 }
 
 nlohmann::ordered_json description_of(const EmbedArguments& a, const Opened& opened,
-                                      const std::vector<std::string>& sites) {
+                                      const std::vector<std::string>& sites, const std::string& audio) {
   return {{"written_by", "loralens embed"},
           {"base", opened.name},
           {"model", opened.fingerprint},
           {"adapters", a.adapters},
           {"input", opened.model.input.padded ? "padded" : "speech"},
           {"tail", opened.model.input.tail},
+          {"precision", c10::toString(opened.precision)},
+          {"table", audio},
           {"shard", a.shard},
           {"sites", sites},
           {"positions", a.positions}};
@@ -224,7 +237,7 @@ void embed(const CLI::App& command, const EmbedArguments& a) {
     });
     write_file(out, embeddings.npz());
   } else {
-    EmbeddingsFolder folder(out, a.force, description_of(a, opened, names), embeddings);
+    EmbeddingsFolder folder(out, a.force, description_of(a, opened, names, sources.digest), embeddings);
     const auto before = folder.skip_written(sources.ids);
     if (before.files > 0) log_line(fmt::format("{} has {} files: going on after them", a.out, before.files));
     failed =

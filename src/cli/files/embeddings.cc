@@ -93,6 +93,9 @@ EmbeddingsFolder::Written EmbeddingsFolder::skip_written(PathSource& ids) {
 
 void EmbeddingsFolder::write(const FileStates& file) {
   const bool whole = file.error.empty();
+  int64_t bytes = 0;
+  for (const at::Tensor& state : file.states) bytes += static_cast<int64_t>(state.nbytes());
+  if (files_ > 0 && embeddings_.bytes() + bytes > bytes_in_part) write_part();
   rows_ += format_csv_row({file.path, whole ? fmt::format("{}", embeddings_.files()) : "",
                            whole ? fmt::format("{}", file.seconds) : "", file.error, file.soundless});
   if (whole) embeddings_.add(file);

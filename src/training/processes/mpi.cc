@@ -11,6 +11,7 @@
 
 #include "training/processes/processes.h"
 
+// NOLINTBEGIN(bugprone-casting-through-void): OpenMPI's names of types and communicators are such casts.
 namespace loralens {
 namespace {
 
@@ -163,3 +164,4 @@ std::vector<std::string> MpiProcesses::texts(const std::string& text) {
 std::unique_ptr<Processes> connect_processes() { return std::make_unique<MpiProcesses>(); }
 
 }  // namespace loralens
+// NOLINTEND(bugprone-casting-through-void)

@@ -27,8 +27,12 @@ extern const std::string_view dataset_rows;
 
 namespace {
 
-// Address space: pyarrow reserves much more than it uses.
-constexpr ChildLimits python_limits{.memory = uint64_t{8} << 30};
+// Address space: pyarrow reserves much more than it uses, and maps an Arrow file as a whole.
+ChildLimits python_limits(const Path& file) {
+  constexpr uint64_t least = uint64_t{8} << 30, bytes_a_second = uint64_t{1} << 20;
+  const uint64_t size = std::filesystem::file_size(file);
+  return {.memory = least + size, .processor_seconds = ChildLimits{}.processor_seconds + size / bytes_a_second};
+}
 
 bool is_dataset_file(const Path& path) {
   return path.extension() == ".parquet" ||
@@ -124,7 +128,9 @@ void refuse_dataset_files(const Path& root) {
 }
 
 DatasetFile::DatasetFile(const Path& path)
-    : path_(whole_file(path)), python_(find_python()), child_(python_, command_of(python_, path), python_limits) {
+    : path_(whole_file(path)),
+      python_(find_python()),
+      child_(python_, command_of(python_, path), python_limits(path_)) {
   const Frame header = frame();
   if (header.kind != 'h') fail_unread("it begins with no columns");
   const JsonObject about(header.about, path_.string());
