@@ -255,10 +255,10 @@ void add_embed(CLI::App& app) {
   auto a = std::make_shared<EmbedArguments>();
   auto* command = app.add_subcommand(
       "embed",
-      "Writes the states of the encoder for audio files or a corpus, as NumPy's arrays: the mean over each clip's\n"
+      "Writes the states of the encoder for audio files or a corpus, as NumPy arrays: the mean over each clip's\n"
       "positions, or with --positions the state of each. Arrays are named as the site, such as residual_out.3; `ids`\n"
       "has the paths (of a corpus: the ids of its table), `seconds` the lengths. A file that cannot be read is left\n"
-      "out, and the exit status is 1. An interrupted command with a folder that is given again goes on.\n\n"
+      "out, and the exit status is 1. Repeat an interrupted command with a folder, and it goes on.\n\n"
       "Examples:\n"
       "  loralens embed base a.wav b.flac -o states.npz\n"
       "  loralens embed run/fold-00 --corpus clips.csv --layer all -o states\n"
@@ -266,17 +266,20 @@ void add_embed(CLI::App& app) {
   command->option_defaults()->always_capture_default();
   command
       ->add_option("model", a->model,
-                   "Whisper model (a name such as base, a Hugging Face id or a folder), a run's fold, or a PEFT folder")
+                   "Whisper model (a name such as base, a Hugging Face id or a folder), "
+                   "a model of a run (run/fold-00, run/final), or a PEFT folder")
       ->required();
   command->add_option("files", a->files, "audio files; - reads paths from standard input");
   add_corpus_option(*command, a->corpus, "table of clips, instead of files; may be given several times");
-  command->add_option("-o,--output", a->out, "an .npz for all, or a folder of .npz files with 1,000 clips each")
+  command
+      ->add_option("-o,--output", a->out,
+                   "an .npz for all clips (at most 4 GiB), or a folder of parts of at most 1,000 clips or about 256 MB")
       ->required();
   command
       ->add_option("--site", a->sites,
                    "list of places in the forward pass: residual_in, attention_in, adapter_down, adapter_up, query,\n"
                    "key, value, heads, attention_out, residual_mid, mlp_in, mlp_hidden, mlp_out, residual_out,\n"
-                   "final_norm, pooled, projected, logits; if not given: final_norm, or with --layer residual_out")
+                   "final_norm, pooled, projected, logits; if not given: residual_out with --layer, else final_norm")
       ->default_str("");
   command
       ->add_option(
