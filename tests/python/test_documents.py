@@ -32,7 +32,7 @@ def test_the_blocks_of_the_document_run(folder, monkeypatch):
     names = {}
     exec(second, names)
     assert names["passed"]["residual_out.3"][0].shape[1] == 384
-    assert names["patched"].logits.shape == names["passed"].logits.shape
+    assert (names["patched"].logits - names["passed"].logits).abs().max() > 1e-4  # the site is above an adapted layer
 
 
 def test_the_block_of_the_readme_runs(folder, clips, corpus, monkeypatch, tmp_path):
