@@ -127,12 +127,15 @@ TEST_F(HubTest, TheCacheIsWhereTheEnvironmentSays) {
     put(model / "snapshots" / commit / "model.safetensors", "");
     return folder_ / model / "snapshots" / commit;
   };
-  const Path in_xdg = model_in("xdg/huggingface/hub"), in_home = model_in("home/hub"), in_cache = model_in("cache");
+  const Path in_xdg = model_in("xdg/huggingface/hub"), in_home = model_in("home/hub"), in_cache = model_in("cache"),
+             in_old = model_in("old");
   EXPECT_EQ(find_model("base"), std::nullopt);
   set("XDG_CACHE_HOME", (folder_ / "xdg").string());
   EXPECT_EQ(find_model("base"), in_xdg);
   set("HF_HOME", (folder_ / "home").string());
   EXPECT_EQ(find_model("base"), in_home);
+  set("HUGGINGFACE_HUB_CACHE", (folder_ / "old").string());
+  EXPECT_EQ(find_model("base"), in_old);
   set("HF_HUB_CACHE", (folder_ / "cache").string());
   EXPECT_EQ(find_model("base"), in_cache);
 }
