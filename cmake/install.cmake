@@ -38,7 +38,7 @@ write_basic_package_version_file(${CMAKE_BINARY_DIR}/loralens-config-version.cma
 install(FILES ${CMAKE_BINARY_DIR}/loralens-config.cmake ${CMAKE_BINARY_DIR}/loralens-config-version.cmake
   cmake/dependencies.cmake cmake/mpi.cmake DESTINATION ${package_folder} COMPONENT development)
 
-# The build folder is a package, too (find_package(loralens PATHS build/release)), with LibTorch in the wheel of the build.
+# The build folder is a package, too (find_package(loralens PATHS build/release)), with LibTorch in the build's wheel.
 export(EXPORT loralens NAMESPACE loralens:: FILE ${CMAKE_BINARY_DIR}/loralens-targets.cmake)
 configure_file(cmake/dependencies.cmake ${CMAKE_BINARY_DIR}/dependencies.cmake COPYONLY)
 configure_file(cmake/mpi.cmake ${CMAKE_BINARY_DIR}/mpi.cmake COPYONLY)

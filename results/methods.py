@@ -21,18 +21,21 @@ def row_of(run):
     metrics = json.loads((run / "metrics.json").read_text())
     uar, trained = metrics["uar"], metrics["trained_parameters"]
     text = run.with_suffix(".time").read_text()
-    time = {name: float(re.search(rf"{name}.*: ([\d.]+)", text)[1]) for name in ("User time", "System time", "Maximum resident")}
+    names = ("User time", "System time", "Maximum resident")
+    time = {name: float(re.search(rf"{name}.*: ([\d.]+)", text)[1]) for name in names}
     whole = "--resume" not in text
     folds = [f"{fold['uar']:.3f}" for fold in metrics["folds"]]
     seconds = (time["User time"] + time["System time"]) / len(folds)
-    return [corpus, method, trained["encoder"], trained["head"], *(f"{uar[key]:.3f}" for key in ("pooled", "low", "high")),
+    scores = [f"{uar[key]:.3f}" for key in ("pooled", "low", "high")]
+    return [corpus, method, trained["encoder"], trained["head"], *scores,
             " ".join(folds), f"{seconds:.1f}" if whole else "", round(time["Maximum resident"] / 1024) if whole else ""]
 
 
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    runs = sorted(path.parent for corpus in ("emodb", "ravdess") for path in pathlib.Path(sys.argv[1]).glob(f"{corpus}-*/metrics.json"))
+    work = pathlib.Path(sys.argv[1])
+    runs = sorted(path.parent for corpus in ("emodb", "ravdess") for path in work.glob(f"{corpus}-*/metrics.json"))
     with open(HERE / "methods.csv", "w", newline="") as out:
         csv.writer(out, lineterminator="\n").writerows([COLUMNS, *map(row_of, runs)])
 

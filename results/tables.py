@@ -112,10 +112,21 @@ def alignment():
 
 
 KINDS = {  # in the order of the table
-    "frozen": "frozen, regression on the best layer", "weighted": "frozen, weighted layer sum", "bitfit": "BitFit",
-    "ia3": "(IA)³ on k_proj, v_proj, fc2", "vera": "VeRA", "lora": "LoRA, rank 32 on v_proj", "rslora": "rsLoRA", "dora": "DoRA",
-    "pissa": "PiSSA", "lora-fa": "LoRA-FA, rank 64", "pfeiffer": "Pfeiffer", "houlsby": "Houlsby", "last": "last layer, full",
-    "full": "full fine-tuning"}
+    "frozen": "frozen, regression on the best layer",
+    "weighted": "frozen, weighted layer sum",
+    "bitfit": "BitFit",
+    "ia3": "(IA)³ on k_proj, v_proj, fc2",
+    "vera": "VeRA",
+    "lora": "LoRA, rank 32 on v_proj",
+    "rslora": "rsLoRA",
+    "dora": "DoRA",
+    "pissa": "PiSSA",
+    "lora-fa": "LoRA-FA, rank 64",
+    "pfeiffer": "Pfeiffer",
+    "houlsby": "Houlsby",
+    "last": "last layer, full",
+    "full": "full fine-tuning",
+}
 
 
 def methods():
@@ -127,7 +138,8 @@ def methods():
         if not any(of):
             continue
         encoder = int(next(row for row in of if row)["encoder"])
-        cells = [[f"{row['uar']} [{row['low']}, {row['high']}]", row["seconds"] and f"{float(row['seconds']):.0f}", row["megabytes"]]
+        cells = [[f"{row['uar']} [{row['low']}, {row['high']}]",
+                  row["seconds"] and f"{float(row['seconds']):.0f}", row["megabytes"]]
                  if row else ["", "", ""] for row in of]
         rows.append([name, f"{encoder:,}", *cells[0], *cells[1]])
     return table(["method", "trained values of the encoder", "EMO-DB: UAR", "s", "MB", "RAVDESS: UAR", "s", "MB"], rows)

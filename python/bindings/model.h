@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A run, a fold of it, or an adapter's folder, opened for predictions and forward passes.
+// The models of a run, of one of its folds or of a PEFT folder, loaded for predictions and forward passes.
 #pragma once
 
 #include <map>

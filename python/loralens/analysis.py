@@ -31,7 +31,7 @@ class Findings:
 
     def __init__(self, folder: Path, name: str, summary: dict[str, Any]) -> None:
         self.name = name
-        self.summary = summary  # its entry in summary.json: what it measures, source, notes, ...
+        self.summary = summary  # the analysis's entry in summary.json: `measures`, `source`, `notes`, ...
         self._folder = folder
 
     def __repr__(self) -> str:

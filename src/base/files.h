@@ -27,8 +27,8 @@ std::string read_file(const Path& path, uint64_t most = most_bytes);
 // Writes a temporary file beside `path`, flushes it to disk and renames it. Error, and no file, if the disk is full.
 void write_file(const Path& path, std::string_view bytes);
 
-// Writes `rest` to an open file and removes from it what was written: all, or less if something went wrong, whose errno
-// is returned; else 0.
+// Writes the bytes of `rest` to an open file. `rest` then has the bytes that were not written: none, or those from the
+// failed write on. Returns the errno of that failure; 0 if there was none.
 int write_all(int file, std::string_view& rest);
 
 // The user's cache folder for this program: $XDG_CACHE_HOME/loralens or ~/.cache/loralens.

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/clips.h"
 
-#include <charconv>
+#include <algorithm>
 #include <iostream>
 #include <iterator>
 
 #include "base/error.h"
 #include "base/progress.h"
+#include "base/range.h"
 #include "base/text.h"
 #include "corpus/folds/folds.h"
 
@@ -92,16 +93,12 @@ CLI::Option* add_shard_option(CLI::App& command, std::string& shard) {
 
 PathSource shard_of(PathSource paths, const std::string& shard) {
   if (shard.empty()) return paths;
-  int64_t part = 0, parts = 0;
-  const size_t slash = shard.find('/');
-  const auto number = [&](std::string_view text, int64_t& value) {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc() && end == text.data() + text.size();
-  };
-  if (slash == std::string::npos || !number(std::string_view(shard).substr(0, slash), part) ||
-      !number(std::string_view(shard).substr(slash + 1), parts) || part < 1 || part > parts)
+  const size_t slash = std::min(shard.find('/'), shard.size());
+  const auto part = parse_number<int64_t>(std::string_view(shard).substr(0, slash));
+  const auto parts = parse_number<int64_t>(std::string_view(shard).substr(std::min(slash + 1, shard.size())));
+  if (!part || !parts || *part < 1 || *part > *parts)
     throw UsageError(fmt::format("--shard {}: give I/N, such as 2/8 for the second of 8 parts", shard));
-  return [paths = std::move(paths), part, parts, count = int64_t{0}]() mutable {
+  return [paths = std::move(paths), part = *part, parts = *parts, count = int64_t{0}]() mutable {
     std::optional<std::string> path = paths();
     for (; path && count % parts != part - 1; ++count) path = paths();
     ++count;
@@ -116,6 +113,10 @@ void Pace::count() {
   told_ = now;
   log_line(fmt::format("{} files, {:.0f} a second", files_,
                        static_cast<double>(files_) / std::chrono::duration<double>(now - start_).count()));
+}
+
+std::string writable(const std::string& text) {
+  return is_utf8(text) && text.find('\0') == std::string::npos ? text : shown(text);
 }
 
 nlohmann::ordered_json line_of(const FileResult& file, const nlohmann::ordered_json& values) {

@@ -41,6 +41,9 @@ class Pace {
   int64_t files_ = 0;
 };
 
+// A path or message as files of results hold it: escaped if it is not UTF-8 or has a zero byte.
+std::string writable(const std::string& text);
+
 // The line of a file: its path, and `values`, or its error if it has one. A file without sound gets a "warning".
 nlohmann::ordered_json line_of(const FileResult& file, const nlohmann::ordered_json& values);
 // As text with its end; bytes that are not UTF-8 are replaced.

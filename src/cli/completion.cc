@@ -9,13 +9,10 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/config.h"
 
 namespace loralens {
 namespace {
-
-std::vector<const CLI::App*> commands_of(const CLI::App& app) {
-  return app.get_subcommands([](const CLI::App*) { return true; });
-}
 
 // The commands and readers, each with its words: "train", "corpus ravdess".
 void visit(const CLI::App& app, const std::string& words,

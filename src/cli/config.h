@@ -20,6 +20,9 @@ void add_config_option(CLI::App& command);
 // Names of the options given so far, such as "--rank".
 std::set<std::string> flags_given(const CLI::App& command);
 
+// All commands or readers below it.
+std::vector<const CLI::App*> commands_of(const CLI::App& app);
+
 // Long names of all options of the command, such as "rank".
 std::vector<std::string> flag_names(const CLI::App& command);
 

@@ -111,7 +111,6 @@ class FileEmbedder {
   void operator()(std::vector<Embedded>& chunk) const {
     const at::NoGradGuard no_grad;
     const Timed time(Phase::inference);
-    for (Embedded& one : chunk) one.sites.resize(model_.sites.size());
     pass_files(chunk, [&](std::span<Embedded* const> files) { batch(files); }, [&](Embedded& one) { long_file(one); });
   }
 
@@ -131,6 +130,7 @@ class FileEmbedder {
   }
 
   void long_file(Embedded& one) const {
+    one.sites.resize(model_.sites.size());
     WindowMean mean;
     see_windows(one.file, positions_in_pass(model_.encoder.config), [&](const Mels& mels) {
       std::vector<Mels> rows;
@@ -151,8 +151,12 @@ class FileEmbedder {
     taps.observers.push_back(&collector);
     Batch packed = pack(rows);
     for (size_t i = 0; i < owners.size(); ++i) owners[i]->positions += packed.pass.lengths[i];
+    // The pass of a head that reads the last hidden state, or all, visits every site; that of another one ends below.
+    const bool visits_all = reads_head_ && !model_.head->hidden_state;
+    if (visits_all) packed.pass.taps = &taps;
     const Tensor states =
         reads_head_ ? head_states({model_.encoder, model_.adapters, *model_.head}, packed.x, 0, packed.pass) : Tensor();
+    if (visits_all) return states;
     packed.pass.taps = &taps;
     const Tensor x = run(model_.encoder, model_.adapters, packed.x, {0, layers_}, packed.pass);
     if (reads_norm_) finish(model_.encoder, x, packed.pass);

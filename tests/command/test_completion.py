@@ -41,8 +41,8 @@ def test_manual_pages_are_troff():
     expect_error(run("man", "trian"), 2, "no command 'trian'")
     if shutil.which("groff"):
         for words in ([], ["train"], ["corpus", "ravdess"], ["analyze"]):
-            printed = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-P-cbou"], input=succeed("man", *words), text=True,
-                                     capture_output=True)
+            printed = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-P-cbou"], input=succeed("man", *words),
+                                     text=True, capture_output=True)
             assert printed.returncode == 0 and not printed.stderr and "OPTIONS" in printed.stdout
 
 

@@ -1,4 +1,4 @@
-"""embed: the states of the encoder as NumPy's arrays; equal to those of transformers and PEFT; going on after a kill."""
+"""embed: hidden states as NumPy arrays, equal to those of transformers and PEFT; a killed command goes on."""
 import json
 import shutil
 import signal
@@ -32,7 +32,7 @@ def base(model):
 
 
 def hidden_states(base, fold, clip, tail=0.5):
-    """transformers' hidden states of a clip with its tail of silence: N+1 arrays of T×D; fold: its adapter, or None."""
+    """transformers' hidden states of a clip and its tail of silence: N+1 arrays of T×D; fold: its adapter, or None."""
     model = transformers.WhisperModel.from_pretrained(base)
     if fold:
         model = transformers.WhisperForAudioClassification.from_pretrained(
@@ -81,7 +81,8 @@ def test_states_are_those_of_transformers(model, base, fold, clips, tmp_path, ad
 def test_sites_of_the_adapter_and_the_head(fold, clips, tmp_path):
     answer = [json.loads(line) for line in succeed("predict", fold, *clips[:2], "--precision", "fp32").splitlines()]
     sites = "logits,pooled,adapter_down,adapter_up"
-    succeed("embed", fold, *clips[:2], "--site", sites, "--layer", "all", "--precision", "fp32", "-o", tmp_path / "a.npz")
+    succeed("embed", fold, *clips[:2], "--site", sites, "--layer", "all", "--precision", "fp32",
+            "-o", tmp_path / "a.npz")
     arrays = arrays_of(tmp_path / "a.npz")
     assert any(name.startswith("adapter_up.") and name.endswith(".v_proj") for name in arrays)
     p = numpy.exp(arrays["logits"]) / numpy.exp(arrays["logits"]).sum(1, keepdims=True)
@@ -119,7 +120,8 @@ def test_a_corpus_has_the_ids_of_its_table_and_parts_their_rows(model, corpus, t
     assert sorted(p.name for p in (tmp_path / "states").iterdir()) == ["embed.json", "part-00000.csv", "part-00000.npz"]
     succeed("embed", model, "--corpus", table, "--shard", "2/3", "-o", tmp_path / "second.npz")
     second = arrays_of(tmp_path / "second.npz")
-    assert list(second["ids"]) == ids[1::3] and numpy.abs(second["final_norm"] - arrays["final_norm"][1::3]).max() < 1e-4
+    assert list(second["ids"]) == ids[1::3]
+    assert numpy.abs(second["final_norm"] - arrays["final_norm"][1::3]).max() < 1e-4
 
 
 def test_an_unreadable_file_is_left_out_and_told(model, clips, tmp_path):
@@ -150,7 +152,8 @@ def test_goes_on_after_a_kill(model, tmp_path):
     assert not out.exists()
     first = (partial / "part-00000.npz").read_bytes()
     lines = paths.read_text()
-    expect_error(run("embed", model, "-", "-o", out, "--layer", 1, "--tail", 0, "--precision", "fp32", input=lines), 1, "another sites")
+    expect_error(run("embed", model, "-", "-o", out, "--layer", 1, "--tail", 0, "--precision", "fp32", input=lines), 1,
+                 "another sites")
     expect_error(run("embed", model, "-", "-o", out, "--layer", 0, "--tail", 0, "--precision", "bf16", input=lines), 1,
                  "another precision")
     (partial / "part-00001.npz").write_text("torn")  # a part without its .csv is not there yet
@@ -160,6 +163,27 @@ def test_goes_on_after_a_kill(model, tmp_path):
     assert list(arrays["ids"]) == [str(name) for name in names]
     assert (out / "part-00000.npz").read_bytes() == first and not partial.exists()
     assert numpy.abs(arrays["residual_out.0"] - arrays["residual_out.0"][0]).max() < 1e-4
+
+
+def test_paths_that_are_not_utf8_are_passed_over_after_a_kill(model, tmp_path):
+    """All files are missing, so that parts have errors alone; one path is not UTF-8."""
+    out, partial = tmp_path / "states", tmp_path / "states.partial"
+    names = [b"caf\xe9.wav" if i == 3 else b"%04d.wav" % i for i in range(1100)]
+    text = b"".join(name + b"\n" for name in names)
+    process = start("embed", model, "-", "-o", out, cwd=tmp_path)
+    process.stdin.buffer.write(text)
+    process.stdin.flush()
+    while process.poll() is None and not (partial / "part-00000.csv").exists():
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    assert len(table_of(partial / "part-00000.csv")) == 1000
+    process = start("embed", model, "-", "-o", out, cwd=tmp_path)
+    process.stdin.buffer.write(text)
+    process.stdin.close()
+    assert process.wait() == 1 and "1100 of the files could not be read" in process.stderr.read()
+    rows = [row for part in sorted(out.glob("*.csv")) for row in table_of(part)]
+    assert [row["id"] for row in rows[2:5]] == ["0002.wav", r"caf\xe9.wav", "0004.wav"] and len(rows) == 1100
 
 
 def test_wrong_arguments_are_refused(model, trained, fold, clips, tmp_path):

@@ -132,8 +132,8 @@ def test_transcripts_are_those_of_the_processor(on_gpu, model, trained, clips):
 
 
 def test_states_are_those_of_the_cpu(on_gpu, trained, clips, tmp_path):
-    command = ["embed", trained / "fold-00", *clips[:3], "--site", "residual_out,adapter_up,final_norm,logits", "--layer",
-               "all", "--precision", "fp32"]
+    command = ["embed", trained / "fold-00", *clips[:3], "--site", "residual_out,adapter_up,final_norm,logits",
+               "--layer", "all", "--precision", "fp32"]
     succeed(*command, "-o", tmp_path / "cpu.npz")
     on_gpu(*command, "-o", tmp_path / "gpu.npz")
     cpu, gpu = (numpy.load(tmp_path / f"{name}.npz") for name in ("cpu", "gpu"))

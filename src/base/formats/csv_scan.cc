@@ -92,8 +92,8 @@ class LenientCells {
     return row;
   }
 
-  // The first cell, as it is written, that never ends or that holds a line break and goes on behind its quotes; "" if
-  // there is none. It may have swallowed others.
+  // The text of the first faulty cell: its closing quote is missing, or it has a line break and more text behind its
+  // closing quote. It may contain the cells that follow it. "" if there is none.
   const std::string& faulty() const { return faulty_; }
   size_t faulty_column() const { return faulty_column_; }  // from 0
 

@@ -17,7 +17,7 @@ struct Frame {
   std::string bytes;
 };
 
-// Reads as many bytes as it is asked for; fewer only at the end.
+// Reads the given number of bytes into the buffer. Returns how many it read: fewer only where the stream ends.
 using ReadBytes = std::function<size_t(char*, size_t)>;
 
 struct FrameLimits {  // in bytes

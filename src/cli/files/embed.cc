@@ -142,7 +142,7 @@ void choose_sites(const EmbedArguments& a, Embedder& model) {
 struct Sources {
   PathSource ids;
   std::function<std::string(const std::string& id)> audio;  // its path, with #start-end for a segment
-  std::vector<Path> read;  // what the command reads, as far as it is known
+  std::vector<Path> read;  // the audio files of the tables
   std::string digest;      // of the table's ids and audio files; "" without one
 };
 
@@ -179,9 +179,8 @@ int64_t embed_all(const Embedder& model, const Sources& sources, int threads,
   int64_t failed = 0;
   Pace pace;
   embed_files(model, std::move(paths), threads, [&](FileStates file) {
-    file.path = std::exchange(waiting.front(), {});
+    file.path = writable(waiting.front());
     waiting.pop_front();
-    if (!is_utf8(file.path)) file.path = shown(file.path);
     failed += file.error.empty() ? 0 : 1;
     give(file);
     pace.count();

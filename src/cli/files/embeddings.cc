@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/formats/csv.h"
 #include "base/formats/json.h"
-#include "base/progress.h"
+#include "cli/clips.h"
 #include "cli/own_files.h"
 #include "report/npz.h"
 
@@ -28,6 +28,12 @@ Build build_of(const Path& path, bool force) {
   return begun && !force && !std::filesystem::exists(path) ? Build::resume : Build::resumable;
 }
 
+int64_t bytes_of(const FileStates& file) {
+  int64_t bytes = 0;
+  for (const at::Tensor& state : file.states) bytes += static_cast<int64_t>(state.nbytes());
+  return bytes;
+}
+
 std::string header() { return format_csv_row({"id", "row", "seconds", "error", "warning"}); }
 
 }  // namespace
@@ -37,7 +43,7 @@ void Embeddings::add(const FileStates& file) {
   seconds_.push_back(file.seconds);
   positions_.push_back(file.positions);
   states_.push_back(file.states);
-  for (const at::Tensor& state : file.states) bytes_ += static_cast<int64_t>(state.nbytes());
+  bytes_ += bytes_of(file);
 }
 
 std::string Embeddings::npz() const {
@@ -79,7 +85,7 @@ EmbeddingsFolder::Written EmbeddingsFolder::skip_written(PathSource& ids) {
     const Table table = parse_csv(read_file(name), name);
     for (const auto& row : table.rows) {
       const auto id = ids();
-      if (!id || *id != row[table.column("id")])
+      if (!id || writable(*id) != row[table.column("id")])
         fail("{}: it has the states of {}, but {}: choose another name, or start again with --force", name,
              row[table.column("id")],
              id ? fmt::format("the next file of this command is {}", *id) : "this command has no more files");
@@ -93,11 +99,9 @@ EmbeddingsFolder::Written EmbeddingsFolder::skip_written(PathSource& ids) {
 
 void EmbeddingsFolder::write(const FileStates& file) {
   const bool whole = file.error.empty();
-  int64_t bytes = 0;
-  for (const at::Tensor& state : file.states) bytes += static_cast<int64_t>(state.nbytes());
-  if (files_ > 0 && embeddings_.bytes() + bytes > bytes_in_part) write_part();
+  if (files_ > 0 && embeddings_.bytes() + bytes_of(file) > bytes_in_part) write_part();
   rows_ += format_csv_row({file.path, whole ? fmt::format("{}", embeddings_.files()) : "",
-                           whole ? fmt::format("{}", file.seconds) : "", file.error, file.soundless});
+                           whole ? fmt::format("{}", file.seconds) : "", writable(file.error), file.soundless});
   if (whole) embeddings_.add(file);
   if (++files_ >= files_in_part || embeddings_.bytes() >= bytes_in_part) write_part();
 }

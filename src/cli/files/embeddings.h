@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The output of `embed`: one .npz, or a folder of .npz files of which an interrupted command goes on with the next.
+// Writes the states that `embed` computes: into one .npz, or into a folder of several. In a folder an interrupted
+// command resumes with the first .npz that is missing.
 #pragma once
 
 #include <cstdint>
@@ -40,8 +41,8 @@ class Embeddings {
 // is not there yet. An interrupted folder is `<name>.partial`.
 class EmbeddingsFolder {
  public:
-  // Makes the folder, or goes on with an interrupted one. about: what the states are of, written to embed.json. Errors
-  // of OutputFolder, and if the interrupted folder is of something else.
+  // Creates the folder, or resumes an interrupted one. about: model, input and sites of the states, for embed.json.
+  // Errors of OutputFolder, and if the interrupted folder has another description.
   EmbeddingsFolder(const Path& path, bool force, const nlohmann::ordered_json& about, Embeddings empty);
 
   struct Written {

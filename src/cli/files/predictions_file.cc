@@ -53,11 +53,6 @@ class LineReader {
 
 constexpr std::array last_columns = {"seconds", "error", "warning", "model"};
 
-// The text as both forms of the file hold it.
-std::string writable(const std::string& text) {
-  return is_utf8(text) && text.find('\0') == std::string::npos ? text : shown(text);
-}
-
 }  // namespace
 
 nlohmann::ordered_json values_of(const FilePrediction& file, const std::vector<std::string>& classes) {

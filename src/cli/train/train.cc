@@ -124,7 +124,7 @@ Base prepared_base(CLI::App& command, TrainArguments& a, const Clips& clips, con
   return base;
 }
 
-// Checks a training as far as that needs no training, and prints what it would do (--dry-run).
+// Reads and checks the inputs of a training and prints its plan, without training (--dry-run).
 void plan(CLI::App& command, TrainArguments& a, const GivenFlags& given) {
   if (std::filesystem::exists(a.out) && !a.force)
     fail("{} exists already: choose another name, or replace it with --force", a.out);

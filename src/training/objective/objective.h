@@ -71,7 +71,7 @@ class EpochLoss {
   // objective: must outlive the EpochLoss. batches: number of batches in the epoch.
   EpochLoss(const Objective& objective, size_t batches);
 
-  // Adds the value of batch b, or of a part of it. clips: number of clips in the batch, times the part's share of it.
+  // Adds the loss of batch b, or of the part of it that this process computes. clips: of the batch, times that part.
   void add(const ObjectiveValue& value, size_t b, double clips);
   // Adds what all processes have added; called once, at the end of the epoch.
   void sum_over(Processes& processes);

@@ -17,8 +17,8 @@ inline constexpr size_t most_columns = 1000, most_cells = 20'000'000;
 // Reads a user's table: JSON lines by its extension, else read_user_table().
 UserTable read_table(const Path& path, const MayLack& may_lack = {});
 
-// "3" for "3.0" and "3.": programs write the whole numbers of a column so if some of its cells are empty. Any other
-// text is returned as it is.
+// "3" for "3.0" and "3.": programs write the whole numbers of a column so if some of its cells are empty. Returns any
+// other text unchanged.
 std::string without_zero_fraction(std::string cell);
 
 // The flags --label-column, --speaker-column, ..., and --path-column if `path`.
