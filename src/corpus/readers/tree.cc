@@ -78,11 +78,13 @@ std::vector<Path> sorted_files(const Path& root, bool below) {
   walk.listed.insert(real);
   list_folder(root, walk);
   while (below && !(walk.folders.empty() && walk.links.empty())) list_next(real, walk);
+  static std::set<std::string> told;  // a reader may list its corpus several times
   const auto tell = [&](const std::vector<Path>& links, const char* where) {
-    if (!links.empty())
-      log_line(fmt::format("{}: passed over {} link{} that lead{} {}, such as {}", root.string(), links.size(),
-                           links.size() == 1 ? "" : "s", links.size() == 1 ? "s" : "", where,
-                           std::ranges::min(links).string()));
+    if (links.empty()) return;
+    const std::string line = fmt::format("{}: passed over {} link{} that lead{} {}, such as {}", root.string(),
+                                         links.size(), links.size() == 1 ? "" : "s", links.size() == 1 ? "s" : "",
+                                         where, std::ranges::min(links).string());
+    if (told.insert(line).second) log_line(line);
   };
   tell(walk.broken, "nowhere");
   tell(walk.repeated, "to a folder that is read under another path or holds the corpus");

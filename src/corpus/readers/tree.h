@@ -14,8 +14,8 @@ namespace loralens {
 
 // All files below `root`, recursively and sorted by path, without hidden ones (.DS_Store, ._clip.wav) and those in
 // hidden folders (.git). Links to folders are followed, each folder once; a log line counts the links that lead
-// nowhere, and those to a folder that is read under another path or holds the root. Error if `root` is no folder, and
-// for a folder that cannot be read.
+// nowhere, and those to a folder that is read under another path or holds the root, once for a root. Error if `root` is
+// no folder, and for a folder that cannot be read.
 std::vector<Path> files_below(const Path& root);
 // The same for the files directly in `root`.
 std::vector<Path> files_in(const Path& root);

@@ -55,6 +55,7 @@ TEST(Tree, EachFolderIsReadOnceAndOtherLinksAreCounted) {
   EXPECT_THAT(listing.log, HasSubstr("passed over 2 links that lead nowhere, such as "));
   EXPECT_THAT(listing.log, HasSubstr("happy/b.wav\n"));
   EXPECT_THAT(listing.log, HasSubstr("passed over 4 links that lead to a folder that is read under another path or"));
+  EXPECT_THAT(listing_of(folder.path() / "corpus").log, IsEmpty()) << "each line is logged once";
 }
 
 TEST(Tree, AFolderThatCannotBeReadIsNamed) {
